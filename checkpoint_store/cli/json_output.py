@@ -25,14 +25,14 @@ class _Array:
     """The array that is being printed."""
 
     is_open = False
-    """Whether elements of it are printed, and its end is not."""
+    """Whether elements of the array are printed, and its end is not."""
 
 
 class _Document:
     """The document of a command."""
 
     is_whole = False
-    """Whether it is printed: what ends the command afterwards prints no second one."""
+    """Whether the document is printed: an error after that prints no second document."""
 
 
 def begin_document() -> None:

@@ -1,4 +1,4 @@
-"""What is told of chunks that are done again: their results are kept until then, and their tries begin anew."""
+"""Texts about chunks that are done again: their results stay until then, and their attempts count anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def to_redo_text(count: int) -> str:
-    """Return that so many chunks are to be done again, and that nothing of them is lost until then."""
+    """Return the notice that this many chunks are to be done again, and keep their results until then."""
     are, keep = ("is", "it keeps its") if count == 1 else ("are", "each keeps its")
     return f"{chunk_count(count)} {are} to be done again; {keep} earlier result until the new one is there"
 

@@ -1,4 +1,4 @@
-"""The chunks of a job as rows and as ranges: neighbours that stand alike, and were not tried, share a row."""
+"""The chunks of a job as rows and as ranges: neighbours with the same status that were not tried share a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STATUSES: Final = ("pending", "to-redo", "running", "completed", "failed", "in-doubt")
 ATTEMPT: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
-"""What a row says of the last attempt at its chunk."""
+"""The columns of a row that describe the last attempt at its chunk."""
 
 
 def rows_of(job: Job) -> Iterator[dict[str, Any]]:
@@ -50,13 +50,13 @@ def count_in(rows: Iterable[dict[str, Any]]) -> int:
 
 
 def tried_ranges(job: Job) -> dict[str, Any]:
-    """Return where the chunks are that were tried and are left, each in one state; or what is damaged of the tries."""
+    """Return the ranges of the chunks that were tried and are left, by status; or what is damaged of the attempts."""
     try:
         failed = {record.chunk_index for record in job.failed_chunks()}
         in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed
         running = {record.chunk_index for record in job.running_chunks()}
         to_redo, damage = set(job.to_redo()), None
-    except StoreDamaged as error:  # the rest of the page is sound, and is what its reader came for
+    except StoreDamaged as error:  # the rest of the page is sound, and is shown
         failed, in_doubt, running, to_redo, damage = set(), set(), set(), set(), spoken(str(error))
     return {
         "failed_ranges": ranges_of(failed),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
 _ALWAYS: Final = 3
-"""So many of the columns are shown also where they are empty."""
+"""This many columns are shown even if they are empty."""
 _TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
 _ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT)
 _ERROR_WIDTH_MIN: Final = 12

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.content import Content
 
 _OF_RUN: Final = frozenset({"cleaner"})
-"""What the config of a job has that ``run`` made."""
+"""The keys in the config of a job that ``run`` made."""
 
 
 class UnusableInputError(Exception):
-    """A file has not the chunks of a job of the report; the message is one line."""
+    """A file does not have the chunks of a job of the report; the message is one line."""
 
 
 def inputs_of(

@@ -77,7 +77,7 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
 
 
 def _fitting(widths: dict[str, int], width: int) -> tuple[list[str], int]:
-    """Return the columns that a screen has room for, and the width of that of the file.
+    """Return the columns that a screen has room for, and the width of the column of the file.
 
     Args:
         widths: how wide the cells of each column are. Most jobs have neither failed chunks nor costs: no column, then.
@@ -231,7 +231,7 @@ def _rate_text(data: dict[str, Any]) -> str | None:
 
 
 def _cost_text(data: dict[str, Any]) -> str | None:
-    """Return what a job paid, and of that what gave no result that stands; and what another job paid for it."""
+    """Return what a job paid, which part of that gave no lasting result, and what another job paid for it."""
     parts = (("failed_cost", "for failed tries"), ("replaced_cost", "for results since replaced"))
     vain = [f"{screen.cost(data[name])} of it {why}" for name, why in parts if data[name]]
     carried = [f"{screen.cost(data['carried'])} more that another job paid"] if data["carried"] else []
@@ -269,6 +269,6 @@ def _error(message: str | None, *, is_of_command: bool) -> Text | None:
     """Return why a job ended; where a program runs the job, with the program's arguments and not with options."""
     if not message:
         return None
-    name, _, message_alone = message.partition(": ")  # of an error of the library people need the message alone
+    name, _, message_alone = message.partition(": ")  # people need only the message of a library error
     text = screen.plain_error(message_alone if name in _OF_LIBRARY else message)
     return Text(spoken(text) if is_of_command else text, style="red")

@@ -1,4 +1,4 @@
-"""What COMMAND printed, read as the fields of a result.
+"""Read the output of COMMAND as the fields of a result.
 
 An error message and half an answer are no text: recording them would lose a chunk in silence.
 """
@@ -19,7 +19,7 @@ _SHOWN_FIELDS: Final = 8
 
 
 class UnusableAnswerError(Exception):
-    """What COMMAND printed is no result; the message is one line, and begins after the name of COMMAND."""
+    """The output of COMMAND is no result; the message is one line, and begins after the name of COMMAND."""
 
 
 @dataclass(frozen=True, slots=True)

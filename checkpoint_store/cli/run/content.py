@@ -20,7 +20,7 @@ class Content:
 
     chunks: list[TextChunk]
     language: str | None = None
-    """What is spoken, if it is known."""
+    """The spoken language, if it is known."""
     reader: str | None = None
     """The format and the version of its reader, a part of the job's config; None for plain text and records."""
     cleaned: tuple[str, ...] | None = None

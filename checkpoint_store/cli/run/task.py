@@ -85,7 +85,7 @@ def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: Ru
     if report.exit_code == DONE and not report.left_to_others:
         try:
             _write(job, report, task)
-        except UnusableOutputError as error:  # what was done, and paid for, is told all the same
+        except UnusableOutputError as error:  # the report has what was done and paid for
             report.exit_code, report.error = UNUSABLE, str(error)
 
 
