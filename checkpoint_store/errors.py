@@ -145,7 +145,7 @@ class StoreBusy(CheckpointStoreError):
 
 
 class StoreInUse(StoreBusy):
-    """Somebody has the store open, and what was asked for needs it alone. Nothing was changed.
+    """Somebody has the store open, and the call needs the store for itself. Nothing was changed.
 
     ``holders`` are the ids of the processes that can be seen. A lock says whether the store is in use, not this list.
     """
@@ -161,7 +161,7 @@ class StoreInUse(StoreBusy):
 
 
 class ErasureUnfinished(CheckpointStoreError):
-    """What was deleted is no longer in the store, but its bytes are still in the log: a reader was in the way."""
+    """Deleted data is no longer in the store, but its bytes are still in the WAL: a reader was in the way."""
 
     def __init__(self, path: Path | str, what: str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
         self.path, self.what, self.waited_seconds, self.holders = str(path), what, waited_seconds, tuple(holders)
@@ -173,7 +173,7 @@ class ErasureUnfinished(CheckpointStoreError):
 
 
 class StorageFullError(CheckpointStoreError):
-    """There was no room to write. What had been recorded is safe; the same object works on once there is."""
+    """The disk had no room. All that was recorded is safe; the same object works again once the disk has room."""
 
     def __init__(self, path: Path | str, reason: str, free_bytes: int | None) -> None:
         self.path, self.reason, self.free_bytes = str(path), reason, free_bytes
@@ -261,7 +261,7 @@ class MigrationFailed(CheckpointStoreError):
 
 
 class JobNotFound(CheckpointStoreError, LookupError):
-    """No job (or more than one) answers to this id or prefix."""
+    """No job, or more than one, has this id or prefix."""
 
     def __init__(self, job_id: str, path: Path | str, matches: Sequence[str] = ()) -> None:
         self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
@@ -282,7 +282,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
 
     @classmethod
     def no_current(cls, path: Path | str) -> JobNotFound:
-        """Return the error of a manager that was told of a chunk, or a status, of no job."""
+        """Return the error of a manager that got a chunk, or a status, while the store has no current job."""
         error = cls("the current job", path)
         message = (
             f"there is no current job in {error.path}, so nothing was recorded: save a state first, such as "
@@ -295,7 +295,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
 class CurrentJobChanged(CheckpointStoreError):
     """Another process, or another manager, made another job the current one since this :class:`StateManager` looked.
 
-    What was given is recorded in its own job where the store has that (``is_recorded``), and never in the other one.
+    The given data is recorded in its own job if the store has that job (``is_recorded``), and never in the other job.
     """
 
     def __init__(
@@ -335,7 +335,7 @@ class JobBusy(CheckpointStoreError):
 class ChunkInWork(CheckpointStoreError):
     """A chunk is to be done again while a runner, which is alive, is still at work on it. Nothing was changed.
 
-    Of a sequential job it may be a later chunk, whose work began with the result that was to be replaced.
+    In a sequential job it may be a later chunk, whose work began with the result that was to be replaced.
     """
 
     def __init__(self, job_id: str, chunk_index: int, pid: int, host: str) -> None:
@@ -468,7 +468,7 @@ class ChunkFailed(CheckpointStoreError):
 
 
 class WorkerDied(CheckpointStoreError):
-    """The process that worked on a chunk ended before it gave a result, as the system ends it where memory is short.
+    """The process that worked on a chunk ended without a result; the system ends a process if memory is short.
 
     The chunk has failed once, and is tried again while it has tries left. If it ends its process each time, look at
     what the work needs: its memory first.
@@ -476,7 +476,7 @@ class WorkerDied(CheckpointStoreError):
 
 
 class WorkFailed(CheckpointStoreError):
-    """An exception from another process that could not be pickled, and so came home as text.
+    """An exception from another process that could not be pickled, and so arrived as text.
 
     ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
     ``retry_after`` are what it said of a service's answer, and ``cost`` what it said that the try cost.
@@ -508,7 +508,7 @@ class MissingExtra(CheckpointStoreError, ImportError):
 
 
 class JobIncomplete(CheckpointStoreError):
-    """All results of a job were asked for, or it was told to finish, while chunks of it are left."""
+    """A call asked for all results of a job, or for its end as completed, while chunks are left."""
 
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
@@ -532,7 +532,7 @@ class Difference:
 
 
 class PlanChanged(CheckpointStoreError):
-    """No job of this file was made for this plan, and another one's results are there. Nothing was changed.
+    """No job of this file was made for this plan, and a job of another plan has results. Nothing was changed.
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
     ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store;
@@ -616,7 +616,7 @@ class KeyNotFound(CheckpointStoreError, KeyError):
 
 
 class ChunkNotCompleted(CheckpointStoreError, LookupError):
-    """A result was asked for that is not there (yet)."""
+    """A call asked for the result of a chunk that has none yet, or was completed without one."""
 
     def __init__(self, job_id: str, chunk_index: int, *, completed: bool) -> None:
         self.job_id, self.chunk_index, self.completed = job_id, chunk_index, completed
@@ -720,7 +720,7 @@ class _Readable(reprlib.Repr):
 
 
 def readable(value: object) -> str:
-    """Return how a value prints, up to 256 Ki characters; of a value that cannot be printed, its type."""
+    """Return how a value prints, up to 256 Ki characters; the type of a value that cannot be printed."""
     try:
         text = _Readable().repr(value)
     except Exception:  # whatever a value of the caller's does there

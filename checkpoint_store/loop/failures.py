@@ -139,7 +139,7 @@ class FailurePolicy:
             self._outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked)
             if self._outage.is_long and not was_long:
                 log.warning(
-                    "job %s: the service answers nobody, so the whole loop waits, and no chunk is failed for it: %s",
+                    "job %s: the service answers no call, so the whole loop waits, and no chunk is to blame: %s",
                     *(self._state.job_id, describe(error)),
                 )
         return seconds

@@ -273,7 +273,7 @@ class Loop:
             if ended_by is not None:
                 if self._state.error is not None:
                     reason = describe(self._state.error)
-                    log.warning("job %s: beside what ended its loop: %s", self._state.job_id, reason)
+                    log.warning("job %s: another error, while its loop was left: %s", self._state.job_id, reason)
                 with self._state.log_instead_of_raising("its end could not be recorded"):
                     self._execution.lifecycle.leave(JobStatus.PAUSED, ending_by(ended_by)[1])  # no chunk is to blame
 

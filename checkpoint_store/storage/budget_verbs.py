@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Reserved(Enum):
-    """What came of a request to reserve a part of the budget."""
+    """The outcome of a request to reserve a part of the budget."""
 
     YES = auto()
     NO = auto()
-    """It does not fit, or too many attempts are in work for now."""
+    """The reservation does not fit, or too many attempts are in work for now."""
     STALE = auto()
     """Results came meanwhile whose costs the runner has to read first."""
 

@@ -55,8 +55,8 @@ class ClaimStorage(ForkAware):
     def claim(self, request: ClaimRequest) -> ClaimSearchResult:
         """Begin attempts at up to ``request.wanted`` chunks, the lowest first. Durable when it returns.
 
-        Passed over are completed and failed chunks, and those in the hand of a runner that is alive. A dead runner that
-        is met is reaped, and what it had claimed is free to be claimed.
+        Completed and failed chunks are passed over, and so are chunks that a living runner has claimed. A dead runner
+        that the search meets is reaped, and its chunks are free to be claimed.
 
         Raises:
             JobNotFound: the job was deleted.

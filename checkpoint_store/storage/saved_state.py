@@ -92,7 +92,7 @@ class Before(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What writing a state came to."""
+    """The outcome of writing a state."""
 
     texts: dict[int, str]
     """The results that had to be encoded."""
@@ -107,7 +107,7 @@ class Written(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """What saving a state came to."""
+    """The outcome of saving a state."""
 
     known: Known | None
     """What the store holds of the job now; None where that is more than the state says."""

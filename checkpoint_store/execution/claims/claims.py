@@ -125,7 +125,8 @@ class Claims(ForkAware):
     ) -> tuple[list[ClaimedChunk], ClaimSearchResult]:
         """Claim up to ``wanted`` chunks of these half-open spans for a loop, the lowest first. Durable when it returns.
 
-        ``in_order``: claim a chunk only if all chunks before it are complete. Returns the chunks, and what was found.
+        ``in_order``: claim a chunk only if all chunks before it are complete. Returns the chunks, and the result of the
+        search.
         """
         with self._lock:
             request = ClaimRequest(

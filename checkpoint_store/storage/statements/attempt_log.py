@@ -48,7 +48,7 @@ IN_JOB_BY_TROUBLE: Final[Any] = literal_column("+attempts.job_id") == bindparam(
 def is_complete() -> ColumnElement[bool]:
     """Return the condition that the chunk of an attempt is complete.
 
-    A chunk that is to be done again is not, as far as attempts since then are looked at.
+    A chunk that is to be done again is incomplete for attempts since its redo mark.
     """
     done = completed_chunks.c
     has_completion = select(done.chunk_index).where(*of_same_chunk(done, _A)).exists()
@@ -95,7 +95,7 @@ _EARLIER: Final = Statement(
 
 @cache
 def _latest(outcomes: tuple[str, ...]) -> Statement:
-    """Look for each kind of outcome in the index that is made for it: a job may have a million that went well."""
+    """Look for each kind of outcome in the index for it: a job may have a million attempts that succeeded."""
     columns = _shown_columns()
     looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
     running = looked_for.pop(AttemptOutcome.RUNNING, None)

@@ -158,7 +158,7 @@ def _value(field: str) -> tuple[Any, Any]:
 
 
 def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
-    """Add up what ``pages``, given the result to begin after, has. A function of the caller's is called in between.
+    """Add up the costs in all pages; ``pages(n)`` returns the page behind result ``n``. Calls the caller's function.
 
     Raises:
         ValueError: a result is no JSON.
