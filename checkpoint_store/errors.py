@@ -22,8 +22,8 @@ _PLACES_MAX: Final = 12
 """Digits behind the point: sums of floating-point numbers mean nothing behind those."""
 
 
-def shown(value: object, length: int = 200) -> str:
-    """Return how a value prints, shortened; of one that cannot be printed (an integer too long), its type."""
+def short_repr(value: object, length: int = 200) -> str:
+    """Return the ``repr`` of a value, shortened; the type of a value that has none, such as an integer too long."""
     try:
         text = repr(value)
     except Exception:  # an error message must not fail, whatever the value does
@@ -95,7 +95,7 @@ class InvalidArgumentError(CheckpointStoreError, ValueError):
 
     def __init__(self, name: str, value: object, remedy: str) -> None:
         self.name = name
-        self.value = None if value is ... else shown(value)
+        self.value = None if value is ... else short_repr(value)
         super().__init__(f"{name} {remedy}" if self.value is None else f"{name}={self.value} {remedy}")
 
 
@@ -145,7 +145,7 @@ class StoreBusy(CheckpointStoreError):
 
 
 class StoreInUse(StoreBusy):
-    """Somebody has the store open, and what was asked for needs it alone. Nothing was changed.
+    """Somebody has the store open, and the call needs the store for itself. Nothing was changed.
 
     ``holders`` are the ids of the processes that can be seen. A lock says whether the store is in use, not this list.
     """
@@ -161,7 +161,7 @@ class StoreInUse(StoreBusy):
 
 
 class ErasureUnfinished(CheckpointStoreError):
-    """What was deleted is no longer in the store, but its bytes are still in the log: a reader was in the way."""
+    """Deleted data is no longer in the store, but its bytes are still in the WAL: a reader was in the way."""
 
     def __init__(self, path: Path | str, what: str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
         self.path, self.what, self.waited_seconds, self.holders = str(path), what, waited_seconds, tuple(holders)
@@ -173,7 +173,7 @@ class ErasureUnfinished(CheckpointStoreError):
 
 
 class StorageFullError(CheckpointStoreError):
-    """There was no room to write. What had been recorded is safe; the same object works on once there is."""
+    """The disk had no room. All that was recorded is safe; the same object works again once the disk has room."""
 
     def __init__(self, path: Path | str, reason: str, free_bytes: int | None) -> None:
         self.path, self.reason, self.free_bytes = str(path), reason, free_bytes
@@ -253,15 +253,15 @@ class MigrationFailed(CheckpointStoreError):
     ) -> None:
         self.path, self.found, self.wanted, self.reason = str(path), found, wanted, reason
         self.backup = None if backup is None else str(backup)
-        kept = "" if self.backup is None else f" A copy made before the attempt is at {self.backup}."
+        copy_remark = "" if self.backup is None else f" A copy made before the attempt is at {self.backup}."
         super().__init__(
             f"{self.path} could not be brought from schema {found or 'none'} to {wanted}: {reason}. The file is as "
-            f"it was before.{kept}"
+            f"it was before.{copy_remark}"
         )
 
 
 class JobNotFound(CheckpointStoreError, LookupError):
-    """No job (or more than one) answers to this id or prefix."""
+    """No job, or more than one, has this id or prefix."""
 
     def __init__(self, job_id: str, path: Path | str, matches: Sequence[str] = ()) -> None:
         self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
@@ -272,17 +272,17 @@ class JobNotFound(CheckpointStoreError, LookupError):
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
 
     @classmethod
-    def refuse_short(cls, job_id: str, found: str, path: Path | str) -> None:
+    def refuse_short(cls, job_id: str, full_id: str, path: Path | str) -> None:
         """Raise the error of a prefix that is too short to delete by: with few characters it may be a slip."""
-        if job_id != found and found.startswith(job_id) and len(job_id) < _PREFIX_TO_DELETE_MIN:
-            error = cls(job_id, path, (found,))
-            what = f"{job_id!r} is too short to delete by: it is the beginning of job {found} in {error.path}."
+        if job_id != full_id and full_id.startswith(job_id) and len(job_id) < _PREFIX_TO_DELETE_MIN:
+            error = cls(job_id, path, (full_id,))
+            what = f"{job_id!r} is too short to delete by: it is the beginning of job {full_id} in {error.path}."
             error.args = (f"{what} Give {_PREFIX_TO_DELETE_MIN} characters of the id or more.",)
             raise error
 
     @classmethod
     def no_current(cls, path: Path | str) -> JobNotFound:
-        """Return the error of a manager that was told of a chunk, or a status, of no job."""
+        """Return the error of a manager that got a chunk, or a status, while the store has no current job."""
         error = cls("the current job", path)
         message = (
             f"there is no current job in {error.path}, so nothing was recorded: save a state first, such as "
@@ -295,7 +295,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
 class CurrentJobChanged(CheckpointStoreError):
     """Another process, or another manager, made another job the current one since this :class:`StateManager` looked.
 
-    What was given is recorded in its own job where the store has that (``is_recorded``), and never in the other one.
+    The given data is recorded in its own job if the store has that job (``is_recorded``), and never in the other job.
     """
 
     def __init__(
@@ -335,7 +335,7 @@ class JobBusy(CheckpointStoreError):
 class ChunkInWork(CheckpointStoreError):
     """A chunk is to be done again while a runner, which is alive, is still at work on it. Nothing was changed.
 
-    Of a sequential job it may be a later chunk, whose work began with the result that was to be replaced.
+    In a sequential job it may be a later chunk, whose work began with the result that was to be replaced.
     """
 
     def __init__(self, job_id: str, chunk_index: int, pid: int, host: str) -> None:
@@ -468,7 +468,7 @@ class ChunkFailed(CheckpointStoreError):
 
 
 class WorkerDied(CheckpointStoreError):
-    """The process that worked on a chunk ended before it gave a result, as the system ends it where memory is short.
+    """The process that worked on a chunk ended without a result; the system ends a process if memory is short.
 
     The chunk has failed once, and is tried again while it has tries left. If it ends its process each time, look at
     what the work needs: its memory first.
@@ -476,7 +476,7 @@ class WorkerDied(CheckpointStoreError):
 
 
 class WorkFailed(CheckpointStoreError):
-    """An exception from another process that could not be pickled, and so came home as text.
+    """An exception from another process that could not be pickled, and so arrived as text.
 
     ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
     ``retry_after`` are what it said of a service's answer, and ``cost`` what it said that the try cost.
@@ -508,7 +508,7 @@ class MissingExtra(CheckpointStoreError, ImportError):
 
 
 class JobIncomplete(CheckpointStoreError):
-    """All results of a job were asked for, or it was told to finish, while chunks of it are left."""
+    """A call asked for all results of a job, or for its end as completed, while chunks are left."""
 
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
@@ -532,7 +532,7 @@ class Difference:
 
 
 class PlanChanged(CheckpointStoreError):
-    """No job of this file was made for this plan, and another one's results are there. Nothing was changed.
+    """No job of this file was made for this plan, and a job of another plan has results. Nothing was changed.
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
     ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store;
@@ -588,7 +588,7 @@ class ChunkOutOfRange(CheckpointStoreError, IndexError):
     def __init__(self, job_id: str, chunk_index: object, total_chunks: int) -> None:
         self.job_id, self.chunk_index, self.total_chunks = job_id, chunk_index, total_chunks
         has = f"its chunks are 0 to {total_chunks - 1}" if total_chunks else "it has no chunks"
-        super().__init__(f"chunk_index={shown(chunk_index)} is not a chunk of job {job_id}: {has}.")
+        super().__init__(f"chunk_index={short_repr(chunk_index)} is not a chunk of job {job_id}: {has}.")
 
 
 class ChunkOutOfOrder(CheckpointStoreError):
@@ -608,7 +608,7 @@ class KeyNotFound(CheckpointStoreError, KeyError):
     def __init__(self, job_id: str, key: object, *, has_keys: bool = True) -> None:
         self.job_id, self.key, self.has_keys = job_id, key, has_keys
         remedy = "job.keys() has them all" if has_keys else "its chunks have indices only: open it with a mapping"
-        super().__init__(f"no chunk of job {job_id} has the key {shown(key)}; {remedy}.")
+        super().__init__(f"no chunk of job {job_id} has the key {short_repr(key)}; {remedy}.")
 
     def __str__(self) -> str:
         """Return the message, and not its ``repr``, as a KeyError would."""
@@ -616,7 +616,7 @@ class KeyNotFound(CheckpointStoreError, KeyError):
 
 
 class ChunkNotCompleted(CheckpointStoreError, LookupError):
-    """A result was asked for that is not there (yet)."""
+    """A call asked for the result of a chunk that has none yet, or was completed without one."""
 
     def __init__(self, job_id: str, chunk_index: int, *, completed: bool) -> None:
         self.job_id, self.chunk_index, self.completed = job_id, chunk_index, completed
@@ -720,7 +720,7 @@ class _Readable(reprlib.Repr):
 
 
 def readable(value: object) -> str:
-    """Return how a value prints, up to 256 Ki characters; of a value that cannot be printed, its type."""
+    """Return how a value prints, up to 256 Ki characters; the type of a value that cannot be printed."""
     try:
         text = _Readable().repr(value)
     except Exception:  # whatever a value of the caller's does there

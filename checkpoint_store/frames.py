@@ -60,17 +60,17 @@ def map_rows(
 
 
 def _checked(columns: Iterable[str], frame: Any) -> list[str]:
-    wanted, there = [columns] if isinstance(columns, str) else list(columns), list(frame.columns)
+    wanted, names = [columns] if isinstance(columns, str) else list(columns), list(frame.columns)
     for name in wanted:
-        if name not in there:
-            raise InvalidArgumentError("columns", name, f"is no column of the frame, which has {', '.join(there)}")
+        if name not in names:
+            raise InvalidArgumentError("columns", name, f"is no column of the frame, which has {', '.join(names)}")
     return wanted
 
 
 def _named(rows: list[dict[str, Any]], keys: list[dict[str, Any]], column: str) -> dict[Any, dict[str, Any]]:
     named = {}
-    for row, one in zip(rows, keys, strict=True):
-        if one[column] in named:
-            raise InvalidArgumentError("key", column, f"is a column with the value {one[column]!r} in two rows")
-        named[one[column]] = row
+    for row, key in zip(rows, keys, strict=True):
+        if key[column] in named:
+            raise InvalidArgumentError("key", column, f"is a column with the value {key[column]!r} in two rows")
+        named[key[column]] = row
     return named

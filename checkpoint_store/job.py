@@ -45,15 +45,15 @@ class Job(JobRedo):
     def pending(self, *, max_attempts: int | None = None, wait: bool = False) -> Iterator[PendingChunk]:
         """Yield the chunks that are not complete, in index order, each claimed for this loop: no other runner gets it.
 
-        Failed chunks are skipped (see :meth:`fail_chunk`), and those that another loop, thread or process has in
-        hand; such a chunk comes last if it becomes free, as when its runner is killed. A chunk is in hand as long as
-        its object is referred to. It may be left undone: the next ``pending()`` yields it again. The loop ends when
-        the job is paused.
+        Failed chunks (see :meth:`fail_chunk`) are passed over, and so are chunks that another loop, thread or process
+        has in hand. A chunk that becomes free, as when its runner is killed, comes last. A chunk is in hand as long as
+        its object is referred to. It may be left undone: the next ``pending()`` yields it again. The loop ends when the
+        job is paused.
 
         Args:
             max_attempts: pass over a chunk that was tried this many times; a try that ended with its process counts.
                 None: a chunk whose process died is given out again, however often.
-            wait: stay until the chunks in other hands are complete, or free.
+            wait: wait until the chunks that others have in hand are complete, or free.
 
         Raises:
             JobBusy: another runner has the job for itself.
@@ -78,7 +78,7 @@ class Job(JobRedo):
         Args:
             index: 0 to ``total_chunks - 1``.
             result: a JSON value, a dataclass or a pydantic model.
-            replace: put this result in the place of another one. What that one cost stays counted.
+            replace: let this result replace another result of the chunk. The cost of the earlier result stays counted.
 
         Raises:
             ChunkOutOfRange: no such chunk.
@@ -110,7 +110,7 @@ class Job(JobRedo):
         self._execution.fail(index, error, cost, counted=not is_busy(error))
 
     def retry_failed(self, *indices: int) -> int:
-        """Give failed chunks (these, or all) their attempts back: loops try them again. Returns how many those are."""
+        """Give failed chunks (these, or all) their attempts back: loops try them again. Returns their number."""
         for index in indices:
             self._execution.recorded.check_index(index)
         return self._context.storage.job_changes.retry_failed(self.job_id, indices or None)
@@ -152,13 +152,13 @@ class Job(JobRedo):
         finished and recorded, and the loop raises :class:`JobPaused`. One Ctrl-C, SIGTERM or SIGHUP does the same to
         all loops of the process; then the signal takes its usual course. A second one ends the loop at once. A handler
         of the program's own stays. Where the loop is left early, what is in hand is recorded; the job is ``paused``.
-        What ``fn`` raises, ``SystemExit`` included, is a failed try.
+        An exception of ``fn``, ``SystemExit`` included, is a failed try.
 
         Args:
             fn: does the work.
             executor: anything with ``submit(fn, *args)`` that returns a ``concurrent.futures.Future`` (for clusters see
-                :mod:`checkpoint_store.executors`), or a function that makes one, which is called again where that one
-                broke. The work is done there, and recorded here. None: threads.
+                :mod:`checkpoint_store.executors`), or a function that makes an executor, which is called again where
+                the executor broke. The work is done there, and recorded here. None: threads.
             workers: how many chunks are worked on at the same time; by default 1, or as many as the executor does.
             ordered: yield in index order (what is taken over from another runner may come late).
             on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;

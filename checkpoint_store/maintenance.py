@@ -47,8 +47,8 @@ def _opener(
 ) -> Opener:
     path = resolve(target)
     state = StoreFiles(path).state_file if state_file is None else Path(state_file).absolute()
-    for one in state_copies(state):
-        refuse_planted_state(one)
+    for copy in state_copies(state):
+        refuse_planted_state(copy)
     return Opener(path, state_copies(state), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
 
 
@@ -59,7 +59,7 @@ def recover_store(
     accept_loss: bool = False,
     lock_timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> RecoveryReport:
-    """Make a store anew from every surviving copy: what reads of it, its backups, its state file and ``.bak``.
+    """Make a store anew from every surviving copy: its readable rows, its backups, its state file and ``.bak``.
 
     The files that were there are moved aside as ``NAME.corrupt-TIME``.
 
@@ -90,14 +90,14 @@ def _refuse_missing(opener: Opener) -> None:
 
 
 def _refuse_newer(opener: Opener, lock_timeout_seconds: float) -> None:
-    """Refuse a file whose schema has what a store of ours would lack: that would be lost without a word."""
+    """Refuse a file whose schema has more than a store of this version: the rest would be lost without a notice."""
     if not has_bytes(opener.path):
         return
     try:
         inspect(ReadOnlyDatabase(opener.path, lock_timeout_seconds=lock_timeout_seconds), opener.state_files)
     except SchemaTooNew:
         raise
-    except CheckpointStoreError as error:  # so is what a recovery is for; it looks for itself
+    except CheckpointStoreError as error:  # damage is what a recovery is for: it examines the file itself
         log.debug("%s is to be recovered: %s", opener.path, error)
 
 
@@ -114,7 +114,7 @@ def restore_store(
 ) -> tuple[Path, ...]:
     """Put the backup ``source`` in the place of the store ``target``, and return the files moved aside for it.
 
-    The state file follows: what it was becomes its ``.bak``.
+    The state file follows: the earlier state file becomes its ``.bak``.
 
     Raises:
         StoreTargetError: ``source`` is no store file, or ``target`` is something else. Nothing was changed.
@@ -134,12 +134,12 @@ def restore_store(
             raise StoreDamaged(origin, f"{problems[0]}", remedy=_REMEDY)
     else:
         with copy_of_store(origin, path, lock_timeout_seconds, remedy=_REMEDY):
-            pass  # what is asked of a store is asked of the schema of today
+            pass  # the checks of a store need the current schema
     state = _state_file(path, state_file)
     states = state_copies(state)
     refuse_foreign(path)
-    for one in states:  # they are replaced
-        refuse_stranger(one)
+    for copy in states:  # they are replaced
+        refuse_stranger(copy)
     destination.refuse_to_take(path, states)
     with exclusively(path, lock_timeout_seconds):
         moved = put_backup(reading, path)
@@ -193,7 +193,7 @@ class MigrationStatus:
 
 
 def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
-    """Return where the store at ``target`` stands. Writes nothing.
+    """Return which schema the store at ``target`` has. Writes nothing.
 
     Raises:
         StoreTargetError: there is no store there.
@@ -211,7 +211,7 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
 def migrate(
     target: str | os.PathLike[str], *, to: str | None = None, lock_timeout_seconds: float = 10.0
 ) -> MigrationStatus:
-    """Bring the store at ``target`` to schema ``to`` (default: the newest), and return where it stood before.
+    """Bring the store at ``target`` to schema ``to`` (default: the newest), and return its status before that.
 
     A verified copy is made beside it first; it is one transaction, checked before its commit. Going back to an older
     schema is refused where that would lose something.

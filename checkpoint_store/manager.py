@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.saved_state import Saved
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
-"""With chunks left, a job that is one of these runs from its next chunk on. A pause was asked for, and stays."""
+"""A job with chunks left and such a status is running from its next chunk on. A pause stays: somebody asked for it."""
 
 
 class StateManager(ForkAware):
@@ -85,27 +85,27 @@ class StateManager(ForkAware):
         }
         self.forget_in_child()
         watch(self)
-        self._kept = _Kept()
-        weakref.finalize(self, self._kept.close)
+        self._opened = _Opened()
+        weakref.finalize(self, self._opened.close)
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: a thread that held the lock does not exist here."""
         self._guard = threading.RLock()
         self._states = threading.RLock()
-        """Held while a whole state is read or written: what is known of the store's must be of one moment."""
+        """Held while a whole state is read or written: all that is known of the state must be of one moment."""
         self._looked = Looked()
         """The child has no job of its own yet: its parent hands it chunks of the job that is current by then."""
 
     def load(self) -> ProcessingState | None:
         """Return the current job's state, results included, or None where there is none.
 
-        Where nothing was recorded since the last ``load`` or ``save``, by whomever, it is not read again.
+        Where nobody has recorded anything since the last ``load`` or ``save``, the state is not read again.
         """
         with self._states:
             store = self._store_if_any()
-            before, known = self._kept.known, None if store is None else _current_of(store).state(self._kept.known)
+            before, known = self._opened.known, None if store is None else _current_of(store).state(self._opened.known)
             if known is None or known is not before:
-                self._kept.known, self._looked = known, self._looked.at(known)
+                self._opened.known, self._looked = known, self._looked.at(known)
             return None if known is None else known.state
 
     def save(self, state: ProcessingState) -> None:
@@ -133,14 +133,14 @@ class StateManager(ForkAware):
             if (other := saved.replaced_by) is not None:
                 path, job_id = self.store_path, state.job_id
                 raise CurrentJobChanged(path, job_id, other.job_id, other.file_name, is_recorded=True)
-            self._kept.known = saved.known
+            self._opened.known = saved.known
             current.show(state.job_id, saved)
 
     def _save(self, current: CurrentJob, state: ProcessingState) -> Saved:
         """Save a state in the store alone."""
-        known, self._kept.known = self._kept.known, None
+        known, self._opened.known = self._opened.known, None
         looked = self._looked
-        if looked.own_job_id != state.job_id:  # interrupted, nobody knows which job is current
+        if looked.own_job_id != state.job_id:  # after an interrupt nobody knows which job is current
             self._looked = looked._replace(own_job_id=None)
         try:
             saved = current.save(state, known, looked)
@@ -162,7 +162,7 @@ class StateManager(ForkAware):
             CurrentJobChanged: another job is current now. The result is recorded in the job that it was made for.
         """
         job, status, digest = self._required(chunk_index)
-        self._kept.known = None  # a whole state is much to keep for nothing
+        self._opened.known = None  # a whole state is much to keep for nothing
         current, own = _current_of(self._open()), self._replaced_own(job)
         is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
         try:
@@ -201,12 +201,12 @@ class StateManager(ForkAware):
     def has_incomplete_job(self) -> bool:
         """Whether the current job is running or paused and has chunks left. Reads no result."""
         with self._states:
-            found = self._current()
-            job_id = None if found is None else found[0].job_id
+            current = self._current()
+            job_id = None if current is None else current[0].job_id
             self._looked = self._looked._replace(seen_job_id=job_id, has_looked=True)
-        if found is None:
+        if current is None:
             return False
-        job, status, _ = found
+        job, status, _ = current
         return status in (JobStatus.RUNNING, JobStatus.PAUSED) and job.progress().remaining_chunks > 0
 
     def clear(self) -> None:
@@ -219,42 +219,42 @@ class StateManager(ForkAware):
             ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
         """
         with self._states:
-            found = self._current()
-            own, self._looked = None if found is None else self._replaced_own(found[0]), Looked(has_looked=True)
-            if own is not None:  # what another program is at work on is not this one's to remove
+            current = self._current()
+            own, self._looked = None if current is None else self._replaced_own(current[0]), Looked(has_looked=True)
+            if own is not None:  # never remove the job of another program
                 with suppress(JobNotFound):
                     _current_of(self._open()).clear(own, and_backup=False)
-            elif found is not None:
-                _current_of(self._open()).clear(found[0].job_id)
+            elif current is not None:
+                _current_of(self._open()).clear(current[0].job_id)
 
     def close(self) -> None:
         """Make the state file exact and close the store file. The next call opens it again."""
         with self._guard:
-            self._kept.close()
+            self._opened.close()
 
     def _open(self) -> CheckpointStore:
         with self._guard:
-            if self._kept.store is None:
-                self._kept.store = CheckpointStore(self.store_path, **self._options)
-                _current_of(self._kept.store).keep_previous_states()
-            return self._kept.store
+            if self._opened.store is None:
+                self._opened.store = CheckpointStore(self.store_path, **self._options)
+                _current_of(self._opened.store).keep_previous_states()
+            return self._opened.store
 
     def _store_if_any(self) -> CheckpointStore | None:
         """Return the store; None, and nothing is created, where there is neither a store nor anything to import."""
         with self._guard:
-            return self._open() if self._kept.store is not None or self._anything_there() else None
+            return self._open() if self._opened.store is not None or self._anything_there() else None
 
     def _current(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None] | None:
         with self._guard:
             store = self._store_if_any()
             row = None if store is None else _current_of(store).row(chunk_index)
             if store is None or row is None:
-                self._kept.job = None
+                self._opened.job = None
                 return None
             job_id, total_chunks, status, digest = row
-            job = self._kept.job
+            job = self._opened.job
             if job is None or (job.job_id, job.total_chunks) != (job_id, total_chunks):
-                job = self._kept.job = store.job(job_id)
+                job = self._opened.job = store.job(job_id)
             return job, JobStatus(status), digest
 
     def _anything_there(self) -> bool:
@@ -268,9 +268,9 @@ class StateManager(ForkAware):
         return None if own == current.job_id else own
 
     def _required(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None]:
-        if (found := self._current(chunk_index)) is None:
+        if (current := self._current(chunk_index)) is None:
             raise JobNotFound.no_current(self.store_path)
-        return found
+        return current
 
     def __enter__(self) -> Self:
         return self
@@ -281,8 +281,8 @@ class StateManager(ForkAware):
         self.close()
 
 
-class _Kept:
-    """What a manager has open. The face of old had nothing to close, so it is closed with the manager, or at exit."""
+class _Opened:
+    """What a manager has open. Callers need not close a manager, so this closes with the manager, or at exit."""
 
     def __init__(self) -> None:
         self.store: CheckpointStore | None = None

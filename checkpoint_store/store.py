@@ -78,16 +78,17 @@ class CheckpointStore(StoreOutlook, StoreCare):
     ) -> Job:
         """Return the job for this file and plan: the one that exists, or a new one. Atomic between processes.
 
-        A job of this very plan goes on, however many other jobs of the file were opened since; of several the newest.
-        It is then the current job, and supersedes the others of the file. Where no job of the file has a completed
-        chunk, a new job begins. Otherwise the plan is compared with that of the newest job that has some.
+        The newest job of this very plan goes on, however many other jobs of the file were opened since. It is then the
+        current job, and supersedes the other jobs of the file. Where no job of the file has a completed chunk, a new
+        job begins. Otherwise the plan is compared with that of the newest job that has some.
 
         Args:
-            file_name: what the input is called, a text or a path; its jobs are looked for. Names are compared in NFC.
-            chunks: the pieces: texts, bytes, JSON data, dataclasses or pydantic models. The fields ``index`` and
-                ``chunk_index`` of a dataclass or a model do not count, and all others do. Of a mapping, its keys (texts
-                or whole numbers) are the chunks' names: see :meth:`Job.result_of`; they are no part of the plan.
-            total_chunks: how many there are, where the pieces are not at hand. One of the two is needed.
+            file_name: the name of the input, a text or a path, by which its jobs are found. Names are compared in NFC.
+            chunks: the chunks themselves: texts, bytes, JSON data, dataclasses or pydantic models. The fields ``index``
+                and ``chunk_index`` of a dataclass or a model do not count, and all others do. The keys of a mapping
+                (texts or whole numbers) are the names of its chunks: see :meth:`Job.result_of`; they are no part of the
+                plan.
+            total_chunks: the number of chunks, where the chunks are not at hand. One of the two is needed.
             video_title: for people to read; no part of the plan.
             model: part of the plan, like ``provider`` and ``config``.
             provider: see ``model``.
@@ -101,7 +102,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
                 settings are these and whose chunks are the first of these; ``"restart"`` starts from nothing.
                 No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
             reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
-            fresh: start a new job from nothing whatever there is.
+            fresh: start a new job from nothing, whatever the store has.
             exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
@@ -161,8 +162,8 @@ class CheckpointStore(StoreOutlook, StoreCare):
         """Open the job, do what is left of it, and return all results in order, those of earlier runs included.
 
         See :meth:`open_job` for the plan and :meth:`Job.map` for the options. With ``on_error="record"`` a failed
-        chunk's place is taken by None; :meth:`Job.failed_chunks` says why. With ``only``, None also stands for
-        each chunk that nobody did.
+        chunk's place is taken by None; :meth:`Job.failed_chunks` says why. With ``only``, None also stands for each
+        chunk that is not complete.
 
         Raises:
             JobPaused: the job was paused before the end, whatever ``on_pause`` says.
@@ -170,11 +171,11 @@ class CheckpointStore(StoreOutlook, StoreCare):
         """
         given = locals()
         with importing():
-            from checkpoint_store.loop.options import Options, checked_work  # only for those who use it
-            from checkpoint_store.loop.shards import check_shard  # the same
+            from checkpoint_store.loop.options import Options, checked_work  # only for callers of map
+            from checkpoint_store.loop.shards import check_shard  # only for callers of map
 
         checked_work(fn)
-        options = Options.of(given)  # what is wrong with them is said before there is a job
+        options = Options.of(given)  # a wrong option is refused before there is a job
         arguments = opening.OpenArguments.of(given)
         check_shard(options.shard, arguments.request.plan.total_chunks)
         job = self._opened(arguments)
@@ -193,8 +194,8 @@ class CheckpointStore(StoreOutlook, StoreCare):
 
     def jobs(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[Job]:
         """Return the jobs (with this status, of this file), the one opened last first."""
-        found = self._open.reading.jobs.matching(**opening.job_filter(status, file_name))
-        return [self._job(record) for record in found]
+        records = self._open.reading.jobs.matching(**opening.job_filter(status, file_name))
+        return [self._job(record) for record in records]
 
     def incomplete_jobs(self) -> list[Job]:
         """Return the jobs that have chunks left, whatever their status, the one opened last first.

@@ -55,7 +55,7 @@ _SECTIONS: Final = {
 
 
 def commands_of(module: str) -> tuple[click.Command, ...]:
-    """Return the commands of a module, which is imported only now: most of them need a good deal."""
+    """Return the commands of a module, and import it only now: most modules need other large modules."""
     match module:
         case "run":
             from checkpoint_store.cli.run.resume import COMMANDS
@@ -155,7 +155,7 @@ def _run(argv: Sequence[str]) -> int:
         return _failed(argv, error, _EXIT_USAGE)
     except Exception as error:
         need = what_to_install(error)
-        if need is not None:  # said without the screen, which may be what is missing
+        if need is not None:  # without the screen, whose module may be what is missing
             print(f"checkpoint-store: {need}", file=sys.stderr)
             return _failed(argv, ModuleNotFoundError(need), _EXIT_USAGE)
         # A fault of the program: its traceback follows on stderr.
@@ -184,8 +184,9 @@ def _show_error(error: Exception, argv: Sequence[str]) -> None:
 def _failed(argv: Sequence[str], error: BaseException, code: int) -> int:
     """Print the error as JSON too where the command line asks for JSON: a program reads stdout. Return the code."""
     if asks_for_json(argv):
-        with suppress(OSError):  # nobody reads it, or stdout itself is what failed
-            print_error(message_of(error, store_named_by(argv)), type(error).__name__, code)
+        with suppress(OSError):  # nobody reads stdout, or writing to it has failed
+            by_signal = isinstance(error, Terminated | KeyboardInterrupt)
+            print_error(message_of(error, store_named_by(argv)), type(error).__name__, code, by_signal=by_signal)
     return code
 
 

@@ -44,7 +44,7 @@ class NamedChunks:
             KeyNotFound: no chunk has such a key.
         """
         ranges = (*self.named, *([] if self.chunks is None else [self.chunks]))
-        parts = [part for one in ranges for part in one.ranges]
+        parts = [part for chunk_ranges in ranges for part in chunk_ranges.ranges]
         for part in parts:  # first: a range may be endless
             if part.stop > job.total_chunks:
                 raise ChunkOutOfRange(job.job_id, part.stop - 1, job.total_chunks)

@@ -28,7 +28,7 @@ _SIGNS: Final = (
     _Sign("running", "▸", ">", "cyan"),
     _Sign("to redo", "↻", "~", "blue"),
 )
-"""What a cell shows rather than how much of it is completed, the most important first."""
+"""The marks that take precedence in a cell over the share that is completed, the most important first."""
 
 
 def chunk_map(
@@ -37,10 +37,10 @@ def chunk_map(
     total: int,
     others: Mapping[str, Sequence[tuple[int, int]]] | None = None,
 ) -> Text:
-    """Return a map of the chunks: one line for few chunks, at most three lines for any number, and one of words.
+    """Return a map of the chunks: one line for few chunks, at most three for any number, and a line of words.
 
     Args:
-        console: where it is to fit.
+        console: the console that the map has to fit.
         completed: half-open ranges of completed indices, in ascending order.
         total: the number of chunks, at least 1.
         others: such ranges of the chunks that are ``failed``, ``in doubt``, ``running`` or ``to redo``. A cell of

@@ -1,4 +1,4 @@
-"""What standard output can say: in an encoding that is not UTF-8, not every character."""
+"""Text for a standard output whose encoding, if it is not UTF-8, lacks some characters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def stdout_says_all() -> bool:
-    """Return whether every character can be written to standard output, or whether nobody hears it."""
+    """Return whether every character can be written to standard output, or nobody reads it."""
     encoding = getattr(sys.stdout, "encoding", None)
     return encoding is None or _says_all(encoding)
 

@@ -1,4 +1,4 @@
-"""What ends a command that prints JSON from outside: SIGTERM, and the SIGHUP of a terminal that closes.
+"""Signals that end a command while it prints JSON: SIGTERM, and the SIGHUP of a terminal that closes.
 
 Both would end the process in the middle of a document. Here they wait until what is being printed is whole, and then
 end the command as Ctrl-C does, with the exit code that a shell expects.
@@ -32,15 +32,15 @@ class Terminated(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(f"ended by {signal.Signals(number).name}")
         self.exit_code = 128 + number
-        """As a shell reports a program that the signal ended."""
+        """The exit code with which a shell reports a program that the signal ended."""
 
 
 class _Printing:
-    """What is being printed now."""
+    """Whether a document is being printed now, and the signal that waits for its end."""
 
     depth = 0
     ended_by: int | None = None
-    """The signal that came meanwhile."""
+    """The signal that came while a document was being printed."""
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def ended_by_signals(argv: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Have a signal wait until the end of this block."""
+    """Let a signal wait until the end of this block."""
     _Printing.depth += 1
     try:
         yield

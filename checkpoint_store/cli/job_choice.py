@@ -41,10 +41,10 @@ def chosen_job(store: CheckpointStore, job: str | None) -> Job:
 
 def job_to_delete(store: CheckpointStore, job: str | None) -> Job:
     """Return the job that JOB names, as :func:`chosen_job` does, but by eight characters of its id or more."""
-    found = chosen_job(store, job)
-    if job is not None and found.file_name != job:
-        JobNotFound.refuse_short(job, found.job_id, store.path)
-    return found
+    chosen = chosen_job(store, job)
+    if job is not None and chosen.file_name != job:
+        JobNotFound.refuse_short(job, chosen.job_id, store.path)
+    return chosen
 
 
 def _most_like(job: str, names: set[str]) -> str | None:

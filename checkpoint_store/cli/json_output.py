@@ -25,14 +25,14 @@ class _Array:
     """The array that is being printed."""
 
     is_open = False
-    """Whether elements of it are printed, and its end is not."""
+    """Whether elements of the array are printed, and its end is not."""
 
 
 class _Document:
     """The document of a command."""
 
     is_whole = False
-    """Whether it is printed: what ends the command afterwards prints no second one."""
+    """Whether the document is printed: an error after that prints no second document."""
 
 
 def begin_document() -> None:
@@ -42,8 +42,12 @@ def begin_document() -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
+    print_text(_document_of(value))
+
+
+def _document_of(value: Any) -> str:
     text = json.dumps(value, indent=2, ensure_ascii=not stdout_says_all(), default=str)
-    print_text(f"{harmless_json(text)}\n")
+    return f"{harmless_json(text)}\n"
 
 
 def print_array(elements: Iterable[Any]) -> None:
@@ -58,27 +62,28 @@ def print_array(elements: Iterable[Any]) -> None:
     print_text("\n]\n" if _Array.is_open else "[]\n")
 
 
-def print_error(message: str, kind: str, exit_code: int) -> None:
+def print_error(message: str, kind: str, exit_code: int, *, by_signal: bool = False) -> None:
     """Print an error: a document of its own, or the last element of the array that it ends.
 
-    Where the document is whole, nothing is printed.
+    Where the document is whole, nothing is printed. ``by_signal``: the error is a signal that ends the process.
     """
     if _Document.is_whole:
         return
     error = {"error": message, "type": kind, "exit_code": exit_code}
     if _Array.is_open:
-        print_text(f",\n  {harmless_json(json.dumps(error, ensure_ascii=not stdout_says_all()))}\n]\n")
+        text = f",\n  {harmless_json(json.dumps(error, ensure_ascii=not stdout_says_all()))}\n]\n"
     else:
-        print_json(error)
+        text = _document_of(error)
+    print_text(text, by_signal=by_signal)
 
 
-def print_text(text: str, *, in_array: bool = False) -> None:
+def print_text(text: str, *, in_array: bool = False, by_signal: bool = False) -> None:
     """Print a text as it is. Neither Ctrl-C nor SIGTERM tears it: what is printed behind it would be no JSON.
 
     Only where the reader stands still does a signal end the process in the middle: nothing is printed any more then.
     """
     with undisturbed(), _uninterrupted():
-        is_printed = write_patiently(text, _is_asked_to_end)
+        is_printed = write_patiently(text, lambda: by_signal or _is_asked_to_end())
         _Array.is_open, _Document.is_whole = in_array and is_printed, not (in_array and is_printed)
 
 
@@ -104,4 +109,4 @@ def _uninterrupted() -> Iterator[None]:
 
 def harmless_json(text: str) -> str:
     r"""Return a JSON text with what steers a screen written as ``\u009b``: it means the same."""
-    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _STEERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -1,4 +1,4 @@
-"""The library's messages in the language of the command: its remedies are calls, the command's are command lines."""
+"""Translate messages of the library for the command line: a remedy that is a call becomes a command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EFBIG})
 _END_OF_LINE: Final = re.compile(r"(: checkpoint-store (?:(?!\. ).)*)\.$")
 """The full stop of a sentence that ends with a line to type: it is no part of the line."""
 _STORE: Final = "\0STORE"
-"""Stands in a line for the store that the command works on: not every message of the library knows it."""
+"""The placeholder for the store that the command works on: not every message of the library names the store."""
 _TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 """A path as Python writes it."""
 
@@ -76,7 +76,7 @@ def _is_nowhere(error: StoreTargetError) -> bool:
 
 
 def _of_store(verb: str) -> Callable[[re.Match[str]], str]:
-    return lambda found: f"checkpoint-store {verb} --store {quote(ast.literal_eval(found[1]))}"
+    return lambda match: f"checkpoint-store {verb} --store {quote(ast.literal_eval(match[1]))}"
 
 
 _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = tuple(
@@ -118,4 +118,4 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r", or with a longer outage_seconds\b", ""),
     )
 )
-"""What the library says, and what the command says for it, in this order."""
+"""Pairs of a text of the library and its replacement, in the order in which they apply."""

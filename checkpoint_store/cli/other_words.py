@@ -1,4 +1,4 @@
-"""What people type who come from other tools, and what it is here: GNU parallel, inspect_ai, DBOS, llm, snakemake."""
+"""The words of other tools (GNU parallel, inspect_ai, DBOS, llm, snakemake), and the words here that replace them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ COMMANDS: Final = _by_name(
         "help": "checkpoint-store --help, or checkpoint-store COMMAND --help",
     }
 )
-"""Commands of other tools, and what they are here."""
+"""Commands of other tools, and the commands here that replace them."""
 
 RUN_OPTIONS: Final = _by_name(
     {
@@ -87,7 +87,7 @@ RUN_OPTIONS: Final = _by_name(
         "-d --db --database --log-dir": "--store PATH",
     }
 )
-"""Options that other tools have for work, and what they are here."""
+"""Options of other tools for work, and the options here that replace them."""
 
 OPTIONS: Final = _by_name(
     {
@@ -102,7 +102,7 @@ OPTIONS: Final = _by_name(
         "-v -V": "--version",
     }
 )
-"""Options that other tools have for looking and for care, and what they are here."""
+"""Options of other tools for inspection and maintenance, and the options here that replace them."""
 
 
 def hint_of(error: click.ClickException, words: Sequence[str]) -> str | None:
@@ -139,7 +139,7 @@ def _begins_with_command(words: Sequence[str]) -> bool:
 
 
 def _meaning(error: click.UsageError, words: Sequence[str]) -> str | None:
-    """Return what was perhaps meant by a command, an option or an argument that there is not, or None."""
+    """Return what an unknown command, option or argument perhaps meant, or None."""
     if error.ctx is None:
         return None
     command = error.ctx.command

@@ -1,4 +1,4 @@
-"""Writing to a pipe whose reader may stand still: who is asked to end does not wait for it for ever."""
+"""Write to a pipe whose reader may stand still: a process that is asked to end does not wait for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of chunks that are done again: their results are kept until then, and their tries begin anew."""
+"""Texts about chunks that are done again: their results stay until then, and their attempts count anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def to_redo_text(count: int) -> str:
-    """Return that so many chunks are to be done again, and that nothing of them is lost until then."""
+    """Return the notice that this many chunks are to be done again, and keep their results until then."""
     are, keep = ("is", "it keeps its") if count == 1 else ("are", "each keeps its")
     return f"{chunk_count(count)} {are} to be done again; {keep} earlier result until the new one is there"
 
@@ -23,11 +23,11 @@ def tries_in_vain(job: Job, records: Sequence[ChunkRecord]) -> dict[int, int]:
 
     Only a chunk that is done again had a result before; the attempts of a job are read only where one is among them.
     """
-    tries = {record.chunk_index: record.attempt for record in records}
-    if redone := tries.keys() & set(job.to_redo()):
-        tries |= dict.fromkeys(redone, 0)
+    counts = {record.chunk_index: record.attempt for record in records}
+    if redone := counts.keys() & set(job.to_redo()):
+        counts |= dict.fromkeys(redone, 0)
         for attempt in job.attempts():  # by chunk, and in the order of the tries
             if attempt.chunk_index in redone:
                 was_in_vain = attempt.outcome != "completed"
-                tries[attempt.chunk_index] = tries[attempt.chunk_index] + 1 if was_in_vain else 0
-    return tries
+                counts[attempt.chunk_index] = counts[attempt.chunk_index] + 1 if was_in_vain else 0
+    return counts

@@ -87,8 +87,8 @@ class _PlainConsole(Console):
         """Yield the segments of what is printed, each without what steers a screen."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            said = text if control else sayable(plain(text) if _ESCAPES.search(text) else text, self)
-            yield segment if said is text else Segment(said, style)
+            printable_text = text if control else sayable(plain(text) if _ESCAPES.search(text) else text, self)
+            yield segment if printable_text is text else Segment(printable_text, style)
 
 
 def _console(*, stderr: bool) -> Console:

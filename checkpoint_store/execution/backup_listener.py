@@ -20,7 +20,7 @@ class BackupListener:
         if on_backup is not None and not callable(on_backup):
             raise InvalidArgumentError("on_backup", on_backup, "is no function of the path of a backup")
         self._on_backup: Final = on_backup
-        self._told: Path | None = None
+        self._reported: Path | None = None
 
     def tell(self, backup: Path | None) -> None:
         """Call the function with the newest backup; None: no backup was made.
@@ -28,11 +28,11 @@ class BackupListener:
         A backup of an earlier process that holds all that is in the store now counts, too: that process may have been
         killed before it carried the backup away. An error of the function is logged, and ends nothing.
         """
-        if backup is None or self._on_backup is None or backup == self._told:
+        if backup is None or self._on_backup is None or backup == self._reported:
             return
         try:
             self._on_backup(backup)
         except Exception as error:  # whatever the caller's function raises
             log.warning("on_backup failed for %s, and will be called for it again: %s", backup, describe(error))
         else:
-            self._told = backup
+            self._reported = backup

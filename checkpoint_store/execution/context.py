@@ -109,7 +109,7 @@ class StoreContext:
         try:
             moment = time.monotonic()
             if self.state_file is not None:
-                self.state_file.follow(job_id, moment, sum([len(one.text or "") for one in completions]))
+                self.state_file.follow(job_id, moment, sum([len(completion.text or "") for completion in completions]))
             self.backups.tell(storage.backups.make_if_due(moment))
         except Exception as error:  # see above
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")

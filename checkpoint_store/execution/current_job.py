@@ -61,8 +61,8 @@ class CurrentJob:
         if state.error_message is not None and redact_text(state.error_message) != state.error_message:
             state = state.replace(error_message=redact_text(state.error_message))
         saved = self._context.storage.states.save(state, known, looked)
-        if saved.kept:
-            chunks = ", ".join(map(str, saved.kept))
+        if saved.outdated:
+            chunks = ", ".join(map(str, saved.outdated))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, chunks)
         if looked.own_job_id != state.job_id:
             return saved._replace(over=[])

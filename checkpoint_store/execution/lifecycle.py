@@ -70,7 +70,7 @@ def leave(
 
     The job gets this status unless it is complete, or other loops or runners are at work on it.
     """
-    if claims.runner.has_living_loops(but_this_thread=with_this_thread):
+    if claims.runner.has_running_loop(but_this_thread=with_this_thread):
         return
     if with_this_thread or (not claims.in_hand.has_yielded and claims.runner.is_dispensable()):
         claims.close()

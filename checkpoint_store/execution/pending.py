@@ -74,14 +74,14 @@ class PendingLoop(Generic[T]):
                     queue.give_back(ready)
                     ready.clear()
                 if not ready:
-                    several = queue.take(queue.batch())
-                    if not several and self._wait and queue.waits_for_others():
+                    claimed = queue.take(queue.batch())
+                    if not claimed and self._wait and queue.waits_for_others():
                         time.sleep(_RETRY_INTERVAL_SECONDS)
                         continue
-                    if not several:
+                    if not claimed:
                         break
-                    ready.extend(several)
-                    ahead = len(several) > 1
+                    ready.extend(claimed)
+                    ahead = len(claimed) > 1
                 last = ready.popleft()
                 is_completed, stored_handle = execution.look_at(last.index)
                 if ahead and is_completed:

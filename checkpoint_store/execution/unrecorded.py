@@ -179,5 +179,5 @@ def _take_in_one(
 
 
 def _names(store: Path, path: Path, result: UnrecordedResult) -> bool:
-    """Whether a result was left by this store: its file lies beside it, or says so. Of no other it is told."""
+    """Whether this store left a result: the file of the result lies beside the store, or names the store."""
     return path.parent == store.parent or result.store == str(store)

@@ -83,7 +83,7 @@ def _running_loop(needs_it: str) -> asyncio.AbstractEventLoop:
 class _Cancellations:
     """The cancellations of one loop: the first starts nothing more, and the second cancels what is in flight.
 
-    What is in flight is paid for, so that a time-out or a task group waits for it.
+    What is in flight is paid for, so a time-out or a task group waits for it.
     """
 
     def __init__(
@@ -135,7 +135,8 @@ async def _in_own_thread(
 ) -> AsyncGenerator[Any, None]:
     """Run a generator in a thread of its own, and yield what it yields; close it in that thread, whatever happens.
 
-    What it has ready, as ``has_item`` says, comes with the item before it: each way to the thread and back costs.
+    Items that are ready (``has_item``) come together with the item before them, because each switch between threads
+    takes time.
     """
     loop = _running_loop("apending()")
     thread = ThreadPoolExecutor(
@@ -169,7 +170,7 @@ async def _in_own_thread(
 
 
 class _Ended(NamedTuple):
-    """What a generator ended with, behind the last thing that it yielded."""
+    """The end of a generator, behind its last item: the exception that ended it."""
 
     error: BaseException
 
@@ -177,7 +178,7 @@ class _Ended(NamedTuple):
 def _step(
     steps: Iterator[Any], has_item: Callable[[], bool], loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any]
 ) -> None:
-    """Take what a generator yields next, in its thread, and answer in that of the event loop."""
+    """Fetch the next item of a generator in its thread, and hand it to the thread of the event loop."""
     items: deque[Any] = deque()
     try:
         while True:  # no `while condition`: see Loop.run()

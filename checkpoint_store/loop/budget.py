@@ -80,7 +80,7 @@ class BudgetGate(Gate):
         if self._allows_another(spending):
             return OPEN
         if spending.in_work and others_go_on and self._reader.results.unreadable is None:
-            return time.monotonic() + POLL_INTERVAL_SECONDS  # the end of another loop's attempt may help
+            return time.monotonic() + POLL_INTERVAL_SECONDS  # an attempt of another loop may free its reservation
         remaining_chunks = self._execution.recorded.progress().remaining_chunks
         if remaining_chunks:
             self._state.error = self._refusal(remaining_chunks, spending)
@@ -103,12 +103,12 @@ class BudgetGate(Gate):
     def _free_what_is_not_in_work(self) -> bool:
         """Free what chunks that wait here have reserved, and dead runners; return whether other loops go on.
 
-        A loop that this thread has left in the middle does not: it would be waited for in vain.
+        A loop that this thread has left in the middle does not count: nothing would come of waiting for it.
         """
         waiting = self._schedule.unstarted()
         self._state.retry_while_busy(lambda: self._execution.budget.free(waiting))
         others = self._state.retry_while_busy(self._execution.runners.has_others)
-        return others or self._state.claims.runner.has_living_loops(but_this_thread=True)
+        return others or self._state.claims.runner.has_running_loop(but_this_thread=True)
 
     def _allows_another(self, spending: Spending) -> bool:
         return self._reader.results.unreadable is None and spending.allows_another(self._max_cost)

@@ -22,7 +22,7 @@ _CALLER: Final = 7
 
 
 def abandon_in_flight(state: LoopState, schedule: Schedule, place: Workplace) -> None:
-    """Release everything in flight at once. Whether it was paid for is in doubt, unless its work had not begun."""
+    """Release everything in flight without waiting. A chunk whose work had begun is in doubt: it may be paid for."""
     in_flight = schedule.in_flight
     chunks = [attempt.chunk for attempt in in_flight.values()]
     for future, attempt in in_flight.items():
@@ -37,7 +37,7 @@ def abandon_in_flight(state: LoopState, schedule: Schedule, place: Workplace) ->
 
 
 def conclude(state: LoopState) -> None:
-    """End the job as the loop went; then let a signal that came take its usual course.
+    """Give the job the status that follows from the loop; then give a pending signal its usual effect.
 
     Raises:
         BaseException: the signal's, or the loop's error.
@@ -64,7 +64,7 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
 
 
 def _remaining_chunks(state: LoopState) -> int:
-    """Return how many chunks are left of those that this loop claimed from: the job may have grown since it looked."""
+    """Return how many chunks are left in the range that this loop claimed from: the job may have grown meanwhile."""
     if state.options.shard is not None:
         return remaining_chunks(state.execution, state.options.shard)
     progress, seen = state.execution.recorded.progress(), state.queue.total_chunks
@@ -85,10 +85,10 @@ def _end_job(state: LoopState) -> None:
     left = _remaining_chunks(state)
     recorded = execution.recorded
     all_failed = recorded.failed_chunks() if not state.is_paused and recorded.progress().remaining_chunks else []
-    if all_failed and not left:  # the part of this loop is done; another part is not, and the job says so
+    if all_failed and not left:  # the shard of this loop is complete, and another part of the job has failed
         execution.lifecycle.leave(JobStatus.FAILED, _failure(all_failed))
         return
-    is_whole = options.shard is None or execution.is_sequential  # there, what is behind a failed chunk waits for it
+    is_whole = options.shard is None or execution.is_sequential  # sequential: later chunks wait for it
     failed = [record for record in all_failed if is_whole or record.chunk_index in (options.shard or ())]
     if failed:
         execution.lifecycle.leave(JobStatus.FAILED, _failure(all_failed))

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Events:
     """The events of one loop.
 
-    They are noted where they happen, and told where nothing is half done: what the hook raises to end the program
-    (KeyboardInterrupt) then ends the loop as anywhere else.
+    Events are noted when they happen. The hook is called where no step is half done: a KeyboardInterrupt that the hook
+    raises ends the loop there like any other interrupt.
     """
 
     def __init__(self, execution: JobExecution, options: Options) -> None:
@@ -40,7 +40,7 @@ class Events:
         self._untold: deque[LoopEvent] = deque()
 
     def started(self, chunk: ClaimedChunk) -> None:
-        """Tell that a try begins. Call it before the work: a loop of one worker works in its own thread."""
+        """Tell that an attempt begins. Call this before the work: a loop of one worker works in its own thread."""
         if self._hook is not None:
             self._note("started", chunk.index, attempt=chunk.number)
             self.tell()
@@ -54,7 +54,7 @@ class Events:
     def ended(
         self, kind: EventKind, chunk: ClaimedChunk, error: str | None, cost: float | None, seconds: float
     ) -> None:
-        """Note how a try ended that gave no result."""
+        """Note how an attempt without a result ended."""
         self._note(kind, chunk.index, attempt=chunk.number, cost=cost, seconds=seconds, error=error)
 
     def refused(self, index: int, error: BaseException) -> None:
@@ -105,7 +105,7 @@ class _Guard:
 def called_in(event_loop: asyncio.AbstractEventLoop, job_id: str, hook: Hook) -> Hook:
     """Return a hook that calls ``hook`` in the thread of an event loop, in the context of the caller of this function.
 
-    What is told before a step of the loop ends is called before whoever awaits the step goes on.
+    The events of a step reach the hook before the task that awaits the step goes on.
     """
     context, guarded = copy_context(), _Guard(job_id, hook)
     return lambda event: event_loop.call_soon_threadsafe(guarded, event, context=context)

@@ -43,7 +43,7 @@ class FailurePolicy:
                 self._state.claims.release([attempt.chunk])
                 self._state.end_with(error)
                 self._state.pause("the work asked for it")
-        if outcomes.cancelled and self._place.is_orphaned:  # another try would be given up, too, and count
+        if outcomes.cancelled and self._place.is_orphaned:  # another attempt would be cancelled, too, and count
             self._state.pause("its event loop does not run any more")
         for attempt in outcomes.cancelled:
             if self._state.is_paused:
@@ -121,12 +121,12 @@ class FailurePolicy:
 
         None where the caller's ``wait`` failed, which ends the loop.
         """
-        wait, tries = self._state.options.wait, attempt.chunk.attempts_in_loop
-        in_a_row = self._outage.tries(attempt.stretch) if trouble is not Trouble.NONE else 0
+        wait, attempt_count = self._state.options.wait, attempt.chunk.attempts_in_loop
+        in_a_row = self._outage.waits_in_a_row(attempt.stretch) if trouble is not Trouble.NONE else 0
         if is_last and callable(wait):  # it says how long to wait before a retry, and there is none
             wait = None
         try:
-            seconds = pause_before_retry(wait, max(tries, in_a_row), error)
+            seconds = pause_before_retry(wait, max(attempt_count, in_a_row), error)
         except Exception as mistake:  # whatever the caller's function raises
             mistake.__cause__ = error
             self._state.end_with(mistake)
@@ -139,7 +139,7 @@ class FailurePolicy:
             self._outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked)
             if self._outage.is_long and not was_long:
                 log.warning(
-                    "job %s: the service answers nobody, so the whole loop waits, and no chunk is failed for it: %s",
+                    "job %s: the service answers no call, so the whole loop waits, and no chunk is to blame: %s",
                     *(self._state.job_id, describe(error)),
                 )
         return seconds
@@ -156,7 +156,7 @@ class FailurePolicy:
     def time_out(self) -> None:
         """Fail the attempts that took too long; end the loop where every worker hangs."""
         for future, attempt in self._schedule.take_timed_out():
-            if self._place.abandon(future):  # other attempts, which hang, have its place
+            if self._place.abandon(future):  # attempts that hang occupy its place
                 self._schedule.retries.put(attempt.chunk)
                 continue
             self._schedule.overdue[future] = attempt.chunk.index
@@ -230,7 +230,7 @@ class FailurePolicy:
     def _record_uncounted(self, chunk: ClaimedChunk, message: str, copy: str = "", **how: Any) -> ClaimedChunk | None:
         """Record a failed attempt that does not count against the chunk; its completion by another runner stands.
 
-        ``copy`` is recorded behind the message, and told to nobody.
+        ``copy`` is recorded behind the message, and is no part of an event.
         """
         seconds, cost = _seconds_of(chunk), how.get("cost")
         try:

@@ -28,14 +28,14 @@ OPEN: Final = 0.0
 UNTIL_ONE_ENDS: Final = float("inf")
 """No chunk may start before an attempt in flight has ended."""
 PLACES_MAX: Final = 32
-"""One claim is for this many places at most, so that other runners find chunks, too."""
+"""Claim chunks for at most this many places at once, so that other runners find chunks, too."""
 
 
 class Gate:
     """One reason to start no further chunk for now."""
 
     waits_for: str = ""
-    """What is waited for while this gate is closed, as a run's record counts it; empty where that is ordinary work."""
+    """The reason under which a run's record counts the wait at this gate; empty for a wait that is ordinary work."""
 
     def opens_at(self, in_flight: int) -> float:
         """Return the moment of the monotonic clock from which one more attempt may start.
@@ -52,7 +52,7 @@ class Gate:
         return OPEN
 
     def free_places(self, in_flight: int) -> int:
-        """Return how many more attempts may start now. A gate that cannot tell beforehand says 1."""
+        """Return how many more attempts may start now. A gate that cannot tell beforehand returns 1."""
         return 1
 
     def admits(self, chunk: ClaimedChunk) -> bool:
@@ -71,11 +71,11 @@ class Gates:
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self._gates = gates
-        self._admitting = [one for one in gates if type(one).admits is not Gate.admits]
-        self._told_of_starts = [one for one in gates if type(one).started is not Gate.started]
-        self._told_of_results = [one for one in gates if type(one).recorded is not Gate.recorded]
+        self._admitting = [gate for gate in gates if type(gate).admits is not Gate.admits]
+        self._with_starts = [gate for gate in gates if type(gate).started is not Gate.started]
+        self._with_results = [gate for gate in gates if type(gate).recorded is not Gate.recorded]
         self.waited_seconds: Final[dict[str, float]] = {}
-        """For how long gates kept chunks from starting, by what was waited for."""
+        """For how many seconds gates kept chunks from starting, by the reason of the wait."""
         self._waits_for = ""
         self._waits_since = 0.0
 
@@ -103,7 +103,7 @@ class Gates:
         self._waits_for, self._waits_since = waits_for, moment
 
     def waited(self) -> dict[str, float]:
-        """Return for how long gates have kept chunks from starting up to now, by what was waited for."""
+        """Return for how many seconds gates have kept chunks from starting up to now, by the reason of the wait."""
         self.note_wait()
         return self.waited_seconds
 
@@ -113,18 +113,18 @@ class Gates:
 
     def started(self, attempt: InFlight) -> None:
         """Note that an attempt has started."""
-        for gate in self._told_of_starts:
+        for gate in self._with_starts:
             gate.started(attempt)
 
     def recorded(self, items: Sequence[MapItem]) -> None:
         """Note that the results of attempts are recorded."""
-        for gate in self._told_of_results:
+        for gate in self._with_results:
             for item in items:
                 gate.recorded(item)
 
 
 class PlaceGate(Gate):
-    """Open while the executor has a free place; chunks that may kill their worker process have it for themselves."""
+    """Open while the executor has a free place. A chunk that may kill its worker process gets the executor alone."""
 
     def __init__(self, schedule: Schedule, place: Workplace) -> None:
         self._schedule, self._place = schedule, place
@@ -141,7 +141,7 @@ class PlaceGate(Gate):
 
 
 class OutageGate(Gate):
-    """Closed while the loop waits for a service that answers nobody; pauses the job where it waited for too long."""
+    """Closed while the loop waits for a service that answers no call; pauses the job after too long a wait."""
 
     waits_for = SERVICE
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LateResults:
-    """Records what comes of the attempts of one loop after it has given them up. Safe to share between threads."""
+    """Records the results of attempts that one loop has given up. Safe to share between threads."""
 
     def __init__(self, execution: JobExecution, cost: Cost) -> None:
         self._execution, self._cost = execution, cost

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import DeadlineReached, InvalidArgumentError, shown
+from checkpoint_store.errors import DeadlineReached, InvalidArgumentError, short_repr
 from checkpoint_store.loop.gates import OPEN, PLACES_MAX, UNTIL_ONE_ENDS, Gate
 from checkpoint_store.model.amounts import tokens_in
 from checkpoint_store.model.run_record import LIMITS
@@ -44,7 +44,7 @@ def rate_gates(state: LoopState) -> list[Gate]:
 
 
 class DeadlineGate(Gate):
-    """Open until the loop has run for so long; then it pauses the job, once the chunks in hand are finished."""
+    """Open until the deadline; then it pauses the job, once the chunks in hand are finished."""
 
     def __init__(self, state: LoopState, deadline_seconds: float) -> None:
         self._state, self._seconds = state, deadline_seconds
@@ -64,13 +64,13 @@ class DeadlineGate(Gate):
                 self._state.pause("its deadline is reached")
         return UNTIL_ONE_ENDS
 
-    def free_places(self, in_flight: int) -> int:  # before the deadline as many as there are
+    def free_places(self, in_flight: int) -> int:  # the deadline limits no number of places
         """See :meth:`Gate.free_places`."""
         return PLACES_MAX
 
 
 class _SharedBucket:
-    """This loop's share of what all living runners of a job may do in a minute: each loop gets the same."""
+    """This loop's share of a limit per minute on all living runners of a job. All loops have equal shares."""
 
     def __init__(self, execution: JobExecution, per_minute: float) -> None:
         self._execution, self._per_minute = execution, per_minute
@@ -144,7 +144,9 @@ class TokenGate(Gate):
         count: object = self._estimate(data)
         if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < math.inf:
             raise InvalidArgumentError(
-                "tokens", self._estimate, f"returned {shown(count)} for chunk {chunk.index}, which is no number from 0"
+                "tokens",
+                self._estimate,
+                f"returned {short_repr(count)} for chunk {chunk.index}, which is no number from 0",
             )
         return float(count)
 

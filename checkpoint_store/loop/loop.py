@@ -70,7 +70,7 @@ class Loop:
         self._recorder = Recorder(self._state, self._schedule, self._place, self._outage)
         self._failures = FailurePolicy(self._state, self._schedule, self._place, self._outage)
         gates: list[Gate] = [
-            *deadline_gates(self._state),  # first: it ends also what waits behind another gate
+            *deadline_gates(self._state),  # first: the deadline also ends a loop that waits at another gate
             PlaceGate(self._schedule, self._place),
             OutageGate(self._state, self._schedule, self._outage),
             *rate_gates(self._state),
@@ -162,7 +162,7 @@ class Loop:
             if chunk is None or not self._start_one(chunk):
                 self._look_again_at = self._schedule.retries.due_at
                 return
-            if self._place.runs_inline:  # it has ended already, and is recorded first
+            if self._place.runs_inline:  # the attempt has ended already; its result is recorded before the next start
                 return
 
     def _start_one(self, chunk: ClaimedChunk) -> bool:
@@ -242,16 +242,16 @@ class Loop:
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:
         ended = self._schedule.take_ended()
         if self._place.may_break and any(is_break(future) for future, _ in ended):
-            wait(self._schedule.in_flight, timeout=_BROKEN_POOL_WAIT_SECONDS_MAX)  # what else was in that pool ends too
+            wait(self._schedule.in_flight, timeout=_BROKEN_POOL_WAIT_SECONDS_MAX)  # the rest of that pool ends, too
             ended = self._schedule.take_ended()
         return ended
 
     # -- the end
 
     def _wind_up(self, ended_by: BaseException | None) -> None:
-        """Record what is in flight, and release everything else. ``ended_by``: what the loop did not end by itself for.
+        """Record what is in flight, and release everything else. ``ended_by``: the exception that broke the loop off.
 
-        Only a second signal, or an exception of whoever waits here, cuts that short.
+        Only a second signal, or an exception in the thread that waits here, cuts that short.
         """
         self._look_again_at = UNTIL_ONE_ENDS
         try:
@@ -273,7 +273,7 @@ class Loop:
             if ended_by is not None:
                 if self._state.error is not None:
                     reason = describe(self._state.error)
-                    log.warning("job %s: beside what ended its loop: %s", self._state.job_id, reason)
+                    log.warning("job %s: another error, while its loop was left: %s", self._state.job_id, reason)
                 with self._state.log_instead_of_raising("its end could not be recorded"):
                     self._execution.lifecycle.leave(JobStatus.PAUSED, ending_by(ended_by)[1])  # no chunk is to blame
 

@@ -42,11 +42,11 @@ class LoopState:
         self.statistics: Final = Statistics(execution, options)
         self.events: Final = Events(execution, options)
         self.queue: ChunkQueue
-        """The chunks that this loop may claim; from the moment when it runs."""
+        """The queue of the chunks that this loop may claim; set when the loop begins to run."""
         self.error: BaseException | None = None
         """The first error that ends the loop. The loop raises it after everything in flight is recorded."""
         self.failed_before: frozenset[int] = frozenset()
-        """The chunks that were failed when this loop began, where it is to say so at its end."""
+        """The chunks that had failed before this loop began; empty unless ``on_error`` is ``"record"``."""
         self.failed_now: Final[set[int]] = set()
         """The chunks that this loop has given up."""
         self.is_paused = False
@@ -102,13 +102,13 @@ class LoopState:
                 time.sleep(POLL_INTERVAL_SECONDS)
 
     def note_cost(self, index: int, cost: float | None) -> None:
-        """Record what an attempt cost whose chunk another attempt has completed: that was paid for, too."""
+        """Record the cost of an attempt whose chunk another attempt has completed: it was paid for, too."""
         if cost is not None:
             self.retry_while_busy(lambda: self.execution.budget.note_cost(index, cost))
 
     @contextmanager
     def log_instead_of_raising(self, action: str) -> Iterator[None]:
-        """Log an error of the store; what ends the loop already is more important."""
+        """Log an error of the store and go on: the exception that ends the loop already is more important."""
         try:
             yield
         except CheckpointStoreError as error:

@@ -1,4 +1,4 @@
-"""What ``map`` and ``amap`` return: loops that say so where nobody iterates them."""
+"""What ``map`` and ``amap`` return: loops that warn if nobody iterates them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def map_loop(execution: JobExecution, fn: Callable[[Any], Any], options: Options
 
 
 class _NeverIterated:
-    """Warns where it is thrown away and nobody has iterated it."""
+    """Warns if it is discarded before anybody has iterated it."""
 
     _job_id: str
     _is_begun = False

@@ -102,9 +102,9 @@ class Options:
 
     @property
     def attempts_max(self) -> int | None:
-        """How often a chunk is tried; None for ``sys.maxsize``, which is no number of tries, but no limit.
+        """The most attempts at a chunk; None for ``sys.maxsize``, which means that there is no limit.
 
-        Without a limit a loop gives no new tries to the chunks that failed under one.
+        A loop without a limit gives no new attempts to chunks that failed under a limit.
         """
         return None if self.max_attempts == sys.maxsize else self.max_attempts
 

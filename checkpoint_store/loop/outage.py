@@ -1,4 +1,4 @@
-"""An outage: a time in which the service answers nobody. It is nobody's fault, and the whole loop waits for its end.
+"""An outage: a time in which the service answers no call. No chunk is to blame; the whole loop waits for its end.
 
 Time is cut into *stretches*: a stretch ends with a failure that says that the service is in trouble, and the next one
 begins with the next call. In between the loop waits. A stretch begins slowly: one call is made, and after each success
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 _WAITS_OF_AN_OUTAGE: Final = 3
-"""After so many waits in a row without a success it is the service, and not one chunk or two."""
+"""After this many waits in a row without a success the service is to blame, and not a chunk or two."""
 LATE: Final = -1
-"""The stretch of an attempt that was given up as too late, and gave its result all the same."""
+"""The stretch of an attempt that timed out and gave its result later."""
 
 
 class Outage:
-    """What one loop knows of the service. It makes no call and waits for nothing; it is told, and asked.
+    """What one loop knows of the service. It makes no call and does not wait: the loop reports to it, and asks it.
 
     Args:
-        seconds_max: after this time without any success there is no hope left for now.
+        seconds_max: after this many seconds without a success the loop gives the service up for now.
         clock: returns the moment, in seconds.
     """
 
@@ -44,7 +44,7 @@ class Outage:
         self._last_productive = LATE
         """The last stretch of which an attempt has completed its chunk."""
         self._resumes_at = -math.inf
-        """The moment at which the loop has waited long enough."""
+        """The moment at which the loop's current wait ends."""
         self._in_flight_max = math.inf
         """How many attempts of this stretch may be in flight."""
         self._waits = 0
@@ -52,13 +52,13 @@ class Outage:
         self._began_at = math.inf
         """When the first failure since the last success came; infinite where there was none."""
         self.last_error: BaseException | None = None
-        """What the service failed with last."""
+        """The last error of the service."""
 
     # -- what the loop asks
 
     @property
     def is_on(self) -> bool:
-        """Whether the last word of the service was a failure."""
+        """Whether the last call to the service failed."""
         return self._began_at < math.inf
 
     @property
@@ -73,7 +73,7 @@ class Outage:
 
     @property
     def is_probing(self) -> bool:
-        """Whether the next call is the one that finds out whether the service is back."""
+        """Whether the next call probes whether the service is back."""
         return self._in_flight_max == 1
 
     def opens_at(self, in_flight: int) -> float:
@@ -88,15 +88,15 @@ class Outage:
 
     @property
     def is_over_at(self) -> float | None:
-        """The moment from which there is no hope left, unless something succeeds; None where there is no outage."""
+        """The moment at which the loop gives the service up unless a call succeeds; None where there is no outage."""
         return self._began_at + self.seconds_max if self.is_on else None
 
     def is_hopeless(self, in_flight: int) -> bool:
-        """Whether nothing has succeeded for too long, and none of the ``in_flight`` attempts of this stretch may."""
+        """Whether no call has succeeded for too long, and no attempt of this stretch is left ``in_flight``."""
         return not in_flight and self.is_on and self.seconds >= self.seconds_max
 
-    def tries(self, stretch: int) -> int:
-        """Return how many waits there will have been without a success, after a failure in this stretch."""
+    def waits_in_a_row(self, stretch: int) -> int:
+        """Return the number of waits in a row without a success, with the wait after a failure in this stretch."""
         return max(1, self._waits + (stretch == self.stretch))
 
     def counts(self, trouble: Trouble, stretch: int, *, is_alone: bool) -> bool:

@@ -136,7 +136,7 @@ class Recorder:
         for completion, result in new:
             self._state.events.completed(completion, result)
         key_of = self._state.execution.keys.of
-        return [MapItem(one.chunk_index, result, key_of(one.chunk_index)) for one, result in new]
+        return [MapItem(done.chunk_index, result, key_of(done.chunk_index)) for done, result in new]
 
     def _submit(self, successes: list[Success]) -> list[Success]:
         """Record results, and return those that no other runner recorded before."""

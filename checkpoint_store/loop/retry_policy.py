@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pickle import PicklingError
 from typing import Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, shown
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, short_repr
 from checkpoint_store.loop.service_errors import (
     CLIENT_ERROR_MIN,
     Trouble,
@@ -97,7 +97,7 @@ def _name(kind: type) -> str:
 
 
 def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
-    """Return what another process can be sent of an exception that cannot be pickled: all that this module reads."""
+    """Return a picklable substitute for an exception that has no pickle, with all that this module reads of it."""
     return WorkFailed(
         type(error).__name__,
         text,
@@ -131,8 +131,8 @@ def is_hopeless(error: BaseException) -> bool:
     return any(kind.__name__ in _HOPELESS_NAMES for link in links(error) for kind in type(link).__mro__)
 
 
-def pause_before_retry(wait: Wait | None, tries: int, error: BaseException) -> float:
-    """Return the seconds to wait after this many tries, the last of which ended with ``error``.
+def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseException) -> float:
+    """Return the seconds to wait after this many attempts, the last of which ended with ``error``.
 
     Raises:
         InvalidArgumentError: ``wait`` is a function that returned no number of seconds.
@@ -143,18 +143,20 @@ def pause_before_retry(wait: Wait | None, tries: int, error: BaseException) -> f
             log.warning("Retry-After asks to wait %.0f s; %.0f s is the limit", requested, _RETRY_AFTER_SECONDS_MAX)
         return min(requested, _RETRY_AFTER_SECONDS_MAX) + _jitter(_BACKOFF_SECONDS_MIN)
     if wait is None:
-        return backoff(tries)
+        return backoff(attempt_count)
     if not callable(wait):
         return float(wait)
-    seconds = _seconds_from(wait, tries, error)
+    seconds = _seconds_from(wait, attempt_count, error)
     if not _is_seconds(seconds):
-        raise InvalidArgumentError("wait", wait, f"returned {shown(seconds)}, which is no number of seconds from 0")
+        raise InvalidArgumentError(
+            "wait", wait, f"returned {short_repr(seconds)}, which is no number of seconds from 0"
+        )
     return float(seconds)
 
 
-def backoff(tries: int) -> float:
-    """Return the usual seconds to wait after this many tries: twice as many after each, and as much again at random."""
-    seconds = min(_BACKOFF_SECONDS_MIN * 2.0 ** min(tries - 1, _DOUBLINGS_MAX), _BACKOFF_SECONDS_MAX)
+def backoff(attempt_count: int) -> float:
+    """Return the usual seconds to wait after this many attempts: doubled after each, and as many again at random."""
+    seconds = min(_BACKOFF_SECONDS_MIN * 2.0 ** min(attempt_count - 1, _DOUBLINGS_MAX), _BACKOFF_SECONDS_MAX)
     return seconds + _jitter(seconds)
 
 
@@ -162,13 +164,13 @@ def _jitter(seconds_max: float) -> float:
     return random.uniform(0, seconds_max)  # noqa: S311 - so that chunks that fail together are not retried together
 
 
-def _seconds_from(wait: Callable[[Any], float], tries: int, error: BaseException) -> Any:
+def _seconds_from(wait: Callable[[Any], float], attempt_count: int, error: BaseException) -> Any:
     """Return the result of a function, or of a wait object of tenacity."""
     tenacity = sys.modules.get("tenacity")  # a wait object of tenacity exists only where tenacity was imported
     if tenacity is None or not isinstance(wait, tenacity.wait.wait_base):
-        return wait(tries)
+        return wait(attempt_count)
     state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
-    state.attempt_number = tries
+    state.attempt_number = attempt_count
     state.set_exception((type(error), error, error.__traceback__))
     return wait(state)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import MapItem
 
 _RETRIES_FIRST_MIN: Final = 64
-"""With so many chunks that wait for their retry, no further chunk is claimed to find out whether a service is back."""
+"""While this many chunks wait for their retry, claim no further chunk to probe whether a service is back."""
 _REORDERED_RESULTS_MAX: Final = 256
 """No further chunk is claimed while this many results wait for an earlier chunk."""
 

@@ -79,7 +79,7 @@ def links(error: BaseException) -> Iterator[BaseException]:
         yield link
         members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
         inner = (link.__cause__, _field(link, "reason"), *members)  # reason: URLError, urllib3
-        waiting += [one for one in inner if isinstance(one, BaseException)]
+        waiting += [inner_error for inner_error in inner if isinstance(inner_error, BaseException)]
 
 
 def _field(holder: Any, name: str) -> Any:
@@ -210,11 +210,11 @@ def _asked(link: BaseException) -> Iterator[Any]:
     yield _field(link, "retry_after")
     metadata = _field(response, "ResponseMetadata")
     for headers in (_field(response, "headers"), _field(metadata, "HTTPHeaders"), _field(link, "headers")):
-        found = _named(headers)
+        by_name = _named(headers)
         for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-            milliseconds = _seconds(found.get(name))
+            milliseconds = _seconds(by_name.get(name))
             yield None if milliseconds is None else milliseconds / 1000
-        yield found.get("retry-after")
+        yield by_name.get("retry-after")
     for name in _DATA_FIELDS:
         yield from (delay.removesuffix("s") for delay in _words(_field(link, name), _RETRY_DELAY_FIELDS))
 

@@ -33,7 +33,7 @@ def check_shard(shard: Shard | None, total_chunks: int, *, is_sequential: bool =
 
 
 def check_shard_of(execution: JobExecution, shard: Shard | None) -> None:
-    """:func:`check_shard` for a job that is open."""
+    """Refuse a shard that is no part of an open job; see :func:`check_shard`."""
     if shard is not None:
         check_shard(shard, execution.recorded.total_chunks, is_sequential=execution.recorded.record().sequential)
 

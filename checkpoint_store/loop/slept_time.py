@@ -1,4 +1,4 @@
-"""The time in which the machine slept while a loop was at work: a closed lid is no slow work."""
+"""The time in which the machine slept while a loop was at work: it does not count as worked time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.execution import JobExecution
 
 _SLEPT_SECONDS_MIN: Final = 300.0
-"""By so much the clock has to be ahead of the monotonic one, which stands still while the machine sleeps."""
+"""Count as sleep only this many seconds or more. The monotonic clock stands still while the machine sleeps."""
 
 
 class SleptTime:
-    """Takes the time in which the machine slept, or by which its clock was set forward, out of a job's worked time."""
+    """Subtracts the time in which the machine slept, or its clock was set forward, from a job's worked time."""
 
     def __init__(self, execution: JobExecution) -> None:
         self._execution = execution
@@ -27,7 +27,7 @@ class SleptTime:
         return wall_seconds() - time.monotonic()
 
     def notice(self) -> None:
-        """Look at both clocks. Call it before results are recorded: the time up to them is reckoned from there."""
+        """Look at both clocks. Call this before results are recorded: the worked time up to then ends here."""
         before, self._ahead_seconds = self._ahead_seconds, self._ahead()
         slept_seconds = self._ahead_seconds - before
         if slept_seconds < _SLEPT_SECONDS_MIN:

@@ -44,23 +44,24 @@ class Starter:
         self._held_count = 0
         """How many chunks were started since the last hand-over."""
         self._has_handles: bool | None = None
-        """Whether the job has handles, for all chunks that are handed over together; None where that is to be asked."""
+        """Whether the job has handles, asked once for all chunks of a hand-over; None where it was not asked yet."""
 
     def claim(self) -> list[ClaimedChunk]:
-        """Claim the next chunks, see :meth:`LoopState.claim`. Meanwhile those that were started are worked on."""
+        """Claim the next chunks; see :meth:`LoopState.claim`. The executor works on the started chunks meanwhile."""
         self.hand_over()
         return self._state.claim(self._gates.free_places(len(self._schedule.in_flight)))
 
     def hand_over(self) -> None:
-        """Let begin what was started. That it begins is noted just before, in one write; see :meth:`Claims.note_begun`.
+        """Let the started chunks begin. Their begin is noted just before, in one write; see :meth:`Claims.note_begun`.
 
         So a process that is killed while it starts chunks leaves no chunk in doubt that nobody worked on.
 
         Raises:
-            CheckpointStoreError: it could not be noted. None of it begins; its chunks are released.
+            CheckpointStoreError: the begin could not be noted. No chunk begins; all are released.
         """
         if self._place.begins_at_hand_over:
-            held = {future: one.chunk for future, one in self._schedule.in_flight.items() if not one.chunk.begun}
+            started = self._schedule.in_flight.items()
+            held = {future: attempt.chunk for future, attempt in started if not attempt.chunk.begun}
             if held:
                 self._note_begun(held)
         self._place.hand_over()
@@ -92,7 +93,7 @@ class Starter:
         return is_admitted
 
     def start(self, chunk: ClaimedChunk, queue: ChunkQueue) -> None:
-        """Start an attempt at a claimed chunk: give the work to the executor. That it begins is noted before it can.
+        """Start an attempt at a claimed chunk: give the work to the executor. The begin is noted before the work.
 
         A chunk that cannot be sent to where the work is done has failed; a chunk that a broken executor does not take
         is postponed.
@@ -120,7 +121,7 @@ class Starter:
             if isinstance(error, PicklingError | TypeError | AttributeError) and not local.can_be_pickled(data):
                 self._failures.fail(in_flight, error)
                 return
-            # What is no executor may have started the work that it accepted, and no result can come back from it.
+            # An object that is no executor may have started the work, and no result can come back from it.
             is_no_executor = isinstance(error, InvalidArgumentError) and error.name == "executor"
             if self._place.may_break and isinstance(error, Exception):
                 chunk.begun = is_no_executor
@@ -135,7 +136,7 @@ class Starter:
                 self.hand_over()
 
     def _handle_of(self, index: int) -> str | None:
-        """Return the handle of a chunk: as it stands now, or stood when the first chunk was started of a group."""
+        """Return the handle of a chunk, as of now or of the moment when the first chunk of its group was started."""
         execution = self._state.execution
         if self._place.begins_at_hand_over:
             if self._has_handles is None:
@@ -168,4 +169,4 @@ def _starts_quickly(state: LoopState) -> bool:
     """
     options = state.options
     slow = (options.on_event, options.stop_when, options.max_calls_per_minute, options.max_tokens_per_minute)
-    return options.max_cost is None and all(one is None for one in slow) and state.execution.contents.are_at_hand
+    return options.max_cost is None and all(option is None for option in slow) and state.execution.contents.are_at_hand

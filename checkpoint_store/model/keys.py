@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import InvalidArgumentError, shown
+from checkpoint_store.errors import InvalidArgumentError, short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,10 +55,12 @@ def checked_keys(keys: Iterable[object]) -> tuple[Key, ...]:
     for position, key in enumerate(keys):
         reason = _wrong(key)
         if reason is not None or not isinstance(key, str | int):
-            raise InvalidArgumentError("chunks", ..., f"has the key {shown(key)} for chunk {position}, which {reason}")
+            raise InvalidArgumentError(
+                "chunks", ..., f"has the key {short_repr(key)} for chunk {position}, which {reason}"
+            )
         other = seen.setdefault(_compared(key), key)
         if len(seen) <= position:
-            both = f"{shown(other)} and {shown(key)}"
+            both = f"{short_repr(other)} and {short_repr(key)}"
             raise InvalidArgumentError("chunks", ..., f"has the keys {both}, which read the same; call one otherwise")
     return tuple(seen.values())
 

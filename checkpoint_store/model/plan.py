@@ -14,7 +14,7 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any, Final
 
-from checkpoint_store.errors import Difference, InvalidArgumentError, counted, shown
+from checkpoint_store.errors import Difference, InvalidArgumentError, counted, short_repr
 from checkpoint_store.model.canonical import NotIdentifiedError, canonical, canonical_by_rule_1, text_content
 from checkpoint_store.model.codec.digest import sha256_of
 
@@ -220,7 +220,7 @@ def _setting(value: Any) -> Any:
 
 
 def _shorten(value: object) -> str:
-    return shown(value, _VALUE_LENGTH_MAX)
+    return short_repr(value, _VALUE_LENGTH_MAX)
 
 
 def _clip(text: str) -> str:

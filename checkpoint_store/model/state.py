@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from checkpoint_store.errors import StateFormatError, shown
+from checkpoint_store.errors import StateFormatError, short_repr
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec.strict_json import read_json
 from checkpoint_store.model.frozen import frozen_list, thaw
@@ -267,16 +267,16 @@ def _check_fields(state: ProcessingState) -> None:
     check_version(state.version)
     for name in ("job_id", "file_name"):
         if not isinstance(getattr(state, name), str):
-            fail(name, f"is {shown(getattr(state, name))}, not a text")
+            fail(name, f"is {short_repr(getattr(state, name))}, not a text")
         check_text(name, getattr(state, name))
     if not state.job_id:
         fail("job_id", "is '', not a non-empty text")
     for name in (*_TITLES, "error_message"):
         if not isinstance(getattr(state, name), str | None):
-            fail(name, f"is {shown(getattr(state, name))}, neither text nor null")
+            fail(name, f"is {short_repr(getattr(state, name))}, neither text nor null")
         check_text(name, getattr(state, name) or "")
     if state.status not in list(JobStatus):
-        fail("status", f"is {shown(state.status)}, not one of {', '.join(JobStatus)}")
+        fail("status", f"is {short_repr(state.status)}, not one of {', '.join(JobStatus)}")
     for name in ("started_at", "updated_at"):
         check_time(name, getattr(state, name))
     for name in _OBJECTS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from checkpoint_store.errors import InvalidResultError, StateFormatError, shown
+from checkpoint_store.errors import InvalidResultError, StateFormatError, short_repr
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.codec import json_rules, json_text
 from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze, frozen_list
@@ -46,7 +46,7 @@ def check_version(version: object) -> None:
     if version not in RELEASED_VERSIONS:
         fail(
             "version",
-            f"is {shown(version)}; this version of checkpoint-store reads {', '.join(RELEASED_VERSIONS)}. A newer "
+            f"is {short_repr(version)}; this version of checkpoint-store reads {', '.join(RELEASED_VERSIONS)}. A newer "
             "one may read it: pip install --upgrade checkpoint-store",
         )
 
@@ -56,7 +56,7 @@ def check_time(name: str, value: object) -> None:
     try:
         parse_time(value)  # type: ignore[arg-type]
     except (ValueError, TypeError, OverflowError):
-        fail(name, f"is {shown(value)}, not an ISO 8601 time")
+        fail(name, f"is {short_repr(value)}, not an ISO 8601 time")
 
 
 def check_text(name: str, value: str) -> None:
@@ -64,28 +64,28 @@ def check_text(name: str, value: str) -> None:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        fail(name, f"is {shown(value)}, which has a lone surrogate: no UTF-8 file can hold it")
+        fail(name, f"is {short_repr(value)}, which has a lone surrogate: no UTF-8 file can hold it")
 
 
 def check_object(name: str, value: object) -> None:
     """Refuse a value that is no JSON object."""
     if not isinstance(value, Mapping):
-        fail(name, f"is {shown(value)}, not an object")
+        fail(name, f"is {short_repr(value)}, not an object")
 
 
 def check_chunks(total: object, completed: object) -> None:
     """Refuse an impossible number of chunks, and completed chunks that are out of range or listed twice."""
     if type(total) is not int or not 0 <= total <= CHUNKS_MAX:
-        fail("total_chunks", f"is {shown(total)}, not a whole number from 0 to {CHUNKS_MAX:,}")
+        fail("total_chunks", f"is {short_repr(total)}, not a whole number from 0 to {CHUNKS_MAX:,}")
     if not isinstance(completed, list | tuple):
         fail("completed_chunks", f"is a {type(completed).__name__}, not a list")
     if completed and not (set(map(type, completed)) == {int} and 0 <= min(completed) <= max(completed) < total):
         for position, index in enumerate(completed):
             if type(index) is not int:
-                fail("completed_chunks", f"[{position}] is {shown(index)}, not a whole number")
+                fail("completed_chunks", f"[{position}] is {short_repr(index)}, not a whole number")
             if not 0 <= index < total:
                 grown = ": if the input has more chunks by now, change total_chunks, too" if index >= total else ""
-                fail("completed_chunks", f"[{position}] is {shown(index)}, but total_chunks is {total}{grown}")
+                fail("completed_chunks", f"[{position}] is {short_repr(index)}, but total_chunks is {total}{grown}")
     if len(set(completed)) != len(completed):
         fail("completed_chunks", "names a chunk twice")
 
@@ -103,7 +103,7 @@ def check_result_indices(indices: object, completed: Sequence[int], results: int
         return
     for position, index in enumerate(indices):
         if type(index) is not int or index not in known:
-            fail("result_indices", f"[{position}] is {shown(index)}, which is not in completed_chunks")
+            fail("result_indices", f"[{position}] is {short_repr(index)}, which is not in completed_chunks")
 
 
 def check_redo_chunks(indices: object, completed: Sequence[int]) -> None:
@@ -113,7 +113,7 @@ def check_redo_chunks(indices: object, completed: Sequence[int]) -> None:
     known = set(completed) if indices else set[int]()
     for position, index in enumerate(indices):
         if type(index) is not int or index not in known:
-            fail("redo_chunks", f"[{position}] is {shown(index)}, which is not in completed_chunks")
+            fail("redo_chunks", f"[{position}] is {short_repr(index)}, which is not in completed_chunks")
     if len(set(indices)) != len(indices):
         fail("redo_chunks", "names a chunk twice")
 

@@ -10,7 +10,7 @@ from checkpoint_store.store import CheckpointStore
 if TYPE_CHECKING:
     import os
 
-_SHOWN: Final = {
+_DESCRIPTIONS: Final = {
     "jobs": "Inputs that are, or were, worked on. The job that was opened last has the highest number.",
     "completed_chunks": "Chunks whose result is durable.",
     "chunk_results": "Results, as JSON.",
@@ -40,17 +40,17 @@ def datasette_metadata(target: str | os.PathLike[str], *, private: bool = False)
     """
     with CheckpointStore(target, read_only=True) as store:
         name = store.path.stem  # by which Datasette knows the file
-    shown = {"title": f"{name}: jobs and results", "description": "A store of checkpoint_store. Only read it."}
+    heading = {"title": f"{name}: jobs and results", "description": "A store of checkpoint_store. Only read it."}
     allowed: dict[str, Any] = {"allow": {"id": "root"}} if private else {}
-    tables = {table: _table(table) for table in _SHOWN} | {table: {"hidden": True} for table in _HIDDEN}
+    tables = {table: _table(table) for table in _DESCRIPTIONS} | {table: {"hidden": True} for table in _HIDDEN}
     queries = {name: {"title": query.title, "sql": query.sql} for name, query in CANNED_QUERIES.items()}
-    return {"databases": {name: {**shown, **allowed, "tables": tables, "queries": queries}}}
+    return {"databases": {name: {**heading, **allowed, "tables": tables, "queries": queries}}}
 
 
 def _table(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": _SHOWN[name]}
+    metadata: dict[str, Any] = {"description": _DESCRIPTIONS[name]}
     if name in _NEWEST_FIRST:
-        found["sort_desc"] = _NEWEST_FIRST[name]
+        metadata["sort_desc"] = _NEWEST_FIRST[name]
     if name in _LABELS:
-        found["label_column"] = _LABELS[name]
-    return found
+        metadata["label_column"] = _LABELS[name]
+    return metadata

@@ -63,11 +63,11 @@ def extra_template_vars(
 
 
 async def _is_store(datasette: Any, database: str) -> bool:
-    found = datasette.get_database(database)
-    if found not in _stores:
-        rows = (await found.execute("PRAGMA application_id")).rows
-        _stores[found] = [tuple(row) for row in rows] == [(APPLICATION_ID,)]
-    return _stores[found]
+    opened = datasette.get_database(database)
+    if opened not in _stores:
+        rows = (await opened.execute("PRAGMA application_id")).rows
+        _stores[opened] = [tuple(row) for row in rows] == [(APPLICATION_ID,)]
+    return _stores[opened]
 
 
 def _target(urls: Any, database: str, table: str | None, column: str, row: Mapping[str, Any]) -> str | None:
@@ -100,13 +100,13 @@ def _label(value: Any) -> str:
 
 async def _rows_of_job(datasette: Any, database: str, job_number: str) -> list[dict[str, Any]]:
     """Return, for each table with rows about jobs, how many of them are about this job, and their address."""
-    found = datasette.get_database(database)
-    incoming = (await found.get_all_foreign_keys())["jobs"]["incoming"]
-    rows = (await found.execute(JOB_OF_ROW, [job_number])).rows
+    opened = datasette.get_database(database)
+    incoming = (await opened.get_all_foreign_keys())["jobs"]["incoming"]
+    rows = (await opened.execute(JOB_OF_ROW, [job_number])).rows
     job_id = rows[0][0]
     counted = []
     for key in incoming:
-        count = await found.execute(rows_about_job(key["other_table"]), [job_id])
+        count = await opened.execute(rows_about_job(key["other_table"]), [job_id])
         link = f"{datasette.urls.table(database, key['other_table'])}?{urlencode({'job_id': job_id})}"
         counted.append({**key, "count": count.rows[0][0], "link": link})
     return counted

@@ -1,4 +1,4 @@
-"""A page to look at: where each job stands, what each chunk took and cost, what failed, and what came of it.
+"""A report as a web page: the progress of each job, the time and cost of each chunk, failures, and results.
 
 The page is one HTML file that needs no network, no server and no other file. It needs the extra ``report``.
 """

@@ -1,4 +1,4 @@
-"""What a result says that it cost, and the tokens that the results of a job add up to."""
+"""The cost that a result names, and the sums of the tokens that the results of a job name."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _AMOUNT_LENGTH_MAX: Final = 64
 
 def amount_at(result: Any, path: str) -> float | None:
     """Return the amount at a field or dotted path of a result: a finite number from 0, or a text that is one."""
-    found = result.get(path) if isinstance(result, dict) else None
-    if found is None:
-        found = result
+    value = result.get(path) if isinstance(result, dict) else None
+    if value is None:
+        value = result
         for name in path.split("."):
-            found = found.get(name) if isinstance(found, dict) else None
-    return None if found is None else _amount(found)
+            value = value.get(name) if isinstance(value, dict) else None
+    return None if value is None else _amount(value)
 
 
-def _amount(found: Any) -> float | None:
-    if isinstance(found, bool) or not isinstance(found, int | float | str):
+def _amount(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(found, str) and len(found) > _AMOUNT_LENGTH_MAX:
+    if isinstance(value, str) and len(value) > _AMOUNT_LENGTH_MAX:
         return None
     try:
-        value = float(found)
+        number = float(value)
     except (ValueError, OverflowError):
         return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return number if math.isfinite(number) and number >= 0 else None
 
 
 @dataclass(slots=True)
 class Sums:
-    """The highest cost of the results of one job, and the tokens that those name which it paid for."""
+    """The highest cost of the results of one job, and the sums of the tokens in the results that it paid for."""
 
     cost_path: str
     dearest: float | None = None
@@ -60,6 +60,6 @@ class Sums:
         inner = result.get("usage")
         named = (inner if isinstance(inner, dict) else {}) | result
         for name in TOKENS & named.keys():
-            found = _amount(named[name])
-            if found is not None:
-                self.tokens[name] = self.tokens.get(name, 0.0) + found
+            tokens = _amount(named[name])
+            if tokens is not None:
+                self.tokens[name] = self.tokens.get(name, 0.0) + tokens

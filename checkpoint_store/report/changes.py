@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def changes_by_job(summaries: Sequence[JobSummary]) -> dict[str, dict[str, Any]]:
-    """Return what each job has otherwise than the job of its file that was opened before it, by job id.
+    """Return how each job differs from the job of the same file that was opened before it, by job id.
 
     Args:
         summaries: all jobs of the store, the one opened last first.

@@ -1,4 +1,4 @@
-"""What a report tells, read from the store through its public calls."""
+"""The content of a report, read from the store through its public calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from checkpoint_store.report.amounts import Sums
 from checkpoint_store.report.changes import changes_by_job
 from checkpoint_store.report.columns import Completions, attempt_columns
 from checkpoint_store.report.options import NO_INPUTS
-from checkpoint_store.report.texts import Room, TextBlocks, checked_inputs, shown_input
+from checkpoint_store.report.texts import PageRoom, TextBlocks, checked_inputs, shown_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ class JobPart:
 
     facts: dict[str, Any]
     columns: dict[str, Any]
-    """Of its chunks and attempts; empty where they do not fit into the page."""
+    """The columns of its chunks and attempts; empty where they do not fit into the page."""
     texts: dict[int, str]
     """JSON texts of results and inputs, by block."""
 
@@ -38,7 +38,7 @@ def jobs_of(store: CheckpointStore, wanted: Iterable[Job | str] | None) -> list[
     Raises:
         JobNotFound: a name fits no job, or more than one.
     """
-    named = store.jobs() if wanted is None else [one if isinstance(one, Job) else store.job(one) for one in wanted]
+    named = store.jobs() if wanted is None else [job if isinstance(job, Job) else store.job(job) for job in wanted]
     return list({job.job_id: job for job in named}.values())
 
 
@@ -46,14 +46,15 @@ def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> 
     """Return what the page holds of each job.
 
     Raises:
-        InvalidArgumentError: inputs were given for something else than a job of the report, or not as many as it has.
+        InvalidArgumentError: inputs were given for a job that is not in the report, or their number is not that of the
+            job's chunks.
         JobNotFound: a job was deleted meanwhile.
     """
     inputs = _inputs_by_job(jobs, options)
     everything = store.summaries()
     summaries = {summary.job_id: summary for summary in everything}
     changes = changes_by_job(everything)
-    room = Room(options.text_bytes_max, options.rows_max)
+    room = PageRoom(options.text_bytes_max, options.rows_max)
     parts = []
     for job in jobs:
         if job.job_id not in summaries:
@@ -66,16 +67,18 @@ def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> 
 
 
 def _inputs_by_job(jobs: Sequence[Job], options: Options) -> dict[str, tuple[list[Any], bool]]:
-    found = {}
+    by_job = {}
     for name, given in (options.inputs or NO_INPUTS).items():
         job = next((job for job in jobs if name in (job.job_id, job.file_name)), None)
         if job is None:
             raise InvalidArgumentError("inputs", name, "is neither the id nor the file name of a job of this report")
-        found[job.job_id] = checked_inputs(job, given)
-    return found
+        by_job[job.job_id] = checked_inputs(job, given)
+    return by_job
 
 
-def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, room: Room, cost_path: str) -> JobPart:
+def _part(
+    job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, room: PageRoom, cost_path: str
+) -> JobPart:
     facts = job_facts.job_facts(job, summary)
     marks = job_facts.marks(job, summary)
     origin_ms = facts["started_at"]
@@ -95,7 +98,7 @@ def _part(job: Job, summary: JobSummary, inputs: tuple[list[Any], bool] | None, 
     facts |= {"left_out": texts.left_out, "is_detailed": is_detailed, "inputs": _inputs_text(inputs, agree=agree)}
     columns: dict[str, Any] = {
         "marks": {name: [record.chunk_index for record in records] for name, records in marks.items()},
-        "handles": {one.chunk_index: one.handle for records in marks.values() for one in records if one.handle},
+        "handles": {mark.chunk_index: mark.handle for records in marks.values() for mark in records if mark.handle},
     }
     if to_redo := job.to_redo():
         columns["redo"] = to_redo
@@ -118,7 +121,11 @@ def _with_results(job: Job) -> Iterator[tuple[CompletionRecord, Any]]:
 
 
 def _reserved(doubtful: Iterable[ChunkRecord], attempts: Iterable[AttemptRecord]) -> list[float | None]:
-    last = {(one.chunk_index, one.attempt): one.reserved_cost for one in attempts if one.outcome == "abandoned"}
+    last = {
+        (attempt.chunk_index, attempt.attempt): attempt.reserved_cost
+        for attempt in attempts
+        if attempt.outcome == "abandoned"
+    }
     return [last.get((record.chunk_index, record.attempt)) for record in doubtful]
 
 

@@ -21,7 +21,7 @@ def milliseconds(moment: str) -> int:
 
 
 class Places:
-    """Texts that stand often, each kept once; a text is told by its place in the list."""
+    """Texts that occur often, each stored once: a column has the place of the text in the list."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -53,7 +53,7 @@ class Completions:
         self._columns["source"].append(self._sources.of(completion.source_job_id))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the columns; one that says nothing is left out."""
+        """Return the columns; a column without content is left out."""
         columns = dict(self._columns)
         if not self._sources.texts:
             del columns["source"]
@@ -69,14 +69,14 @@ def attempt_columns(attempts: Iterable[AttemptRecord], origin_ms: int) -> dict[s
         name: [] for name in ("index", "number", "start", "seconds", "error", "cost", "runner")
     }
     outcomes, flags = [], []
-    for one in attempts:
-        columns["index"].append(one.chunk_index)
-        columns["number"].append(one.attempt)
-        columns["start"].append(milliseconds(one.started_at) - origin_ms)
-        columns["seconds"].append(None if one.seconds is None else float(f"{one.seconds:.{_DIGITS}g}"))
-        columns["error"].append(errors.of(one.error))
-        columns["cost"].append(one.cost)
-        columns["runner"].append(one.runner)
-        outcomes.append(_LETTERS[one.outcome])
-        flags.append("1" if one.counted else "0")
+    for attempt in attempts:
+        columns["index"].append(attempt.chunk_index)
+        columns["number"].append(attempt.attempt)
+        columns["start"].append(milliseconds(attempt.started_at) - origin_ms)
+        columns["seconds"].append(None if attempt.seconds is None else float(f"{attempt.seconds:.{_DIGITS}g}"))
+        columns["error"].append(errors.of(attempt.error))
+        columns["cost"].append(attempt.cost)
+        columns["runner"].append(attempt.runner)
+        outcomes.append(_LETTERS[attempt.outcome])
+        flags.append("1" if attempt.counted else "0")
     return columns | {"outcome": "".join(outcomes), "counted": "".join(flags), "errors": errors.texts}

@@ -1,4 +1,4 @@
-"""Where a report may be put: over nothing that is somebody else's, and over no report that knows more."""
+"""Which file a report may replace: no file of anybody else, and no report of jobs that the store has not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from checkpoint_store import CheckpointStore
 
 MARK: Final = "checkpoint-store-report"
-"""The name of the ``meta`` element that says which jobs a report tells of."""
+"""The name of the ``meta`` element that lists the jobs of a report."""
 _MARKED: Final = re.compile(
     rb'<!doctype html>\n<html lang="en">\n<head>\n<meta name="%s" content="([0-9a-f ]*)">' % MARK.encode()
 )
@@ -29,8 +29,8 @@ _REMEDY: Final = "name another file, or replace it with replace=True"
 def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> None:
     """Raise :class:`ReportTargetError` unless a report of the store may be put at ``path``. Nothing is written.
 
-    A file that is there is replaced where it is empty, or is a report of jobs that this store still has: it can be made
-    again. With ``replace`` any regular file goes that does not belong to the store.
+    An existing file is replaced if it is empty, or a report of jobs that this store still has: such a report can be
+        made again. With ``replace``, any regular file is replaced that does not belong to the store.
     """
     if path.suffix.lower() not in _SUFFIXES:  # a file that may be a store in use is not even opened
         raise ReportTargetError(path, "its name has to end with .html, because browsers go by that")
@@ -39,16 +39,16 @@ def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> N
     if store.owns(path):
         raise ReportTargetError(path, f"it belongs to the store {store.path}; name another file")
     try:
-        found = os.stat(path, follow_symlinks=False)
+        status = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return
     except OSError as error:
         raise ReportTargetError(path, f"{error.strerror}; name another file") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise ReportTargetError(path, "it is there and is no regular file; name another file")
-    if store.path.exists() and os.path.samestat(found, store.path.stat()):
+    if store.path.exists() and os.path.samestat(status, store.path.stat()):
         raise ReportTargetError(path, f"it is the store {store.path}; name another file")
-    if not replace and found.st_size:
+    if not replace and status.st_size:
         _refuse_unless_report(path, {name_in_mark(job.job_id) for job in store.summaries()})
 
 

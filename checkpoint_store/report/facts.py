@@ -1,4 +1,4 @@
-"""What the page says of a job as a whole."""
+"""The facts of a report about a job as a whole."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 _COMMAND_LINE: Final = "command_line"
-"""Under this name the command keeps in a job's metadata how it is run; people are shown a line to type instead."""
+"""The metadata key under which the command stores how a job is run. The page shows a line to type instead."""
 
 
 def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
-    """Return where a job stands, and what it was made for."""
+    """Return the progress of a job, and the settings that it was made for."""
     progress = summary.progress
     return {
         "job_id": summary.job_id,
@@ -47,14 +47,18 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "sequential": job.sequential,
         "in_doubt_with_handle": summary.in_doubt_with_handle,
         "superseded_by": summary.superseded_by,
-        "runners": [dataclasses.asdict(one) for one in job.runners() if one.is_alive] if summary.is_active else [],
+        "runners": _living_runners(job) if summary.is_active else [],
     }
 
 
-def lines(summary: JobSummary, store_path: Path) -> dict[str, str]:
-    """Return what a reader of the page may type, by the command: it names the store, and works in every folder.
+def _living_runners(job: Job) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(runner) for runner in job.runners() if runner.is_alive]
 
-    ``resume`` is there where chunks are left that a run goes on with, and the job remembers how it is run.
+
+def lines(summary: JobSummary, store_path: Path) -> dict[str, str]:
+    """Return the command lines that a reader of the page may type, by command. They work in every folder.
+
+    ``resume`` is among them if a run can go on with chunks that are left, and the job remembers how it is run.
     """
     job_id, store = summary.job_id[:8], ("--store", str(store_path))
     words = {verb: ("checkpoint-store", verb, job_id, *store) for verb in ("retry", "results")}
@@ -66,7 +70,7 @@ def lines(summary: JobSummary, store_path: Path) -> dict[str, str]:
 
 
 def _open_option(error_message: str | None) -> tuple[str, ...]:
-    """Return the option whose value the reader has to choose, for a job that would pause again otherwise."""
+    """Return the option whose value the reader has to choose for a job that would otherwise pause again."""
     open_options = {"BudgetReached": ("--max-cost", "AMOUNT"), "CostUnknown": ("--cost", "FIELD")}
     return open_options.get((error_message or "").partition(":")[0], ())
 

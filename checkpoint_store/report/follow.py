@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from checkpoint_store import CheckpointStore, Job, JobSummary
 
 _UNCHANGED_SECONDS_MAX: Final = 30.0
-"""The page is written at least so often, so that its reader can tell that somebody still writes it."""
+"""Write the page at least this often, so that its reader can tell that it is still kept up to date."""
 _IDLE_SECONDS: Final = 10.0
-"""After so long without a runner the work has ended: between two files of a run nobody is at work for a moment."""
+"""The work has ended after this long without a runner: between two files of a run no runner is at work for a moment."""
 _REST_FACTOR: Final = 4
-"""Writing takes at most one part of the time in so many and one."""
+"""After a writing, wait this many times as long as it took."""
 
 
 def follow(
@@ -64,12 +64,12 @@ def follow(
     wanted = None if jobs is None else jobs_of(store, jobs)
     refuse_to_replace(store, target, replace=replace)
     watch = _Watch(store, wanted, idle_seconds)
-    told = on_written or (lambda _: None)
+    call_on_written = on_written or (lambda _: None)
     written = partial(write_page, store, target, wanted, chosen, replace=replace)
 
     def write_again() -> None:
         written(refresh_seconds=every_seconds)
-        told(target)
+        call_on_written(target)
 
     try:
         _until_the_end(watch, write_again, every_seconds)
@@ -77,7 +77,7 @@ def follow(
         written()
         raise
     written()
-    told(target)
+    call_on_written(target)
     return target
 
 
@@ -90,24 +90,25 @@ def _until_the_end(watch: _Watch, write_again: Callable[[], None], every_seconds
 
 
 class _Watch:
-    """What is seen of the jobs of a page: whether they changed since it was written, and whether their work ended."""
+    """Watches the jobs of a page: have they changed since it was written, and has their work ended?"""
 
     def __init__(self, store: CheckpointStore, jobs: list[Job] | None, idle_seconds: float) -> None:
         self._store, self._idle_seconds = store, idle_seconds
         self._job_ids = None if jobs is None else {job.job_id for job in jobs}
         self._seen: list[JobSummary] = []
-        self._shown: list[JobSummary] | None = None
+        self._written: list[JobSummary] | None = None
         self._written_seconds = 0.0
         self._active_seconds: float | None = None
-        """When somebody was last seen at work."""
+        """When a runner was last at work, on the monotonic clock."""
 
     def has_ended(self) -> bool:
         """Look at the jobs, and return whether their work has ended."""
-        self._seen = [one for one in self._store.summaries() if self._job_ids is None or one.job_id in self._job_ids]
-        if any(one.is_active for one in self._seen):
+        summaries, job_ids = self._store.summaries(), self._job_ids
+        self._seen = [summary for summary in summaries if job_ids is None or summary.job_id in job_ids]
+        if any(summary.is_active for summary in self._seen):
             self._active_seconds = time.monotonic()
             return False
-        if self._seen and all(one.status is JobStatus.COMPLETED for one in self._seen):
+        if self._seen and all(summary.status is JobStatus.COMPLETED for summary in self._seen):
             return self._active_seconds is None or self._is_idle(self._active_seconds)
         return self._active_seconds is not None and self._is_idle(self._active_seconds)
 
@@ -115,9 +116,9 @@ class _Watch:
         return time.monotonic() - since_seconds >= self._idle_seconds
 
     def is_worth_writing(self) -> bool:
-        """Return whether what was seen is not on the page yet, or the page is old; it counts as written then."""
+        """Return whether to write the page: a job has changed, or the page is old. If so, note it as written."""
         is_old = time.monotonic() - self._written_seconds >= _UNCHANGED_SECONDS_MAX
-        if self._seen == self._shown and not is_old:
+        if self._seen == self._written and not is_old:
             return False
-        self._shown, self._written_seconds = self._seen, time.monotonic()
+        self._written, self._written_seconds = self._seen, time.monotonic()
         return True

@@ -1,4 +1,4 @@
-"""What a caller may say about a report besides its jobs."""
+"""The options of a report."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Options:
     """How many completed chunks and attempts the page tells one by one."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no option.
+        """Check the values of the options.
 
         Raises:
-            InvalidArgumentError: an option has a value that means nothing; its name is said.
+            InvalidArgumentError: an option has a value that it cannot have; the error names the option.
         """
         cost: object = self.cost
         if not isinstance(cost, str) or '"' in cost or not all(cost.split(".")):

@@ -31,7 +31,7 @@ _SCRIPTS: Final = (
     "chunk.js",
     "main.js",
 )
-"""In the order in which they are put together."""
+"""The script files, in the order in which the page has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Moment:
     """When and from which store a page is written, and whether it is going to be written again."""
 
     store_name: str
-    """Of the store's file, with its folder's: enough to know it by, where the page is sent to somebody else."""
+    """The names of the store file and its folder: enough to recognise the store, and no private path."""
     written_at: int
     """In milliseconds since 1970, UTC."""
     refresh_seconds: float | None
@@ -72,7 +72,7 @@ def _hash(text: str) -> str:
 
 
 def page(parts: Sequence[JobPart], moment: Moment) -> Iterator[str]:
-    """Yield the text of the page in pieces."""
+    """Yield the parts of the text of the page."""
     style = _text("style.css")
     script = "\n".join(["(() => {", '"use strict";', *map(_text, _SCRIPTS), "})();"])
     index: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Inputs and results of chunks, in blocks that the page reads only when somebody looks at a chunk of them."""
+"""Inputs and results of chunks, in blocks: the page reads a block when its reader looks at a chunk of the block."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _ESCAPED: Final = re.compile("[<>&'\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\ud
 
 
 def json_block(value: Any) -> str:
-    """Return a JSON text that means ``value`` and is safe in a script element; what is no JSON counts by its text."""
+    """Return ``value`` as a JSON text that is safe in a script element; a value that is no JSON becomes its text."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-class Room:
+class PageRoom:
     """How much text, and how many rows, the page still takes."""
 
     def __init__(self, text_bytes: int, rows: int) -> None:
@@ -56,7 +56,7 @@ class Room:
 class TextBlocks:
     """The texts of one job by block; what does not fit into the page is counted."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: PageRoom) -> None:
         self._room = room
         self._blocks: dict[int, dict[str, list[str]]] = {}
         self.left_out = {"results": 0, "inputs": 0}
@@ -97,7 +97,7 @@ def checked_inputs(job: Job, given: Iterable[Any]) -> tuple[list[Any], bool]:
 
 
 def shown_input(chunk: Any, depth: int = 0) -> Any:
-    """Return a caller's chunk as JSON data; what JSON cannot hold counts by its text."""
+    """Return a caller's chunk as JSON data; a value that JSON cannot hold becomes its text."""
     if depth > _DEPTH_MAX:
         return "\u2026"
     value = _fields_of(chunk)

@@ -1,4 +1,4 @@
-"""A report, written once."""
+"""Write a report once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def write(
 
 
 def pieces(store: CheckpointStore, jobs: Iterable[Job | str] | None = None, **options: Any) -> Iterator[str]:
-    """Yield the text of the page that :func:`write` writes, for a caller who has a place of his own for it."""
+    """Yield the text of the page that :func:`write` writes, for a caller who does not want it in a file."""
     require_extra()
     return _page_of(store, jobs, Options(**options), None)
 
@@ -72,7 +72,7 @@ def write_page(
     replace: bool,
     refresh_seconds: float | None = None,
 ) -> None:
-    """Write the page; what is at ``target`` is looked at again right before it is replaced."""
+    """Write the page; check the file at ``target`` again right before it is replaced."""
 
     def whole() -> Iterator[str]:
         yield from _page_of(store, jobs, options, refresh_seconds)

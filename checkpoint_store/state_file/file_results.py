@@ -1,4 +1,4 @@
-"""The results that a state file has: a newer state of the job can be written behind them if the job still has them."""
+"""The results in a state file. New results can be written behind them if the job still has all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Key = tuple[int, int, str]
 
 
 class FileResults(NamedTuple):
-    """The results in a state file: which they are, and where they stand."""
+    """The keys of the results in a state file, and their place in the file."""
 
     indices: array[int]
     """The chunk index of each result, in the order of the file."""

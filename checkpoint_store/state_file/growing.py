@@ -51,7 +51,7 @@ def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
 
 
 class _Written(NamedTuple):
-    """What this process knows of a file that it wrote. It holds as long as the file on the disk is still ``file``."""
+    """What this process knows of a file that it wrote: it is true while the file on the disk is still ``file``."""
 
     file: Identity
     job: JobRecord
@@ -59,7 +59,7 @@ class _Written(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What :meth:`GrowingFile.bring_up` did."""
+    """The outcome of :meth:`GrowingFile.bring_up`."""
 
     is_written: bool
     """Whether the state file shows the job as it is now."""
@@ -100,11 +100,11 @@ class GrowingFile:
 
     def is_followed_by_another(self, moment: float) -> bool:
         """Whether another process wrote the state file, first seen so less than a minute before ``moment``."""
-        found = identity(self._path)
-        if found is None or self._own is None or self._own.is_before(found):
+        present = identity(self._path)
+        if present is None or self._own is None or self._own.is_before(present):
             return False
-        if found != self._seen[0]:
-            self._seen = found, moment
+        if present != self._seen[0]:
+            self._seen = present, moment
         return moment - self._seen[1] < _LEFT_TO_OTHERS_SECONDS
 
     def bring_up(self, snapshot: JobSnapshot, besides_bytes_max: int | None) -> Outcome:
@@ -170,17 +170,17 @@ class GrowingFile:
         if is_exact and not results.is_in_order:
             return None
         try:
-            with exchange(self._backup, before.file, self._path) as found:
-                if found is None:
+            with exchange(self._backup, before.file, self._path) as under_way:
+                if under_way is None:
                     return None
                 self.forget()
-                end_bytes = self._write_into(found.rewriting, snapshot, before.results, results)
+                end_bytes = self._write_into(under_way.rewriting, snapshot, before.results, results)
         except _NoRoomError:
             return None
-        for file in found.written:
+        for file in under_way.written:
             written = _Written(file, snapshot.job, results._replace(end_bytes=end_bytes))
             self._own, self._newest, self._before = file, written, self._behind([newest])
-        return found.rewriting.written_bytes - (end_bytes - before.results.end_bytes)
+        return under_way.rewriting.written_bytes - (end_bytes - before.results.end_bytes)
 
     def _write_into(self, file: Rewriting, snapshot: JobSnapshot, old: FileResults, now: FileResults) -> int:
         """Write a state over an older one, whose results stay where they stand: the new results follow them.
@@ -205,7 +205,7 @@ class GrowingFile:
     def _replace(self, snapshot: JobSnapshot) -> None:
         """Write a whole new state file, with spare room for a longer list of chunks. Durable when this returns."""
         known = (self._newest, self._path), (self._before, self._backup)
-        earlier = [one for one, path in known if one is not None and one.file == identity(path)]
+        earlier = [written for written, path in known if written is not None and written.file == identity(path)]
         self.forget()
         head_bytes = self._roomy_head_bytes(snapshot.job)
         if head_bytes is None:
@@ -227,10 +227,13 @@ class GrowingFile:
 
     def _behind(self, earlier: Iterable[_Written | None]) -> _Written | None:
         """Return which of the files that were as this process wrote them is ``.bak`` now; None for none."""
-        found = identity(self._backup)
-        if found is None:
+        in_backup = identity(self._backup)
+        if in_backup is None:
             return None
-        return next((one._replace(file=found) for one in earlier if one and one.file.is_before(found)), None)
+        return next(
+            (written._replace(file=in_backup) for written in earlier if written and written.file.is_before(in_backup)),
+            None,
+        )
 
     def _roomy_head_bytes(self, job: JobRecord) -> int | None:
         """Return how many bytes to keep for the text before the results. None: as many as the text has.
@@ -238,9 +241,9 @@ class GrowingFile:
         The new file keeps the room of the state file that it replaces, if that room is enough: the file of a job that
         did not change stays the same, byte for byte. Otherwise only a job that is running gets spare room.
         """
-        there = head_bytes_of(self._path, job.job_id)
-        if there is not None and there >= head_bytes_max(job, job.completed_count):
-            return there
+        head_bytes = head_bytes_of(self._path, job.job_id)
+        if head_bytes is not None and head_bytes >= head_bytes_max(job, job.completed_count):
+            return head_bytes
         return roomy_head_bytes(job, job.completed_count) if job.status is JobStatus.RUNNING else None
 
     def drop_previous(self) -> None:

@@ -22,7 +22,7 @@ from checkpoint_store.model.pairing import few
 from checkpoint_store.model.state import in_utc
 from checkpoint_store.model.state_text import Glance
 from checkpoint_store.state_file.reader import (
-    Found,
+    ImportableState,
     first_sound,
     glance,
     read_state,
@@ -90,7 +90,7 @@ def decide(situation: Situation) -> Action:
     return Action.LEAVE
 
 
-def state_for_new_store(store: Path, state_file: Path | None) -> Found | None:
+def state_for_new_store(store: Path, state_file: Path | None) -> ImportableState | None:
     """Return the state that a new store is to import, from the state file or its backup.
 
     None if the store or a backup of it exists already, or neither the state file nor its backup does. Call this before
@@ -124,7 +124,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> Found | None:
 def import_at_opening(
     database: Database,
     state_file: StateFile,
-    for_new_store: Found | None,
+    for_new_store: ImportableState | None,
     save: Callable[[ProcessingState], object],
 ) -> str | None:
     """Import what the state file knows and the store does not; durable when this returns.
@@ -152,8 +152,8 @@ def import_at_opening(
         if state_file.path not in readable:
             return None
         return _import_what_is_ahead(database, state_file, save)
-    found = for_new_store or first_sound(database.path, *readable)
-    state, was_redacted = without_secrets(found.state)
+    importable = for_new_store or first_sound(database.path, *readable)
+    state, was_redacted = without_secrets(importable.state)
     situation = Situation(
         is_new=for_new_store is not None,
         has_jobs=False,
@@ -167,12 +167,12 @@ def import_at_opening(
         _remove(state_file, state.job_id)
         return None
     # What is torn may end with a result that its backup has not.
-    aside = None if found.torn is None else state_file.move_aside()
+    aside = None if importable.torn is None else state_file.move_aside()
     save(state)
     if was_redacted:
         state_file.backup.unlink(missing_ok=True)
-    if found.torn is not None and aside is not None:
-        return _notice_of_torn(found, state_file, aside)
+    if importable.torn is not None and aside is not None:
+        return _notice_of_torn(importable, state_file, aside)
     return _notice(database, state_file, state.job_id, situation) if action is Action.IMPORT_AND_WARN else None
 
 
@@ -240,11 +240,11 @@ def _remove(state_file: StateFile, job_id: str) -> None:
     log.info("%s showed job %s, which was deleted from the store: removed", state_file.path, job_id)
 
 
-def _notice_of_torn(found: Found, state_file: StateFile, aside: Path) -> str:
-    chunks = counted(len(found.state.completed_chunks), "completed chunk")
+def _notice_of_torn(importable: ImportableState, state_file: StateFile, aside: Path) -> str:
+    chunks = counted(len(importable.state.completed_chunks), "completed chunk")
     notice = (
-        f"{found.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in"
-        f"{_with(found.added)}: {chunks} of job {found.state.job_id}.{_without(found.behind)} Look into "
+        f"{importable.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in"
+        f"{_with(importable.added)}: {chunks} of job {importable.state.job_id}.{_without(importable.behind)} Look into "
         f"{aside.name} for a result that is missing"
     )
     log.warning("%s", notice)

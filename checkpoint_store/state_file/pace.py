@@ -38,7 +38,7 @@ class WritingPace:
         """How many seconds the last writing took. The next one waits until as many are saved up."""
         self._counted_at = self._due_at = time.monotonic()
         self._wrote_at = self._looked_at = self._switched_at = float("-inf")
-        self._shown = ""
+        self._shown_job_id = ""
         """The job that the file shows."""
         self.size_bytes = 0
         """The size of the file when it was written last."""
@@ -62,9 +62,9 @@ class WritingPace:
         self._grown += size_bytes
         if moment < self._due_at:
             return False
-        if not self.is_large or not self._shown:
+        if not self.is_large or not self._shown_job_id:
             return True
-        if job_id != self._shown:
+        if job_id != self._shown_job_id:
             return moment - self._switched_at >= _SWITCH_SECONDS
         if moment - self._looked_at < _LARGE_SECONDS_MIN:
             return False
@@ -75,16 +75,16 @@ class WritingPace:
 
     def besides_bytes_max(self, job_id: str, moment: float) -> int:
         """Return how many bytes a writing may cost now besides new results."""
-        if self.has_doubled or job_id != self._shown:
+        if self.has_doubled or job_id != self._shown_job_id:
             return sys.maxsize
         return int(max(self._grown * _BESIDES_SHARE, (moment - self._wrote_at) * _BESIDES_BYTES_PER_SECOND))
 
     def wrote(self, job_id: str, size_bytes: int, besides_bytes: int) -> None:
         """Note that the file shows this job now, how large it is, and what that cost besides new results."""
         self._wrote_at = time.monotonic()
-        if job_id != self._shown:
+        if job_id != self._shown_job_id:
             self._switched_at = self._wrote_at
-        self._shown, self.size_bytes, self._grown, self._besides = job_id, size_bytes, 0, besides_bytes
+        self._shown_job_id, self.size_bytes, self._grown, self._besides = job_id, size_bytes, 0, besides_bytes
 
     def put_off(self, moment: float) -> None:
         """Note that the file was due at ``moment`` and was not written: it is due again some seconds later.

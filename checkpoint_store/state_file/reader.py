@@ -1,4 +1,4 @@
-"""State files that are there: read, glanced at, or refused because they are something else."""
+"""Read an existing state file, whole or only its beginning and end, or refuse a file that is something else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_state(path: Path) -> ProcessingState:
     """Return the state in a state file.
 
     Raises:
-        StateFormatError: it is not one; the error names file and field.
+        StateFormatError: the file is no state file; the error names file and field.
         StoreTargetError: there is no such file.
     """
     try:
@@ -44,8 +44,8 @@ def read_state(path: Path) -> ProcessingState:
 
 def refuse_own(path: Path, store: Path) -> None:
     """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
-    there, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
-    if there in StoreFiles(own).own or (is_there(path) and is_there(store) and path.samefile(store)):
+    target, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
+    if target in StoreFiles(own).own or (is_there(path) and is_there(store) and path.samefile(store)):
         raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
     _refuse_special(path)
 
@@ -82,13 +82,14 @@ def refuse_to_replace(path: Path, job_id: str, completed: Iterable[Collection[in
     if not path.stat().st_size:
         return
     try:
-        # While a whole export is read, no other thread runs. What is asked here stands at its beginning.
-        found = _head_of_whole(path) or read_state(path)
-        more = set(found.completed_chunks() if isinstance(found, state_text.Head) else found.completed_chunks)
+        # Reading a whole export blocks all other threads, and the facts that are needed stand at its beginning.
+        existing = _head_of_whole(path) or read_state(path)
+        more = set(existing.completed_chunks() if isinstance(existing, state_text.Head) else existing.completed_chunks)
     except (StateFormatError, StoreTargetError, ValueError) as error:
         raise StoreTargetError(path, f"it is there and is no state file that can be read; {remedy}") from error
-    if found.job_id != job_id:
-        raise StoreTargetError(path, f"it is the state of another job ({found.job_id}, {found.file_name!r}); {remedy}")
+    if existing.job_id != job_id:
+        other = f"{existing.job_id}, {existing.file_name!r}"
+        raise StoreTargetError(path, f"it is the state of another job ({other}); {remedy}")
     for page in completed:
         more.difference_update(page)
     if more:
@@ -157,11 +158,11 @@ def glance(path: Path) -> state_text.Glance | None:
     """
     try:
         with path.open("rb") as file:
-            found = _head(file)
-            if found is None:
+            head = _head(file)
+            if head is None:
                 return None
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - 2 * len(found.indices)))
-            return state_text.Glance(found.job_id, found.completed_count, state_text.updated_at(file.read()))
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES - 2 * len(head.indices)))
+            return state_text.Glance(head.job_id, head.completed_count, state_text.updated_at(file.read()))
     except OSError:
         return None
 
@@ -173,8 +174,8 @@ def head_bytes_of(path: Path, job_id: str) -> int | None:
     """
     try:
         with path.open("rb") as file:
-            found = _head(file)
-            return file.tell() + len(state_text.RESULTS_BEGIN) if found is not None and found.job_id == job_id else None
+            head = _head(file)
+            return file.tell() + len(state_text.RESULTS_BEGIN) if head is not None and head.job_id == job_id else None
     except OSError:
         return None
 
@@ -190,9 +191,9 @@ def _head_of_whole(path: Path) -> state_text.Head | None:
     """
     try:
         with path.open("rb") as file:
-            found = _head(file)
+            head = _head(file)
             file.seek(max(0, path.stat().st_size - len(state_text.ENDS_WITH)))
-            return found if file.read() == state_text.ENDS_WITH else None
+            return head if file.read() == state_text.ENDS_WITH else None
     except OSError:
         return None
 
@@ -222,7 +223,7 @@ def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     return state.replace(**clean, error_message=message), True
 
 
-class Found(NamedTuple):
+class ImportableState(NamedTuple):
     """The state that an opening imports."""
 
     state: ProcessingState
@@ -234,7 +235,7 @@ class Found(NamedTuple):
     """The chunks that only the torn state file calls completed, and whose results stood behind its tear."""
 
 
-def first_sound(store: Path, *paths: Path) -> Found:
+def first_sound(store: Path, *paths: Path) -> ImportableState:
     """Return the state in the first of these files that is not torn, and what the torn ones before it have besides.
 
     Raises:
@@ -247,9 +248,9 @@ def first_sound(store: Path, *paths: Path) -> Found:
         try:
             state = read_state(path)
             if torn is None:
-                return Found(state, None)
+                return ImportableState(state, None)
             filled, added, behind = completed_from(paths[0], state)
-            return Found(filled, torn, added, behind)
+            return ImportableState(filled, torn, added, behind)
         except StateFormatError as error:
             if not _is_no_json(path):
                 remedy = "Nothing was changed: mend that by hand, and open it again"

@@ -1,4 +1,4 @@
-"""Write a job's state file: streamed, whole for readers at every moment, and within a share of the elapsed time."""
+"""Write a job's state file: in constant memory, whole for readers at every moment, in a share of the elapsed time."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class StateFile(ForkAware):
         return aside
 
     def _keep_something_else(self) -> None:
-        """Move away what is no state file. As ``.bak`` it would be lost in the end, and refused by the next opening."""
+        """Move a file away that is no state file. The next opening would refuse it as ``.bak``."""
         if holds_something_else(self.path):
             aside = moved_aside(self.path, "replaced")
             self.path.rename(aside)

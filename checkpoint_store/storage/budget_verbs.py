@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Reserved(Enum):
-    """What came of a request to reserve a part of the budget."""
+    """The outcome of a request to reserve a part of the budget."""
 
     YES = auto()
     NO = auto()
-    """It does not fit, or too many attempts are in work for now."""
+    """The reservation does not fit, or too many attempts are in work for now."""
     STALE = auto()
     """Results came meanwhile whose costs the runner has to read first."""
 
@@ -44,11 +44,11 @@ class BudgetStorage:
         """
 
         def work(connection: sqlite3.Connection) -> Reserved:
-            found = _costs_now(connection, request)
-            if found is None:
+            costs_now = _costs_now(connection, request)
+            if costs_now is None:
                 return Reserved.STALE
-            spending = reservations.spending(connection, request.job_id, found)
-            if found.unreadable is not None or not spending.allows_another(request.max_cost):
+            spending = reservations.spending(connection, request.job_id, costs_now)
+            if costs_now.unreadable is not None or not spending.allows_another(request.max_cost):
                 return Reserved.NO
             reservations.reserve(connection, request.job_id, request.runner_id, request.claim, spending.dearest)
             return Reserved.YES
@@ -79,4 +79,4 @@ def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> C
     def page(after: int) -> costs.Page:
         return costs.page(connection, request.job_id, after, cost)
 
-    return known.followed_by(costs.added_up(page, known.last_result, cost))
+    return known.followed_by(costs.costs_of_pages(page, known.last_result, cost))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Claim, ClaimRequest, FailedAttempt, FailureOutcome, Found
+    from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult, FailedAttempt, FailureOutcome
 
 
 class ClaimStorage(ForkAware):
@@ -52,17 +52,17 @@ class ClaimStorage(ForkAware):
 
     # -- claims
 
-    def claim(self, request: ClaimRequest) -> Found:
+    def claim(self, request: ClaimRequest) -> ClaimSearchResult:
         """Begin attempts at up to ``request.wanted`` chunks, the lowest first. Durable when it returns.
 
-        Completed and failed chunks are passed over, and those in the hand of a runner that is alive. A dead runner that
-        is met is reaped, and what it had claimed is free to be claimed.
+        Completed and failed chunks are passed over, and so are chunks that a living runner has claimed. A dead runner
+        that the search meets is reaped, and its chunks are free to be claimed.
 
         Raises:
             JobNotFound: the job was deleted.
         """
 
-        def work(connection: sqlite3.Connection) -> Found:
+        def work(connection: sqlite3.Connection) -> ClaimSearchResult:
             self._releases.write(connection)
             return claim_search.search(connection, self.path, request)
 

@@ -89,7 +89,7 @@ class JobChanges:
         """
 
         def write(connection: sqlite3.Connection) -> None:
-            # While the job runs, that may be said from the midst of the work on a chunk.
+            # The work on a chunk may call this while the job runs.
             is_running = job_statements.find_job(connection, job_id, self.path).status is JobStatus.RUNNING
             times = {"updated_at": now()} if is_running else stretch.changes_now(connection, job_id, self.path)
             job_statements.update_job(connection, job_id, self.path, metadata=metadata_text(metadata), **times)

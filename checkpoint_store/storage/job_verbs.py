@@ -52,7 +52,7 @@ class JobVerbs(ReadingVerbs):
         A list of all of them leaves out jobs of a read-only store that do not read, with a warning.
         """
         passed_over = None if limit is not None or current else self._passed_over()
-        found = self._database.read(
+        records = self._database.read(
             lambda connection: job_statements.list_jobs(
                 connection,
                 self.path,
@@ -64,7 +64,7 @@ class JobVerbs(ReadingVerbs):
             )
         )
         _warn_of(passed_over)
-        return found
+        return records
 
     def summaries(
         self, *, job_id: str | None = None, status: str | None = None, file_name: str | None = None
@@ -88,9 +88,9 @@ class JobVerbs(ReadingVerbs):
             )
             return job_summaries.summaries(connection, records, self.path)
 
-        found = self._database.read(read)
+        summaries = self._database.read(read)
         _warn_of(passed_over)
-        return found
+        return summaries
 
     def incomplete(self) -> tuple[list[JobRecord], Moment]:
         """Return the jobs that have chunks left and are not superseded, the one opened last first, and as of when.
@@ -103,9 +103,9 @@ class JobVerbs(ReadingVerbs):
             moment = moment_of(connection)
             return job_statements.list_jobs(connection, self.path, incomplete=True, passed_over=passed_over), moment
 
-        found = self._database.read(read)
+        records_and_moment = self._database.read(read)
         _warn_of(passed_over)
-        return found
+        return records_and_moment
 
     def _passed_over(self) -> list[StoreDamaged] | None:
         """Return where a list puts the jobs that do not read; None where it is to raise, because they can be mended."""

@@ -104,7 +104,7 @@ class Decision:
     action: Action
     earlier: JobRecord | None
     differences: list[Difference]
-    kept: dict[int, Source]
+    reused: dict[int, Source]
     """The place of the result for each incomplete chunk whose result can be carried over."""
     elsewhere: Elsewhere = _NOTHING
     kept_ignoring: int = 0

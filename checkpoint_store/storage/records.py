@@ -65,7 +65,7 @@ class ClaimRequest:
     """Whether no chunk is claimed before the one before it is complete, whichever span that is in."""
 
 
-class Found(NamedTuple):
+class ClaimSearchResult(NamedTuple):
     """The outcome of a search for chunks to claim."""
 
     claims: list[Claim]

@@ -93,7 +93,7 @@ class RedoStorage:
         if job.sequential and indices:
             tail = {index for index in with_result if index >= min(indices)}
             if left_out := tail - set(indices) - known:
-                raise InvalidArgumentError("indices", _shown(indices), _remedy(job.job_id, min(left_out), tail))
+                raise InvalidArgumentError("indices", _ranges_text(indices), _remedy(job.job_id, min(left_out), tail))
 
     def _refuse_in_work(self, connection: sqlite3.Connection, job: JobRecord, indices: Sequence[int]) -> None:
         """Refuse to redo a chunk that is being worked on; of a sequential job, one that later work depends on."""
@@ -113,13 +113,13 @@ class RedoStorage:
 
 
 def _remedy(job_id: str, left_out: int, tail: set[int]) -> str:
-    whole = _shown(tail)
+    whole = _ranges_text(tail)
     return (
         f"leaves out chunk {left_out}: job {job_id} is sequential, so each chunk was made from the results before it. "
         f"Redo all complete chunks from the first one on: {whole}"
     )
 
 
-def _shown(indices: Collection[int]) -> str:
+def _ranges_text(indices: Collection[int]) -> str:
     spans = spans_of(sorted(indices))
     return ", ".join(str(start) if stop == start + 1 else f"{start}-{stop - 1}" for start, stop in spans)

@@ -128,6 +128,6 @@ class ResultVerbs(ReadingVerbs):
             )
 
         try:
-            return cost_statements.added_up(page, result_id, where)
+            return cost_statements.costs_of_pages(page, result_id, where)
         except ValueError as error:
             raise StoreDamaged(self.path, "a result is no JSON", job_id=job_id) from error

@@ -39,7 +39,7 @@ _CONTENT: Final = (
 def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
     """Return whether a backup of the same schema, which no process has open, has all that the store has, and no more.
 
-    Results are told by their digests.
+    Results are compared by their digests.
     """
     try:
         with closing(open_copy(backup, ALONE)) as copy:

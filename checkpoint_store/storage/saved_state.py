@@ -58,8 +58,8 @@ class Looked(NamedTuple):
 
     def after(self, job_id: str, saved: Saved) -> Looked:
         """Return what the manager knows once it has saved a state."""
-        self.recorded.add(job_id, saved.said)
-        return self._of(job_id)._replace(given=self._of(job_id).given.union(saved.said))
+        self.recorded.add(job_id, saved.agreed_digests)
+        return self._of(job_id)._replace(given=self._of(job_id).given.union(saved.agreed_digests))
 
     def note(self, job_id: str, chunk_index: int) -> None:
         """Note that the manager has recorded a chunk, or tried to."""
@@ -92,30 +92,30 @@ class Before(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What writing a state came to."""
+    """The outcome of writing a state."""
 
     texts: dict[int, str]
     """The results that had to be encoded."""
     digests: dict[int, str | None]
     """The digest of each completed chunk's result that the store has now."""
-    kept: list[int]
+    outdated: list[int]
     """The chunks whose result in the state is an earlier one than the store has: that one stays."""
     over: list[int]
     """The chunks whose result in the state took the place of one that the caller was not given."""
-    said: list[str]
+    agreed_digests: list[str]
     """The digests of the results that both the state and the store have now, but for those that did not change."""
 
 
 class Saved(NamedTuple):
-    """What saving a state came to."""
+    """The outcome of saving a state."""
 
     known: Known | None
     """What the store holds of the job now; None where that is more than the state says."""
     replaced_by: JobRecord | None
     """The current job, where that is another one: the state is recorded, and its job did not become current."""
-    said: Sequence[str]
+    agreed_digests: Sequence[str]
     """The digests of the results that both the state and the store have now, but for those that did not change."""
-    kept: Sequence[int]
+    outdated: Sequence[int]
     """See :class:`Written`."""
     over: Sequence[int]
     """See :class:`Written`."""

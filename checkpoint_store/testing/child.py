@@ -85,8 +85,8 @@ class Watch:
             case {"value": value}:
                 return lambda *_, **__: value
             case {"file": file, "name": name}:
-                found: Callable[..., Any] = _at(_loaded(file), name)
-                return found
+                substitute: Callable[..., Any] = _at(_loaded(file), name)
+                return substitute
         return function
 
     def _asked(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Call:
@@ -152,12 +152,14 @@ def definition(tree: ast.Module, path: str) -> ast.FunctionDef | ast.AsyncFuncti
     """Return where a script defines a function (``ask``) or a method (``Client.ask``); None where it does not."""
     bodies: list[ast.stmt] = tree.body
     *classes, name = path.split(".")
-    for one in classes:
+    for outer in classes:
         bodies = [
-            inner for node in bodies if isinstance(node, ast.ClassDef) and node.name == one for inner in node.body
+            inner for node in bodies if isinstance(node, ast.ClassDef) and node.name == outer for inner in node.body
         ]
-    found = [node for node in bodies if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name]
-    return found[-1] if found else None
+    definitions = [
+        node for node in bodies if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+    ]
+    return definitions[-1] if definitions else None
 
 
 def _watch_import(watch: Watch, module: str, path: str) -> None:
@@ -165,11 +167,11 @@ def _watch_import(watch: Watch, module: str, path: str) -> None:
     holder_path, _, name = path.rpartition(".")
     holder = importlib.import_module(module)
     holder = _at(holder, holder_path) if holder_path else holder
-    found = inspect.getattr_static(holder, name)
-    if isinstance(found, staticmethod | classmethod):
-        setattr(holder, name, type(found)(watch.wrap(found.__func__)))
+    watched = inspect.getattr_static(holder, name)
+    if isinstance(watched, staticmethod | classmethod):
+        setattr(holder, name, type(watched)(watch.wrap(watched.__func__)))
     else:
-        setattr(holder, name, watch.wrap(found))
+        setattr(holder, name, watch.wrap(watched))
 
 
 def run(order: dict[str, Any]) -> None:

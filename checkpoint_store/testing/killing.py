@@ -94,10 +94,10 @@ class KillAndResume:
         __tracebackhide__ = True
         runner = _Runner(
             script=self._checked_script(script, paid),
-            arguments=[str(one) for one in arguments],
+            arguments=[str(argument) for argument in arguments],
             paid=paid,
             answer=_transferable(answer),
-            files=[self._checked_file("files", one) for one in files],
+            files=[self._checked_file("files", path) for path in files],
             ignoring=list(ignoring),
             calls_at_once=calls_at_once,
             environment=dict(os.environ) | dict(environment or {}),
@@ -116,18 +116,18 @@ class KillAndResume:
         return Report(calls=len(undisturbed.asked), kills=len(runs) - 1, asked=asked, folder=runner.folder / "killed")
 
     def _checked_file(self, name: str, path: str | os.PathLike[str]) -> Path:
-        found = self._root / path
-        if not found.is_file():
+        checked_path = self._root / path
+        if not checked_path.is_file():
             raise InvalidArgumentError(name, str(path), f"is no file in {self._root}")
-        return found
+        return checked_path
 
     def _checked_script(self, script: str | os.PathLike[str], paid: str) -> Path:
-        found = self._checked_file("script", script)
-        if ":" not in paid and child.definition(ast.parse(found.read_bytes(), str(found)), paid) is None:
+        source = self._checked_file("script", script)
+        if ":" not in paid and child.definition(ast.parse(source.read_bytes(), str(source)), paid) is None:
             raise InvalidArgumentError(
-                "paid", paid, f"is no function that {found.name} defines; name one that it imports as 'module:{paid}'"
+                "paid", paid, f"is no function that {source.name} defines; name one that it imports as 'module:{paid}'"
             )
-        return found
+        return source
 
 
 def _chosen(texts: list[str], kills: int, seed: int) -> list[str]:
@@ -137,9 +137,9 @@ def _chosen(texts: list[str], kills: int, seed: int) -> list[str]:
 
 def _not_asked_yet(wanted: list[str], texts: list[str], asked: set[str]) -> list[str]:
     """Return calls to be killed, with the next ones in the place of those that were in work at an earlier kill."""
-    kept = [text for text in wanted if text not in asked]
-    others = [text for text in texts if text not in asked and text not in kept]
-    return sorted([*kept, *others[: len(wanted) - len(kept)]], key=texts.index)
+    unasked = [text for text in wanted if text not in asked]
+    others = [text for text in texts if text not in asked and text not in unasked]
+    return sorted([*unasked, *others[: len(wanted) - len(unasked)]], key=texts.index)
 
 
 def _transferable(answer: Any) -> dict[str, Any] | None:
@@ -217,18 +217,18 @@ class _Runner:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
-        found = Killed.read(log.read_text("utf-8") if log.exists() else "")
-        if process.returncode != (-signal.SIGKILL if found.killed else 0):
-            said = output.decode("utf-8", "replace")[-4000:]
-            raise AssertionError(f"{self.script.name} ended with {process.returncode} ({where}):\n{said}")
-        return found
+        killed = Killed.read(log.read_text("utf-8") if log.exists() else "")
+        if process.returncode != (-signal.SIGKILL if killed.killed else 0):
+            output_end = output.decode("utf-8", "replace")[-4000:]
+            raise AssertionError(f"{self.script.name} ended with {process.returncode} ({where}):\n{output_end}")
+        return killed
 
     def _prepared(self, where: str) -> Path:
         folder = self.folder / where
         if not folder.exists():
             folder.mkdir()
-            for one in (self.script, *self.files):
-                shutil.copy(one, folder)
+            for source in (self.script, *self.files):
+                shutil.copy(source, folder)
         return folder
 
     def compare(self, outputs: Iterable[str]) -> None:

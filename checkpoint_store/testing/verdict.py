@@ -75,10 +75,10 @@ def check(undisturbed: Killed, runs: Sequence[Killed], *, calls_at_once: int, se
 
 
 def _named(what: str, texts: Iterable[str], asked: Counter[str], runs: Sequence[Killed]) -> Iterable[str]:
-    found = sorted(texts)
-    for text in islice(found, _FINDINGS_SHOWN_MAX):
-        where = [number for number, run in enumerate(runs, 1) if any(text == one for _, one in run.asked)]
+    sorted_texts = sorted(texts)
+    for text in islice(sorted_texts, _FINDINGS_SHOWN_MAX):
+        where = [number for number, run in enumerate(runs, 1) if any(text == asked_text for _, asked_text in run.asked)]
         times = f", {counted(asked[text], 'time')}, run {', '.join(map(str, where))}" if where else ""
         yield f"  {text[:_CHARACTERS]} {what}{times}"
-    if len(found) > _FINDINGS_SHOWN_MAX:
-        yield f"  and {len(found) - _FINDINGS_SHOWN_MAX} more"
+    if len(sorted_texts) > _FINDINGS_SHOWN_MAX:
+        yield f"  and {len(sorted_texts) - _FINDINGS_SHOWN_MAX} more"

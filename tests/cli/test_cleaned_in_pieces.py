@@ -96,7 +96,7 @@ def test_pieces_are_the_whole(text: str, edits: list[tuple[int, int, str]], star
     traced = traced.edited(applied)
     assert traced.origins == sorted(traced.origins)
     assert len(traced.origins) == len(traced.text)
-    pieces = traced.pieces([0, *sorted(start for start in starts if start <= len(text))])
+    pieces = traced.chunks([0, *sorted(start for start in starts if start <= len(text))])
     assert "".join(piece.separator + piece.text for piece in pieces) == traced.text.strip()
 
 

@@ -80,8 +80,8 @@ def test_a_line_has_place_counts_rate_failures_and_cost(store: CheckpointStore) 
             snapshot=JobSnapshot(job, "cost"), files=files, wait=Waits(1),
         )  # fmt: skip
         with view:
-            assert isinstance(view._shown, PlainProgress)
-            view._shown._thread.join()
+            assert isinstance(view._display, PlainProgress)
+            view._display._thread.join()
     first, later, *rest = error.getvalue().splitlines()
     assert first == "2 of 4  talk.srt: 8 chunks, 1 done before, 7 left (so far 1 complete, 3 chunks, cost 1.5)"
     assert re.fullmatch(

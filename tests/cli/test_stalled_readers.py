@@ -16,6 +16,9 @@ from conftest import wait_until
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli import patient_output
+from checkpoint_store.cli.app import _failed
+from checkpoint_store.cli.ended import Terminated
+from checkpoint_store.cli.json_output import begin_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +89,19 @@ def test_a_reader_that_stands_still_is_given_up_only_if_somebody_asks(monkeypatc
         patch.setattr(sys, "stdout", stdout)
         assert not patient_output.write_patiently("x" * 1_000_000, lambda: next(asked))
     assert list(asked) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt("interrupted"), Terminated(signal.SIGTERM)], ids=["^C", "TERM"])
+def test_the_last_word_of_a_signal_waits_for_no_reader(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """The signal came between two pieces of a document, and nobody takes the piece that tells of it."""
+    monkeypatch.setattr(patient_output, "_READER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(patient_output, "_READER_LOOK_SECONDS", 0.001)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    with open(reading, "rb"), open(writing, "w", encoding="utf-8") as stdout, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stdout)
+        begin_document()
+        assert _failed(["checkpoint-store", "list", "--json"], error, 130) == 130

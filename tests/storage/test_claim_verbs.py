@@ -8,7 +8,7 @@ import pytest
 
 from checkpoint_store import ChunkAlreadyCompleted, JobBusy, JobNotFound
 from checkpoint_store.storage.claim_verbs import ClaimStorage
-from checkpoint_store.storage.records import Claim, ClaimRequest, FailedAttempt, FailureOutcome, Found
+from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult, FailedAttempt, FailureOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -46,7 +46,7 @@ def claim(
     *,
     attempts_max: int | None = None,
     in_hand: Collection[int] = (),
-) -> Found:
+) -> ClaimSearchResult:
     request = ClaimRequest(job.job_id, runner_id, [(0, TOTAL)], wanted, attempts_max, in_hand, frozenset())
     return storage.claim(request)
 
@@ -97,7 +97,7 @@ def test_an_exclusive_runner_is_alone(job: Job, first: ClaimStorage, second: Cla
 def test_claims_are_one_runners(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
     """The lowest chunks are claimed, and another runner is told who has those that it passes over."""
     one, other = (storage.runners.register(job.job_id, exclusive=False) for storage in (first, second))
-    assert claim(first, job, one, 2) == Found([Claim(0, 1), Claim(1, 1)], [], 2)
+    assert claim(first, job, one, 2) == ClaimSearchResult([Claim(0, 1), Claim(1, 1)], [], 2)
     found = claim(second, job, other, 9)
     assert (found.claims, found.held, found.next_index) == ([Claim(2, 1), Claim(3, 1)], [(0, one), (1, one)], TOTAL)
     assert (found.alive_runner_ids, found.has_reaped) == ({one}, False)

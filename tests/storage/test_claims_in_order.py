@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store.storage.claim_verbs import ClaimStorage
-from checkpoint_store.storage.records import Claim, ClaimRequest, Found
+from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult
 
 if TYPE_CHECKING:
     from conftest import Opener
@@ -31,7 +31,7 @@ def storage(store: CheckpointStore) -> ClaimStorage:
 
 def claim(
     storage: ClaimStorage, job: Job, runner_id: int, *spans: tuple[int, int], in_hand: tuple[int, ...] = ()
-) -> Found:
+) -> ClaimSearchResult:
     return storage.claim(ClaimRequest(job.job_id, runner_id, spans, 4, None, in_hand, frozenset(), in_order=True))
 
 

@@ -21,7 +21,7 @@ ASKED: dict[str, Callable[[sqlite3.Connection, str], object]] = {
     "replaced results": replaced.costs_elsewhere,
     "chunks at work": carry_over.chunks_at_work,
     "all of it": lambda connection, job_id: reservations.spending(
-        connection, job_id, costs.added_up(lambda after: costs.page(connection, job_id, after, "cost"), 3, "cost")
+        connection, job_id, costs.costs_of_pages(lambda after: costs.page(connection, job_id, after, "cost"), 3, "cost")
     ),
 }
 

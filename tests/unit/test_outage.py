@@ -83,12 +83,12 @@ def test_the_number_in_flight_doubles_with_each_round(told: Told) -> None:
 def test_what_fails_in_the_same_moment_is_one_outage(told: Told) -> None:
     """Eight calls that are refused together lengthen the back-off once."""
     stretch = told.outage.stretch
-    assert told.outage.tries(stretch) == 1
+    assert told.outage.waits_in_a_row(stretch) == 1
     for _ in range(8):
         told.fails(stretch)
     assert told.outage.opens_at(0) == 101.0
-    assert told.outage.tries(stretch) == 1
-    assert told.outage.tries(told.outage.stretch) == 2
+    assert told.outage.waits_in_a_row(stretch) == 1
+    assert told.outage.waits_in_a_row(told.outage.stretch) == 2
 
 
 def test_the_longest_retry_after_of_them_is_respected(told: Told) -> None:
@@ -106,12 +106,12 @@ def test_the_longest_retry_after_of_them_is_respected(told: Told) -> None:
 def test_waits_in_a_row_are_counted_until_a_success(told: Told) -> None:
     """The back-off grows with each, and begins anew after the service has answered."""
     for waits in (1, 2, 3):
-        assert told.outage.tries(told.outage.stretch) == waits
+        assert told.outage.waits_in_a_row(told.outage.stretch) == waits
         told.fails()
         told.waits()
     assert told.outage.is_long
     told.outage.completed(told.outage.stretch)
-    assert told.outage.tries(told.outage.stretch) == 1
+    assert told.outage.waits_in_a_row(told.outage.stretch) == 1
     assert not told.outage.is_long
 
 
@@ -124,7 +124,7 @@ def test_a_success_of_before_the_outage_says_nothing_about_it(told: Told) -> Non
     told.outage.completed(before)
     assert told.outage.opens_at(0) > told.clock.now
     assert not told.outage.counts(Trouble.NO_ANSWER, told.outage.stretch, is_alone=False)
-    assert told.outage.tries(told.outage.stretch) == 3
+    assert told.outage.waits_in_a_row(told.outage.stretch) == 3
 
 
 @pytest.mark.parametrize(

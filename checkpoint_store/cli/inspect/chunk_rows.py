@@ -1,4 +1,4 @@
-"""The chunks of a job as rows and as ranges: neighbours that stand alike, and were not tried, share a row."""
+"""The chunks of a job as rows and as ranges: neighbours with the same status that were not tried share a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STATUSES: Final = ("pending", "to-redo", "running", "completed", "failed", "in-doubt")
 ATTEMPT: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
-"""What a row says of the last attempt at its chunk."""
+"""The columns of a row that describe the last attempt at its chunk."""
 
 
 def rows_of(job: Job) -> Iterator[dict[str, Any]]:
@@ -28,7 +28,7 @@ def rows_of(job: Job) -> Iterator[dict[str, Any]]:
     """
     marked = job.to_redo()
     tried = _tried(job, frozenset(marked))
-    tries = tries_in_vain(job, [record for _, record in tried.values()])
+    attempt_counts = tries_in_vain(job, [record for _, record in tried.values()])
     indices = sorted(tried)
     position = 0
     for start, stop in [*job.completed_ranges(), (job.total_chunks, job.total_chunks)]:
@@ -36,7 +36,7 @@ def rows_of(job: Job) -> Iterator[dict[str, Any]]:
             yield from _untried(position, index, marked)
             status, record = tried[index]
             row = _row(index, index + 1, status, redo=bool(_between(marked, index, index + 1)), record=record)
-            yield row | {"tries": tries[index]}
+            yield row | {"tries": attempt_counts[index]}
             position = index + 1
         yield from _untried(position, start, marked)
         if start < stop:
@@ -50,13 +50,13 @@ def count_in(rows: Iterable[dict[str, Any]]) -> int:
 
 
 def tried_ranges(job: Job) -> dict[str, Any]:
-    """Return where the chunks are that were tried and are left, each in one state; or what is damaged of the tries."""
+    """Return the ranges of the chunks that were tried and are left, by status; or what is damaged of the attempts."""
     try:
         failed = {record.chunk_index for record in job.failed_chunks()}
         in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed
         running = {record.chunk_index for record in job.running_chunks()}
         to_redo, damage = set(job.to_redo()), None
-    except StoreDamaged as error:  # the rest of the page is sound, and is what its reader came for
+    except StoreDamaged as error:  # the rest of the page is sound, and is shown
         failed, in_doubt, running, to_redo, damage = set(), set(), set(), set(), spoken(str(error))
     return {
         "failed_ranges": ranges_of(failed),
@@ -69,10 +69,13 @@ def tried_ranges(job: Job) -> dict[str, Any]:
 
 def _tried(job: Job, marked: frozenset[int]) -> dict[int, tuple[str, ChunkRecord]]:
     """Return the chunks that were tried and are left, with their status and their last attempt."""
-    found = {one.chunk_index: ("to-redo" if one.chunk_index in marked else "pending", one) for one in job.errors()}
-    found |= {one.chunk_index: ("running", one) for one in job.running_chunks()}
-    found |= {one.chunk_index: ("in-doubt", one) for one in job.in_doubt_chunks()}
-    return found | {one.chunk_index: ("failed", one) for one in job.failed_chunks()}
+    by_index = {
+        failed.chunk_index: ("to-redo" if failed.chunk_index in marked else "pending", failed)
+        for failed in job.errors()
+    }
+    by_index |= {record.chunk_index: ("running", record) for record in job.running_chunks()}
+    by_index |= {record.chunk_index: ("in-doubt", record) for record in job.in_doubt_chunks()}
+    return by_index | {record.chunk_index: ("failed", record) for record in job.failed_chunks()}
 
 
 def _untried(start: int, stop: int, marked: Sequence[int]) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
 _ALWAYS: Final = 3
-"""So many of the columns are shown also where they are empty."""
+"""This many columns are shown even if they are empty."""
 _TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
 _ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT)
 _ERROR_WIDTH_MIN: Final = 12
@@ -80,8 +80,8 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
 
 def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     cells = [_cells(row) for row in rows]
-    kept = [at for at in range(len(_COLUMNS)) if at < _ALWAYS or any(row[at] for row in cells)]
-    columns, cells = [_COLUMNS[at] for at in kept], [tuple(row[at] for at in kept) for row in cells]
+    positions = [at for at in range(len(_COLUMNS)) if at < _ALWAYS or any(row[at] for row in cells)]
+    columns, cells = [_COLUMNS[at] for at in positions], [tuple(row[at] for at in positions) for row in cells]
     width = max(_ERROR_WIDTH_MIN, screen.flexible_width(columns, cells, len(columns) - 1, terminal.out.width))
     table = screen.table(*columns, right=frozenset({1, 3}) if "TRIES" in columns else frozenset({1}))
     for start, count, status, *others in cells:
@@ -124,7 +124,7 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         records = {record.chunk_index: record for record in [*job.errors(), *job.in_doubt_chunks()]}
         summary = job.summary()
         ordered = [records[index] for index in sorted(records)]
-        tries = tries_in_vain(job, ordered)
+        attempt_counts = tries_in_vain(job, ordered)
     if as_json:
         status = {
             "status": summary.status,
@@ -139,7 +139,7 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         return
     terminal = Screen()
     for record in ordered:
-        _show_error(terminal, record, tries[record.chunk_index])
+        _show_error(terminal, record, attempt_counts[record.chunk_index])
     if not ordered:
         terminal.note(f"job {job.job_id[:8]} has no chunk that failed or is in doubt")
     if summary.is_superseded:
@@ -149,14 +149,14 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         terminal.note(f"job {job.job_id[:8]} is interrupted: nobody works on it, and {left} of it are not complete")
 
 
-def _show_error(terminal: Screen, record: ChunkRecord, tries: int) -> None:
+def _show_error(terminal: Screen, record: ChunkRecord, attempt_total: int) -> None:
     when = screen.ago(datetime.fromisoformat(record.finished_at or record.started_at))
     what, style = ("failed", "red") if record.is_last else ("failed, tried again by the next run", "yellow")
     if record.outcome == "abandoned":
         what = "in doubt and passed over" if record.is_last else "in doubt, tried again by the next run"
     name = "" if record.key is None else f" ({on_one_line(str(record.key))})"
     head = Text.assemble((f"chunk {record.chunk_index}{name}", "bold"), "  ", (what, style))
-    terminal.out.print(head.append(f"  {screen.attempt_count(tries)}, {when}", style="dim"), soft_wrap=True)
+    terminal.out.print(head.append(f"  {screen.attempt_count(attempt_total)}, {when}", style="dim"), soft_wrap=True)
     for line in (screen.plain_error(record.error) or "its process ended before it gave a result").splitlines():
         terminal.out.print(Text.assemble(("  | ", style), line), soft_wrap=True)
     if record.handle is not None:

@@ -1,4 +1,4 @@
-"""``show --follow``: a job as it goes on, until it ends or somebody has seen enough."""
+"""``show --follow``: show a job as it goes on, until it ends or the reader presses Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 _LOOK_INTERVAL_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 10.0
-"""A job that is interrupted or not begun has ended after so long without a runner: one may be about to go on."""
+"""A job without a runner has ended after this long; before that, a runner may be about to go on with it."""
 _ENDED: Final = frozenset({"completed", "failed", "paused", "superseded"})
 _COUNTS: Final = {"redo_chunks": "to redo", "failed_chunks": "failed", "in_doubt_chunks": "in doubt"}
-_SHOWN: Final = ("status", "is_active", "completed_chunks", "total_chunks", *_COUNTS)
-"""What a line is printed for when it changes."""
+_WATCHED_FIELDS: Final = ("status", "is_active", "completed_chunks", "total_chunks", *_COUNTS)
+"""The fields of a job whose change prints a line."""
 
 
 def follow(terminal: Screen | None, read: Callable[[], dict[str, Any]]) -> None:
     """Show a job until it ends with nobody at work, or until Ctrl-C; without a screen only wait for that.
 
     Args:
-        terminal: where it is shown: drawn again in its place on a terminal, otherwise a line for each change.
+        terminal: the screen: a terminal shows the job in place, any other output gets a line for each change.
         read: returns the data of ``show`` as the store has it now.
     """
     with suppress(KeyboardInterrupt):  # the usual way to end it: the job goes on
@@ -62,7 +62,7 @@ def _looks(read: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _print_changes(terminal: Screen, read: Callable[[], dict[str, Any]]) -> None:
     before = None
     for data in _looks(read):
-        now = [data[name] for name in _SHOWN]
+        now = [data[name] for name in _WATCHED_FIELDS]
         if now != before:
             terminal.out.print(_line(data), soft_wrap=True)
             terminal.out.file.flush()

@@ -80,7 +80,7 @@ def record(job: JobSummary) -> dict[str, Any]:
 
 
 def _percent(completed: int, total: int) -> float:
-    """Return a share in percent with two digits behind the point, rounded down: 100 says that all are complete."""
+    """Return a share in percent with two digits behind the point, rounded down: 100 means that all are complete."""
     return 10_000 * completed // total / 100 if total else 100.0
 
 
@@ -118,7 +118,7 @@ def list_jobs(
     if as_json:
         print_json({"store": store_path, "jobs": records} | unread)
     elif table_format is not None:
-        print_table(table_format, listing.COLUMNS, [one | {"status": one["shown_status"]} for one in records])
+        print_table(table_format, listing.COLUMNS, [row | {"status": row["shown_status"]} for row in records])
     elif (every or unread) and not records:
         Screen().note(f"no job of {store_path} matches")
     else:
@@ -154,7 +154,7 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
 
 
 def _resume_lines(job: Job, data: Mapping[str, Any], store_path: str) -> list[str]:
-    from checkpoint_store.cli.run.resume_line import resume_lines  # only a look for people tells what to do next
+    from checkpoint_store.cli.run.resume_line import resume_lines  # only the page for people says what to do next
 
     left = data["total_chunks"] - data["completed_chunks"]
     return resume_lines(job, store_path, failed_chunks=data["failed_chunks"], chunks_left=left)
@@ -278,7 +278,7 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
         job = job_to_delete(store, job_id)
         data = record(job.summary())
         if yes:
-            from checkpoint_store.cli.run.output_log import OutputLog  # most looks delete nothing
+            from checkpoint_store.cli.run.output_log import OutputLog  # most calls of this module delete nothing
 
             store.delete_job(job.job_id)
             OutputLog(store.path).forget(job.job_id, job.file_name)

@@ -36,10 +36,10 @@ _TOKENS: Final = (
 )
 TOKEN_FIELDS: Final = tuple(name for names in _TOKENS for name in names)
 _COSTS: Final = ("cost", "carried", "reserved_cost", "dearest_cost", "unreadable_chunk")
-"""What a list tells of a job's costs beside what is known without its results."""
+"""The fields of :class:`JobCosts` that a list has."""
 JOBS_WITH_COSTS_MAX: Final = 50
 RESULTS_WITH_COSTS_MAX: Final = 20_000
-"""Every result is read for its cost: above these, ``list`` would take seconds."""
+"""List no costs of more jobs or results: each result is read for its cost, so ``list`` would take seconds."""
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -62,7 +62,7 @@ class When(click.ParamType[datetime]):
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which jobs are wanted; None: all."""
+    """The filters of a list; None: all jobs."""
 
     status: str | None
     file_name: str | None
@@ -84,10 +84,10 @@ class Chosen:
 
 def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:
     """Return the jobs that read, and the error that tells of those that do not, if there are any."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", JobsPassedOver)
-        found = store.summaries()
-    return found, {"error": spoken(str(told[0].message), str(store.path))} if told else {}
+        summaries = store.summaries()
+    return summaries, {"error": spoken(str(caught[0].message), str(store.path))} if caught else {}
 
 
 def tell(unread: Mapping[str, str]) -> None:

@@ -120,8 +120,8 @@ def report_command(
         except (UnusableInputError, InvalidArgumentError) as error:
             raise click.ClickException(str(error)) from error
         if output == STANDARD:
-            for piece in report.pieces(store, chosen, **options):
-                click.echo(piece, nl=False)
+            for page_part in report.pieces(store, chosen, **options):
+                click.echo(page_part, nl=False)
             return
         try:
             if follow:
@@ -146,28 +146,29 @@ def _follow(
 ) -> None:
     times = 0
 
-    def told(_: Path) -> None:
+    def note_written(_: Path) -> None:
         nonlocal times
         times += 1
         if times == 1 and not quiet:
             Screen().note(f"{path_text(output)} follows the work; open it in a browser. Ctrl-C ends that.")
 
     try:
-        report.follow(store, output, jobs, every_seconds=every, replace=force, on_written=told, **options)
+        report.follow(store, output, jobs, every_seconds=every, replace=force, on_written=note_written, **options)
     except KeyboardInterrupt:  # the usual way to end it: the last page is written
         if not times:
             raise
 
 
 def _tell(store: CheckpointStore, output: Path, jobs: Sequence[Job] | None, *, as_json: bool) -> None:
-    shown = store.jobs() if jobs is None else jobs
-    chunks = sum(job.total_chunks for job in shown)
+    reported_jobs = store.jobs() if jobs is None else jobs
+    chunks = sum(job.total_chunks for job in reported_jobs)
     size_bytes = output.stat().st_size
     if as_json:
-        print_json({"report": str(output), "jobs": [job.job_id for job in shown], "size_bytes": size_bytes})
+        print_json({"report": str(output), "jobs": [job.job_id for job in reported_jobs], "size_bytes": size_bytes})
     else:
-        plural = "" if len(shown) == 1 else "s"
-        Screen().note(f"{path_text(output)}: {len(shown):,} job{plural}, {chunk_count(chunks)}, {decimal(size_bytes)}")
+        plural = "" if len(reported_jobs) == 1 else "s"
+        count = f"{len(reported_jobs):,} job{plural}"
+        Screen().note(f"{path_text(output)}: {count}, {chunk_count(chunks)}, {decimal(size_bytes)}")
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (report_command,)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.content import Content
 
 _OF_RUN: Final = frozenset({"cleaner"})
-"""What the config of a job has that ``run`` made."""
+"""The keys in the config of a job that ``run`` made."""
 
 
 class UnusableInputError(Exception):
-    """A file has not the chunks of a job of the report; the message is one line."""
+    """A file does not have the chunks of a job of the report; the message is one line."""
 
 
 def inputs_of(
@@ -35,18 +35,18 @@ def inputs_of(
     Raises:
         UnusableInputError: a file is none that a job of the report was made of, or cannot be read as one.
     """
-    found: dict[str, list[Any]] = {}
+    by_job: dict[str, list[Any]] = {}
     for path in paths:
         name = job_name(path, store.path)
         made_of_it = [job for job in jobs if job.file_name == name and job.config.keys() >= _OF_RUN]
         if made_of_it:
-            found |= _fitting(path, made_of_it, encoding)
+            by_job |= _fitting(path, made_of_it, encoding)
         elif path.suffix.lower() in (".json", ".jsonl"):
-            found[_only(jobs, path).job_id] = _listed(path)
+            by_job[_only(jobs, path).job_id] = _listed(path)
         else:
             reason = "no job of the report is run's job of this file; name its JOB, or give its chunks as .jsonl"
             raise UnusableInputError(f"{printable(path)}: {reason}")
-    return found
+    return by_job
 
 
 def _fitting(path: Path, jobs: Sequence[Job], encoding: str | None) -> dict[str, list[Any]]:

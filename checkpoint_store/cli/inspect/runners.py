@@ -29,20 +29,20 @@ def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) 
     """
     with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id)
-        found = {one.runner: one for one in job.runners()}.get(runner)
+        released = {record.runner: record for record in job.runners()}.get(runner)
         freed = job.release_runner(runner)
-    assert found is not None  # else release_runner has raised
+    assert released is not None  # else release_runner has raised
     if as_json:
-        print_json({"job_id": job.job_id, "freed_chunks": freed, **dataclasses.asdict(found)})
+        print_json({"job_id": job.job_id, "freed_chunks": freed, **dataclasses.asdict(released)})
         return
     note = f"released runner {runner} of job {job.job_id[:8]}: {chunk_count(freed)} of it can be worked on by others"
     Screen().note(note)
-    if found.is_alive:
-        Screen().note(f"checkpoint-store: {_risk(found)}", style="yellow")
+    if released.is_alive:
+        Screen().note(f"checkpoint-store: {_risk(released)}", style="yellow")
 
 
-def _risk(found: RunnerRecord) -> str:
-    where = f"process {found.pid} on {found.host}"
+def _risk(released: RunnerRecord) -> str:
+    where = f"process {released.pid} on {released.host}"
     return f"{where} is not dead: if it goes on, the chunks that it has in hand may be paid for twice. End it."
 
 

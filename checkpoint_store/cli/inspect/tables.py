@@ -66,33 +66,33 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
     ]
     columns = (*_COLUMNS, *_COUNT_COLUMNS.values(), *_COST_COLUMNS.values())
     widths = {name: max(map(cell_len, cells)) for name, *cells in zip(columns, *rows, strict=True)}
-    kept, file_width = _fitting(widths, terminal.out.width)
-    positions = [columns.index(name) for name in kept]
+    columns_shown, file_width = _fitting(widths, terminal.out.width)
+    positions = [columns.index(name) for name in columns_shown]
     lines: list[list[str | Text]] = []
     for row in rows:
         cells = [*row[:_FILE], without_beginning(row[_FILE], file_width), *row[_FILE + 1 :]]
         lines.append([screen.status_text(cells[at]) if at == _STATUS else cells[at] for at in positions])
-    right = frozenset(place for place, name in enumerate(kept) if name in _RIGHT)
-    screen.print_rows(terminal.out, kept, lines, right=right)
+    right = frozenset(place for place, name in enumerate(columns_shown) if name in _RIGHT)
+    screen.print_rows(terminal.out, columns_shown, lines, right=right)
 
 
 def _fitting(widths: dict[str, int], width: int) -> tuple[list[str], int]:
-    """Return the columns that a screen has room for, and the width of that of the file.
+    """Return the columns that a screen has room for, and the width of the column of the file.
 
     Args:
         widths: how wide the cells of each column are. Most jobs have neither failed chunks nor costs: no column, then.
         width: of the screen.
     """
-    kept = [name for name in widths if widths[name] or name not in _EMPTY_IF_ALL_GOES_WELL]
+    names = [name for name in widths if widths[name] or name not in _EMPTY_IF_ALL_GOES_WELL]
 
     def room() -> int:
-        others = (max(cell_len(name), widths[name]) + _COLUMN_GAP_WIDTH for name in kept if name != _COLUMNS[_FILE])
+        others = (max(cell_len(name), widths[name]) + _COLUMN_GAP_WIDTH for name in names if name != _COLUMNS[_FILE])
         return width - sum(others)
 
     for name in _DROPPED_FIRST:
-        if room() < _FILE_WIDTH_MIN and name in kept:
-            kept.remove(name)
-    return kept, max(_FILE_WIDTH_MIN, room())
+        if room() < _FILE_WIDTH_MIN and name in names:
+            names.remove(name)
+    return names, max(_FILE_WIDTH_MIN, room())
 
 
 def _amounts(records: Sequence[dict[str, Any]], name: str) -> dict[str, str]:
@@ -160,9 +160,9 @@ def _map(terminal: Screen, data: dict[str, Any]) -> Text:
     others = {name: data[f"{name.replace(' ', '_')}_ranges"] for name in ("failed", "in doubt", "running")}
     others["to redo"] = data["redo_ranges"]
     picture = chunk_map.chunk_map(terminal.out, data["completed_ranges"], data["total_chunks"], others)
-    shown = [name for name, ranges in others.items() if ranges]
+    present = [name for name, ranges in others.items() if ranges]
     in_ranges = sum(stop - start for ranges in (data["completed_ranges"], *others.values()) for start, stop in ranges)
-    legend = chunk_map.legend(terminal.out, shown, is_left=in_ranges < data["total_chunks"])
+    legend = chunk_map.legend(terminal.out, present, is_left=in_ranges < data["total_chunks"])
     return Text("\n").join([picture, legend])
 
 
@@ -208,9 +208,9 @@ def _superseded_text(data: dict[str, Any]) -> str | None:
 def _runners_text(runners: list[dict[str, Any]]) -> str:
     """Return who is at work. A runner that was stopped for good can be released by its number."""
     return ", ".join(
-        f"{one['runner']} (process {one['pid']} on {one['host']}, {screen.chunk_count(one['chunks_in_hand'])} in hand)"
-        for one in runners
-        if one["is_alive"]
+        f"{row['runner']} (process {row['pid']} on {row['host']}, {screen.chunk_count(row['chunks_in_hand'])} in hand)"
+        for row in runners
+        if row["is_alive"]
     )
 
 
@@ -231,12 +231,12 @@ def _rate_text(data: dict[str, Any]) -> str | None:
 
 
 def _cost_text(data: dict[str, Any]) -> str | None:
-    """Return what a job paid, and of that what gave no result that stands; and what another job paid for it."""
+    """Return what a job paid, which part of that gave no lasting result, and what another job paid for it."""
     parts = (("failed_cost", "for failed tries"), ("replaced_cost", "for results since replaced"))
     vain = [f"{screen.cost(data[name])} of it {why}" for name, why in parts if data[name]]
     carried = [f"{screen.cost(data['carried'])} more that another job paid"] if data["carried"] else []
-    told = ", ".join([*vain, *carried])
-    return f"{screen.cost(data['cost'] or 0)}{f'  ({told})' if told else ''}" if data["cost"] or told else None
+    remarks = ", ".join([*vain, *carried])
+    return f"{screen.cost(data['cost'] or 0)}{f'  ({remarks})' if remarks else ''}" if data["cost"] or remarks else None
 
 
 def _totals_text(data: dict[str, Any]) -> str:
@@ -253,9 +253,9 @@ def _comma_separated(values: dict[str, Any]) -> str:
 def _shortened_values(values: dict[str, Any]) -> Text:
     """Return settings, each on one line and no longer than a person reads, and how to see the whole of one cut off."""
     words = {name: _one_line(value) for name, value in values.items() if value is not None}
-    shown = {name: without_end(text, _VALUE_MAX, "…") for name, text in words.items()}
-    text = Text(_comma_separated(shown))
-    if shown != words:
+    shortened = {name: without_end(text, _VALUE_MAX, "…") for name, text in words.items()}
+    text = Text(_comma_separated(shortened))
+    if shortened != words:
         text.append("  (cut off; show --json has all of it)", style="dim")
     return text
 
@@ -269,6 +269,6 @@ def _error(message: str | None, *, is_of_command: bool) -> Text | None:
     """Return why a job ended; where a program runs the job, with the program's arguments and not with options."""
     if not message:
         return None
-    name, _, said = message.partition(": ")  # of an error of the library people need the message alone
-    text = screen.plain_error(said if name in _OF_LIBRARY else message)
+    name, _, message_alone = message.partition(": ")  # people need only the message of a library error
+    text = screen.plain_error(message_alone if name in _OF_LIBRARY else message)
     return Text(spoken(text) if is_of_command else text, style="red")

@@ -1,4 +1,4 @@
-"""How far a long look at a store is: a line on a terminal that is written again, or a line from time to time."""
+"""The progress of a long check of a store: a line that is rewritten on a terminal, or a line from time to time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _FIRST_LINE_SECONDS: Final = 1.0
-"""What is over sooner says nothing."""
+"""A check that is over sooner prints no progress."""
 _TERMINAL_SECONDS: Final = 0.2
 _LINE_SECONDS: Final = 10.0
 
@@ -20,11 +20,11 @@ _LINE_SECONDS: Final = 10.0
 @contextmanager
 def saying_how_far(console: Console) -> Iterator[Callable[[int, int], None]]:
     """Give a function that is called with the number of jobs that were checked, and of all jobs."""
-    shown = _HowFar(console)
+    how_far = _HowFar(console)
     try:
-        yield shown.say
+        yield how_far.say
     finally:
-        shown.end()
+        how_far.end()
 
 
 class _HowFar:

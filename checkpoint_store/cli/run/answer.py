@@ -1,4 +1,4 @@
-"""What COMMAND printed, read as the fields of a result.
+"""Read the output of COMMAND as the fields of a result.
 
 An error message and half an answer are no text: recording them would lose a chunk in silence.
 """
@@ -19,7 +19,7 @@ _SHOWN_FIELDS: Final = 8
 
 
 class UnusableAnswerError(Exception):
-    """What COMMAND printed is no result; the message is one line, and begins after the name of COMMAND."""
+    """The output of COMMAND is no result; the message is one line, and begins after the name of COMMAND."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class AnswerReader:
         if not _JSON_BEGINS.match(content):
             return {TEXT_FIELD: text}
         value = _json_value(content)
-        if isinstance(value, dict) and isinstance(found := field_at(value, self.field), str):
-            if not found.strip() and value.get("error"):
+        if isinstance(value, dict) and isinstance(answer_text := field_at(value, self.field), str):
+            if not answer_text.strip() and value.get("error"):
                 raise UnusableAnswerError(f"printed an error: {_shortened(value['error'])}")
-            return value | {TEXT_FIELD: found}
+            return value | {TEXT_FIELD: answer_text}
         if not is_json(chunk) or (self.for_records and not _are_json_values(content)):
             raise UnusableAnswerError(self._complaint(value))
         if self.for_records and isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""One call of COMMAND for one chunk, as it went: what ``--joblog`` has a line for."""
+"""One call of COMMAND for one chunk, and its outcome: a line of ``--joblog``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NO_ANSWER: Final = -1
 """The exit value of a COMMAND that took too long, or whose answer could not be used."""
 _CANNOT_BE_STARTED: Final = 126
 _NOT_FOUND: Final = 127
-"""As a shell says that a program cannot be started, or is not there."""
+"""The exit codes with which a shell reports that a program cannot be started, or does not exist."""
 _KILLED: Final = 9
 
 
@@ -27,7 +27,7 @@ class CommandCall:
     bytes_in: int
     """The bytes of the chunk on stdin."""
     started_at: float = field(default_factory=time.time)
-    """Seconds since 1970, for people; how long it took is measured by another clock."""
+    """When the call began, in seconds since 1970. Its duration is measured by the monotonic clock."""
     bytes_out: int = 0
     """The bytes that the program printed on stdout."""
     exit_value: int = NO_ANSWER
@@ -35,7 +35,7 @@ class CommandCall:
     signal: int = 0
     """The signal that ended the program; 0 where it ended by itself."""
     is_made: bool = False
-    """Whether the program was started, or could not be; not, where the run was ended before."""
+    """Whether the program was started, or could not be started; False if the run was ended before."""
     _began: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -45,7 +45,7 @@ class CommandCall:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken."""
+        """How many seconds the call has taken."""
         return time.monotonic() - self._began
 
     def printed(self, stdout: bytes, code: int) -> None:

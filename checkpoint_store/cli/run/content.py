@@ -20,7 +20,7 @@ class Content:
 
     chunks: list[TextChunk]
     language: str | None = None
-    """What is spoken, if it is known."""
+    """The spoken language, if it is known."""
     reader: str | None = None
     """The format and the version of its reader, a part of the job's config; None for plain text and records."""
     cleaned: tuple[str, ...] | None = None
@@ -48,8 +48,6 @@ def cleaned_content(transcript: Transcript, chunks: list[TextChunk], language: s
     for chunk in chunks:
         starts.append(position + len(chunk.separator))
         position = starts[-1] + len(chunk.text)
-    pieces = cleaned(transcript.text, language).pieces(starts)
-    joined = [
-        dataclasses.replace(chunk, separator=piece.separator) for chunk, piece in zip(chunks, pieces, strict=True)
-    ]
-    return Content(joined, language, transcript.reader, tuple(piece.text for piece in pieces))
+    parts = cleaned(transcript.text, language).chunks(starts)
+    joined = [dataclasses.replace(chunk, separator=part.separator) for chunk, part in zip(chunks, parts, strict=True)]
+    return Content(joined, language, transcript.reader, tuple(part.text for part in parts))

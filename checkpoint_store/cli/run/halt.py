@@ -27,7 +27,7 @@ _SPELLING: Final = re.compile(
 )
 _PERCENT_MAX: Final = 100
 _FAILURES_OF_A_SHARE_MIN: Final = 3
-"""One chunk that fails, of two, says nothing about the others."""
+"""The least number of failed chunks for a share: one failed chunk of two says nothing about the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,8 @@ def _second_names(paths: Sequence[Path]) -> dict[Path, str]:
     skipped = {}
     for path in sorted(paths, key=lambda path: path.is_symlink()):
         with suppress(OSError):  # reading it says what is wrong
-            found = path.stat()
-            first = names.setdefault((found.st_dev, found.st_ino), path)
+            status = path.stat()
+            first = names.setdefault((status.st_dev, status.st_ino), path)
             if first is not path:
                 skipped[path] = f"another name of {printable(first)}"
     return skipped

@@ -38,8 +38,8 @@ class LaterFiles:
     def of(cls, paths: Sequence[Path]) -> LaterFiles:
         """Return the files behind one of a run. Standard input is none: it cannot be read again."""
         names = [str(path.absolute()) for path in paths if path != STANDARD]
-        kept = tuple(name for name in names[:_REMEMBERED_MAX] if printable(name) == name)
-        return cls(kept, len(names))
+        remembered = tuple(name for name in names[:_REMEMBERED_MAX] if printable(name) == name)
+        return cls(remembered, len(names))
 
     @classmethod
     def remembered(cls, memory: Mapping[str, Any]) -> LaterFiles:

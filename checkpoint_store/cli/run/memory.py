@@ -58,20 +58,20 @@ def _memory(task: Task, only: ChunkRanges | None) -> dict[str, Any] | None:
 def _remember(job: Job, memory: dict[str, Any] | None) -> None:
     if job.metadata.get(MEMORY) == memory:
         return
-    kept = {name: value for name, value in job.metadata.items() if name != MEMORY}
+    metadata = {name: value for name, value in job.metadata.items() if name != MEMORY}
     if memory is not None:
         with suppress(SecretInConfig):
-            job.set_metadata(kept | {MEMORY: memory})
+            job.set_metadata(metadata | {MEMORY: memory})
             return
-    job.set_metadata(kept)
+    job.set_metadata(metadata)
 
 
-def is_memory(found: Any) -> TypeGuard[dict[str, Any]]:
+def is_memory(value: Any) -> TypeGuard[dict[str, Any]]:
     """Whether metadata of this name is what ``run`` wrote, and not something of the user's."""
     return (
-        isinstance(found, dict)
-        and isinstance(found.get("folder"), str)
-        and isinstance(found.get("only", ""), str)
-        and isinstance(found.get("words"), list)
-        and all(isinstance(word, str) for word in found["words"])
+        isinstance(value, dict)
+        and isinstance(value.get("folder"), str)
+        and isinstance(value.get("only", ""), str)
+        and isinstance(value.get("words"), list)
+        and all(isinstance(word, str) for word in value["words"])
     )

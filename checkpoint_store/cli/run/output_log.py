@@ -40,8 +40,8 @@ class OutputLog:
     def digests(self, output: Path, file_name: str, job_ids: Collection[str]) -> set[str]:
         """Return the digest of each text that one of these jobs, of the input ``file_name``, wrote to ``output``."""
         key = [self._relative_path(output), file_name]
-        found = (line for line in self._lines() if line[:2] == key)
-        return {line[2] for line in found if (line[3] in job_ids if len(line) > len(key) + 1 else job_ids)}
+        own_lines = (line for line in self._lines() if line[:2] == key)
+        return {line[2] for line in own_lines if (line[3] in job_ids if len(line) > len(key) + 1 else job_ids)}
 
     def record(self, output: Path, file_name: str, digest: str, job_id: str) -> None:
         """Record that this text of this job is written to ``output``. Without the record a later run refuses."""
@@ -63,10 +63,12 @@ class OutputLog:
         What a run records at this very moment may get lost: its next run asks for ``--force``.
         """
         lines = self._lines()
-        kept = [line for line in lines if line[3:] != [job_id] and (len(line) > _FIELDS[0] or line[1] != file_name)]
-        if len(kept) < len(lines):
+        left_lines = [
+            line for line in lines if line[3:] != [job_id] and (len(line) > _FIELDS[0] or line[1] != file_name)
+        ]
+        if len(left_lines) < len(lines):
             with suppress(CheckpointStoreError):  # the lines of a job that is gone count for nothing
-                replace_file(self.path, [f"{json.dumps(line)}\n" for line in kept], like=self.store_path)
+                replace_file(self.path, [f"{json.dumps(line)}\n" for line in left_lines], like=self.store_path)
 
     def _lines(self) -> list[list[str]]:
         lines = []

@@ -26,7 +26,7 @@ class PlainProgress:
         self._state, self._say = state, say
         self._ended = threading.Event()
         self._wait = self._ended.wait if wait is None else wait
-        self._said: str | None = None
+        self._last_state: str | None = None
         self._thread = threading.Thread(target=self._say_regularly, name="checkpoint-store-progress", daemon=True)
 
     def __enter__(self) -> Self:
@@ -36,10 +36,10 @@ class PlainProgress:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
-        if self._said is not None and self._state() != self._said:
+        if self._last_state is not None and self._state() != self._last_state:
             self._say(self._state())
 
     def _say_regularly(self) -> None:
         while not self._wait(EVERY_SECONDS):
-            self._said = self._state()
-            self._say(self._said)
+            self._last_state = self._state()
+            self._say(self._last_state)

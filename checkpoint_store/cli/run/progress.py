@@ -63,25 +63,25 @@ class LiveView:
         self._stopping = stopping
         self._snapshot, self._files = snapshot, files
         self._done_now = 0
-        self._shown: Live | PlainProgress
+        self._display: Live | PlainProgress
         if terminal.err.is_interactive:
-            self._shown = Live(
+            self._display = Live(
                 console=terminal.err,
                 get_renderable=self.line,
                 refresh_per_second=_REFRESH_PER_SECOND,
                 transient=True,
             )
         else:
-            self._shown = PlainProgress(self.words, self._say, wait)
+            self._display = PlainProgress(self.words, self._say, wait)
 
     def __enter__(self) -> Self:
-        if isinstance(self._shown, PlainProgress):
+        if isinstance(self._display, PlainProgress):
             self._screen.note(self._first_words())
-        self._shown.__enter__()
+        self._display.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._shown.__exit__(None, None, None)
+        self._display.__exit__(None, None, None)
 
     def advance(self) -> None:
         """Count one more chunk as done."""

@@ -90,8 +90,8 @@ def _show_done(screen: Screen, report: Report, store_path: str) -> None:
     head = _head(screen, report, summary)
     screen.note(head if report.file_count == 1 else head.append(_job_text(report), style="dim"))
     edited = "  (edited since it was written, and left as it was; --force writes it anew)"
-    kept = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
-    screen.note(Text.assemble(("  text   ", "dim"), _shown_output(str(report.output)), (kept, "dim")))
+    remark = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
+    screen.note(Text.assemble(("  text   ", "dim"), _shown_output(str(report.output)), (remark, "dim")))
     _show_cost(screen, report)
     _show_store(screen, report, store_path)
 
@@ -208,9 +208,9 @@ def plan_changed(error: PlanChanged, line: str | None) -> str:
         line: the command that has such a choice, where the one in use has none.
     """
     changed = "".join(f"\n  {change}" for change in changes(error.differences))
-    kept = error.reusable_results
-    reuse = f"keeps the results of {chunk_count(kept)} whose text is as it was" if kept else "finds no result to keep"
-    if error.kept_ignoring > kept:
+    reusable, nothing = error.reusable_results, "finds no result to keep"
+    reuse = f"keeps the results of {chunk_count(reusable)} whose text is as it was" if reusable else nothing
+    if error.kept_ignoring > reusable:
         options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in error.ignoring)
         reuse += f";\n    with {options}  {error.kept_ignoring:,}, made with other settings"
     return (

@@ -131,11 +131,13 @@ def run(
         is_file = path != STANDARD
         return tuple(words_of_line(ctx, request, [path.absolute()], NOT_REMEMBERED)) if is_file else ()
 
-    def told(changed: PlanChanged, path: Path) -> str:
+    def change_text(changed: PlanChanged, path: Path) -> str:
         return run_report.plan_changed(changed, line_with_reuse(ctx, request, path))
 
     known = ctx.meta.get(LATER_FILES)
-    for report in _reports(request, inputs, limits, screen, words_of=words_of, known=known, files=files, told=told):
+    for report in _reports(
+        request, inputs, limits, screen, words_of=words_of, known=known, files=files, change_text=change_text
+    ):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
@@ -182,7 +184,7 @@ def _run_all(
     words_of: Callable[[Path], tuple[str, ...]],
     known: LaterFiles | None,
     files: Files,
-    told: Callable[[PlanChanged, Path], str],
+    change_text: Callable[[PlanChanged, Path], str],
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
@@ -219,7 +221,7 @@ def _run_all(
                 later = LaterFiles.of([each.path for each in behind]) if known is None else known
                 yield do_task(store, dataclasses.replace(task, words=words_of(source.path), later=later), context)
             except PlanChanged as error:
-                yield Report(printable(source.path), UNUSABLE, error.job_id, error=told(error, source.path))
+                yield Report(printable(source.path), UNUSABLE, error.job_id, error=change_text(error, source.path))
             except UnusableOutputError as error:
                 yield Report(printable(source.path), UNUSABLE, error=str(error))
 

@@ -1,4 +1,4 @@
-"""The files of one run: which of them is in work, what is over, and what all of them came to."""
+"""The files of one run: the file in work, the files that are done, and the outcome of all."""
 
 from __future__ import annotations
 

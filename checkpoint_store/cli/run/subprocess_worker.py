@@ -31,7 +31,7 @@ class CommandFailedError(Exception):
 
     chunk_index: int | None = None
     cost: object = None
-    """What the call cost all the same, as COMMAND printed it: the loop counts it, where it is an amount of money."""
+    """The cost of the failed call, as COMMAND printed it: the loop counts it if it is an amount of money."""
 
     def __init__(self, reason: str, stderr: str = "") -> None:
         self.reason, self.stderr = reason, stderr
@@ -63,7 +63,7 @@ class Command:
         answers: reads what the program prints.
         cost: the field, or the dotted path, that holds the cost in the JSON that the program prints.
         timeout_seconds: how long the program may take for a chunk before it is killed.
-        on_end: is told of each call once it has ended, in the thread that made it.
+        on_end: called with each call that has ended, in the thread that made the call.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Command:
         return answer
 
     def _answer(self, chunk: TextChunk, stdout: bytes, message: str, code: int) -> tuple[dict[str, Any], str]:
-        """Return the answer; what one cost that is none is told all the same, because it is paid for."""
+        """Return the answer; the error for output that is no answer has its cost, because the call was paid for."""
         try:
             return self._read(chunk, stdout, message, code)
         except CommandFailedError as error:

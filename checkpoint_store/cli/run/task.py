@@ -85,7 +85,7 @@ def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: Ru
     if report.exit_code == DONE and not report.left_to_others:
         try:
             _write(job, report, task)
-        except UnusableOutputError as error:  # what was done, and paid for, is told all the same
+        except UnusableOutputError as error:  # the report has what was done and paid for
             report.exit_code, report.error = UNUSABLE, str(error)
 
 
@@ -210,8 +210,8 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
         first = failed[0]
         report.failed_chunk = first.chunk_index
         reason = plain_error(first.error) or "its process ended before it gave a result"
-        tries = tries_in_vain(job, [first])[first.chunk_index]
-        report.error = f"chunk {first.chunk_index}, after {attempt_count(tries)}: {reason}"
+        attempt_total = tries_in_vain(job, [first])[first.chunk_index]
+        report.error = f"chunk {first.chunk_index}, after {attempt_count(attempt_total)}: {reason}"
     if report.error is not None:
         report.exit_code = FAILED
     elif progress.remaining_chunks:
@@ -232,8 +232,8 @@ def _fill_in_run(job: Job, report: Report, context: RunContext) -> None:
 
 
 def _plain_kind(kind: str, count: int) -> str:
-    one, more = _PLAIN_KINDS.get(kind, (kind, kind))
-    return one if count == 1 else more
+    singular, plural = _PLAIN_KINDS.get(kind, (kind, kind))
+    return singular if count == 1 else plural
 
 
 def elsewhere_text(plan: RunPlan, on_change: str) -> str:

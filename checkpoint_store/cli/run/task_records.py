@@ -1,4 +1,4 @@
-"""What a run works on, and what comes of it: the task of one input, what all inputs share, and the report."""
+"""The records of a run: the task of one input, the context of all inputs, and the report."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Report:
 
     @property
     def outcome(self) -> str:
-        """What came of it, in a word or two."""
+        """The outcome, in a word or two."""
         if self.broken_off_by is not None:
             return "stopped"
         if self.exit_code in (FAILED, UNUSABLE):

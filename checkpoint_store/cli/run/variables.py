@@ -1,4 +1,4 @@
-"""What COMMAND is told beside its chunk: the environment variables of one call."""
+"""The environment variables of one call of COMMAND."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PREFIX: Final = "CHECKPOINT_STORE_"
 def variables_of(
     chunk: TextChunk, attempt: Attempt, *, total_chunks: int, file: str, title: str, language: str
 ) -> dict[str, str]:
-    """Return the variables for one try at one chunk. What is not known is empty, so that ``set -u`` is content.
+    """Return the variables for one try at one chunk. A value that is not known is empty, for ``set -u``.
 
     Raises:
         CommandFailedError: what was recorded for the chunk before is too long for a variable.

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TracedChunk:
     """What became of one chunk of the original text."""
 
     separator: str
-    """The white space between the piece before and this one; empty before the first piece that has text."""
+    """The white space between the chunk before and this one; empty before the first chunk that has text."""
     text: str
 
 
@@ -54,7 +54,7 @@ class TracedText:
         origins += self.origins[position:]
         return TracedText("".join(parts), origins)
 
-    def pieces(self, starts: Sequence[int]) -> list[Piece]:
+    def chunks(self, starts: Sequence[int]) -> list[TracedChunk]:
         """Return what became of each chunk; ``starts`` are the positions of the chunks in the original text.
 
         The separators and texts, one after the other, are the whole text without the white space around it.
@@ -62,16 +62,16 @@ class TracedText:
         if not starts:
             return []
         borders = [0, *(bisect_left(self.origins, start) for start in starts[1:]), len(self.text)]
-        pieces: list[Piece] = []
+        traced: list[TracedChunk] = []
         separator, has_text = "", False
         for start, end in pairwise(borders):
             raw = self.text[start:end]
             text = raw.strip()
             if not text:
                 separator += raw
-                pieces.append(Piece("", ""))
+                traced.append(TracedChunk("", ""))
                 continue
             separator += raw[: len(raw) - len(raw.lstrip())]
-            pieces.append(Piece(separator if has_text else "", text))
+            traced.append(TracedChunk(separator if has_text else "", text))
             separator, has_text = raw[len(raw.rstrip()) :], True
-        return pieces
+        return traced

@@ -36,8 +36,8 @@ class UnbrokenSpans:
 
     def __init__(self, text: str, chunk_size: int) -> None:
         length_max = max(chunk_size, _BRACKET_LENGTH_MIN)
-        found = [*_brackets(text, length_max), *(match.span() for match in _TAG_OR_TIME.finditer(text))]
-        self._spans = list(_merged(_with_words(text, start, stop, length_max) for start, stop in sorted(found)))
+        spans = [*_brackets(text, length_max), *(match.span() for match in _TAG_OR_TIME.finditer(text))]
+        self._spans = list(_merged(_with_words(text, start, stop, length_max) for start, stop in sorted(spans)))
         self._starts = [start for start, _ in self._spans]
 
     def around(self, position: int) -> tuple[int, int] | None:

@@ -135,10 +135,10 @@ class ChunkQueue:
             if not spans or (start % _WINDOW_CHUNKS == 0 and self._completed_in(start, stop) == stop - start):
                 self._next = stop
                 continue
-            chunks, found = self.claims.claim(self._loop, spans, wanted, in_order=self._in_order)
-            self._next = found.next_index
-            self._held_by_others += found.held
-            if chunks or found.is_blocked:
+            chunks, search = self.claims.claim(self._loop, spans, wanted, in_order=self._in_order)
+            self._next = search.next_index
+            self._held_by_others += search.held
+            if chunks or search.is_blocked:
                 return chunks
         return self._take_from_others(wanted)
 
@@ -183,9 +183,9 @@ class ChunkQueue:
             return []
         self.claims.runner.forget_probes()
         asked, rest = self._held_by_others[:_CLAIMED_AT_ONCE_MAX], self._held_by_others[_CLAIMED_AT_ONCE_MAX:]
-        chunks, found = self.claims.claim(self._loop, [(index, index + 1) for index, _ in asked], wanted)
-        unseen = [(index, runner_id) for index, runner_id in asked if index >= found.next_index]
-        self._held_by_others = [*found.held, *unseen, *rest]
+        chunks, search = self.claims.claim(self._loop, [(index, index + 1) for index, _ in asked], wanted)
+        unseen = [(index, runner_id) for index, runner_id in asked if index >= search.next_index]
+        self._held_by_others = [*search.held, *unseen, *rest]
         return chunks
 
     def _asked_for_since(self) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
     from checkpoint_store.storage.claim_verbs import ClaimStorage
-    from checkpoint_store.storage.records import Completion, Found
+    from checkpoint_store.storage.records import ClaimSearchResult, Completion
 
 MAX_ATTEMPTS_DEFAULT: Final = 3
 _STARTED_IN_A_ROW_MAX: Final = 4
@@ -92,7 +92,7 @@ class Claims(ForkAware):
 
     def _may_end(self, *, look: bool) -> bool:
         # An interrupt may leave a chunk here that was to be claimed with a completion, and was not.
-        are_free = all(not one.is_taken and not one.loop.is_active for one in list(self.in_hand.values()))
+        are_free = all(not chunk.is_taken and not chunk.loop.is_active for chunk in list(self.in_hand.values()))
         return are_free and self.runner.may_end(look=look)
 
     def _end(self, *, only_if_free: bool) -> None:
@@ -122,10 +122,11 @@ class Claims(ForkAware):
 
     def claim(
         self, loop: ClaimingLoop, spans: Sequence[tuple[int, int]], wanted: int, *, in_order: bool = False
-    ) -> tuple[list[ClaimedChunk], Found]:
+    ) -> tuple[list[ClaimedChunk], ClaimSearchResult]:
         """Claim up to ``wanted`` chunks of these half-open spans for a loop, the lowest first. Durable when it returns.
 
-        ``in_order``: claim a chunk only if all chunks before it are complete. Returns the chunks, and what was found.
+        ``in_order``: claim a chunk only if all chunks before it are complete. Returns the chunks, and the result of the
+        search.
         """
         with self._lock:
             request = ClaimRequest(
@@ -134,15 +135,17 @@ class Claims(ForkAware):
                 spans,
                 wanted,
                 attempts_max=loop.attempts_max,
-                indices_in_hand={at for at, one in list(self.in_hand.items()) if one.loop.is_active and one.is_taken},
+                indices_in_hand={
+                    at for at, held in list(self.in_hand.items()) if held.loop.is_active and held.is_taken
+                },
                 trusted_runner_ids=self.runner.trusted_runner_ids(),
                 in_order=in_order,
             )
-            found = self.storage.claim(request)
-            self.runner.note_alive(found)
-            chunks = [ClaimedChunk(claim, runner_id, loop) for claim in found.claims]
+            search = self.storage.claim(request)
+            self.runner.note_alive(search)
+            chunks = [ClaimedChunk(claim, runner_id, loop) for claim in search.claims]
             self.in_hand.update((chunk.index, chunk) for chunk in chunks)
-            return chunks, found
+            return chunks, search
 
     def settle_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
         """Note whether the transaction of a completion claimed ``along``, too; see :meth:`ClaimedAlong.settle`."""

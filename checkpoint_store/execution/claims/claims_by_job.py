@@ -43,10 +43,10 @@ class ClaimsByJob(ForkAware):
     def of(self, job_id: str, make: Callable[[], Claims]) -> Claims:
         """Return the claims of a job, made now where there are none."""
         with self._lock:
-            found = self.at_hand(job_id)
-            if found is None:
+            claims = self.at_hand(job_id)
+            if claims is None:
                 for gone in [key for key, refers in list(self._refers.items()) if refers() is None]:
                     del self._refers[gone]
-                found = make()
-                self._refers[job_id] = ref(found)
-        return found
+                claims = make()
+                self._refers[job_id] = ref(claims)
+        return claims

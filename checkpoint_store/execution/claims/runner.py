@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
     from checkpoint_store.storage.claim_verbs import ClaimStorage
-    from checkpoint_store.storage.records import Claim, Found
+    from checkpoint_store.storage.records import Claim, ClaimSearchResult
 
 _PROBE_INTERVAL_SECONDS_MIN: Final = 0.1
 """Skip the liveness probe of another runner for this many seconds after a probe found it alive."""
@@ -92,8 +92,8 @@ class Runner:
         """How many loops need this runner."""
         return len(self._loops)
 
-    def has_living_loops(self, *, but_this_thread: bool) -> bool:
-        """Whether a loop of this runner is driven by a thread that is alive (``but_this_thread``: by another one)."""
+    def has_running_loop(self, *, but_this_thread: bool) -> bool:
+        """Whether a thread that is alive drives a loop of this runner; ``but_this_thread``: another thread."""
         living = {thread.ident for thread in threading.enumerate()}
         if but_this_thread:
             living.discard(threading.get_ident())
@@ -119,11 +119,11 @@ class Runner:
         since = time.monotonic() - _PROBE_INTERVAL_SECONDS_MIN
         return frozenset(runner_id for runner_id, seen_at in self._seen_alive.items() if seen_at > since)
 
-    def note_alive(self, found: Found) -> None:
+    def note_alive(self, search: ClaimSearchResult) -> None:
         """Note which runners a search found alive."""
-        if found.has_reaped:
+        if search.has_reaped:
             self._seen_alive.clear()
-        self._seen_alive.update(dict.fromkeys(found.alive_runner_ids, time.monotonic()))
+        self._seen_alive.update(dict.fromkeys(search.alive_runner_ids, time.monotonic()))
 
     def forget_probes(self) -> None:
         """Let the next search probe every runner that it meets."""

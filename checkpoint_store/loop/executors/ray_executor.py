@@ -40,8 +40,8 @@ class RayExecutor(Engine):
         return future
 
     def _count_places(self) -> int:
-        there = self._ray.cluster_resources()
-        places = [int(there.get(name, 0) // need) for name, need in self._needs.items() if need]
+        resources = self._ray.cluster_resources()
+        places = [int(resources.get(name, 0) // need) for name, need in self._needs.items() if need]
         return min(places, default=os.cpu_count() or 1)
 
 

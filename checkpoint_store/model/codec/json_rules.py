@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from checkpoint_store.errors import InvalidResultError, shown
+from checkpoint_store.errors import InvalidResultError, short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,9 @@ def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
     for key, item in value.items():
         if type(key) is not str:
             if not isinstance(key, str):
-                _refuse(path, f"has the key {shown(key)} ({type(key).__name__}); JSON keys are text, so make it one")
+                _refuse(
+                    path, f"has the key {short_repr(key)} ({type(key).__name__}); JSON keys are text, so make it one"
+                )
             _check_key_twin(value, key, path)
         if not key.isascii():
             _check_text(key, f"{path} key {ascii(key)[:60]}")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import InvalidResultError, shown
+from checkpoint_store.errors import InvalidResultError, short_repr
 from checkpoint_store.model.codec.json_rules import _is_plain, check
 from checkpoint_store.model.codec.round_trip import check_round_trip, is_typed
 
@@ -182,5 +182,5 @@ def _named_part(value: object, name: str) -> object:
     if isinstance(value, list | tuple):
         return [_named_part(item, f"{name}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, dict):
-        return {key: _named_part(item, f"{name}[{shown(key)}]") for key, item in value.items()}
+        return {key: _named_part(item, f"{name}[{short_repr(key)}]") for key, item in value.items()}
     return _named_value(value, name)

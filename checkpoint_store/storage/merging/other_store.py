@@ -37,7 +37,7 @@ def copy_of_store(
 ) -> Iterator[sqlite3.Connection]:
     """Yield a connection to a copy of the store at ``other``, as it is now; processes may be at work on it.
 
-    What a runner had in hand is in doubt in the copy: what becomes of it is told by a later merge.
+    The chunks that a runner had in hand are in doubt in the copy: a later merge brings their outcome.
 
     Args:
         other: the other store, of any schema.

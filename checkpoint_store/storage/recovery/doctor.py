@@ -149,7 +149,7 @@ def _journal(path: Path) -> Iterator[Finding]:
 
 
 def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
-    """Say who is at work, and what those left behind who died over it: told apart by looking at their locks alone."""
+    """Report the runners at work, and what dead runners left behind: only their locks tell the two apart."""
     path = database.path
     known, files = database.read(lambda connection: _known_runners(connection, path))
     alive = {runner.lock_file for runner in known if probe(runner_lock_path(path, runner.lock_file)) is None}

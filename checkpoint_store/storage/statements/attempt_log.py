@@ -48,11 +48,11 @@ IN_JOB_BY_TROUBLE: Final[Any] = literal_column("+attempts.job_id") == bindparam(
 def is_complete() -> ColumnElement[bool]:
     """Return the condition that the chunk of an attempt is complete.
 
-    A chunk that is to be done again is not, as far as attempts since then are looked at.
+    A chunk that is to be done again is incomplete for attempts since its redo mark.
     """
     done = completed_chunks.c
-    found = select(done.chunk_index).where(*of_same_chunk(done, _A)).exists()
-    return and_(found, ~redos.is_marked(_A, before=_A.number))
+    has_completion = select(done.chunk_index).where(*of_same_chunk(done, _A)).exists()
+    return and_(has_completion, ~redos.is_marked(_A, before=_A.number))
 
 
 def is_last_and_incomplete() -> tuple[Any, Any]:
@@ -95,7 +95,7 @@ _EARLIER: Final = Statement(
 
 @cache
 def _latest(outcomes: tuple[str, ...]) -> Statement:
-    """Look for each kind of outcome in the index that is made for it: a job may have a million that went well."""
+    """Look for each kind of outcome in the index for it: a job may have a million attempts that succeeded."""
     columns = _shown_columns()
     looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
     running = looked_for.pop(AttemptOutcome.RUNNING, None)
@@ -103,19 +103,19 @@ def _latest(outcomes: tuple[str, ...]) -> Statement:
         *([and_(TROUBLE, or_(*looked_for.values()))] if looked_for else []),
         *([] if running is None else [running]),
     ]
-    found = [select(*columns).where(IN_JOB_BY_TROUBLE, kind, *is_last_and_incomplete()) for kind in kinds]
+    queries = [select(*columns).where(IN_JOB_BY_TROUBLE, kind, *is_last_and_incomplete()) for kind in kinds]
     return Statement(
-        lambda: union_all(*found).order_by("chunk_index") if len(found) > 1 else found[0].order_by("chunk_index")
+        lambda: union_all(*queries).order_by("chunk_index") if len(queries) > 1 else queries[0].order_by("chunk_index")
     )
 
 
 def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[int] | None = None) -> int:
     """Give failed chunks (of these indices) their attempts back, and return how many chunks those are."""
-    found = [index for (index,) in _FAILED.run(connection, in_job=job_id)]
+    failed = [index for (index,) in _FAILED.run(connection, in_job=job_id)]
     if indices is not None:
-        found = sorted(set(found) & set(indices))
-    _FREE.run_many(connection, [{"in_job": job_id, "at_index": index} for index in found])
-    return len(found)
+        failed = sorted(set(failed) & set(indices))
+    _FREE.run_many(connection, [{"in_job": job_id, "at_index": index} for index in failed])
+    return len(failed)
 
 
 def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes: Sequence[str]) -> list[ChunkRecord]:
@@ -126,24 +126,24 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     while its runner waits for the next.
     """
     looked_for = {*outcomes, AttemptOutcome.RUNNING}
-    found = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
-    is_any_running = any(row["outcome"] == AttemptOutcome.RUNNING for row in found)
+    last_attempts = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
+    is_any_running = any(row["outcome"] == AttemptOutcome.RUNNING for row in last_attempts)
     runners = runner_notes(connection, job_id, path) if is_any_running else {}
     records = []
-    for row in found:
+    for row in last_attempts:
         runner = runners.get(row["runner_id"]) if row["outcome"] == AttemptOutcome.RUNNING else None
-        shown: Mapping[str, Any] | None = row
+        attempt: Mapping[str, Any] | None = row
         if runner is not None and not runner.has_begun(row["chunk_index"], row["number"]):
             claimed = {"in_job": job_id, "at_index": row["chunk_index"], "before": row["number"]}
-            shown, runner = next(iter(named_rows(_EARLIER.run(connection, **claimed))), None), None
-        if shown is not None:
-            record = _shown(shown, path, job_id)
+            attempt, runner = next(iter(named_rows(_EARLIER.run(connection, **claimed))), None), None
+        if attempt is not None:
+            record = _record_of(attempt, path, job_id)
             is_gone = runner is not None and runner.is_dead
             records.append(replace(record, outcome=AttemptOutcome.ABANDONED.value) if is_gone else record)
     return [record for record in records if record.outcome in outcomes]
 
 
-def _shown(stored: Mapping[str, Any], path: Path, job_id: str) -> ChunkRecord:
+def _record_of(stored: Mapping[str, Any], path: Path, job_id: str) -> ChunkRecord:
     row = read_row("attempts", rows.SHOWN_ATTEMPT, stored, path, job_id)
     del row["runner_id"]
     key = row.pop("key")
@@ -165,12 +165,12 @@ class _RunnerNotes(NamedTuple):
 
 def runner_notes(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, _RunnerNotes]:
     """Return what each runner of a job noted, by runner id, as far as nobody has recorded its end."""
-    found = {}
+    notes = {}
     for runner in runners_at_work(connection, job_id):
         lock = runner_lock_path(path, runner.lock_file)
         dead = probe(lock)
-        found[runner.runner_id] = _RunnerNotes(dead is not None, (dead or noted(lock)).begun)
-    return found
+        notes[runner.runner_id] = _RunnerNotes(dead is not None, (dead or noted(lock)).begun)
+    return notes
 
 
 def seconds_of(connection: sqlite3.Connection, job_id: str) -> tuple[int, float]:

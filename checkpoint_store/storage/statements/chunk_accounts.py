@@ -24,7 +24,7 @@ _IN_VAIN: Final[Any] = case(
         _A.cost,
     )
 )
-_TRIES: Final = Statement(
+_ATTEMPTS: Final = Statement(
     lambda: (
         select(_A.chunk_index, func.count(), func.sum(_A.seconds), func.sum(_IN_VAIN))
         .where(_A.job_id == bindparam("in_job"))
@@ -38,7 +38,7 @@ _CARRIED: Final = Statement(
 
 def accounts(connection: sqlite3.Connection, job_id: str) -> dict[int, ChunkAccount]:
     """Return the account of each chunk that was tried or carried over; by index, in no order."""
-    attempts = {row[0]: row[1:] for row in _TRIES.run(connection, in_job=job_id)}
+    attempts = {row[0]: row[1:] for row in _ATTEMPTS.run(connection, in_job=job_id)}
     carried = {index for (index,) in _CARRIED.run(connection, in_job=job_id)}
 
     def account(index: int) -> ChunkAccount:

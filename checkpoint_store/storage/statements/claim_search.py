@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
-from checkpoint_store.storage.records import Claim, Found
+from checkpoint_store.storage.records import Claim, ClaimSearchResult
 from checkpoint_store.storage.statements import attempts, redos
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.liveness import Liveness
@@ -34,16 +34,16 @@ _COMPLETED_IN: Final = Statement(
 )
 
 
-def search(connection: sqlite3.Connection, store: Path, request: ClaimRequest) -> Found:
+def search(connection: sqlite3.Connection, store: Path, request: ClaimRequest) -> ClaimSearchResult:
     """Claim chunks as the request says, in the open transaction; see :meth:`ClaimStorage.claim`."""
     liveness = Liveness(connection, store, request.job_id, request.trusted_runner_ids)
-    found = _Search(connection, request, liveness).run()
+    result = _Search(connection, request, liveness).run()
     has_reaped = bool(liveness.reaped)
     if has_reaped:
         # What a dead runner had claimed is free or in doubt now. The claims made so far are found again.
         liveness = Liveness(connection, store, request.job_id)
-        found = _Search(connection, request, liveness).run()
-    return found._replace(alive_runner_ids=frozenset(liveness.alive), has_reaped=has_reaped)
+        result = _Search(connection, request, liveness).run()
+    return result._replace(alive_runner_ids=frozenset(liveness.alive), has_reaped=has_reaped)
 
 
 class _Search:
@@ -62,7 +62,7 @@ class _Search:
     def _is_done(self) -> bool:
         return len(self._claims) >= self._request.wanted or self._is_blocked
 
-    def run(self) -> Found:
+    def run(self) -> ClaimSearchResult:
         next_index = 0
         for start, stop in self._request.spans:
             if self._request.in_order and start and not self._is_complete(start - 1):
@@ -71,7 +71,7 @@ class _Search:
             next_index = self._search_span(start, stop)
             if self._is_done:
                 break
-        return Found(self._claims, self._held, next_index, is_blocked=self._is_blocked)
+        return ClaimSearchResult(self._claims, self._held, next_index, is_blocked=self._is_blocked)
 
     def _is_complete(self, index: int) -> bool:
         row = self._connection.execute(_COMPLETED_IN.text, (self._request.job_id, index, index + 1)).fetchone()

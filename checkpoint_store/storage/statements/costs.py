@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, literal_column, select
 
-from checkpoint_store.errors import StoreDamaged, counted, shown
+from checkpoint_store.errors import StoreDamaged, counted, short_repr
 from checkpoint_store.model.amounts import amount, cost_in, json_paths
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.records import Costs, Unreadable
@@ -157,8 +157,8 @@ def _value(field: str) -> tuple[Any, Any]:
     )
 
 
-def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
-    """Add up what ``pages``, given the result to begin after, has. A function of the caller's is called in between.
+def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
+    """Add up the costs in all pages; ``pages(n)`` returns the page behind result ``n``. Calls the caller's function.
 
     Raises:
         ValueError: a result is no JSON.
@@ -166,9 +166,9 @@ def added_up(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
     last, priced, total, unreadable, dearest = after, 0, 0.0, None, 0.0
     while rows := pages(last):
         for _, index, kind, stored in rows:
-            found, seen = _read(kind, stored, cost)
-            if found is not None:
-                priced, total, dearest = priced + 1, total + found, max(dearest, found)
+            chunk_cost, seen = _read(kind, stored, cost)
+            if chunk_cost is not None:
+                priced, total, dearest = priced + 1, total + chunk_cost, max(dearest, chunk_cost)
             elif unreadable is None:
                 unreadable = Unreadable(index, seen)
         last = rows[-1][0]
@@ -186,12 +186,12 @@ def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str 
         try:
             value = cost(result)
         except Exception as error:  # a function of the caller's; the error is what is seen
-            return None, shown(error)
-        return amount(value), shown(value)
+            return None, short_repr(error)
+        return amount(value), short_repr(value)
     if kind in ("object", "array"):
         return None, _shown_json(stored)
     value = _NOT_SHOWN_BY_SQLITE.get(str(kind), stored)
-    return amount(value), None if kind is None else shown(value)
+    return amount(value), None if kind is None else short_repr(value)
 
 
 def _shown_json(text: str) -> str:

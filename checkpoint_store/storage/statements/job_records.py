@@ -16,7 +16,7 @@ _READERS: Final = tuple(rows.JOB[name] for name in JobRecord._fields)
 
 
 def records_of(
-    found: list[tuple[Any, ...]], path: Path, passed_over: list[StoreDamaged] | None = None
+    stored_rows: list[tuple[Any, ...]], path: Path, passed_over: list[StoreDamaged] | None = None
 ) -> list[JobRecord]:
     """Return the records of rows that have the columns of :class:`JobRecord`; each reader reads a whole column.
 
@@ -26,16 +26,16 @@ def records_of(
         StoreDamaged: a value is none that this library writes; the message names job, column and value.
     """
     try:
-        columns = [map(read, column) for read, column in zip(_READERS, zip(*found, strict=True), strict=False)]
+        columns = [map(read, column) for read, column in zip(_READERS, zip(*stored_rows, strict=True), strict=False)]
         return list(map(JobRecord._make, zip(*columns, strict=True)))
     except ValueError:  # the same once more, with the names of the job and the column in the error
-        return list(_one_by_one(found, path, passed_over))
+        return list(_one_by_one(stored_rows, path, passed_over))
 
 
 def _one_by_one(
-    found: list[tuple[Any, ...]], path: Path, passed_over: list[StoreDamaged] | None
+    stored_rows: list[tuple[Any, ...]], path: Path, passed_over: list[StoreDamaged] | None
 ) -> Iterator[JobRecord]:
-    for row in found:
+    for row in stored_rows:
         try:
             yield JobRecord(**rows.read_row("jobs", rows.JOB, dict(zip(JobRecord._fields, row, strict=True)), path))
         except StoreDamaged as error:

@@ -45,7 +45,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
             request.plan.file_name,
             earlier.job_id,
             decision.differences,
-            len(decision.kept),
+            len(decision.reused),
             kept_ignoring=decision.kept_ignoring,
             reusable_handles=len(decision.handles),
             extends=request.on_change == "extend",
@@ -57,8 +57,8 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
         return OpenedJob(_resume(connection, decision.earlier, request, path), None)
     job = _begin(connection, request, path)
     keys.put(connection, job.job_id, request.keys or ())
-    if decision.kept:
-        job = carry_over(connection, job, decision.kept, request, path)
+    if decision.reused:
+        job = carry_over(connection, job, decision.reused, request, path)
     stored_handles.carry(connection, job, request, decision.handles)
     if _looks(request) and not request.fresh:
         job = _has_looked(connection, job, path)

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import InvalidResultError, StoreDamaged, shown, size_text
+from checkpoint_store.errors import InvalidResultError, StoreDamaged, short_repr, size_text
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.codec import json_rules, json_text
@@ -88,7 +88,7 @@ def _check_config(text: str) -> None:
 
 
 def _seen(value: Any) -> str:
-    return f"a blob of {size_text(len(value))}" if isinstance(value, bytes) else shown(value)
+    return f"a blob of {size_text(len(value))}" if isinstance(value, bytes) else short_repr(value)
 
 
 def _or_null(read: Reader, value: Any) -> Any:
@@ -146,7 +146,7 @@ ATTEMPT: Final[Readers] = {
     "is_last": _FLAG,
     "runner_id": _INTEGER,
 }
-"""How the columns of ``attempts`` are read that people are shown."""
+"""The readers of the columns of ``attempts`` that people see."""
 HANDLE: Final[Readers] = {
     "chunk_index": _CHUNK,
     "handle": _text,
@@ -184,14 +184,14 @@ EVERY_ATTEMPT: Final[Readers] = {
     "cost": _AMOUNT_OR_NULL,
     "reserved_cost": _AMOUNT_OR_NULL,
 }
-"""How all that is told of an attempt is read."""
+"""The readers of the columns of an attempt record."""
 EVERY_COMPLETION: Final[Readers] = {
     "chunk_index": _CHUNK,
     "completed_at": _moment,
     "source_job_id": _text_or_null,
     "source_chunk_index": partial(_or_null, _CHUNK),
 }
-"""How all that is told of a completed chunk is read."""
+"""The readers of the columns of a completion record."""
 
 
 def path_of(connection: sqlite3.Connection) -> Path:

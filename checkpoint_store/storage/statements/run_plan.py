@@ -62,17 +62,17 @@ def plan_run(
     if job is not None:
         job, has_grown = job._replace(total_chunks=request.plan.total_chunks), decision.action == "extend"
         rest, _ = reusable_for_rest(connection, request, job, path, reads_only=True, has_grown=has_grown)
-    kept = len(decision.kept) if job is None else job.done_count + len(rest)
-    kept -= len(redos.of_kept(connection, decision.kept if job is None else rest))
+    reused_count = len(decision.reused) if job is None else job.done_count + len(rest)
+    reused_count -= len(redos.of_kept(connection, decision.reused if job is None else rest))
     troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
     troubled = [record for record in troubled if record.chunk_index not in rest]
     held = set(decision.handles)
     if job is not None:
         held |= {*handles.left_in(connection, job.job_id), *handles_for_rest(connection, request, job, path, rest)}
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
-    to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - kept - len(failed)
+    to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - reused_count - len(failed)
     if failed and request.plan.sequential:  # those behind it wait for it
-        to_do = max(failed[0] - kept, 0)
+        to_do = max(failed[0] - reused_count, 0)
     spent, mean_cost, seconds = 0.0, None, None
     if earlier is not None:
         where = cost_statements.readable(cost, substitutes)
@@ -89,7 +89,7 @@ def plan_run(
         action=decision.action,
         total_chunks=request.plan.total_chunks,
         chunks_to_do=to_do,
-        kept=kept,
+        kept=reused_count,
         in_doubt=tuple(record.chunk_index for record in troubled if record.outcome == "abandoned"),
         failed=failed,
         with_handle=tuple(sorted(held - rest.keys())),
@@ -103,8 +103,11 @@ def plan_run(
 
 def _means(connection: sqlite3.Connection, job: JobRecord, results: Costs) -> tuple[float | None, float | None]:
     """Return the means of a chunk's cost and seconds in a job, where its own results cost ``results``."""
-    tries, seconds = attempt_log.seconds_of(connection, job.job_id)
-    return results.total / results.priced if results.priced else None, seconds / tries if tries else _pace(job)
+    attempt_count, seconds = attempt_log.seconds_of(connection, job.job_id)
+    return (
+        results.total / results.priced if results.priced else None,
+        seconds / attempt_count if attempt_count else _pace(job),
+    )
 
 
 def _paid(connection: sqlite3.Connection, job_id: str, *, cost: Cost, substitutes: Substitutes) -> Costs:
@@ -113,7 +116,7 @@ def _paid(connection: sqlite3.Connection, job_id: str, *, cost: Cost, substitute
     def page(after: int) -> Page:
         return cost_statements.page(connection, job_id, after, cost, substitutes=substitutes)
 
-    return cost_statements.added_up(page, 0, cost)
+    return cost_statements.costs_of_pages(page, 0, cost)
 
 
 def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord | None:

@@ -86,7 +86,7 @@ def save_changes(
         written = _write(connection, state, path, before, replace=True, is_current=other is None)
         written = written._replace(texts=dict(zip(old, known.texts or (), strict=False)) | written.texts)
     recorded = _known(connection, state, path, before, written)
-    return Saved(recorded, other, written.said, written.kept, written.over, earlier)
+    return Saved(recorded, other, written.agreed_digests, written.outdated, written.over, earlier)
 
 
 def _known(
@@ -96,7 +96,7 @@ def _known(
     results = state.results()
     with_result = {index for index, digest in before.digests.items() if digest is not None}
     says_all = before.digests.keys() <= set(state.completed_chunks) and with_result <= results.keys()
-    if written.kept or not says_all:
+    if written.outdated or not says_all:
         return None
     texts = written.texts
     record = job_statements.find_job(connection, state.job_id, path)
@@ -175,7 +175,7 @@ def _write_results(
         if index not in digests or digest not in (None, digests[index]):
             is_earlier = digest in before.stale or index in before.answered
             if is_earlier and digests.get(index) is not None:
-                written.kept.append(index)
+                written.outdated.append(index)
                 continue
             # Another result of a chunk that the state itself calls one to be done again is the new one.
             is_redo = replace and index in to_redo
@@ -185,7 +185,7 @@ def _write_results(
             if digests.get(index) is not None and digests[index] not in before.stale:
                 written.over.append(index)
         if digest is not None:
-            written.said.append(digest)
+            written.agreed_digests.append(digest)
         written.digests[index] = digest or digests.get(index)
     return written
 

@@ -60,11 +60,11 @@ def _cue(number: int, fields: tuple[str, ...], event: str) -> Cue:
     if start is None or end is None:
         wrong = by_name["Start"] if start is None else by_name["End"]
         raise BadLineError(number, f"{wrong.strip()!r} should be a time such as '0:00:01.00'")
-    shown, marked = _shown(by_name["Text"])
-    return Cue(start, end, tuple(Line(line) for line in shown), marked)
+    lines, marked = _visible_lines(by_name["Text"])
+    return Cue(start, end, tuple(Line(line) for line in lines), marked)
 
 
-def _shown(raw: str) -> tuple[list[str], int | None]:
+def _visible_lines(raw: str) -> tuple[list[str], int | None]:
     """Return the lines that are shown and the marked place; override codes, comments and drawings are not shown."""
     parts, marked, drawing, position = [], None, False, 0
     for match in _OVERRIDE.finditer(raw):

@@ -92,15 +92,15 @@ def _repetition(screens: list[tuple[Cue, list[_Token]]], filled: list[int], plac
     cue, tokens = screens[filled[place]]
     best: _Repetition | None = None
     for index in reversed(filled[max(0, place - _LOOK_BACK) : place]):
-        earlier, shown = screens[index]
-        count = _repeated(shown, tokens)
+        earlier, earlier_tokens = screens[index]
+        count = _repeated(earlier_tokens, tokens)
         is_near = cue.start_ms - earlier.end_ms <= _GAP_MS_MAX
         if (
             is_near
             and count > (best.count if best else 0)
             and (index == filled[place - 1] or count >= _OVERLAP_WORDS_LONG)
         ):
-            best = _Repetition(earlier, count, len(shown), count < len(tokens))
+            best = _Repetition(earlier, count, len(earlier_tokens), count < len(tokens))
     return best
 
 
@@ -162,5 +162,5 @@ def _without(cue: Cue, repeated: list[_Token]) -> Cue:
     last = repeated[-1]
     line = cue.lines[last.line]
     rest = dataclasses.replace(line, text=line.text[last.end :].strip(), label="", is_turn=False)
-    kept = cue.lines[last.line + 1 :]
-    return dataclasses.replace(cue, lines=(rest, *kept) if rest.text else kept)
+    later_lines = cue.lines[last.line + 1 :]
+    return dataclasses.replace(cue, lines=(rest, *later_lines) if rest.text else later_lines)

@@ -126,10 +126,11 @@ def _milliseconds(seconds: Any) -> int | None:
 
 
 def _check_same_words(whole: str, cues: list[Cue], name: str) -> None:
-    said, shown = (TOKEN.findall(text) for text in (whole, " ".join(cue.text for cue in cues)))
-    if "".join(said) != "".join(shown):
-        differs = next((index for index, pair in enumerate(zip(said, shown, strict=False)) if pair[0] != pair[1]), 0)
-        place = " ".join(said[differs : differs + 6])
+    whole_words, cue_words = (TOKEN.findall(text) for text in (whole, " ".join(cue.text for cue in cues)))
+    if "".join(whole_words) != "".join(cue_words):
+        pairs = zip(whole_words, cue_words, strict=False)
+        differs = next((index for index, (word, cue_word) in enumerate(pairs) if word != cue_word), 0)
+        place = " ".join(whole_words[differs : differs + 6])
         raise BadLineError(0, f"'text' and {name!r} have different words, from {place!r} on; remove one of them")
 
 
