@@ -61,7 +61,7 @@ class StateManager(ForkAware):
     DEFAULT_PATH: ClassVar[str | os.PathLike[str]] = Path(".processing_state.json")
     """The state file of a manager that is given none. A subclass may have another."""
     LOCK_TIMEOUT: ClassVar[float] = 10
-    """In seconds. A subclass may have another."""
+    """The lock timeout in seconds. A subclass may have another."""
 
     def __init__(
         self,

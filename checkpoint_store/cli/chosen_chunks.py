@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedChunks:
-    """What a command that is about chunks of a job was given."""
+    """The arguments of a command about chunks of a job."""
 
     job_id: str | None
     """The job; None for the newest one."""

@@ -162,7 +162,7 @@ class OutageGate(Gate):
         error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(outage.last_error))
         error.__cause__ = outage.last_error
         self._state.end_with(error)
-        self._state.pause("the service answers nobody")
+        self._state.pause("the service answers no call")
         return UNTIL_ONE_ENDS
 
     def free_places(self, in_flight: int) -> int:

@@ -28,9 +28,9 @@ class Spending:
     """What a job has spent at one moment, and what its attempts may still spend."""
 
     spent: float
-    """What its results and its failed attempts have cost."""
+    """The costs of its results and its failed attempts."""
     reserved: float
-    """What the attempts in work may spend, and those whose end nobody knows."""
+    """The reserved costs of attempts in work, and of attempts whose end nobody knows."""
     in_work: int
     """How many attempts with a reservation are in work, over all runners."""
     priced: int

@@ -161,7 +161,7 @@ def _indented(value: Any) -> str:
 
 
 class Glance(NamedTuple):
-    """What a state file of this layout says, read without its results."""
+    """The facts of a state file of this layout, without its results."""
 
     job_id: str
     completed_chunks: int
@@ -170,7 +170,7 @@ class Glance(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What a state file of this layout says before its results."""
+    """The facts that stand before the results in a state file of this layout."""
 
     job_id: str
     file_name: str

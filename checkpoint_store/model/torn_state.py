@@ -28,7 +28,7 @@ _scan: Final = json.JSONDecoder().raw_decode
 
 
 class TornState(NamedTuple):
-    """What the beginning of a state says."""
+    """The facts at the beginning of a state."""
 
     head: dict[str, Any]
     """The fields before the completed chunks."""

@@ -58,7 +58,7 @@ _GATHER_SECONDS_MAX: Final = 0.005
 
 
 class _Ticket:
-    """What one caller waits for. It is done when its completions are durable, or refused."""
+    """The ticket that one caller waits for. It is done when its completions are durable, or refused."""
 
     __slots__ = ("completions", "done", "error", "next_waiter", "wake_up")
 

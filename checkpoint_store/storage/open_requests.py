@@ -24,7 +24,7 @@ class ByOldRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """What a caller of ``open_job`` asks for. ``fingerprints`` can be iterated more than once."""
+    """The request of a caller of ``open_job``. ``fingerprints`` can be iterated more than once."""
 
     plan: Plan
     fingerprints: Iterable[str] | None
@@ -99,7 +99,7 @@ _NOTHING: Final = Elsewhere()
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an open request leads to, given the content of the store."""
+    """The decision on an open request, given the content of the store."""
 
     action: Action
     earlier: JobRecord | None

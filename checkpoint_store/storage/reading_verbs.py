@@ -1,4 +1,4 @@
-"""What all objects with verbs that read a store have in common."""
+"""The base of all objects with verbs that read a store."""
 
 from __future__ import annotations
 

@@ -249,7 +249,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What the results after one cost."""
+    """The costs of the results behind a result id."""
 
     last_result: int
     """Where to look on from."""
@@ -274,7 +274,7 @@ class Costs:
 
 
 NO_COSTS: Final = Costs(0, 0, 0.0, None)
-"""What no results cost."""
+"""The costs of no results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,4 +288,4 @@ class ReservationRequest:
     cost: Cost
     """Where the cost stands in a result."""
     known: Costs
-    """What the results that the runner has seen cost."""
+    """The costs of the results that the runner has seen."""

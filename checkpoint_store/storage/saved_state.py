@@ -15,7 +15,7 @@ _JOBS_IN_MIND_MAX: Final = 64
 
 
 class _RecordedHere:
-    """What the managers of one program have recorded: chunks, and digests of results, of the jobs that came last."""
+    """The chunks, and the digests of results, that the managers of one program have recorded for the latest jobs."""
 
     def __init__(self) -> None:
         self._of_job: dict[str, set[int | str]] = {}
@@ -36,7 +36,7 @@ _recorded_here: Final = _RecordedHere()
 
 
 class Looked(NamedTuple):
-    """What a manager knows of the current job from its calls so far."""
+    """The knowledge of a manager about the current job, from its calls so far."""
 
     own_job_id: str | None = None
     """The job that it loaded or saved last; None where it did neither, or there was none."""
@@ -47,7 +47,7 @@ class Looked(NamedTuple):
     given: frozenset[str] = frozenset()
     """The digests of the results of its own job that it loaded or saved."""
     recorded: _RecordedHere = _recorded_here
-    """What the managers of its program recorded: a program may make one for each call."""
+    """The records of all managers of its program: a program may make a manager for each call."""
 
     def at(self, known: Known | None) -> Looked:
         """Return what the manager knows once it has loaded a state; None where there was none."""
@@ -79,7 +79,7 @@ class Looked(NamedTuple):
 
 
 class Before(NamedTuple):
-    """What is known of a job before a state of it is written."""
+    """The facts about a job before a state of it is written."""
 
     digests: Mapping[int, str | None]
     """The digest of each completed chunk's result that the store has; None where it was completed without one."""
@@ -110,7 +110,7 @@ class Saved(NamedTuple):
     """The outcome of saving a state."""
 
     known: Known | None
-    """What the store holds of the job now; None where that is more than the state says."""
+    """The content of the job in the store now; None if the store has more than the state."""
     replaced_by: JobRecord | None
     """The current job, where that is another one: the state is recorded, and its job did not become current."""
     agreed_digests: Sequence[str]

@@ -1,4 +1,4 @@
-"""What a target is: a path that can be a store, and what is found there. Touches nothing."""
+"""Check a target: whether its path can be a store, and which file is there. Touches nothing."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _OWN_NAME: Final = "__checkpoint_store_paid__"
 _CHECK_INTERVAL_SECONDS: Final = 0.01
 _NO_EVENT_SECONDS: Final = 0.3
 Call = tuple[str, str]
-"""Its number, and what it is known by."""
+"""The number of the call, and its identity."""
 
 
 class Watch:
@@ -118,7 +118,7 @@ class Watch:
         signal.pause()  # until the signal is here
 
     def _text(self, function: Callable[..., Any], args: Any, kwargs: Any) -> str:
-        """Return what the call is known by: its arguments, by name, as text."""
+        """Return the identity of a call: its arguments, by name, as text."""
         try:
             given = dict(inspect.signature(function).bind(*args, **kwargs).arguments)
         except (TypeError, ValueError):  # the call is wrong, and will say so; or nobody knows the signature

@@ -29,7 +29,7 @@ REAL: Final = object()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was seen while a script was killed and started again."""
+    """The counts of a test that killed a script and started it again."""
 
     calls: int
     """How many calls the undisturbed run made."""
@@ -136,7 +136,7 @@ def _chosen(texts: list[str], kills: int, seed: int) -> list[str]:
 
 
 def _not_asked_yet(wanted: list[str], texts: list[str], asked: set[str]) -> list[str]:
-    """Return calls to be killed, with the next ones in the place of those that were in work at an earlier kill."""
+    """Return the calls to kill: a call that was in work at an earlier kill is replaced by the next call."""
     unasked = [text for text in wanted if text not in asked]
     others = [text for text in texts if text not in asked and text not in unasked]
     return sorted([*unasked, *others[: len(wanted) - len(unasked)]], key=texts.index)

@@ -1,4 +1,4 @@
-"""What a script asked for in its runs, and whether that was right."""
+"""The calls of a script in its runs, and whether they were right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FINDINGS_SHOWN_MAX: Final = 5
 _CHARACTERS: Final = 120
 
 Call = tuple[str, str]
-"""Its number in its run, and what it is known by."""
+"""The number of the call in its run, and its identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Killed:
 
     asked: tuple[Call, ...]
     answered: tuple[Call, ...]
-    """In the order of the answers."""
+    """The calls, in the order of their answers."""
     killed: tuple[str, ...]
     """The calls before whose answer the run was killed; none where the run ended by itself."""
 

@@ -41,7 +41,7 @@ _HOST: Final = ":"
 _CLOSED: Final = -1
 _TAIL_BYTES: Final = 1 << 16
 _UNWRITTEN_BYTES_MAX: Final = 1 << 20
-"""So much is kept while the disk is full; what comes beyond that is not logged."""
+"""Keep at most this much while the disk is full; later lines are not logged."""
 
 
 class JobLog:

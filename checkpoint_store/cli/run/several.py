@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NAMED_MAX: Final = 10
 """Files of one outcome that the summary names; the line that goes on names all of them."""
 _OUTCOMES: Final = ("complete", "part done", "failed", "unusable", "paused", "stopped", "not begun")
-"""What may come of a file, in the order in which the summary counts them."""
+"""The outcomes of a file, in the order in which the summary counts them."""
 
 
 @dataclass(slots=True)

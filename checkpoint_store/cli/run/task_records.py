@@ -126,7 +126,7 @@ class Report:
     run: dict[str, Any] | None = None
     """What the run did, as ``Job.last_run``; None where it began no chunk."""
     run_summary: str | None = None
-    """The same in one line."""
+    """The run in one line."""
     file_number: int = 1
     """Which of the files of the run it is, from 1."""
     file_count: int = 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TracedChunk:
-    """What became of one chunk of the original text."""
+    """One chunk of the original text, as it was edited."""
 
     separator: str
     """The white space between the chunk before and this one; empty before the first chunk that has text."""
@@ -55,7 +55,7 @@ class TracedText:
         return TracedText("".join(parts), origins)
 
     def chunks(self, starts: Sequence[int]) -> list[TracedChunk]:
-        """Return what became of each chunk; ``starts`` are the positions of the chunks in the original text.
+        """Return each chunk as it was edited; ``starts`` are the positions of the chunks in the original text.
 
         The separators and texts, one after the other, are the whole text without the white space around it.
         """

@@ -33,7 +33,7 @@ class Checkpoint:
         self._path = path
         self._reader = reader
         self.wal_bytes = 0
-        """What was written to the WAL since it was last copied, about."""
+        """About how much was written to the WAL since its last checkpoint."""
 
     def count_wal(self) -> None:
         """Begin with the size of the WAL that is there: a process that was killed leaves its WAL to the next one."""

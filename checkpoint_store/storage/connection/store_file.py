@@ -35,7 +35,7 @@ class StoreFile:
     ) -> None:
         self.path = path
         self._presence = presence
-        """What keeps others from taking the file away; None for a file that this process has for itself."""
+        """The lock that keeps others from removing the file; None for a file that this process has for itself."""
         self._name = str(path)
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds

@@ -1,1 +1,1 @@
-"""What another machine did of the same plan, taken in: a private copy of its store is read, one job after the other."""
+"""Merge the results of another machine for the same plan: read a private copy of its store, job by job."""

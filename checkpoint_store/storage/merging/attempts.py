@@ -37,7 +37,7 @@ _ENDED: Final = (
     "cost",
     "replaced_result_id",
 )
-"""What is known of an attempt once it has ended."""
+"""The columns of an attempt that has ended."""
 _ATTEMPTS: Final = Statement(
     lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
 )

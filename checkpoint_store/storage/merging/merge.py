@@ -81,7 +81,7 @@ class _Merge:
 
 @dataclass(slots=True)
 class _Taken:
-    """What was taken of a job's results."""
+    """The outcome of merging a job's results."""
 
     added: int = 0
     redone: int = 0

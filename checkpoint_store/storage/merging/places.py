@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _J: Final = jobs.c
 _JOB_NUMBER_GAP: Final = 1024
-"""By so much the numbers of the jobs here grow where there is no room below them."""
+"""Add this number to the numbers of the jobs here if no numbers below them are free."""
 _OF_CHUNKS: Final = ("total_chunks", "chunks")
 _LOOKED: Final = ("looked_number", "looked_jobs", "looked_chunks")
 _ROW: Final = Statement(lambda: select(jobs).where(_J.job_id == bindparam("in_job")))

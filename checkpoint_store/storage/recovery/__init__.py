@@ -1,1 +1,1 @@
-"""What is done for a damaged store: find the damage, read every copy, make the store anew."""
+"""Recover a damaged store: find the damage, read every copy, make the store anew."""

@@ -35,7 +35,7 @@ _BACKUPS_READ_MAX: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class JobRecovery:
-    """What was recovered of one job."""
+    """The report of the recovery of one job."""
 
     job_id: str
     file_name: str

@@ -39,7 +39,7 @@ _DESCRIPTORS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class RecoveryReport:
-    """What a recovery did."""
+    """The report of a recovery."""
 
     path: Path
     reason: str

@@ -152,7 +152,7 @@ def _record_of(stored: Mapping[str, Any], path: Path, job_id: str) -> ChunkRecor
 
 
 class _RunnerNotes(NamedTuple):
-    """What the lock file of a runner says."""
+    """The notes in the lock file of a runner."""
 
     is_dead: bool
     begun: frozenset[tuple[int, int]] | None

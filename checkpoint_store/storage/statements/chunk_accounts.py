@@ -1,4 +1,4 @@
-"""What each chunk of a job took: its tries, their time, and what was paid for it in vain."""
+"""The account of each chunk of a job: its attempts, their time, and what was paid in vain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What results cost: read from the store in pages, and added up."""
+"""The costs of results: read from the store in pages, and added up."""
 
 from __future__ import annotations
 

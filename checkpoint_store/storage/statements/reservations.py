@@ -1,4 +1,4 @@
-"""What attempts without a result have cost, and what attempts without an end may still cost."""
+"""The costs of attempts without a result, and the possible costs of attempts without an end."""
 
 from __future__ import annotations
 

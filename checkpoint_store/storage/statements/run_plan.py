@@ -1,4 +1,4 @@
-"""What opening a job, and working it off, would do. Reads only."""
+"""Predict what opening a job, and doing its chunks, would do. Reads only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store knows of single chunks beside their results: keys, handles, and which are to be done again."""
+"""The facts of a store about single chunks, besides results: keys, handles, and redo marks."""
 
 from __future__ import annotations
 

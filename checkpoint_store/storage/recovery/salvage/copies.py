@@ -1,4 +1,4 @@
-"""What was read of one surviving copy."""
+"""The content that was read from one surviving copy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AttemptLog:
 
 @dataclass(slots=True)
 class Chunk:
-    """What a copy says of a completed chunk. ``text`` is None where its result was not found."""
+    """A completed chunk as a copy has it. ``text`` is None if the copy lacks its result."""
 
     completed_at: str
     fingerprint: str | None
@@ -44,7 +44,7 @@ class Chunk:
 
 @dataclass(slots=True)
 class Copy:
-    """What one surviving copy knows. Results in it are verified, each by a digest of this same copy."""
+    """The content of one surviving copy. Each result in it is verified by a digest of this copy."""
 
     name: str
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, Copy
 
 _PATIENCE: Final = 512
-"""So many keys in a row may fail to read before the steps grow."""
+"""Let this many keys in a row fail to read before the steps grow."""
 
 
 def rows(
