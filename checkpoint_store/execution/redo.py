@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import StoreBusy
+from checkpoint_store.errors import CheckpointStoreError, StoreBusy
 from checkpoint_store.model.amounts import cost_in
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,8 +31,13 @@ def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
 def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost) -> float | None:
     """Return the cost of the result that the next result of a chunk replaces; None: a usual field says it.
 
-    A ``cost`` function is the caller's. It is called here, where no process waits for this one.
+    A ``cost`` function is the caller's. It is called here, where no process waits for this one. A store that is closed,
+    or an earlier result that is damaged, raises nothing: the next result is paid for, and is to be recorded or kept.
     """
-    if not context.reading.marks.has(job_id, index):
+    try:
+        if not context.reading.marks.has(job_id, index):
+            return None
+        return cost_in(json_text.decode(context.reading.results.text(job_id, index)), cost)
+    except (CheckpointStoreError, ValueError) as error:
+        log_suppressed(error, f"job {job_id}, chunk {index}: what its earlier result cost could not be read")
         return None
-    return cost_in(json_text.decode(context.reading.results.text(job_id, index)), cost)

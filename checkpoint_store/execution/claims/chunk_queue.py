@@ -215,10 +215,14 @@ class ChunkQueue:
         return time.monotonic() - self._started_at > _SLOW_SECONDS
 
     def give_back(self, chunks: Sequence[ClaimedChunk]) -> None:
-        """Free chunks that were claimed ahead. Any runner may claim them, this loop included."""
+        """Free chunks that were claimed ahead. Any runner may claim them, this loop included.
+
+        The loop goes on with the lowest of them: no later chunk is claimed along before.
+        """
         if chunks:
+            self._loop.next_index = None
             self._next = min(self._next, *(chunk.index for chunk in chunks))
-            self.claims.release(chunks)
+            self.claims.release([*chunks, *self.claims.along.leave(self._loop)])
 
     def waits_for_others(self) -> bool:
         """Whether loops of other threads or processes have claimed chunks that this loop is to wait for."""

@@ -1,0 +1,57 @@
+"""What an earlier result cost cannot always be read. The new result of its chunk was paid for, and is recorded."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import wait_until
+
+from checkpoint_store import CheckpointStore
+from checkpoint_store.storage import unrecorded_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_chunk_whose_earlier_result_is_damaged_is_done_anew_once(tmp_path: Path) -> None:
+    """Each run paid for it, and threw the result away, where ``cost`` named another field than the usual one."""
+    path, calls = tmp_path / "s.db", list[int]()
+
+    def paid(index: int) -> dict[str, Any]:
+        calls.append(index)
+        return {"call": len(calls), "price": 2.0}
+
+    with CheckpointStore(path, state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        list(job.map(paid, cost="price"))
+        job.redo([0])
+    for backup in tmp_path.glob("s.db.backup*"):
+        backup.unlink()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE chunk_results SET result = '{\"call'")
+    with CheckpointStore(path, state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        assert [item.result["call"] for item in job.map(paid, cost="price")] == [2]
+        assert (len(calls), job.result(0)["call"]) == (2, 2)
+
+
+def test_a_result_that_comes_after_the_store_was_closed_is_kept(tmp_path: Path) -> None:
+    """The next open takes it in, whatever field its cost stands in."""
+    path, may_answer = tmp_path / "s.db", threading.Event()
+
+    def slow(index: int) -> dict[str, Any]:
+        assert may_answer.wait(60)
+        return {"index": index, "price": 2.0}
+
+    with CheckpointStore(path) as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        with pytest.raises(TimeoutError):
+            list(job.map(slow, timeout_seconds=0.05, retry_on=(), cost="price"))
+    may_answer.set()
+    wait_until(lambda: bool(unrecorded_files.files_of(path)))
+    with CheckpointStore(path) as store:
+        assert store.job("talk.srt").result(0)["price"] == 2.0
