@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion
+    from checkpoint_store.storage.storage import Storage
 
 
 class UnrecordedResults(ForkAware):
@@ -140,12 +141,12 @@ class UnrecordedResults(ForkAware):
         )
 
 
-def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) -> None:
+def take_in(storage: Storage, record: Callable[[Sequence[Completion]], None]) -> None:
     """Record the results that an earlier process could not record, and remove its files. Repeatable after a kill."""
-    for path in unrecorded_files.files_of(reading.path):
+    for path in unrecorded_files.files_of(storage.path):
         try:
-            results = unrecorded_files.read(reading.path, path)
-            left = [result for result in results if not _take_in_one(reading, record, path, result)]
+            results = unrecorded_files.read(storage.path, path)
+            left = [result for result in results if not _take_in_one(storage, record, path, result)]
         except CheckpointStoreError as error:
             log.warning("unrecorded results were not taken in, and stay where they are: %s", error)
             continue
@@ -156,23 +157,27 @@ def take_in(reading: Reading, record: Callable[[Sequence[Completion]], None]) ->
 
 
 def _take_in_one(
-    reading: Reading, record: Callable[[Sequence[Completion]], None], path: Path, result: UnrecordedResult
+    storage: Storage, record: Callable[[Sequence[Completion]], None], path: Path, result: UnrecordedResult
 ) -> bool:
     """Record one result; return whether its file is no longer needed."""
-    if unrecorded_files.is_of_another(reading.path, path, result):
+    if unrecorded_files.is_of_another(storage.path, path, result):
         return False
     job_id = result.completion.job_id
     try:
-        job = reading.jobs.find(job_id)
+        job = storage.jobs.find(job_id)
         if result.plan not in (None, plan_digest(job)) or not 0 <= result.completion.chunk_index < job.total_chunks:
             log.warning("%s has a result for another plan of job %s: not taken in", path, job_id)
             return False
         record([result.completion])
     except ChunkAlreadyCompleted as error:
-        log.warning("a result in %s was not taken in: %s", path, error)
+        log.warning("a result in %s came too late: %s", path, error)
+        if storage.budgets.keep_result(result.completion):
+            log.warning("the text and the cost of that result are kept with an attempt at the chunk: job.attempts()")
+            return True
+        return False
     except JobNotFound as error:
-        if not reading.jobs.was_deleted(job_id):
-            level = WARNING if _names(reading.path, path, result) else DEBUG
+        if not storage.jobs.was_deleted(job_id):
+            level = WARNING if _names(storage.path, path, result) else DEBUG
             log.log(level, "a result in %s was not taken in, and stays there: %s", path, error)
             return False
     return True

@@ -9,6 +9,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.model.amounts import cost_in, cost_of_error
+from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -60,9 +61,11 @@ class LateResults:
             self._note_cost(index, cost_in(result, self._cost))
             raise
         try:
+            if self._execution.look_at(index)[0]:  # also where the other result is the same
+                raise ChunkAlreadyCompleted(self._execution.job_id, index)
             self._execution.submit([completion])
         except ChunkAlreadyCompleted:
-            self._note_cost(index, cost_in(result, self._cost))
+            self._note_cost(index, cost_in(json_text.decode(completion.text or "null"), self._cost))
             self._tell(index, "was paid for in vain: another result of the chunk stands")
         except CheckpointStoreError as error:
             self._tell(index, f"{describe(error)}. {self._execution.keep_unrecorded([completion])}")

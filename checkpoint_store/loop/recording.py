@@ -20,6 +20,7 @@ from checkpoint_store.model.records import MapItem
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from concurrent.futures import Future
 
     from checkpoint_store.loop.executors.workplace import Workplace
@@ -123,7 +124,7 @@ class Recorder:
         self._place.mark_working()
         try:
             self._slept.notice()
-            recorded = self._submit(successes)
+            recorded = self._submit(self._without_repeated(successes))
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
             error.add_note(self._state.execution.keep_unrecorded([success.completion for success in successes]))
             indices = ", ".join(str(success.completion.chunk_index) for success in successes)
@@ -138,8 +139,25 @@ class Recorder:
         key_of = self._state.execution.keys.of
         return [MapItem(done.chunk_index, result, key_of(done.chunk_index)) for done, result in new]
 
+    def _without_repeated(self, successes: list[Success]) -> list[Success]:
+        """Leave out the results of chunks that an earlier result completed late, and record what they cost."""
+        if self._completed_late.isdisjoint(success.completion.chunk_index for success in successes):
+            return successes
+        return [success for success in successes if not self._is_repeated(success, self._completed_late)]
+
+    def _is_repeated(self, success: Success, indices: Container[int]) -> bool:
+        """Whether the chunk of a result, if it is one of these, is complete already: it was paid for in vain."""
+        index = success.completion.chunk_index
+        if index not in indices or not self._state.execution.look_at(index)[0]:
+            return False
+        log.warning("job %s, chunk %d: paid for again in vain: another try had completed it", self._state.job_id, index)
+        self._note_cost(index, cost_in(success.result, self._state.options.cost))
+        return True
+
     def _submit(self, successes: list[Success]) -> list[Success]:
         """Record results, and return those that no other runner recorded before."""
+        if not successes:
+            return []
         completions = [success.completion for success in successes]
         try:
             self._state.retry_while_busy(self._state.execution.submit, completions)
@@ -190,6 +208,7 @@ class Recorder:
             except InvalidResultError as error:
                 self._state.end_with(error)
                 unstorable.append((index, error))
+        successes = {index: late for index, late in successes.items() if not self._is_repeated(late, successes)}
         items = self.record(list(successes.values()))
         if successes:
             self._schedule.drop_completed(successes.keys())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from checkpoint_store.model.amounts import usual_cost_in
+from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.statements import costs, reservations
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.budget import Spending
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Claim, Costs, ReservationRequest
+    from checkpoint_store.storage.records import Claim, Completion, Costs, ReservationRequest
 
 
 class Reserved(Enum):
@@ -68,6 +70,19 @@ class BudgetStorage:
     def note_cost(self, job_id: str, index: int, cost: float) -> None:
         """Add a cost to an attempt at a chunk that did not complete it. Durable when it returns."""
         self._database.write(lambda connection: reservations.note_cost(connection, job_id, index, cost))
+
+    def keep_result(self, completion: Completion) -> bool:
+        """Keep a result that was paid for, and that another one stands in place of, with an attempt at its chunk.
+
+        What it cost counts from then on. Durable when it returns. Repeatable.
+
+        Returns:
+            False if the store knows no attempt that did not complete the chunk: nothing is kept then.
+        """
+        text = completion.text or "null"
+        cost = usual_cost_in(json_text.decode(text))
+        place = completion.job_id, completion.chunk_index
+        return self._database.write(lambda connection: reservations.keep_result(connection, *place, text, cost))
 
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:

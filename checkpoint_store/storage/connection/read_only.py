@@ -68,7 +68,9 @@ class ReadOnlyDatabase:
                 except sqlite_errors.UNREADABLE as error:
                     # The process that had the file open may have closed it, and removed the WAL, meanwhile.
                     is_unchanged = before == self._signature()
-                    is_passing = sqlite_errors.is_beginning(error) or self._is_being_closed(error)
+                    is_passing = sqlite_errors.is_beginning(error)
+                    if self._is_being_closed(error):
+                        is_passing = time.monotonic() < deadline
                     if is_unchanged and not (before is None and is_passing):
                         raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
                 else:

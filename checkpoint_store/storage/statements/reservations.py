@@ -56,22 +56,26 @@ _RESERVE: Final = Statement(
     )
 )
 _THIS: Final = attempts.alias()
+_WITHOUT_RESULT: Final[Any] = (
+    # One that has ended comes first: another may be completed yet, and its result has a cost of its own.
+    *at_chunk(_A),
+    _A.number
+    == select(_THIS.c.number)
+    .where(*at_chunk(_THIS.c), _THIS.c.outcome != literal(AttemptOutcome.COMPLETED))
+    .order_by(_THIS.c.outcome == literal(AttemptOutcome.RUNNING), _THIS.c.number.desc())
+    .limit(literal_column("1"))
+    .scalar_subquery(),
+)
+"""The last attempt at a chunk that did not complete it."""
 _NOTE_COST: Final = Statement(
     lambda: (
         attempts.update()
-        .where(
-            *at_chunk(_A),
-            # One that has ended comes first: another may be completed yet, and its result has a cost of its own.
-            _A.number
-            == select(_THIS.c.number)
-            .where(*at_chunk(_THIS.c), _THIS.c.outcome != literal(AttemptOutcome.COMPLETED))
-            .order_by(_THIS.c.outcome == literal(AttemptOutcome.RUNNING), _THIS.c.number.desc())
-            .limit(literal_column("1"))
-            .scalar_subquery(),
-        )
+        .where(*_WITHOUT_RESULT)
         .values(cost=func.coalesce(_A.cost, literal_column("0.0")) + bindparam("more"))
     )
 )
+_ERROR: Final = Statement(lambda: select(_A.error).where(*_WITHOUT_RESULT))
+_SET_ERROR: Final = Statement(lambda: attempts.update().where(*_WITHOUT_RESULT).values(error=bindparam("text")))
 
 
 def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spending:
@@ -129,3 +133,20 @@ def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: 
 def note_cost(connection: sqlite3.Connection, job_id: str, index: int, cost: float) -> None:
     """Add a cost to an attempt at a chunk that did not complete it."""
     _NOTE_COST.run(connection, in_job=job_id, at_index=index, more=cost)
+
+
+def keep_result(connection: sqlite3.Connection, job_id: str, index: int, result: str, cost: float | None) -> bool:
+    """Keep the text of a result that another one stands in place of with an attempt that did not complete the chunk.
+
+    Its cost is added to the attempt. Repeating this changes nothing. Return False if there is no such attempt.
+    """
+    here = {"in_job": job_id, "at_index": index}
+    row = _ERROR.run(connection, **here).fetchone()
+    if row is None:
+        return False
+    error = row[0] or ""
+    if result not in error:
+        note = f"its result came after another one, which stands: {result}"
+        _SET_ERROR.run(connection, text=f"{error}\n{note}".strip(), **here)
+        note_cost(connection, job_id, index, cost or 0.0)
+    return True

@@ -1,0 +1,80 @@
+"""A chunk that was paid for twice counts twice, also where both answers are the same."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import wait_until
+
+from checkpoint_store import BudgetReached, CheckpointStore, Job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PRICE = 0.25
+
+
+class Service:
+    """The first call answers late: before the second one does, or after it. All answers to a chunk are the same."""
+
+    def __init__(self, job: Job, *, is_first_to_answer: bool) -> None:
+        self._job, self._is_first_to_answer = job, is_first_to_answer
+        self._numbers = itertools.count()
+        self.calls = 0
+        self._second_began = threading.Event()
+
+    def __call__(self, index: int) -> dict[str, Any]:
+        is_first = next(self._numbers) == 0
+        self.calls += 1
+        if is_first:
+            assert self._second_began.wait(60)
+        else:
+            self._second_began.set()
+        if index == 0 and is_first != self._is_first_to_answer:
+            wait_until(lambda: index in dict(self._job.items()))
+        return {"index": index, "cost": PRICE}
+
+
+@pytest.mark.parametrize("is_first_to_answer", [True, False], ids=["late answer first", "second answer first"])
+def test_both_answers_are_in_the_cost(store: CheckpointStore, *, is_first_to_answer: bool) -> None:
+    """One of them is the result; the other one is money that a failed try cost."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    service = Service(job, is_first_to_answer=is_first_to_answer)
+    list(job.map(service, timeout_seconds=0.2, wait=0, workers=2))
+    wait_until(lambda: job.costs().cost == service.calls * PRICE)
+    assert (service.calls >= 2, job.costs().failed_cost) == (True, (service.calls - 1) * PRICE)
+
+
+def test_a_budget_counts_both_answers(store: CheckpointStore) -> None:
+    """What was spent is what was billed: the job is paused before it pays for a chunk too many."""
+    job = store.open_job("talk.srt", total_chunks=8)
+    service = Service(job, is_first_to_answer=True)
+    with pytest.raises(BudgetReached):
+        list(job.map(service, timeout_seconds=0.2, wait=0, workers=1, max_cost=1.0))
+    assert job.costs().cost == service.calls * PRICE <= 1.0
+
+
+def test_an_answer_that_was_kept_for_the_next_open_is_not_lost_beside_another_one(tmp_path: Path) -> None:
+    """It differs from the result that is recorded now, and was paid for: its text and its cost stay with an attempt."""
+    path = tmp_path / "talk.db"
+    with CheckpointStore(path) as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        job._execution.keep_unrecorded([job._execution.completion(0, {"text": "first", "cost": PRICE})])
+        (kept,) = tmp_path.glob("*.unrecorded-*")
+        content = kept.read_bytes()
+        store._context.unrecorded._results.clear()
+        next(iter(job.pending()))
+        job.fail_chunk(0, "gave up waiting")
+        job.complete(0, {"text": "second", "cost": PRICE})
+    kept.write_bytes(content)
+    kept.chmod(0o600)
+    for _ in range(2):  # the second open has nothing left to do
+        with CheckpointStore(path) as store:
+            job = store.job("talk.srt")
+            assert (job.result(0)["text"], job.costs().cost, job.costs().failed_cost) == ("second", 2 * PRICE, PRICE)
+            kept_with = [attempt.cost for attempt in job.attempts() if "first" in (attempt.error or "")]
+            assert kept_with == [PRICE]
+        assert list(tmp_path.glob("*.unrecorded-*")) == []
