@@ -171,10 +171,8 @@ def _take_in_one(
         record([result.completion])
     except ChunkAlreadyCompleted as error:
         log.warning("a result in %s came too late: %s", path, error)
-        if storage.budgets.keep_result(result.completion):
-            log.warning("the text and the cost of that result are kept with an attempt at the chunk: job.attempts()")
-            return True
-        return False
+        storage.budgets.keep_result(result.completion)
+        log.warning("the text and the cost of that result are kept with an attempt at the chunk: see job.attempts()")
     except JobNotFound as error:
         if not storage.jobs.was_deleted(job_id):
             level = WARNING if _names(storage.path, path, result) else DEBUG

@@ -71,18 +71,13 @@ class BudgetStorage:
         """Add a cost to an attempt at a chunk that did not complete it. Durable when it returns."""
         self._database.write(lambda connection: reservations.note_cost(connection, job_id, index, cost))
 
-    def keep_result(self, completion: Completion) -> bool:
+    def keep_result(self, completion: Completion) -> None:
         """Keep a result that was paid for, and that another one stands in place of, with an attempt at its chunk.
 
-        What it cost counts from then on. Durable when it returns. Repeatable.
-
-        Returns:
-            False if the store knows no attempt that did not complete the chunk: nothing is kept then.
+        What it cost counts from then on. Durable when it returns. Repeating this changes nothing.
         """
-        text = completion.text or "null"
-        cost = usual_cost_in(json_text.decode(text))
-        place = completion.job_id, completion.chunk_index
-        return self._database.write(lambda connection: reservations.keep_result(connection, *place, text, cost))
+        cost = usual_cost_in(json_text.decode(completion.text or "null"))
+        self._database.write(lambda connection: reservations.keep_result(connection, completion, cost))
 
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:

@@ -12,13 +12,13 @@ from checkpoint_store.model.job_costs import JobCosts
 from checkpoint_store.storage.statements import replaced
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
 from checkpoint_store.storage.statements.attempts import THIS, literal
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, insert_into
 from checkpoint_store.storage.tables import attempts, runners
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from checkpoint_store.storage.records import Claim, Costs
+    from checkpoint_store.storage.records import Claim, Completion, Costs
 
 _A: Final = attempts.c
 _W: Final = runners.c
@@ -56,26 +56,32 @@ _RESERVE: Final = Statement(
     )
 )
 _THIS: Final = attempts.alias()
-_WITHOUT_RESULT: Final[Any] = (
-    # One that has ended comes first: another may be completed yet, and its result has a cost of its own.
-    *at_chunk(_A),
-    _A.number
-    == select(_THIS.c.number)
-    .where(*at_chunk(_THIS.c), _THIS.c.outcome != literal(AttemptOutcome.COMPLETED))
-    .order_by(_THIS.c.outcome == literal(AttemptOutcome.RUNNING), _THIS.c.number.desc())
-    .limit(literal_column("1"))
-    .scalar_subquery(),
-)
-"""The last attempt at a chunk that did not complete it."""
 _NOTE_COST: Final = Statement(
     lambda: (
         attempts.update()
-        .where(*_WITHOUT_RESULT)
+        .where(
+            *at_chunk(_A),
+            # One that has ended comes first: another may be completed yet, and its result has a cost of its own.
+            _A.number
+            == select(_THIS.c.number)
+            .where(*at_chunk(_THIS.c), _THIS.c.outcome != literal(AttemptOutcome.COMPLETED))
+            .order_by(_THIS.c.outcome == literal(AttemptOutcome.RUNNING), _THIS.c.number.desc())
+            .limit(literal_column("1"))
+            .scalar_subquery(),
+        )
         .values(cost=func.coalesce(_A.cost, literal_column("0.0")) + bindparam("more"))
     )
 )
-_ERROR: Final = Statement(lambda: select(_A.error).where(*_WITHOUT_RESULT))
-_SET_ERROR: Final = Statement(lambda: attempts.update().where(*_WITHOUT_RESULT).values(error=bindparam("text")))
+_LATEST: Final = Statement(
+    lambda: select(
+        func.coalesce(func.max(_A.number), literal_column("0")),
+        func.coalesce(
+            func.max(func.instr(func.coalesce(_A.error, literal_column("''")), bindparam("text"))), literal_column("0")
+        ),
+    ).where(*at_chunk(_A))
+)
+"""The highest number of an attempt at a chunk, and whether a text stands in the error of any."""
+_KEEP: Final = insert_into(attempts)
 
 
 def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spending:
@@ -135,18 +141,30 @@ def note_cost(connection: sqlite3.Connection, job_id: str, index: int, cost: flo
     _NOTE_COST.run(connection, in_job=job_id, at_index=index, more=cost)
 
 
-def keep_result(connection: sqlite3.Connection, job_id: str, index: int, result: str, cost: float | None) -> bool:
-    """Keep the text of a result that another one stands in place of with an attempt that did not complete the chunk.
+def keep_result(connection: sqlite3.Connection, completion: Completion, cost: float | None) -> None:
+    """Keep the text and the cost of a result that another one stands in place of, as an attempt that failed.
 
-    Its cost is added to the attempt. Repeating this changes nothing. Return False if there is no such attempt.
+    Repeating this changes nothing.
     """
-    here = {"in_job": job_id, "at_index": index}
-    row = _ERROR.run(connection, **here).fetchone()
-    if row is None:
-        return False
-    error = row[0] or ""
-    if result not in error:
-        note = f"its result came after another one, which stands: {result}"
-        _SET_ERROR.run(connection, text=f"{error}\n{note}".strip(), **here)
-        note_cost(connection, job_id, index, cost or 0.0)
-    return True
+    text = completion.text or "null"
+    here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
+    number, is_kept = _LATEST.run(connection, text=text, **here).fetchone()
+    if is_kept:
+        return
+    _KEEP.run(
+        connection,
+        job_id=completion.job_id,
+        chunk_index=completion.chunk_index,
+        number=number + 1,
+        runner_id=0,
+        started_at=completion.completed_at,
+        finished_at=completion.completed_at,
+        outcome=AttemptOutcome.FAILED.value,
+        error=f"its result came after another one, which stands: {text}",
+        seconds=completion.seconds,
+        counted=0,
+        is_last=0,
+        reserved_cost=None,
+        cost=cost,
+        replaced_result_id=None,
+    )
