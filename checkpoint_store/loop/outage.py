@@ -117,11 +117,12 @@ class Outage:
     # -- what the loop tells
 
     def completed(self, stretch: int) -> None:
-        """Note that an attempt of this stretch has completed its chunk."""
+        """Note that an attempt of this stretch completed its chunk. A late result, too, shows that the service works."""
         self._last_productive = max(self._last_productive, stretch)
         self._began_at = math.inf
-        if stretch == self.stretch:
+        if stretch in (self.stretch, LATE):
             self._waits = 0
+        if stretch == self.stretch:
             self._in_flight_max += 1
 
     def failed(self, stretch: int, wait_seconds: float, error: BaseException, *, is_asked: bool) -> None:

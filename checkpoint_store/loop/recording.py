@@ -6,8 +6,9 @@ from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, InvalidResultError
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.late_results import LateResults
@@ -20,7 +21,6 @@ from checkpoint_store.model.records import MapItem
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Container
     from concurrent.futures import Future
 
     from checkpoint_store.loop.executors.workplace import Workplace
@@ -60,6 +60,8 @@ class Recorder:
         self._slept = SleptTime(state.execution)
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
+        self._settled_late: WeakSet[Future[Any]] = WeakSet()
+        """Attempts that took too long, and whose results are recorded."""
 
     def settle(self, ended: list[tuple[Future[Any], InFlight]]) -> tuple[Outcomes, list[MapItem]]:
         """Sort what came of attempts that have ended, record the results, and return what to yield of them.
@@ -143,16 +145,22 @@ class Recorder:
         """Leave out the results of chunks that an earlier result completed late, and record what they cost."""
         if self._completed_late.isdisjoint(success.completion.chunk_index for success in successes):
             return successes
-        return [success for success in successes if not self._is_repeated(success, self._completed_late)]
+        return [success for success in successes if not self._is_repeated(success)]
 
-    def _is_repeated(self, success: Success, indices: Container[int]) -> bool:
-        """Whether the chunk of a result, if it is one of these, is complete already: it was paid for in vain."""
+    def _is_repeated(self, success: Success) -> bool:
+        """Whether a late result has completed the chunk of this result before: this one was paid for in vain."""
         index = success.completion.chunk_index
-        if index not in indices or not self._state.execution.look_at(index)[0]:
+        if index not in self._completed_late or not self._is_complete(index):
             return False
         log.warning("job %s, chunk %d: paid for again in vain: another try had completed it", self._state.job_id, index)
         self._note_cost(index, cost_in(success.result, self._state.options.cost))
         return True
+
+    def _is_complete(self, index: int) -> bool:
+        try:
+            return self._state.execution.look_at(index)[0]
+        except CheckpointStoreError:  # the recording says what is wrong, and keeps the result
+            return False
 
     def _submit(self, successes: list[Success]) -> list[Success]:
         """Record results, and return those that no other runner recorded before."""
@@ -189,28 +197,48 @@ class Recorder:
         Returns:
             What to yield; and the results that cannot be stored, each with the index of its chunk.
         """
+        ended = self._schedule.ended_late()
+        try:
+            recorded = self._record_late(ended)
+        except Exception:  # what could not be recorded is kept already; after an interrupt all are settled once more
+            self._forget_late(ended)
+            raise
+        self._forget_late(ended)
+        return recorded
+
+    def _forget_late(self, ended: list[tuple[int, Future[Any]]]) -> None:
+        for _, future in ended:
+            self._schedule.overdue.pop(future, None)
+
+    def _record_late(
+        self, ended: list[tuple[int, Future[Any]]]
+    ) -> tuple[list[MapItem], list[tuple[int, InvalidResultError]]]:
         successes: dict[int, Success] = {}
+        costs_in_vain: list[tuple[int, float | None]] = []
         unstorable: list[tuple[int, InvalidResultError]] = []
-        for index, future in self._schedule.take_ended_late():
-            if future.cancelled():
+        for index, future in ended:
+            if future.cancelled() or future in self._settled_late:
                 continue
             failure = future.exception()
             if failure is None and isinstance(raised := future.result(), Raised):
                 failure = raised.error
             if failure is not None:
-                self._note_cost(index, cost_of_error(failure))
+                costs_in_vain.append((index, cost_of_error(failure)))
                 continue
             self._outage.completed(LATE)
             try:
                 success = self._success(index, future.result())
-                if successes.setdefault(index, success) is not success:
-                    self._note_cost(index, cost_in(success.result, self._state.options.cost))
             except InvalidResultError as error:
                 self._state.end_with(error)
                 unstorable.append((index, error))
-        successes = {index: late for index, late in successes.items() if not self._is_repeated(late, successes)}
+                continue
+            if self._is_complete(index) or successes.setdefault(index, success) is not success:
+                costs_in_vain.append((index, cost_in(success.result, self._state.options.cost)))
         items = self.record(list(successes.values()))
+        self._settled_late.update(future for _, future in ended)
         if successes:
             self._schedule.drop_completed(successes.keys())
             self._completed_late |= successes.keys()
+        for index, cost in costs_in_vain:
+            self._note_cost(index, cost)
         return items, unstorable

@@ -193,9 +193,9 @@ class Schedule:
         late = [future for future, attempt in self.in_flight.items() if attempt.deadline <= moment]
         return [(future, self.in_flight.pop(future)) for future in late if not future.done()]
 
-    def take_ended_late(self) -> list[tuple[int, Future[Any]]]:
-        """Remove and return the overdue attempts that have ended, each with the index of its chunk."""
-        return [(self.overdue.pop(future), future) for future in list(self.overdue) if future.done()]
+    def ended_late(self) -> list[tuple[int, Future[Any]]]:
+        """Return the overdue attempts that have ended, each with the index of its chunk."""
+        return [(index, future) for future, index in self.overdue.items() if future.done()]
 
     def count_in_stretch(self, stretch: int) -> int:
         """Return how many attempts in flight started in this stretch."""

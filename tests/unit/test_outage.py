@@ -215,3 +215,13 @@ def test_it_never_starts_beyond_its_rounds_nor_blames_in_an_outage(steps: list[t
         # In a stretch after a failure, no more was started than one, and two for each success in it.
         for stretch, count in starts.items():
             assert stretch == 0 or count <= 1 + 2 * successes.get(stretch, 0)
+
+
+def test_a_late_result_ends_the_growth_of_the_waits() -> None:
+    """Where the time limit is too short for a service that works, the loop does not wait longer each time."""
+    told = Told()
+    for _ in range(5):
+        told.fails()
+    assert told.outage.waits_in_a_row(told.outage.stretch) > 3
+    told.outage.completed(LATE)
+    assert told.outage.waits_in_a_row(told.outage.stretch) == 1
