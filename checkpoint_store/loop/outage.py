@@ -117,7 +117,7 @@ class Outage:
     # -- what the loop tells
 
     def completed(self, stretch: int) -> None:
-        """Note that an attempt of this stretch completed its chunk. A late result, too, shows that the service works."""
+        """Note that an attempt of this stretch completed its chunk. A late result also shows that the service works."""
         self._last_productive = max(self._last_productive, stretch)
         self._began_at = math.inf
         if stretch in (self.stretch, LATE):
