@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Completion
 
 
+def completion_of(execution: JobExecution, index: int, result: Any, cost: Cost) -> Completion:
+    """Return the completion of a chunk (0-based) by a result as the future of its attempt has it.
+
+    Raises:
+        InvalidResultError: the result cannot be stored.
+    """
+    if isinstance(result, local.Unstorable):
+        raise result.error.at(execution.job_id)
+    text = result.text if isinstance(result, processes.Packed) else None
+    return execution.completion(index, result, text=text, cost=cost)
+
+
 class LateResults:
     """Records the results of attempts that one loop has given up. Safe to share between threads."""
 
@@ -56,7 +68,7 @@ class LateResults:
             self._tell(index, f"is a failure: {describe(result.error)}")
             return
         try:
-            completion = self._completion(index, result)
+            completion = completion_of(self._execution, index, result, self._cost)
         except CheckpointStoreError:
             self._note_cost(index, cost_in(result, self._cost))
             raise
@@ -71,12 +83,6 @@ class LateResults:
             self._tell(index, f"{describe(error)}. {self._execution.keep_unrecorded([completion])}")
         else:
             self._tell(index, "is recorded")
-
-    def _completion(self, index: int, result: Any) -> Completion:
-        if isinstance(result, local.Unstorable):
-            raise result.error.at(self._execution.job_id)
-        text = result.text if isinstance(result, processes.Packed) else None
-        return self._execution.completion(index, result, text=text, cost=self._cost)
 
     def _note_cost(self, index: int, cost: float | None) -> None:
         if cost is not None:

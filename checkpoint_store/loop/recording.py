@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, InvalidResultError
-from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
-from checkpoint_store.loop.late_results import LateResults
+from checkpoint_store.loop.late_results import LateResults, completion_of
 from checkpoint_store.loop.outage import LATE
 from checkpoint_store.loop.slept_time import SleptTime
 from checkpoint_store.model.amounts import cost_in, cost_of_error
@@ -109,10 +108,7 @@ class Recorder:
         return outcomes
 
     def _success(self, index: int, result: Any) -> Success:
-        if isinstance(result, local.Unstorable):
-            raise result.error.at(self._state.job_id)
-        text = result.text if isinstance(result, processes.Packed) else None
-        completion = self._state.execution.completion(index, result, text=text, cost=self._state.options.cost)
+        completion = completion_of(self._state.execution, index, result, self._state.options.cost)
         assert completion.text is not None
         return Success(completion, json_text.decode(completion.text))
 
