@@ -60,7 +60,8 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
     job_id = records[0].job_id if len(records) == 1 else None
     active, begun_by_dead = _runners(connection, path, job_id)
     failures = _failures(connection, job_id, begun_by_dead)
-    replaced_costs, failed_costs = replaced.costs_by_job(connection), reservations.failed_costs(connection, job_id)
+    replaced_costs = replaced.costs_by_job(connection, job_id)
+    failed_costs = reservations.failed_costs(connection, job_id)
     return [
         JobSummary(
             job_id=record.job_id,

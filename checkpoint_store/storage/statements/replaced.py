@@ -89,6 +89,7 @@ _ELSEWHERE: Final = Statement(
     )
 )
 _BY_JOB: Final = Statement(lambda: select(_A.job_id, func.total(_A.cost)).where(_REPLACED).group_by(_A.job_id))
+_OF_JOB: Final = Statement(lambda: select(func.total(_A.cost)).where(_A.job_id == bindparam("in_job"), _REPLACED))
 
 
 def note(connection: sqlite3.Connection, completion: Completion, result_id: int | None, made_at: str) -> None:
@@ -119,9 +120,11 @@ def costs_after(connection: sqlite3.Connection, job_id: str, after: int, rows: i
     return _AFTER.run(connection, in_job=job_id, after=after, rows=rows).fetchall()
 
 
-def costs_by_job(connection: sqlite3.Connection) -> dict[str, float]:
-    """Return what replaced results cost, of each job that has any."""
-    return dict(_BY_JOB.run(connection).fetchall())
+def costs_by_job(connection: sqlite3.Connection, job_id: str | None) -> dict[str, float]:
+    """Return what replaced results cost, by job: of one job, or of each that has any (None)."""
+    if job_id is None:
+        return dict(_BY_JOB.run(connection).fetchall())
+    return {job_id: _OF_JOB.run(connection, in_job=job_id).fetchone()[0]}
 
 
 def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, float, float]:

@@ -113,7 +113,7 @@ def job_costs(connection: sqlite3.Connection, job_id: str, own: Costs, carried: 
         reserved_cost=round(paid.reserved, 9),
         dearest_cost=paid.dearest,
         unreadable_chunk=None if own.unreadable is None else own.unreadable.chunk_index,
-        replaced_cost=round(replaced.costs_by_job(connection).get(job_id, 0.0), 9),
+        replaced_cost=round(replaced.costs_by_job(connection, job_id)[job_id], 9),
     )
 
 
