@@ -25,6 +25,19 @@ def test_the_tutorial_shows_what_happens(tmp_path: Path) -> None:
     assert len(typed) >= 12
 
 
+def test_the_walk_of_ci_starts(tmp_path: Path) -> None:
+    """The command by which `.ci/run` walks through the tutorial finds its modules; here it walks through a page of one line."""
+    (tmp_path / "page.md").write_text("```console\n$ echo walked\nwalked\n```\n", "utf-8")
+    ci = (ROOT / ".ci" / "run").read_text("utf-8").replace("\\\n", "")
+    line = next(line for line in ci.splitlines() if "docs.walk" in line)
+    line = line.replace("$work/clone/.venv/bin/python", sys.executable).replace(
+        "$work/clone/docs/tutorial.md", "page.md"
+    )
+    line = line.replace("$work/clone", str(ROOT))
+    walked = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (walked.stdout.rpartition("$ ")[2], walked.stderr) == ("echo walked\n", "")
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_the_tutorials_program_loses_nothing(tmp_path: Path) -> None:
     """Ctrl-C in a run of the program lets the line in work be recorded, and the next run pays only for the others."""

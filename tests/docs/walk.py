@@ -1,6 +1,7 @@
 """Follow a page word by word: write the files that it shows, type its commands, and compare what they print.
 
-``python -m tests.docs.walk docs/tutorial.md`` does so in the working folder, with the programs that the page installs.
+``python -m docs.walk tutorial.md``, with ``tests`` on the path of modules, does so in the working folder, with the programs
+that the page installs.
 """
 
 from __future__ import annotations
