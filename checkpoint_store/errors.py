@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _KILO: Final = 1000
 _PREFIX_TO_DELETE_MIN: Final = 8
 _UNITS: Final = ("kB", "MB", "GB", "TB")
-_PLACES_MAX: Final = 12
+_DECIMALS_MAX: Final = 12
 """Digits behind the point: sums of floating-point numbers mean nothing behind those."""
 
 
 def short_repr(value: object, length: int = 200) -> str:
-    """Return the ``repr`` of a value, shortened; the type of a value that has none, such as an integer too long."""
+    """Return the ``repr`` of a value, shortened; its type, if ``repr`` fails, as for too long an integer."""
     try:
         text = repr(value)
     except Exception:  # an error message must not fail, whatever the value does
@@ -40,8 +40,8 @@ def number_text(value: float) -> str:
         return f"{value:,}"
     if not math.isfinite(value) or value.is_integer():
         return f"{value:,.0f}"
-    places = max(2, 5 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(places, _PLACES_MAX)}f}".rstrip("0").rstrip(".")
+    decimals = max(2, 5 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, _DECIMALS_MAX)}f}".rstrip("0").rstrip(".")
 
 
 def counted(count: int, noun: str) -> str:
@@ -91,7 +91,10 @@ class JobsPassedOver(UserWarning):
 
 
 class InvalidArgumentError(CheckpointStoreError, ValueError):
-    """A call was given a value that it cannot work with. ``name`` is the argument's; a value ``...`` is not shown."""
+    """A call was given a value that it cannot work with. ``name`` is the name of the argument.
+
+    ``value`` is the value as short text. The value ``...`` stands for a value that the message does not show.
+    """
 
     def __init__(self, name: str, value: object, remedy: str) -> None:
         self.name = name
@@ -141,7 +144,11 @@ class StoreBusy(CheckpointStoreError):
             f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. Nothing was written; call again, "
             "or open the store with a longer lock_timeout_seconds."
         )
-        super().__init__(f"{message} {advice}" if advice else message)
+        if advice:
+            message = f"{message} {advice}"
+            if holders:  # one of them was stopped
+                message += " What a process has recorded is safe when you end it; the chunks in its hand are in doubt."
+        super().__init__(message)
 
 
 class StoreInUse(StoreBusy):
@@ -167,7 +174,7 @@ class ErasureUnfinished(CheckpointStoreError):
         self.path, self.what, self.waited_seconds, self.holders = str(path), what, waited_seconds, tuple(holders)
         who = "process " + ", ".join(map(str, self.holders)) if self.holders else "another process"
         super().__init__(
-            f"{what} is deleted from {self.path}, but its bytes are still in {self.path}-wal: {who} kept reading for "
+            f"{what} is deleted from {self.path}, but its bytes are still in the WAL beside it: {who} kept reading for "
             f"{waited_seconds:g} s. End it. The WAL is deleted when the last process closes the store."
         )
 
@@ -273,7 +280,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
 
     @classmethod
     def refuse_short(cls, job_id: str, full_id: str, path: Path | str) -> None:
-        """Raise the error of a prefix that is too short to delete by: with few characters it may be a slip."""
+        """Raise :class:`JobNotFound` if an id is too short a prefix to delete by: a few characters may be a slip."""
         if job_id != full_id and full_id.startswith(job_id) and len(job_id) < _PREFIX_TO_DELETE_MIN:
             error = cls(job_id, path, (full_id,))
             what = f"{job_id!r} is too short to delete by: it is the beginning of job {full_id} in {error.path}."
@@ -347,7 +354,7 @@ class ChunkInWork(CheckpointStoreError):
 
 
 class RunnerReleased(CheckpointStoreError):
-    """The chunks of this runner were given to others by hand, while its process was stopped. It starts none of them.
+    """Somebody gave the chunks of this runner to other runners while its process was stopped. It starts none of them.
 
     ``runner`` is its number in the store. What it has recorded is safe.
     """
@@ -388,7 +395,7 @@ class ServiceUnavailable(JobPaused):
 class BudgetReached(JobPaused):
     """The next chunk might cost more than is left of ``max_cost``: the job is paused.
 
-    ``spent`` is what results and failed tries cost. ``reserved`` is what tries may cost whose end nobody knows.
+    ``spent`` is the cost of results and failed tries. ``reserved`` is the possible cost of tries without a known end.
     ``dearest_cost`` is the highest cost so far, which the next chunk has to reserve.
     """
 
@@ -698,7 +705,7 @@ class SecretInConfig(CheckpointStoreError, ValueError):
 
 
 READABLE_LENGTH_MAX: Final = 256 * 1024
-"""The longest copy; an answer of a model is far shorter."""
+"""The most characters of a readable copy; an answer of a model is far shorter."""
 _LEVELS_MAX: Final = 30
 
 
@@ -720,7 +727,7 @@ class _Readable(reprlib.Repr):
 
 
 def readable(value: object) -> str:
-    """Return how a value prints, up to 256 Ki characters; the type of a value that cannot be printed."""
+    """Return the printed form of a value, up to 256 Ki characters; for a value that cannot be printed, its type."""
     try:
         text = _Readable().repr(value)
     except Exception:  # whatever a value of the caller's does there

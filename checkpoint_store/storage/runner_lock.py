@@ -16,7 +16,7 @@ from checkpoint_store.system.file_lock import filelock_types
 from checkpoint_store.system.files import PRIVATE, storage_error, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.guarded_open import GUARDS, open_regular
-from checkpoint_store.system.ownership import give
+from checkpoint_store.system.ownership import match_owner
 
 if sys.platform != "win32":
     import fcntl
@@ -60,7 +60,7 @@ class RunnerLock(ForkAware):
         self._store = store
         self._file = -1
         try:
-            give(self.path, store)
+            match_owner(self.path, store)
             self._file = os.open(self.path, os.O_WRONLY | GUARDS)
             os.pwrite(self._file, bytes(_SLOT_COUNT * _SLOT_BYTES), 0)  # so that no room is needed later
         except OSError as error:

@@ -18,7 +18,7 @@ from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.system.files import PRIVATE, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log
-from checkpoint_store.system.ownership import give
+from checkpoint_store.system.ownership import match_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,7 +117,7 @@ def mend(store: Path, state_files: Iterable[Path] = ()) -> None:
         if status.st_mode & 0o077 and (status.st_nlink == 1 or os.geteuid() == status.st_uid != 0):
             _make_private(path, status)
         if status.st_uid == 0 and status.st_nlink == 1:
-            give(path, store)
+            match_owner(path, store)
 
 
 def _make_private(path: Path, status: os.stat_result) -> None:

@@ -1,4 +1,4 @@
-"""The lack of file descriptors: an error says so, whichever file or module could not be opened because of it."""
+"""Errors that name a lack of file descriptors as the reason why a file, or a module of Python, could not be opened."""
 
 from __future__ import annotations
 

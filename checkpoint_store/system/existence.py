@@ -1,4 +1,4 @@
-"""Whether a file is there, also where the file system does not answer any more."""
+"""Ask whether a file exists; a file system that does not answer is an error, and not a missing file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def is_there(path: Path) -> bool:
     """Return whether a file or a folder is at ``path``.
 
     Raises:
-        StorageUnavailableError: nobody knows: the disk is gone, the mount is dead, or the folder may not be entered.
+        StorageUnavailableError: the file system does not say: the disk is gone, the mount is dead, or this user may not
+            enter the folder.
     """
     return _status(path) is not None
 
@@ -28,7 +29,7 @@ def is_folder(path: Path) -> bool:
     """Return whether a folder is at ``path``.
 
     Raises:
-        StorageUnavailableError: as :func:`is_there`.
+        StorageUnavailableError: the file system does not say; see :func:`is_there`.
     """
     status = _status(path)
     return status is not None and stat.S_ISDIR(status.st_mode)

@@ -31,14 +31,14 @@ CAN_TELL_READERS: Final = sys.platform == "linux"
 
 
 class Identity(NamedTuple):
-    """What identifies a file and its content: each writing changes it."""
+    """The identity of a file and of its content: each writing changes it."""
 
     device: int
     inode: int
     size_bytes: int
     changed_ns: int
     status_changed_ns: int
-    """Changed by a writing, and by a renaming. No program can set it back, as it can the time of a writing."""
+    """A writing changes it, and so does a renaming. No program can set it back; ``changed_ns`` can be set back."""
 
     def is_before(self, renamed: Identity | None) -> bool:
         """Whether ``renamed`` is the same file with the same content under another name."""
@@ -61,9 +61,9 @@ def _identity(status: os.stat_result) -> Identity | None:
 def _is_unread(descriptor: int) -> bool:
     """Whether no other descriptor, in any process, has this file open or mapped; False if that cannot be told.
 
-    The kernel grants a write lease only if nobody else has the file open. The lease is given back at once. A process
-    that opens the file in that moment waits, and we get SIGURG, which does nothing by default. Without F_SETSIG, we
-    would get SIGIO, which ends the process.
+    The kernel grants a write lease only if nobody else has the file open. We return the lease immediately. A process
+    that opens the file meanwhile waits, and the kernel sends us SIGURG, which does nothing by default. Without F_SETSIG
+    it would send SIGIO, which ends the process.
     """
     if sys.platform != "linux":
         return False

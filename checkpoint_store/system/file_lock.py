@@ -15,7 +15,7 @@ from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_folder
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.ownership import give
+from checkpoint_store.system.ownership import match_owner
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from filelock import FileLock, Timeout
 
 _LOCK_POLL_INTERVAL_SECONDS: Final = 0.02
-"""A hundred processes that look more often keep the holder from its processor."""
+"""If a hundred waiting processes look more often than this, the holder of the lock gets no time on a processor."""
 
 
 class _Mutex:
@@ -37,7 +37,7 @@ class _Mutex:
 
 
 class _Mutexes(ForkAware):
-    """The thread locks that stand before the lock files of this process, by path."""
+    """The thread locks of this process, one for each lock file, by path. A thread takes it before the lock file."""
 
     def __init__(self) -> None:
         self.forget_in_child()
@@ -60,9 +60,9 @@ _mutexes: Final = _Mutexes()
 def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seconds: float = 0.0) -> None:
     """Take a lock and append True to ``taken``, or do neither if the lock does not come free in time (-1: no limit).
 
-    An interrupt between the two steps would leave the lock taken for ever. So both are one call of C, and Python
-    handles signals after it: call it inside of the ``try`` whose ``finally`` looks at ``taken``. A plain ``with lock``
-    is as safe.
+    An interrupt between the two steps would leave the lock taken for ever. So both steps are one call of C, and Python
+    handles signals after it. Call this function inside of the ``try`` whose ``finally`` looks at ``taken``. A plain
+    ``with lock`` is as safe.
     """
     taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
 
@@ -134,7 +134,7 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
             ) from None
         except OSError as error:
             raise storage_error(error, self._path) from error
-        give(self._path, self._like)
+        match_owner(self._path, self._like)
 
     def _release(self) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.system.files import FULL, PRIVATE, storage_errors, sync_folder, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log
-from checkpoint_store.system.ownership import give
+from checkpoint_store.system.ownership import match_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ def replace_file(
         texts: the parts of its text in order, encoded as UTF-8.
         backup: the path that the replaced file is kept at, unless both files are the same, byte for byte. A file that
             may not be read is replaced without a backup.
-        like: root gives the new file to the owner of this one.
+        like: root gives the new file to the owner of this file.
         keeps_mode: give the file the mode (and, as root, the owner) of the file before it, if there is one. Otherwise
             the mode is 0600.
 
@@ -82,15 +82,15 @@ def _write_new(path: Path, texts: Iterable[str], like: Path | None, previous: Pa
                 file.flush()
                 os.fsync(descriptor)
                 unsynced = 0
-        if previous is None or not _take_after(descriptor, previous):
-            give(descriptor, like)
+        if previous is None or not _copy_mode(descriptor, previous):
+            match_owner(descriptor, like)
         file.flush()
         os.fsync(descriptor)
         return file.tell()
 
 
-def _take_after(descriptor: int, previous: Path) -> bool:
-    """Give a new file the mode of the file that it replaces, and its owner, if we are root; False if there is none."""
+def _copy_mode(descriptor: int, previous: Path) -> bool:
+    """Give a new file the mode of the file that it replaces; as root, its owner, too. Return False if there is none."""
     try:
         status = os.stat(previous, follow_symlinks=False)
     except FileNotFoundError:
@@ -145,7 +145,7 @@ def keep_previous(path: Path, backup: Path) -> None:
 
 
 def _link(path: Path, link: Path) -> bool:
-    """Give a file a second name, unless it has one already, or the file system has no hard links."""
+    """Give a file a second name. Return False if it has one already, or the file system has no hard links."""
     try:
         if os.stat(path, follow_symlinks=False).st_nlink > 1:
             return False  # a change of this file would change somebody else's file

@@ -14,7 +14,7 @@ from checkpoint_store.errors import StorageFullError, StorageUnavailableError
 from checkpoint_store.system.descriptors import shortage
 from checkpoint_store.system.guarded_open import NEW
 from checkpoint_store.system.log import log
-from checkpoint_store.system.ownership import give
+from checkpoint_store.system.ownership import match_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ PRIVATE: Final = 0o600
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _TEMPORARY: Final = ".tmp-"
 _RANDOM_BYTES: Final = 6
-_TEMPORARY_MARK: Final = re.compile(rf"{re.escape(_TEMPORARY)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}(-wal|-shm|-journal)?$")
+_TEMPORARY_MARK: Final = re.compile(rf"{re.escape(_TEMPORARY)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}(-[a-z]+)?$")
 _NAME_BYTES_MAX: Final = 255
 """The longest name of a file on most file systems."""
 _SIBLING_BYTES_MAX: Final = 8
@@ -36,8 +36,8 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f"{_beginning(path.name)}{_TEMPORARY}{os.urandom(_RANDOM_BYTES).hex()}")
 
 
-def place_of(path: Path) -> Path:
-    """Return the path that a temporary file is to have in the end; any other path as it is."""
+def final_path(path: Path) -> Path:
+    """Return the path that a temporary file gets once it is whole; any other path as it is."""
     name = path.name
     while mark := _TEMPORARY_MARK.search(name):
         name = name[: mark.start()]
@@ -64,7 +64,7 @@ def create_private(path: Path, *, like: Path | None = None) -> None:
     descriptor = os.open(path, NEW, PRIVATE)
     try:
         try:
-            give(descriptor, like)
+            match_owner(descriptor, like)
         finally:
             os.close(descriptor)
         sync_folder(path.parent)
@@ -156,7 +156,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnavailableError:
     """Return the library's error for an OSError. It names the final path of a temporary file."""
-    path = place_of(path)
+    path = final_path(path)
     reason = shortage(error.errno) or error.strerror or str(error)
     if error.errno in FULL:
         return StorageFullError(path, reason, free_bytes(path))

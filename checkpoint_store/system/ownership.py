@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def give(made: int | Path, like: Path | None) -> None:
-    """As root, give a file that was just made to the owner of ``like``, if ``like`` exists.
+def match_owner(made: int | Path, like: Path | None) -> None:
+    """Give a new file the owner of the file ``like``, if that file exists and the process is root.
 
     Args:
-        made: the file, as its descriptor or its path. A symlink is not followed.
-        like: the file whose owner becomes the owner. None: the owner stays.
+        made: the new file, as its descriptor or its path. A symlink is not followed.
+        like: the file whose owner becomes the owner of the new file. None: the owner stays.
     """
     if like is None or os.name == "nt" or os.geteuid() != 0:
         return

@@ -1,4 +1,4 @@
-"""The processes of this machine that have a file open or locked, and whether they were stopped, as /proc shows it.
+"""The processes of this machine that have a file open or locked, and whether they were stopped, as /proc shows them.
 
 /proc does not show processes of other users and of other containers. So nothing is decided by this module: it only
 names processes in a message.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _UNIFIED: Final = (_CGROUPS, _CGROUPS / "unified")
-"""Where the second version of cgroups is mounted: alone, or beside the first one."""
+"""The mount points of cgroups version 2, if it is mounted alone, and if version 1 is mounted beside it."""
 _STOPPED: Final = frozenset("Tt")
 """Stopped by a signal, or by a debugger (man 5 proc)."""
 
@@ -82,9 +82,9 @@ def _writers(paths: Iterable[Path]) -> set[int]:
     pids = set()
     with suppress(OSError, ValueError):
         for line in (_PROC / "locks").read_text().splitlines():
-            words = line.split()
-            if words[1] != "->" and words[3] == "WRITE" and words[5].rpartition(":")[2] in inodes:
-                pids.add(int(words[4]))
+            _, kind, _, access, pid, file, *_ = line.split()  # kind is "->" for a process that waits for the lock
+            if kind != "->" and access == "WRITE" and file.rpartition(":")[2] in inodes:
+                pids.add(int(pid))
     return pids
 
 
@@ -95,24 +95,30 @@ def _described(pid: int) -> str:
         name = (_PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()
     process = f"process {pid} ({name})" if name.isprintable() and name else f"process {pid}"
     pause = _pause_of(pid)
-    return f"{process}, which {pause[0]}," if pause else process
+    return process if pause is None else f"{process}, which {pause.cause},"
 
 
 def _advice(pid: int) -> str | None:
     pause = _pause_of(pid)
-    return pause and (
-        f"{pause[1]}, or end it (kill -9 {pid}): what it has recorded is safe, and the chunks in its hand are in doubt."
-    )
+    return None if pause is None else f"{pause.remedy}, or end it (kill -9 {pid})."
 
 
-def _pause_of(pid: int) -> tuple[str, str] | None:
-    """Return what stopped a process, and how to let it go on; None if it was not stopped."""
+class _Pause(NamedTuple):
+    """The reason why a process does not run, as the words of a message."""
+
+    cause: str
+    remedy: str
+
+
+def _pause_of(pid: int) -> _Pause | None:
+    """Return what stopped a process; None if it was not stopped."""
     with suppress(OSError):
         status = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
         if status.rpartition(") ")[2][:1] in _STOPPED:
-            return "was stopped (Ctrl-Z or SIGSTOP)", f"Let it go on (fg in its shell, or kill -CONT {pid})"
+            return _Pause("was stopped (Ctrl-Z or SIGSTOP)", f"Let it go on (fg in its shell, or kill -CONT {pid})")
     if _is_frozen(pid):
-        return "is paused with its container", f"Let the container of process {pid} go on (such as docker unpause)"
+        remedy = f"Let the container of process {pid} go on (such as docker unpause)"
+        return _Pause("is paused with its container", remedy)
     return None
 
 
@@ -123,7 +129,7 @@ def _is_frozen(pid: int) -> bool:
             if controllers == "freezer":
                 settings = [(_CGROUPS / controllers / path.lstrip("/") / "freezer.state", "FROZEN")]
             elif not controllers:
-                settings = [(place / path.lstrip("/") / "cgroup.events", "frozen 1") for place in _UNIFIED]
+                settings = [(mount / path.lstrip("/") / "cgroup.events", "frozen 1") for mount in _UNIFIED]
             else:
                 continue
             if any(_has_line(*setting) for setting in settings):

@@ -1,7 +1,8 @@
-"""A lock file that any number of processes hold together, or one process alone. The kernel frees it with its holder.
+"""A lock file that many holders share, or that one holder has alone. The kernel frees the lock when its holder dies.
 
-The lock belongs to the open file description (``flock``), not to the process: closing another descriptor of the file
-does not drop it, and two holders in one process are two holders. POSIX record locks have neither property.
+The lock is a ``flock``: it belongs to the open file description, and not to the process. If the process closes another
+descriptor of the file, the lock stays. Two holders in one process exclude each other as two processes do. POSIX record
+locks have neither property.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.system.files import PRIVATE, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.guarded_open import GUARDS
-from checkpoint_store.system.ownership import give
+from checkpoint_store.system.ownership import match_owner
 
 if sys.platform != "win32":
     import fcntl
@@ -27,19 +28,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL_SECONDS: Final = 0.02
-_NOT_OURS: Final = "it lies where the lock of a store belongs, and is not a regular file of ours; remove it"
+_NOT_OURS: Final = "its name is that of a lock file, and it is not a regular file of ours; remove it"
 
 
 class SharedLock(ForkAware):
-    """One holder of the lock file at ``path``. Safe to share between threads; a forked child holds nothing.
+    """A holder of the lock file at ``path``. Safe to share between threads; a forked child holds nothing.
 
-    On a platform without ``flock`` (Windows) every call succeeds and nothing is excluded: Windows itself refuses to
-    rename a file that is open.
+    On a platform without ``flock`` (Windows) every call succeeds and excludes nobody: Windows itself refuses to rename
+    a file that is open.
 
     Args:
         path: the lock file. It is never removed: whoever removes a lock file lets a second holder in.
-        create: create a missing file; otherwise a missing file locks nothing, which is no error.
-        like: root gives a file that it makes to the owner of this file.
+        create: create the lock file if it is missing. Otherwise a missing file locks nothing, which is no error.
+        like: root gives the lock file to the owner of this file.
     """
 
     def __init__(self, path: Path, *, create: bool, like: Path | None = None) -> None:
@@ -52,7 +53,7 @@ class SharedLock(ForkAware):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """Close the child's copy: unlocking it would drop the parent's lock, keeping it would outlive the parent."""
+        """After a fork, close the child's descriptor. Unlocking it would drop the lock of the parent."""
         self._mutex = threading.Lock()
         self._close()
 
@@ -120,7 +121,7 @@ class SharedLock(ForkAware):
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
             raise StoreTargetError(self.path, _NOT_OURS)
-        self._mend(file, status)
+        self._make_private(file, status)
         fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         with suppress(FileNotFoundError):
             at_path = os.stat(self.path, follow_symlinks=False)
@@ -139,14 +140,14 @@ class SharedLock(ForkAware):
             else:
                 return
 
-    def _mend(self, file: int, status: os.stat_result) -> None:
-        """Make the file private, and give it to the owner of the store. A file of another user stays as it is."""
+    def _make_private(self, file: int, status: os.stat_result) -> None:
+        """Make the file private, and give it to the owner of ``like``. A file of another user stays as it is."""
         if not self._create:
             return
         with suppress(OSError):
             if status.st_mode & 0o077:
                 os.fchmod(file, PRIVATE)
-        give(file, self._like)
+        match_owner(file, self._like)
 
     def _close(self) -> None:
         while self._files:

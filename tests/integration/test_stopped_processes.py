@@ -57,6 +57,7 @@ def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Ch
     assert f"was kept locked by process {holder.pid} (python" in said
     assert ", which was stopped (Ctrl-Z or SIGSTOP), for 0.2 s" in said
     assert f"kill -CONT {holder.pid}), or end it (kill -9 {holder.pid})" in said
+    assert "recorded is safe" in said
     os.kill(holder.pid, signal.SIGCONT)
     assert children.next_line(holder) == "outside"
     ask(tmp_path / "talks.db", inside)

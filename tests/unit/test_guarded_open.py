@@ -14,7 +14,7 @@ from checkpoint_store import StorageFullError, StorageUnavailableError
 from checkpoint_store.cli.run.output_log import open_to_append
 from checkpoint_store.storage import runner_lock
 from checkpoint_store.storage.connection.errors import translate
-from checkpoint_store.system.files import place_of, storage_error, temporary_path
+from checkpoint_store.system.files import final_path, storage_error, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW, open_regular
 
 PACKAGE = Path(checkpoint_store.__file__).parent
@@ -67,7 +67,7 @@ def test_an_error_names_what_a_temporary_file_was_to_become(tmp_path: Path, endi
     path = tmp_path / "talk.db"
     partial = temporary_path(temporary_path(path))
     partial = partial.with_name(partial.name + ending)
-    assert place_of(partial) == path
+    assert final_path(partial) == path
     full = storage_error(OSError(errno.ENOSPC, "No space left on device"), partial)
     assert isinstance(full, StorageFullError)
     assert full.path == str(path)
@@ -81,4 +81,4 @@ def test_an_error_names_what_a_temporary_file_was_to_become(tmp_path: Path, endi
 @pytest.mark.parametrize("name", ["talk.tmp-notes.db", "a.tmp-0123456789ab.txt", ".tmp-0123456789ab"])
 def test_a_name_of_ones_own_stays(tmp_path: Path, name: str) -> None:
     """A file whose name only looks like that of a temporary file is called by its name."""
-    assert place_of(tmp_path / name) == tmp_path / name
+    assert final_path(tmp_path / name) == tmp_path / name

@@ -20,7 +20,7 @@ from checkpoint_store.storage.connection import step_limit
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.existence import unavailable_reason
-from checkpoint_store.system.files import FULL, free_bytes, place_of
+from checkpoint_store.system.files import FULL, final_path, free_bytes
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
@@ -113,12 +113,12 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     if damage is not None:
         return StoreDamaged(path, damage)
     if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
-        return StorageFullError(place_of(path), reason, free_bytes(path))
+        return StorageFullError(final_path(path), reason, free_bytes(path))
     if isinstance(error, sqlite3.OperationalError):
         cause = shortage_now() if primary in _OPENING else None
         if cause is None and primary in _NOT_WRITTEN:
             cause = _why_not_written(path)
-        return StorageUnavailableError(place_of(path), f"{reason}: {cause}" if cause else reason)
+        return StorageUnavailableError(final_path(path), f"{reason}: {cause}" if cause else reason)
     return StoreDamaged(path, f"the database refused a statement: {reason}")
 
 
