@@ -1,4 +1,4 @@
-"""Amounts of money in results: where they stand, and how they are read."""
+"""Find and read amounts of money in results."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def number_in(text: str) -> int | float | None:
 
 
 def amount(value: Any) -> float | None:
-    """Return an amount of money: a finite number from 0, or a text that is one; None where it cannot be read."""
+    """Return an amount of money from a finite number of at least 0, or from its text; None for any other value."""
     if isinstance(value, str):
         value = number_in(value)
     kind = type(value)  # first, because isinstance with Real is slow
@@ -119,7 +119,7 @@ def values_at(result: object, field: str) -> list[Any]:
 
 
 def cost_in(value: object, cost: Cost) -> float | None:
-    """Return what a result in memory cost, whether or not it can be stored; None where that cannot be read."""
+    """Return the cost of a result in memory, even of a result that no store can keep; None if it cannot be read."""
     if not isinstance(cost, str):
         try:
             return amount(cost(value))
@@ -130,7 +130,7 @@ def cost_in(value: object, cost: Cost) -> float | None:
 
 
 def usual_cost_in(result: object) -> float | None:
-    """Return what a result cost where nobody says in which field that stands: in the first of the usual ones."""
+    """Return the cost of a result from the first of the usual fields that has an amount; None if none of them has."""
     costs = (cost_in(result, field) for field in _USUAL_COST_FIELDS)
     return next((cost for cost in costs if cost is not None), None)
 
@@ -154,19 +154,19 @@ _USAGE: Final = (
     ("input_tokens", "output_tokens"),
     ("prompt_tokens", "completion_tokens"),
 )
-"""Fields that say how many tokens a call used, in a result or in its ``usage``."""
+"""The fields of a result, or of its ``usage``, with the number of tokens that a call used."""
 
 
 def tokens_in(result: object) -> float | None:
-    """Return how many tokens a call used, as its result says; None if the result does not say."""
-    count = _tokens_said_by(result)
+    """Return the number of tokens that a call used, from its result; None if the result does not have it."""
+    count = _tokens_named_in(result)
     if count is None:
         usage = _field_of(result, "usage")
-        count = None if usage is None else _tokens_said_by(usage)
+        count = None if usage is None else _tokens_named_in(usage)
     return count
 
 
-def _tokens_said_by(holder: object) -> float | None:
+def _tokens_named_in(holder: object) -> float | None:
     for names in _USAGE:
         first = _field_of(holder, names[0])
         if first is None:

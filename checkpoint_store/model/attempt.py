@@ -1,4 +1,4 @@
-"""The try that is being made: the work on a chunk asks for its number and key, for a log line or for a service."""
+"""The current attempt: the function that works on a chunk reads its number and key, for a log line or a service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AttemptOutcome(StrEnum):
-    """What became of an attempt. A member equals its own text."""
+    """The outcome of an attempt. A member equals its own text."""
 
     RUNNING = "running"
     """It was claimed, and has not ended."""
@@ -24,7 +24,7 @@ class AttemptOutcome(StrEnum):
     FAILED = "failed"
     """It ended with an error."""
     ABANDONED = "abandoned"
-    """It never ended: its process died, or gave it up. Its chunk is in doubt, unless the chunk was completed since."""
+    """It never ended: its process died, or gave it up. Its chunk is in doubt, unless it was completed later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ class Attempt:
 
 
 _AtWork: TypeAlias = "tuple[Attempt, _AtWork | None]"
-"""An attempt whose work is being done, and the one whose work it is part of; None where there is none."""
+"""A current attempt, and the attempt whose work it is a part of; None for the latter if it is no part of other work."""
 _current: ContextVar[_AtWork | None] = ContextVar("checkpoint_store.model.attempt", default=None)
 _at_work: Final[dict[int, int]] = {}
-"""By thread: how many chunks it works on, one inside of the work on another, or as tasks of its event loop."""
+"""The number of chunks that each thread works on: nested ones, or tasks of its event loop. By thread identifier."""
 
 
 def jobs_worked_on_here() -> frozenset[str]:
-    """Return the jobs on whose chunks this task works: all of them, if a loop runs inside of the work of another."""
+    """Return the jobs on whose chunks this task works: a loop may run inside of the work of another loop."""
     at_work, jobs = _current.get(), set[str]()
     while at_work is not None:
         attempt, at_work = at_work
@@ -88,7 +88,7 @@ def threads_at_work() -> set[int]:
 
 
 def current_attempt() -> Attempt:
-    """Return the try that is being made. Call it in the function that ``map`` calls, in whichever thread or process.
+    """Return the current attempt. Call it in the function that ``map`` calls, in whichever thread or process.
 
     Raises:
         LookupError: no function that ``map`` called is running here.
@@ -102,8 +102,8 @@ def current_attempt() -> Attempt:
 def call_as(attempt: Attempt, fn: Callable[[Any], Any], chunk: Any) -> Any:
     """Call a function with a chunk, and let :func:`current_attempt` return the attempt in it.
 
-    What is set for the call is taken back here, and not in a function: an interrupt may come whenever one begins, and
-    would leave this thread at work for ever.
+    The ``finally`` blocks call no function of Python before the attempt is taken back: an interrupt may come whenever a
+    function begins, and would leave this thread at work for ever.
     """
     outer, thread = _current.get(), threading.get_ident()
     count = _at_work.get(thread, 0)

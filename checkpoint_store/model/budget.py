@@ -10,7 +10,7 @@ _ROUNDING: Final = 1e-9
 
 
 def in_work_max(priced: int) -> int:
-    """Return how many attempts may be in work over all runners once so many costs are known.
+    """Return how many attempts may be in work over all runners, once ``priced`` costs are known.
 
     The numbers are 1, 2, 2, 4, 4, 4, 4, 8 and so on. A cheap first chunk says little about the next chunks, so the
     number doubles each time that the costs of all attempts of the number before are known.
@@ -25,7 +25,7 @@ def fits(total: float, max_cost: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a job has spent at one moment, and what its attempts may still spend."""
+    """The money that a job has spent at one moment, and the money that its attempts may still spend."""
 
     spent: float
     """The costs of its results and its failed attempts."""

@@ -16,22 +16,22 @@ from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from checkpoint_store.model.codec.json_rules import _is_plain, name_of
+from checkpoint_store.model.codec.json_rules import is_plain, name_of
 
 _BYTES: Final = (bytes, bytearray, memoryview)
 _JSON: Final = (dict, list, tuple, int, float, type(None))
-_PLACES: Final = frozenset({"index", "chunk_index"})
-"""Fields of a chunk that say at which place it stands: an insertion before a chunk changes them, and not the chunk."""
+_POSITION_FIELDS: Final = frozenset({"index", "chunk_index"})
+"""Fields with the position of a chunk: an insertion before the chunk changes them, and not the content of the chunk."""
 _OLD_CONTENT: Final = ("text", "data", "content")
 _BIG: Final = 10**4300
 
 
 class NotIdentifiedError(Exception):
-    """Something in a chunk has no canonical form. ``place`` is where, within the chunk; ``reason`` says what it is."""
+    """A part of a chunk has no canonical form. ``path`` is the path to the part within the chunk."""
 
-    def __init__(self, place: str, reason: str) -> None:
-        self.place, self.reason = place, reason
-        super().__init__(place, reason)
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(path, reason)
 
 
 class Canonical(NamedTuple):
@@ -59,10 +59,10 @@ def canonical(content: object) -> Canonical:
         return Canonical(1, b"bytes\n" + bytes(content))
     fields = _fields_of(content)
     if fields is not None:
-        own = {name: value for name, value in fields.items() if name not in _PLACES}
+        own = {name: value for name, value in fields.items() if name not in _POSITION_FIELDS}
         return Canonical(2, b"fields\n" + _json_text(_Plain().of_fields(own, "")))
     if isinstance(content, _JSON):
-        if _is_plain(content, 0):
+        if is_plain(content, 0):
             try:
                 return Canonical(1, b"json\n" + _json_text(content))
             except ValueError:  # not a number, or one that is too large: say where
@@ -110,40 +110,40 @@ def _json_text(value: object) -> bytes:
 
 
 class _Plain:
-    """Makes plain JSON data of what may stand in a chunk, and knows whether anything had to be converted."""
+    """Turns the content of a chunk into plain JSON data, and notes whether it had to convert a value."""
 
     def __init__(self) -> None:
         self.has_converted = False
 
-    def of(self, value: Any, place: str) -> Any:
+    def of(self, value: Any, path: str) -> Any:
         try:
-            return self._of(value, place)
+            return self._of(value, path)
         except RecursionError:
             raise NotIdentifiedError("", "holds itself, or is nested too deeply") from None
 
-    def _of(self, value: Any, place: str) -> Any:
+    def _of(self, value: Any, path: str) -> Any:
         if value is None or isinstance(value, str | bool):
             return value
         if isinstance(value, int | float):
-            return _number(value, place)
+            return _number(value, path)
         if isinstance(value, dict):
-            return {_key(key, place): self._of(item, f"{place}[{key!r}]") for key, item in value.items()}
+            return {_key(key, path): self._of(item, f"{path}[{key!r}]") for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [self._of(item, f"{place}[{index}]") for index, item in enumerate(value)]
+            return [self._of(item, f"{path}[{index}]") for index, item in enumerate(value)]
         self.has_converted = True
         text = _text_of(value)
-        return self._of_other(value, place) if text is None else text
+        return self._of_other(value, path) if text is None else text
 
-    def _of_other(self, value: Any, place: str) -> Any:
+    def _of_other(self, value: Any, path: str) -> Any:
         fields = _fields_of(value)
         if fields is None and isinstance(value, Enum):
-            return self._of(value.value, place)
+            return self._of(value.value, path)
         if fields is None:
-            raise NotIdentifiedError(place, f"is of type {name_of(type(value))}")
-        return self.of_fields(fields, place)
+            raise NotIdentifiedError(path, f"is of type {name_of(type(value))}")
+        return self.of_fields(fields, path)
 
-    def of_fields(self, fields: dict[str, Any], place: str) -> dict[str, Any]:
-        return {name: self.of(value, f"{place}.{name}") for name, value in fields.items()}
+    def of_fields(self, fields: dict[str, Any], path: str) -> dict[str, Any]:
+        return {name: self.of(value, f"{path}.{name}") for name, value in fields.items()}
 
 
 def _text_of(value: Any) -> str | None:
@@ -154,18 +154,18 @@ def _text_of(value: Any) -> str | None:
     return value.as_posix() if isinstance(value, PurePath) else None
 
 
-def _number(value: int | float, place: str) -> int | float:  # noqa: PYI041 - an integer may be too large for a float
+def _number(value: int | float, path: str) -> int | float:  # noqa: PYI041 - an integer may be too large for a float
     if isinstance(value, int):
         if not -_BIG < value < _BIG:
-            raise NotIdentifiedError(place, "is an integer of more than 4,300 digits")
+            raise NotIdentifiedError(path, "is an integer of more than 4,300 digits")
     elif not isfinite(value):
-        raise NotIdentifiedError(place, f"is {value}, which JSON cannot hold")
+        raise NotIdentifiedError(path, f"is {value}, which JSON cannot hold")
     return value
 
 
-def _key(key: Any, place: str) -> str:
+def _key(key: Any, path: str) -> str:
     if not isinstance(key, str):
-        raise NotIdentifiedError(place, f"has the key {key!r:.60} of type {name_of(type(key))}, where JSON has text")
+        raise NotIdentifiedError(path, f"has the key {key!r:.60} of type {name_of(type(key))}, where JSON has text")
     return key
 
 

@@ -10,29 +10,29 @@ HANDLE_LENGTH_MAX: Final = 4096
 """The most characters of a handle: an id, or a URL."""
 
 
-def checked_handle(handle: object, place: str) -> str | None:
+def checked_handle(handle: object, owner: str) -> str | None:
     """Return a handle, checked; None stands for no handle.
 
     Args:
         handle: a text of 1 to 4,096 characters, without NUL; or None.
-        place: whose handle it is, for the error.
+        owner: the chunks that the handle belongs to, as words of the error.
 
     Raises:
-        InvalidArgumentError: it is something else; the error has the chunks and the value.
+        InvalidArgumentError: it is something else; the error names the chunks and the value.
     """
     if handle is None:
         return None
     if not isinstance(handle, str) or not handle.strip():
-        raise InvalidArgumentError("handle", handle, f"of {place} is no text (None clears a handle)")
+        raise InvalidArgumentError("handle", handle, f"of {owner} is no text (None clears a handle)")
     if len(handle) > HANDLE_LENGTH_MAX:
-        reason = f"of {place} has {len(handle):,} characters, more than {HANDLE_LENGTH_MAX:,}"
+        reason = f"of {owner} has {len(handle):,} characters, more than {HANDLE_LENGTH_MAX:,}"
         raise InvalidArgumentError("handle", handle, f"{reason}: keep such data in a file, and record its name")
     if "\0" in handle:
-        raise InvalidArgumentError("handle", handle, f"of {place} has a NUL, at which SQLite's shell stops")
+        raise InvalidArgumentError("handle", handle, f"of {owner} has a NUL, at which SQLite's shell stops")
     try:
         handle.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidArgumentError(
-            "handle", handle, f"of {place} has a lone surrogate, which UTF-8 cannot hold"
+            "handle", handle, f"of {owner} has a lone surrogate, which UTF-8 cannot hold"
         ) from None
     return str(handle)

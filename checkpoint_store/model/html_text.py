@@ -24,7 +24,7 @@ def text(value: str | None) -> str:
 
 
 def config(value: Mapping[str, Any]) -> str:
-    """Return a config as JSON, without secrets; what is too long is cut."""
+    """Return a config as JSON, without secrets; a long text is cut."""
     from checkpoint_store.model.codec.secrets import redact_secrets  # its patterns are for few callers
 
     message = describe(json.dumps(redact_secrets(value), ensure_ascii=False)) if value else ""
@@ -32,7 +32,7 @@ def config(value: Mapping[str, Any]) -> str:
 
 
 def bar(done: int, total: int) -> str:
-    """Return a bar that is full at ``total``; it is full, too, if ``total`` is 0."""
+    """Return a bar that is full at ``total``. The bar is also full if ``total`` is 0."""
     return f'<progress value="{done if total else 1}" max="{total or 1}"></progress>'
 
 

@@ -1,4 +1,4 @@
-"""What a job cost: the amounts that a budget, the commands and the view ``job_costs`` show."""
+"""The costs of a job, as a budget, the commands and the view ``job_costs`` show them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from checkpoint_store.model.budget import fits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCosts:
-    """What one job paid, and what other jobs paid for it. See :meth:`Job.costs`.
+    """The costs that one job paid, and those that other jobs paid for it. See :meth:`Job.costs`.
 
     Amounts are in the unit of the results' costs, added up over all runs and runners of the job.
     """
 
     cost: float | None
-    """What this job paid: results, failed tries and replaced results. A budget counts the same. None: nobody said."""
+    """The costs that this job paid: results, failed tries, replaced results. A budget counts these. None: unknown."""
     carried: float | None
-    """What other jobs paid for the results that this one carries, each once. None: no result has a cost."""
+    """The costs that other jobs paid for the results that this job carries, each once. None: no result has a cost."""
     failed_cost: float
     """The part of ``cost`` that tries without a result took."""
     replaced_cost: float
     """The part of ``cost`` that results took which were replaced since."""
     reserved_cost: float
-    """What tries in work may cost beside that, and tries in doubt whose chunks are not complete: what they reserved."""
+    """The reserved costs, beside ``cost``, of tries in work, and of tries in doubt whose chunks are not complete."""
     dearest_cost: float
     """The highest known cost of one try: what a budget reserves for the next. 0 where none is known."""
     unreadable_chunk: int | None

@@ -1,4 +1,4 @@
-"""What a caller calls each chunk: a text (a file name) or a whole number (a page), and how it is stored.
+"""The keys by which a caller names chunks: a text (a file name) or a whole number (a page), and their stored form.
 
 Keys are compared by their text, so that ``result_of("7")`` finds page 7. Each key comes back as it was given: so a text
 that looks like a number is stored in quotes. A file name in NFC and the same name in NFD are one key.

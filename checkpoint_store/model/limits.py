@@ -1,4 +1,4 @@
-"""Limits for values of any origin: an argument, a state file, a row of a store."""
+"""Limits for values from any source: an argument, a state file, a row of a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of a loop, for ``on_event``: one record for each thing that happens."""
+"""The events of a loop, which ``on_event`` gets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LoopEvent:
     """
 
     kind: EventKind
-    """What happened.
+    """The kind of the event.
 
     ``started``: a try at a chunk begins. The same try starts again where an executor broke, or never got to it.
     ``completed``: the chunk is complete, and its result durable (where another runner was first, that runner's result).
@@ -32,7 +32,7 @@ class LoopEvent:
     attempt: int | None = None
     """The number of the try, from 1, over all runs; None for ``paused``, and where a late result ends the loop."""
     cost: float | None = None
-    """What the try cost, as far as its result or its error says."""
+    """The cost of the try; None if neither its result nor its error has a cost."""
     seconds: float | None = None
     """How long the try took; None for ``started`` and ``paused``."""
     error: str | None = None

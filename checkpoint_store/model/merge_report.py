@@ -1,4 +1,4 @@
-"""The report of a merge: what the merge took from another store."""
+"""The report of a merge."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _INDICES_SHOWN_MAX: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobMerge:
-    """What a merge took of one job of the other store."""
+    """The report on one job of the other store."""
 
     job_id: str
-    """The job of this store that has it now: of the same plan, or a new one."""
+    """The job of this store that has the merged results: a job of the same plan, or a new job."""
     other_job_id: str
     """The job of the other store."""
     file_name: str
@@ -29,9 +29,9 @@ class JobMerge:
     is_new: bool = False
     """Whether this store had no job of that plan, and has one now."""
     added_chunks: int = 0
-    """Chunks that are left no longer: complete now and not before, or done again in the other store."""
+    """How many chunks the merge completed here. A chunk that was to be done again counts if the other store did so."""
     same_chunks: int = 0
-    """Chunks for which both stores have the same result."""
+    """How many chunks have the same result in both stores."""
     contradictions: tuple[int, ...] = ()
     """Chunks for which the stores have different results, ascending. This store keeps its own."""
     added_attempts: int = 0
@@ -59,7 +59,7 @@ class JobMerge:
 
 @dataclass(frozen=True, slots=True)
 class MergeReport:
-    """What a merge took from one other store, or state file."""
+    """The report on one other store, or on a state file."""
 
     path: Path
     """The other store, or the state file. It was read, and not changed."""

@@ -1,4 +1,4 @@
-"""Which chunk each result of a state belongs to."""
+"""Pair the results of a state with its chunks."""
 
 from __future__ import annotations
 

@@ -24,12 +24,12 @@ DIGEST_VERSION: Final = "1"
 _VALUE_LENGTH_MAX: Final = 80
 
 Fingerprint = Callable[[Any], Any]
-"""Turns a chunk into what identifies it: text, bytes, JSON data, a dataclass or a pydantic model."""
+"""A function that returns the identifying content of a chunk: text, bytes, JSON data, a dataclass or a model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What makes a result valid. ``chunks_digest`` is None where the chunks themselves are not at hand."""
+    """The facts that make a result valid. ``chunks_digest`` is None if only the number of chunks is known."""
 
     file_name: str
     total_chunks: int
@@ -115,7 +115,7 @@ def _not_a_chunk(error: NotIdentifiedError, by: Fingerprint | None, index: int |
     return InvalidArgumentError(
         "chunks",
         ...,
-        f"cannot be identified: {where}{error.place} {error.reason}. Text, bytes, JSON data, dataclasses and pydantic "
+        f"cannot be identified: {where}{error.path} {error.reason}. Text, bytes, JSON data, dataclasses and pydantic "
         "models can be (with dates, UUIDs, paths, enums and Decimals in them). Convert it, or give a fingerprint= "
         "function that returns what identifies a chunk",
     )
@@ -188,7 +188,7 @@ def _chunks_differ(old: Plan, new: Plan) -> bool:
 
 
 class _Absent(Enum):
-    """In place of the value of a config's key that the config does not have."""
+    """The value that stands for an absent key of a config."""
 
     KEY = "(absent)"
 

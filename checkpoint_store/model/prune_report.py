@@ -52,12 +52,12 @@ def prune_request(keep_last: object, older_than_days: object) -> PruneRequest:
 
 @dataclass(frozen=True, slots=True)
 class PruneReport:
-    """What a prune deletes; in a dry run: what it would delete."""
+    """The report of a prune: what it deleted, or in a dry run, what it would delete."""
 
     jobs: tuple[str, ...]
     """The ids of the jobs, the one opened last first."""
     attempts: int
-    """How many attempts: those of these jobs, and old ones at complete chunks of the others."""
+    """How many attempts: all of these jobs, and the old attempts at complete chunks of other jobs."""
     files: tuple[Path, ...]
     """The files: moved aside by a recovery or a restoring, backups, and a state file that shows one of the jobs."""
     bytes: int

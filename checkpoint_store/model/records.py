@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class JobStatus(StrEnum):
-    """Where a job stands. A member equals its own text."""
+    """The status of a job. A member equals its own text."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -28,14 +28,14 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job has come, without its results."""
+    """The progress of a job, without its results."""
 
     completed_chunks: int
     total_chunks: int
     started_at: datetime
     updated_at: datetime
     chunks_per_minute: float | None
-    """Over the time in which somebody worked on its last chunks; None until one was completed. Pauses do not count."""
+    """The rate over the time of work on the last chunks, without pauses; None until a chunk was completed."""
 
     @property
     def percent(self) -> float:
@@ -67,7 +67,7 @@ def chunks_text(count: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
-    """What a list of jobs shows of one of them, all of it as it was at one moment."""
+    """The facts about one job in a list of jobs, all of them at one moment."""
 
     job_id: str
     file_name: str
@@ -75,7 +75,7 @@ class JobSummary:
     model: str | None
     provider: str | None
     status: JobStatus
-    """As recorded; :attr:`shown_status` is what people are shown."""
+    """The recorded status. :attr:`shown_status` is the status for people."""
     is_active: bool
     """Whether a runner works on the job, in this process or in another one."""
     progress: Progress
@@ -246,18 +246,18 @@ class MapItem:
     index: int
     """0-based."""
     result: Any
-    """As ``Job.result(index)`` returns it."""
+    """The result, as ``Job.result(index)`` returns it."""
     key: str | int | None = None
     """The caller's key of the chunk, if the job was opened with a mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """What a run would do, before it does it. Nothing was written to find this out."""
+    """The prediction of a run. Making it writes nothing."""
 
     file_name: str
     job_id: str | None
-    """The job that would go on, grow, or is complete; None where a new one would begin, or none may."""
+    """The job that would go on, grow, or is complete; None if a new job would begin, or the run is refused."""
     action: Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
     """``complete``: nothing is left. ``extend`` lets a job grow, ``reuse`` and ``restart`` begin a new one, ``refuse``
     raises ``PlanChanged``."""

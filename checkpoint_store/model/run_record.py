@@ -1,4 +1,4 @@
-"""What one run of a loop did: a record for people, and the distribution of its times in bounded memory."""
+"""The record of one run of a loop, for people, and the distribution of its times in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LIMITS: Final = "limits"
 SERVICE: Final = "the service"
-"""``LIMITS`` and ``SERVICE`` are the reasons for which a loop waits although a place for a chunk is free."""
+"""``LIMITS`` and ``SERVICE`` are the reasons for which a loop starts no chunk although a worker is free."""
 _STEP: Final = 1.02
 """Times are counted in steps of two per cent."""
 _STEPS_PER_E: Final = 1 / math.log(_STEP)
@@ -24,7 +24,7 @@ _WAIT_SHOWN_SECONDS_MIN: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What one run of ``map`` or ``amap`` did, and why it ended, without the work of other runners."""
+    """The record of one run of ``map`` or ``amap``, without the work of other runners."""
 
     job_id: str
     started_at: str

@@ -7,12 +7,12 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from checkpoint_store.errors import StateFormatError, short_repr
-from checkpoint_store.model.clock import now
+from checkpoint_store.model.clock import in_text, now
 from checkpoint_store.model.codec.strict_json import read_json
 from checkpoint_store.model.frozen import frozen_list, thaw
 from checkpoint_store.model.pairing import chunk_of_each
@@ -36,12 +36,12 @@ PAIRED_BY_OWN_INDEX: Final = frozenset({"1.0", "1.1"})
 
 
 def in_utc(text: str) -> str:
-    """Return the time of a state as a store keeps it: text without an offset is a local time, as the plan's was."""
+    """Return the time of a state as a store keeps it. A text without an offset is a local time."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:
         return text
     try:
-        return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return in_text(moment)
     except (OverflowError, ValueError, OSError):  # at both ends of the calendar no local time is known
         return text + "Z"
 

@@ -157,7 +157,7 @@ def _indented(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).replace("\n", "\n  ")
 
 
-# -- reading less than the whole
+# -- reading a part
 
 
 class Glance(NamedTuple):

@@ -8,7 +8,7 @@ _MINUTE_SECONDS: Final = 60.0
 
 
 class TokenBucket:
-    """A bucket that fills evenly, from empty; what starts takes an amount out. Moments are monotonic seconds.
+    """A bucket that is empty at first and fills evenly; each start takes an amount out. Moments are monotonic seconds.
 
     The bucket holds no more than the largest amount that was asked for. So in any minute no more starts than
     ``per_minute`` and one such amount, and a program that is started again and again gains nothing by it.

@@ -1,4 +1,4 @@
-"""The rules for what a JSON value may hold; an error names the place of a value that breaks them."""
+"""The rules for what a JSON value may hold; an error has the path to the part that breaks them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 DEPTH_MAX: Final = 200
-"""How deep lists and objects may be nested (SQLite's own JSON functions stop at 2,000, some parsers far earlier)."""
+"""The most levels of nested lists and objects. SQLite's JSON functions stop at 2,000, some parsers far earlier."""
 INTEGER_DIGITS_MAX: Final = 4_300
 """Python itself refuses to read longer integers back from text."""
 
@@ -26,8 +26,8 @@ def check(value: object, name: str) -> None:
     _check(value, name, 0)
 
 
-def _is_plain(value: Any, depth: int) -> bool:
-    """Whether ``value`` is of plain types alone: only its numbers and texts can fail, and the encoder checks them."""
+def is_plain(value: Any, depth: int) -> bool:
+    """Return whether a value is of plain types alone. The encoder then checks the rest: its numbers and texts."""
     kind = type(value)
     if kind is dict:
         for key in value:
@@ -42,7 +42,7 @@ def _is_plain(value: Any, depth: int) -> bool:
         return False
     for item in items:
         kind = type(item)
-        if kind not in _LEAVES and not (kind in _COLLECTIONS and _is_plain(item, depth + 1)):
+        if kind not in _LEAVES and not (kind in _COLLECTIONS and is_plain(item, depth + 1)):
             return False
     return True
 

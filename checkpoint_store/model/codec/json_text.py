@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError, short_repr
-from checkpoint_store.model.codec.json_rules import _is_plain, check
+from checkpoint_store.model.codec.json_rules import check, is_plain
 from checkpoint_store.model.codec.round_trip import check_round_trip, is_typed
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def encode(value: object, *, name: str = "result") -> str:
         plain = value if type(value) is dict else to_json_value(value, name)  # what most results are: each call counts
     except RecursionError:
         raise InvalidResultError("holds itself, or is nested too deeply; flatten it", path=name) from None
-    if not _is_plain(plain, 0):
+    if not is_plain(plain, 0):
         check(plain, name)
     try:
         text = _text_of(plain)

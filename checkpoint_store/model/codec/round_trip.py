@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT: Final = "result"
-"""What the paths in errors begin with."""
+"""The beginning of the paths in errors."""
 
 
 def is_typed(value: object) -> bool:

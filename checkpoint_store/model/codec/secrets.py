@@ -123,8 +123,8 @@ _VALUE: Final = re.compile(
 
 def reject_secrets(value: Any, path: str = "config") -> None:
     """Raise :class:`SecretInConfig` for the first secret in a JSON value; the message does not repeat it."""
-    for place, reason in _secrets(value, path):
-        raise SecretInConfig(place, reason)
+    for secret_path, reason in _secrets(value, path):
+        raise SecretInConfig(secret_path, reason)
 
 
 def redact_secrets(value: Any) -> Any:
@@ -182,7 +182,7 @@ def _is_list_of_pairs(value: Any) -> bool:
 
 
 def _is_secret_pair(name: object, value: object) -> bool:
-    """Whether a name and a value that stand beside each other are a secret's; a glossary's words are not."""
+    """Whether a value is a secret that the text beside it names. The words of a glossary are no secrets."""
     is_named = isinstance(name, str) and " " not in name and isinstance(value, str) and not value.isalpha()
     return is_named and _is_secret_name(str(name), value)
 
@@ -283,7 +283,7 @@ def _is_secret_key(segments: list[str], value: object) -> bool:
 
 
 def _may_be_secret(value: object) -> bool:
-    """Whether a value could be one: a text that is no placeholder, or a collection that holds such a text."""
+    """Whether a value may be a secret: a text that is no placeholder, or a collection that holds such a text."""
     if isinstance(value, dict):
         return any(_may_be_secret(item) and not _is_pointer(key) for key, item in value.items())
     if isinstance(value, list | tuple):

@@ -24,7 +24,7 @@ def read_json(text: str | bytes) -> Any:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise StateFormatError(None, f"is not JSON: {error}") from error
     except _NoNumberError as error:
-        reason = f"holds {error}, which no state can keep, at {_place_of_number(decoded)}: write null or text there"
+        reason = f"holds {error}, which no state can keep, at {_path_of_number(decoded)}: write null or text there"
         raise StateFormatError(None, reason) from error
     except StateFormatError:
         raise
@@ -47,8 +47,8 @@ class _NoNumberError(Exception):
     """A number that no state can keep: NaN, Infinity, or one that is too large."""
 
 
-def _place_of_number(text: str) -> str:
-    """Return where in a JSON text the first number stands that no state can keep."""
+def _path_of_number(text: str) -> str:
+    """Return the path to the first number in a JSON text that no state can keep."""
     try:
         check(json.loads(text), "")
     except InvalidResultError as error:
