@@ -148,7 +148,7 @@ def restore_store(
 
 
 def _let_state_file_follow(path: Path, state_file: Path) -> None:
-    """The state file knows more than the backup: it must not be taken for what the store has lost."""
+    """Write the state file anew: the earlier one has more chunks than the backup, as after a loss of the store."""
     with suppress(FileNotFoundError):
         os.replace(state_file, state_backup(state_file))
     with CheckpointStore(path, state_file=None) as store:
@@ -167,7 +167,7 @@ def doctor(
     state_file: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], object] | None = None,
 ) -> list[Finding]:
-    """Return all that can be said of a store's health, without writing anything.
+    """Return all findings about the health of a store, without writing anything.
 
     ``on_progress`` is called with the number of jobs that were checked, and the number of all jobs.
 
@@ -182,12 +182,13 @@ def doctor(
 
 @dataclass(frozen=True, slots=True)
 class MigrationStatus:
-    """Which schema a store file has, and which this version of the library wants."""
+    """The schema of a store file, and the schema that this version of the library works with."""
 
     path: Path
     current: str | None
-    """None for an empty file."""
+    """The schema of the file; None for an empty file."""
     head: str
+    """The schema that this version of the library works with."""
     pending: tuple[str, ...]
     """The revisions that an upgrade would apply, oldest first."""
 

@@ -1,9 +1,10 @@
-"""The results in a state file. New results can be written behind them if the job still has all of them."""
+"""The results in a state file, by their keys. A file grows only while its job still has each of these results."""
 
 from __future__ import annotations
 
 from array import array
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -52,20 +53,21 @@ class FileResults(NamedTuple):
         checksum, count, new = 0, 0, list[Key]()
         for page in keys:
             for key in page:
-                if key[1] > self.number_max:
+                _, number, _ = key
+                if number > self.number_max:
                     new.append(key)
                 else:
                     checksum += hash(key)
                     count += 1
         if count != len(self.indices) or checksum != self.checksum:
             return None
-        return sorted(new, key=lambda key: key[1])
+        return sorted(new, key=itemgetter(1))
 
     def and_these(self, new: list[Key]) -> FileResults:
         """Return the results of this file with ``new`` results behind them; where they end is known once written."""
         return self._replace(
             indices=self.indices + array("q", [index for index, _, _ in new]),
-            number_max=new[-1][1] if new else self.number_max,
+            number_max=max([self.number_max, *[number for _, number, _ in new]]),
             checksum=self.checksum + sum(map(hash, new)),
         )
 

@@ -1,6 +1,6 @@
-"""A large state file that grows with its job: one writing costs about as many bytes as the new results have.
+"""A large state file that grows with its job: one writing costs about as many bytes as the new results.
 
-The state file and its ``.bak`` change places with each writing. The results that ``.bak`` lacks are written into
+Each writing exchanges the state file and its ``.bak``. The results that ``.bak`` lacks are written into
 ``.bak`` under a hidden name. Then ``.bak`` becomes the state file, and the state file becomes ``.bak``. Each result is
 written twice altogether, once into each file, however often the state file is written. A reader finds both files whole.
 """
@@ -41,7 +41,7 @@ _LEFT_TO_OTHERS_SECONDS: Final = 60.0
 _REWRITE_SECONDS_MIN: Final = 60.0
 """Wait this many seconds between two whole files while ``.bak`` cannot be extended. Each of them doubles the wait."""
 _FILES: Final = 2
-"""The number of files that change places: the state file and its ``.bak``."""
+"""The number of files that are exchanged: the state file and its ``.bak``."""
 
 
 def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
@@ -51,7 +51,7 @@ def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
 
 
 class _Written(NamedTuple):
-    """What this process knows of a file that it wrote: it is true while the file on the disk is still ``file``."""
+    """The content of a file that this process wrote. It is valid while the file on the disk is still ``file``."""
 
     file: Identity
     job: JobRecord
@@ -59,12 +59,12 @@ class _Written(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The outcome of :meth:`GrowingFile.bring_up`."""
+    """The outcome of :meth:`GrowingFile.update`."""
 
     is_written: bool
     """Whether the state file shows the job as it is now."""
-    besides_bytes: int
-    """How many bytes the next writing is expected to cost besides new results; 0 where only a try can tell."""
+    overhead_bytes: int
+    """The expected overhead of the next writing, in bytes; 0 if only a try can tell."""
 
 
 class GrowingFile:
@@ -94,12 +94,12 @@ class GrowingFile:
         """The state file that this process wrote last, whether or not its results are known; None for none."""
 
     def wrote(self) -> None:
-        """Note that this process wrote a whole state file without :meth:`bring_up`: its results are not known here."""
+        """Note that this process wrote a whole state file without :meth:`update`: its results are not known here."""
         self.forget()
         self._own = identity(self._path)
 
     def is_followed_by_another(self, moment: float) -> bool:
-        """Whether another process wrote the state file, first seen so less than a minute before ``moment``."""
+        """Whether another process wrote the state file: noticed here first, less than a minute before ``moment``."""
         present = identity(self._path)
         if present is None or self._own is None or self._own.is_before(present):
             return False
@@ -107,34 +107,34 @@ class GrowingFile:
             self._seen = present, moment
         return moment - self._seen[1] < _LEFT_TO_OTHERS_SECONDS
 
-    def bring_up(self, snapshot: JobSnapshot, besides_bytes_max: int | None) -> Outcome:
+    def update(self, snapshot: JobSnapshot, overhead_bytes_max: int | None) -> Outcome:
         """Let the state file show the job as the snapshot has it. What is written is durable when this returns.
 
         Args:
             snapshot: the job.
-            besides_bytes_max: where only a whole file can be written, and it has more bytes than these, it is written
-                only if it is one of the first two, or the wait since the last one is over. Results may stand in the
-                order in which they were recorded. None: the file is written now, in the order of the chunks.
+            overhead_bytes_max: the most overhead of this writing. A whole file that is larger is written only if it is
+                one of the first two, or the wait since the last one is over. Results may stand in the order in which
+                they were recorded. None: the file is written now, in the order of the chunks.
         """
-        is_exact = besides_bytes_max is None
+        is_exact = overhead_bytes_max is None
         if self._shows(snapshot, is_exact=is_exact):
-            return Outcome(is_written=True, besides_bytes=0)
+            return Outcome(is_written=True, overhead_bytes=0)
         before = self._before if self._knows_both(snapshot.job) else None
         new = None if before is None else before.results.new_keys(giving_turns(snapshot.result_keys()))
         if before is not None and new is not None:
-            besides_bytes = self._extend(snapshot, before, new, is_exact=is_exact)
-            if besides_bytes is not None:
+            overhead_bytes = self._extend(snapshot, before, new, is_exact=is_exact)
+            if overhead_bytes is not None:
                 self._replaced, self._patience_seconds = 0, _REWRITE_SECONDS_MIN
-                return Outcome(is_written=True, besides_bytes=besides_bytes)
-        if besides_bytes_max is not None and not self._may_replace(besides_bytes_max):
-            return Outcome(is_written=False, besides_bytes=0)
+                return Outcome(is_written=True, overhead_bytes=overhead_bytes)
+        if overhead_bytes_max is not None and not self._may_replace(overhead_bytes_max):
+            return Outcome(is_written=False, overhead_bytes=0)
         self._replace(snapshot)
-        return Outcome(is_written=True, besides_bytes=0)
+        return Outcome(is_written=True, overhead_bytes=0)
 
-    def _may_replace(self, besides_bytes_max: int) -> bool:
+    def _may_replace(self, overhead_bytes_max: int) -> bool:
         """Whether a whole file may be written while the job runs; if so, count it."""
         lacks_one = (self._newest is None or self._before is None) and self._replaced < _FILES
-        is_paid_for = self._newest is not None and self._newest.file.size_bytes <= besides_bytes_max
+        is_paid_for = self._newest is not None and self._newest.file.size_bytes <= overhead_bytes_max
         moment = time.monotonic()
         if not lacks_one and not is_paid_for and moment < self._patient_until:
             return False
@@ -162,9 +162,9 @@ class GrowingFile:
     def _extend(self, snapshot: JobSnapshot, before: _Written, new: list[Key], *, is_exact: bool) -> int | None:
         """Write what ``.bak`` lacks into ``.bak``, and exchange it with the state file. Durable when this returns.
 
-        Returns how many bytes were written besides new results. None if nothing was written: another program has
-        ``.bak`` open, ``.bak`` has no room for the longer list of chunks, or ``is_exact`` asks for the order of the
-        chunks, and the new results would stand out of it.
+        Returns the overhead in bytes. None if nothing was written: another program has ``.bak`` open, ``.bak`` has no
+        room for the longer list of chunks, or ``is_exact`` asks for the order of the chunks, and the new results would
+        break it.
         """
         newest, results = self._newest, before.results.and_these(new)
         if is_exact and not results.is_in_order:
@@ -179,7 +179,7 @@ class GrowingFile:
             return None
         for file in under_way.written:
             written = _Written(file, snapshot.job, results._replace(end_bytes=end_bytes))
-            self._own, self._newest, self._before = file, written, self._behind([newest])
+            self._own, self._newest, self._before = file, written, self._written_in_backup([newest])
         return under_way.rewriting.written_bytes - (end_bytes - before.results.end_bytes)
 
     def _write_into(self, file: Rewriting, snapshot: JobSnapshot, old: FileResults, now: FileResults) -> int:
@@ -223,10 +223,10 @@ class GrowingFile:
         results = all_results(snapshot, head_bytes, size_bytes - len(tail.encode()))
         self._own = identity(self._path)
         self._newest = None if self._own is None else _Written(self._own, snapshot.job, results)
-        self._before = self._behind(earlier)
+        self._before = self._written_in_backup(earlier)
 
-    def _behind(self, earlier: Iterable[_Written | None]) -> _Written | None:
-        """Return which of the files that were as this process wrote them is ``.bak`` now; None for none."""
+    def _written_in_backup(self, earlier: Iterable[_Written | None]) -> _Written | None:
+        """Return the content of ``.bak``, if ``.bak`` is one of these earlier files of this process; otherwise None."""
         in_backup = identity(self._backup)
         if in_backup is None:
             return None

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 class Action(Enum):
-    """What opening does with the state file."""
+    """The action of an opening on the state file."""
 
     LEAVE = "leave the state file as it is"
     REMOVE = "remove the state file: it shows a job that was deleted"
@@ -57,7 +57,7 @@ class Action(Enum):
 
 
 class Situation(NamedTuple):
-    """What is known at opening of a store and its state file."""
+    """The facts about a store and its state file at opening."""
 
     is_new: bool
     """Whether there was neither a store file nor a backup of one before this opening."""
@@ -127,18 +127,18 @@ def import_at_opening(
     for_new_store: ImportableState | None,
     save: Callable[[ProcessingState], object],
 ) -> str | None:
-    """Import what the state file knows and the store does not; durable when this returns.
+    """Import the results that the state file has and the store lacks; durable when this returns.
 
     Args:
         database: the open store.
         state_file: the state file of the store.
-        for_new_store: what :func:`state_for_new_store` returned before the store was created. It counts only while
-            the store has no job: this opening may have recovered one, or another process may have imported it.
+        for_new_store: the state from :func:`state_for_new_store` before the store was created. It counts only while
+            the store has no job: this opening may have recovered a job, or another process may have imported it.
         save: stores a state. It adds what the store lacks, and raises ChunkAlreadyCompleted where the store has
             another result.
 
     Returns:
-        What to warn of: the store knew less than the state file, or the state file was torn. None for nothing.
+        A warning: the store knew less than the state file, or the state file was torn. None: nothing to warn of.
 
     Raises:
         StoreDamaged: the state file was written later than the store, and has another result for a chunk.
@@ -151,7 +151,7 @@ def import_at_opening(
     if facts.has_jobs(database):  # also where the store was missing: it was made anew from the copies since that look
         if state_file.path not in readable:
             return None
-        return _import_what_is_ahead(database, state_file, save)
+        return _import_if_ahead(database, state_file, save)
     importable = for_new_store or first_sound(database.path, *readable)
     state, was_redacted = without_secrets(importable.state)
     situation = Situation(
@@ -166,7 +166,7 @@ def import_at_opening(
     if action is Action.REMOVE:
         _remove(state_file, state.job_id)
         return None
-    # What is torn may end with a result that its backup has not.
+    # A torn state file may end with a result that its backup lacks.
     aside = None if importable.torn is None else state_file.move_aside()
     save(state)
     if was_redacted:
@@ -176,13 +176,12 @@ def import_at_opening(
     return _notice(database, state_file, state.job_id, situation) if action is Action.IMPORT_AND_WARN else None
 
 
-def _import_what_is_ahead(
+def _import_if_ahead(
     database: Database, state_file: StateFile, save: Callable[[ProcessingState], object]
 ) -> str | None:
     """Import the state file into a store that has jobs, where :func:`decide` says so. Durable when this returns.
 
-    Returns what to warn of; None for nothing. The whole state file is read only if its beginning and its end call for
-    that.
+    Returns a warning, or None. The whole state file is read only if its beginning and its end call for it.
     """
     seen = glance(state_file.path) or _glance_of_whole(state_file.path)
     if seen is None:
@@ -208,7 +207,7 @@ def _import_what_is_ahead(
 
 
 def _glance_of_whole(path: Path) -> Glance | None:
-    """Return what a state file of another layout says: a program wrote it that knows of no store, or a person."""
+    """Return the facts of a state file of another layout: an early version without a store, or a person, wrote it."""
     with suppress(CheckpointStoreError):  # torn, or no state
         state = read_state(path)
         return Glance(state.job_id, len(state.completed_chunks), in_utc(state.updated_at))
@@ -242,10 +241,10 @@ def _remove(state_file: StateFile, job_id: str) -> None:
 
 def _notice_of_torn(importable: ImportableState, state_file: StateFile, aside: Path) -> str:
     chunks = counted(len(importable.state.completed_chunks), "completed chunk")
+    added, cut_off = _with(importable.added), _without(importable.cut_off)
     notice = (
-        f"{importable.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in"
-        f"{_with(importable.added)}: {chunks} of job {importable.state.job_id}.{_without(importable.behind)} Look into "
-        f"{aside.name} for a result that is missing"
+        f"{importable.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in{added}: {chunks} "
+        f"of job {importable.state.job_id}.{cut_off} Look into {aside.name} for a result that is missing"
     )
     log.warning("%s", notice)
     return notice
@@ -255,10 +254,10 @@ def _with(added: Sequence[int]) -> str:
     return f", with {counted(len(added), 'result')} that only the torn file has" if added else ""
 
 
-def _without(behind: Sequence[int]) -> str:
-    if not behind:
+def _without(cut_off: Sequence[int]) -> str:
+    if not cut_off:
         return ""
-    chunks = f"{counted(len(behind), 'chunk')} ({few(behind)})"
+    chunks = f"{counted(len(cut_off), 'chunk')} ({few(cut_off)})"
     return f" The results of {chunks} stood behind the tear: they are done again."
 
 

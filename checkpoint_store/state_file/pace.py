@@ -1,7 +1,7 @@
-"""How often a state file may be written while its job runs: within a share of the time, and of the bytes.
+"""The pace of a state file while its job runs: its writings keep within a share of the time, and of the bytes.
 
-A small file is written whole after each chunk. A large file is extended: one writing costs the new results, and besides
-them mainly the list of the chunks. Where a file cannot be extended, one writing costs the whole file.
+A small file is written whole after each chunk. A large file is extended: one writing costs the new results, and as
+overhead mainly the list of the chunks. If a file cannot be extended, the overhead is the whole file.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _LARGE_SECONDS_MIN: Final = 5.0
 """Wait this many seconds between two writings of a large file, unless its new results are as large as the file."""
 _STOPPED_SECONDS_MIN: Final = 1.0
 _STOPPED_FACTOR: Final = 10.0
-"""A writing of more seconds than both, this many or this factor of the last, was stopped on the way (Ctrl-Z)."""
-_BESIDES_SHARE: Final = 1 / 8
-"""Write a large file once it costs, besides new results, at most this share of the bytes of the new results."""
-_BESIDES_BYTES_PER_SECOND: Final = 512
-"""Write a large file once it costs, besides new results, at most this many bytes per second since the last writing."""
+"""A process was stopped (Ctrl-Z) during a writing of more than this many seconds, and this factor of the last one."""
+_OVERHEAD_SHARE_MAX: Final = 1 / 8
+"""Write a large file once the overhead is at most this share of the bytes of the new results."""
+_OVERHEAD_BYTES_PER_SECOND_MAX: Final = 512
+"""Write a large file once the overhead is at most this many bytes for each second since the last writing."""
 _SWITCH_SECONDS: Final = 60.0
-"""Where several jobs share the state file, show one job for at least this many seconds before another one."""
+"""If jobs share the state file, show a job for at least this many seconds before another job."""
 
 
 class WritingPace:
-    """When to write the state file next. For one thread at a time: a race may add a writing, or delay one."""
+    """The schedule of writing a state file. For one thread at a time: a race may add a writing, or delay one."""
 
     def __init__(self) -> None:
         self._credit = _WRITING_CREDIT_SECONDS
@@ -44,8 +44,8 @@ class WritingPace:
         """The size of the file when it was written last."""
         self._grown = 0
         """How many bytes of results were recorded since the file was written last."""
-        self._besides = 0
-        """How many bytes the next writing is expected to cost besides new results."""
+        self._overhead_bytes = 0
+        """The expected overhead of the next writing."""
 
     @property
     def is_large(self) -> bool:
@@ -71,33 +71,33 @@ class WritingPace:
         if self.has_doubled:
             return True
         is_early = moment - self._wrote_at < _LARGE_SECONDS_MIN
-        return not is_early and self._besides <= self.besides_bytes_max(job_id, moment)
+        return not is_early and self._overhead_bytes <= self.overhead_bytes_max(job_id, moment)
 
-    def besides_bytes_max(self, job_id: str, moment: float) -> int:
-        """Return how many bytes a writing may cost now besides new results."""
+    def overhead_bytes_max(self, job_id: str, moment: float) -> int:
+        """Return the most overhead that a writing may have now, in bytes."""
         if self.has_doubled or job_id != self._shown_job_id:
             return sys.maxsize
-        return int(max(self._grown * _BESIDES_SHARE, (moment - self._wrote_at) * _BESIDES_BYTES_PER_SECOND))
+        return int(max(self._grown * _OVERHEAD_SHARE_MAX, (moment - self._wrote_at) * _OVERHEAD_BYTES_PER_SECOND_MAX))
 
-    def wrote(self, job_id: str, size_bytes: int, besides_bytes: int) -> None:
-        """Note that the file shows this job now, how large it is, and what that cost besides new results."""
+    def wrote(self, job_id: str, size_bytes: int, overhead_bytes: int) -> None:
+        """Note that the file shows this job now, with its size and the overhead of the writing."""
         self._wrote_at = time.monotonic()
         if job_id != self._shown_job_id:
             self._switched_at = self._wrote_at
-        self._shown_job_id, self.size_bytes, self._grown, self._besides = job_id, size_bytes, 0, besides_bytes
+        self._shown_job_id, self.size_bytes, self._grown, self._overhead_bytes = job_id, size_bytes, 0, overhead_bytes
 
     def put_off(self, moment: float) -> None:
         """Note that the file was due at ``moment`` and was not written: it is due again some seconds later.
 
         Only the next try can tell what the file costs then, for example because ``.bak`` is no longer read.
         """
-        self._looked_at, self._besides = moment, 0
+        self._looked_at, self._overhead_bytes = moment, 0
 
     def spent(self, started: float, ended: float) -> None:
         """Count the time that writing took, whether or not it succeeded."""
         most = max(_WRITING_CREDIT_SECONDS, self._cost)
         saved = min(most, self._credit + (started - self._counted_at) * _WRITING_TIME_SHARE)
-        # What a stopped process did not use is no cost. A disk that is so slow from now on is believed step by step.
+        # The time of a stopped process is no cost. If a disk has really become so slow, the cost follows step by step.
         self._cost = min(ended - started, max(_STOPPED_SECONDS_MIN, _STOPPED_FACTOR * self._cost))
         self._counted_at = started
         self._credit = saved - self._cost

@@ -51,9 +51,9 @@ def refuse_own(path: Path, store: Path) -> None:
 
 
 def refuse_planted_state(path: Path) -> None:
-    """Raise :class:`StoreTargetError` where something else than a file has the name of a store's state file.
+    """Raise :class:`StoreTargetError` if a symlink, a folder or a pipe has the name of a store's state file.
 
-    A symlink would lead to somebody else's file, and be replaced by the next export.
+    A symlink may lead to the file of another user, and the next export would replace it.
     """
     if path.is_symlink():
         raise StoreTargetError(path, "it is a symlink, and not a regular file; a state file is one")
@@ -120,7 +120,7 @@ def _begins_otherwise(start: bytes) -> bool:
 
 
 def holds_something_else(path: Path) -> bool:
-    """Whether there is a file at ``path`` that is no state file, not even a torn one; False if it cannot be read."""
+    """Whether the file at ``path`` is no state file, not even a torn one; False if it is missing or cannot be read."""
     with suppress(OSError):
         descriptor = open_regular(path, os.O_RDONLY)  # the built-in open() is gone while the interpreter ends
         try:
@@ -152,7 +152,7 @@ completed chunks, twice, is read besides."""
 
 
 def glance(path: Path) -> state_text.Glance | None:
-    """Return what the beginning and the end of a state file say.
+    """Return the facts in the beginning and the end of a state file.
 
     None if the file cannot be read, or this version does not write files of this layout.
     """
@@ -185,7 +185,7 @@ def _head(file: BinaryIO) -> state_text.Head | None:
 
 
 def _head_of_whole(path: Path) -> state_text.Head | None:
-    """Return what a state file says before its results.
+    """Return the facts before the results of a state file.
 
     None if the file cannot be read or was cut off, or this version does not write files of this layout.
     """
@@ -231,16 +231,16 @@ class ImportableState(NamedTuple):
     """Why the state file could not be read. Its ``.bak`` was read in its place. None if the state file was read."""
     added: Sequence[int] = ()
     """The chunks whose results only the torn state file had, before its tear."""
-    behind: Sequence[int] = ()
+    cut_off: Sequence[int] = ()
     """The chunks that only the torn state file calls completed, and whose results stood behind its tear."""
 
 
 def first_sound(store: Path, *paths: Path) -> ImportableState:
-    """Return the state in the first of these files that is not torn, and what the torn ones before it have besides.
+    """Return the state in the first of these files that is not torn, with the results that only a torn file has.
 
     Raises:
-        StateFormatError: a file is whole, and no state: the error names the entry that a person can mend. An older
-            state in its place would lose what is new in it. Or all files are torn: the error is that of the first one.
+        StateFormatError: a file is whole, and no state: the error names the entry that a person can mend, because an
+            older state would lose the newest results. Or all files are torn: the error is that of the first file.
         StoreTargetError: there is no such file.
     """
     torn: StateFormatError | None = None
@@ -249,8 +249,8 @@ def first_sound(store: Path, *paths: Path) -> ImportableState:
             state = read_state(path)
             if torn is None:
                 return ImportableState(state, None)
-            filled, added, behind = completed_from(paths[0], state)
-            return ImportableState(filled, torn, added, behind)
+            filled, added, cut_off = completed_from(paths[0], state)
+            return ImportableState(filled, torn, added, cut_off)
         except StateFormatError as error:
             if not _is_no_json(path):
                 remedy = "Nothing was changed: mend that by hand, and open it again"

@@ -34,7 +34,7 @@ _PAGE_RESULTS: Final = 256
 
 
 def known_text(known: Known) -> Iterator[str]:
-    """Yield the text of a job's state from what is known of it. The store is not read; the text is the same."""
+    """Yield the text of a job's state from its known content, without reading the store. The text is the same."""
     state, texts = known.state, known.texts or ()
     results = (texts[at : at + _PAGE_RESULTS] for at in range(0, len(texts), _PAGE_RESULTS))
     indices = _one_page(state.result_indices)
@@ -46,7 +46,7 @@ def _one_page(indices: Sequence[int]) -> Sequence[Sequence[int]]:
 
 
 class StateFile(ForkAware):
-    """The state file of a store: what it shows, and when it may be written again."""
+    """The state file of a store. It follows the current job at its pace, and becomes exact on demand."""
 
     def __init__(self, storage: Storage, path: Path, lock: Path, *, lock_timeout_seconds: float) -> None:
         self.path = path
@@ -57,9 +57,10 @@ class StateFile(ForkAware):
         self._growing = GrowingFile(path, self.backup, storage.path)
         self.forget_in_child()
         watch(self)
-        self._behind: str | None = None
-        self._is_unwritten = False
-        """Whether the log says that the file could not be written, and it was not written since."""
+        self._unwritten_job_id: str | None = None
+        """The job that has changed since the last writing; None if the file is not behind."""
+        self._is_failure_logged = False
+        """Whether the log has the failure of a writing, and no writing has succeeded since."""
         self._pace = WritingPace()
         self.keeps_previous = False
         """Whether ``.bak`` stays when a job ends."""
@@ -78,7 +79,7 @@ class StateFile(ForkAware):
 
     def follow(self, job_id: str, moment: float, size_bytes: int) -> None:
         """Write the file if its pace allows. Results of ``size_bytes`` were recorded for this job at ``moment``."""
-        self._behind = job_id
+        self._unwritten_job_id = job_id
         if not self._pace.is_due(job_id, moment, size_bytes):
             return
         taken: list[bool] = []
@@ -91,27 +92,27 @@ class StateFile(ForkAware):
                 except StoreBusy:
                     log.debug("%s is written later: another process holds its lock", self.path)
                 except Exception as error:  # out of descriptors, or of memory
-                    self._say_unwritten(error)
+                    self._log_failure(error)
         finally:
             if taken:
                 self._busy.release()
 
     def note_change(self, job_id: str) -> None:
         """Note that the job changed. :meth:`write_if_behind` writes the file."""
-        self._behind = job_id
+        self._unwritten_job_id = job_id
 
     def _write_as_paced(self, job_id: str, moment: float) -> None:
         is_left_to_others = self._pace.is_large and not self._pace.has_doubled
         if is_left_to_others and self._growing.is_followed_by_another(moment):
             self._pace.put_off(moment)
         else:
-            self._write(job_id, 0.0, besides_bytes_max=self._pace.besides_bytes_max(job_id, moment))
+            self._write(job_id, 0.0, overhead_bytes_max=self._pace.overhead_bytes_max(job_id, moment))
 
-    def _say_unwritten(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         """Log that the file could not be written. The next line follows only after a writing has succeeded."""
-        if not self._is_unwritten:
+        if not self._is_failure_logged:
             log.warning("%s could not be written, and is written later: %s", self.path, error)
-        self._is_unwritten = True
+        self._is_failure_logged = True
 
     def write(self, job_id: str, known: Known | None = None) -> Path:
         """Write the file as the job is now. Exact and durable when this returns.
@@ -126,39 +127,39 @@ class StateFile(ForkAware):
 
     def write_if_behind(self) -> None:
         """Write the file if the job has changed since the last writing. Exact and durable when this returns."""
-        if self._behind is not None:
-            job_id = self._behind
+        if self._unwritten_job_id is not None:
+            job_id = self._unwritten_job_id
             try:
                 self.write(job_id)
             except JobNotFound:
                 log.info("job %s was deleted by another process, with its state file: not written", job_id)
 
     def _write(
-        self, job_id: str, timeout_seconds: float, known: Known | None = None, *, besides_bytes_max: int | None = None
+        self, job_id: str, timeout_seconds: float, known: Known | None = None, *, overhead_bytes_max: int | None = None
     ) -> None:
-        """Write the file as the job is now; ``besides_bytes_max`` as in :meth:`GrowingFile.bring_up`.
+        """Write the file as the job is now; ``overhead_bytes_max`` as in :meth:`GrowingFile.update`.
 
         Durable when this returns, unless that limit put the writing off: :meth:`write_if_behind` makes up for it.
         """
         started = time.monotonic()
-        self._behind = job_id
+        self._unwritten_job_id = job_id
         try:
             with storage_errors(self.path), file_lock(self._lock, timeout_seconds, like=self._storage.path):
                 sweep(self.path)
                 sweep(self.backup)
-                self._keep_something_else()
-                self._behind = None
+                self._move_foreign_file_aside()
+                self._unwritten_job_id = None
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
-                    outcome = self._bring_up(job_id, known, besides_bytes_max)
+                    outcome = self._update(job_id, known, overhead_bytes_max)
                 except BaseException:
-                    self._behind = job_id
+                    self._unwritten_job_id = job_id
                     raise
-                self._is_unwritten = False
+                self._is_failure_logged = False
                 if outcome.is_written:
-                    self._pace.wrote(job_id, self.path.stat().st_size, outcome.besides_bytes)
+                    self._pace.wrote(job_id, self.path.stat().st_size, outcome.overhead_bytes)
                 else:
-                    self._behind = job_id
+                    self._unwritten_job_id = job_id
                     self._pace.put_off(started)
         finally:
             self._pace.spent(started, time.monotonic())
@@ -170,23 +171,23 @@ class StateFile(ForkAware):
             self.path.rename(aside)
         return aside
 
-    def _keep_something_else(self) -> None:
-        """Move a file away that is no state file. The next opening would refuse it as ``.bak``."""
+    def _move_foreign_file_aside(self) -> None:
+        """Move a file aside that is no state file. As ``.bak`` it would make the next opening fail."""
         if holds_something_else(self.path):
             aside = moved_aside(self.path, "replaced")
             self.path.rename(aside)
             log.warning("%s was no state file: moved to %s", self.path, aside.name)
 
-    def _bring_up(self, job_id: str, known: Known | None, besides_bytes_max: int | None) -> Outcome:
+    def _update(self, job_id: str, known: Known | None, overhead_bytes_max: int | None) -> Outcome:
         if CAN_TELL_READERS and (self._pace.is_large or _is_large(self.path)):
-            bring_up = self._growing.bring_up
-            return self._storage.with_snapshot(job_id, lambda snapshot: bring_up(snapshot, besides_bytes_max))
+            update = self._growing.update
+            return self._storage.with_snapshot(job_id, lambda snapshot: update(snapshot, overhead_bytes_max))
         if known is not None and known.texts is not None and self._storage.states.still_holds(known):
             self._replace(known_text(known))
         else:
             self._storage.with_snapshot(job_id, lambda snapshot: self._replace(stored_text(snapshot)))
         self._growing.wrote()
-        return Outcome(is_written=True, besides_bytes=0 if CAN_TELL_READERS else self._pace.size_bytes)
+        return Outcome(is_written=True, overhead_bytes=0 if CAN_TELL_READERS else self._pace.size_bytes)
 
     def _replace(self, text: Iterator[str]) -> None:
         replace_file(self.path, text, backup=self.backup, like=self._storage.path)
@@ -206,8 +207,8 @@ class StateFile(ForkAware):
 
         ``and_backup``: remove ``.bak``, whichever job it shows.
         """
-        if self._behind == job_id:
-            self._behind = None
+        if self._unwritten_job_id == job_id:
+            self._unwritten_job_id = None
         with self._busy, file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
             for path in (self.path, self.backup):
                 sweep(path)

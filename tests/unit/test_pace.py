@@ -18,7 +18,7 @@ class _Following:
         self.behind_seconds: list[float] = []
         """After each chunk: for how long it shows less than there is."""
         self.shown_shares: list[float] = []
-        self.besides_bytes = 0
+        self.overhead_bytes = 0
         self.times = 0
 
 
@@ -34,7 +34,7 @@ def _follow(
             besides = number * (_CHUNK_TEXT_BYTES if grows else size_bytes)
             shown = number
             found.times += 1
-            found.besides_bytes += besides
+            found.overhead_bytes += besides
             paced.wrote("job", number * size_bytes, besides)
             paced.spent(clock[0], clock[0])
         found.behind_seconds.append((number - shown) * apart_seconds)
@@ -53,7 +53,7 @@ def test_a_large_job_is_followed_within_seconds(monkeypatch: pytest.MonkeyPatch)
     assert max(found.behind_seconds) <= 5 + 2000 * _CHUNK_TEXT_BYTES / 512
     assert min(found.shown_shares) >= 0.7
     assert sum(found.shown_shares) / 2000 >= 0.99
-    assert found.besides_bytes <= 0.25 * 2000 * 4000
+    assert found.overhead_bytes <= 0.25 * 2000 * 4000
 
 
 def test_a_slow_job_is_followed_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_a_file_that_cannot_grow_is_written_seldom(monkeypatch: pytest.MonkeyPat
     """2,000 chunks of 4 KB, however far apart: where the platform does not let it grow, it shows half of them or more."""
     found = _follow(monkeypatch, 2000, 4000, apart_seconds, grows=False)
     assert min(found.shown_shares) >= 0.5
-    assert found.besides_bytes <= 8 * 2000 * 4000
+    assert found.overhead_bytes <= 8 * 2000 * 4000
 
 
 @pytest.mark.parametrize("chunks", [2000, 50_000])
@@ -80,7 +80,7 @@ def test_small_results_make_no_job_write_the_list_of_its_chunks_all_the_time(
 ) -> None:
     """Results of 100 bytes, ten in a second: an eighth, and half a KiB a second."""
     found = _follow(monkeypatch, chunks, 100, 0.1)
-    assert found.besides_bytes <= (1 / 8 + 512 / 1000) * chunks * 100 + 64 * 1024 * 20
+    assert found.overhead_bytes <= (1 / 8 + 512 / 1000) * chunks * 100 + 64 * 1024 * 20
 
 
 def test_jobs_that_take_turns_do_not_make_each_other_write_whole_files(monkeypatch: pytest.MonkeyPatch) -> None:
