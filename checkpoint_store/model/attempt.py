@@ -96,7 +96,8 @@ def current_attempt() -> Attempt:
     at_work = _current.get()
     if at_work is None:
         raise LookupError("current_attempt() is known inside of the function that map() calls only")
-    return at_work[0]
+    attempt, _ = at_work
+    return attempt
 
 
 def call_as(attempt: Attempt, fn: Callable[[Any], Any], chunk: Any) -> Any:

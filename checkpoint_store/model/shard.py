@@ -42,12 +42,12 @@ class Shard(Collection[int]):
     @property
     def stop(self) -> int:
         """The first index behind the last chunk; 0 for an empty shard."""
-        return self.spans[-1][1] if self.spans else 0
+        return max((stop for _, stop in self.spans), default=0)
 
     @property
     def is_beginning(self) -> bool:
         """Whether the shard begins at chunk 0 and has no gap, or is empty."""
-        return not self.spans or (len(self.spans) == 1 and self.spans[0][0] == 0)
+        return self._starts in ([], [0])
 
     def between(self, start: int, stop: int) -> list[Span]:
         """Return the spans of the shard within ``[start, stop)``."""

@@ -81,8 +81,10 @@ class GrowingFile:
         """How long the next whole file waits after the last one while ``.bak`` cannot be extended."""
         self._patient_until = float("-inf")
         """When that wait ends, on the monotonic clock."""
-        self._seen: tuple[Identity | None, float] = None, 0.0
-        """The newest file of another process, and when this process saw it first, on the monotonic clock."""
+        self._others_file: Identity | None = None
+        """The newest state file of another process; None for none."""
+        self._others_since = 0.0
+        """When this process saw that file first, on the monotonic clock."""
 
     def forget(self) -> None:
         """Forget all that is known of both files: another process may have written them."""
@@ -103,9 +105,9 @@ class GrowingFile:
         present = identity(self._path)
         if present is None or self._own is None or self._own.is_before(present):
             return False
-        if present != self._seen[0]:
-            self._seen = present, moment
-        return moment - self._seen[1] < _LEFT_TO_OTHERS_SECONDS
+        if present != self._others_file:
+            self._others_file, self._others_since = present, moment
+        return moment - self._others_since < _LEFT_TO_OTHERS_SECONDS
 
     def update(self, snapshot: JobSnapshot, overhead_bytes_max: int | None) -> Outcome:
         """Let the state file show the job as the snapshot has it. What is written is durable when this returns.

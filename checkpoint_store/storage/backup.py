@@ -84,7 +84,7 @@ def verify(target: Path) -> None:
     """Raise :class:`StoreDamaged` unless the file at ``target``, which no one has open, is a sound database."""
     with closing(_open(target)) as copy:
         try:
-            verdict = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
     if verdict != "ok":
@@ -101,7 +101,7 @@ def settle(target: Path) -> None:
     with closing(_open(target)) as copy:
         try:
             tables = "SELECT count(*) > 1 FROM sqlite_master WHERE name IN ('attempts', 'runners')"
-            if not copy.execute(tables).fetchone()[0]:
+            if copy.execute(tables).fetchone() == (0,):
                 return  # an older schema
             copy.execute("PRAGMA journal_mode = MEMORY").fetchone()
             copy.execute("PRAGMA synchronous = EXTRA")
@@ -202,8 +202,9 @@ class RollingBackup:
 
     def _size(self) -> int:
         """Return how large a copy would be, including the pages that are only in the WAL."""
-        pages, page_bytes = (self._database.read_row(f"PRAGMA {name}", ()) for name in ("page_count", "page_size"))
-        return 0 if pages is None or page_bytes is None else int(pages[0] * page_bytes[0])
+        names = ("page_count", "page_size")
+        (pages,), (page_bytes,) = (self._database.read_row(f"PRAGMA {name}", ()) or (0,) for name in names)
+        return int(pages * page_bytes)
 
     def make(self) -> Path | None:
         """Back up when a job ends; see :meth:`_make`."""
@@ -257,8 +258,10 @@ class RollingBackup:
         With ``on_backup``, copies may be under way to another machine: they stay until two newer copies are there.
         """
         last, self._in_between = self._in_between, (made, _version(made)) if in_between else None
-        if last is not None and not self._follows_growth and _version(last[0]) == last[1] is not None:
-            _remove_old(last[0])
+        if last is not None and not self._follows_growth:
+            path, version = last
+            if _version(path) == version is not None:
+                _remove_old(path)
 
     def _reason_against(self) -> str | None:
         """Return why the disk has no room for a copy; None if it has."""

@@ -13,7 +13,7 @@ from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone
 from checkpoint_store.storage.connection.openings import Openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.file_names import SQLITE_ENDINGS, StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.salvage import sidecars
 from checkpoint_store.storage.target import inspect
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-_STORE_NAME_BYTES_MAX: Final = 255 - len("-journal")
+_STORE_NAME_BYTES_MAX: Final = 255 - max(map(len, SQLITE_ENDINGS))
 _REMEDY: Final = "name another file, or pass replace=True"
 
 
@@ -75,10 +75,11 @@ def _counts_of(target: Path) -> dict[str, int] | None:
     if has_bytes(files.wal) or has_bytes(files.journal):
         return None
     try:
-        with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro&immutable=1", uri=True)) as driver:
-            if driver.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+        with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
                 return None
-            return sidecars.known(driver)[0]
+            counts, _ = sidecars.known(connection)
+            return counts
     except UNREADABLE:
         return None
 

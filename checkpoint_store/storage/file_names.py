@@ -22,7 +22,9 @@ RUNNER_MARK: Final = ".runner-"
 SQLITE_ENDINGS: Final = ("-wal", "-shm", "-journal")
 BACKUP: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)")
 _MOMENT: Final = "%Y%m%dT%H%M%S.%fZ"
-ASIDE: Final = re.compile(r"\.(?:corrupt|replaced)-(?P<moment>\d{8}T\d{6}\.\d{6}Z)(?:-wal|-shm|-journal)?$")
+ASIDE: Final = re.compile(
+    rf"\.(?:corrupt|replaced)-(?P<moment>\d{{8}}T\d{{6}}\.\d{{6}}Z)(?:{'|'.join(SQLITE_ENDINGS)})?$"
+)
 STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
 _BELONGING: Final = (".backup-", ".runner-", *STRAY_MARKS)
 

@@ -43,8 +43,8 @@ class HandleStorage:
 
     def has_any(self, job_id: str) -> bool:
         """Return whether any chunk of a job has a handle: if none has, no chunk needs to be looked at for one."""
-        row = self._database.read_row_between_writes(*handles.has_any(job_id))
-        return row is not None and bool(row[0])
+        (has_any,) = self._database.read_row_between_writes(*handles.has_any(job_id)) or (0,)
+        return bool(has_any)
 
     def look_at(self, job_id: str, index: int) -> tuple[bool, str | None]:
         """Return whether a chunk is complete, and its handle (None: no handle, or complete).

@@ -118,12 +118,15 @@ class JobVerbs(ReadingVerbs):
     def completed_count(self, job_id: str) -> tuple[int, str] | None:
         """Return how many chunks of a job are complete, and its ``updated_at``; None if the job does not exist."""
         row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
-        return None if row is None else (int(row[0]), str(row[1]))
+        if row is None:
+            return None
+        count, updated_at = row
+        return int(count), str(updated_at)
 
     def total_chunks(self, job_id: str) -> int:
         """Return how many chunks a job has; 0 if the job does not exist. The quickest read of it."""
-        row = self._database.read_row("SELECT total_chunks FROM jobs WHERE job_id = ?", (job_id,))
-        return 0 if row is None else int(row[0])
+        (count,) = self._database.read_row("SELECT total_chunks FROM jobs WHERE job_id = ?", (job_id,)) or (0,)
+        return int(count)
 
     def failure_counts(self, job_id: str) -> tuple[int, int]:
         """Return how many chunks of a job are failed, and how many are in doubt."""

@@ -22,15 +22,15 @@ class KeyVerbs(ReadingVerbs):
 
     def at(self, job_id: str, index: int) -> Key | None:
         """Return the key of a chunk; None if the chunk has no key."""
-        row = self._database.read_row(keys.KEY_AT.text, (job_id, index))
-        return None if row is None else self._key(job_id, index, row[0])
+        (stored,) = self._database.read_row(keys.KEY_AT.text, (job_id, index)) or (None,)
+        return None if stored is None else self._key(job_id, index, stored)
 
     def index_of(self, job_id: str, key: Key) -> int | None:
         """Return the chunk that has a key; None if no chunk has it."""
         wanted = {f"key_{number}": spelling for number, spelling in enumerate(spellings(key))}
         statement = keys.index_of(len(wanted))
-        row = self._database.read_row(statement.text, statement.values(in_job=job_id, **wanted))
-        return None if row is None else int(row[0])
+        (index,) = self._database.read_row(statement.text, statement.values(in_job=job_id, **wanted)) or (None,)
+        return None if index is None else int(index)
 
     def all_of(self, job_id: str) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index."""

@@ -29,8 +29,8 @@ class MarkVerbs(ReadingVerbs):
 
     def first(self, job_id: str) -> int | None:
         """Return the lowest chunk of a job that is to be done again, by the shortest way; None where there is none."""
-        row = self._database.read_row(*redos.first(job_id))
-        return None if row is None else row[0]
+        (lowest,) = self._database.read_row(*redos.first(job_id)) or (None,)
+        return None if lowest is None else int(lowest)
 
     def has(self, job_id: str, index: int) -> bool:
         """Whether a chunk is to be done again, by the shortest way."""

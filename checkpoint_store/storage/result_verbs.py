@@ -47,17 +47,18 @@ class ResultVerbs(ReadingVerbs):
             row = self._database.read(
                 lambda connection: result_statements.result_row(connection, job_id, index, self._healing.substitutes)
             )
-            if row is None or row[1] is None:
+            text, digest = row or (None, None)
+            if digest is None:
                 raise ChunkNotCompleted(job_id, index, completed=row is not None)
-            return result_statements.verified(self.path, job_id, index, *row)
+            return result_statements.verified(self.path, job_id, index, text, digest)
 
         return self._healing.run(read, job_id)
 
     def digest(self, job_id: str, index: int) -> str | None:
         """Return the digest of a chunk's result; None if the chunk has no result. The quickest read of it."""
         of_chunk = "SELECT digest FROM completed_chunks WHERE job_id = ? AND chunk_index = ?"
-        row = self._database.read_row(of_chunk, (job_id, index))
-        return None if row is None else row[0]
+        (digest,) = self._database.read_row(of_chunk, (job_id, index)) or (None,)
+        return None if digest is None else str(digest)
 
     def pages(self, job_id: str) -> Iterator[list[tuple[int, str]]]:
         """Yield (index, JSON text) of all results by index, in pages of bounded size; each page is a snapshot.

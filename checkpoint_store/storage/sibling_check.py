@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.connection.pragmas import file_system
@@ -63,14 +63,14 @@ def refuse_foreign(store: Path) -> None:
         return
     foreign = _foreign(store)
     for _ in range(_LOOKS):
-        if foreign is None or foreign[1] != 0:
+        if foreign is None or foreign.user_id != 0:
             break
         time.sleep(_LOOK_SECONDS)  # root may have made it just now, and give it away the next moment
         foreign = _foreign(store)
     if foreign is None or not _keeps_owners(store):
         return
-    path, user = foreign
-    what = f"belongs to another user (uid {user})"
+    path, user_id = foreign
+    what = f"belongs to another user (uid {user_id})"
     if path == store:
         raise StoreTargetError(store, f"it {what}, so there is no permission to work on it; copy it, and open the copy")
     raise _refusal(store, path, what)
@@ -92,13 +92,20 @@ def _keeps_owners(store: Path) -> bool:
         return True
 
 
-def _foreign(store: Path) -> tuple[Path, int] | None:
-    """Return the first file that is another user's, and whose; None where there is none."""
+class _ForeignFile(NamedTuple):
+    """A file of another user."""
+
+    path: Path
+    user_id: int
+
+
+def _foreign(store: Path) -> _ForeignFile | None:
+    """Return the first file of the store that belongs to another user; None if no file does."""
     ours = _ours(store)
     for path in (store, *FilesBeside(store).siblings()):
         status = _look(path)
         if status is not None and status.st_uid not in ours:
-            return path, status.st_uid
+            return _ForeignFile(path, status.st_uid)
     return None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.job_verbs import JobVerbs
 from checkpoint_store.storage.statements import results as result_statements
 
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ def has_jobs(database: Database) -> bool:
 
 def known_job(database: Database, job_id: str) -> KnownJob:
     """Return what the store knows of a job."""
-    row = database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
-    if row is not None:
-        return KnownJob(int(row[0]), str(row[1]), was_deleted=False)
-    return KnownJob(None, "", database.read(lambda connection: job_statements.was_deleted(connection, job_id)))
+    jobs = JobVerbs(database)
+    completed = jobs.completed_count(job_id)
+    if completed is None:
+        return KnownJob(None, "", jobs.was_deleted(job_id))
+    return KnownJob(*completed, was_deleted=False)
 
 
 def first_contradiction(database: Database, state: ProcessingState) -> int | None:

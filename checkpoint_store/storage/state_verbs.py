@@ -69,7 +69,10 @@ class StateVerbs:
         row = self._database.read_row_between_writes(
             _CURRENT, (chunk_index if type(chunk_index) is int and 0 <= chunk_index <= _INDEX_MAX else None,)
         )
-        return None if row is None else (str(row[0]), int(row[1]), str(row[2]), row[3])
+        if row is None:
+            return None
+        job_id, total_chunks, status, digest = row
+        return str(job_id), int(total_chunks), str(status), digest
 
     def still_holds(self, known: Known) -> bool:
         """Whether nothing was committed, by whomever, since the store held this."""

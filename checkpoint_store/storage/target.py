@@ -175,11 +175,13 @@ def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
             raise
         row = None
     if row is not None:
-        return row[0], str(row[1]), 1
+        application, version = row
+        return application, str(version), 1
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     # Alembic's own table, left empty by a downgrade to nothing, is no stranger's.
     others = "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'"
-    return application, None, connection.execute(others).fetchone()[0]
+    (count,) = connection.execute(others).fetchone()
+    return application, None, count
 
 
 def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:

@@ -39,10 +39,10 @@ def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone
         if alone:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # has an effect only while the file is empty
-        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         wanted = journal_mode_for(path)
         if mode != wanted:
-            mode = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+            (mode,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
         for pragma in _pragmas(mode, durability):
             connection.execute(f"PRAGMA {pragma}").fetchone()
     except BaseException:

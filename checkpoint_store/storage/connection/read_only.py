@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
 from checkpoint_store.storage.connection import errors as sqlite_errors
@@ -32,6 +32,13 @@ _TICK_SECONDS: Final = 0.02
 """The coarsest clock of a file system that a store may be on."""
 
 
+class _IdleConnection(NamedTuple):
+    """A connection without locks, and the signature of the file that it was opened on."""
+
+    file: Signature
+    connection: sqlite3.Connection
+
+
 class ReadOnlyDatabase:
     """A store file that is read and never touched: nothing is created, changed or locked for long.
 
@@ -49,8 +56,8 @@ class ReadOnlyDatabase:
         self._presence = presence
         self.lock_timeout_seconds = lock_timeout_seconds
         self.closed = False
-        self._idle: tuple[Signature, sqlite3.Connection] | None = None
-        """A connection without locks, and the file that it was opened on; None while a read uses it."""
+        self._idle: _IdleConnection | None = None
+        """The connection that is kept for the next read; None while a read uses it."""
         Openings.readers.add(self)
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -102,13 +109,13 @@ class ReadOnlyDatabase:
 
     def _read_unused(self, work: Callable[[sqlite3.Connection], T], file: Signature) -> T:
         idle, self._idle = self._idle, None  # a read within this read opens a connection of its own
-        if idle is not None and idle[0] != file:
-            idle[1].close()
+        if idle is not None and idle.file != file:
+            idle.connection.close()
             idle = None
         connection = (
             connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=True)
             if idle is None
-            else idle[1]
+            else idle.connection
         )
         try:
             connection.execute("BEGIN")
@@ -121,14 +128,14 @@ class ReadOnlyDatabase:
         if self._presence is None:
             connection.close()
         else:
-            self._idle = file, connection
+            self._idle = _IdleConnection(file, connection)
         return value
 
     def disconnect(self) -> None:
         """Close the connection that is kept. Called with :attr:`Openings.lock` held."""
         idle, self._idle = self._idle, None
         if idle is not None:
-            idle[1].close()
+            idle.connection.close()
 
     def _signature(self) -> Signature | None:
         """Return the signature of the file, which each write changes; None while someone has the file open."""

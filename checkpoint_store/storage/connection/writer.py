@@ -220,8 +220,8 @@ class WriterConnection(StoreConnection):
             self.disconnect()  # no statement may be under way
             connection = self._set()
             try:
-                pages, free, size = (
-                    connection.execute(f"PRAGMA {name}").fetchone()[0]
+                (pages,), (free,), (size,) = (
+                    connection.execute(f"PRAGMA {name}").fetchone()
                     for name in ("page_count", "freelist_count", "page_size")
                 )
                 left_bytes = (pages - free) * size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select
 
@@ -42,7 +42,7 @@ _ATTEMPTS: Final = Statement(
     lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
 )
 _HERE: Final = Statement(
-    lambda: select(_A.number, _A.runner_id, _A.started_at, _A.outcome).where(*at_chunk(_A)).order_by(_A.number)
+    lambda: select(*(_A[name] for name in _AttemptHere._fields)).where(*at_chunk(_A)).order_by(_A.number)
 )
 _RUNNERS: Final = Statement(lambda: select(runners).where(_W.job_id == bindparam("in_job")))
 _BY_LOCK_FILE: Final = Statement(lambda: select(_W.runner_id).where(_W.lock_file == bindparam("its_lock_file")))
@@ -87,16 +87,15 @@ class _Runners:
         self._rows = {row["runner_id"]: row for row in rows}
         self._here: dict[int, int] = {}
         for its_id, row in self._rows.items():
-            row_here = _BY_LOCK_FILE.run(connection, its_lock_file=row["lock_file"]).fetchone()
-            if row_here is not None:
-                self._here[its_id] = row_here[0]
+            for (runner_id,) in _BY_LOCK_FILE.run(connection, its_lock_file=row["lock_file"]):
+                self._here[its_id] = runner_id
 
     def known(self, its_id: int) -> int | None:
         """Return the id that a runner has here; None where it is not known here yet."""
         if its_id not in self._rows:  # of no runner, or lost: an earlier merge may have put it here
             stand_in = _unknown_runner(self.job_id, its_id)["lock_file"]
-            row_here = _BY_LOCK_FILE.run(self._connection, its_lock_file=stand_in).fetchone()
-            return None if row_here is None else int(row_here[0])
+            (runner_id,) = _BY_LOCK_FILE.run(self._connection, its_lock_file=stand_in).fetchone() or (None,)
+            return runner_id
         return self._here.get(its_id)
 
     def added(self, its_id: int) -> int:
@@ -118,6 +117,15 @@ def _unknown_runner(job_id: str, its_id: int) -> dict[str, Any]:
     return unknown | {"exclusive": 0, "started_at": now(), "ended_at": None}
 
 
+class _AttemptHere(NamedTuple):
+    """An attempt that this store has."""
+
+    number: int
+    runner_id: int
+    started_at: str
+    outcome: str
+
+
 def _take_chunk(
     connection: sqlite3.Connection,
     index: int,
@@ -126,8 +134,8 @@ def _take_chunk(
     contradiction: str | None,
 ) -> int:
     job_id, added = its_runners.job_id, 0
-    here = _HERE.run(connection, in_job=job_id, at_index=index).fetchall()
-    is_tried, number = bool(here), here[-1][0] if here else 0
+    here = list(map(_AttemptHere._make, _HERE.run(connection, in_job=job_id, at_index=index)))
+    is_tried, number = bool(here), here[-1].number if here else 0
     for attempt in made:
         attempt_here = _matching(here, its_runners.known(attempt["runner_id"]), attempt)
         values = attempt if contradiction is None else _without_its_result(attempt, contradiction)
@@ -138,16 +146,13 @@ def _take_chunk(
             added += 1
             continue
         here.remove(attempt_here)
-        its_number, _, _, outcome = attempt_here
-        if outcome == AttemptOutcome.ABANDONED and attempt["outcome"] != AttemptOutcome.ABANDONED:
+        if attempt_here.outcome == AttemptOutcome.ABANDONED and attempt["outcome"] != AttemptOutcome.ABANDONED:
             ended = {f"new_{name}": values[name] for name in _ENDED}
-            _UPDATE.run(connection, in_job=job_id, at_index=index, its_number=its_number, **ended)
+            _UPDATE.run(connection, in_job=job_id, at_index=index, its_number=attempt_here.number, **ended)
     return added
 
 
-def _matching(
-    here: list[tuple[int, int, str, str]], runner_id: int | None, attempt: dict[str, Any]
-) -> tuple[int, int, str, str] | None:
+def _matching(here: list[_AttemptHere], runner_id: int | None, attempt: dict[str, Any]) -> _AttemptHere | None:
     """Return the attempt that is here already: of this runner, begun at this moment.
 
     One of no runner stands for whatever made the result that was there from its beginning on: the same result there,
@@ -155,7 +160,7 @@ def _matching(
     """
     its_end = attempt["finished_at"] if attempt["outcome"] == AttemptOutcome.COMPLETED else None
     known = {(runner_id, attempt["started_at"]), (0, its_end)}
-    return next((attempt_here for attempt_here in here if (attempt_here[1], attempt_here[2]) in known), None)
+    return next((here_too for here_too in here if (here_too.runner_id, here_too.started_at) in known), None)
 
 
 def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:

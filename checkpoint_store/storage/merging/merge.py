@@ -53,7 +53,6 @@ _PAGE: Final = Statement(
         .limit(bindparam("rows"))
     )
 )
-_Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +157,15 @@ def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) ->
     taken, its_id = _Taken(), merge.job.job_id
     here: dict[int, Any] = dict(result_statements.digests(connection, job_id))
 
-    def page(after: int, rows: int) -> list[_Row]:
+    def page(after: int, rows: int) -> list[Any]:
         return _PAGE.run(merge.other.connection, in_job=its_id, after=after, rows=rows).fetchall()
 
     for page_rows in result_statements.paged(page):
-        for row in page_rows:
-            index, stored, its_digest, beside = row[:4]
+        for index, stored, its_digest, beside, *rest in page_rows:
             text = None
             if its_digest is not None:
                 text = result_statements.verified(merge.other.path, its_id, index, stored, its_digest, beside)
-            other_result = _OtherResult._make((job_id, index, text, *row[4:]))
+            other_result = _OtherResult._make((job_id, index, text, *rest))
             if merge.job.sequential and taken.contradictions:  # it was made from results that are not here
                 taken.contradictions[index] = text or ""
             else:

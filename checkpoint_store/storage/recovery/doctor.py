@@ -13,7 +13,7 @@ from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, size_tex
 from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import StoreFiles, state_copies
+from checkpoint_store.storage.file_names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 Level = Literal["ok", "warning", "problem"]
-_FIXED: Final = ((3, 51, 3),)
+_FIXED: Final = (3, 51, 3)
 _BACK_PORTED: Final = ((3, 50, 7), (3, 44, 6))
 _LITTLE_SPACE: Final = 64 * 1024 * 1024
 TIMEOUT_SECONDS: Final = 10.0
@@ -61,7 +61,7 @@ def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | N
 
 def _sqlite() -> Iterator[Finding]:
     version = sqlite3.sqlite_version_info
-    sound = version >= _FIXED[0] or any(version[:2] == fixed[:2] and version >= fixed for fixed in _BACK_PORTED)
+    sound = version >= _FIXED or any(version[:2] == fixed[:2] and version >= fixed for fixed in _BACK_PORTED)
     says = f"SQLite {sqlite3.sqlite_version}"
     if sound:
         yield Finding("ok", "SQLite", f"{says}: has the fix for the WAL-reset bug")
@@ -199,7 +199,7 @@ def _room(path: Path, state_file: Path) -> Iterator[Finding]:
         "log": list(files.of_sqlite),
         "backups": beside.backups(),
         "state file": [state_file],
-        "the one before": [state_copies(state_file)[1]],
+        "the one before": [state_backup(state_file)],
         "left-over files": beside.strays(),
         "unrecorded results": beside.unrecorded(),
     }

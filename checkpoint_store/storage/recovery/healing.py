@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, counted
 from checkpoint_store.model.codec import digest as result_digest
@@ -126,8 +126,9 @@ def _looked_at(connection: sqlite3.Connection, job_id: str, index: int, result_i
         row = connection.execute(_ROW, (job_id, index, result_id)).fetchone()
     if row is None:
         return Broken(job_id, index, result_id, frozenset({digest}), None)
-    text, beside = _text(row[1]), _text(row[2])
-    if row[0] and digest == beside == result_digest.digest(job_id, index, text):
+    is_own, *raw = row
+    text, beside = map(_text, raw)
+    if is_own and digest == beside == result_digest.digest(job_id, index, text):
         return None
     broken = Broken(job_id, index, result_id, frozenset({digest, beside}), None)
     return broken._replace(text=text) if broken.accepts(text) else broken
@@ -191,12 +192,15 @@ def _put_back(connection: sqlite3.Connection, healed: Mapping[Broken, str]) -> b
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         return False
     for result, text in healed.items():
-        row: Any = connection.execute(_LINKED, (result.job_id, result.chunk_index)).fetchone()
-        if row is None or _looked_at(connection, result.job_id, result.chunk_index, row[0], _text(row[1])) is None:
-            continue  # deleted, replaced or put back since
+        row: tuple[int, bytes] | None = connection.execute(_LINKED, (result.job_id, result.chunk_index)).fetchone()
+        if row is None:
+            continue  # deleted since
+        linked_id, linked_digest = row
+        if _looked_at(connection, result.job_id, result.chunk_index, linked_id, _text(linked_digest)) is None:
+            continue  # replaced or put back since
         digest = result_digest.digest(result.job_id, result.chunk_index, text)
         values = (result.job_id, result.chunk_index, text, digest)
-        result_id = _own_row(connection, result, row[0])
+        result_id = _own_row(connection, result, linked_id)
         if result_id is None:
             result_id = connection.execute(_INSERT, values).lastrowid
         else:

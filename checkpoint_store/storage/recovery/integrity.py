@@ -145,7 +145,8 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
 def _count_jobs(connection: sqlite3.Connection) -> int:
     """Return the number of jobs; 0 if the table does not read, which the check will report."""
     with suppress(sqlite3.DatabaseError):
-        return int(connection.execute("SELECT count(*) FROM jobs").fetchone()[0])
+        (count,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
+        return int(count)
     return 0
 
 

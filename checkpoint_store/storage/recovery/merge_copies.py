@@ -149,10 +149,9 @@ def _fill(
         recovered = sum(taken.values())
         lost = max(_known(job_id, copies) - recovered, 0)
         also = _lost_of_row(job_id, copies)
-        attempts_note = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
+        tries = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
         chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
-        attempts_note = attempts_note if recovered < values["total_chunks"] else None
-        about = unverified, also, attempts_note, _assumed(job_id, copies)
+        about = unverified, also, tries if recovered < values["total_chunks"] else None, _assumed(job_id, copies)
         reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), *about))
         finish_if_left_running(connection, job_id)
         if recovered < values["total_chunks"] and values["status"] == "completed" and lost:
@@ -256,15 +255,15 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     """Return a chunk's sound result from the best copy; without a result only if no copy has one."""
     known = [(copy, copy.chunks[job_id][index]) for copy in copies if index in copy.chunks.get(job_id, {})]
     # The first digest is the newest: a result that was replaced since does not come back in its place.
-    first = next(((copy, chunk) for copy, chunk in known if chunk.digest is not None), None)
+    first = next(((copy, chunk.digest) for copy, chunk in known if chunk.digest is not None), None)
     fingerprint = next((chunk.fingerprint for _, chunk in known if chunk.fingerprint is not None), None)
     if first is None:
-        copy, chunk = known[0]
+        (copy, chunk), *_ = known
         if all(copy.torn for copy, _ in known):  # its result stood behind the tear
             return None
         return copy.name, Chunk(chunk.completed_at, fingerprint, None)
-    wanted = first[1].digest
-    if _may_be_outdated(job_id, wanted, first[0], known):
+    first_copy, wanted = first
+    if _may_be_outdated(job_id, wanted, first_copy, known):
         return None
     proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
     for copy, chunk in known:
@@ -283,10 +282,11 @@ def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[t
     A state file of the same time as a backup must say what the backup says. A state file with no more chunks than the
     store is older than the store.
     """
-    state = next(((copy, chunk) for copy, chunk in known if not chunk.proven and chunk.digest is not None), None)
-    if state is None or state[1].digest == wanted:
+    states = ((copy, chunk.digest) for copy, chunk in known if not chunk.proven and chunk.digest is not None)
+    state_copy, digest = next(states, (None, wanted))
+    if state_copy is None or digest == wanted:
         return False
-    its, own = state[0].jobs.get(job_id), first.jobs.get(job_id)
+    its, own = state_copy.jobs.get(job_id), first.jobs.get(job_id)
     if its is None or own is None:
         return True
     ahead = bool(its["completed_count"] > own["completed_count"] or its["updated_at"] > own["updated_at"])

@@ -50,7 +50,8 @@ def beginning(
 ) -> Iterator[tuple[int, str, str | None]]:
     """Yield the rows (chunk index, chained fingerprint, differing settings) of a job that equal a plan's beginning."""
     for at, (row, fingerprint) in enumerate(zip(rows, wanted, strict=False)):
-        if row[:2] != (at, fingerprint):
+        index, own_fingerprint, _ = row
+        if (index, own_fingerprint) != (at, fingerprint):
             return
         yield row
 

@@ -38,7 +38,7 @@ _CARRIED: Final = Statement(
 
 def accounts(connection: sqlite3.Connection, job_id: str) -> dict[int, ChunkAccount]:
     """Return the account of each chunk that was tried or carried over; by index, in no order."""
-    attempts = {row[0]: row[1:] for row in _ATTEMPTS.run(connection, in_job=job_id)}
+    attempts = {index: sums for index, *sums in _ATTEMPTS.run(connection, in_job=job_id)}
     carried = {index for (index,) in _CARRIED.run(connection, in_job=job_id)}
 
     def account(index: int) -> ChunkAccount:

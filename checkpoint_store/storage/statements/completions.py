@@ -56,7 +56,8 @@ def _end_attempts(connection: sqlite3.Connection, completions: Sequence[Completi
 def _count_all(connection: sqlite3.Connection, news: Sequence[_Change]) -> None:
     added: dict[str, tuple[int, str]] = {}
     for job_id, more, at in news:
-        added[job_id] = (added.get(job_id, (0, ""))[0] + more, at)
+        count_before, _ = added.get(job_id, (0, ""))
+        added[job_id] = count_before + more, at
     for job_id, (more, at) in added.items():
         count(connection, job_id, more, at)
 
@@ -207,7 +208,10 @@ def _record_again(
 def _is_same_as_present(connection: sqlite3.Connection, completion: Completion, present_id: int) -> bool:
     """Whether a chunk's result is the same value written in another way, as with its keys in another order."""
     row = compiled.RESULT_TEXT.run(connection, id=present_id).fetchone()
-    return row is not None and completion.text is not None and is_same_result(completion.text, row[0])
+    if row is None or completion.text is None:
+        return False
+    (present,) = row
+    return is_same_result(completion.text, present)
 
 
 def _remove(connection: sqlite3.Connection, result_id: int | None) -> None:

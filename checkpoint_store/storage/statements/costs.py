@@ -92,7 +92,11 @@ def _texts(
     connection: sqlite3.Connection, job_id: str, after: int, whose: Whose, substitutes: Substitutes
 ) -> list[tuple[Any, ...]]:
     rows = _NARROW[whose].run(connection, in_job=job_id, after=after).fetchall()
-    return [(id_, index, None, results.text_of(connection, id_, digest, substitutes)[0]) for id_, index, digest in rows]
+    texts: list[tuple[Any, ...]] = []
+    for result_id, index, digest in rows:
+        text, *_ = results.text_of(connection, result_id, digest, substitutes)
+        texts.append((result_id, index, None, text))
+    return texts
 
 
 @lru_cache(maxsize=8)  # a loop asks before and after each chunk, and to build it takes longer than to run it
@@ -142,12 +146,12 @@ def _most(cost: Cost) -> int:
 
 def _value(field: str) -> tuple[Any, Any]:
     """Return the columns for the JSON type and the value of a field; long values are cut."""
-    kinds = [func.json_type(_R.result, path) for path in json_paths(field)]
-    values = [func.json_extract(_R.result, path) for path in json_paths(field)]
-    kind: Any = kinds[-1]
-    value: Any = values[-1]
-    if len(kinds) > 1:
-        kind, value = func.coalesce(*kinds), case((kinds[0].is_not(None), values[0]), else_=values[1])
+    path, *dotted_paths = json_paths(field)
+    kind: Any = func.json_type(_R.result, path)
+    value: Any = func.json_extract(_R.result, path)
+    for dotted_path in dotted_paths:
+        value = case((kind.is_not(None), value), else_=func.json_extract(_R.result, dotted_path))
+        kind = func.coalesce(kind, func.json_type(_R.result, dotted_path))
     return kind, case(
         (
             kind.in_([literal_column("'text'"), literal_column("'object'"), literal_column("'array'")]),
@@ -171,7 +175,7 @@ def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost) -> Cost
                 priced, total, dearest = priced + 1, total + chunk_cost, max(dearest, chunk_cost)
             elif unreadable is None:
                 unreadable = Unreadable(index, seen)
-        last = rows[-1][0]
+        last, *_ = rows[-1]
         if len(rows) < _most(cost):
             break
     return Costs(last, priced, total, unreadable, dearest)

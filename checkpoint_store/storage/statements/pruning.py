@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, null, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
-from checkpoint_store.model.clock import parse_time
+from checkpoint_store.model.clock import in_text, parse_time
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.statements import handles, liveness, redos
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -110,7 +110,7 @@ def _with_old_attempts(every: list[JobRecord], going: Container[str], request: P
     """Return the jobs that stay, each with the moment before which its attempts are old; none without such a moment."""
     if request.before is None:
         return []
-    before = request.before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    before = in_text(request.before)
     return [(job.job_id, before) for job in every if job.job_id not in going]
 
 

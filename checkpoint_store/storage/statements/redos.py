@@ -156,7 +156,10 @@ def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: i
     attempt. A result that no attempt made (``attempt`` is None) answers the redo, too.
     """
     row = connection.execute(*find(job_id, index)).fetchone()
-    return None if row is None or not (attempt is None or attempt > row[0]) else str(row[1])
+    if row is None:
+        return None
+    after_attempt, at = row
+    return str(at) if attempt is None or attempt > after_attempt else None
 
 
 def answered(connection: sqlite3.Connection, job_id: str, indices_to_redo: Collection[int]) -> set[int]:

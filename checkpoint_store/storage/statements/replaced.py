@@ -108,9 +108,9 @@ def note(connection: sqlite3.Connection, completion: Completion, result_id: int 
 
 
 def _cost_of(connection: sqlite3.Connection, result_id: int) -> float | None:
-    row = compiled.RESULT_TEXT.run(connection, id=result_id).fetchone()
+    (text,) = compiled.RESULT_TEXT.run(connection, id=result_id).fetchone() or (None,)
     try:
-        return None if row is None else usual_cost_in(json_text.decode(row[0]))
+        return None if text is None else usual_cost_in(json_text.decode(text))
     except ValueError:  # it is damaged, and says nothing any more
         return None
 
@@ -124,7 +124,8 @@ def costs_by_job(connection: sqlite3.Connection, job_id: str | None) -> dict[str
     """Return what replaced results cost, by job: of one job, or of each that has any (None)."""
     if job_id is None:
         return dict(_BY_JOB.run(connection).fetchall())
-    return {job_id: _OF_JOB.run(connection, in_job=job_id).fetchone()[0]}
+    (total,) = _OF_JOB.run(connection, in_job=job_id).fetchone()
+    return {job_id: total}
 
 
 def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, float, float]:

@@ -121,7 +121,8 @@ def failed_costs(connection: sqlite3.Connection, job_id: str | None) -> dict[str
     """Return what attempts without a result cost, by job: of one job, or of each that has such attempts (None)."""
     if job_id is None:
         return dict(_FAILED_BY_JOB.run(connection).fetchall())
-    return {job_id: _COSTS.run(connection, in_job=job_id).fetchone()[1]}
+    _, total, _ = _COSTS.run(connection, in_job=job_id).fetchone()
+    return {job_id: total}
 
 
 def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim, amount: float | None) -> None:

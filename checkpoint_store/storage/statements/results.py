@@ -117,8 +117,8 @@ def completed_in(connection: sqlite3.Connection, job_id: str, start: int, stop: 
 
 def completed_from(connection: sqlite3.Connection, job_id: str, start: int, width: int) -> list[int]:
     """Return the completed indices of the first span of ``width`` chunks, from ``start`` on, that begins with one."""
-    first = _FIRST_FROM.run(connection, in_job=job_id, start=start).fetchone()
-    return completed_in(connection, job_id, first[0], first[0] + width) if first else []
+    (first,) = _FIRST_FROM.run(connection, in_job=job_id, start=start).fetchone() or (None,)
+    return [] if first is None else completed_in(connection, job_id, first, first + width)
 
 
 ResultRow = tuple[int, str | None, str, str | None]
@@ -266,8 +266,8 @@ def paged(fetch: Callable[[int, int], list[Row]], size_bytes: int = _PAGE_BYTES)
     after, limit = -1, 16
     while page := fetch(after, limit):
         yield page
-        after = page[-1][0]
-        mean = sum([len(row[1] or "") for row in page]) // len(page) + 1
+        after, *_ = page[-1]
+        mean = sum([len(text or "") for _, text, *_ in page]) // len(page) + 1
         limit = max(1, min(_PAGE_ROWS, size_bytes // mean))
 
 

@@ -196,7 +196,8 @@ EVERY_COMPLETION: Final[Readers] = {
 
 def path_of(connection: sqlite3.Connection) -> Path:
     """Return the store file that a connection is open on."""
-    return Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    _, _, path = connection.execute("PRAGMA database_list").fetchone()
+    return Path(path)
 
 
 def read_row(

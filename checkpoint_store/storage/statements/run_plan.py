@@ -124,8 +124,8 @@ def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRec
 
     A job that only carries results has paid for none: what a chunk costs is known from the job that did.
     """
-    row = _PAYER.run(connection, in_job=job.job_id).fetchone()
-    return None if row is None else find_job(connection, row[0], path)
+    (payer_id,) = _PAYER.run(connection, in_job=job.job_id).fetchone() or (None,)
+    return None if payer_id is None else find_job(connection, payer_id, path)
 
 
 def _pace(job: JobRecord) -> float | None:

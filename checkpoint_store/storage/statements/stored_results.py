@@ -7,7 +7,6 @@ that, which each checkpoint would have to pay for; a job of the same plan is fou
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, func, literal_column, null, select
@@ -166,9 +165,11 @@ class StoredResults:
         """Return what a job has for the first chunks of a sequential plan, where the job that goes on has the same."""
         differing = self._ignored(job, ignoring) if ignoring else ()
         rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
-        begins = beginning(rows, self._request.fingerprints or ())
-        usable = takewhile(lambda row: row[2] is None or _is_covered(row[2], ignoring), begins)
-        sources = {index: Source(job.job_id, index, _joined(differs, differing)) for index, _, differs in usable}
+        sources: dict[int, Source] = {}
+        for index, _, differs_in in beginning(rows, self._request.fingerprints or ()):
+            if differs_in is not None and not _is_covered(differs_in, ignoring):
+                break
+            sources[index] = Source(job.job_id, index, _joined(differs_in, differing))
         begun = self._begun
         if begun is None or (len(sources) > begun.chunks and has_same_results(self._connection, begun, job.job_id)):
             return sources

@@ -29,9 +29,9 @@ _IN_JOB: Final[Any] = _C.job_id == bindparam("in_job")
 def _field() -> tuple[Any, Any]:
     """Return the expressions for the value and the type of a field: that of its whole name, or of its dotted path."""
     paths: tuple[Any, Any] = bindparam("json_path"), bindparam("dotted_path")
-    kinds = [func.json_type(_R.result, path) for path in paths]
-    values = [func.json_extract(_R.result, path) for path in paths]
-    return case((kinds[0].is_not(None), values[0]), else_=values[1]), func.coalesce(*kinds)
+    kind, dotted_kind = (func.json_type(_R.result, path) for path in paths)
+    value, dotted_value = (func.json_extract(_R.result, path) for path in paths)
+    return case((kind.is_not(None), value), else_=dotted_value), func.coalesce(kind, dotted_kind)
 
 
 def once() -> Any:
@@ -102,15 +102,16 @@ def totals(
     """
     sums: dict[str, int | float] = {}
     for key in keys:
-        paths = json_paths(key)
-        field = {"in_job": job_id, "json_path": paths[0], "dotted_path": paths[-1]}
+        json_path, *dotted_paths = json_paths(key)
+        field = {"in_job": job_id, "json_path": json_path, "dotted_path": next(iter(dotted_paths), json_path)}
         high, low, real, count, newest, missing = _TOTAL[with_carried].run(connection, **field).fetchone()
         if missing:
             raise StoreDamaged(path, f"it lacks {counted(missing, 'result')}", job_id=job_id)
         if skip_missing and not count:
             continue
         if newest is not None and not count:
-            raise _unknown_field(key, json_text.decode(compiled.RESULT_TEXT.run(connection, id=newest).fetchone()[0]))
+            (text,) = compiled.RESULT_TEXT.run(connection, id=newest).fetchone()
+            raise _unknown_field(key, json_text.decode(text))
         integers = ((high or 0) << 32) + (low or 0)
         numbers = (number_in(text) for (text,) in _SHORT_TEXTS[with_carried].run(connection, **field))
         written = sum(number for number in numbers if number is not None)

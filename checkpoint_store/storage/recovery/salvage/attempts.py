@@ -37,7 +37,7 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLo
     """Return the attempts that a copy with these jobs knows of."""
     log = AttemptLog()
     tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
-    log.known = connection.execute(tables).fetchone()[0] > 1
+    log.known = connection.execute(tables).fetchone() == (2,)
     if not log.known:
         return log
     columns = columns_of(connection, attempts_table, ("job_id", "chunk_index", *_ATTEMPT))

@@ -28,9 +28,10 @@ def rows(
     while start <= last:
         try:
             for row in fetch(start):
-                if not isinstance(row[0], int) or row[0] < start:
+                key, *_ = row
+                if not isinstance(key, int) or key < start:
                     raise sqlite3.DatabaseError("a key is no number, or out of order")
-                start, missed = row[0] + 1, 0
+                start, missed = key + 1, 0
                 yield row
         except UNREADABLE:
             copy.complete = False

@@ -72,7 +72,8 @@ def is_own(alone: Path, together: Path, how: str) -> bool:
     """Return whether a WAL belongs to a file: it never spoils the file, and takes no chunk and no job from it."""
     if not _is_sound(alone):
         return True
-    return _is_sound(together, how) and not lacks(*counts_of(together, how), counts_of(alone)[0])
+    counts_alone, _ = counts_of(alone)
+    return _is_sound(together, how) and not lacks(*counts_of(together, how), counts_alone)
 
 
 def _has_log_mode(path: Path) -> bool:
@@ -85,7 +86,7 @@ def _is_sound(path: Path, how: str = ALONE) -> bool:
     try:
         with closing(open_copy(path, how)) as connection:
             return (
-                connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
+                connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",)
                 and connection.execute("PRAGMA foreign_key_check").fetchone() is None
                 and connection.execute(MISCOUNTED).fetchone() is None
             )

@@ -153,7 +153,8 @@ def _chunks_seen(connection: sqlite3.Connection, job_id: str) -> int:
     """Return how many chunks a job has at least: as many as reach to the last completed one."""
     with suppress(*UNREADABLE):
         seen = connection.execute("SELECT max(chunk_index) + 1 FROM completed_chunks WHERE job_id = ?", (job_id,))
-        return int(seen.fetchone()[0] or 0)
+        (count,) = seen.fetchone()
+        return int(count or 0)
     return 0
 
 
@@ -180,7 +181,7 @@ def unread_in(values: dict[str, Any]) -> frozenset[str]:
 
 def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
     with suppress(*UNREADABLE):
-        rowid = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
+        (rowid,) = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()  # noqa: S608 - our own names
         return int(rowid or 0)
     return otherwise
 
@@ -193,8 +194,9 @@ def _read_completed(connection: sqlite3.Connection, copy: Copy, totals: Mapping[
     )
     for job_id, (index, at, fingerprint, digest, *source, answers) in rows_by_job(copy, connection, statement, totals):
         chunk = copy.chunk(job_id, index, str(at))
+        source_job_id, *_ = source
         chunk.fingerprint, chunk.digest = fingerprint, digest
-        chunk.source, chunk.answers = None if source[0] is None else Source(*source), answers
+        chunk.source, chunk.answers = None if source_job_id is None else Source(*source), answers
         chunk.listed = True
 
 
