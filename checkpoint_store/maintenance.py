@@ -21,13 +21,13 @@ from checkpoint_store.storage import destination, opening
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes, state_backup, state_copies
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.merging.other_store import copy_of_store
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
 from checkpoint_store.storage.recovery.restore import put_backup
 from checkpoint_store.storage.sibling_check import refuse_foreign
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import EMPTY, inspect, no_store, resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
@@ -84,7 +84,7 @@ def recover_store(
 
 def _refuse_missing(opener: Opener) -> None:
     files = StoreFiles(opener.path)
-    copies = (opener.path, files.wal, files.recovered, *FilesBeside(opener.path).backups(), *opener.state_files)
+    copies = (opener.path, files.wal, files.recovered, *Siblings(opener.path).backups(), *opener.state_files)
     if not any(os.path.lexists(copy) for copy in copies):
         raise StoreTargetError(opener.path, "there is no such file, no backup of it and no state file")
 

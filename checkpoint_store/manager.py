@@ -18,8 +18,8 @@ from checkpoint_store.errors import (
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.saved_state import Looked
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import store_beside
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
@@ -260,7 +260,7 @@ class StateManager(ForkAware):
     def _anything_there(self) -> bool:
         state_file: Path = self._options["state_file"]
         here = any(is_there(path) for path in (self.store_path, *state_copies(state_file)))
-        return here or bool(FilesBeside(self.store_path).backups())
+        return here or bool(Siblings(self.store_path).backups())
 
     def _replaced_own(self, current: Job) -> str | None:
         """Return the manager's own job if another one is current in its place."""

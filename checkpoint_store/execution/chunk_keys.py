@@ -32,7 +32,7 @@ class ChunkKeys:
         if self._contents.keys is not None:
             return self._contents.keys[index]
         if self._are_stored is None:
-            self._are_stored = self._reading.keys.are_there(self._job_id)
+            self._are_stored = self._reading.keys.has_any(self._job_id)
         return self._reading.keys.at(self._job_id, index) if self._are_stored else None
 
     def index_of(self, key: Key) -> int:
@@ -43,5 +43,5 @@ class ChunkKeys:
         """
         index = self._reading.keys.index_of(self._job_id, key) if is_key(key) else None
         if index is None:
-            raise KeyNotFound(self._job_id, key, has_keys=self._reading.keys.are_there(self._job_id))
+            raise KeyNotFound(self._job_id, key, has_keys=self._reading.keys.has_any(self._job_id))
         return index

@@ -205,8 +205,8 @@ def _open_store(
         return OpenedStore(
             StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), opener.report, ()
         )
-    database = opener.open(migrate=migrate, is_looked_at=True)
-    storage = Storage(database, copies, copies_are_carried_away=on_backup is not None)
+    database = opener.open(migrate=migrate, is_owner_checked=True)
+    storage = Storage(database, copies, has_backup_hook=on_backup is not None)
     notice = None
     try:
         follower = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.moment import Moment
+    from checkpoint_store.storage.data_version import DataVersion
     from checkpoint_store.storage.records import JobRecord
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class JobReading:
         fingerprint_by: Fingerprint | None = None,
         *,
         keys: Sequence[Key] | None = None,
-        as_of: Moment | None = None,
+        as_of: DataVersion | None = None,
     ) -> None:
         self._context: Final = context
         self._listed: Final = None if as_of is None else (record, as_of)

@@ -39,7 +39,7 @@ class RecordedJob:
 
     def is_active(self) -> bool:
         """Whether a runner of the job is alive now."""
-        return self._context.reading.runners.are_any(self.job_id)
+        return self._context.reading.runners.is_any_alive(self.job_id)
 
     def progress(self) -> Progress:
         """Return the progress of the job. One row is read, however many chunks it has."""

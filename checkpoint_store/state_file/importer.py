@@ -32,8 +32,8 @@ from checkpoint_store.state_file.reader import (
 )
 from checkpoint_store.storage import state_file_import as facts
 from checkpoint_store.storage.file_names import state_backup
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.sibling_check import passed_over
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log, warn_caller
 
@@ -102,7 +102,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ImportableState
     """
     if state_file is None:
         return None
-    is_known = is_there(store) or bool(FilesBeside(store).backups())
+    is_known = is_there(store) or bool(Siblings(store).backups())
     backup = state_backup(state_file)
     for path in (state_file, backup):
         refuse_planted_state(path)

@@ -13,8 +13,8 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import StoreFiles
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.same_content import holds_the_same
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,
@@ -91,8 +91,8 @@ def verify(target: Path) -> None:
         raise StoreDamaged(target, f"the copy does not verify: {verdict}")
 
 
-def settle(target: Path) -> None:
-    """Record in a copy, which no one has open, that nobody is at work on it: claimed chunks become in doubt.
+def end_runners(target: Path) -> None:
+    """End the runners in a copy, which no process has open: the chunks that they had claimed are in doubt.
 
     The lock files of the runners belong to the original store. Nobody knows how the attempts in work ended, so they do
     not count.
@@ -126,14 +126,14 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _sweep_backups(path: Path) -> None:
     """Remove the unfinished files of killed backups, of this version and of earlier ones."""
-    for leftover in FilesBeside(path).unfinished_backups():
+    for leftover in Siblings(path).unfinished_backups():
         remove_leftover(leftover)
 
 
 def thin_out(path: Path) -> None:
     """Remove automatic backups but the newest few of each schema version."""
     seen: dict[str, int] = {}
-    for _, version, backup in FilesBeside(path).numbered_backups():
+    for _, version, backup in Siblings(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
         if seen[version] > _BACKUPS_KEPT:
             _remove_old(backup)
@@ -148,7 +148,7 @@ def _remove_old(backup: Path) -> None:
 
 def remove_backups(path: Path) -> None:
     """Remove every automatic backup, so that no backup has what was deleted from the store."""
-    for backup in FilesBeside(path).backups():
+    for backup in Siblings(path).backups():
         remove_file(backup)
 
 
@@ -197,7 +197,7 @@ class RollingBackup:
 
     def _newest(self) -> Path | None:
         """Return the newest automatic backup if it has the newest schema; None if it has not, or no backup is there."""
-        _, version, newest = next(iter(FilesBeside(self._path).numbered_backups()), (0, "", None))
+        _, version, newest = next(iter(Siblings(self._path).numbered_backups()), (0, "", None))
         return newest if version == SCHEMA_VERSION else None
 
     def _size(self) -> int:
@@ -236,7 +236,7 @@ class RollingBackup:
                     log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
                     self._made_at, self._copied_bytes = moment, newest.stat().st_size
                     return newest
-                target = FilesBeside(self._path).next_backup(SCHEMA_VERSION)
+                target = Siblings(self._path).next_backup(SCHEMA_VERSION)
                 _sweep_backups(self._path)
                 back_up(self._database, target)
                 self._replace_in_between(target, in_between=in_between)

@@ -11,10 +11,10 @@ from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, Store
 from checkpoint_store.model.versions import APPLICATION_ID
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone
-from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import SQLITE_ENDINGS, StoreFiles, has_bytes
-from checkpoint_store.storage.recovery.salvage import sidecars
+from checkpoint_store.storage.recovery.salvage import sqlite_siblings
 from checkpoint_store.storage.target import inspect
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> 
             raise StoreTargetError(target, "it is a store that a process has open; name another file")
         if replace or not target.stat().st_size:
             return
-        with Openings.lock:
+        with openings.lock:
             counts_there = _counts_of(target)
     if counts_there is None:
         raise StoreTargetError(target, f"it is there and is no backup of a store that can be read; {_REMEDY}")
-    counts, deleted = database.read(sidecars.known)
-    if sidecars.lacks(counts, deleted, counts_there):
+    counts, deleted = database.read(sqlite_siblings.known)
+    if sqlite_siblings.lacks(counts, deleted, counts_there):
         raise StoreTargetError(target, f"it holds completed chunks that {database.path} has not; {_REMEDY}")
 
 
@@ -78,7 +78,7 @@ def _counts_of(target: Path) -> dict[str, int] | None:
         with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
                 return None
-            counts, _ = sidecars.known(connection)
+            counts, _ = sqlite_siblings.known(connection)
             return counts
     except UNREADABLE:
         return None

@@ -1,21 +1,21 @@
-"""How a completion becomes durable: callers that come at the same time share one commit.
+"""The group commit, which makes completions durable: callers that come at the same time share one commit.
 
-1. **Queue.** Each caller puts a ticket with its completions into the queue. Who gets the leader lock is the leader; any
-   other caller is a follower, and sleeps until its wake-up. A caller who finds no other takes no ticket at all: it
-   writes its completion in a transaction of its own.
-2. **Gather.** The leader takes the write lock. Where the last batch was of several callers, it waits until half as many
-   are in the queue, for half of what a commit takes at most. A lone caller waits for no one.
+1. **Queue.** Each caller puts a ticket with its completions into the queue. The caller that gets the leader lock is the
+   leader. Any other caller is a follower, and sleeps until its wake-up. A lone caller takes no ticket: it writes its
+   completion in a transaction of its own.
+2. **Gather.** The leader takes the lock of the writer connection. If the last batch had more than one caller, it waits
+   until half as many are in the queue, at most for half of the time of a commit. A lone caller waits for no one.
 3. **Commit.** The leader takes every ticket from the queue as one batch, and writes the batch in one transaction: by a
-   single statement where each completion is new, step by step otherwise. A completion that is refused gives its own
-   caller an error, and takes no other one down.
+   single statement if each completion is new, otherwise step by step. A completion that is refused raises an error in
+   its own caller only.
 4. **Hand over.** The leader wakes the first ticket that came meanwhile: its caller leads next, while the followers of
-   this batch are still waking up. Where none came, the leader lock is freed.
+   this batch are still waking up. If no ticket came, the leader frees the leader lock.
 5. **Wake.** The leader wakes the first follower of its batch, and each follower wakes the next waiter, so that they do
    not all stand in line for the GIL with the next leader behind them. Each returns after the commit that holds its own
    completions.
 
-Correctness rests on the write lock alone. A follower whose wake-up was lost, because an interrupt cut its leader off,
-wakes by itself after ``_PATIENCE_SECONDS``, finds its ticket not done, and commits it.
+Correctness rests on the lock of the writer connection alone. If an interrupt ends a leader, a wake-up may be lost: the
+follower wakes by itself after ``_PATIENCE_SECONDS``, finds its ticket not done, and commits it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.storage.statements import compiled
 from checkpoint_store.storage.statements.completions import (
     COMPLETIONS_AT_ONCE_MAX,
-    _Change,
-    _count_all,
-    _end_attempts,
-    _record_all,
-    _record_in_bulk,
-    _record_together,
-    _values,
-    _write_one,
+    Change,
+    count_all,
+    end_attempts,
+    fast_insert_values,
+    record_all,
+    record_in_bulk,
+    record_together,
+    write_one,
 )
 from checkpoint_store.system.forks import ForkAware, watch
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 _COMPLETION_VALUES: Final = len(compiled.COMPLETION)
 _PATIENCE_SECONDS: Final = 0.05
-"""How long a follower sleeps at most before it looks for itself."""
+"""A follower sleeps at most this long before it looks for itself."""
 _GATHER_SECONDS_MAX: Final = 0.005
 
 
@@ -67,10 +67,10 @@ class _Ticket:
         self.done = False
         self.error: BaseException | None = None
         self.wake_up = threading.Lock()
-        """Free once its caller should look again: the ticket is done, or it is its caller's turn to lead."""
+        """Free once the caller has to look again: the ticket is done, or the caller is the next leader."""
         self.wake_up.acquire()
         self.next_waiter: _Ticket | None = None
-        """The ticket of the batch whose caller this one's wakes."""
+        """The ticket of the same batch whose caller is woken by the caller of this ticket."""
 
 
 class Writer(ForkAware):
@@ -82,7 +82,7 @@ class Writer(ForkAware):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the parent's tickets are the parent's."""
+        """After a fork, in the child: begin with an empty queue. The threads that wait exist in the parent only."""
         self._queue: deque[_Ticket] = deque()
         self._leader_lock = threading.Lock()
         """Held by the leader; handed over, without being freed, to the first ticket of the queue."""
@@ -91,7 +91,7 @@ class Writer(ForkAware):
         self._batch_gathered.acquire()
         self._batch_wanted = 0
         self.last_batch = 1
-        """How many callers came at the same time, last time."""
+        """The number of callers that came at the same time as the last one."""
         self._last_seconds = 0.0
 
     def submit(self, completions: Sequence[Completion], next_claim: NextClaim | None = None) -> bool:
@@ -155,7 +155,7 @@ class Writer(ForkAware):
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Lead no longer: the first ticket of the queue does now, or whoever comes next."""
+        """Stop leading: the caller of the first ticket in the queue leads now, or the next caller."""
         while True:
             if self._queue:
                 with suppress(IndexError):
@@ -167,9 +167,9 @@ class Writer(ForkAware):
                 return
 
     def _gather(self) -> None:
-        """Wait for half as many callers as came last time, for up to half of what a commit takes.
+        """Wait for half as many callers as came last time, at most for half of the time of a commit.
 
-        The other half gets ready while this batch is committed: the GIL lets one thread do so at a time.
+        The other half gets ready while this batch is committed: the GIL lets one thread run at a time.
         """
         if self.last_batch == 1:
             return
@@ -210,15 +210,15 @@ class Writer(ForkAware):
                 has_claimed = connection.fast_insert(compiled.FAST_INSERT_AND_CLAIM, values, len(text))
             if has_claimed is not None:
                 return has_claimed
-        connection.write_locked(_write_one, completion)
+        connection.write_locked(write_one, completion)
         connection.checkpoint.grew(len(text), connection.connection)
         return False
 
     def _write(self, batch: Sequence[_Ticket]) -> None:
-        """Write all of a batch in one transaction: by one statement, or where that cannot be, step by step."""
+        """Write a batch in one transaction: by one statement if possible, otherwise step by step."""
         connection = self._connection
         completions = [completion for ticket in batch for completion in ticket.completions]
-        values = _values(completions) if len(completions) <= COMPLETIONS_AT_ONCE_MAX else None
+        values = fast_insert_values(completions) if len(completions) <= COMPLETIONS_AT_ONCE_MAX else None
         size_bytes = sum([len(completion.text or "") for completion in completions])
         if values is None or connection.fast_insert(compiled.fast_insert(len(completions)), values, size_bytes) is None:
             connection.write_locked(_write, batch)
@@ -229,7 +229,7 @@ class Writer(ForkAware):
         batch = [own]
         while self._queue:
             ticket = self._queue.popleft()
-            if ticket is not own:  # which is not there where it was taken by a leader that was interrupted
+            if ticket is not own:  # an interrupted leader may have taken it from the queue
                 batch.append(ticket)
         for ticket, next_waiter in zip_longest(batch, batch[1:]):
             ticket.error, ticket.next_waiter = None, next_waiter
@@ -244,20 +244,20 @@ def _free(lock: threading.Lock) -> None:
 
 
 def _write(connection: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
-    """Write every ticket of a batch in the open transaction; one that is refused does not take the others down."""
-    if _record_in_bulk(connection, [completion for ticket in batch for completion in ticket.completions]):
+    """Write every ticket of a batch in the open transaction. A refused ticket does not fail the others."""
+    if record_in_bulk(connection, [completion for ticket in batch for completion in ticket.completions]):
         return
-    _count_all(connection, [change for ticket in batch for change in _record_ticket(connection, ticket)])
+    count_all(connection, [change for ticket in batch for change in _record_ticket(connection, ticket)])
     for ticket in batch:
         if ticket.error is None:
-            _end_attempts(connection, ticket.completions)
+            end_attempts(connection, ticket.completions)
 
 
-def _record_ticket(connection: sqlite3.Connection, ticket: _Ticket) -> list[_Change]:
+def _record_ticket(connection: sqlite3.Connection, ticket: _Ticket) -> list[Change]:
     try:
         if len(ticket.completions) == 1:
-            return _record_all(connection, ticket.completions)
-        return _record_together(connection, ticket.completions)
+            return record_all(connection, ticket.completions)
+        return record_together(connection, ticket.completions)
     except (ChunkAlreadyCompleted, JobNotFound) as error:
         ticket.error = error
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import JobsPassedOver, counted
-from checkpoint_store.storage.moment import moment_of
+from checkpoint_store.storage.data_version import data_version_of
 from checkpoint_store.storage.reading_verbs import ReadingVerbs
 from checkpoint_store.storage.statements import job_summaries
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.errors import StoreDamaged
     from checkpoint_store.model.records import JobSummary
-    from checkpoint_store.storage.moment import Moment
+    from checkpoint_store.storage.data_version import DataVersion
     from checkpoint_store.storage.records import JobRecord
 
 
@@ -92,28 +92,28 @@ class JobVerbs(ReadingVerbs):
         _warn_of(passed_over)
         return summaries
 
-    def incomplete(self) -> tuple[list[JobRecord], Moment]:
-        """Return the jobs that have chunks left and are not superseded, the one opened last first, and as of when.
+    def incomplete(self) -> tuple[list[JobRecord], DataVersion]:
+        """Return the jobs with chunks left that are not superseded, the one opened last first, and the data version.
 
         Jobs of a read-only store that do not read are left out, with a warning.
         """
         passed_over = self._passed_over()
 
-        def read(connection: sqlite3.Connection) -> tuple[list[JobRecord], Moment]:
-            moment = moment_of(connection)
-            return job_statements.list_jobs(connection, self.path, incomplete=True, passed_over=passed_over), moment
+        def read(connection: sqlite3.Connection) -> tuple[list[JobRecord], DataVersion]:
+            as_of = data_version_of(connection)
+            return job_statements.list_jobs(connection, self.path, incomplete=True, passed_over=passed_over), as_of
 
-        records_and_moment = self._database.read(read)
+        records_and_version = self._database.read(read)
         _warn_of(passed_over)
-        return records_and_moment
+        return records_and_version
 
     def _passed_over(self) -> list[StoreDamaged] | None:
         """Return where a list puts the jobs that do not read; None where it is to raise, because they can be mended."""
         return [] if self._database.read_only else None
 
-    def still_hold(self, moment: Moment) -> bool:
-        """Whether no process committed anything since a moment; no table is read. False for a read-only store."""
-        return not self._database.read_only and self._database.read(moment_of) == moment
+    def still_hold(self, as_of: DataVersion) -> bool:
+        """Whether no process committed anything since a data version; no table is read. False for a read-only store."""
+        return not self._database.read_only and self._database.read(data_version_of) == as_of
 
     def completed_count(self, job_id: str) -> tuple[int, str] | None:
         """Return how many chunks of a job are complete, and its ``updated_at``; None if the job does not exist."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class KeyVerbs(ReadingVerbs):
     """The reading verbs about keys. Safe to share between threads."""
 
-    def are_there(self, job_id: str) -> bool:
+    def has_any(self, job_id: str) -> bool:
         """Return whether any chunk of a job has a key."""
         return self._database.read_row(keys.HAS_KEYS.text, keys.HAS_KEYS.values(in_job=job_id)) is not None
 

@@ -42,6 +42,6 @@ def _is_mount_point(path: Path) -> bool:
     return False
 
 
-def _unescaped(place: str) -> str:
+def _unescaped(escaped: str) -> str:
     """Return a path of the kernel's table as it is: space, tab, newline and backslash stand there as octal numbers."""
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), place).removesuffix("//deleted")
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), escaped).removesuffix("//deleted")

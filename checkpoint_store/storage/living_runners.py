@@ -34,7 +34,7 @@ class LivingRunners(ReadingVerbs):
 
         return self._database.read(read)
 
-    def are_any(self, job_id: str) -> bool:
+    def is_any_alive(self, job_id: str) -> bool:
         """Whether a runner of a job is alive now: the lock that it holds says so."""
         return self._database.read(lambda connection: liveness.is_anyone_at_work(connection, self.path, job_id))
 

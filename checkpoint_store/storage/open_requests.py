@@ -59,7 +59,7 @@ class OpenRequest:
 
 
 class Source(NamedTuple):
-    """The place of a result: a job, and a chunk of it."""
+    """The source of a result: a job, and a chunk of it."""
 
     job_id: str
     chunk_index: int
@@ -105,7 +105,7 @@ class Decision:
     earlier: JobRecord | None
     differences: list[Difference]
     reused: dict[int, Source]
-    """The place of the result for each incomplete chunk whose result can be carried over."""
+    """The source of the result for each incomplete chunk whose result can be carried over."""
     elsewhere: Elsewhere = _NOTHING
     kept_ignoring: int = 0
     """If the plan is refused: how many results ``reuse_ignoring`` with all differing settings would keep."""

@@ -14,7 +14,7 @@ from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, store_lock, wait_or_refuse
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
-from checkpoint_store.storage.sibling_check import mend, refuse_foreign
+from checkpoint_store.storage.sibling_check import make_private, refuse_foreign
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
@@ -71,13 +71,13 @@ class Opener:
         return Presence(self.path, timeout_seconds=self.lock_timeout_seconds, create=create)
 
     @importing()  # a new, an older or a damaged store needs modules that a sound one does not
-    def open(self, *, migrate: bool = True, is_looked_at: bool = False) -> Database:
+    def open(self, *, migrate: bool = True, is_owner_checked: bool = False) -> Database:
         """Open the store, creating, upgrading or recovering it first where that is needed.
 
         Raises:
             StoreDamaged: it is damaged, and bringing back all that any copy knows of is not possible.
         """
-        if not is_looked_at:  # by the caller, a moment ago: see refuse_foreign
+        if not is_owner_checked:  # by the caller, a moment ago: see refuse_foreign
             refuse_foreign(self.path)
         try:
             database = self._open_sound(migrate=migrate)
@@ -173,7 +173,7 @@ class Opener:
         return self._connected(unclean=unclean, presence=None if is_alone else self._presence(create=True))
 
     def _connected(self, *, unclean: bool, presence: Presence | None) -> Database:
-        mend(self.path, self.state_files)
+        make_private(self.path, self.state_files)
         database = self._database(presence)
         try:
             check_version(self.path, inspect(database, self.state_files))

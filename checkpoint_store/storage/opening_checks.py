@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.storage.backup import remove_backups
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.connection.openings import Openings
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import metadata
@@ -42,14 +42,14 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
 
     Call it while nobody has the store open. SQLite has not read the WAL yet.
     """
-    from checkpoint_store.storage.recovery.salvage import sidecars  # needed only after an unclean end
+    from checkpoint_store.storage.recovery.salvage import sqlite_siblings  # needed only after an unclean end
 
     # The file is read without locks: closing it would drop the locks of a connection that another thread opens now.
-    with Openings.lock:
-        if not is_there(path) or Openings.is_open(path):
+    with openings.lock:
+        if not is_there(path) or openings.is_open(path):
             return
         try:
-            reason = sidecars.foreign_sidecar(path)
+            reason = sqlite_siblings.reason_foreign(path)
         except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, path, lock_timeout_seconds) from error
     if reason is not None:
@@ -111,12 +111,12 @@ def compare_with_backup(database: Database) -> None:
     A backup that has a job which was deleted since is removed, with all others: deleting was killed on its way to the
     backups.
     """
-    for backup in FilesBeside(database.path).backups()[:1]:
-        from checkpoint_store.storage.recovery.salvage import sidecars  # only beside a backup
+    for backup in Siblings(database.path).backups()[:1]:
+        from checkpoint_store.storage.recovery.salvage import sqlite_siblings  # only beside a backup
 
-        counts_in_backup, _ = sidecars.counts_of(backup)
-        counts, deleted = database.read(sidecars.known)
-        if sidecars.lacks(counts, deleted, counts_in_backup):
+        counts_in_backup, _ = sqlite_siblings.counts_of(backup)
+        counts, deleted = database.read(sqlite_siblings.known)
+        if sqlite_siblings.lacks(counts, deleted, counts_in_backup):
             raise StoreDamaged(database.path, f"the backup {backup.name} knows of more completed chunks")
         if deleted.keys() & counts_in_backup.keys():
             log.info("%s: the backups have a job that was deleted, and are removed", database.path)

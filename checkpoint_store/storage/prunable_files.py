@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.file_names import moved_at
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 
@@ -31,7 +31,7 @@ def prunable_files(
         request: what is to go.
         with_jobs: whether jobs go. Then every automatic backup does: what was deleted is in none of them.
     """
-    beside = FilesBeside(path)
+    beside = Siblings(path)
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
     surplus = backups if with_jobs else [file for file in backups[_BACKUPS_KEPT:] if request.is_old(_changed_at(file))]

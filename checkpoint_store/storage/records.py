@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import JobStatus
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.moment import Moment
+    from checkpoint_store.storage.data_version import DataVersion
 
 
 class Runner(NamedTuple):
@@ -230,8 +230,8 @@ class StatusChange:
 class Known:
     """The content of a job in the store at one moment."""
 
-    moment: Moment | None
-    """The moment of the content; None: it cannot be told later whether the content is still the same."""
+    data_version: DataVersion | None
+    """The data version of the content; None: nobody can tell later whether the content is still the same."""
     state: ProcessingState
     texts: Sequence[str] | None
     """The stored text of each result, in their order; None if they are too large to keep."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.storage.connection.errors import gone
 from checkpoint_store.storage.file_names import RUNNER_MARK
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.existence import is_folder, is_there
 from checkpoint_store.system.file_lock import filelock_types
 from checkpoint_store.system.files import PRIVATE, storage_error, storage_errors
@@ -247,9 +247,7 @@ def _attempt_in(slot: int) -> tuple[int, int]:
 def runner_lock_paths(store: Path) -> list[Path]:
     """Return the runner locks beside a store, those of dead runners included, sorted. Only regular files count."""
     return [
-        path
-        for path in FilesBeside(store).runner_locks()
-        if is_there(path) and path.is_file() and not path.is_symlink()
+        path for path in Siblings(store).runner_locks() if is_there(path) and path.is_file() and not path.is_symlink()
     ]
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, open_copy
+from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy
 
 if TYPE_CHECKING:
     import sqlite3

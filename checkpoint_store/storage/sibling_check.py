@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.connection.pragmas import file_system
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.files import PRIVATE, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log
@@ -44,7 +44,7 @@ def refuse_planted(store: Path) -> None:
 
     Touches nothing. The state file is not looked at: see :func:`passed_over`.
     """
-    for path in FilesBeside(store).siblings():
+    for path in Siblings(store).opened():
         status = _look(path)
         if status is None:
             continue
@@ -102,14 +102,14 @@ class _ForeignFile(NamedTuple):
 def _foreign(store: Path) -> _ForeignFile | None:
     """Return the first file of the store that belongs to another user; None if no file does."""
     ours = _ours(store)
-    for path in (store, *FilesBeside(store).siblings()):
+    for path in (store, *Siblings(store).opened()):
         status = _look(path)
         if status is not None and status.st_uid not in ours:
             return _ForeignFile(path, status.st_uid)
     return None
 
 
-def mend(store: Path, state_files: Iterable[Path] = ()) -> None:
+def make_private(store: Path, state_files: Iterable[Path] = ()) -> None:
     """Let only their owner read the store and the files beside it. What root made beside it, root gives to the owner.
 
     Called once the file is known to be a store. What cannot be changed stays, and the log says so.
@@ -117,7 +117,7 @@ def mend(store: Path, state_files: Iterable[Path] = ()) -> None:
     if os.name == "nt":
         return
     ours = _ours(store)
-    for path in (store, *FilesBeside(store).siblings(), *state_files):
+    for path in (store, *Siblings(store).opened(), *state_files):
         status = _look(path)
         if status is None or not stat.S_ISREG(status.st_mode) or status.st_uid not in ours:
             continue
@@ -172,7 +172,7 @@ def passed_over(state_file: Path, store: Path) -> str | None:
 def _ours(store: Path) -> set[int]:
     """Return the users whose files we take for our own: this process's; for root, also that of the store file."""
     me = os.geteuid()
-    keeper = FilesBeside(store).keeper() if me == 0 else None
+    keeper = Siblings(store).keeper() if me == 0 else None
     status = None if keeper is None else _look(keeper)
     return {me} if status is None else {me, status.st_uid}
 

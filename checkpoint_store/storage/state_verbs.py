@@ -50,14 +50,14 @@ class StateVerbs:
         return self._healing.run(lambda: self._database.write(write))
 
     def current(self, known: Known | None) -> Known | None:
-        """Return the current job, results included; ``known`` itself where the store holds that still."""
-        moment = self._database.moment()
-        if known is not None and known.moment == moment is not None:
+        """Return the current job, results included; ``known`` itself if the store still has that content."""
+        data_version = self._database.data_version()
+        if known is not None and known.data_version == data_version is not None:
             return known
 
         def read(connection: sqlite3.Connection) -> Known | None:
             current = job_statements.list_jobs(connection, self.path, current=True)
-            return next((save_state.load(connection, record, self.path, moment) for record in current), None)
+            return next((save_state.load(connection, record, self.path, data_version) for record in current), None)
 
         return self._healing.run(lambda: self._database.read(read))
 
@@ -75,8 +75,8 @@ class StateVerbs:
         return str(job_id), int(total_chunks), str(status), digest
 
     def still_holds(self, known: Known) -> bool:
-        """Whether nothing was committed, by whomever, since the store held this."""
-        return self._database.moment() == known.moment is not None
+        """Whether no process committed anything since the store had this content."""
+        return self._database.data_version() == known.data_version is not None
 
     def complete_and_run(self, completion: Completion) -> None:
         """Record a completion, and set its job ``running`` unless it is paused or complete. Durable on return."""

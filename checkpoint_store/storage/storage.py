@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 class Storage(Reading):
     """A store file that is open for reading and writing."""
 
-    def __init__(
-        self, database: Database, state_files: Sequence[Path] = (), *, copies_are_carried_away: bool = False
-    ) -> None:
+    def __init__(self, database: Database, state_files: Sequence[Path] = (), *, has_backup_hook: bool = False) -> None:
         super().__init__(database, state_files)
         self.database: Final = database
         self.group_commit: Final = Writer(database)
@@ -48,7 +46,7 @@ class Storage(Reading):
         self.budgets: Final = BudgetStorage(database)
         self.handles: Final = HandleStorage(database, state_files)
         self.redos: Final = RedoStorage(database)
-        follows_growth = copies_are_carried_away or not state_files
+        follows_growth = has_backup_hook or not state_files
         self.backups: Final = RollingBackup(database, StoreFiles(database.path).lock, follows_growth=follows_growth)
         """The automatic backups."""
 

@@ -16,9 +16,9 @@ from checkpoint_store.model import state_text
 from checkpoint_store.model.versions import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.link_check import refuse_second_name
 from checkpoint_store.storage.sibling_check import refuse_planted
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.tables import metadata
 from checkpoint_store.system.existence import is_there
 
@@ -77,7 +77,7 @@ def store_beside(state_path: Path) -> Path:
         return resolve(wanted if state_path.name else "")
     except StoreTargetError:
         folder = wanted.absolute().parent
-        nearest = next(place for place in (folder, *folder.parents) if is_there(place))
+        nearest = next(existing for existing in (folder, *folder.parents) if is_there(existing))
         if not state_path.name or nearest == folder or not nearest.is_dir():
             raise
         return wanted.absolute()
@@ -185,7 +185,7 @@ def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
 
 
 def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:
-    return bool(FilesBeside(path).backups()) or any(knows_chunks(state_file) for state_file in state_files)
+    return bool(Siblings(path).backups()) or any(knows_chunks(state_file) for state_file in state_files)
 
 
 def knows_chunks(state_file: Path) -> bool:
@@ -206,14 +206,14 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
         return f"{what}, and a recovery of it was interrupted"
     if has_bytes(files.wal):
         return f"{what}, but its WAL is there"
-    for copy in (*FilesBeside(path).backups(), *filter(knows_chunks, state_files)):
+    for copy in (*Siblings(path).backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None
 
 
 def no_store(path: Path, state_files: Iterable[Path]) -> StoreTargetError:
     """Return the error that there is no store at ``path``; it says which copy brings it back, if there is one."""
-    copies = (*FilesBeside(path).backups(), *filter(_is_state, state_files))
+    copies = (*Siblings(path).backups(), *filter(_is_state, state_files))
     for copy in copies:
         remedy = f"bring the store back from it: recover_store({str(path)!r})"
         return StoreTargetError(path, f"there is no such file, but {copy.name} is there; {remedy}")

@@ -20,8 +20,8 @@ from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.strict_json import read_json
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.guarded_open import GUARDS
@@ -154,17 +154,17 @@ def files_of(store: Path) -> Iterator[Path]:
 
     There may be files of another store that has the same name. Their results name jobs that this store does not have.
     """
-    yield from FilesBeside(store).unrecorded()
+    yield from Siblings(store).unrecorded()
     folders = [Path(os.environ[variable]) for variable in _TEMPORARY_VARIABLES if os.environ.get(variable)]
     for folder in dict.fromkeys([*folders, *_TEMPORARY_FOLDERS]):
         with suppress(OSError):  # there is none, or it cannot be read
-            for place in _places_in(folder, {store.stat().st_uid, _user()}):
-                paths = FilesBeside(place / store.name).unrecorded()
-                if paths and not place.samefile(store.parent):
+            for temporary in _folders_in(folder, {store.stat().st_uid, _user()}):
+                paths = Siblings(temporary / store.name).unrecorded()
+                if paths and not temporary.samefile(store.parent):
                     yield from (path for path in paths if _is_private(store, os.lstat(path)))
 
 
-def _places_in(temporary: Path, users: set[int]) -> Iterator[Path]:
+def _folders_in(temporary: Path, users: set[int]) -> Iterator[Path]:
     """Yield where in a folder for temporary files these users may have such files: in their folders, or beside them.
 
     The folder itself is looked through only if somebody else has made something that has the name of a user's folder.

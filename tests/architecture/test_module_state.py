@@ -33,12 +33,8 @@ STATE = {
     "model/clock.py": {"_second": "the text of this second serves all of its moments; a cached function takes longer"},
     "model/codec/json_text.py": {"_last_was_ascii": "the form that is tried first; the text is the same"},
     "neighbours/datasette_plugin.py": {"_stores": "which databases of Datasette are stores; a plug-in has no object"},
-    "storage/connection/chown.py": {"_installed": "SQLite calls it until the process ends"},
     "storage/connection/openings.py": {
-        "_at_fork": "one hook of forks for all openings",
-        "Openings._open": "POSIX locks belong to the process, whatever object took them",
-        "Openings.lock": "guards what the process has open",
-        "Openings.readers": "POSIX locks belong to the process, whatever object took them",
+        "openings": "POSIX locks belong to the process, whatever object took them",
     },
     "storage/connection/store_file.py": {"_inherited": "connections of the parent are never closed in a child"},
     "storage/saved_state.py": {"_recorded_here": "all managers of a process are one program's"},

@@ -12,8 +12,8 @@ from conftest import Children, program, snapshot
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StoreInUse, StoreRecovered
 from checkpoint_store.maintenance import doctor, recover_store, restore_store
-from checkpoint_store.storage.connection.openings import Openings
-from checkpoint_store.storage.recovery.salvage import sidecars
+from checkpoint_store.storage.connection.openings import openings
+from checkpoint_store.storage.recovery.salvage import sqlite_siblings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,19 +166,19 @@ def test_a_log_is_judged_while_nobody_in_this_process_opens_the_file(tmp_path: P
     """It is read without locks; closing that would drop the locks of a connection that another thread has by then."""
     _make(tmp_path, done=5)
     (tmp_path / "talks.db-wal").write_bytes(b"\0" * 100)
-    judge, entered = sidecars.foreign_sidecar, threading.Event()
+    judge, entered = sqlite_siblings.reason_foreign, threading.Event()
 
     def slowly(path: Path) -> str | None:
         def enter() -> None:
-            Openings.enter(path)
+            openings.enter(path)
             entered.set()
-            Openings.leave(path)
+            openings.leave(path)
 
         threading.Thread(target=enter).start()
         assert not entered.wait(0.2)
         return judge(path)
 
-    monkeypatch.setattr(sidecars, "foreign_sidecar", slowly)
+    monkeypatch.setattr(sqlite_siblings, "reason_foreign", slowly)
     CheckpointStore(tmp_path / "talks.db").close()
     assert entered.wait(5)
 

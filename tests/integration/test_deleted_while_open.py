@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore, StorageUnavailableError, StoreRecovered
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ TOTAL, AT = 60, 40
 
 
 def _delete(path: Path) -> None:
-    for gone in [path, *FilesBeside(path).backups(), *path.parent.glob(f"{path.name}-*")]:
+    for gone in [path, *Siblings(path).backups(), *path.parent.glob(f"{path.name}-*")]:
         gone.unlink()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, doctor, recover_store
 from checkpoint_store.storage.file_names import StoreFiles, state_backup
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def siblings(name: str) -> Iterator[Path]:
         *files.own,
         files.state_file,
         state_backup(files.state_file),
-        FilesBeside(Path(name)).next_backup("1.3"),
+        Siblings(Path(name)).next_backup("1.3"),
     )
 
 

@@ -15,7 +15,7 @@ from checkpoint_store import CheckpointStore, StorageFullError, StoreRecovered
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import backup
 from checkpoint_store.storage.file_names import StoreFiles
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.file_lock import file_lock
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_a_recovery_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> N
 
 def test_an_import_from_the_state_file_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The line says how many chunks the state file knew of, and how many the store."""
-    for gone in (path, *FilesBeside(path).backups()):
+    for gone in (path, *Siblings(path).backups()):
         gone.unlink()
     CheckpointStore(path, state_file=None).close()
     with pytest.warns(StoreRecovered):

@@ -8,7 +8,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside, state_backup
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.files import temporary_path
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def own_files(store: Path) -> list[Path]:
     files = StoreFiles(store)
     state = files.state_file
     numbered = [
-        FilesBeside(store).next_backup("1.2"),
-        temporary_path(FilesBeside(store).next_backup("1.2")),
+        Siblings(store).next_backup("1.2"),
+        temporary_path(Siblings(store).next_backup("1.2")),
         moved_aside(store, "corrupt"),
     ]
     runner = store.with_name(f"{store.name}.runner-1")

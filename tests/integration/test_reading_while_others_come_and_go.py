@@ -11,7 +11,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreBusy
 from checkpoint_store.storage.connection import read_only
-from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.openings import openings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,15 +88,15 @@ def test_a_writer_that_never_gets_ready_is_told_of(path: Path, monkeypatch: pyte
 
 def test_a_store_of_this_process_may_just_be_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its log is gone, and it still counts as open for a moment: the reading waits for that moment to be over."""
-    places = [Openings.enter(path)]
+    file_keys = [openings.enter(path)]
     pause = time.sleep
 
     def leave(seconds: float) -> None:
         pause(seconds)
-        if places:
-            Openings.leave(places.pop())
+        if file_keys:
+            openings.leave(file_keys.pop())
 
     monkeypatch.setattr(read_only.time, "sleep", leave)
     with CheckpointStore(path, read_only=True) as reading:
         assert reading.job("talk.srt").progress().completed_chunks == 1
-    assert places == []
+    assert file_keys == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def _sizes_of_copies(path: Path, wait: Callable[[float], None], chunks: int, **o
         for index in range(chunks):
             wait(10.0)
             job.complete(index, _RESULT)
-            found |= {copy.name: copy.stat().st_size for copy in FilesBeside(path).backups()}
+            found |= {copy.name: copy.stat().st_size for copy in Siblings(path).backups()}
     return list(found.values())
 
 
@@ -74,15 +74,15 @@ def test_the_copy_at_the_end_replaces_the_one_made_while_the_job_ran(
     path = tmp_path / "talks.db"
     with CheckpointStore(path) as store, store.open_job("first.srt", total_chunks=1) as job:
         job.complete(0, _RESULT)
-    earlier = FilesBeside(path).backups()
+    earlier = Siblings(path).backups()
     with CheckpointStore(path) as store, store.open_job("talk.srt", total_chunks=10) as job:
         for index in range(10):
             passing_time(10.0)
             job.complete(index, _RESULT)
-        during = FilesBeside(path).backups()
+        during = Siblings(path).backups()
     assert len(earlier) == 1
     assert len(during) == 2
-    after = FilesBeside(path).backups()
+    after = Siblings(path).backups()
     assert after[1:] == earlier
     assert after[0] not in during
 
@@ -98,9 +98,9 @@ def test_the_copy_at_the_end_stays_where_all_copies_were_removed_meanwhile(
             for index in range(10):
                 passing_time(10.0)
                 job.complete(index, _RESULT)
-            assert len(FilesBeside(path).backups()) == 1
+            assert len(Siblings(path).backups()) == 1
             store.delete_job(other.job_id)
-    assert len(FilesBeside(path).backups()) == 1
+    assert len(Siblings(path).backups()) == 1
 
 
 @pytest.mark.slow

@@ -313,7 +313,7 @@ def test_on_a_network_file_system_saves_are_as_exact(
     assert encoded == [0, 1, 2]
     other.save(with_chunk(loaded(other), 3, 3))
     assert loaded(one).results() == {index: index for index in range(4)}
-    monkeypatch.setattr(writer, "moment_of", refuse)
+    monkeypatch.setattr(writer, "data_version_of", refuse)
     assert loaded(one).results() == {index: index for index in range(4)}
     exact(one)
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import _sqlite3
 import ctypes
 import os
-from typing import Any, Final
+from functools import cache
+from typing import Final
 
 from checkpoint_store.system.log import log
 
@@ -48,15 +49,12 @@ def _fchown_if_different(file: int, user: int, group: int) -> int:
 
 
 _callback: Final = _FCHOWN(_fchown_if_different)
-_installed: Final[list[Any]] = []
-"""The callback that SQLite has been given: it must live as long as the process."""
+"""SQLite calls this object until the process ends."""
 
 
+@cache
 def leave_owners_alone() -> None:
-    """Let SQLite, in this process, call ``fchown`` only if the owner changes. Only root needs this."""
-    if _installed or os.name == "nt" or os.geteuid() != 0:
-        return
-    _installed.append(_callback)
+    """Let SQLite, in this process, call ``fchown`` only if the owner changes. Call this in a process of root only."""
     try:
         find = ctypes.CDLL(_sqlite3.__file__).sqlite3_vfs_find
         find.argtypes, find.restype = [ctypes.c_char_p], ctypes.POINTER(_Vfs)

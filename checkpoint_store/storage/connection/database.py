@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.reader import ReaderConnection
 from checkpoint_store.storage.connection.store_file import StoreFile
 from checkpoint_store.storage.connection.writer import WriterConnection
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.open_lock import Presence
     from checkpoint_store.storage.connection.pragmas import Durability
-    from checkpoint_store.storage.moment import Moment
+    from checkpoint_store.storage.data_version import DataVersion
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Database:
         self.reader = ReaderConnection(file)
         self._long_reader = ReaderConnection(file)
         self.writer = WriterConnection(file, self.reader)
-        self._leave = weakref.finalize(self, Openings.leave, Openings.enter(path))
+        self._leave = weakref.finalize(self, openings.leave, openings.enter(path))
 
     @property
     def closed(self) -> bool:
@@ -82,9 +82,9 @@ class Database:
                 connection.disconnect()
         return self.writer.migrate(work, first=first)
 
-    def moment(self) -> Moment | None:
-        """Return the moment of the writer connection; see :meth:`WriterConnection.moment`."""
-        return self.writer.moment()
+    def data_version(self) -> DataVersion | None:
+        """Return the data version of the writer connection; see :meth:`WriterConnection.data_version`."""
+        return self.writer.data_version()
 
     def write_if_free(self, work: Callable[[sqlite3.Connection], T], *, patience_seconds: float) -> T:
         """:meth:`write` for a finalizer; see :meth:`WriterConnection.write_if_free`."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy, StoreInUse
-from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
@@ -125,8 +125,8 @@ def has_connection(path: Path) -> bool:
         return False
     import fcntl  # POSIX only
 
-    with Openings.lock:
-        if Openings.is_open(path):
+    with openings.lock:
+        if openings.is_open(path):
             return True
         try:
             file = os.open(path, os.O_RDWR | GUARDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakSet
 
 from checkpoint_store.system.file_lock import take
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-Place = tuple[int, int, str]
+FileKey = tuple[int, int, str]
+"""Device and inode of the folder of a file (a folder may have two names), and the name of the file."""
 
 
 class Reader(Protocol):
@@ -24,47 +25,61 @@ class Reader(Protocol):
         """Close the connection that is kept."""
 
 
-class Openings:
+class _Openings(ForkAware):
     """The files that this process has open for writing.
 
     A file that no one has open is read without locks (see :class:`ReadOnlyDatabase`), and closing such a connection
     would drop the locks of any other connection to the file in this process. So the two kinds never overlap.
     """
 
-    lock = threading.RLock()
-    readers: ClassVar[WeakSet[Reader]] = WeakSet()
-    """The readers that may keep a connection without locks between two reads."""
-    _open: dict[Place, int] = {}  # noqa: RUF012 - the process's, not an instance's
+    def __init__(self) -> None:
+        self._count_by_file: dict[FileKey, int] = {}
+        self.readers: WeakSet[Reader] = WeakSet()
+        """The readers that may keep a connection without locks between two reads."""
+        self.forget_in_child()
+        watch(self)
 
-    @classmethod
-    def enter(cls, path: Path) -> Place:
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: begin with a free lock."""
+        self.lock = threading.RLock()
+        """Held during each read without locks, and while a file is opened."""
+        self._taken: list[bool] = []
+
+    def before_fork(self) -> None:
+        """Hold the lock over the fork, so that no read without locks is under way."""
+        take(self.lock, self._taken, -1)
+
+    def after_fork(self) -> None:
+        """Release the lock in the parent."""
+        taken, self._taken = self._taken, []
+        if taken:
+            self.lock.release()
+
+    def enter(self, path: Path) -> FileKey:
         """Note that the file is open for writing. Waits for a read without locks, and closes all kept connections.
 
-        Returns the place of the file, for :meth:`leave`.
+        Returns the key of the file, for :meth:`leave`.
         """
-        with cls.lock:
-            for reader in list(cls.readers):
+        with self.lock:
+            for reader in list(self.readers):
                 reader.disconnect()
-            place = _place_of(path)
-            cls._open[place] = cls._open.get(place, 0) + 1
-            return place
+            key = _key_of(path)
+            self._count_by_file[key] = self._count_by_file.get(key, 0) + 1
+            return key
 
-    @classmethod
-    def leave(cls, place: Place) -> None:
+    def leave(self, key: FileKey) -> None:
         """Note that one opening of the file was closed."""
-        with cls.lock:
-            left = cls._open.pop(place, 1) - 1
+        with self.lock:
+            left = self._count_by_file.pop(key, 1) - 1
             if left:
-                cls._open[place] = left
+                self._count_by_file[key] = left
 
-    @classmethod
-    def is_open(cls, path: Path) -> bool:
+    def is_open(self, path: Path) -> bool:
         """Whether this process has the file open for writing, whichever name of the folder was used."""
-        return bool(cls._open) and _place_of(path) in cls._open
+        return bool(self._count_by_file) and _key_of(path) in self._count_by_file
 
 
-def _place_of(path: Path) -> Place:
-    """Return the place of a file: its folder by device and inode (a folder may have two names), and its own name."""
+def _key_of(path: Path) -> FileKey:
     try:
         folder = os.stat(path.parent)
     except OSError:
@@ -72,24 +87,4 @@ def _place_of(path: Path) -> Place:
     return folder.st_dev, folder.st_ino, path.name
 
 
-class _AtFork(ForkAware):
-    """Holds the lock over a fork, so that no read without locks is under way."""
-
-    def __init__(self) -> None:
-        self._taken: list[bool] = []
-
-    def before_fork(self) -> None:
-        take(Openings.lock, self._taken, -1)
-
-    def after_fork(self) -> None:
-        taken, self._taken = self._taken, []
-        if taken:
-            Openings.lock.release()
-
-    def forget_in_child(self) -> None:
-        Openings.lock = threading.RLock()
-        self._taken = []
-
-
-_at_fork = _AtFork()
-watch(_at_fork)
+openings: Final = _Openings()

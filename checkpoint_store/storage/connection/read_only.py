@@ -11,7 +11,7 @@ from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClo
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.pragmas import connect_read_only
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.system.existence import is_there
@@ -58,7 +58,7 @@ class ReadOnlyDatabase:
         self.closed = False
         self._idle: _IdleConnection | None = None
         """The connection that is kept for the next read; None while a read uses it."""
-        Openings.readers.add(self)
+        openings.readers.add(self)
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value."""
@@ -68,7 +68,7 @@ class ReadOnlyDatabase:
             self._presence.ensure()
         deadline = time.monotonic() + self.lock_timeout_seconds
         while True:
-            with Openings.lock:
+            with openings.lock:
                 before = self._signature()
                 try:
                     value = self._read_once(work) if before is None else self._read_unused(work, before)
@@ -89,7 +89,7 @@ class ReadOnlyDatabase:
 
     def _is_being_closed(self, error: sqlite_errors.Unreadable) -> bool:
         """Whether this process is closing the file: SQLite has removed the index of the WAL, and a reader missed it."""
-        is_open = Openings.is_open(self.path) and is_there(self.path)
+        is_open = openings.is_open(self.path) and is_there(self.path)
         return is_open and sqlite_errors.could_not_open(error) and not is_there(StoreFiles(self.path).shm)
 
     def read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -132,14 +132,14 @@ class ReadOnlyDatabase:
         return value
 
     def disconnect(self) -> None:
-        """Close the connection that is kept. Called with :attr:`Openings.lock` held."""
+        """Close the connection that is kept. Called with :attr:`openings.lock` held."""
         idle, self._idle = self._idle, None
         if idle is not None:
             idle.connection.close()
 
     def _signature(self) -> Signature | None:
         """Return the signature of the file, which each write changes; None while someone has the file open."""
-        if Openings.is_open(self.path):
+        if openings.is_open(self.path):
             return None
         files = StoreFiles(self.path)
         if has_bytes(files.journal):
@@ -170,7 +170,7 @@ class ReadOnlyDatabase:
     def close(self) -> None:
         """Close the connection that is kept, and end the lock."""
         self.closed = True
-        with Openings.lock:
+        with openings.lock:
             self.disconnect()
         if self._presence is not None:
             self._presence.end()

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.open_lock import Presence
 
-Place = tuple[int, int]
-"""Device and inode: the identity of a file, whatever its name."""
+FileIdentity = tuple[int, int]
+"""Device and inode of a file: they identify the file, whatever its name."""
 _FORK_PATIENCE_SECONDS: Final = 10.0
 
 
@@ -59,8 +59,8 @@ class StoreFile:
         except OSError as error:
             raise storage_error(error, self.path) from error
 
-    def place(self) -> Place | None:
-        """Return device and inode of the file at the store's path now; None if no file is there."""
+    def identity(self) -> FileIdentity | None:
+        """Return the identity of the file that is at the store's path now; None if the path has no file."""
         try:
             status = os.stat(self._name)
         except OSError:

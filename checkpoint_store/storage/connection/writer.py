@@ -13,7 +13,7 @@ from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from checkpoint_store.storage.connection.errors import UNREADABLE, gone, is_busy
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
-from checkpoint_store.storage.moment import Moment, moment_of
+from checkpoint_store.storage.data_version import DataVersion, data_version_of
 from checkpoint_store.storage.statements import compiled, effect
 from checkpoint_store.system.file_lock import take
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from checkpoint_store.storage.connection.reader import ReaderConnection
-    from checkpoint_store.storage.connection.store_file import Place, StoreFile
+    from checkpoint_store.storage.connection.store_file import FileIdentity, StoreFile
 
 _FREE_BYTES_MIN: Final = 64 * 1024
 _FREE_SHARE_MIN: Final = 0.1
@@ -50,8 +50,8 @@ class WriterConnection(StoreConnection):
         """Whether the connection has what :func:`compiled.fast_insert` needs."""
         self._schema: int | None = None
         """The number of the schema that was looked through for triggers."""
-        self._place: Place | None = None
-        """Which file the connection is open on."""
+        self._identity: FileIdentity | None = None
+        """The identity of the file that the connection is open on."""
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a write transaction of its own and return its value; durable when this returns.
@@ -88,20 +88,20 @@ class WriterConnection(StoreConnection):
         self.checkpoint.grew(0, self.connection)
         return value
 
-    def moment(self) -> Moment | None:
-        """Return the moment of the connection: a later read sees this moment or a newer one.
+    def data_version(self) -> DataVersion | None:
+        """Return the data version of the connection: a later read sees this content or newer content.
 
         None if another process is writing just now, and the rollback journal keeps readers out.
         """
         try:
             with self.lock:
-                return self._moment()
+                return self._data_version()
         except StoreBusy:
             return None
 
-    def _moment(self) -> Moment:
+    def _data_version(self) -> DataVersion:
         try:
-            return moment_of(self._ready(prepared=False))
+            return data_version_of(self._ready(prepared=False))
         except BaseException as error:
             self._abandon(error)
             raise
@@ -178,7 +178,7 @@ class WriterConnection(StoreConnection):
         try:
             connection.execute("PRAGMA busy_timeout = 0")  # busy.execute waits from here on
             self._is_prepared, self._schema = False, None
-            self._place = self.file.place()
+            self._identity = self.file.identity()
             self.checkpoint.count_wal()
         except BaseException:
             connection.close()
@@ -188,13 +188,13 @@ class WriterConnection(StoreConnection):
 
     def _refuse_if_moved(self) -> None:
         """Raise if the store file was removed or replaced: a result in such a file is lost."""
-        if self.file.place() != self._place:
+        if self.file.identity() != self._identity:
             raise gone(self.file.path)
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again: not after an I/O error, nor if its file was removed or replaced."""
         certain = not isinstance(error, UNREADABLE) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
-        return certain and self.file.place() == self._place
+        return certain and self.file.identity() == self._identity
 
     def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
         """Remove every earlier transaction from the WAL; ``touch`` is a small write that follows them.

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select
 from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.merge_report import JobMerge
-from checkpoint_store.storage.merging import attempts, chunk_facts, places
+from checkpoint_store.storage.merging import attempts, chunk_facts, own_jobs
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -110,7 +110,7 @@ def _job_ids(connection: sqlite3.Connection, path: Path, records: Sequence[JobRe
     """Return by job of the other store which job of this store has its results, or is to have them."""
     job_ids: dict[str, str] = {}
     for job in records:
-        own = places.job_for(connection, path, job, taken=job_ids.values())
+        own = own_jobs.job_for(connection, path, job, taken=job_ids.values())
         job_ids[job.job_id] = job.job_id if own is None else own.job_id
     return job_ids
 
@@ -119,14 +119,14 @@ def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
     path, other, job = merge.path, merge.other.connection, merge.job
     if job_statements.was_deleted(connection, job.job_id):
         return _passed_over(job, job.job_id, "it was deleted here")
-    own = places.job_for(connection, path, job, taken=merge.taken)
+    own = own_jobs.job_for(connection, path, job, taken=merge.taken)
     if own is None:
-        places.add(connection, path, other, job)
+        own_jobs.add(connection, path, other, job)
     else:
-        reason = places.reason_against(own, job)
+        reason = own_jobs.reason_against(own, job)
         if reason is not None:
             return _passed_over(job, own.job_id, reason)
-        places.grow(connection, path, own, job)
+        own_jobs.grow(connection, path, own, job)
     job_id = job.job_id if own is None else own.job_id
     taken = _take_results(connection, merge, job_id)
     made = attempts.take(connection, other, job.job_id, job_id, taken.contradictions)

@@ -12,12 +12,12 @@ from checkpoint_store.storage import backup
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.errors import UNREADABLE, translate
 from checkpoint_store.storage.connection.open_lock import Presence, alone, store_lock
-from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, foreign_sidecar, open_copy
+from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy, reason_foreign
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate
@@ -58,7 +58,7 @@ def copy_of_store(
 
     def fill(copy: Path) -> None:
         _copy(reading, copy, beside)
-        backup.settle(copy)
+        backup.end_runners(copy)
         _upgrade(copy)
 
     with closing(reading), _filled(beside, timeout_seconds, fill) as connection:
@@ -84,11 +84,11 @@ def _copy(reading: ReadOnlyDatabase, copy: Path, beside: Path) -> None:
         backup.back_up(reading, copy, like=beside)
     except StorageUnavailableError:
         # A WAL without its index, as it is copied from a dead machine: only a writer can read it.
-        with alone(reading.path, create=False) as free, Openings.lock:
+        with alone(reading.path, create=False) as free, openings.lock:
             if not free:
                 raise
             _copy_files(reading.path, copy, beside)
-        reason = foreign_sidecar(copy)
+        reason = reason_foreign(copy)
         if reason is not None:
             raise StoreDamaged(reading.path, reason) from None
 
@@ -123,7 +123,7 @@ def _filled(beside: Path, timeout_seconds: float, fill: Callable[[Path], None]) 
     copy = temporary_path(beside)
     try:
         with store_lock(beside, timeout_seconds):
-            for leftover in FilesBeside(beside).unfinished_stores():  # of merges and recoveries that were killed
+            for leftover in Siblings(beside).unfinished_stores():  # of merges and recoveries that were killed
                 remove_leftover(leftover)
             connection = _made(copy, fill)
         with closing(connection):

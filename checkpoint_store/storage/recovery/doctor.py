@@ -14,9 +14,9 @@ from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, state_backup, state_copies
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.target import EMPTY, check_version, inspect
@@ -48,7 +48,7 @@ class Finding:
 
 def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | None = None) -> list[Finding]:
     """Return all findings about the store at ``path``."""
-    before_structure = [*_sqlite(), *_place(path), *_permissions(path, state_file), *_users(path)]
+    before_structure = [*_sqlite(), *_file_system(path), *_permissions(path, state_file), *_users(path)]
     return [
         *before_structure,
         *_contents(path, state_file, on_progress),
@@ -74,7 +74,7 @@ def _sqlite() -> Iterator[Finding]:
         )
 
 
-def _place(path: Path) -> Iterator[Finding]:
+def _file_system(path: Path) -> Iterator[Finding]:
     kind = file_system(path) or "unknown"
     if journal_mode_for(path) == "wal":
         yield Finding("ok", "file system", kind)
@@ -86,7 +86,7 @@ def _place(path: Path) -> Iterator[Finding]:
 def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
     wrong = []
     files = StoreFiles(path)
-    for name in (*files.own, *state_copies(state_file), *FilesBeside(path).backups(), *runner_lock_paths(path)):
+    for name in (*files.own, *state_copies(state_file), *Siblings(path).backups(), *runner_lock_paths(path)):
         with suppress(OSError):
             mode = stat.S_IMODE(name.stat().st_mode)
             if mode & 0o077 and os.name != "nt":
@@ -174,7 +174,7 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 
 
 def _strays(path: Path) -> Iterator[Finding]:
-    names = [stray.name for stray in FilesBeside(path).strays()]
+    names = [stray.name for stray in Siblings(path).strays()]
     if names:
         remedy = f"once you need nothing from those that were moved aside: CheckpointStore({str(path)!r}).prune()"
         yield Finding("warning", "left-over files", ", ".join(names), remedy)
@@ -183,7 +183,7 @@ def _strays(path: Path) -> Iterator[Finding]:
 
 
 def _backups(path: Path) -> Iterator[Finding]:
-    backups = FilesBeside(path).backups()
+    backups = Siblings(path).backups()
     if backups:
         yield Finding("ok", "backups", f"{len(backups)}, the newest is {backups[0].name}")
     else:
@@ -193,7 +193,7 @@ def _backups(path: Path) -> Iterator[Finding]:
 
 def _room(path: Path, state_file: Path) -> Iterator[Finding]:
     """Say what takes how much of the disk."""
-    files, beside = StoreFiles(path), FilesBeside(path)
+    files, beside = StoreFiles(path), Siblings(path)
     parts = {
         "store": [path],
         "log": list(files.of_sqlite),

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.files_beside import FilesBeside
-from checkpoint_store.storage.recovery.salvage.sidecars import ALONE, open_copy
+from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
+from checkpoint_store.storage.siblings import Siblings
 
 if TYPE_CHECKING:
     import sqlite3
@@ -146,7 +146,7 @@ def _intact_texts(
     for result in broken:
         if result.text is not None:
             yield left.pop((result.job_id, result.chunk_index)), result.text, "the store itself"
-    for backup in FilesBeside(path).backups():
+    for backup in Siblings(path).backups():
         if left:
             yield from _taken(left, _from_backup(backup, list(left.values())), f"the backup {backup.name}")
     for state_file in state_files:

@@ -10,14 +10,14 @@ from checkpoint_store.errors import StateFormatError, counted
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.openings import Openings
+from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.completions import record, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
@@ -73,11 +73,11 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     files = StoreFiles(path)
     only_a_log = has_bytes(files.wal) and not has_bytes(path)
     base = _pages_of_a_new_store(path) if only_a_log else b""
-    with Openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
+    with openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
         copies = read_store(path, "the damaged file", base)
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "a recovery that was interrupted"))
-    for backup in FilesBeside(path).backups()[:_BACKUPS_READ_MAX]:
+    for backup in Siblings(path).backups()[:_BACKUPS_READ_MAX]:
         copies.append(read_copy(backup, f"the backup {backup.name}"))
         copies[-1].backup = True
     torn = []

@@ -16,7 +16,6 @@ from checkpoint_store.errors import StateFormatError, StorageUnavailableError, S
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery.merge_copies import (
     JobRecovery,
     all_copies,
@@ -24,6 +23,7 @@ from checkpoint_store.storage.recovery.merge_copies import (
     without_deleted,
 )
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path
@@ -76,7 +76,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
         raise StoreDamaged(path, f"{reason}; no job reads of it or of any other copy", remedy=_accepting(path))
     fresh = temporary_path(path)
     try:
-        jobs = build(fresh, copies, deleted, like=FilesBeside(path).keeper(*state_files))
+        jobs = build(fresh, copies, deleted, like=Siblings(path).keeper(*state_files))
         report = RecoveryReport(path, reason, jobs, ())
         if any(job.loses for job in jobs) and not accept_loss:
             again = any(job.lost_chunks for job in jobs)
@@ -154,7 +154,7 @@ def move_backups_aside(path: Path, why: str, *, newer_than: Path | None = None) 
     A store that has fewer chunks than its backup is taken for damaged, so a backup must not be ahead.
     """
     moved = []
-    for backup in FilesBeside(path).backups():
+    for backup in Siblings(path).backups():
         if backup == newer_than:
             break
         moved.append(moved_aside(backup, why))
@@ -186,7 +186,7 @@ def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[
 
 def _sweep(path: Path) -> None:
     """Remove the unfinished files of recoveries that were killed."""
-    for leftover in FilesBeside(path).unfinished_stores():
+    for leftover in Siblings(path).unfinished_stores():
         remove_leftover(leftover)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.file_names import StoreFiles
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import recover
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.files import storage_errors, temporary_path
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
         StorageFullError: the disk has no room for a copy of the backup. Nothing was changed.
     """
     partial = temporary_path(path)
-    backups.back_up(reading, partial, like=FilesBeside(path).keeper())
+    backups.back_up(reading, partial, like=Siblings(path).keeper())
     try:
         with storage_errors(path):
-            backups.settle(partial)
+            backups.end_runners(partial)
             os.replace(partial, StoreFiles(path).recovered)  # from here on, an open finishes it
             newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
             return (*recover.put_in_place(path, "replaced"), *newer)

@@ -13,13 +13,11 @@ from checkpoint_store.model.keys import key_from
 from checkpoint_store.model.records import ChunkRecord
 from checkpoint_store.storage.runner_lock import noted, probe, runner_lock_path
 from checkpoint_store.storage.statements import redos, rows
-from checkpoint_store.storage.statements.attempts import _A, literal
+from checkpoint_store.storage.statements.attempts import literal
 from checkpoint_store.storage.statements.compiled import Statement, at_chunk, named_rows, of_same_chunk
-from checkpoint_store.storage.statements.handles import _H
-from checkpoint_store.storage.statements.keys import _K
 from checkpoint_store.storage.statements.rows import read_row
 from checkpoint_store.storage.statements.runners import runners_at_work
-from checkpoint_store.storage.tables import attempts, completed_chunks
+from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_keys, completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,6 +26,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
+_A: Final = attempts.c
+_H: Final = chunk_handles.c
+_K: Final = chunk_keys.c
 TROUBLE: Final = _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)])
 _COLUMNS: Final = (
     "chunk_index",

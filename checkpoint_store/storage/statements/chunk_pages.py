@@ -11,15 +11,15 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import AttemptRecord, CompletionRecord
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.attempt_log import runner_notes
-from checkpoint_store.storage.statements.attempts import _A
 from checkpoint_store.storage.statements.compiled import Statement, named_rows
 from checkpoint_store.storage.statements.rows import read_row
-from checkpoint_store.storage.tables import completed_chunks
+from checkpoint_store.storage.tables import attempts, completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+_A: Final = attempts.c
 _C: Final = completed_chunks.c
 PAGE_ROWS: Final = 4096
 """The most rows of a page; a page of fewer is the last one."""
@@ -55,12 +55,12 @@ def attempt_page(
         _ATTEMPTS.run(connection, in_job=job_id, after_index=index, after_number=number, rows=PAGE_ROWS)
     )
     read = partial(read_row, "attempts", rows.EVERY_ATTEMPT, path=path, job_id=job_id)
-    attempts = [read(row) for row in stored]
-    is_any_running = any(attempt["outcome"] == AttemptOutcome.RUNNING for attempt in attempts)
+    made = [read(row) for row in stored]
+    is_any_running = any(attempt["outcome"] == AttemptOutcome.RUNNING for attempt in made)
     notes = runner_notes(connection, job_id, path) if is_any_running else {}
-    last = (attempts[-1]["chunk_index"], attempts[-1]["number"]) if len(attempts) == PAGE_ROWS else None
+    last = (made[-1]["chunk_index"], made[-1]["number"]) if len(made) == PAGE_ROWS else None
     records = []
-    for attempt in attempts:
+    for attempt in made:
         runner = notes.get(attempt["runner_id"]) if attempt["outcome"] == AttemptOutcome.RUNNING else None
         if runner is not None and not runner.has_begun(attempt["chunk_index"], attempt["number"]):
             continue

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 COMPLETIONS_AT_ONCE_MAX: Final = 64
 """Completions in one statement; each number of them is a statement of its own to prepare."""
 
-_Change = tuple[str, int, str]
-"""A job, how many chunks more it has, and since when."""
+Change = tuple[str, int, str]
+"""The id of a job, how many more chunks are completed, and when."""
 
 
-def _values(completions: Sequence[Completion]) -> list[Any] | None:
-    """Return what :func:`compiled.fast_insert` wants of them; None where they are to be written step by step."""
+def fast_insert_values(completions: Sequence[Completion]) -> list[Any] | None:
+    """Return the values for :func:`compiled.fast_insert`; None if a completion has to be written step by step."""
     values: list[Any] = []
     for completion in completions:
         if completion.text is None or completion.replace:
@@ -34,13 +34,14 @@ def _values(completions: Sequence[Completion]) -> list[Any] | None:
     return values
 
 
-def _write_one(connection: sqlite3.Connection, completion: Completion) -> None:
+def write_one(connection: sqlite3.Connection, completion: Completion) -> None:
     """Write one completion in the open transaction."""
-    _count_all(connection, _record_all(connection, [completion]))
-    _end_attempts(connection, [completion])
+    count_all(connection, record_all(connection, [completion]))
+    end_attempts(connection, [completion])
 
 
-def _end_attempts(connection: sqlite3.Connection, completions: Sequence[Completion]) -> None:
+def end_attempts(connection: sqlite3.Connection, completions: Sequence[Completion]) -> None:
+    """End the attempts that made these results."""
     for completion in completions:
         if completion.attempt is not None:
             compiled.END_ATTEMPT.run(
@@ -53,7 +54,8 @@ def _end_attempts(connection: sqlite3.Connection, completions: Sequence[Completi
             )
 
 
-def _count_all(connection: sqlite3.Connection, news: Sequence[_Change]) -> None:
+def count_all(connection: sqlite3.Connection, news: Sequence[Change]) -> None:
+    """Add these changes to the counts of their jobs."""
     added: dict[str, tuple[int, str]] = {}
     for job_id, more, at in news:
         count_before, _ = added.get(job_id, (0, ""))
@@ -62,12 +64,12 @@ def _count_all(connection: sqlite3.Connection, news: Sequence[_Change]) -> None:
         count(connection, job_id, more, at)
 
 
-def _record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Completion]) -> bool:
-    """Write completions many at a time; False, and nothing written, where one of them needs a closer look."""
+def record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Completion]) -> bool:
+    """Write completions many at a time. Return False, and write nothing, if one of them has to be written by itself."""
     with suppress(sqlite3.IntegrityError), _all_or_none(connection):
         for at in range(0, len(completions), COMPLETIONS_AT_ONCE_MAX):
             some = completions[at : at + COMPLETIONS_AT_ONCE_MAX]
-            values = _values(some)
+            values = fast_insert_values(some)
             if values is None:
                 raise sqlite3.IntegrityError("to be written step by step")
             changes_before = connection.total_changes
@@ -77,14 +79,15 @@ def _record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Comple
     return False
 
 
-def _record_together(connection: sqlite3.Connection, completions: Sequence[Completion]) -> list[_Change]:
+def record_together(connection: sqlite3.Connection, completions: Sequence[Completion]) -> list[Change]:
+    """Record all of these completions or none; see :func:`record_all`."""
     with _all_or_none(connection):
-        return _record_all(connection, completions)
+        return record_all(connection, completions)
 
 
 @contextmanager
 def _all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
-    """Take back what was written in this block where it ends with an error; the transaction goes on."""
+    """Undo the writes of this block if it raises. The transaction stays open."""
     connection.execute("SAVEPOINT block")
     try:
         yield
@@ -97,8 +100,8 @@ def _all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("RELEASE block")
 
 
-def _record_all(connection: sqlite3.Connection, completions: Sequence[Completion]) -> list[_Change]:
-    """Record completions and return (job, 1 if new or 0 if changed, when) of each that did anything."""
+def record_all(connection: sqlite3.Connection, completions: Sequence[Completion]) -> list[Change]:
+    """Record completions, and return a change for each that was new (1) or replaced a result (0)."""
     news = []
     for completion in completions:
         more = record(connection, completion, is_work=True)
@@ -108,14 +111,14 @@ def _record_all(connection: sqlite3.Connection, completions: Sequence[Completion
 
 
 def count(connection: sqlite3.Connection, job_id: str, more: int, at: str) -> None:
-    """Tell a job of ``more`` completed chunks; with the last one it is completed."""
+    """Add ``more`` completed chunks to the count of a job. The last chunk completes the job."""
     values = {"more": more, "at": at, "in_job": job_id}
     if not compiled.COUNT.run(connection, **values).rowcount:
         effect.require_rows(compiled.COUNT_LAST.run(connection, **values), "the number of completed chunks")
 
 
 def set_source(connection: sqlite3.Connection, job_id: str, index: int, source: Source) -> None:
-    """Say which job, and which chunk of it, paid for a completed chunk's result."""
+    """Record the job and the chunk that paid for the result of a completed chunk."""
     compiled.SET_SOURCE.run(
         connection,
         in_job=job_id,
@@ -129,10 +132,10 @@ def set_source(connection: sqlite3.Connection, job_id: str, index: int, source: 
 def record(
     connection: sqlite3.Connection, completion: Completion, *, is_work: bool = False, answers: str | None = None
 ) -> int | None:
-    """Write one completion's rows; return 1 for a new one, 0 for a changed one, None where nothing happened.
+    """Write the rows of one completion. Return 1 for a new one, 0 if it replaced a result, None if nothing changed.
 
-    ``is_work``: the chunk was worked on just now, so that it is done again by this where that was asked for. What comes
-    from a copy, a state file or another store is no answer to that, unless it says itself which redo it ``answers``.
+    ``is_work``: the result comes from work on the chunk just now, so it answers a redo of the chunk. A result from a
+    copy, a state file or another store answers only the redo that it names (``answers``).
     """
     job_id, index, at, text, digest, fingerprint, *_ = completion
     result_id = None
@@ -167,9 +170,9 @@ def _asked_at(
 def _record_again(
     connection: sqlite3.Connection, completion: Completion, result_id: int | None, asked_at: str | None
 ) -> int | None:
-    """The chunk is complete already: the same result changes nothing, another one has to be asked for.
+    """Record a result of a chunk that is complete. The same result changes nothing; another one needs ``replace``.
 
-    Where it is asked for by a mark (the chunk is to be done again), any result takes the place of the earlier one.
+    If the result answers a redo (``asked_at``), it takes the place of the earlier result, whatever it is.
     """
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
     recorded = compiled.PRESENT.run(connection, **here).fetchone()

@@ -31,7 +31,7 @@ _FINGERPRINTS: Final = Statement(
 _PAYERS: Final = Statement(
     lambda: select(_C.source_job_id).where(_C.job_id == bindparam("in_job"), _C.source_job_id.is_not(null())).distinct()
 )
-_NOT_AT_HAND: Final = "not given (only their number is)"
+_CONTENT_NOT_GIVEN: Final = "not given (only their number is)"
 
 
 def job_to_extend(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
@@ -71,7 +71,7 @@ def differences_at_beginning(
     if not grows_by_number or job.chunks_digest is None or job.sequential != request.plan.sequential:
         return others
     if request.fingerprints is None:
-        not_at_hand = Difference("chunks", f"{counted(total, 'chunk')} with their content", _NOT_AT_HAND)
+        not_at_hand = Difference("chunks", f"{counted(total, 'chunk')} with their content", _CONTENT_NOT_GIVEN)
         return [*others, not_at_hand] if total < wanted else others
     digest = _digest_of_first(total, request, job.fingerprint_rule)
     if digest != job.chunks_digest:

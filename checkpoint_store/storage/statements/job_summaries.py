@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import and_, func, select
 
@@ -13,7 +13,7 @@ from checkpoint_store.model.records import JobSummary
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
 from checkpoint_store.storage.statements import handles, replaced, reservations
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_last_and_incomplete
-from checkpoint_store.storage.statements.attempts import _A, literal
+from checkpoint_store.storage.statements.attempts import literal
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.runners import runners_at_work
 from checkpoint_store.storage.tables import attempts
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.records import JobRecord
+
+_A: Final = attempts.c
 
 
 class _Failures(NamedTuple):

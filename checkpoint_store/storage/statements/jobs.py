@@ -13,10 +13,9 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import JobRecord
 from checkpoint_store.storage.statements import effect, redos
 from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
-from checkpoint_store.storage.statements.handles import _H, of_chunk_in
+from checkpoint_store.storage.statements.handles import of_chunk_in
 from checkpoint_store.storage.statements.job_records import records_of
-from checkpoint_store.storage.statements.results import _C, _R
-from checkpoint_store.storage.tables import chunk_results, completed_chunks, deleted_jobs, jobs
+from checkpoint_store.storage.tables import chunk_handles, chunk_results, completed_chunks, deleted_jobs, jobs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from checkpoint_store.errors import StoreDamaged
 
 _J: Final = jobs.c
+_C: Final = completed_chunks.c
+_R: Final = chunk_results.c
+_H: Final = chunk_handles.c
 _NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
 _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 

@@ -43,55 +43,53 @@ _ANSWERS: Final = Statement(
 
 
 def answers(connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path) -> dict[int, Source]:
-    """Return where results of other jobs stand that answer the redo marks of a job, by chunk index.
+    """Return the sources of results of other jobs that answer the redo marks of a job, by chunk index.
 
     The results were made under the same settings. For a sequential job, all results come from one other job, which has
     the same results before the first mark; the chunks end before the first mark that this other job does not answer.
     """
     marks = sorted(redos.marks(connection, job.job_id))
     fingerprints = list(request.fingerprints_by(job.fingerprint_rule) or ()) if marks else []
-    places = _places(connection, request, job, path) if fingerprints else {}
+    by_redo = _answers_in_store(connection, request, job, path) if fingerprints else {}
     of_chunks = {
-        mark.chunk_index: places.get((mark.asked_at, fingerprints[mark.chunk_index]), []) for mark in marks if places
+        mark.chunk_index: by_redo.get((mark.asked_at, fingerprints[mark.chunk_index]), []) for mark in marks if by_redo
     }
     if request.plan.sequential:
         return _in_order(connection, job, of_chunks)
-    return {
-        index: _own_place(index, places_of_chunk) for index, places_of_chunk in of_chunks.items() if places_of_chunk
-    }
+    return {index: _of_same_index(index, sources) for index, sources in of_chunks.items() if sources}
 
 
-def _own_place(index: int, places: list[Source]) -> Source:
+def _of_same_index(index: int, sources: list[Source]) -> Source:
     """Return the result of the chunk with the same index, if it is among these; otherwise the first result."""
-    return next((place for place in places if place.chunk_index == index), places[0])
+    return next((source for source in sources if source.chunk_index == index), sources[0])
 
 
 def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[int, list[Source]]) -> dict[int, Source]:
     """Return the answers for a sequential job: see :func:`answers`. ``of_chunks`` has the marks in ascending order."""
     taken: dict[int, Source] = {}
     begun = Begun(job.job_id, min(of_chunks, default=0))
-    candidates = [place.job_id for place in of_chunks.get(begun.chunks, [])]
+    candidates = [source.job_id for source in of_chunks.get(begun.chunks, [])]
     answering = next((job_id for job_id in candidates if has_same_results(connection, begun, job_id)), None)
-    for index, places in of_chunks.items():
-        place = Source(answering or "", index)
-        if place not in places:
+    for index, sources in of_chunks.items():
+        source = Source(answering or "", index)
+        if source not in sources:
             break
-        taken[index] = place
+        taken[index] = source
     return taken
 
 
-def _places(
+def _answers_in_store(
     connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path
 ) -> dict[tuple[str, Any], list[Source]]:
-    """Return where results that answer a redo stand, those of the newest job first.
+    """Return the sources of results that answer a redo, those of the newest job first.
 
     The key is (when the redo was asked for, fingerprint of the chunk).
     """
     usable: dict[str, bool] = {}
-    places = defaultdict(list)
+    by_redo = defaultdict(list)
     for asked_at, fingerprint, job_id, index in _ANSWERS.run(connection, but_job=job.job_id):
         if job_id not in usable:
             usable[job_id] = same_settings(job_statements.find_job(connection, job_id, path).plan, request.plan)
         if usable[job_id]:
-            places[asked_at, fingerprint].append(Source(job_id, index))
-    return places
+            by_redo[asked_at, fingerprint].append(Source(job_id, index))
+    return by_redo

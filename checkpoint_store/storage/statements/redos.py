@@ -170,7 +170,7 @@ def answered(connection: sqlite3.Connection, job_id: str, indices_to_redo: Colle
     return done.intersection(indices_to_redo).difference(indices(connection, job_id))
 
 
-def mend(connection: sqlite3.Connection, job_id: str) -> None:
+def correct_copied_marks(connection: sqlite3.Connection, job_id: str) -> None:
     """Make the copied marks of a job agree with the copied chunks and attempts.
 
     A mark of a chunk that is not complete is removed. A mark that names a later attempt than the copied ones names the

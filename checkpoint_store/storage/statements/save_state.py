@@ -12,7 +12,7 @@ from checkpoint_store.model.codec.same_value import unchanged
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import WITHOUT_METADATA
-from checkpoint_store.storage.moment import moment_of
+from checkpoint_store.storage.data_version import data_version_of
 from checkpoint_store.storage.records import Completion, Known
 from checkpoint_store.storage.saved_state import Before, Saved, Written
 from checkpoint_store.storage.state_fields import columns_of, state_from
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.moment import Moment
+    from checkpoint_store.storage.data_version import DataVersion
     from checkpoint_store.storage.records import JobRecord
     from checkpoint_store.storage.saved_state import Looked
 
@@ -37,11 +37,11 @@ _TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
 """The most characters of result texts that are kept in memory beside the state."""
 
 
-def load(connection: sqlite3.Connection, record: JobRecord, path: Path, moment: Moment | None) -> Known:
-    """Return what the store holds of a job, where ``moment`` is one before this snapshot."""
+def load(connection: sqlite3.Connection, record: JobRecord, path: Path, data_version: DataVersion | None) -> Known:
+    """Return the content of a job in the store; ``data_version`` is one from before this snapshot."""
     texts = [text for page in result_statements.result_texts(connection, record.job_id, path) for text in page]
     state = result_statements.state_of(connection, record, texts)
-    return Known(moment, state, _if_few(texts), result_statements.digests(connection, record.job_id))
+    return Known(data_version, state, _if_few(texts), result_statements.digests(connection, record.job_id))
 
 
 def _if_few(texts: Sequence[str]) -> Sequence[str] | None:
@@ -71,7 +71,7 @@ def save_changes(
         CurrentJobChanged: see :func:`replaced_by`.
     """
     other, earlier = replaced_by(connection, state.job_id, looked, path), passed_over(connection, state, path)
-    if known is not None and (known.state.job_id != state.job_id or known.moment != moment_of(connection)):
+    if known is not None and (known.state.job_id != state.job_id or known.data_version != data_version_of(connection)):
         known = None
     state = _paired(connection, state, path, known)
     if known is None:
@@ -102,7 +102,7 @@ def _known(
     record = job_statements.find_job(connection, state.job_id, path)
     texts_kept = _if_few([texts[index] for index in results]) if texts.keys() >= results.keys() else None
     to_redo = redos.indices(connection, state.job_id) if record.redo_count else []
-    return Known(moment_of(connection), _as_loaded(state, record, results, to_redo), texts_kept, written.digests)
+    return Known(data_version_of(connection), _as_loaded(state, record, results, to_redo), texts_kept, written.digests)
 
 
 def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:

@@ -86,7 +86,7 @@ class StoredResults:
         """The sequential job that goes on."""
 
     def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
-        """Return the place of the newest result under the same settings, for each chunk that has one."""
+        """Return the source of the newest result under the same settings, for each chunk that has such a result."""
         ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
         return self._taken(self._holders(), self._left(()), ignoring)
 
@@ -157,8 +157,8 @@ class StoredResults:
             rule = job.fingerprint_rule if is_own else 0  # by rule 1 an object counts by a part of it
             differing = self._ignored(job, ignoring) if ignoring else ()
             rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
-            for index, place in left.take(rule, rows, lambda text: _is_covered(text, ignoring)).items():
-                sources[index] = Source(job.job_id, place.chunk_index, _joined(place.differs_in, differing))
+            for index, result in left.take(rule, rows, lambda text: _is_covered(text, ignoring)).items():
+                sources[index] = Source(job.job_id, result.chunk_index, _joined(result.differs_in, differing))
         return sources
 
     def _beginning(self, job: _Holder, ignoring: frozenset[str] | None) -> dict[int, Source]:
@@ -254,28 +254,28 @@ class _Left:
 
     def take(
         self, rule: int, rows: Iterable[tuple[int, str, str | None]], may_differ: Callable[[str], bool]
-    ) -> dict[int, _Place]:
-        """Return the chunks that a job has results for, each with its own place's result where that is one of them."""
+    ) -> dict[int, _JobResult]:
+        """Return a result of a job for each chunk that it has one for; of the chunk with the same index, if it can."""
         wanted = self._by(rule)
-        first: dict[str, _Place] = {}
-        own_places: dict[int, tuple[str, _Place]] = {}
+        first: dict[str, _JobResult] = {}
+        by_index: dict[int, tuple[str, _JobResult]] = {}
         for index, fingerprint, differs_in in rows:
             if fingerprint in wanted and (differs_in is None or may_differ(differs_in)):
-                place = _Place(index, differs_in)
-                first.setdefault(fingerprint, place)
-                own_places[index] = fingerprint, place
-        places: dict[int, _Place] = {}
-        for fingerprint, place in first.items():
+                result = _JobResult(index, differs_in)
+                first.setdefault(fingerprint, result)
+                by_index[index] = fingerprint, result
+        taken: dict[int, _JobResult] = {}
+        for fingerprint, result in first.items():
             for index in wanted.pop(fingerprint):
                 if index not in self._taken_chunks:
-                    same, own = own_places.get(index, ("", place))
-                    places[index] = own if same == fingerprint else place
-        self._taken_chunks.update(places)
-        return places
+                    same, own = by_index.get(index, ("", result))
+                    taken[index] = own if same == fingerprint else result
+        self._taken_chunks.update(taken)
+        return taken
 
 
-class _Place(NamedTuple):
-    """A chunk that has a result, and the settings in which that differs from its job's."""
+class _JobResult(NamedTuple):
+    """A result of a job: its chunk, and the settings in which the result differs from the job."""
 
     chunk_index: int
     differs_in: str | None

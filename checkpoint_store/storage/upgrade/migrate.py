@@ -23,7 +23,7 @@ from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, Store
 from checkpoint_store.storage.backup import copy_to, thin_out
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.file_names import StoreFiles
-from checkpoint_store.storage.files_beside import FilesBeside
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 from checkpoint_store.system.log import log
 
@@ -144,7 +144,7 @@ def run(
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:
         version = current_version(database)
-        backup = None if version is None or not keeps_copy else FilesBeside(database.path).next_backup(version)
+        backup = None if version is None or not keeps_copy else Siblings(database.path).next_backup(version)
         try:
             database.migrate(
                 lambda connection: _checked(connection, version, migrate),

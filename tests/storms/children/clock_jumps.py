@@ -15,8 +15,8 @@ from storms.forking import import_early
 
 from checkpoint_store import CheckpointStore, StoreRecovered
 from checkpoint_store.storage import backup
-from checkpoint_store.storage.files_beside import FilesBeside
 from checkpoint_store.storage.recovery import recover
+from checkpoint_store.storage.siblings import Siblings
 
 import_early()
 
@@ -78,9 +78,9 @@ with CheckpointStore("talks.db") as store:
         third.resume()
     said["results"] = list(job.results()) == list(range(6))
     said["check"] = store.check() == []
-names = [path.name for path in FilesBeside(Path("talks.db")).backups()]
+names = [path.name for path in Siblings(Path("talks.db")).backups()]
 said["backups"] = [0 < len(names) <= 2, names == sorted(names, reverse=True)]
-with CheckpointStore(FilesBeside(Path("talks.db")).backups()[0], state_file=None, read_only=True) as store:
+with CheckpointStore(Siblings(Path("talks.db")).backups()[0], state_file=None, read_only=True) as store:
     said["newest backup"] = len(store.jobs()) == 3
 os.truncate("talks.db", 10000)
 leap("both")

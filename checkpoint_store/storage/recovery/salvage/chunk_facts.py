@@ -62,7 +62,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
             taken = _without_twins(taken)
         if rows := [{"job_id": job_id, "chunk_index": index} | fact for index, fact in sorted(taken.items())]:
             insert_into(table).run_many(connection, rows)
-    redos.mend(connection, job_id)
+    redos.correct_copied_marks(connection, job_id)
 
 
 def _without_twins(taken: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -17,7 +17,7 @@ from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.columns import columns_of, misnamed_columns
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
 from checkpoint_store.storage.recovery.salvage.row_reading import rows, rows_by_job
-from checkpoint_store.storage.recovery.salvage.sidecars import (
+from checkpoint_store.storage.recovery.salvage.sqlite_siblings import (
     ALONE,
     deleted_jobs,
     has_foreign_journal,

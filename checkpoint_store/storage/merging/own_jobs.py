@@ -1,4 +1,4 @@
-"""Where a job of another store belongs in this one: to the job of the same plan, or below the jobs that are here."""
+"""The job of this store that a job of another store is merged into: a job of the same plan, or a new job."""
 
 from __future__ import annotations
 

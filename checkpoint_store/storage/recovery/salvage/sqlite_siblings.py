@@ -18,7 +18,7 @@ ALONE: Final = "mode=ro&immutable=1"
 """URI parameters that open a copy without a lock and without its WAL. No process may have the copy open."""
 
 
-def foreign_sidecar(path: Path) -> str | None:
+def reason_foreign(path: Path) -> str | None:
     """Return why the WAL or journal beside a file belongs to another file; None if it may be its own.
 
     No process may have the file open. Ask before SQLite opens it: SQLite would apply the WAL, which cannot be undone.

@@ -1,4 +1,4 @@
-"""The files of a store that are there, as the names in its folder say: copies, locks, and left-over files."""
+"""The siblings of a store file that exist, by the names in its folder: copies, locks, and left-over files."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class FilesBeside:
-    """The files that are there beside the store file at ``store``. Each method lists the folder anew."""
+class Siblings:
+    """The siblings of the store file at ``store``. Each method lists the folder anew."""
 
     store: Path
 
     def keeper(self, *others: Path) -> Path | None:
-        """Return the file that has the owner of the store: the store file, or a copy of it; None if none is there."""
+        """Return the file that tells the owner of the store: the store file, or a copy of it; None if all are gone."""
         if os.path.lexists(self.store):  # else the folder is listed
             return self.store
         copies = (*self.backups(), StoreFiles(self.store).wal, *others)
@@ -54,8 +54,8 @@ class FilesBeside:
         number = max((number for number, _, _ in self.numbered_backups()), default=0) + 1
         return self.store.with_name(f"{self.store.name}.backup-{version}-{number:04d}")
 
-    def siblings(self) -> list[Path]:
-        """Return the files that a process opens beside the store file, existing or not, without the state file."""
+    def opened(self) -> list[Path]:
+        """Return the siblings that a process opens, whether or not they exist, without the state file."""
         mark = f"{self.store.name}{RUNNER_MARK}"
         names = [name for name in self._names_beside() if name.startswith(self.store.name)]
         named = [name for name in names if name.startswith(mark) or BACKUP.fullmatch(name[len(self.store.name) :])]
