@@ -1,6 +1,6 @@
-"""Read a torn state: the text of a state file that was cut off, or whose end does not read.
+"""What is left of a torn state: the text of a state file that was cut off, or of which the rest does not read.
 
-The layout does not matter: this library writes one line for each result; earlier code wrote ``indent=2``.
+The layout does not matter: this library writes one line for each result, the code of before wrote ``indent=2``.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class TornState(NamedTuple):
 
 
 def read_torn(content: bytes) -> TornState | None:
-    """Return the readable part of a torn state; None if not even its beginning reads.
+    """Return what a state says that does not read as a whole; None where not even its beginning reads.
 
     The results before the tear belong to the completed chunks at the same positions. In a state of a version before
-    1.2, a chunk that was recorded again has two results, so positions are wrong after it. If the first result names its
-    own chunk, the results are therefore taken only up to the first result that names another chunk.
+    1.2 that holds up to the first result that names another chunk, while those before it name their own: a chunk that
+    was recorded again has two results there.
     """
     reader = _Reader(_text_of(content))
     fields = reader.fields_before(RESULTS)

@@ -241,10 +241,10 @@ def _remove(state_file: StateFile, job_id: str) -> None:
 
 def _notice_of_torn(importable: ImportableState, state_file: StateFile, aside: Path) -> str:
     chunks = counted(len(importable.state.completed_chunks), "completed chunk")
-    added, cut_off = _with(importable.added), _without(importable.cut_off)
+    added, behind = _with(importable.added), _without(importable.behind)
     notice = (
         f"{importable.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in{added}: {chunks} "
-        f"of job {importable.state.job_id}.{cut_off} Look into {aside.name} for a result that is missing"
+        f"of job {importable.state.job_id}.{behind} Look into {aside.name} for a result that is missing"
     )
     log.warning("%s", notice)
     return notice
@@ -254,10 +254,10 @@ def _with(added: Sequence[int]) -> str:
     return f", with {counted(len(added), 'result')} that only the torn file has" if added else ""
 
 
-def _without(cut_off: Sequence[int]) -> str:
-    if not cut_off:
+def _without(behind: Sequence[int]) -> str:
+    if not behind:
         return ""
-    chunks = f"{counted(len(cut_off), 'chunk')} ({few(cut_off)})"
+    chunks = f"{counted(len(behind), 'chunk')} ({few(behind)})"
     return f" The results of {chunks} stood behind the tear: they are done again."
 
 

@@ -231,7 +231,7 @@ class ImportableState(NamedTuple):
     """Why the state file could not be read. Its ``.bak`` was read in its place. None if the state file was read."""
     added: Sequence[int] = ()
     """The chunks whose results only the torn state file had, before its tear."""
-    cut_off: Sequence[int] = ()
+    behind: Sequence[int] = ()
     """The chunks that only the torn state file calls completed, and whose results stood behind its tear."""
 
 
@@ -249,8 +249,8 @@ def first_sound(store: Path, *paths: Path) -> ImportableState:
             state = read_state(path)
             if torn is None:
                 return ImportableState(state, None)
-            filled, added, cut_off = completed_from(paths[0], state)
-            return ImportableState(filled, torn, added, cut_off)
+            filled, added, behind = completed_from(paths[0], state)
+            return ImportableState(filled, torn, added, behind)
         except StateFormatError as error:
             if not _is_no_json(path):
                 remedy = "Nothing was changed: mend that by hand, and open it again"

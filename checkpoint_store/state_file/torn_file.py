@@ -20,12 +20,12 @@ class Completed(NamedTuple):
     state: ProcessingState
     added: list[int]
     """The chunks whose results come from the torn file."""
-    cut_off: list[int]
+    behind: list[int]
     """The chunks that the torn file calls completed, and whose results stood behind the tear."""
 
 
 def completed_from(torn_file: Path, state: ProcessingState) -> Completed:
-    """Return a state, completed by the results before the tear. A result that the state has stays as it is."""
+    """Return a state with the results before the tear of chunks that it lacks. Those that it has stay as they are."""
     torn = None
     with suppress(OSError):
         torn = read_torn(torn_file.read_bytes())
@@ -34,13 +34,13 @@ def completed_from(torn_file: Path, state: ProcessingState) -> Completed:
     named = [index for index in torn.completed_chunks if index < state.total_chunks]
     missing = set(named).difference(state.completed_chunks)
     whole = {index: result for index, result in torn.results if index in missing}
-    cut_off = sorted(missing.difference(whole))
+    behind = sorted(missing.difference(whole))
     try:
         filled = state.replace(
             completed_chunks=[*state.completed_chunks, *whole],
             processed_results=[*state.processed_results, *whole.values()],
         )
         filled.results()
-    except StateFormatError:  # the results of the state cannot be paired with its chunks
+    except StateFormatError:  # what the state says of its own results leaves open which chunk they belong to
         return Completed(state, [], sorted(missing))
-    return Completed(filled, sorted(whole), cut_off)
+    return Completed(filled, sorted(whole), behind)

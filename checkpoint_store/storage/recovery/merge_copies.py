@@ -149,9 +149,10 @@ def _fill(
         recovered = sum(taken.values())
         lost = max(_known(job_id, copies) - recovered, 0)
         also = _lost_of_row(job_id, copies)
-        tries = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
+        attempts_note = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
         chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
-        about = unverified, also, tries if recovered < values["total_chunks"] else None, _assumed(job_id, copies)
+        attempts_note = attempts_note if recovered < values["total_chunks"] else None
+        about = unverified, also, attempts_note, _assumed(job_id, copies)
         reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), *about))
         finish_if_left_running(connection, job_id)
         if recovered < values["total_chunks"] and values["status"] == "completed" and lost:
@@ -282,11 +283,10 @@ def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[t
     A state file of the same time as a backup must say what the backup says. A state file with no more chunks than the
     store is older than the store.
     """
-    states = ((copy, chunk.digest) for copy, chunk in known if not chunk.proven and chunk.digest is not None)
-    state_copy, digest = next(states, (None, wanted))
-    if state_copy is None or digest == wanted:
+    state = next(((copy, chunk) for copy, chunk in known if not chunk.proven and chunk.digest is not None), None)
+    if state is None or state[1].digest == wanted:
         return False
-    its, own = state_copy.jobs.get(job_id), first.jobs.get(job_id)
+    its, own = state[0].jobs.get(job_id), first.jobs.get(job_id)
     if its is None or own is None:
         return True
     ahead = bool(its["completed_count"] > own["completed_count"] or its["updated_at"] > own["updated_at"])
