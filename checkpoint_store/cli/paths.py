@@ -76,9 +76,9 @@ def belongs_to(store: CheckpointStore, store_path: Path, path: Path) -> bool:
         store_path: the path of the store.
         path: the path.
     """
-    place = Path(os.path.realpath(path))
-    is_beside = str(place.parent) == os.path.realpath(store_path.parent)
-    return store.owns(path) or (is_beside and store.owns(store.path.parent / place.name))
+    resolved = Path(os.path.realpath(path))
+    is_beside = str(resolved.parent) == os.path.realpath(store_path.parent)
+    return store.owns(path) or (is_beside and store.owns(store.path.parent / resolved.name))
 
 
 def shell_words(words: Sequence[str]) -> str:

@@ -65,8 +65,8 @@ class JobLog:
         self._file = _CLOSED
         self._unwritten = b""
         self._has_warned = False
-        place = os.path.realpath(path)
-        if any(place == os.path.realpath(other) for each in inputs for other in (each.path, each.output)):
+        resolved = os.path.realpath(path)
+        if any(resolved == os.path.realpath(other) for each in inputs for other in (each.path, each.output)):
             raise self._unusable("is an input or an output of this run")
         self._check()
 

@@ -94,12 +94,12 @@ def not_begun(store: CheckpointStore, job_id: str, memory: Mapping[str, Any], st
     """
     later, folder = LaterFiles.remembered(memory), Path(memory["folder"])
     every = store.summaries() if later.paths else []
-    place_of = {summary.job_id: place for place, summary in enumerate(every)}  # the job opened last is first
+    position_of = {summary.job_id: position for position, summary in enumerate(every)}  # the job opened last is first
 
     def is_left(path: str) -> bool:
         newest = next(iter(store.summaries(file_name=job_name(Path(path), store.path))), None)
         return newest is None or (
-            newest.progress.remaining_chunks > 0 and place_of.get(newest.job_id, -1) > place_of.get(job_id, -1)
+            newest.progress.remaining_chunks > 0 and position_of.get(newest.job_id, -1) > position_of.get(job_id, -1)
         )
 
     paths = tuple(filter(is_left, later.paths))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.cli.run.halt import FailureWatch
-    from checkpoint_store.cli.run.interrupts import Interrupts
+    from checkpoint_store.cli.run.interrupts import RunInterrupts
     from checkpoint_store.cli.run.limits import RunLimits
     from checkpoint_store.cli.run.output import Output
     from checkpoint_store.cli.run.several import Files
@@ -72,7 +72,7 @@ class RunContext:
 
     clean: Clean
     limits: RunLimits
-    interrupts: Interrupts
+    interrupts: RunInterrupts
     screen: Screen
     failures: FailureWatch
     files: Files
@@ -85,7 +85,7 @@ class RunContext:
 
 
 @dataclass(slots=True)
-class Report:
+class RunReport:
     """The outcome of one input."""
 
     file_name: str
@@ -138,7 +138,7 @@ class Report:
     """The class of the error that ended the work on it, and with that the whole run; None where none did."""
 
     @property
-    def place(self) -> str:
+    def position(self) -> str:
         """Which file it is, before its name: ``2 of 4  ``; empty in a run of one file."""
         return "" if self.file_count == 1 else f"{self.file_number:,} of {self.file_count:,}  "
 
