@@ -97,7 +97,7 @@ class StoreContext:
             raise
         finally:
             if claims is not None and along is not None:
-                claims.settle_along(along, has_claimed=has_claimed)
+                claims.confirm_along(along, has_claimed=has_claimed)
         if sys.is_finalizing():
             return  # a finalizer at shutdown: writing files needs imports, and nothing can be imported any more
         # The next steps may run out of descriptors, memory or disk. The results are recorded, so that is no error.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.execution.handles import checked_indices, persist, place_of
+from checkpoint_store.execution.handles import checked_indices, chunks_of_job, persist
 from checkpoint_store.execution.job_status import JobStatusChanges
 from checkpoint_store.model.handles import checked_handle
 
@@ -34,7 +34,7 @@ class JobHandles(JobStatusChanges):
         chunks = checked_indices(indices)
         for index in chunks:
             self._execution.recorded.check_index(index)
-        place, handles = place_of(self.job_id, chunks), self._context.storage.handles
-        checked = checked_handle(handle, place)
+        owner, handles = chunks_of_job(self.job_id, chunks), self._context.storage.handles
+        checked = checked_handle(handle, owner)
         named = {index: self._execution.contents.fingerprint(index) for index in chunks}
-        persist(lambda: handles.record(self.job_id, named, checked), checked, place)
+        persist(lambda: handles.record(self.job_id, named, checked), checked, owner)

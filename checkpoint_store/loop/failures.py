@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted, readable
-from checkpoint_store.loop.retry_policy import backoff, is_hopeless, is_transient, matcher, pause_before_retry
+from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, matcher, pause_before_retry
 from checkpoint_store.loop.service_errors import Trouble, retry_after, trouble_of
 from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
@@ -28,7 +28,7 @@ class FailurePolicy:
     def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
         self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
         self._is_retried = matcher("retry_on", state.options.retry_on, is_transient)
-        self._stops_the_job = matcher("stop_on", state.options.stop_on, is_hopeless)
+        self._stops_the_job = matcher("stop_on", state.options.stop_on, is_fatal)
 
     def handle(self, outcomes: Outcomes) -> None:
         """Record the failures of attempts that have ended, and decide what follows.
@@ -101,13 +101,13 @@ class FailurePolicy:
         elif next_attempt is not None:
             state.claims.release([next_attempt])
         else:
-            self._give_up(chunk, error)
+            self._note_failed_chunk(chunk, error)
 
     def _has_another(self, index: int) -> bool:
         """Whether there is another chunk than this one that this loop can try; a loop that is ending claims none."""
         return self._schedule.has_another(index, list if self._state.is_ending else self._state.claim)
 
-    def _give_up(self, chunk: ClaimedChunk, error: BaseException) -> None:
+    def _note_failed_chunk(self, chunk: ClaimedChunk, error: BaseException) -> None:
         """Say that a chunk is tried no more in this run; end the loop where ``on_error`` is ``"stop"``."""
         state = self._state
         state.failed_now.add(chunk.index)

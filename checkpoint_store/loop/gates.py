@@ -154,7 +154,7 @@ class OutageGate(Gate):
         if outage.last_error is None:  # nothing has failed so far
             return OPEN
         in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
-        if not outage.is_hopeless(in_stretch):
+        if not outage.has_lasted_too_long(in_stretch):
             return outage.opens_at(in_stretch)
         remaining_chunks = self._state.execution.recorded.progress().remaining_chunks
         if not remaining_chunks:  # another process has completed them

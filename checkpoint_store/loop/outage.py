@@ -91,7 +91,7 @@ class Outage:
         """The moment at which the loop gives the service up unless a call succeeds; None where there is no outage."""
         return self._began_at + self.seconds_max if self.is_on else None
 
-    def is_hopeless(self, in_flight: int) -> bool:
+    def has_lasted_too_long(self, in_flight: int) -> bool:
         """Whether no call has succeeded for too long, and no attempt of this stretch is left ``in_flight``."""
         return not in_flight and self.is_on and self.seconds >= self.seconds_max
 

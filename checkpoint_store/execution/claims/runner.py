@@ -21,7 +21,7 @@ _PROBE_INTERVAL_SECONDS_MIN: Final = 0.1
 """Skip the liveness probe of another runner for this many seconds after a probe found it alive."""
 
 
-class Runner:
+class OwnRunner:
     """The runner of one job. It is registered while a loop needs it, a chunk is claimed, or the job is exclusive.
 
     Registering and ending are called with the lock of the claims held; what only reads needs no lock.

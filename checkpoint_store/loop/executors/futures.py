@@ -109,7 +109,7 @@ class LockFreeFuture(Future[Any]):
                 return
             fn(self)
 
-    def give_up(self) -> bool:
+    def cancel_anyway(self) -> bool:
         """Cancel it, also where its work has begun; return whether this call has ended it."""
         self.begin()
         return self.end(error=CancelledError())

@@ -72,7 +72,7 @@ class Tasks(OwnExecutor):
             self._loop.call_soon_threadsafe(self._start_all, tasks)
         except RuntimeError:  # the event loop was closed a moment ago
             for future, *_ in tasks:
-                self._give_up(future)
+                self._cancel_anyway(future)
 
     def _start_all(self, tasks: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]]) -> None:
         while tasks:
@@ -104,7 +104,7 @@ class Tasks(OwnExecutor):
         if self.is_cancelled:
             task.cancel()
 
-    def settle(self, future: LockFreeFuture, result: Any) -> bool:
+    def finish(self, future: LockFreeFuture, result: Any) -> bool:
         """Take what the work of a task came to; return False where it was given up: see :meth:`cancel_orphans`."""
         is_taken = future.end(result)
         self._ends.note()
@@ -116,7 +116,7 @@ class Tasks(OwnExecutor):
         self._running.pop(task.future, None)
         if not task.cancelled():
             task.exception()  # it is looked at, so asyncio does not complain
-        self._give_up(task.future)
+        self._cancel_anyway(task.future)
 
     def abandon(self, future: Future[Any]) -> None:
         """Cancel a task that takes too long; a result that it returns all the same is in its future."""
@@ -149,7 +149,7 @@ class Tasks(OwnExecutor):
         is_orphaned = self._loop.is_closed() or self._is_abandoned(is_ending=is_ending)
         for future in futures if is_orphaned else ():
             if future in self._running or not future.running():  # what runs in a thread comes to its end
-                self._give_up(future)
+                self._cancel_anyway(future)
         return is_orphaned
 
     def _is_abandoned(self, *, is_ending: bool) -> bool:
@@ -171,9 +171,9 @@ class Tasks(OwnExecutor):
             if task is not None:
                 task.cancel()
 
-    def _give_up(self, future: Future[Any]) -> None:
+    def _cancel_anyway(self, future: Future[Any]) -> None:
         """Let a future that is not done be cancelled, also where its work has begun."""
-        if isinstance(future, LockFreeFuture) and future.give_up():
+        if isinstance(future, LockFreeFuture) and future.cancel_anyway():
             self._ends.note()
 
 
@@ -205,7 +205,7 @@ class _PaidTask(asyncio.Task[None]):
         """Cancel this task, unless its event loop is ending."""
         if not self._tasks.is_cancelled and not self.get_loop().is_running():
             return False
-        self.watch()  # its work may not have begun, and cannot settle the future then
+        self.watch()  # its work may not have begun, and cannot finish the future then
         return super().cancel(msg)
 
     def watch(self) -> None:
@@ -224,7 +224,7 @@ async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], 
     except BaseException as error:
         if isinstance(error, asyncio.CancelledError) and _is_asked_for():
             raise
-        if not tasks.settle(future, Raised(error)):
+        if not tasks.finish(future, Raised(error)):
             await _take_late(tasks, attempt, Raised(error))
         if ends_the_program(error):
             task = asyncio.current_task()
@@ -232,7 +232,7 @@ async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], 
             task.watch()
             raise
     else:
-        if not tasks.settle(future, result):
+        if not tasks.finish(future, result):
             await _take_late(tasks, attempt, result)
 
 
