@@ -1,4 +1,4 @@
-"""What one loop does about a failure: retry the chunk, fail it, end the loop, or look for the chunk to blame."""
+"""The failure policy of one loop: retry the chunk, fail it, end the loop, or look for the chunk to blame."""
 
 from __future__ import annotations
 
@@ -104,11 +104,11 @@ class FailurePolicy:
             self._note_failed_chunk(chunk, error)
 
     def _has_another(self, index: int) -> bool:
-        """Whether there is another chunk than this one that this loop can try; a loop that is ending claims none."""
+        """Whether this loop can try another chunk. A loop that is ending claims none to find out."""
         return self._schedule.has_another(index, list if self._state.is_ending else self._state.claim)
 
     def _note_failed_chunk(self, chunk: ClaimedChunk, error: BaseException) -> None:
-        """Say that a chunk is tried no more in this run; end the loop where ``on_error`` is ``"stop"``."""
+        """Log that a chunk is tried no more in this run; end the loop if ``on_error`` is ``"stop"``."""
         state = self._state
         state.failed_now.add(chunk.index)
         self._log(chunk, "attempt %d failed, and was the last one of this run: %s", chunk.number, describe(error))
@@ -224,13 +224,13 @@ class FailurePolicy:
     # -- recording
 
     def _record(self, chunk: ClaimedChunk, message: str, **how: Any) -> ClaimedChunk | None:
-        """Record a failed attempt; return the chunk, claimed for its next attempt, or None where there is none."""
+        """Record a failed attempt. Return the chunk, claimed for its next attempt; None if no attempt follows."""
         return self._state.retry_while_busy(lambda: self._state.claims.fail(chunk.index, message, **how))
 
     def _record_uncounted(self, chunk: ClaimedChunk, message: str, copy: str = "", **how: Any) -> ClaimedChunk | None:
-        """Record a failed attempt that does not count against the chunk; its completion by another runner stands.
+        """Record a failed attempt that does not count against the chunk. If another runner completed it, that stands.
 
-        ``copy`` is recorded behind the message, and is no part of an event.
+        ``copy``, a readable copy of the result, is recorded behind the message and is no part of an event.
         """
         seconds, cost = _seconds_of(chunk), how.get("cost")
         try:

@@ -1,4 +1,4 @@
-"""May one more chunk start now, and if not, when to look again: the one question that a loop asks before each start.
+"""The gates of a loop: may one more chunk start now, and if not, when is the loop to ask again?
 
 Each reason to hold a chunk back is a gate: the places of the executor, an outage, the budget, a rate limit, a deadline.
 A chunk starts when all gates are open.
@@ -56,7 +56,7 @@ class Gate:
         return 1
 
     def admits(self, chunk: ClaimedChunk) -> bool:
-        """Return whether this very chunk may start, now that it is claimed. Where it may not, the loop asks again."""
+        """Return whether a claimed chunk may start. The loop asks again later about a chunk that may not."""
         return True
 
     def started(self, attempt: InFlight) -> None:
@@ -67,7 +67,7 @@ class Gate:
 
 
 class Gates:
-    """All gates of one loop. Closed as long as one of them is."""
+    """All gates of one loop, as one gate. It is closed while any of them is closed."""
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self._gates = gates
@@ -75,7 +75,7 @@ class Gates:
         self._with_starts = [gate for gate in gates if type(gate).started is not Gate.started]
         self._with_results = [gate for gate in gates if type(gate).recorded is not Gate.recorded]
         self.waited_seconds: Final[dict[str, float]] = {}
-        """For how many seconds gates kept chunks from starting, by the reason of the wait."""
+        """The seconds for which gates kept chunks from starting, by the reason of the wait."""
         self._waits_for = ""
         self._waits_since = 0.0
 
@@ -103,7 +103,7 @@ class Gates:
         self._waits_for, self._waits_since = waits_for, moment
 
     def waited(self) -> dict[str, float]:
-        """Return for how many seconds gates have kept chunks from starting up to now, by the reason of the wait."""
+        """Return the seconds for which gates have kept chunks from starting up to now, by the reason of the wait."""
         self.note_wait()
         return self.waited_seconds
 

@@ -1,4 +1,4 @@
-"""How one loop records results: many in one commit, those of others respected, none that was paid for lost."""
+"""How one loop records results: many in one commit, without replacing a result of another runner or losing one."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Success(NamedTuple):
 
     completion: Completion
     result: Any
-    """As ``Job.result(index)`` will return it."""
+    """The result as ``Job.result(index)`` will return it."""
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """What came of the attempts that have ended."""
+    """The outcomes of attempts that have ended."""
 
     successes: list[Success] = field(default_factory=list)
     unstorable: list[tuple[InFlight, InvalidResultError]] = field(default_factory=list)

@@ -49,9 +49,9 @@ _FATAL_CODES: Final = frozenset({
     "permission_denied", "unrecognizedclientexception", "expiredtoken", "expiredtokenexception",
     "invalidclienttokenid", "invalidsignatureexception", "accessdenied", "accessdeniedexception",
 })  # fmt: skip
-"""What OpenAI, Anthropic, Google and AWS call a bad key or a used-up quota, in lower case, whatever the status."""
+"""The codes of OpenAI, Anthropic, Google and AWS for a bad key or a used-up quota, in lower case, under any status."""
 _FATAL_MESSAGE: Final = "credit balance is too low"
-"""What Anthropic says, with HTTP 400 and no code of its own."""
+"""The message of Anthropic for a used-up quota. It comes with HTTP 400 and without a code of its own."""
 _FATAL_NAMES: Final = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
 """The exceptions of clients that have no key to send: botocore, google-auth."""
 _RETRY_AFTER_SECONDS_MAX: Final = 3600.0
@@ -111,7 +111,7 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a retry may succeed: the default of ``retry_on``."""
+    """The default of ``retry_on``: whether a retry may succeed."""
     if isinstance(error, WorkerDied) or trouble_of(error) is not Trouble.NONE:
         return True
     status = status_of(error)
@@ -123,7 +123,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether every chunk would meet this error, such as a bad key or a used-up quota: the default of ``stop_on``."""
+    """The default of ``stop_on``: whether every chunk would meet this error, such as a bad key or a used-up quota."""
     if status_of(error) in _FATAL_STATUS or not _FATAL_CODES.isdisjoint(codes_of(error)):
         return True
     if any(_FATAL_MESSAGE in message for message in messages_of(error)):
@@ -155,7 +155,7 @@ def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseExcepti
 
 
 def backoff(attempt_count: int) -> float:
-    """Return the usual seconds to wait after this many attempts: doubled after each, and as many again at random."""
+    """Return the seconds to wait after this many attempts: they double with each, and a random part is added."""
     seconds = min(_BACKOFF_SECONDS_MIN * 2.0 ** min(attempt_count - 1, _DOUBLINGS_MAX), _BACKOFF_SECONDS_MAX)
     return seconds + _jitter(seconds)
 

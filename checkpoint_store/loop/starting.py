@@ -44,7 +44,7 @@ class Starter:
         self._held_count = 0
         """How many chunks were started since the last hand-over."""
         self._has_handles: bool | None = None
-        """Whether the job has handles, asked once for all chunks of a hand-over; None where it was not asked yet."""
+        """Whether the job has handles, asked once for all chunks of a hand-over; None if it was not asked yet."""
 
     def claim(self) -> list[ClaimedChunk]:
         """Claim the next chunks; see :meth:`LoopState.claim`. The executor works on the started chunks meanwhile."""
@@ -81,7 +81,7 @@ class Starter:
             chunk.begun = True
 
     def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
-        """:meth:`start` a claimed chunk that the gates admit, or queue it; return whether it was started."""
+        """Start a claimed chunk that the gates admit, as :meth:`start` does, or queue it. Return whether it started."""
         is_admitted = False
         try:
             is_admitted = self._gates.admit(chunk)
@@ -163,9 +163,9 @@ class Starter:
 
 
 def _starts_quickly(state: LoopState) -> bool:
-    """Whether between two starts neither a function of the caller's is called, nor a limit shared with other runners.
+    """Whether a start calls no function of the caller, and asks for no limit that all runners share.
 
-    Such a function or limit may take long. Without them, what is started together is handed over together.
+    Either may take long. Without them, the chunks that are started together are handed over together.
     """
     options = state.options
     slow = (options.on_event, options.stop_when, options.max_calls_per_minute, options.max_tokens_per_minute)

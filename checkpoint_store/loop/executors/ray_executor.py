@@ -47,7 +47,7 @@ class RayExecutor(Engine):
         if not self._ray.is_initialized():
             self._ray.init()
         self._sent: tuple[Any, Any] | None = None
-        """The work, and where the cluster keeps it: it is sent once."""
+        """The work, and the reference by which the cluster has it: the work is sent once."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Give the cluster one call: ``fn(work, *rest)``."""
@@ -76,6 +76,6 @@ def _ray() -> Any:
 
 
 def _needs_of(options: dict[str, Any]) -> dict[str, float]:
-    """Return what one call needs of each resource of the cluster."""
+    """Return the amount that one call needs of each resource of the cluster."""
     needs = {"CPU": options.get("num_cpus", 1), "GPU": options.get("num_gpus", 0), **options.get("resources", {})}
     return {name: need for name, need in needs.items() if need}
