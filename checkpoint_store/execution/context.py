@@ -163,7 +163,7 @@ class OpenedStore:
 
     context: StoreContext
     recovery: RecoveryReport | None
-    """What the opening had to recover; None: nothing."""
+    """The report of the recovery that the opening made; None without a recovery."""
     notices: tuple[str, ...]
     """The texts of which the caller is to be warned."""
 

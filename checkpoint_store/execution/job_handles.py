@@ -16,14 +16,14 @@ class JobHandles(JobStatusChanges):
     """The part of :class:`Job` that records handles. Safe to share between threads."""
 
     def record_handle(self, indices: int | Iterable[int], handle: str | None) -> None:
-        """Record what a service calls the work that it holds for these chunks, such as a batch's id; durable on return.
+        """Record the name by which a service holds the work on these chunks, such as a batch's id; durable on return.
 
-        Every later try of these chunks finds the handle as ``handle``, until the chunk is complete or gets another
-        handle: so the try asks the service for the result instead of paying again. After an error no chunk has the
+        Every later try at these chunks has the handle as ``handle``, until the chunk is complete or gets another
+        handle. So the try can ask the service for the result instead of paying again. After an error no chunk has the
         handle.
 
         Args:
-            indices: the chunks (0-based), or one of them.
+            indices: the chunks (0-based), or a single chunk.
             handle: text of 1 to 4,096 characters; None clears the handles of these chunks.
 
         Raises:

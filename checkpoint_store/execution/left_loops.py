@@ -22,7 +22,7 @@ class LeftLoops:
 
     def __init__(self) -> None:
         self._left_at: dict[str, tuple[CodeType, int] | None] = {}
-        """By job: code and line at which its loop was left; None where the loop lived until its store was closed."""
+        """The code and line at which each job's loop was left; None if the loop lived until its store was closed."""
 
     def note_left(self, job_id: str) -> None:
         """Note that the loop which calls this was left by its caller just now."""

@@ -52,7 +52,7 @@ class Loops(ForkAware):
         self.is_closed = False
         """Whether nothing can be recorded any more: nobody waits for what is in flight."""
         self.at_exit: Callable[[], None] = self.end
-        """What the end of the process does about this store."""
+        """The function that the end of the process calls for this store."""
         self.forget_in_child()
         watch(self)
 
@@ -60,9 +60,9 @@ class Loops(ForkAware):
         """After a fork, in the child: forget the loops, which are the parent's."""
         self._running: set[RunningLoop[Any]] = set()
         self.left: LeftLoops = LeftLoops()
-        """Those that were left before their end."""
+        """The loops that were left before their end."""
         self._guard = threading.RLock()
-        """Held while a loop enters: it is one of those that are stopped, or finds that the store is being closed."""
+        """Held while a loop enters: so the loop is stopped with the others, or sees that the store is being closed."""
         self.closing = threading.RLock()
         """Held by the thread that closes the store."""
 

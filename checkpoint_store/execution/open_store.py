@@ -80,7 +80,7 @@ class OpenStore:
         opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
         self._current: Final = CurrentJob(opened.context)
         self.recovery: Final = opened.recovery
-        """What opening had to recover, or None."""
+        """The report of the recovery that opening made; None without a recovery."""
         try:
             for notice in opened.notices:
                 warn_caller(notice, StoreRecovered)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class RunnersAtWork:
-    """The runners of one job that are alive now, own ones included. Safe to share between threads."""
+    """The runners of one job that are alive now, this process's own included. Safe to share between threads."""
 
     def __init__(self, context: StoreContext, job_id: str) -> None:
         self._context, self._job_id = context, job_id

@@ -225,7 +225,7 @@ class Claims(ForkAware):
         cost: float | None = None,
         may_be_billed: bool = False,
     ) -> ClaimedChunk | None:
-        """Record that the attempt at a chunk failed: see :class:`FailedAttempt`. Durable when it returns.
+        """Record that the attempt at a chunk failed; see :class:`FailedAttempt`. Durable when this returns.
 
         Returns:
             The chunk with its next attempt, which has begun because ``again`` asks for it; None if none has begun.

@@ -34,7 +34,7 @@ class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
     handed_over_max = 32
-    """The most tasks that a loop hands over at once. After a kill, those of them that had not begun are in doubt, too."""
+    """The most tasks that a loop hands over at once. After a kill, those that had not begun are in doubt, too."""
 
     def hand_over(self) -> None:
         """Begin all submitted work; a loop calls this before it waits. An executor may begin work before."""
