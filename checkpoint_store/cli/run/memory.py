@@ -1,4 +1,4 @@
-"""What a job remembers of the command line of its last run, so that ``resume`` can go on with it."""
+"""The command line of a job's last run, which the job remembers so that ``resume`` can go on with it."""
 
 from __future__ import annotations
 

@@ -54,12 +54,12 @@ def _check_name(path: Path) -> None:
 
 
 class Output(Protocol):
-    """Where the text of one input goes."""
+    """The output for the text of one input."""
 
     path: Path
 
     def may_be_written(self) -> bool:
-        """Return whether nothing is there, or what may be replaced. Call this before anything is paid for."""
+        """Return whether the output is absent, or may be replaced. Call this before anything is paid for."""
 
     def refuse_unless_result(self, text: str | None) -> None:
         """Raise :class:`UnusableOutputError` unless the run would leave what is there as it is."""
@@ -120,7 +120,7 @@ class OutputFile:
         """The digest of the file before the work, if it may be replaced."""
 
     def may_be_written(self) -> bool:
-        """Return whether there is no file, or one that may be replaced. Call this before anything is paid for."""
+        """Return whether the file is absent, or may be replaced. Call this before anything is paid for."""
         current = self._digest_on_disk()
         self._replaceable_digest = current
         return current is None or self._is_ours(current)

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
 FREES_FAILED: Final = "checkpoint_store.frees_failed"
-"""What ``resume --failed`` sets in the context of the run that it calls."""
+"""The key under which ``resume --failed`` tells the run that it calls to free the failed chunks."""
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 

@@ -59,7 +59,7 @@ class Files:
 
     @property
     def so_far(self) -> str:
-        """What is over, in words: how many files, their chunks and their cost; empty before the first is over."""
+        """The finished files in words: their number, chunks and cost; empty before the first file is finished."""
         if not self.reports:
             return ""
         done = sum(report.completed_chunks for report in self.reports)
@@ -68,12 +68,12 @@ class Files:
 
     @property
     def failure(self) -> dict[str, Any]:
-        """The error that ended the run, as every command prints one as JSON; empty where none did."""
+        """The error that ended the run, in the JSON form that every command prints; empty without an error."""
         ended = (report for report in self.reports if report.broken_off_by is not None)
         return next(({"error": report.error, "type": report.broken_off_by} for report in ended), {})
 
     def as_json(self, go_on_with: str | None, later: Sequence[str] | None = None) -> dict[str, Any]:
-        """Return what all files came to. The chunks are those of the files that were begun.
+        """Return the outcome of all files. The chunks are those of the files that were begun.
 
         Args:
             go_on_with: the line that goes on; None where nothing is left.
@@ -110,7 +110,7 @@ def _counted(reports: Sequence[RunReport]) -> str:
 
 
 def show_summary(screen: Screen, files: Files, store_path: str) -> None:
-    """Print what all files of a run came to, and name those that are not complete. One file has no summary."""
+    """Print the outcome of a run of more than one file, and name the files that are not complete."""
     if files.count == 1:
         return
     facts = files.as_json(None)
