@@ -87,7 +87,7 @@ def cost_printed(stdout: bytes, field: str) -> object:
 
 
 def field_at(value: object, path: str) -> object:
-    """Return the value at a dotted path of fields and list indices; a field of that whole name comes first."""
+    """Return the value at a dotted path (fields, list indices), or None. A field of that whole name comes first."""
     if isinstance(value, dict) and path in value:
         return value[path]
     for name in path.split("."):
