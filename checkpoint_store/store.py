@@ -186,7 +186,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
         return [results.get(index) for index in range(arguments.request.plan.total_chunks)]
 
     def job(self, job_id_or_file_name: str | os.PathLike[str]) -> Job:
-        """Return the job with this id, the newest job of a file of this name, or the job whose id begins with this text.
+        """Return the job with this id, the newest job of a file with this name, or the job whose id begins so.
 
         Raises:
             JobNotFound: no job has this id or file name, or more than one id begins with this text.
