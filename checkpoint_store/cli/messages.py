@@ -71,7 +71,7 @@ def _message_of(error: BaseException, store_path: str) -> str:
 
 
 def _is_nowhere(error: StoreTargetError) -> bool:
-    """Whether the store does not exist, and no copy can bring it back."""
+    """Whether there is neither a store nor a copy that brings it back."""
     return "://" not in error.target and not os.path.lexists(error.target) and "recover_store(" not in error.reason
 
 

@@ -102,7 +102,7 @@ class Schedule:
         self.unsettled: Final[dict[Future[Any], InFlight]] = {}
         """Attempts that have ended, and whose results are not recorded yet: an interrupt may come in between."""
         self.overdue: Final[dict[Future[Any], int]] = {}
-        """The index of each chunk whose attempt timed out, by its future; a late result is paid for, too."""
+        """The index of each chunk whose attempt timed out; a result that comes all the same is paid for."""
         self.retries: Final = RetryQueue()
         self.suspects: Final[set[int]] = set()
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""

@@ -46,7 +46,7 @@ class Tasks(OwnExecutor):
         self._stopped_at: float | None = None
         self.is_cancelled = False
         self.take_late: Callable[[int, Any], None] = lambda _, __: None
-        """Takes the late outcome of a chunk, by its index, after :meth:`cancel_orphans` has given it up."""
+        """Takes what comes of a chunk, by its index, after :meth:`cancel_orphans` has given it up."""
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Call the work, and await what it returns, from the next :meth:`hand_over` on."""
@@ -104,7 +104,7 @@ class Tasks(OwnExecutor):
         if self.is_cancelled:
             task.cancel()
 
-    def finish(self, future: LockFreeFuture, result: Any) -> bool:
+    def settle(self, future: LockFreeFuture, result: Any) -> bool:
         """End a future with the outcome of its task; return False if it was given up: see :meth:`cancel_orphans`."""
         is_taken = future.end(result)
         self._ends.note()
@@ -205,7 +205,7 @@ class _PaidTask(asyncio.Task[None]):
         """Cancel this task, unless its event loop is ending."""
         if not self._tasks.is_cancelled and not self.get_loop().is_running():
             return False
-        self.watch()  # its work may not have begun, and cannot finish the future then
+        self.watch()  # its work may not have begun, and cannot settle the future then
         return super().cancel(msg)
 
     def watch(self) -> None:
@@ -224,7 +224,7 @@ async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], 
     except BaseException as error:
         if isinstance(error, asyncio.CancelledError) and _is_asked_for():
             raise
-        if not tasks.finish(future, Raised(error)):
+        if not tasks.settle(future, Raised(error)):
             await _take_late(tasks, attempt, Raised(error))
         if ends_the_program(error):
             task = asyncio.current_task()
@@ -232,7 +232,7 @@ async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], 
             task.watch()
             raise
     else:
-        if not tasks.finish(future, result):
+        if not tasks.settle(future, result):
             await _take_late(tasks, attempt, result)
 
 
