@@ -101,7 +101,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
                 first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job grow whose
                 settings are these and whose chunks are the first of these; ``"restart"`` starts from nothing.
-                No job is deleted. A job that goes on with ``"reuse"`` takes results that other jobs got meanwhile.
+                No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
             reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
             fresh: start a new job from nothing, whatever the store has.
             exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.

@@ -48,7 +48,7 @@ class JobReading:
     ) -> None:
         self._context: Final = context
         self._listed: Final = None if as_of is None else (record, as_of)
-        """The record of this job in a list of jobs, and the moment when the list was read."""
+        """What a list of jobs read of this one, and when."""
         self._execution: Final = JobExecution(
             context,
             record.job_id,
