@@ -90,7 +90,7 @@ def _do(job: Job, task: Task, report: RunReport, snapshot: JobSnapshot, context:
 
 
 def _fill_in_what_is_known(report: RunReport, snapshot: JobSnapshot) -> None:
-    """Count what is done where an error of the store ends the work; the store itself may no longer tell."""
+    """Count the done chunks if an error of the store ends the work: the store itself may be unreadable by now."""
     with suppress(CheckpointStoreError, OSError):
         snapshot.refresh(force=True)
     report.completed_chunks = max(report.done_before + report.done_now, snapshot.completed_chunks)

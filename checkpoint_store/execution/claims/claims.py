@@ -148,7 +148,7 @@ class Claims(ForkAware):
             return chunks, search
 
     def confirm_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
-        """Note whether the transaction of a completion claimed ``along``, too; see :meth:`ClaimedAlong.confirm`."""
+        """Keep ``along`` if the transaction of a completion claimed it; see :meth:`ClaimedAlong.confirm`."""
         left = self.along.confirm(along, has_claimed=has_claimed)
         if left:
             self.release(left)
