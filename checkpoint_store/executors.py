@@ -11,35 +11,71 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.loop.executors.dask_executor import DaskExecutor
 from checkpoint_store.loop.executors.ray_executor import RayExecutor
+from checkpoint_store.loop.option_names import checks_option_names
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from concurrent.futures import Executor
 
 __all__ = ["dask", "ray"]
 
 
-def dask(client: Any, **options: Any) -> Executor:
+@checks_option_names
+def dask(
+    client: Any,
+    *,
+    workers: str | Collection[str] | None = None,
+    allow_other_workers: bool = False,
+    resources: Mapping[str, float] | None = None,
+    priority: int = 0,
+    fifo_timeout: str = "100 ms",
+) -> Executor:
     """Return an executor that does the work in a Dask cluster (extra ``dask``).
 
     Args:
         client: a ``dask.distributed.Client``. The executor does not close it.
-        options: of ``Client.submit``, such as ``resources`` and ``workers``; without ``key``, ``pure`` and ``retries``.
+        workers: as in ``Client.submit``, like the options below. The executor sets ``key``, ``pure`` and ``retries``.
+        allow_other_workers: see ``workers``.
+        resources: see ``workers``.
+        priority: see ``workers``.
+        fifo_timeout: see ``workers``.
 
     Raises:
-        InvalidArgumentError: ``client`` is no client, or an asynchronous one, or an option is set by the executor.
+        UnknownOptionError: a keyword is no option, or the executor sets it.
+        InvalidArgumentError: ``client`` is no client, or an asynchronous one.
     """
-    return DaskExecutor(client, options)
+    given = {"workers": workers, "allow_other_workers": allow_other_workers, "resources": resources}
+    return DaskExecutor(client, given | {"priority": priority, "fifo_timeout": fifo_timeout})
 
 
-def ray(**options: Any) -> Executor:
+def ray(
+    *,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    memory: float | None = None,
+    resources: Mapping[str, float] | None = None,
+    accelerator_type: str | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    scheduling_strategy: Any = None,
+    **others: Any,
+) -> Executor:
     """Return an executor that does the work in a Ray cluster (extra ``ray``), and starts Ray where it does not run.
 
     Args:
-        options: of ``ray.remote``, such as ``num_cpus``, ``resources`` and ``runtime_env``; without ``max_retries``,
+        num_cpus: as in ``ray.remote``, like the options below.
+        num_gpus: see ``num_cpus``.
+        memory: see ``num_cpus``.
+        resources: see ``num_cpus``.
+        accelerator_type: see ``num_cpus``.
+        runtime_env: see ``num_cpus``.
+        scheduling_strategy: see ``num_cpus``.
+        others: any other option that the installed Ray has for a task. The executor sets ``max_retries``,
             ``retry_exceptions`` and ``num_returns``.
 
     Raises:
         MissingExtra: Ray is not installed.
-        InvalidArgumentError: an option is set by the executor.
+        UnknownOptionError: Ray does not have an option; the message names the nearest one.
+        InvalidArgumentError: the executor sets an option.
     """
-    return RayExecutor(options)
+    given = {key: value for key, value in locals().items() if key != "others" and value is not None}
+    return RayExecutor(given | others)

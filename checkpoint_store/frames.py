@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.frames import joined, library_of, result_columns
+from checkpoint_store.loop.option_names import shows_options_of
 from checkpoint_store.model.frame_rows import row_identity, rows_of
+from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
-    from checkpoint_store.store import CheckpointStore
-
 __all__ = ["map_rows"]
 
 
+@shows_options_of(CheckpointStore.map)
 def map_rows(
     store: CheckpointStore,
     fn: Callable[[dict[str, Any]], Any],
@@ -50,6 +51,7 @@ def map_rows(
         whose name is a column's of the frame becomes ``result.NAME``.
 
     Raises:
+        UnknownOptionError: a keyword is no option; the message names the nearest option.
         InvalidArgumentError: it is no frame, or has no such column, or a row cannot be identified. Nothing was done.
     """
     library_of(frame)

@@ -98,9 +98,9 @@ class Job(JobRedo):
     def fail_chunk(self, index: int, error: BaseException | str, *, cost: float | None = None) -> None:
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
 
-        ``cost`` is what the try cost all the same, for the budget; by default the exception's attribute ``cost``.
-        After three such tries (or the ``max_attempts`` of a loop; one for HTTP 429 or 503 does not count) the chunk is
-        failed: loops pass it over until :meth:`retry_failed`. Until then the next loop tries it again.
+        ``cost`` is the cost of the failed try, which counts for the budget; by default the exception's attribute
+        ``cost``. After three failed tries (or the ``max_attempts`` of a loop) the chunk is failed: loops pass it over
+        until :meth:`retry_failed`. Before that, the next loop tries it again. HTTP 429 or 503 does not count as a try.
 
         Raises:
             ChunkOutOfRange: no such chunk.
@@ -147,20 +147,20 @@ class Job(JobRedo):
         """Call ``fn`` with every chunk that is left, record each result, and yield it: the whole loop.
 
         ``fn`` gets the caller's own chunk (its index, where only ``total_chunks`` is known) and returns its result;
-        :func:`current_attempt` says more. What is yielded is durable. Chunks in other runners' hands are waited for.
-        When nothing is left the job is ``completed``. When the job is paused (:meth:`pause`) the chunks in hand are
-        finished and recorded, and the loop raises :class:`JobPaused`. One Ctrl-C, SIGTERM or SIGHUP does the same to
-        all loops of the process; then the signal takes its usual course. A second one ends the loop at once. A handler
-        of the program's own stays. Where the loop is left early, what is in hand is recorded; the job is ``paused``.
-        An exception of ``fn``, ``SystemExit`` included, is a failed try.
+        :func:`current_attempt` says more. A result is durable when it is yielded. The loop waits for chunks that other
+        runners have in hand. When no chunk is left the job is ``completed``. When the job is paused (:meth:`pause`) the
+        chunks in hand are finished and recorded, and the loop raises :class:`JobPaused`. A first Ctrl-C, SIGTERM or
+        SIGHUP pauses all loops of the process, and then takes its usual course; a second one ends the loop at once. A
+        handler of the program's own stays. If the loop is left early, the chunks in hand are finished and recorded, and
+        the job is ``paused``. An exception of ``fn``, ``SystemExit`` included, is a failed try.
 
         Args:
             fn: does the work.
             executor: anything with ``submit(fn, *args)`` that returns a ``concurrent.futures.Future`` (for clusters see
                 :mod:`checkpoint_store.executors`), or a function that makes an executor, which is called again where
                 the executor broke. The work is done there, and recorded here. None: threads.
-            workers: how many chunks are worked on at the same time; by default 1, or as many as the executor does.
-            ordered: yield in index order (what is taken over from another runner may come late).
+            workers: how many chunks are worked on at the same time; by default 1, or as many as the executor can do.
+            ordered: yield in index order (a chunk that is taken over from another runner may come late).
             on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;
                 ``"record"`` goes on with the others. A result that cannot be stored ends the loop either way.
             max_attempts: how often a chunk is tried, over all runs; not counting tries while the service was away.
@@ -189,8 +189,8 @@ class Job(JobRedo):
             progress: show a live bar.
             on_pause: what a pause from elsewhere does: ``"raise"`` :class:`JobPaused`, or ``"return"`` quietly.
             stop_when: asked before each chunk, and a few times a second. Once it is True, this loop ends as by a pause.
-            on_event: called with a :class:`LoopEvent` for each thing that happens, in the loop's thread (that of the
-                event loop in ``amap``). What it raises is logged. It must not take long: the loop waits for it.
+            on_event: a function that is called with a :class:`LoopEvent` for each event, in the loop's thread (in
+                ``amap``: the event loop's). Its exceptions are logged. It must not take long: the loop waits for it.
 
         Raises:
             ChunkFailed: the chunks that are left have used up their attempts (with ``on_error="stop"``).
@@ -238,8 +238,8 @@ class Job(JobRedo):
 
         A plain function is called in threads. The other options are those of :meth:`map`. The event loop never waits
         for the disk. A loop that is cancelled (a time-out, a task group) waits for the calls in flight and records them
-        first; a second cancellation cancels them. Leave the loop early through ``contextlib.aclosing``; where it is
-        left without that, ``asyncio.run`` waits for what is in flight, and it is recorded all the same.
+        first; a second cancellation cancels them. Leave the loop early through ``contextlib.aclosing``; otherwise
+        ``asyncio.run`` waits for the calls in flight, and their results are recorded, too.
         """
         given = locals()
         return entry.amap(self._execution, fn, given)
@@ -249,7 +249,7 @@ class Job(JobRedo):
         return entry.apending(self.pending(max_attempts=max_attempts, wait=wait))
 
     async def acomplete(self, index: int, result: object, *, replace: bool = False) -> None:
-        """:meth:`complete` for asyncio. Where it is cancelled meanwhile, the result is recorded all the same."""
+        """:meth:`complete` for asyncio. The result is recorded even if the call is cancelled meanwhile."""
         await entry.acomplete(lambda: self.complete(index, result, replace=replace))
 
     # -- how it ends
@@ -273,8 +273,8 @@ class Job(JobRedo):
 class PendingChunk(ChunkTry):
     """A chunk that is left to do.
 
-    While it is referred to, no other runner gets it, also after its loop was left; the next loop of the same store
-    object takes it up again.
+    No other runner gets the chunk while anything refers to this object, even after the loop was left. The next loop of
+    this store object takes the chunk up again.
     """
 
     job: Job
@@ -283,7 +283,7 @@ class PendingChunk(ChunkTry):
     data: Any
     """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
     attempt: Attempt | None = field(default=None, compare=False)
-    """The try that this is; None where the store is read only, and nothing was claimed."""
+    """The try at the chunk; None if the store is read only, so that nothing was claimed."""
     _handle: ClaimHandle | None = field(default=None, compare=False, repr=False)
 
     def fail(self, error: BaseException | str, *, cost: float | None = None) -> None:

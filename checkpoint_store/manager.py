@@ -282,7 +282,7 @@ class StateManager(ForkAware):
 
 
 class _Opened:
-    """What a manager has open. Callers need not close a manager, so this closes with the manager, or at exit."""
+    """The store that a manager has open. Callers need not close a manager: the store closes with it, or at exit."""
 
     def __init__(self) -> None:
         self.store: CheckpointStore | None = None

@@ -33,24 +33,24 @@ class CheckpointStore(StoreOutlook, StoreCare):
 
     Args:
         target: the path of the store file (created with mode 0600 in an existing folder), or ``sqlite:///PATH``.
-        state_file: where the state of the job at hand is written for people to read; by default beside the store
-            file with the suffix ``.json``; None for nowhere.
+        state_file: the file that shows people the state of the current job; by default beside the store file, with the
+            suffix ``.json``; None for no file.
         durability: ``"power-loss"``: what was acknowledged survives a power cut. ``"process"``: it survives any end
             of the process, and is faster.
         lock_timeout_seconds: how long to wait for another process before :class:`StoreBusy`.
         migrate: upgrade an older file on opening; otherwise :class:`SchemaTooOld`.
         read_only: create, migrate and touch no file at all.
-        on_backup: called with the path of each automatic backup, which is verified, to copy it away: in the thread that
-            ended a job or completed a chunk, outside of transactions and locks. Results of that loop wait meanwhile. An
-            error of it is logged. The file stays until two newer backups are there.
+        on_backup: a function that copies each automatic backup away. It is called with the path of a verified file,
+            which stays until two newer backups are there, in the thread that ended a job or completed a chunk, outside
+            of transactions and locks. The loop of that thread waits meanwhile. An error of the function is logged.
 
     Raises:
         StoreTargetError: the target cannot be a store. Nothing was created or changed.
-        SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
-        SchemaTooOld: it has to be upgraded first, and ``migrate`` or ``read_only`` forbids that. Nothing was touched.
-        MigrationFailed: it could not be upgraded, and is as it was.
-        StoreInUse: it has to be upgraded or recovered, and another process has it open. Nothing was changed.
-        StoreDamaged: it is damaged, and no copy has all that would be lost. Nothing was deleted.
+        SchemaTooNew: a newer version of this library wrote the file. Nothing was touched.
+        SchemaTooOld: the file has to be upgraded, and ``migrate`` or ``read_only`` forbids that. Nothing was touched.
+        MigrationFailed: the file could not be upgraded, and is as it was.
+        StoreInUse: the file has to be upgraded or recovered, and another process has it open. Nothing was changed.
+        StoreDamaged: the file is damaged, and no copy has all that would be lost. Nothing was deleted.
     """
 
     def __repr__(self) -> str:
@@ -79,8 +79,8 @@ class CheckpointStore(StoreOutlook, StoreCare):
         """Return the job for this file and plan: the one that exists, or a new one. Atomic between processes.
 
         The newest job of this very plan goes on, however many other jobs of the file were opened since. It is then the
-        current job, and supersedes the other jobs of the file. Where no job of the file has a completed chunk, a new
-        job begins. Otherwise the plan is compared with that of the newest job that has some.
+        current job, and supersedes the other jobs of the file. If no job of the file has a completed chunk, a new job
+        begins. Otherwise the plan is compared with the plan of the newest job that has completed chunks.
 
         Args:
             file_name: the name of the input, a text or a path, by which its jobs are found. Names are compared in NFC.
@@ -93,10 +93,11 @@ class CheckpointStore(StoreOutlook, StoreCare):
             model: part of the plan, like ``provider`` and ``config``.
             provider: see ``model``.
             config: JSON data; a secret in it is refused. 0 and 0.0 are the same, and so are None and an absent key.
-            metadata: JSON data about the job, no part of the plan: it replaces what was there; None leaves that.
-            fingerprint: returns what identifies a chunk, for other kinds, or where a field does not count.
+            metadata: JSON data about the job, no part of the plan. It replaces the earlier metadata; None leaves them.
+            fingerprint: a function that returns what identifies a chunk: for other kinds of chunks, or to leave out a
+                field.
             sequential: each chunk depends on the results before it, which is part of the plan: see the how-to.
-            on_change: what to do where no job was made for this plan, and one for another plan has completed chunks:
+            on_change: what to do if no job was made for this plan, and a job for another plan has completed chunks:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
                 first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job grow whose
                 settings are these and whose chunks are the first of these; ``"restart"`` starts from nothing.
@@ -106,7 +107,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
             exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
-            JobBusy: another runner is at work on the job and this one is to be ``exclusive``, or the other way round.
+            JobBusy: another runner is at work on the job and this one is to be ``exclusive``; or another one is.
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``, or ``"extend"`` and no job can grow so.
             SecretInConfig: the config or the metadata holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
@@ -185,10 +186,10 @@ class CheckpointStore(StoreOutlook, StoreCare):
         return [results.get(index) for index in range(arguments.request.plan.total_chunks)]
 
     def job(self, job_id_or_file_name: str | os.PathLike[str]) -> Job:
-        """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
+        """Return the job with this id, the newest job of a file with this name, or the job whose id begins so.
 
         Raises:
-            JobNotFound: there is no such job, or several ids begin with this text.
+            JobNotFound: no job has this id or file name, or more than one id begins with this text.
         """
         return self._job(self._open.reading.jobs.find_by_id_or_file(opening.name_of(job_id_or_file_name)))
 
@@ -211,7 +212,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
         return next(map(self._job, self._open.reading.jobs.matching(limit=1)), None)
 
     def current_job(self) -> Job | None:
-        """Return the job that the state file shows, or None where there is none (or it was cleared)."""
+        """Return the job that the state file shows; None if the store has no job, or the job was cleared."""
         return next(map(self._job, self._open.reading.jobs.matching(current=True)), None)
 
     def _job(self, record: JobRecord) -> Job:
@@ -222,7 +223,8 @@ class CheckpointStore(StoreOutlook, StoreCare):
     def import_state(self, path: str | os.PathLike[str]) -> Job:
         """Take the job in a state file into the store and return it.
 
-        A job that is there already gets what it lacks; nothing of it is replaced. Secrets in the config are redacted.
+        If the store has the job, the job gets the results that it lacks; none is replaced. Secrets in the config are
+        redacted.
 
         Raises:
             StateFormatError: the file is no state; it names the field.

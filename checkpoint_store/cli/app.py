@@ -51,7 +51,7 @@ _SECTIONS: Final = {
     "Look": ("list", "show", "results", "export", "chunks", "errors", "report", "path", "datasette-metadata"),
     "Care": ("import", "delete", "merge", "prune", "migrate", "backup", "restore", "recover", "check", "doctor"),
 }
-"""The sections of ``--help``, and the commands of each. A command that stands in none is not shown."""
+"""The sections of ``--help``, and the commands of each. A command in no section is not shown."""
 
 
 def commands_of(module: str) -> tuple[click.Command, ...]:

@@ -37,11 +37,11 @@ class NamedChunks:
         return bool(self.named or self.chunks is not None or self.keys)
 
     def of(self, job: Job) -> list[int]:
-        """Return the indices of the chunks that are named, ascending; none where nothing is named.
+        """Return the indices of the named chunks, ascending; an empty list if no chunk is named.
 
         Raises:
             ChunkOutOfRange: the job has no such chunk.
-            KeyNotFound: no chunk has such a key.
+            KeyNotFound: no chunk has the key.
         """
         ranges = (*self.named, *([] if self.chunks is None else [self.chunks]))
         parts = [part for chunk_ranges in ranges for part in chunk_ranges.ranges]

@@ -1,4 +1,4 @@
-"""What a shell offers for JOB when a person presses Tab."""
+"""The names of jobs that a shell offers for JOB when a person presses Tab."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _ID_LENGTH: Final = 8
 _LOCK_TIMEOUT_SECONDS: Final = 0.5
 _ONE_WORD: Final = re.compile(r"[\w./@%+=,-]+")
-"""A name that a shell takes as one word as it stands. The job of another name is offered by its id."""
+"""A name that a shell takes as a single word without quotes. A job with any other name is offered by its id."""
 
 
 def jobs_of(store_path: str, incomplete: str) -> list[CompletionItem]:
     """Return the file names and the id prefixes of the store's jobs that begin so, the newest job first.
 
-    The store is only read. Without a readable store there are none: a message in the middle of a line helps nobody.
+    The store is only read. Without a readable store, nothing is offered: a message within a line helps nobody.
     """
     try:
         with warnings.catch_warnings():

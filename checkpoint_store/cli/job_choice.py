@@ -48,6 +48,6 @@ def job_to_delete(store: CheckpointStore, job: str | None) -> Job:
 
 
 def _most_like(job: str, names: set[str]) -> str | None:
-    """Return the file name that JOB was perhaps meant to be: the same one in a folder, or one of nearly its letters."""
+    """Return the file name that JOB perhaps meant: this name in a folder, or a name with nearly its letters."""
     same = sorted(name for name in names if PurePath(name).name == PurePath(job).name)
     return next(iter(same or get_close_matches(job, sorted(names), n=1)), None)

@@ -54,12 +54,12 @@ class JobSnapshot:
 
     @property
     def cost(self) -> float | None:
-        """What the job has paid, failed tries included; None where no cost is known."""
+        """The amount that the job has paid, failed tries included; None if no cost is known."""
         return round(self._spending.spent, 9) if self._spending.priced else None
 
     @property
     def cost_now(self) -> float | None:
-        """What the job has paid since the snapshot was first taken; None as for ``cost``."""
+        """The amount that the job has paid since the snapshot was first taken; None if no cost is known."""
         return round(self._spending.spent - self._spent_at_start, 9) if self._spending.priced else None
 
     @property

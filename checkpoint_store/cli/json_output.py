@@ -108,5 +108,5 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def harmless_json(text: str) -> str:
-    r"""Return a JSON text with what steers a screen written as ``\u009b``: it means the same."""
+    r"""Return an equal JSON text in which each character that steers a screen is written as an escape (``\u009b``)."""
     return _STEERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

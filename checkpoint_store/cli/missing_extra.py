@@ -1,4 +1,4 @@
-"""What to install where the extra of the command is missing. This module needs nothing but the standard library."""
+"""Say what to install if the extra of the command is missing. This module needs only the standard library."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def open_for_reading(store_path: str) -> CheckpointStore:
 
 
 def open_for_writing(store_path: str) -> CheckpointStore:
-    """Open an existing store for writing; where there is none, none is begun, and the error says so."""
+    """Open an existing store for writing. A missing store is not created; the error says that it is missing."""
     path = store_path.removeprefix("sqlite://").removeprefix("/") if store_path.startswith("sqlite://") else store_path
     if Path(path).exists():
         return CheckpointStore(store_path)

@@ -108,7 +108,7 @@ OPTIONS: Final = _by_name(
 def hint_of(error: click.ClickException, words: Sequence[str]) -> str | None:
     """Return a line that says what to type in place of a line that is not understood, or None.
 
-    Where there is one for an option, the error no longer guesses by likeness: ``--jobs`` is not ``--json``.
+    If an option gets a hint, the error no longer guesses by likeness: ``--jobs`` is not ``--json``.
     """
     hint = dash_hint(words) or command_hint(words) if isinstance(error, click.NoSuchOption) else None
     if isinstance(error, click.UsageError):

@@ -26,7 +26,7 @@ STANDARD: Final = Path("-")
 _TYPED: Final = frozenset(range(0x20, 0x7F)) - set(b"'\\")
 """The bytes that stand for themselves in ``$'…'``."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What steers a screen, ends a line, or lets a text be read backwards."""
+"""A character that steers a screen, ends a line, or lets a text be read backwards."""
 FLAGS_OF_RUN: Final = frozenset(("--fresh", "--force", "--json", "--raw", "--sequential"))
 """The options of ``run`` and ``plan`` that take no value."""
 _PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
@@ -76,9 +76,9 @@ def belongs_to(store: CheckpointStore, store_path: Path, path: Path) -> bool:
         store_path: the path of the store.
         path: the path.
     """
-    place = Path(os.path.realpath(path))
-    is_beside = str(place.parent) == os.path.realpath(store_path.parent)
-    return store.owns(path) or (is_beside and store.owns(store.path.parent / place.name))
+    resolved = Path(os.path.realpath(path))
+    is_beside = str(resolved.parent) == os.path.realpath(store_path.parent)
+    return store.owns(path) or (is_beside and store.owns(store.path.parent / resolved.name))
 
 
 def shell_words(words: Sequence[str]) -> str:

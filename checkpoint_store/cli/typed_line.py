@@ -1,4 +1,4 @@
-"""Lines that people are told to type: each works as it stands, in the folder and the shell that it was printed in."""
+"""Lines that people are told to type: each works unchanged in the folder and the shell that it was printed in."""
 
 from __future__ import annotations
 

@@ -62,13 +62,13 @@ class ChunkContents:
 
     @property
     def are_at_hand(self) -> bool:
-        """Whether the data and fingerprint of a chunk are had without calling a function of the caller."""
+        """Whether no function of the caller is called for the data and the fingerprint of a chunk."""
         given = self._given
         return given is None or (type(given.chunks) in (list, tuple) and given.fingerprint_by is None)
 
     @property
     def count(self) -> int | None:
-        """How many of the caller's own chunks are at hand; None where only their number is known."""
+        """How many of the caller's own chunks are at hand; None if only their number is known."""
         return None if self._given is None else self._given.count
 
     @property

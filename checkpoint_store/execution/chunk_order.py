@@ -27,7 +27,7 @@ class ChunkOrder:
         """Refuse to complete chunks while a chunk before them is neither complete nor among them.
 
         Raises:
-            ChunkOutOfOrder: a chunk before one of them is not complete, and not among them.
+            ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks.
         """
         wanted = set(indices)
         first_mark = self._reading.marks.first(self._job_id)

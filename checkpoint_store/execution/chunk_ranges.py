@@ -25,7 +25,7 @@ def _completed(reading: Reading, job_id: str) -> Iterator[int]:
 
 
 def remaining_ranges(reading: Reading, job_id: str, total_chunks: int) -> list[range]:
-    """Return the chunks of ``[0, total_chunks)`` that are not complete, ascending, whoever works on them."""
+    """Return the chunks of ``[0, total_chunks)`` that are not complete, ascending, whether claimed or not."""
     gaps, position = list[range](), 0
     for start, stop in [*completed_ranges(reading, job_id), (total_chunks, total_chunks)]:
         gap = range(position, min(start, total_chunks))

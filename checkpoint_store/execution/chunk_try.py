@@ -29,19 +29,19 @@ class ChunkTry:
 
     @property
     def previous(self) -> Any:
-        """In a sequential job, the result of the chunk before this one, as JSON data; None for the first chunk."""
+        """The result of the chunk before this one in a sequential job, as JSON data; None for the first chunk."""
         return None if self.attempt is None else self.attempt.previous
 
     @property
     def handle(self) -> str | None:
-        """What a service calls the work that it holds for this chunk, as an earlier try or this one recorded; or None.
+        """The handle of this chunk: the name by which a service holds its work, as a try recorded it; None without one.
 
         With a handle, ask the service for the result: the work is paid for.
         """
         return None if self.attempt is None else self.attempt.handle
 
     def record_handle(self, handle: str | None) -> None:
-        """Record what a service calls the work that it holds for this chunk. See :meth:`Job.record_handle`.
+        """Record the handle of this chunk: the name by which a service holds its work. See :meth:`Job.record_handle`.
 
         Raises:
             InvalidArgumentError: ``handle`` is no text of 1 to 4,096 characters; the error names chunk and value.

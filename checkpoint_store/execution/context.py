@@ -97,7 +97,7 @@ class StoreContext:
             raise
         finally:
             if claims is not None and along is not None:
-                claims.settle_along(along, has_claimed=has_claimed)
+                claims.confirm_along(along, has_claimed=has_claimed)
         if sys.is_finalizing():
             return  # a finalizer at shutdown: writing files needs imports, and nothing can be imported any more
         # The next steps may run out of descriptors, memory or disk. The results are recorded, so that is no error.
@@ -163,7 +163,7 @@ class OpenedStore:
 
     context: StoreContext
     recovery: RecoveryReport | None
-    """What the opening had to recover; None: nothing."""
+    """The report of the recovery that the opening made; None without a recovery."""
     notices: tuple[str, ...]
     """The texts of which the caller is to be warned."""
 

@@ -1,4 +1,4 @@
-"""The current job of a store, as a whole state: what :class:`StateManager` asks for."""
+"""The current job of a store as a whole state, for :class:`StateManager`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CurrentJob:
         self._has_told_of_another = False
 
     def keep_previous_states(self) -> None:
-        """Let ``.bak`` show the state before the last one for as long as the store is open, also after a job's end."""
+        """Let ``.bak`` show the state before the last one until the store is closed, also after a job's end."""
         if self._context.state_file is not None:
             self._context.state_file.keeps_previous = True
 

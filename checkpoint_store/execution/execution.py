@@ -57,11 +57,11 @@ class JobExecution:
         keys: Sequence[Key] | None = None,
     ) -> None:
         self._store: Final = store
-        """Referred to, so that it stays open for as long as anyone works on the job."""
+        """The store, which stays open as long as this object refers to it."""
         self._context: Final = context
         self.job_id: Final = job_id
         self.recorded: Final = RecordedJob(context, job_id, total_chunks)
-        """What the store says of the job now."""
+        """The job as the store has it now."""
         given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks, keys)
         self.contents: Final = (
             NOT_AT_HAND if given is None else ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
@@ -94,7 +94,7 @@ class JobExecution:
 
     @cached_property
     def budget(self) -> JobBudget:
-        """What the job has spent and reserved."""
+        """The money that the job has spent and reserved."""
         return JobBudget(self._context, self.job_id)
 
     @property
@@ -235,5 +235,5 @@ class JobExecution:
         self._context.record_unrecorded()
 
     def unclaimed(self) -> Iterator[int]:
-        """Yield the chunks that are at hand and not complete, by index, whoever works on them."""
+        """Yield the chunks that are at hand and not complete, by index, even those that a runner works on."""
         return chunk_ranges.incomplete(self._context.reading, self.job_id, self.reach())

@@ -36,9 +36,9 @@ class HandleRecorder:
 
     def __call__(self, handle: str | None) -> None:
         """Record the handle."""
-        place = place_of(self._job_id, [self._index])
-        checked = checked_handle(handle, place)
-        persist(lambda: self._storage.record(self._job_id, {self._index: self._fingerprint}, checked), checked, place)
+        owner = chunks_of_job(self._job_id, [self._index])
+        checked = checked_handle(handle, owner)
+        persist(lambda: self._storage.record(self._job_id, {self._index: self._fingerprint}, checked), checked, owner)
 
     def __reduce__(self) -> tuple[Any, ...]:
         storage = self._storage
@@ -64,9 +64,9 @@ class RecorderElsewhere:
 
     def __call__(self, handle: str | None) -> None:
         """Record the handle."""
-        place = place_of(self.job_id, [self.index])
-        checked = checked_handle(handle, place)
-        persist(lambda: self._record(checked), checked, place)
+        owner = chunks_of_job(self.job_id, [self.index])
+        checked = checked_handle(handle, owner)
+        persist(lambda: self._record(checked), checked, owner)
 
     def _record(self, handle: str | None) -> None:
         path = Path(self.path)
@@ -86,7 +86,7 @@ class RecorderElsewhere:
             storage.close()
 
 
-def persist(record: Callable[[], None], handle: str | None, place: str) -> None:
+def persist(record: Callable[[], None], handle: str | None, owner: str) -> None:
     """Record a handle, and wait long for a locked store: the work behind the handle is paid for.
 
     Raises:
@@ -97,18 +97,18 @@ def persist(record: Callable[[], None], handle: str | None, place: str) -> None:
             record()
         except StoreBusy as busy:
             if timeouts < _BUSY_TIMEOUTS_MAX:
-                log.warning("the handle %r of %s: retrying until the store is free: %s", handle, place, busy)
+                log.warning("the handle %r of %s: retrying until the store is free: %s", handle, owner, busy)
                 continue
-            busy.add_note(_unrecorded(handle, place))
+            busy.add_note(_unrecorded(handle, owner))
             raise
         except CheckpointStoreError as error:
-            error.add_note(_unrecorded(handle, place))
+            error.add_note(_unrecorded(handle, owner))
             raise
         return
 
 
-def _unrecorded(handle: str | None, place: str) -> str:
-    return f"The handle {handle!r} of {place} was not recorded."
+def _unrecorded(handle: str | None, owner: str) -> str:
+    return f"The handle {handle!r} of {owner} was not recorded."
 
 
 def checked_indices(given: object) -> list[int]:
@@ -126,7 +126,7 @@ def checked_indices(given: object) -> list[int]:
     return indices
 
 
-def place_of(job_id: str, indices: list[int]) -> str:
+def chunks_of_job(job_id: str, indices: list[int]) -> str:
     """Return the chunks and the job of a handle as words, for an error."""
     named = ", ".join(map(str, indices[:_CHUNKS_NAMED_MAX])) + (" …" if len(indices) > _CHUNKS_NAMED_MAX else "")
     return f"chunk{'' if len(indices) == 1 else 's'} {named} of job {job_id}"

@@ -1,4 +1,4 @@
-"""What a job has spent and reserved, over all its runners."""
+"""The money that a job has spent and reserved, over all its runners."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JobBudget:
         self._context, self._job_id = context, job_id
 
     def spending(self, results: Costs) -> Spending:
-        """Return what the job has spent and reserved, if its results cost ``results``."""
+        """Return the money that the job has spent and reserved; ``results`` are the costs of its results."""
         return self._context.storage.budgets.spending(self._job_id, results)
 
     def reserve(self, chunk: ClaimedChunk, max_cost: float, cost: Cost, known: Costs) -> Reserved:

@@ -26,16 +26,16 @@ class JobFrames(JobKeys):
         """Return a frame with a row for each chunk that has a result, in index order.
 
         Its columns are ``index``, ``key`` (None where the chunks have none), a column for each field of the results
-        (``result`` for results that are no objects), ``cost`` (what this job paid for the chunk, failed tries included;
-        None where nobody knows), ``seconds`` (of all tries at it) and ``attempts``. A field that has the name of such a
-        column and another value is ``result.NAME``. Values are those of the results: where a column's values are not of
-        one simple type, they stay Python objects.
+        (``result`` for results that are no objects), ``cost`` (the amount that this job paid for the chunk, failed
+        tries included; None if it is unknown), ``seconds`` (of all tries at it) and ``attempts``. A field that has the
+        name of one of these columns and another value is ``result.NAME``. Values are those of the results: if a
+        column's values are not of one simple type, they stay Python objects.
 
         Args:
             library: ``"pandas"`` or ``"polars"`` (extras of the same names).
             missing: what to do about a chunk without a result: ``"skip"`` it, ``"none"`` for a row without fields, or
                 ``"raise"``.
-            cost: where the cost stands in a result; see :meth:`Job.map`.
+            cost: the place of the cost in a result; see :meth:`Job.map`.
 
         Raises:
             MissingExtra: the library is not installed. Nothing was read.
@@ -70,7 +70,7 @@ def _columns(
 
 
 def _paid(result: Any, account: ChunkAccount, cost: Cost) -> float | None:
-    """Return what this job paid for a chunk; None where nobody knows."""
+    """Return the amount that this job paid for a chunk; None if it is unknown."""
     of_result = cost_in(result, cost) if result is not None else None
     if account.is_carried and of_result is not None:
         of_result = 0.0  # another job paid for it

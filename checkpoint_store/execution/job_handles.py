@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkpoint_store.execution.handles import checked_indices, persist, place_of
+from checkpoint_store.execution.handles import checked_indices, chunks_of_job, persist
 from checkpoint_store.execution.job_status import JobStatusChanges
 from checkpoint_store.model.handles import checked_handle
 
@@ -16,14 +16,14 @@ class JobHandles(JobStatusChanges):
     """The part of :class:`Job` that records handles. Safe to share between threads."""
 
     def record_handle(self, indices: int | Iterable[int], handle: str | None) -> None:
-        """Record what a service calls the work that it holds for these chunks, such as a batch's id; durable on return.
+        """Record the name by which a service holds the work on these chunks, such as a batch's id; durable on return.
 
-        Every later try of these chunks finds the handle as ``handle``, until the chunk is complete or gets another
-        handle: so the try asks the service for the result instead of paying again. After an error no chunk has the
+        Every later try at these chunks has the handle as ``handle``, until the chunk is complete or gets another
+        handle. So the try can ask the service for the result instead of paying again. After an error no chunk has the
         handle.
 
         Args:
-            indices: the chunks (0-based), or one of them.
+            indices: the chunks (0-based), or a single chunk.
             handle: text of 1 to 4,096 characters; None clears the handles of these chunks.
 
         Raises:
@@ -34,7 +34,7 @@ class JobHandles(JobStatusChanges):
         chunks = checked_indices(indices)
         for index in chunks:
             self._execution.recorded.check_index(index)
-        place, handles = place_of(self.job_id, chunks), self._context.storage.handles
-        checked = checked_handle(handle, place)
+        owner, handles = chunks_of_job(self.job_id, chunks), self._context.storage.handles
+        checked = checked_handle(handle, owner)
         named = {index: self._execution.contents.fingerprint(index) for index in chunks}
-        persist(lambda: handles.record(self.job_id, named, checked), checked, place)
+        persist(lambda: handles.record(self.job_id, named, checked), checked, owner)

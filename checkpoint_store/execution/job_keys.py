@@ -47,5 +47,5 @@ class JobKeys(JobLog):
         return self._execution.keys.of(index)
 
     def keys(self) -> dict[int, Key]:
-        """Return the key of each chunk that has one, by index; empty where the job was opened without keys."""
+        """Return the keys of the chunks by index; empty if the job was opened without keys."""
         return self._context.reading.keys.all_of(self.job_id)

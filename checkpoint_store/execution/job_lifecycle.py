@@ -30,7 +30,7 @@ class JobLifecycle:
         lifecycle.change(self._context, self._job_id, wanted)
 
     def mark_pauses_known(self) -> None:
-        """Note the pauses that were asked for so far: they end no loop that begins from now on. A later pause does."""
+        """Note the pauses up to now: unlike a later pause, they end no loop that begins from now on."""
         self.pauses.last = self._last_pause()
 
     def _last_pause(self) -> int:

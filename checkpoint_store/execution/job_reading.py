@@ -1,4 +1,4 @@
-"""What a job tells of itself: its progress, its results, and what a run would do."""
+"""The reading part of a job: its progress, its results, and what a run would do."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class JobReading:
 
     @property
     def superseded_by(self) -> str | None:
-        """The id of the job of the same file that was opened in place of this one, as the store has it now; or None."""
+        """The id of the job that superseded this one, as the store has it now; None if no job did."""
         return self._execution.recorded.record().superseded_by
 
     def progress(self) -> Progress:
@@ -170,7 +170,7 @@ class JobReading:
 
     @property
     def last_run(self) -> RunRecord | None:
-        """What the last ``map`` or ``amap`` of this store object did on this job; None if no such loop has ended."""
+        """The record of the last ``map`` or ``amap`` of this store object on this job; None if no loop has ended."""
         return self._execution.recorded.last_run
 
     def errors(self) -> list[ChunkRecord]:
@@ -186,7 +186,7 @@ class JobReading:
         on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
         cost: str = "cost",
     ) -> RunPlan:
-        """Return what a run of this job would do; with ``chunks``, what opening its file with these would. Reads only.
+        """Return what a run of this job would do; with ``chunks``, what opening its file would do. Reads only.
 
         With ``chunks`` the settings are this job's, and the answer is that of :meth:`CheckpointStore.plan`: another job
         of the file goes on where it has this very plan. ``cost`` is the field of the results, or the dotted path, that

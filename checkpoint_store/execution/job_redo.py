@@ -34,7 +34,7 @@ class JobRedo(JobHandles):
             How many chunks the next loop takes in addition.
 
         Raises:
-            ChunkOutOfRange: there is no such chunk.
+            ChunkOutOfRange: the job has no such chunk.
             ChunkNotCompleted: a chunk is not complete: loops take it anyway.
             ChunkInWork: a living runner is still at work on a chunk.
             InvalidArgumentError: ``indices`` are no indices; or leave out a chunk of a sequential job that depends on
@@ -47,7 +47,7 @@ class JobRedo(JobHandles):
         return redo.redo(self._context, self.job_id, chunks)
 
     def to_redo(self) -> list[int]:
-        """Return the complete chunks that are to be done again, ascending, whoever works on them."""
+        """Return the complete chunks that are to be done again, ascending, even those that a runner works on."""
         return self._execution.recorded.to_redo()
 
 

@@ -1,4 +1,4 @@
-"""What can be added up over a job: fields of its results, and what it cost."""
+"""The sums over a job: fields of its results, and its costs."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class JobSums(JobReading):
     def costs(self, cost: Cost = "cost") -> JobCosts:
         """Return what the job paid so far, as a budget counts it, and what other jobs paid for results it carries.
 
-        A result that another one replaced, and a try that failed, were paid for, too. What nobody said is in no sum: a
-        try whose process died, or a result whose cost cannot be read.
+        The costs of failed tries, and of results that were replaced since, count, too. An unknown cost is in no sum:
+        that of a try whose process died, or of a result whose cost cannot be read.
 
         Args:
-            cost: where the cost stands in a result; see :meth:`map`.
+            cost: the place of the cost in a result; see :meth:`map`.
 
         Raises:
             InvalidArgumentError: ``cost`` is neither the name of a field, nor a dotted path, nor a function.

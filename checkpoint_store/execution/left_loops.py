@@ -21,8 +21,8 @@ class LeftLoops:
     """The loops of one store that were left before their end. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._places: dict[str, tuple[CodeType, int] | None] = {}
-        """By job: code and line at which its loop was left; None where the loop lived until its store was closed."""
+        self._left_at: dict[str, tuple[CodeType, int] | None] = {}
+        """The code and line at which each job's loop was left; None if the loop lived until its store was closed."""
 
     def note_left(self, job_id: str) -> None:
         """Note that the loop which calls this was left by its caller just now."""
@@ -30,23 +30,23 @@ class LeftLoops:
         while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
         if frame is not None:
-            place = frame.f_code, frame.f_lineno
+            line = frame.f_code, frame.f_lineno
             # In a loop over many files, the caller caught the exception that ended the loop of an earlier file.
-            others = {other: known for other, known in self._places.items() if known != place}
-            self._places = others | {job_id: place}
+            others = {other: known for other, known in self._left_at.items() if known != line}
+            self._left_at = others | {job_id: line}
 
     def note_closed(self, job_id: str) -> None:
         """Note that the store was closed before the loop ended."""
-        self._places[job_id] = None
+        self._left_at[job_id] = None
 
     def forget(self, job_id: str) -> None:
         """Note that another loop of the job begins."""
-        self._places.pop(job_id, None)
+        self._left_at.pop(job_id, None)
 
     def ended_by(self, error: BaseException) -> dict[str, BaseException]:
         """Return the exception that ended the loop of each job, from an exception and its causes."""
-        passed = {place: cause for cause in _chain(error) for place in _lines(cause)}
-        ends = {job_id: error if place is None else passed.get(place) for job_id, place in self._places.items()}
+        passed = {line: cause for cause in _chain(error) for line in _lines(cause)}
+        ends = {job_id: error if line is None else passed.get(line) for job_id, line in self._left_at.items()}
         return {job_id: cause for job_id, cause in ends.items() if cause is not None}
 
 

@@ -30,7 +30,7 @@ T_co = TypeVar("T_co", covariant=True)
 _END: Final = object()
 
 
-class Steps(Protocol[T_co]):
+class StoppableLoop(Protocol[T_co]):
     """A loop that can be stopped."""
 
     def run(self) -> Iterator[T_co]:
@@ -52,7 +52,7 @@ class Loops(ForkAware):
         self.is_closed = False
         """Whether nothing can be recorded any more: nobody waits for what is in flight."""
         self.at_exit: Callable[[], None] = self.end
-        """What the end of the process does about this store."""
+        """The function that the end of the process calls for this store."""
         self.forget_in_child()
         watch(self)
 
@@ -60,9 +60,9 @@ class Loops(ForkAware):
         """After a fork, in the child: forget the loops, which are the parent's."""
         self._running: set[RunningLoop[Any]] = set()
         self.left: LeftLoops = LeftLoops()
-        """Those that were left before their end."""
+        """The loops that were left before their end."""
         self._guard = threading.RLock()
-        """Held while a loop enters: it is one of those that are stopped, or finds that the store is being closed."""
+        """Held while a loop enters: so the loop is stopped with the others, or sees that the store is being closed."""
         self.closing = threading.RLock()
         """Held by the thread that closes the store."""
 
@@ -126,13 +126,13 @@ class RunningLoop(ForkAware, Generic[T]):
         self,
         execution: LoopOwner,
         job_id: str,
-        steps: Steps[T],
+        loop: StoppableLoop[T],
         *,
         serves_this_thread: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loops = execution.loops
         self.job_id: Final = job_id
-        self._steps = steps
+        self._loop = loop
         self._serves_this_thread = serves_this_thread
         self._under_way: Iterator[T] | None = None
         self._next: list[T] = []
@@ -150,7 +150,7 @@ class RunningLoop(ForkAware, Generic[T]):
         """After a fork, in the child: begin with a free lock and without the parent's loop."""
         self._lock = threading.RLock()
         self._inside = None
-        self._steps.forget()
+        self._loop.forget()
 
     def run(self) -> Iterator[T]:
         """Yield the items of the loop until it ends, or its store is closed.
@@ -160,7 +160,7 @@ class RunningLoop(ForkAware, Generic[T]):
         """
         self._loops.enter(self)
         try:
-            self._under_way = self._steps.run()
+            self._under_way = self._loop.run()
             while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
                 if not self._step():
                     break
@@ -212,12 +212,12 @@ class RunningLoop(ForkAware, Generic[T]):
     def stop(self) -> None:
         """Start no further chunk, because the store is being closed."""
         self._is_stopped = True
-        self._steps.stop()
+        self._loop.stop()
 
     def end(self) -> None:
         """Wait for the current step, then for the work in flight, and record the results."""
         with self._lock:
-            # The garbage collector may end the steps first, and this loop after them.
+            # The garbage collector may end the generator first, and this object after it.
             is_ending = getattr(self._under_way, "gi_running", False)
             if self._under_way is not None and self._process == os.getpid() and not is_ending:
                 self._under_way.close()  # type: ignore[attr-defined]

@@ -80,7 +80,7 @@ class OpenStore:
         opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
         self._current: Final = CurrentJob(opened.context)
         self.recovery: Final = opened.recovery
-        """What opening had to recover, or None."""
+        """The report of the recovery that opening made; None without a recovery."""
         try:
             for notice in opened.notices:
                 warn_caller(notice, StoreRecovered)
@@ -145,13 +145,13 @@ class OpenStore:
     def owns(self, path: str | os.PathLike[str]) -> bool:
         """Return whether ``path`` is the store file, or a name for files of this store. The file need not exist."""
         target = Path(path).absolute()
-        place = target.parent.resolve() / target.name
+        resolved = target.parent.resolve() / target.name
         if self.state_file is not None:
             states = state_copies(self.state_file)
-            if place in {state.parent.resolve() / state.name for state in states}:
+            if resolved in {state.parent.resolve() / state.name for state in states}:
                 return True
         files = StoreFiles(self.path.parent.resolve() / self.path.name)
-        return place.parent == files.store.parent and files.has(place)
+        return resolved.parent == files.store.parent and files.has(resolved)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.

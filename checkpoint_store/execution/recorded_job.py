@@ -52,14 +52,14 @@ class RecordedJob:
 
     @property
     def last_run(self) -> RunRecord | None:
-        """What the last loop of this store object did on the job; None if no loop has ended."""
+        """The record of the last loop of this store object on the job; None if no loop has ended."""
         return self._context.last_runs.get(self.job_id)
 
     def require_completed(self) -> None:
         """Refuse to go on with a job that has chunks without a result. A chunk that is to be done again has a result.
 
         Raises:
-            JobIncomplete: such chunks are left.
+            JobIncomplete: chunks without a result are left.
         """
         record = self.record()
         if record.completed_count < record.total_chunks:
@@ -70,7 +70,7 @@ class RecordedJob:
         return sorted(mark.chunk_index for mark in self._context.reading.marks.all_of(self.job_id))
 
     def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
-        """Return the last try at each incomplete chunk whose last try has one of these outcomes, by index."""
+        """Return the last try at each incomplete chunk, by index, if it had any of these outcomes."""
         return self._context.reading.chunks.last_attempts(self.job_id, *outcomes)
 
     def failed_chunks(self) -> list[ChunkRecord]:

@@ -29,7 +29,7 @@ def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
 
 
 def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost) -> float | None:
-    """Return the cost of the result that the next result of a chunk replaces; None: a usual field says it.
+    """Return the cost of the result that the next result of a chunk replaces; None if a usual field holds it.
 
     A ``cost`` function is the caller's. It is called here, where no process waits for this one. A store that is closed,
     or an earlier result that is damaged, raises nothing: the next result is paid for, and is to be recorded or kept.

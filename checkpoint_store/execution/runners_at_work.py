@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checkpoint_store.execution.claims.runner import Runner
+    from checkpoint_store.execution.claims.runner import OwnRunner
     from checkpoint_store.execution.context import StoreContext
 
 
 class RunnersAtWork:
-    """The runners of one job that are alive now, own ones included. Safe to share between threads."""
+    """The runners of one job that are alive now, this process's own included. Safe to share between threads."""
 
     def __init__(self, context: StoreContext, job_id: str) -> None:
         self._context, self._job_id = context, job_id
@@ -26,5 +26,5 @@ class RunnersAtWork:
         runners = self._context.storage.claims.runners
         return runners.others_at_work(self._job_id, own_runner_id=self._own().runner_id)
 
-    def _own(self) -> Runner:
+    def _own(self) -> OwnRunner:
         return self._context.claims_of(self._job_id).runner

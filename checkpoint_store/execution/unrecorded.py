@@ -36,11 +36,11 @@ class UnrecordedResults(ForkAware):
         """After a fork, in the child: forget the results, which the parent records."""
         self._results: list[UnrecordedResult] = []
         self._files: list[Path] = []
-        """The files that hold them."""
+        """The files that hold the results."""
         self._is_written = True
-        """Whether every one of them is in a file."""
+        """Whether a file has each of the results."""
         self._lock = threading.RLock()
-        """Held while a file is written and the one before is removed: that of another thread may have more results."""
+        """Held while a file replaces the earlier file: another thread may write a file with more results."""
 
     def keep(self, completions: Sequence[Completion]) -> str:
         """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them."""

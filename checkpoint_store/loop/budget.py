@@ -1,4 +1,4 @@
-"""What a job has cost, and whether one more chunk fits into ``max_cost``."""
+"""The costs of a job, and the gate that starts a chunk only if the chunk fits into ``max_cost``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CostReader:
     def __init__(self, execution: JobExecution, cost: Cost) -> None:
         self._execution, self._cost = execution, cost
         self.results = NO_COSTS
-        """What the results cost that were recorded until the last update."""
+        """The costs of the results that were recorded until the last update."""
         self.update()
 
     def update(self) -> None:
@@ -101,9 +101,9 @@ class BudgetGate(Gate):
         return False
 
     def _free_what_is_not_in_work(self) -> bool:
-        """Free what chunks that wait here have reserved, and dead runners; return whether other loops go on.
+        """Free the reservations of chunks that wait here, and reap dead runners; return whether other loops go on.
 
-        A loop that this thread has left in the middle does not count: nothing would come of waiting for it.
+        A loop that this thread has left in the middle does not count: this thread would wait for itself.
         """
         waiting = self._schedule.unstarted()
         self._state.retry_while_busy(lambda: self._execution.budget.free(waiting))

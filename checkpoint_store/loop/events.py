@@ -1,4 +1,4 @@
-"""What one loop tells its caller while it runs: records for ``on_event``."""
+"""The events of one loop: its caller gets a record of each by ``on_event`` while the loop runs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Events:
         self._note("failed", index, error=describe(error))
 
     def loop_ended(self, record: RunRecord) -> None:
-        """Tell that the loop has ended, where chunks are left and no error is to blame."""
+        """Call the hook with a pause if the loop has ended with chunks left and without an error."""
         if self._hook is not None:
             with suppress(CheckpointStoreError):  # the store is closed, or the job deleted: nothing is paused
                 if (

@@ -1,4 +1,4 @@
-"""What one loop does about a failure: retry the chunk, fail it, end the loop, or look for the chunk to blame."""
+"""The failure policy of one loop: retry the chunk, fail it, end the loop, or look for the chunk to blame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted, readable
-from checkpoint_store.loop.retry_policy import backoff, is_hopeless, is_transient, matcher, pause_before_retry
+from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, matcher, pause_before_retry
 from checkpoint_store.loop.service_errors import Trouble, retry_after, trouble_of
 from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class FailurePolicy:
     """Decides what follows from each failure of one loop, and records the failure."""
 
-    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
-        self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
+    def __init__(self, state: LoopState, schedule: Schedule, workplace: Workplace, outage: Outage) -> None:
+        self._state, self._schedule, self._workplace, self._outage = state, schedule, workplace, outage
         self._is_retried = matcher("retry_on", state.options.retry_on, is_transient)
-        self._stops_the_job = matcher("stop_on", state.options.stop_on, is_hopeless)
+        self._stops_the_job = matcher("stop_on", state.options.stop_on, is_fatal)
 
     def handle(self, outcomes: Outcomes) -> None:
         """Record the failures of attempts that have ended, and decide what follows.
@@ -43,13 +43,13 @@ class FailurePolicy:
                 self._state.claims.release([attempt.chunk])
                 self._state.end_with(error)
                 self._state.pause("the work asked for it")
-        if outcomes.cancelled and self._place.is_orphaned:  # another attempt would be cancelled, too, and count
+        if outcomes.cancelled and self._workplace.is_orphaned:  # another attempt would be cancelled, too, and count
             self._state.pause("its event loop does not run any more")
         for attempt in outcomes.cancelled:
             if self._state.is_paused:
                 self._state.claims.release([attempt.chunk])
             else:
-                self.fail(attempt, self._place.failure_of(CancelledError()))
+                self.fail(attempt, self._workplace.failure_of(CancelledError()))
         if outcomes.broken:
             self._handle_broken_pool(outcomes.broken)
 
@@ -101,14 +101,14 @@ class FailurePolicy:
         elif next_attempt is not None:
             state.claims.release([next_attempt])
         else:
-            self._give_up(chunk, error)
+            self._note_failed_chunk(chunk, error)
 
     def _has_another(self, index: int) -> bool:
-        """Whether there is another chunk than this one that this loop can try; a loop that is ending claims none."""
+        """Whether this loop can try another chunk. A loop that is ending claims none to find out."""
         return self._schedule.has_another(index, list if self._state.is_ending else self._state.claim)
 
-    def _give_up(self, chunk: ClaimedChunk, error: BaseException) -> None:
-        """Say that a chunk is tried no more in this run; end the loop where ``on_error`` is ``"stop"``."""
+    def _note_failed_chunk(self, chunk: ClaimedChunk, error: BaseException) -> None:
+        """Log that a chunk is tried no more in this run; end the loop if ``on_error`` is ``"stop"``."""
         state = self._state
         state.failed_now.add(chunk.index)
         self._log(chunk, "attempt %d failed, and was the last one of this run: %s", chunk.number, describe(error))
@@ -156,14 +156,14 @@ class FailurePolicy:
     def time_out(self) -> None:
         """Fail the attempts that took too long; end the loop where every worker hangs."""
         for future, attempt in self._schedule.take_timed_out():
-            if self._place.abandon(future):  # attempts that hang occupy its place
+            if self._workplace.abandon(future):  # attempts that hang occupy its placess
                 self._schedule.retries.put(attempt.chunk)
                 continue
             self._schedule.overdue[future] = attempt.chunk.index
             late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
             self.fail(attempt, late, may_be_billed=True)
-        if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
-            capacity = self._place.capacity
+        if self._workplace.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
+            capacity = self._workplace.capacity
             self._state.error = TimeoutError(
                 f"work that hangs has taken all of the executor: {counted(capacity, 'place')}"
             )
@@ -199,8 +199,8 @@ class FailurePolicy:
 
     def _handle_broken_pool(self, broken: list[InFlight]) -> None:
         """Retry the chunks that were in a pool when one of its processes died; a chunk that was alone in it failed."""
-        was_alone = len(broken) == 1 and not self._schedule.in_flight and not self._place.is_broken
-        self._place.mark_broken()
+        was_alone = len(broken) == 1 and not self._schedule.in_flight and not self._workplace.is_broken
+        self._workplace.mark_broken()
         for attempt in broken:
             if was_alone:
                 died = WorkerDied("the process that worked on this chunk ended before it gave a result")
@@ -224,13 +224,13 @@ class FailurePolicy:
     # -- recording
 
     def _record(self, chunk: ClaimedChunk, message: str, **how: Any) -> ClaimedChunk | None:
-        """Record a failed attempt; return the chunk, claimed for its next attempt, or None where there is none."""
+        """Record a failed attempt. Return the chunk, claimed for its next attempt; None if no attempt follows."""
         return self._state.retry_while_busy(lambda: self._state.claims.fail(chunk.index, message, **how))
 
     def _record_uncounted(self, chunk: ClaimedChunk, message: str, copy: str = "", **how: Any) -> ClaimedChunk | None:
-        """Record a failed attempt that does not count against the chunk; its completion by another runner stands.
+        """Record a failed attempt that does not count against the chunk. If another runner completed it, that stands.
 
-        ``copy`` is recorded behind the message, and is no part of an event.
+        ``copy``, a readable copy of the result, is recorded behind the message and is no part of an event.
         """
         seconds, cost = _seconds_of(chunk), how.get("cost")
         try:

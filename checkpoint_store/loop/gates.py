@@ -1,4 +1,4 @@
-"""May one more chunk start now, and if not, when to look again: the one question that a loop asks before each start.
+"""The gates of a loop: may one more chunk start now, and if not, when is the loop to ask again?
 
 Each reason to hold a chunk back is a gate: the places of the executor, an outage, the budget, a rate limit, a deadline.
 A chunk starts when all gates are open.
@@ -56,7 +56,7 @@ class Gate:
         return 1
 
     def admits(self, chunk: ClaimedChunk) -> bool:
-        """Return whether this very chunk may start, now that it is claimed. Where it may not, the loop asks again."""
+        """Return whether a claimed chunk may start. The loop asks again later about a chunk that may not."""
         return True
 
     def started(self, attempt: InFlight) -> None:
@@ -67,7 +67,7 @@ class Gate:
 
 
 class Gates:
-    """All gates of one loop. Closed as long as one of them is."""
+    """All gates of one loop, as one gate. It is closed while any of them is closed."""
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         self._gates = gates
@@ -75,7 +75,7 @@ class Gates:
         self._with_starts = [gate for gate in gates if type(gate).started is not Gate.started]
         self._with_results = [gate for gate in gates if type(gate).recorded is not Gate.recorded]
         self.waited_seconds: Final[dict[str, float]] = {}
-        """For how many seconds gates kept chunks from starting, by the reason of the wait."""
+        """The seconds for which gates kept chunks from starting, by the reason of the wait."""
         self._waits_for = ""
         self._waits_since = 0.0
 
@@ -103,7 +103,7 @@ class Gates:
         self._waits_for, self._waits_since = waits_for, moment
 
     def waited(self) -> dict[str, float]:
-        """Return for how many seconds gates have kept chunks from starting up to now, by the reason of the wait."""
+        """Return the seconds for which gates have kept chunks from starting up to now, by the reason of the wait."""
         self.note_wait()
         return self.waited_seconds
 
@@ -126,8 +126,8 @@ class Gates:
 class PlaceGate(Gate):
     """Open while the executor has a free place. A chunk that may kill its worker process gets the executor alone."""
 
-    def __init__(self, schedule: Schedule, place: Workplace) -> None:
-        self._schedule, self._place = schedule, place
+    def __init__(self, schedule: Schedule, workplace: Workplace) -> None:
+        self._schedule, self._workplace = schedule, workplace
 
     def opens_at(self, in_flight: int) -> float:
         """See :meth:`Gate.opens_at`."""
@@ -136,7 +136,7 @@ class PlaceGate(Gate):
     def free_places(self, in_flight: int) -> int:
         """See :meth:`Gate.free_places`."""
         hung = len(self._schedule.overdue)
-        places = 1 if self._schedule.suspects else self._place.free_workers(hung=hung)
+        places = 1 if self._schedule.suspects else self._workplace.free_workers(hung=hung)
         return min(places - in_flight, PLACES_MAX)
 
 
@@ -154,7 +154,7 @@ class OutageGate(Gate):
         if outage.last_error is None:  # nothing has failed so far
             return OPEN
         in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
-        if not outage.is_hopeless(in_stretch):
+        if not outage.has_lasted_too_long(in_stretch):
             return outage.opens_at(in_stretch)
         remaining_chunks = self._state.execution.recorded.progress().remaining_chunks
         if not remaining_chunks:  # another process has completed them

@@ -1,4 +1,4 @@
-"""What the parts of one loop share: the job's execution, the options, and why the loop ends."""
+"""The state that the parts of one loop share: the job's execution, the options, and why the loop ends."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LoopState:
         self.is_paused = False
         """Whether the loop starts nothing more, and leaves the job paused."""
         self.pause_reason: str | None = None
-        """Why it was paused first; None where it was not."""
+        """The first reason for the pause; None if the loop is not paused."""
 
     def end_with(self, error: BaseException) -> None:
         """End the loop with an error; log the error where an earlier one ends the loop already."""
@@ -74,9 +74,9 @@ class LoopState:
         return self.is_paused or self.error is not None
 
     def claim(self, places: int = 1) -> list[ClaimedChunk]:
-        """Claim the next chunks; none where no chunk is free. Durable when it returns.
+        """Claim the next chunks; return none if no chunk is free. Durable when this returns.
 
-        ``places``: how many chunks can start at once. Each claim is a commit, so one claim fills all places.
+        ``places``: how many chunks can start now. A claim is a commit, so one claim is made for all places.
         """
         queue = self.queue
         return self.retry_while_busy(queue.take, max(places, queue.batch()))

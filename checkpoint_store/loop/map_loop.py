@@ -1,4 +1,4 @@
-"""What ``map`` and ``amap`` return: loops that warn if nobody iterates them."""
+"""The generators that ``map`` and ``amap`` return: they warn if nobody iterates them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _NeverIterated:
 
 
 class MapLoop(_NeverIterated, Generator[MapItem, None, None]):
-    """What :meth:`Job.map` returns: a generator."""
+    """The generator that :meth:`Job.map` returns."""
 
     def __init__(self, job_id: str, items: Iterator[MapItem]) -> None:
         self._job_id = job_id
@@ -67,13 +67,13 @@ class MapLoop(_NeverIterated, Generator[MapItem, None, None]):
         return self._items.throw(*error)
 
     def close(self) -> None:
-        """End the loop: what is in flight is waited for, and recorded."""
+        """End the loop: wait for the work in flight, and record its results."""
         self._is_begun = True
         self._items.close()
 
 
 class AsyncMapLoop(_NeverIterated, AsyncGenerator[MapItem, None]):
-    """What :meth:`Job.amap` returns: an asynchronous generator."""
+    """The asynchronous generator that :meth:`Job.amap` returns."""
 
     def __init__(self, job_id: str, items: AsyncGenerator[MapItem, None]) -> None:
         self._job_id, self._items = job_id, items
@@ -93,6 +93,6 @@ class AsyncMapLoop(_NeverIterated, AsyncGenerator[MapItem, None]):
         return await self._items.athrow(*error)
 
     async def aclose(self) -> None:
-        """End the loop: what is in flight is cancelled, and what came back is recorded."""
+        """End the loop: cancel the work in flight, and record the results that came back."""
         self._is_begun = True
         await self._items.aclose()

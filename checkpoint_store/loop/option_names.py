@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from checkpoint_store.errors import UnknownOptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,7 +49,9 @@ _NAMES_ELSEWHERE: Final = {
     "tqdm": "progress",
     "tries": "max_attempts",
 }
-"""What neighbouring libraries call an option, and what it is called here."""
+"""The options of this package, by the names that neighbouring libraries have for them."""
+_SET_HERE: Final = {"dask": ("key", "pure", "retries")}
+"""The options of an engine that its executor sets, by the name of the function that makes the executor."""
 
 
 def checks_option_names(method: Callable[P, R]) -> Callable[P, R]:
@@ -58,21 +60,38 @@ def checks_option_names(method: Callable[P, R]) -> Callable[P, R]:
     Raises:
         UnknownOptionError: from the method, before it does anything.
     """
-    known = tuple(inspect.signature(method).parameters)[1:]
+    known = [name for name in inspect.signature(method).parameters if name != "self"]
 
     @functools.wraps(method)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in kwargs.items():
             if name not in known:
-                raise _unknown(method.__name__, name, value, known)
+                raise unknown_option(method.__name__, name, value, known)
         return method(*args, **kwargs)
 
     return checked
 
 
-def _unknown(method: str, name: str, value: object, known: tuple[str, ...]) -> UnknownOptionError:
+def shows_options_of(method: Callable[..., Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function that passes its ``**options`` on to a method show those in its signature, and refuse any other."""
+
+    def with_options(function: Callable[P, R]) -> Callable[P, R]:
+        signature, kinds = inspect.signature(function), inspect.Parameter
+        own = {name: given for name, given in signature.parameters.items() if given.kind is not kinds.VAR_KEYWORD}
+        options = [given for given in inspect.signature(method).parameters.values() if given.kind is kinds.KEYWORD_ONLY]
+        parameters = [*own.values(), *(given for given in options if given.name not in own)]
+        function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return checks_option_names(function)
+
+    return with_options
+
+
+def unknown_option(method: str, name: str, value: object, known: Sequence[str]) -> UnknownOptionError:
+    """Return the error for an option that a method does not have: it names the nearest one, or all."""
     import difflib  # for mistakes only
 
+    if name in _SET_HERE.get(method, ()):
+        return UnknownOptionError(name, value, "is set here, so that one attempt is one call")
     candidates = [_NAMES_ELSEWHERE.get(name, ""), *(option for option in known if option.startswith(f"{name}_"))]
     candidates += difflib.get_close_matches(name, known, n=1)
     nearest = next((candidate for candidate in candidates if candidate in known), None)

@@ -29,7 +29,7 @@ LATE: Final = -1
 
 
 class Outage:
-    """What one loop knows of the service. It makes no call and does not wait: the loop reports to it, and asks it.
+    """The outages of one service as one loop sees them. The loop reports its calls here, and asks when to go on.
 
     Args:
         seconds_max: after this many seconds without a success the loop gives the service up for now.
@@ -40,17 +40,17 @@ class Outage:
         self.seconds_max: Final = seconds_max
         self._clock = clock
         self.stretch = 0
-        """The number of the stretch in which what starts now starts."""
+        """The number of the present stretch, to which an attempt belongs that starts now."""
         self._last_productive = LATE
-        """The last stretch of which an attempt has completed its chunk."""
+        """The last stretch in which an attempt started that completed its chunk."""
         self._resumes_at = -math.inf
         """The moment at which the loop's current wait ends."""
         self._in_flight_max = math.inf
         """How many attempts of this stretch may be in flight."""
         self._waits = 0
-        """How many waits there were since the last success."""
+        """The number of waits since the last success."""
         self._began_at = math.inf
-        """When the first failure since the last success came; infinite where there was none."""
+        """The moment of the first failure since the last success; infinite without a failure."""
         self.last_error: BaseException | None = None
         """The last error of the service."""
 
@@ -68,7 +68,7 @@ class Outage:
 
     @property
     def seconds(self) -> float:
-        """How long the outage has lasted; 0 where there is none."""
+        """The seconds for which the outage has lasted; 0 without an outage."""
         return self._clock() - self._began_at if self.is_on else 0.0
 
     @property
@@ -88,10 +88,10 @@ class Outage:
 
     @property
     def is_over_at(self) -> float | None:
-        """The moment at which the loop gives the service up unless a call succeeds; None where there is no outage."""
+        """The moment at which the loop gives the service up unless a call succeeds; None without an outage."""
         return self._began_at + self.seconds_max if self.is_on else None
 
-    def is_hopeless(self, in_flight: int) -> bool:
+    def has_lasted_too_long(self, in_flight: int) -> bool:
         """Whether no call has succeeded for too long, and no attempt of this stretch is left ``in_flight``."""
         return not in_flight and self.is_on and self.seconds >= self.seconds_max
 
@@ -105,7 +105,7 @@ class Outage:
         Args:
             trouble: what the failure says of the service.
             stretch: the stretch in which the attempt started.
-            is_alone: whether there is no other chunk that could be tried instead.
+            is_alone: whether the loop can try no other chunk instead.
         """
         if trouble is Trouble.NONE:
             return True
@@ -132,7 +132,7 @@ class Outage:
             stretch: the stretch in which the attempt started.
             error: how it failed.
             wait_seconds: how long to wait.
-            is_asked: whether the service asked for that, so that it is waited for also where the loop waits already.
+            is_asked: whether the service asked for the wait; such a wait counts also while the loop waits already.
         """
         moment = self._clock()
         self.last_error = error

@@ -16,7 +16,7 @@ _UPDATE_INTERVAL_SECONDS_MIN: Final = 0.5
 
 
 class Bar(Protocol):
-    """What a loop shows its progress on."""
+    """A bar on which a loop shows its progress."""
 
     def show(self, *, at_once: bool = False) -> None:
         """Show the job's progress."""

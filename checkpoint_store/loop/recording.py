@@ -1,4 +1,4 @@
-"""How one loop records results: many in one commit, those of others respected, none that was paid for lost."""
+"""How one loop records results: many in one commit, without replacing a result of another runner or losing one."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Success(NamedTuple):
 
     completion: Completion
     result: Any
-    """As ``Job.result(index)`` will return it."""
+    """The result as ``Job.result(index)`` will return it."""
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """What came of the attempts that have ended."""
+    """The outcomes of attempts that have ended."""
 
     successes: list[Success] = field(default_factory=list)
     unstorable: list[tuple[InFlight, InvalidResultError]] = field(default_factory=list)
@@ -54,8 +54,8 @@ class Outcomes:
 class Recorder:
     """Records the results of one loop."""
 
-    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
-        self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
+    def __init__(self, state: LoopState, schedule: Schedule, workplace: Workplace, outage: Outage) -> None:
+        self._state, self._schedule, self._workplace, self._outage = state, schedule, workplace, outage
         self._slept = SleptTime(state.execution)
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
@@ -93,7 +93,7 @@ class Recorder:
             except BaseException as error:  # whatever the executor met
                 if not isinstance(error, Exception) and error is not future.exception():
                     raise  # an interrupt of this thread
-                outcomes.failures.append((attempt, self._place.failure_of(error)))
+                outcomes.failures.append((attempt, self._workplace.failure_of(error)))
                 continue
             if isinstance(result, Raised):
                 outcomes.failures.append((attempt, result.as_failure()))
@@ -119,7 +119,7 @@ class Recorder:
         """
         if not successes:
             return []
-        self._place.mark_working()
+        self._workplace.mark_working()
         try:
             self._slept.notice()
             recorded = self._submit(self._without_repeated(successes))

@@ -42,17 +42,17 @@ _MISTAKES: Final = (
     TypeError,
 )
 """Mistakes of a program, which would repeat. No ValueError: a model's answer may well parse the next time."""
-_HOPELESS_STATUS: Final = frozenset({401, 402, 403})
-_HOPELESS_CODES: Final = frozenset({
+_FATAL_STATUS: Final = frozenset({401, 402, 403})
+_FATAL_CODES: Final = frozenset({
     "insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "billing_not_active", "account_deactivated",
     "authentication_error", "permission_error", "billing_error", "api_key_invalid", "unauthenticated",
     "permission_denied", "unrecognizedclientexception", "expiredtoken", "expiredtokenexception",
     "invalidclienttokenid", "invalidsignatureexception", "accessdenied", "accessdeniedexception",
 })  # fmt: skip
-"""What OpenAI, Anthropic, Google and AWS call a bad key or a used-up quota, in lower case, whatever the status."""
-_HOPELESS_MESSAGE: Final = "credit balance is too low"
-"""What Anthropic says, with HTTP 400 and no code of its own."""
-_HOPELESS_NAMES: Final = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
+"""The codes of OpenAI, Anthropic, Google and AWS for a bad key or a used-up quota, in lower case, under any status."""
+_FATAL_MESSAGE: Final = "credit balance is too low"
+"""The message of Anthropic for a used-up quota. It comes with HTTP 400 and without a code of its own."""
+_FATAL_NAMES: Final = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
 """The exceptions of clients that have no key to send: botocore, google-auth."""
 _RETRY_AFTER_SECONDS_MAX: Final = 3600.0
 """The longest time that a ``Retry-After`` is waited for."""
@@ -104,14 +104,14 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
         trace,
         kinds=[_name(kind) for link in links(error) for kind in type(link).__mro__],
         status_code=status_of(error),
-        code=next((code for code in codes_of(error) if code in _HOPELESS_CODES), next(codes_of(error), None)),
+        code=next((code for code in codes_of(error) if code in _FATAL_CODES), next(codes_of(error), None)),
         retry_after=retry_after(error),
         cost=cost_of_error(error),
     )
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a retry may succeed: the default of ``retry_on``."""
+    """The default of ``retry_on``: whether a retry may succeed."""
     if isinstance(error, WorkerDied) or trouble_of(error) is not Trouble.NONE:
         return True
     status = status_of(error)
@@ -122,13 +122,13 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
-def is_hopeless(error: BaseException) -> bool:
-    """Whether every chunk would meet this error, such as a bad key or a used-up quota: the default of ``stop_on``."""
-    if status_of(error) in _HOPELESS_STATUS or not _HOPELESS_CODES.isdisjoint(codes_of(error)):
+def is_fatal(error: BaseException) -> bool:
+    """The default of ``stop_on``: whether every chunk would meet this error, such as a bad key or a used-up quota."""
+    if status_of(error) in _FATAL_STATUS or not _FATAL_CODES.isdisjoint(codes_of(error)):
         return True
-    if any(_HOPELESS_MESSAGE in message for message in messages_of(error)):
+    if any(_FATAL_MESSAGE in message for message in messages_of(error)):
         return True
-    return any(kind.__name__ in _HOPELESS_NAMES for link in links(error) for kind in type(link).__mro__)
+    return any(kind.__name__ in _FATAL_NAMES for link in links(error) for kind in type(link).__mro__)
 
 
 def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseException) -> float:
@@ -155,7 +155,7 @@ def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseExcepti
 
 
 def backoff(attempt_count: int) -> float:
-    """Return the usual seconds to wait after this many attempts: doubled after each, and as many again at random."""
+    """Return the seconds to wait after this many attempts: they double with each, and a random part is added."""
     seconds = min(_BACKOFF_SECONDS_MIN * 2.0 ** min(attempt_count - 1, _DOUBLINGS_MAX), _BACKOFF_SECONDS_MAX)
     return seconds + _jitter(seconds)
 

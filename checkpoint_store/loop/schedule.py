@@ -1,4 +1,4 @@
-"""What one loop starts next, what it has in flight, and in which order it yields results."""
+"""The schedule of one loop: what starts next, what is in flight, and in which order results are yielded."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Schedule:
 
         Args:
             claim: claims further chunks, where none is ready.
-            retries_last: whether a chunk that has not failed is wanted, where there is one.
+            retries_last: whether a chunk that has not failed is preferred.
         """
         retries_first = self.suspects or not retries_last or len(self.retries) >= _RETRIES_FIRST_MIN
         chunk = self.retries.take_due() if retries_first else None
@@ -138,9 +138,9 @@ class Schedule:
             self._ready.extend(claim())
 
     def has_another(self, index: int | None, claim: Callable[[], list[ClaimedChunk]]) -> bool:
-        """Whether there is another chunk than this one that can be tried (None: any chunk).
+        """Whether any chunk but this one can be tried. ``index`` None: whether any chunk can.
 
-        ``claim`` claims one where none is ready.
+        ``claim`` claims a chunk if none is ready.
         """
         if any(chunk.index != index for chunk in self._claimed()):
             return True

@@ -1,4 +1,4 @@
-"""What an exception says of a service's answer: its status, its own word for the error, and when to come back.
+"""Read a service's answer from an exception: the status, the service's code for the error, and when to come back.
 
 Clients of services keep that in different places: in the exception or in its ``response``, as numbers, text or nested
 data, and in the exception that theirs was raised from (``__cause__``, an ``ExceptionGroup``).
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Trouble(Enum):
-    """What a transient failure says of the service."""
+    """The kinds of trouble that a service has, as a transient failure tells."""
 
     BUSY = "busy"
     """The service takes no calls now: HTTP 429, 503, 529, or a throttling code. No chunk can be to blame."""
@@ -47,7 +47,7 @@ _BUSY_CODES: Final = frozenset({
     "rate_limit_exceeded", "rate_limit_error", "overloaded_error", "unavailable", "serviceunavailable",
     "serviceunavailableexception",
 })  # fmt: skip
-"""What services call being busy, in lower case: AWS, Google, OpenAI, Anthropic."""
+"""The codes of AWS, Google, OpenAI and Anthropic for a busy service, in lower case."""
 _CODE_FIELDS: Final = frozenset({"code", "type", "status", "reason", "Code"})
 _MESSAGE_FIELDS: Final = frozenset({"message"})
 _RETRY_DELAY_FIELDS: Final = frozenset({"retryDelay", "retry_delay"})
@@ -96,7 +96,7 @@ def _field(holder: Any, name: str) -> Any:
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status that an exception carries, or one that it was raised from; None where there is none."""
+    """Return the HTTP status in an exception, or in an exception that it was raised from; None without a status."""
     for link in links(error):
         response = _field(link, "response")
         for holder in (link, response, _field(response, "ResponseMetadata")):
@@ -116,7 +116,7 @@ def _as_status(value: Any) -> int | None:
     return int(value) if is_whole and _STATUS_MIN <= value <= _STATUS_MAX else None
 
 
-# -- the service's own word for its error
+# -- the service's code for its error
 
 
 def codes_of(error: BaseException) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _means_no_answer(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Return the seconds that a service asks to wait for, however many; None where it asks for no time to come."""
+    """Return the seconds that a service asks to wait, however many; None if it names no future moment."""
     for link in links(error):
         for value in _asked(link):
             seconds = _seconds(value)

@@ -53,7 +53,7 @@ class Interrupts:
 
     def __init__(self, is_abandoned: Callable[[], bool] = lambda: False) -> None:
         self.is_abandoned: Final = is_abandoned
-        """Whether nobody can go on with the loop, as where its event loop is closed: no signal waits for it."""
+        """Whether nobody can go on with the loop, as with a closed event loop: no signal waits for it."""
         self.requested = False
         self.is_urgent = False
         """Whether a second signal came, so that the loop waits for nothing any more."""

@@ -1,4 +1,4 @@
-"""What one loop counts while it runs, for the record of its run."""
+"""The counts of one loop while it runs, for the record of its run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Statistics:
     def record(
         self, waited_seconds: Mapping[str, float], error: BaseException | None, pause_reason: str | None
     ) -> RunRecord:
-        """Return the record of the run, which has ended: by ``error``, where it is given."""
+        """Return the record of the run, which has ended. ``error``: the exception that ended it; None without one."""
         ended = self._ended(error, pause_reason)
         return RunRecord(
             job_id=self._execution.job_id,

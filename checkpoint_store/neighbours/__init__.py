@@ -1,1 +1,1 @@
-"""What other tools load of this package: the plug-in for Datasette, and the metadata that Datasette shows."""
+"""The parts of this package that other tools load: the plug-in for Datasette, and the metadata that it shows."""

@@ -1,4 +1,4 @@
-"""What Datasette shows of a store: titles, labels, which tables are hidden, and canned queries."""
+"""The metadata by which Datasette shows a store: titles, labels, hidden tables, and canned queries."""
 
 from __future__ import annotations
 

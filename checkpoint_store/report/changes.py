@@ -1,4 +1,4 @@
-"""What changed between the jobs of one file: plans compared field by field, the config key by key."""
+"""Compare the plans of the jobs of one file field by field, and their configs key by key."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JobPart:
-    """What the page holds of one job."""
+    """The part of the page about one job."""
 
     facts: dict[str, Any]
     columns: dict[str, Any]
@@ -43,7 +43,7 @@ def jobs_of(store: CheckpointStore, wanted: Iterable[Job | str] | None) -> list[
 
 
 def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> list[JobPart]:
-    """Return what the page holds of each job.
+    """Return the part of the page about each job.
 
     Raises:
         InvalidArgumentError: inputs were given for a job that is not in the report, or their number is not that of the

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _LETTERS: Final = {"completed": "c", "failed": "f", "abandoned": "a", "running": "r"}
 _DIGITS: Final = 4
-"""Significant digits of a length of time."""
+"""How many significant digits of a number of seconds the page has."""
 
 
 def milliseconds(moment: str) -> int:
@@ -20,40 +20,40 @@ def milliseconds(moment: str) -> int:
     return round(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
-class Places:
-    """Texts that occur often, each stored once: a column has the place of the text in the list."""
+class TextTable:
+    """Texts that occur often, each stored once: a column holds the position of a text in the table."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self._place: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
 
-    def of(self, text: str | None) -> int:
-        """Return the place of a text, -1 for None."""
+    def position_of(self, text: str | None) -> int:
+        """Return the position of a text in ``texts``; -1 for None."""
         if text is None:
             return -1
-        place = self._place.setdefault(text, len(self.texts))
-        if place == len(self.texts):
+        position = self._positions.setdefault(text, len(self.texts))
+        if position == len(self.texts):
             self.texts.append(text)
-        return place
+        return position
 
 
 class Completions:
-    """When each chunk was completed, what it cost and who paid for it."""
+    """The columns of the completed chunks: the time of completion, the cost, and the job that paid."""
 
     def __init__(self, origin_ms: int) -> None:
         self._origin_ms = origin_ms
-        self._sources = Places()
+        self._sources = TextTable()
         self._columns: dict[str, list[Any]] = {name: [] for name in ("index", "at", "cost", "source")}
 
     def add(self, completion: CompletionRecord, cost: float | None) -> None:
-        """Add one chunk; chunks come by index."""
+        """Add a completed chunk. Add the chunks in the order of their indices."""
         self._columns["index"].append(completion.chunk_index)
         self._columns["at"].append(milliseconds(completion.completed_at) - self._origin_ms)
         self._columns["cost"].append(cost)
-        self._columns["source"].append(self._sources.of(completion.source_job_id))
+        self._columns["source"].append(self._sources.position_of(completion.source_job_id))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the columns; a column without content is left out."""
+        """Return the columns, except those without content."""
         columns = dict(self._columns)
         if not self._sources.texts:
             del columns["source"]
@@ -64,7 +64,7 @@ class Completions:
 
 def attempt_columns(attempts: Iterable[AttemptRecord], origin_ms: int) -> dict[str, Any]:
     """Return attempts, by chunk and number, as columns. Times count in milliseconds from ``origin_ms`` on."""
-    errors = Places()
+    errors = TextTable()
     columns: dict[str, list[Any]] = {
         name: [] for name in ("index", "number", "start", "seconds", "error", "cost", "runner")
     }
@@ -74,7 +74,7 @@ def attempt_columns(attempts: Iterable[AttemptRecord], origin_ms: int) -> dict[s
         columns["number"].append(attempt.attempt)
         columns["start"].append(milliseconds(attempt.started_at) - origin_ms)
         columns["seconds"].append(None if attempt.seconds is None else float(f"{attempt.seconds:.{_DIGITS}g}"))
-        columns["error"].append(errors.of(attempt.error))
+        columns["error"].append(errors.position_of(attempt.error))
         columns["cost"].append(attempt.cost)
         columns["runner"].append(attempt.runner)
         outcomes.append(_LETTERS[attempt.outcome])

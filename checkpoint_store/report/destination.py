@@ -29,8 +29,8 @@ _REMEDY: Final = "name another file, or replace it with replace=True"
 def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> None:
     """Raise :class:`ReportTargetError` unless a report of the store may be put at ``path``. Nothing is written.
 
-    An existing file is replaced if it is empty, or a report of jobs that this store still has: such a report can be
-        made again. With ``replace``, any regular file is replaced that does not belong to the store.
+    An existing file is replaced if it is empty, or a report of jobs that this store still has, because that report can
+    be made again. With ``replace``, any regular file is replaced that does not belong to the store.
     """
     if path.suffix.lower() not in _SUFFIXES:  # a file that may be a store in use is not even opened
         raise ReportTargetError(path, "its name has to end with .html, because browsers go by that")

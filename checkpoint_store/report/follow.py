@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store import InvalidArgumentError, JobStatus
 from checkpoint_store.report.collect import jobs_of
 from checkpoint_store.report.destination import refuse_to_replace
-from checkpoint_store.report.options import Options
+from checkpoint_store.report.options import ROWS_MAX, TEXT_BYTES_MAX, Options
 from checkpoint_store.report.write import require_extra, write_page
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from checkpoint_store import CheckpointStore, Job, JobSummary
 
 _UNCHANGED_SECONDS_MAX: Final = 30.0
-"""Write the page at least this often, so that its reader can tell that it is still kept up to date."""
+"""Write an unchanged page again after this time: its reader sees that it is kept up to date."""
 _IDLE_SECONDS: Final = 10.0
-"""The work has ended after this long without a runner: between two files of a run no runner is at work for a moment."""
+"""The work counts as ended after this time without a runner. A run has no runner for a moment between two files."""
 _REST_FACTOR: Final = 4
-"""After a writing, wait this many times as long as it took."""
+"""After the page was written, wait this many times as long as the writing took."""
 
 
 def follow(
@@ -36,23 +36,29 @@ def follow(
     idle_seconds: float = _IDLE_SECONDS,
     replace: bool = False,
     on_written: Callable[[Path], None] | None = None,
-    **options: Any,
+    inputs: Mapping[str, Iterable[Any]] | None = None,
+    cost: str = "cost",
+    text_bytes_max: int = TEXT_BYTES_MAX,
+    rows_max: int = ROWS_MAX,
 ) -> Path:
     """Write the page of :func:`checkpoint_store.report.write` again and again, and return where it is.
 
-    A browser that shows the page loads it again by itself; there is no server. It ends, with a page that is not loaded
-    again, when all jobs are complete, or when somebody was at work and nobody has been for ``idle_seconds``. Ctrl-C
-    ends it too: the last page is written, and KeyboardInterrupt raised.
+    A browser that shows the page loads the page again by itself; no server is needed. The writing ends when all jobs
+    are complete, or when no runner has been at work for ``idle_seconds`` after the last one. The last page is not
+    loaded again. Ctrl-C writes the last page, too, and then raises KeyboardInterrupt.
 
     Args:
         store: an open store; ``read_only=True`` will do.
         path: see ``write``.
         jobs: see ``write``; with None, jobs that begin meanwhile are on the page, too.
-        every_seconds: how often to look whether something changed, and how often the page loads itself again.
-        idle_seconds: for how long nobody is at work before the work counts as ended.
+        every_seconds: the seconds between two looks at the jobs, after which the page also loads itself again.
+        idle_seconds: the work counts as ended when no runner has been at work for this many seconds.
         replace: see ``write``.
         on_written: called with the path after each time the page was written.
-        options: see ``write``.
+        inputs: see ``write``, like the options below.
+        cost: see ``inputs``.
+        text_bytes_max: see ``inputs``.
+        rows_max: see ``inputs``.
 
     Raises:
         MissingExtra, ReportTargetError, JobNotFound, InvalidArgumentError: as :func:`write`.
@@ -60,12 +66,13 @@ def follow(
     require_extra()
     if not 0 < every_seconds < float("inf"):
         raise InvalidArgumentError("every_seconds", every_seconds, "is no number of seconds above 0")
-    target, chosen = Path(path).absolute(), Options(**options)
+    target = Path(path).absolute()
+    options = Options(inputs=inputs, cost=cost, text_bytes_max=text_bytes_max, rows_max=rows_max)
     wanted = None if jobs is None else jobs_of(store, jobs)
     refuse_to_replace(store, target, replace=replace)
     watch = _Watch(store, wanted, idle_seconds)
     call_on_written = on_written or (lambda _: None)
-    written = partial(write_page, store, target, wanted, chosen, replace=replace)
+    written = partial(write_page, store, target, wanted, options, replace=replace)
 
     def write_again() -> None:
         written(refresh_seconds=every_seconds)

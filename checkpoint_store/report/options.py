@@ -18,7 +18,7 @@ NO_INPUTS: Final[Mapping[str, Iterable[Any]]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a report shows, and how much of it. See :func:`checkpoint_store.report.write`."""
+    """The options of a report: what it shows, and how much of it. See :func:`checkpoint_store.report.write`."""
 
     inputs: Mapping[str, Iterable[Any]] | None = None
     """The chunks of jobs, by job id or file name; a mapping of keys to chunks counts by its values."""

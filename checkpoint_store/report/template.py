@@ -41,7 +41,7 @@ class Moment:
     store_name: str
     """The names of the store file and its folder: enough to recognise the store, and no private path."""
     written_at: int
-    """In milliseconds since 1970, UTC."""
+    """The moment of writing, in milliseconds since 1970, UTC."""
     refresh_seconds: float | None
     """How long the page waits before it loads itself again; None where nobody writes it again."""
 

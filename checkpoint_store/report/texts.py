@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BLOCK_CHUNKS: Final = 500
 """How many chunks share a block; the page counts with the same number."""
 _DEPTH_MAX: Final = 200
-"""As deep as a result may be."""
+"""The depth of the deepest result that a store takes."""
 # What HTML reads in a script element, what ends a line of a script, what steers a terminal or turns the direction of a
 # text around, and lone surrogates, which UTF-8 has no bytes for. JSON reads each of them by its number.
 _ESCAPED: Final = re.compile("[<>&'\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store import replace_file
 from checkpoint_store.report.collect import collected, jobs_of
 from checkpoint_store.report.destination import refuse_to_replace
-from checkpoint_store.report.options import Options
+from checkpoint_store.report.options import ROWS_MAX, TEXT_BYTES_MAX, Options
 from checkpoint_store.report.template import Moment, page, require_extra
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from checkpoint_store import CheckpointStore, Job
 
@@ -27,7 +27,10 @@ def write(
     jobs: Iterable[Job | str] | None = None,
     *,
     replace: bool = False,
-    **options: Any,
+    inputs: Mapping[str, Iterable[Any]] | None = None,
+    cost: str = "cost",
+    text_bytes_max: int = TEXT_BYTES_MAX,
+    rows_max: int = ROWS_MAX,
 ) -> Path:
     """Write a page about jobs of ``store`` to ``path`` and return where; whole, durable and 0600 when this returns.
 
@@ -39,10 +42,11 @@ def write(
         path: a file whose name ends with ``.html``.
         jobs: which jobs (ids, file names, or jobs), in this order; None for all, the one opened last first.
         replace: put the page in the place of any file, and not only of an earlier report of this store.
-        options: ``inputs``: the chunks of jobs, by job id or file name, to be shown beside their results. ``cost``: the
-            field of the results, or the dotted path, that holds the cost. ``text_bytes_max``: how much text of results
-            and inputs the page holds (16 MiB); the jobs come in their order, and what is left out is counted.
-            ``rows_max``: how many completed chunks and attempts it tells one by one (500,000).
+        inputs: the chunks of jobs, by job id or file name, to be shown beside their results.
+        cost: the field of the results, or the dotted path, that holds the cost.
+        text_bytes_max: how many bytes of JSON of results and inputs the page holds. The jobs come in their order; the
+            page counts what it leaves out.
+        rows_max: how many completed chunks and attempts the page lists.
 
     Raises:
         MissingExtra: jinja2 is not installed. Nothing was read.
@@ -53,14 +57,24 @@ def write(
     require_extra()
     target = Path(path).absolute()
     refuse_to_replace(store, target, replace=replace)
-    write_page(store, target, jobs, Options(**options), replace=replace)
+    options = Options(inputs=inputs, cost=cost, text_bytes_max=text_bytes_max, rows_max=rows_max)
+    write_page(store, target, jobs, options, replace=replace)
     return target
 
 
-def pieces(store: CheckpointStore, jobs: Iterable[Job | str] | None = None, **options: Any) -> Iterator[str]:
+def pieces(
+    store: CheckpointStore,
+    jobs: Iterable[Job | str] | None = None,
+    *,
+    inputs: Mapping[str, Iterable[Any]] | None = None,
+    cost: str = "cost",
+    text_bytes_max: int = TEXT_BYTES_MAX,
+    rows_max: int = ROWS_MAX,
+) -> Iterator[str]:
     """Yield the text of the page that :func:`write` writes, for a caller who does not want it in a file."""
     require_extra()
-    return _page_of(store, jobs, Options(**options), None)
+    options = Options(inputs=inputs, cost=cost, text_bytes_max=text_bytes_max, rows_max=rows_max)
+    return _page_of(store, jobs, options, None)
 
 
 def write_page(

@@ -38,7 +38,7 @@ class Report:
     asked: int
     """How many calls all runs made together, those that were killed included."""
     folder: Path
-    """Where the script was killed and went on; its store and its output are there."""
+    """The folder in which the script was killed and went on, with its store and its output."""
 
 
 class KillAndResume:

@@ -91,12 +91,6 @@ def test_vtt_is_read_as_what_is_said() -> None:
     assert subtitle_text(VTT, "vtt") == "Roger Bingham: We are in New York City\n\nNeil: Indeed"
 
 
-def test_words_with_times_of_their_own_are_all_read() -> None:
-    """A line with two times inside of it is what is said, and no time line."""
-    line = "We <00:00:00.500><c>choose </c><00:00:01.000><c>to go</c>"
-    assert subtitle_text(f"WEBVTT\n\n00:00:00.000 --> 00:00:02.000\n{line}\n", "vtt") == "We choose to go"
-
-
 def test_live_captions_are_read_once() -> None:
     """Lines that roll up the screen are shown three times and said once."""
     assert subtitle_text(ROLLING, "vtt") == "we choose to go to the moon"

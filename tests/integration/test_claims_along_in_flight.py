@@ -100,14 +100,14 @@ def test_a_chunk_that_ends_alone_is_one_commit(
 def test_no_more_is_claimed_than_is_worked_on(store: CheckpointStore, loop: Callable[[Job], list[int]]) -> None:
     """The chunks behind those in work are left to other runners."""
     job = store.open_job("talk.srt", total_chunks=TOTAL)
-    real, running = job._execution.claims.along.settle, list[int]()
+    real, running = job._execution.claims.along.confirm, list[int]()
 
-    def settle(*arguments: Any, **named: Any) -> Any:
+    def confirm(*arguments: Any, **named: Any) -> Any:
         count = "SELECT count(*) FROM attempts WHERE outcome = 'running'"
         running.append(rows(store.path, count)[0][0])
         return real(*arguments, **named)
 
-    job._execution.claims.along.settle = settle  # type: ignore[method-assign]
+    job._execution.claims.along.confirm = confirm  # type: ignore[method-assign]
     loop(job)
     assert max(running) == WORKERS
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import program, wait_until
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, executors
+from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, UnknownOptionError, executors
 
 from . import engines_work as work
 from .test_executors import dask_client
@@ -172,8 +172,21 @@ def test_options_that_would_repeat_calls_are_refused() -> None:
     """They are the executor's to set."""
     with pytest.raises(InvalidArgumentError, match="one attempt is one call"):
         executors.ray(max_retries=3)
+    with pytest.raises(UnknownOptionError, match="one attempt is one call"):
+        executors.dask(None, retries=3)
     with pytest.raises(InvalidArgumentError, match=r"no dask\.distributed\.Client"):
         executors.dask(3)
+
+
+def test_a_misspelt_option_of_an_engine_is_answered_with_the_right_one() -> None:
+    """Before the engine is started: it would hand the option to the work, or list all that it has."""
+    with pytest.raises(UnknownOptionError, match=r"is no option of dask\(\): did you mean resources\?"):
+        executors.dask(None, resource={"GPU": 1})
+    with pytest.raises(UnknownOptionError, match=r"is no option of ray\(\): did you mean num_cpus\?"):
+        executors.ray(num_cpu=1)
+    with pytest.raises(ValueError, match="cannot be negative") as refused:
+        executors.ray(num_cpus=-1)
+    assert not isinstance(refused.value, InvalidArgumentError)
 
 
 def test_dasks_own_executor_is_told_of_in_the_log(store: CheckpointStore, caplog: pytest.LogCaptureFixture) -> None:

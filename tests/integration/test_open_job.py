@@ -33,15 +33,6 @@ def texts(job: Job) -> list[str]:
 
 
 @pytest.mark.slow
-def test_many_processes_that_open_the_same_new_plan_get_one_job(children: Children, open_store: Opener) -> None:
-    """Eight processes that open one new plan get one job."""
-    plan = {"chunks": ["a", "b"], "model": "m", "config": {"x": [1, 2]}}
-    printed = children.together(8, OPEN_PLAN, "lecture.srt", json.dumps([plan]))
-    assert [job.job_id for job in open_store().jobs()] == [printed[0].strip()]
-    assert len(set(printed)) == 1
-
-
-@pytest.mark.slow
 def test_many_processes_that_reuse_at_once_begin_one_job(children: Children, open_store: Opener) -> None:
     """The second process finds the job that the first began by reuse."""
     with open_store() as store:

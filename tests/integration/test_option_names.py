@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, UnknownOptionError
+from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, UnknownOptionError, executors, frames, report
 from checkpoint_store.loop.options import Options
 
 if TYPE_CHECKING:
@@ -54,6 +54,26 @@ def test_every_option_is_in_the_signature(
             assert parameter.annotation == field.type
     shown = pydoc.render_doc(method, renderer=pydoc.plaintext).replace("'", "")
     assert "max_attempts: int = 3" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("function", [executors.dask, frames.map_rows, report.follow, report.pieces, report.write])
+def test_no_option_of_a_function_is_hidden(function: Callable[..., Any]) -> None:
+    """Help and a notebook show the options of cluster, frame and report, instead of a bare ``**options``."""
+    parameters = inspect.signature(function).parameters
+    assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    assert "**" not in pydoc.render_doc(function, renderer=pydoc.plaintext).splitlines()[2]
+
+
+def test_a_frame_is_worked_on_with_the_options_of_map(store: CheckpointStore) -> None:
+    """They are shown with their defaults, and an unknown one is answered before the frame is looked at."""
+    mapped, parameters = (
+        inspect.signature(CheckpointStore.map).parameters,
+        inspect.signature(frames.map_rows).parameters,
+    )
+    assert mapped.keys() - parameters.keys() == {"self", "chunks"}
+    assert parameters["max_attempts"].default == mapped["max_attempts"].default
+    with pytest.raises(UnknownOptionError, match="did you mean max_attempts"):
+        frames.map_rows(store, str, object(), file_name="t", retries=3)
 
 
 @pytest.mark.parametrize(

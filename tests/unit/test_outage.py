@@ -167,12 +167,12 @@ def test_there_is_no_hope_once_nothing_has_succeeded_for_too_long(told: Told) ->
     told.fails()
     assert told.outage.seconds == 0
     told.clock.now += 59.9
-    assert not told.outage.is_hopeless(0)
+    assert not told.outage.has_lasted_too_long(0)
     told.clock.now += 0.1
-    assert told.outage.is_hopeless(0)
-    assert not told.outage.is_hopeless(1), "a call that is still in flight may succeed"
+    assert told.outage.has_lasted_too_long(0)
+    assert not told.outage.has_lasted_too_long(1), "a call that is still in flight may succeed"
     told.outage.completed(LATE)
-    assert not told.outage.is_hopeless(0)
+    assert not told.outage.has_lasted_too_long(0)
 
 
 def test_the_loop_looks_when_hope_ends_and_not_when_an_hour_is_over(told: Told) -> None:
@@ -211,7 +211,7 @@ def test_it_never_starts_beyond_its_rounds_nor_blames_in_an_outage(steps: list[t
                     assert outage.counts(trouble, stretch, is_alone=False) is expected
                 must_wait = number > 0 and (step == "asked" or stretch == outage.stretch)
                 told.fails(stretch, wait=float(number), is_asked=step == "asked")
-                assert not must_wait or outage.opens_at(0) > told.clock.now or outage.is_hopeless(0)
+                assert not must_wait or outage.opens_at(0) > told.clock.now or outage.has_lasted_too_long(0)
         # In a stretch after a failure, no more was started than one, and two for each success in it.
         for stretch, count in starts.items():
             assert stretch == 0 or count <= 1 + 2 * successes.get(stretch, 0)

@@ -26,7 +26,7 @@ from checkpoint_store.errors import WorkerDied
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.retry_policy import (
     as_work_failed,
-    is_hopeless,
+    is_fatal,
     is_transient,
     matcher,
     pause_before_retry,
@@ -250,20 +250,20 @@ OF_THE_CHUNK = {
 def test_a_service_in_trouble_is_waited_for(name: str) -> None:
     """However the client says it: the chunk is tried again, and no other kind of failure is read into it."""
     error, trouble = WAITED_FOR[name]
-    assert (trouble_of(error), is_transient(error), is_hopeless(error)) == (trouble, True, False)
+    assert (trouble_of(error), is_transient(error), is_fatal(error)) == (trouble, True, False)
 
 
 @pytest.mark.parametrize("name", PAUSED_ON)
 def test_what_every_chunk_would_meet_is_seen_however_it_is_said(name: str) -> None:
     """A bad key and a used-up quota, also wrapped, and with HTTP 400."""
-    assert is_hopeless(PAUSED_ON[name])
+    assert is_fatal(PAUSED_ON[name])
 
 
 @pytest.mark.parametrize("name", OF_THE_CHUNK)
 def test_a_failure_of_the_chunk_is_no_trouble_of_the_service(name: str) -> None:
     """The loop does not wait for it; mistakes and lasting refusals are not tried again."""
     error, is_retried = OF_THE_CHUNK[name]
-    assert (trouble_of(error), is_transient(error), is_hopeless(error)) == (Trouble.NONE, is_retried, False)
+    assert (trouble_of(error), is_transient(error), is_fatal(error)) == (Trouble.NONE, is_retried, False)
 
 
 @pytest.mark.parametrize(
@@ -320,11 +320,11 @@ def test_an_absurd_wait_is_an_hour_and_is_logged(value: Any, caplog: pytest.LogC
 def test_types_match_what_an_error_was_raised_from() -> None:
     """``stop_on`` and ``retry_on`` by types mean a wrapped error, too; a function decides for itself."""
     wrapped, group = raised_from(of_openai(401)), ExceptionGroup("one", [raised_from(of_openai(401))])
-    stops = matcher("stop_on", openai.AuthenticationError, is_hopeless)
+    stops = matcher("stop_on", openai.AuthenticationError, is_fatal)
     assert stops(wrapped)
     assert stops(group)
     assert not stops(raised_from(of_openai(429)))
-    assert not matcher("stop_on", lambda error: isinstance(error, openai.OpenAIError), is_hopeless)(wrapped)
+    assert not matcher("stop_on", lambda error: isinstance(error, openai.OpenAIError), is_fatal)(wrapped)
 
 
 def test_a_services_answer_survives_the_way_from_another_process() -> None:
@@ -352,6 +352,6 @@ class HostileError(Exception):
 def test_an_error_whose_fields_raise_is_a_failure_like_any_other() -> None:
     """Reading it never fails."""
     error = HostileError("no")
-    assert (trouble_of(error), is_transient(error), is_hopeless(error), retry_after(error)) == (
+    assert (trouble_of(error), is_transient(error), is_fatal(error), retry_after(error)) == (
         Trouble.NONE, True, False, None,
     )  # fmt: skip

@@ -39,16 +39,16 @@ def cancel(future: LockFreeFuture) -> None:
     future.cancel()
 
 
-def give_up(future: LockFreeFuture) -> None:
+def cancel_anyway(future: LockFreeFuture) -> None:
     future.begin()
-    future.give_up()
+    future.cancel_anyway()
 
 
 THEIRS: dict[Callable[..., object], Callable[[Future[Any]], object]] = {
     end_with_a_result: lambda future: future.set_result("a result"),
     end_with_an_error: lambda future: future.set_exception(KeyError("an error")),
     cancel: lambda future: future.cancel(),
-    give_up: lambda future: future.cancel(),
+    cancel_anyway: lambda future: future.cancel(),
     LockFreeFuture.begin: lambda future: future.set_running_or_notify_cancel(),
     repr: repr,
 }
@@ -78,18 +78,18 @@ def test_it_says_what_any_future_says(end: Callable[[LockFreeFuture], object]) -
     assert repr(ours) == f"<LockFreeFuture {'done' if theirs.done() else 'not done'}>"
 
 
-@pytest.mark.parametrize("first", [end_with_a_result, cancel, give_up])
+@pytest.mark.parametrize("first", [end_with_a_result, cancel, cancel_anyway])
 def test_the_first_outcome_stands(first: Callable[[LockFreeFuture], object]) -> None:
     """A result that was given up is not taken any more, and one that is there is not given up."""
     future = LockFreeFuture()
     first(future)
     before = outcome(future)
-    assert (future.end("late"), future.end(error=KeyError("late")), future.give_up()) == (False, False, False)
+    assert (future.end("late"), future.end(error=KeyError("late")), future.cancel_anyway()) == (False, False, False)
     assert future.cancel() == (first is not end_with_a_result)
     assert (outcome(future), future.begin()) == (before, False)
 
 
-@pytest.mark.parametrize("end", [end_with_a_result, cancel, give_up])
+@pytest.mark.parametrize("end", [end_with_a_result, cancel, cancel_anyway])
 def test_a_callback_is_called_once_whenever_it_is_added(end: Callable[[LockFreeFuture], object]) -> None:
     """What ends after its loop is taken by a callback: it is called as the work ends, or at once where it has ended."""
     future = LockFreeFuture()

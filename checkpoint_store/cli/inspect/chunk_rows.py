@@ -23,8 +23,9 @@ ATTEMPT: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "h
 def rows_of(job: Job) -> Iterator[dict[str, Any]]:
     """Yield rows for all chunks of a job, by index: from ``start`` up to ``stop``, without ``stop``.
 
-    ``redo`` says whether the chunks are to be done again, and keep their earlier results until then. Those of them that
-    nobody works on, and that did not fail, have the status ``to-redo``. ``tries`` counts those since the last result.
+    ``redo`` says whether the chunks are to be done again, and keep their earlier results until then. The status of a
+    chunk to redo is ``to-redo`` unless somebody works on it, or it failed. ``tries`` counts the tries since the last
+    result.
     """
     marked = job.to_redo()
     tried = _tried(job, frozenset(marked))

@@ -70,7 +70,7 @@ class Chosen:
     limit: int | None
 
     def of(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return those of these jobs, in their order."""
+        """Return the jobs that pass these filters, in their order."""
         return [record for record in records if self._has(record)][: self.limit]
 
     def _has(self, record: Mapping[str, Any]) -> bool:
@@ -83,7 +83,7 @@ class Chosen:
 
 
 def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:
-    """Return the jobs that read, and the error that tells of those that do not, if there are any."""
+    """Return the jobs that can be read, and an error about the jobs that cannot; None without any."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", JobsPassedOver)
         summaries = store.summaries()
@@ -91,7 +91,7 @@ def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:
 
 
 def tell(unread: Mapping[str, str]) -> None:
-    """End the command with the error of :func:`readable`, once all that reads is printed."""
+    """End the command with the error of :func:`readable`, after the readable jobs are printed."""
     if unread:
         raise click.ClickException(unread["error"])
 
@@ -101,7 +101,7 @@ def add_costs(
     job_of: Callable[[str], Job],
     totals_of: Callable[[Job, Sequence[str]], Mapping[str, int | float]],
 ) -> bool:
-    """Set what each job cost, and its ``tokens``; None where unknown.
+    """Set the costs of each job, and its ``tokens``; None for what is unknown.
 
     Args:
         records: the jobs.

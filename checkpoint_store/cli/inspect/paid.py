@@ -1,4 +1,4 @@
-"""What a job cost, read from the field in which its results have their costs."""
+"""The cost of a job, read from the field in which its results have their costs."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _JOB_ID_LENGTH_MIN: Final = 8
 _FILE_WIDTH_MIN: Final = 12
 _VALUE_MAX: Final = 60
-"""Cells of a setting that are shown: a prompt of many lines would push everything else off the screen."""
+"""Show at most this many cells of a setting: a prompt of many lines would push everything else off the screen."""
 _COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "TIME LEFT", "UPDATED")
 _DROPPED_FIRST: Final = (
     *("RATE", "TOKENS", "UPDATED", "TIME LEFT", "COST", ""),
@@ -80,8 +80,8 @@ def _fitting(widths: dict[str, int], width: int) -> tuple[list[str], int]:
     """Return the columns that a screen has room for, and the width of the column of the file.
 
     Args:
-        widths: how wide the cells of each column are. Most jobs have neither failed chunks nor costs: no column, then.
-        width: of the screen.
+        widths: the width of the cells of each column. A column about failed chunks or costs that is empty is left out.
+        width: the width of the screen.
     """
     names = [name for name in widths if widths[name] or name not in _EMPTY_IF_ALL_GOES_WELL]
 

@@ -76,10 +76,10 @@ class AnswerReader:
 
 
 def cost_printed(stdout: bytes, field: str) -> object:
-    """Return what stands as the cost of a call in the JSON that COMMAND printed, as it is; None where there is none.
+    """Return the cost of a call as it stands in the JSON that COMMAND printed; None without a cost.
 
     Args:
-        stdout: what was printed, whether or not it is an answer.
+        stdout: the output of COMMAND, which may be no answer.
         field: the field that has the cost, or the dotted path.
     """
     text = stdout.decode("utf-8", "replace").removeprefix("\ufeff").strip()
@@ -87,7 +87,7 @@ def cost_printed(stdout: bytes, field: str) -> object:
 
 
 def field_at(value: object, path: str) -> object:
-    """Return what stands at a dotted path of fields and list indices, or None. A field of that very name is first."""
+    """Return the value at a dotted path (fields, list indices), or None. A field of that whole name comes first."""
     if isinstance(value, dict) and path in value:
         return value[path]
     for name in path.split("."):
@@ -101,7 +101,7 @@ def field_at(value: object, path: str) -> object:
 
 
 def is_json(text: str) -> bool:
-    """Return whether a chunk is JSON, or a part of it: the same then counts as an answer."""
+    """Return whether a chunk is JSON, or a part of it: then JSON counts as an answer, too."""
     content = _without_fence(text.strip())
     return bool(_JSON_BEGINS.match(content)) or isinstance(_json_value(content), dict | list)
 

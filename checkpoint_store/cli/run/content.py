@@ -1,4 +1,4 @@
-"""What is read from an input: its chunks, how they were read, and what the built-in cleaner makes of them."""
+"""The content of an input: its chunks, the way they were read, and their text as the built-in cleaner leaves it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Content:
     reader: str | None = None
     """The format and the version of its reader, a part of the job's config; None for plain text and records."""
     cleaned: tuple[str, ...] | None = None
-    """What the built-in cleaner makes of each chunk; None where COMMAND does the work."""
+    """The text that the built-in cleaner makes of each chunk; None if COMMAND does the work."""
 
     def fingerprint(self, chunk: TextChunk) -> dict[str, str]:
         """Return what identifies a chunk of the built-in cleaner: its text, and what came of it among the others.

@@ -33,7 +33,7 @@ _MAY_BE_SECRET: Final = re.compile(
 
 
 class AllRefusedError(Exception):
-    """No input of a run would be begun; ``reasons`` has one for each, in their order."""
+    """No input of a run would be begun; ``reasons`` has the reason for each input, in their order."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("\n".join(reasons))

@@ -20,7 +20,7 @@ _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_js
 NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
 """The options that a job does not remember of the command line of its last run."""
 _GIVEN: Final = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
-"""Where an option comes from that a line has to repeat: another shell has another environment."""
+"""The sources of an option that a line has to repeat: another shell has another environment."""
 GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
 """The line that ``resume`` sets there: typed again, it goes on."""
 FOLDER: Final = "checkpoint_store.folder"
@@ -32,8 +32,8 @@ OPENED: Final = {"max_cost": "--max-cost", "cost": "--cost"}
 def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
     """Return the command that goes on: this one without the options that begin a new job, or the ``resume`` in use.
 
-    Where it takes another value of an option to go on, the value is left open: the line as it stands is refused, and
-    pays for nothing.
+    If going on needs another value of an option, the line leaves the value open: typed unchanged, the line is refused,
+    and pays for nothing.
     """
     is_open: dict[str, str] = {}
     if any(report.over_budget for report in files.reports):

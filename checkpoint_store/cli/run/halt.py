@@ -35,7 +35,7 @@ class Halt:
     """When a run ends because chunks fail."""
 
     text: str
-    """As a person wrote it."""
+    """The option as a person wrote it."""
     when: str
     """``soon`` finishes the chunks in hand; ``now`` kills COMMAND; ``never``."""
     count: int = 1
@@ -85,7 +85,7 @@ class FailureWatch:
     """Counts the chunks of one run that fail, and says when ``--halt`` ends it.
 
     Args:
-        halt: when that is; None where the option is not given.
+        halt: when failed chunks end the run; None if the option is not given.
         kill: ends the chunks in work.
         note: prints a notice.
     """

@@ -38,7 +38,7 @@ def default_output(path: Path) -> Path:
 def read_inputs(
     paths: Sequence[Path], output: Path | None, read: Callable[[Path], Content]
 ) -> tuple[list[Input], dict[Path, str]]:
-    """Check every output and read every input; return the inputs, and why which path is skipped.
+    """Check every output and read every input; return the inputs, and for each skipped path the reason.
 
     Outputs of other inputs are skipped: ``*.txt`` names them from the second run on. So is a second name of a file: the
     chunks would be paid for once more.
@@ -67,7 +67,7 @@ def read_inputs(
 
 
 def _second_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return those of the paths that name the file of another one; of a file and its symbolic link, the link."""
+    """Return the paths whose file another path names, too; of a file and its symbolic link, the link."""
     names: dict[tuple[int, int], Path] = {}
     skipped = {}
     for path in sorted(paths, key=lambda path: path.is_symlink()):

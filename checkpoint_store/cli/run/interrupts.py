@@ -21,7 +21,7 @@ _HANGUP: Final = tuple(filter(None, [getattr(signal, "SIGHUP", None)]))
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *_HANGUP)
 
 
-class Interrupts:
+class RunInterrupts:
     """While entered, SIGINT, SIGTERM and SIGHUP set ``requested``; a second one sets ``stops_now`` and calls ``kill``.
 
     Args:

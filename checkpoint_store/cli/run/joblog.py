@@ -50,7 +50,7 @@ class JobLog:
     Args:
         path: its file, which is appended to.
         words: the words of COMMAND; none for the built-in cleaner.
-        inputs: the inputs of the run, which are no log, and neither are their outputs.
+        inputs: the inputs of the run; the log may be neither an input nor its output.
         screen: where warnings go.
 
     Raises:
@@ -65,8 +65,8 @@ class JobLog:
         self._file = _CLOSED
         self._unwritten = b""
         self._has_warned = False
-        place = os.path.realpath(path)
-        if any(place == os.path.realpath(other) for each in inputs for other in (each.path, each.output)):
+        resolved = os.path.realpath(path)
+        if any(resolved == os.path.realpath(other) for each in inputs for other in (each.path, each.output)):
             raise self._unusable("is an input or an output of this run")
         self._check()
 
@@ -81,7 +81,7 @@ class JobLog:
             raise self._unusable(f"no permission to write in {path_text(folder)}")
 
     def refuse_if_owned(self, store: CheckpointStore, store_path: Path) -> None:
-        """Raise :class:`click.ClickException` if its name belongs to the store, or to that for which one stands in."""
+        """Raise :class:`click.ClickException` if the log's name belongs to the store (a stand-in will do)."""
         if belongs_to(store, store_path, self.path):
             raise self._unusable(f"belongs to the store {path_text(store_path)}")
 

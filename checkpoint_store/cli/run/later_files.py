@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 _REMEMBERED_MAX: Final = 20
 """A job of a run of a thousand files remembers no thousand names, nor does each of the others."""
 LATER_FILES: Final = "checkpoint_store.later_files"
-"""What ``resume`` sets in the context of the run that it calls: the files that the job goes on remembering."""
+"""The key under which ``resume`` hands the run that it calls the files that the job goes on remembering."""
 NOT_BEGUN: Final = "checkpoint_store.not_begun"
-"""What ``resume`` sets there, too: the names of those that the run did not begin."""
+"""The key under which ``resume`` hands it the names of the files that the last run did not begin."""
 _KEY: Final = "later"
 _COUNT_KEY: Final = "later_count"
 
 
 @dataclass(frozen=True, slots=True)
 class LaterFiles:
-    """The files of a run behind one of them."""
+    """The files of a run that come after the file of a job."""
 
     paths: tuple[str, ...] = ()
-    """The first of them, absolute."""
+    """The paths of the first of these files, absolute."""
     count: int = 0
-    """How many there are."""
+    """The number of these files."""
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> LaterFiles:
@@ -43,13 +43,13 @@ class LaterFiles:
 
     @classmethod
     def remembered(cls, memory: Mapping[str, Any]) -> LaterFiles:
-        """Return what a job remembers of them."""
+        """Return the later files that a job remembers."""
         paths, count = memory.get(_KEY, []), memory.get(_COUNT_KEY, 0)
         is_whole = isinstance(paths, list) and all(isinstance(path, str) for path in paths) and isinstance(count, int)
         return cls(tuple(paths), count) if is_whole else cls()
 
     def as_memory(self) -> dict[str, Any]:
-        """Return what a job remembers; nothing where there are none."""
+        """Return the metadata by which a job remembers these files; empty without files."""
         return {_KEY: list(self.paths), _COUNT_KEY: self.count} if self.count else {}
 
 
@@ -58,7 +58,7 @@ NO_LATER_FILES: Final = LaterFiles()
 
 @dataclass(frozen=True, slots=True)
 class NotBegun:
-    """Those of the files that the run did not begin, and that are not complete."""
+    """The files that the run did not begin, and that are not complete."""
 
     paths: tuple[str, ...]
     more: int
@@ -68,7 +68,7 @@ class NotBegun:
 
     @property
     def note(self) -> str:
-        """What a person is told; empty where there are none."""
+        """The notice about these files; empty without files."""
         if not self.paths:
             return ""
         names = ", ".join(on_one_line(Path(path).name) for path in self.paths)
@@ -94,12 +94,12 @@ def not_begun(store: CheckpointStore, job_id: str, memory: Mapping[str, Any], st
     """
     later, folder = LaterFiles.remembered(memory), Path(memory["folder"])
     every = store.summaries() if later.paths else []
-    place_of = {summary.job_id: place for place, summary in enumerate(every)}  # the job opened last is first
+    position_of = {summary.job_id: position for position, summary in enumerate(every)}  # the job opened last is first
 
     def is_left(path: str) -> bool:
         newest = next(iter(store.summaries(file_name=job_name(Path(path), store.path))), None)
         return newest is None or (
-            newest.progress.remaining_chunks > 0 and place_of.get(newest.job_id, -1) > place_of.get(job_id, -1)
+            newest.progress.remaining_chunks > 0 and position_of.get(newest.job_id, -1) > position_of.get(job_id, -1)
         )
 
     paths = tuple(filter(is_left, later.paths))

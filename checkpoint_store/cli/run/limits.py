@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.halt import Halt
 
 FAILURES: Final = (CommandFailedError, InvalidResultError)
-"""What COMMAND fails a chunk with."""
+"""The errors by which COMMAND fails a chunk."""
 _DEADLINE_SECONDS_MIN: Final = 0.001
-"""What a job gets whose turn comes in the moment of the deadline: it must be more than nothing."""
+"""The time for a job whose turn comes when the deadline is over: a deadline has to be more than 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RunLimits:
     """When failed chunks end the run; None: the first one does, unless there are retries."""
 
     joblog: Path | None = None
-    """Where each try is logged; None for nowhere."""
+    """The file in which each try is logged; None to log no try."""
     frees_failed: bool = False
     """Whether the chunks that used up their tries get them back."""
 

@@ -1,4 +1,4 @@
-"""What a job remembers of the command line of its last run, so that ``resume`` can go on with it."""
+"""The command line of a job's last run, which the job remembers so that ``resume`` can go on with it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def open_job(store: CheckpointStore, task: Task, only: ChunkRanges | None) -> Jo
 
 
 def _begins_anew(store: CheckpointStore, task: Task) -> bool:
-    """Return whether a new job begins. A plan is made where that may be so; it adds up costs."""
+    """Return whether a new job begins. A plan is made only if that is possible, because a plan adds up costs."""
     earlier = store.summaries(file_name=task.file_name)
     if task.settings["fresh"] or not earlier:
         return True
@@ -67,7 +67,7 @@ def _remember(job: Job, memory: dict[str, Any] | None) -> None:
 
 
 def is_memory(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether metadata of this name is what ``run`` wrote, and not something of the user's."""
+    """Whether ``run`` wrote the metadata of this name, and not the user."""
     return (
         isinstance(value, dict)
         and isinstance(value.get("folder"), str)

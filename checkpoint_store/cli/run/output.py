@@ -54,18 +54,18 @@ def _check_name(path: Path) -> None:
 
 
 class Output(Protocol):
-    """Where the text of one input goes."""
+    """The output for the text of one input."""
 
     path: Path
 
     def may_be_written(self) -> bool:
-        """Return whether nothing is there, or what may be replaced. Call this before anything is paid for."""
+        """Return whether the output is absent, or may be replaced. Call this before anything is paid for."""
 
     def refuse_unless_result(self, text: str | None) -> None:
-        """Raise :class:`UnusableOutputError` unless the run would leave what is there as it is."""
+        """Raise :class:`UnusableOutputError` unless the run would leave the existing output as it is."""
 
     def write(self, text: str, job_id: str, *, has_new_results: bool) -> Outcome:
-        """Write the text, unless it is there already, or was edited and no result is new."""
+        """Write the text, unless the output has it already, or was edited while no result is new."""
 
 
 class StandardOutput:
@@ -120,7 +120,7 @@ class OutputFile:
         """The digest of the file before the work, if it may be replaced."""
 
     def may_be_written(self) -> bool:
-        """Return whether there is no file, or one that may be replaced. Call this before anything is paid for."""
+        """Return whether the file is absent, or may be replaced. Call this before anything is paid for."""
         current = self._digest_on_disk()
         self._replaceable_digest = current
         return current is None or self._is_ours(current)
@@ -135,7 +135,7 @@ class OutputFile:
         self._replaceable_digest = None
 
     def write(self, text: str, job_id: str, *, has_new_results: bool) -> Outcome:
-        """Write the text, unless the file has it already, or was edited and no result is new.
+        """Write the text, unless the file has it already, or was edited while no result is new.
 
         Raises:
             UnusableOutputError: another file was put there since :meth:`may_be_written`, or writing fails.

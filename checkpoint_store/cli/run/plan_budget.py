@@ -1,4 +1,4 @@
-"""What ``plan --max-cost`` says of the budget that a run would have."""
+"""The answer of ``plan --max-cost``: whether the budget would let a run begin a chunk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BudgetOutlook(NamedTuple):
     is_over: bool
     """Whether the run would pause at once."""
     text: str
-    """What a person is told; empty where there is nothing to say."""
+    """The text for a person; empty without a budget to speak of."""
 
 
 NO_BUDGET = BudgetOutlook(is_over=False, text="")
@@ -30,7 +30,7 @@ def budget_outlook(store: CheckpointStore, run_plan: RunPlan, max_cost: float | 
         store: the store.
         run_plan: what the run would do.
         max_cost: its budget; None where it has none.
-        cost: the field of the results, or the dotted path, that has the cost.
+        cost: the field of the results, or the dotted path, that holds the cost.
     """
     if max_cost is None or not run_plan.chunks_to_do:
         return NO_BUDGET

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OPEN_AMOUNT: Final = "AMOUNT"
 OPEN_FIELD: Final = "FIELD"
-"""What stands in a line in place of a value that the reader is to fill in. Neither is taken for a value."""
+"""The words in a line that the reader replaces by a value. Neither of them is taken for a value."""
 
 
 def checked_field(_: click.Context, __: click.Parameter, field: str | None) -> str | None:

@@ -94,7 +94,7 @@ class LiveView:
 
     @property
     def _place_and_name(self) -> str:
-        return f"{self._files.place}  {self._name}".lstrip()
+        return f"{self._files.position}  {self._name}".lstrip()
 
     def _first_words(self) -> str:
         words = [screen.chunk_count(self._total)]
@@ -123,9 +123,9 @@ class LiveView:
         if self._stopping():
             return Text.assemble((f"{spin} ", "yellow"), (_STOPPING[: width - 2], "yellow"))
         done = self._done()
-        place = f"{self._files.place} " if self._files.place else ""
+        position = f"{self._files.position} " if self._files.position else ""
         counts = f" {done:,}/{self._total:,} {screen.percent(done, self._total)}"
-        spare_width = width - 2 - len(counts) - len(place)
+        spare_width = width - 2 - len(counts) - len(position)
         details: list[tuple[str, str]] = []
         origin = f"{self._before:,} before, {done - self._before:,} now, {self._total - done:,} left"
         for words, style in [*self._details(), (origin if self._before else "", "dim")]:
@@ -138,7 +138,7 @@ class LiveView:
         filled = bar * done // self._total
         return Text.assemble(
             (f"{spin} ", "cyan"),
-            (place, "dim"),
+            (position, "dim"),
             f"{name} ",
             (mark.bar * filled, "green"),
             (mark.bar_left * (bar - filled), "dim"),

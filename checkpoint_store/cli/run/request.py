@@ -1,4 +1,4 @@
-"""What a person asked ``run`` or ``plan`` for: FILE, COMMAND, and the options that both take."""
+"""The request of a person to ``run`` or ``plan``: FILE, COMMAND, and the options that both commands take."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
 from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_to_go_on, line_with_reuse, words_of_line
 from checkpoint_store.cli.run.halt import FailureWatch
-from checkpoint_store.cli.run.interrupts import Interrupts
+from checkpoint_store.cli.run.interrupts import RunInterrupts
 from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles
 from checkpoint_store.cli.run.limits import RunLimits
@@ -38,8 +38,8 @@ from checkpoint_store.cli.run.task_records import (
     INTERRUPTED,
     PAUSED,
     UNUSABLE,
-    Report,
     RunContext,
+    RunReport,
 )
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import CheckpointStoreError, PlanChanged
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
 FREES_FAILED: Final = "checkpoint_store.frees_failed"
-"""What ``resume --failed`` sets in the context of the run that it calls."""
+"""The key under which ``resume --failed`` tells the run that it calls to free the failed chunks."""
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -155,7 +155,7 @@ def run(
 
 def _reports(
     request: Request, inputs: list[Input], limits: RunLimits, screen: Screen, *, files: Files, **more: Any
-) -> Iterator[Report]:
+) -> Iterator[RunReport]:
     """Yield the report of each input, also where an error of the store ends the run once a job is opened."""
     try:
         yield from _run_all(request, inputs, limits, screen, files=files, **more)
@@ -163,7 +163,7 @@ def _reports(
         if not files.reports and files.begun is None:
             raise  # there is nothing else to tell
         in_work, *others = inputs[len(files.reports) :]
-        report = files.begun or Report(printable(in_work.path), total_chunks=len(in_work.content.chunks))
+        report = files.begun or RunReport(printable(in_work.path), total_chunks=len(in_work.content.chunks))
         report.exit_code, report.broken_off_by = UNUSABLE, type(error).__name__
         report.error = message_of(error, request.store_path)
         yield report
@@ -171,8 +171,8 @@ def _reports(
             yield _not_begun(source, PAUSED)
 
 
-def _not_begun(source: Input, code: int) -> Report:
-    return Report(printable(source.path), code, total_chunks=len(source.content.chunks))
+def _not_begun(source: Input, code: int) -> RunReport:
+    return RunReport(printable(source.path), code, total_chunks=len(source.content.chunks))
 
 
 def _run_all(
@@ -185,7 +185,7 @@ def _run_all(
     known: LaterFiles | None,
     files: Files,
     change_text: Callable[[PlanChanged, Path], str],
-) -> Iterator[Report]:
+) -> Iterator[RunReport]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
     log = None if limits.joblog is None else JobLog(limits.joblog, request.command, inputs, screen)
@@ -199,13 +199,13 @@ def _run_all(
             on_end=on_end,
         )
     kill = command.kill if command else lambda: None
-    interrupts = Interrupts(kill, quiet=screen.err.is_interactive)
+    interrupts = RunInterrupts(kill, quiet=screen.err.is_interactive)
     failures = FailureWatch(limits.halt, kill, screen.note)
     try:
         opened = open_for_run(request, inputs, log, limits.only)
     except AllRefusedError as refused:
         for source, reason in zip(inputs, refused.reasons, strict=True):
-            yield Report(printable(source.path), UNUSABLE, error=reason)
+            yield RunReport(printable(source.path), UNUSABLE, error=reason)
         return
     with opened as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
@@ -221,9 +221,9 @@ def _run_all(
                 later = LaterFiles.of([each.path for each in behind]) if known is None else known
                 yield do_task(store, dataclasses.replace(task, words=words_of(source.path), later=later), context)
             except PlanChanged as error:
-                yield Report(printable(source.path), UNUSABLE, error.job_id, error=change_text(error, source.path))
+                yield RunReport(printable(source.path), UNUSABLE, error.job_id, error=change_text(error, source.path))
             except UnusableOutputError as error:
-                yield Report(printable(source.path), UNUSABLE, error=str(error))
+                yield RunReport(printable(source.path), UNUSABLE, error=str(error))
 
 
 def _built_in_cleaner(cleaned: Sequence[str], log: JobLog | None) -> Clean:

@@ -16,7 +16,7 @@ from checkpoint_store.cli.screen import cost as amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoint_store.cli.run.task_records import Report
+    from checkpoint_store.cli.run.task_records import RunReport
     from checkpoint_store.cli.screen import Screen
 
 _NAMED_MAX: Final = 10
@@ -30,20 +30,20 @@ class Files:
     """The files of one run, and the reports of those that are over."""
 
     count: int
-    reports: list[Report] = field(default_factory=list)
-    begun: Report | None = None
+    reports: list[RunReport] = field(default_factory=list)
+    begun: RunReport | None = None
     """The report of the file in work, as far as it is known; None where its job is not opened yet."""
     began_seconds: float = field(default_factory=time.monotonic)
     """The moment of the monotonic clock at which the run began."""
 
-    def add(self, report: Report) -> None:
+    def add(self, report: RunReport) -> None:
         """Take in the report of the next file."""
         report.file_count, report.file_number = self.count, len(self.reports) + 1
         self.reports.append(report)
         self.begun = None
 
     @property
-    def place(self) -> str:
+    def position(self) -> str:
         """Which file is in work: ``2 of 4``; empty in a run of one file."""
         return "" if self.count == 1 else f"{len(self.reports) + 1:,} of {self.count:,}"
 
@@ -59,7 +59,7 @@ class Files:
 
     @property
     def so_far(self) -> str:
-        """What is over, in words: how many files, their chunks and their cost; empty before the first is over."""
+        """The finished files in words: their number, chunks and cost; empty before the first file is finished."""
         if not self.reports:
             return ""
         done = sum(report.completed_chunks for report in self.reports)
@@ -68,12 +68,12 @@ class Files:
 
     @property
     def failure(self) -> dict[str, Any]:
-        """The error that ended the run, as every command prints one as JSON; empty where none did."""
+        """The error that ended the run, in the JSON form that every command prints; empty without an error."""
         ended = (report for report in self.reports if report.broken_off_by is not None)
         return next(({"error": report.error, "type": report.broken_off_by} for report in ended), {})
 
     def as_json(self, go_on_with: str | None, later: Sequence[str] | None = None) -> dict[str, Any]:
-        """Return what all files came to. The chunks are those of the files that were begun.
+        """Return the outcome of all files. The chunks are those of the files that were begun.
 
         Args:
             go_on_with: the line that goes on; None where nothing is left.
@@ -104,13 +104,13 @@ def _sum(costs: Any) -> float | None:
     return round(sum(known), 9) if known else None
 
 
-def _counted(reports: Sequence[Report]) -> str:
+def _counted(reports: Sequence[RunReport]) -> str:
     counts = Counter(report.outcome for report in reports)
     return ", ".join(f"{counts[name]:,} {name}" for name in _OUTCOMES if counts[name])
 
 
 def show_summary(screen: Screen, files: Files, store_path: str) -> None:
-    """Print what all files of a run came to, and name those that are not complete. One file has no summary."""
+    """Print the outcome of a run of more than one file, and name the files that are not complete."""
     if files.count == 1:
         return
     facts = files.as_json(None)
@@ -130,7 +130,7 @@ def show_summary(screen: Screen, files: Files, store_path: str) -> None:
         _name(screen, [report for report in files.reports if report.outcome == outcome], outcome)
 
 
-def _name(screen: Screen, reports: Sequence[Report], outcome: str) -> None:
+def _name(screen: Screen, reports: Sequence[RunReport], outcome: str) -> None:
     mark, style = marks(screen.err).paused, "yellow"
     if outcome in ("failed", "unusable"):
         mark, style = marks(screen.err).failed, "red"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.cli.run.halt import FailureWatch
-    from checkpoint_store.cli.run.interrupts import Interrupts
+    from checkpoint_store.cli.run.interrupts import RunInterrupts
     from checkpoint_store.cli.run.limits import RunLimits
     from checkpoint_store.cli.run.output import Output
     from checkpoint_store.cli.run.several import Files
@@ -50,7 +50,7 @@ class Task:
     is_raw: bool = False
     """Whether each answer is taken with the white space around it."""
     words: tuple[str, ...] = ()
-    """The command line that goes on with this input alone, without ``run`` and ``--store``; empty if there is none."""
+    """The command line that goes on with this input alone, without ``run`` and ``--store``; empty without a line."""
     later: LaterFiles = NO_LATER_FILES
     """The files of the run behind this one."""
 
@@ -68,11 +68,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all inputs of one ``run`` share: the cleaner, the limits, the signals, the screen, the failures."""
+    """The context that all inputs of one ``run`` share: cleaner, limits, signals, screen and failures."""
 
     clean: Clean
     limits: RunLimits
-    interrupts: Interrupts
+    interrupts: RunInterrupts
     screen: Screen
     failures: FailureWatch
     files: Files
@@ -85,7 +85,7 @@ class RunContext:
 
 
 @dataclass(slots=True)
-class Report:
+class RunReport:
     """The outcome of one input."""
 
     file_name: str
@@ -106,7 +106,7 @@ class Report:
     left_in_part: int = 0
     """How many chunks are left of those that the run works on: of all, or of the part that ``--only`` names."""
     failed_in_part: int = 0
-    """How many of them used up their tries."""
+    """How many chunks, of those that the run works on, used up their tries."""
     failed_chunk: int | None = None
     halted: bool = False
     """Whether ``--halt`` ended the run."""
@@ -124,22 +124,22 @@ class Report:
     cost_unknown: bool = False
     """Whether ``--max-cost`` paused the job because the cost of a result cannot be read."""
     run: dict[str, Any] | None = None
-    """What the run did, as ``Job.last_run``; None where it began no chunk."""
+    """The record of the run, as ``Job.last_run`` has it; None if the run began no chunk."""
     run_summary: str | None = None
     """The run in one line."""
     file_number: int = 1
-    """Which of the files of the run it is, from 1."""
+    """The number of this file among the files of the run, from 1."""
     file_count: int = 1
     """How many files the run has."""
     pause_asked: bool = False
-    """Whether a pause that somebody asked for ended the work on it, and with that the whole run."""
+    """Whether a pause that somebody asked for ended the work on this file, and with that the whole run."""
 
     broken_off_by: str | None = None
-    """The class of the error that ended the work on it, and with that the whole run; None where none did."""
+    """The class of the error that ended the work on this file, and with that the whole run; None without an error."""
 
     @property
-    def place(self) -> str:
-        """Which file it is, before its name: ``2 of 4  ``; empty in a run of one file."""
+    def position(self) -> str:
+        """The number of this file, printed before its name: ``2 of 4  ``; empty in a run of one file."""
         return "" if self.file_count == 1 else f"{self.file_number:,} of {self.file_count:,}  "
 
     @property

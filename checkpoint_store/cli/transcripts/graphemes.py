@@ -1,4 +1,4 @@
-"""Where a text may be cut without tearing a character that a reader sees as one.
+"""Find the positions at which a text may be cut without tearing a character that a reader sees as a single sign.
 
 The rules are those of grapheme clusters in Unicode Standard Annex 29. Where the annex asks for a property that the
 standard library has no table of, the rule here holds more together than the annex does, and never less.

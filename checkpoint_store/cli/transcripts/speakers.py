@@ -35,7 +35,7 @@ _MACHINE_NAME: Final = re.compile(r"(?i)[\[(].*[\])]|(?:speaker|spk)[ _-]?\w{1,3
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What stands before the words of a line and says whose they are."""
+    """The label before the words of a line: it says whose words they are."""
 
     marker: str
     """The dash or ``>>`` that says that another person speaks, or an empty text."""

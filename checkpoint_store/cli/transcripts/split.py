@@ -45,7 +45,7 @@ class TextChunk:
 
     @property
     def content(self) -> str | dict[str, str]:
-        """What an answer may depend on: the text, and the context if there is one."""
+        """The text, and the context if the chunk has one: an answer may depend on both."""
         return {"context": self.context, "text": self.text} if self.context else self.text
 
 

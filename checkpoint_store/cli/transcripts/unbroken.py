@@ -1,4 +1,4 @@
-"""What no cut may fall into: brackets, tags, entities, and the time lines of subtitles that were pasted as text."""
+"""The spans that a cut leaves whole: brackets, tags, entities, and time lines of subtitles that were pasted as text."""
 
 from __future__ import annotations
 

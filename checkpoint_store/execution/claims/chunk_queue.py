@@ -32,7 +32,7 @@ PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
 
 
 class _Acting(threading.local):
-    """For which other thread the loops of this thread count."""
+    """The thread for which the loops of this thread count, if that is another thread."""
 
     thread: int | None = None
 
@@ -172,7 +172,7 @@ class ChunkQueue:
         return index if self._shard is None or self._shard.between(index, index + 1) else None
 
     def _has_grown(self) -> bool:
-        """Ask how many chunks the job has now, and return whether there are any to search."""
+        """Ask how many chunks the job has now, and return whether any of them was not searched."""
         self.total_chunks = self._reach()
         return self._next < self.total_chunks
 
@@ -211,10 +211,10 @@ class ChunkQueue:
 
     @property
     def is_slow(self) -> bool:
-        """Whether no chunk was started for a while: then none should be claimed ahead."""
+        """Whether no chunk was started for a while: then no chunk should be claimed ahead."""
         return time.monotonic() - self._started_at > _SLOW_SECONDS
 
-    def give_back(self, chunks: Sequence[ClaimedChunk]) -> None:
+    def release(self, chunks: Sequence[ClaimedChunk]) -> None:
         """Free chunks that were claimed ahead. Any runner may claim them, this loop included.
 
         The loop goes on with the lowest of them: no later chunk is claimed along before.

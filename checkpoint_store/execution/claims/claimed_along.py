@@ -35,7 +35,7 @@ class ClaimedAlong:
     def next_after(self, index: int) -> ClaimedChunk | None:
         """Return the chunk to claim along with the completion of chunk ``index``; None to claim none.
 
-        The caller passes it to the storage, which claims it or not, and then tells :meth:`settle` which.
+        The caller passes it to the storage, which claims it or not, and then tells :meth:`confirm` which.
         """
         chunk = self._chunks.get(index)
         if chunk is None:
@@ -48,7 +48,7 @@ class ClaimedAlong:
         # Note the chunk before its claim: a loop in another thread that finds it in the store takes it from here.
         return along if self._chunks.setdefault(along.index, along) is along else None
 
-    def settle(self, along: ClaimedChunk, *, has_claimed: bool) -> list[ClaimedChunk]:
+    def confirm(self, along: ClaimedChunk, *, has_claimed: bool) -> list[ClaimedChunk]:
         """Keep the chunk for its loop if the storage has claimed it; otherwise forget the chunk.
 
         Returns the chunk, for the caller to free, if it was claimed and its loop has ended; otherwise an empty list.

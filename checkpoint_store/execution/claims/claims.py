@@ -10,7 +10,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.execution.claims.chunks_in_hand import ChunksInHand
 from checkpoint_store.execution.claims.claimed_along import ClaimedAlong
 from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
-from checkpoint_store.execution.claims.runner import Runner
+from checkpoint_store.execution.claims.runner import OwnRunner
 from checkpoint_store.storage.records import ClaimRequest, FailedAttempt
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.forks import ForkAware, watch
@@ -45,7 +45,7 @@ class Claims(ForkAware):
         """All claims of the store object whose runner is registered. This set keeps them alive."""
         self.job_id: Final = job_id
         self.lock_timeout_seconds: Final = storage.lock_timeout_seconds
-        self.runner: Final = Runner(storage, job_id)
+        self.runner: Final = OwnRunner(storage, job_id)
         self.forget_in_child()
         watch(self)
 
@@ -61,7 +61,7 @@ class Claims(ForkAware):
     # -- the runner, begun and ended with what needs it
 
     def register(self, *, exclusive: bool = False) -> int:
-        """Become a runner of the job; see :meth:`Runner.register`."""
+        """Become a runner of the job; see :meth:`OwnRunner.register`."""
         with self._lock:
             was_registered = self.runner.is_registered
             runner_id = self.runner.register(exclusive=exclusive)
@@ -147,9 +147,9 @@ class Claims(ForkAware):
             self.in_hand.update((chunk.index, chunk) for chunk in chunks)
             return chunks, search
 
-    def settle_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
-        """Note whether the transaction of a completion claimed ``along``, too; see :meth:`ClaimedAlong.settle`."""
-        left = self.along.settle(along, has_claimed=has_claimed)
+    def confirm_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
+        """Keep ``along`` if the transaction of a completion claimed it; see :meth:`ClaimedAlong.confirm`."""
+        left = self.along.confirm(along, has_claimed=has_claimed)
         if left:
             self.release(left)
 
@@ -225,7 +225,7 @@ class Claims(ForkAware):
         cost: float | None = None,
         may_be_billed: bool = False,
     ) -> ClaimedChunk | None:
-        """Record that the attempt at a chunk failed: see :class:`FailedAttempt`. Durable when it returns.
+        """Record that the attempt at a chunk failed; see :class:`FailedAttempt`. Durable when this returns.
 
         Returns:
             The chunk with its next attempt, which has begun because ``again`` asks for it; None if none has begun.

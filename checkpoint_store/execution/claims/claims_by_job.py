@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 class ClaimsByJob(ForkAware):
     """Claims by their job, as long as anyone refers to them. Safe to share between threads.
 
-    Two objects for one job would be two runners: a loop would claim a chunk for one of them, and the other one would be
-    told that the chunk is complete.
+    Two objects for one job would be two runners, and a completion through one would not know the claims of the other.
     """
 
     def __init__(self) -> None:
@@ -36,12 +35,12 @@ class ClaimsByJob(ForkAware):
         return sum(refers() is not None for refers in list(self._refers.values()))
 
     def at_hand(self, job_id: str) -> Claims | None:
-        """Return the claims of a job; None where there are none. It is asked on the way of each completion."""
+        """Return the claims of a job; None if none were made. Each completion calls this."""
         refers = self._refers.get(job_id)
         return None if refers is None else refers()
 
     def of(self, job_id: str, make: Callable[[], Claims]) -> Claims:
-        """Return the claims of a job, made now where there are none."""
+        """Return the claims of a job; make them if none were made before."""
         with self._lock:
             claims = self.at_hand(job_id)
             if claims is None:

@@ -21,7 +21,7 @@ _PROBE_INTERVAL_SECONDS_MIN: Final = 0.1
 """Skip the liveness probe of another runner for this many seconds after a probe found it alive."""
 
 
-class Runner:
+class OwnRunner:
     """The runner of one job. It is registered while a loop needs it, a chunk is claimed, or the job is exclusive.
 
     Registering and ending are called with the lock of the claims held; what only reads needs no lock.
@@ -48,7 +48,7 @@ class Runner:
         return self.runner_id is not None
 
     def register(self, *, exclusive: bool) -> int:
-        """Become a runner of the job, unless this is one already; return its id. Durable when it returns.
+        """Register this runner unless it is registered; return its id. Durable when this returns.
 
         Raises:
             JobBusy: another runner has the job for itself, or ``exclusive`` asks for that and another is at work.
@@ -62,7 +62,7 @@ class Runner:
         return self.runner_id
 
     def end(self, *, begun: Collection[Claim], only_if_free: bool) -> None:
-        """Record the end of the runner. Its ``begun`` claims are in doubt, the others free. Durable when it returns."""
+        """Record the runner's end. Its ``begun`` claims are in doubt, the others free. Durable when this returns."""
         if self.runner_id is not None:
             self._storage.runners.end(self._job_id, self.runner_id, begun=begun, only_if_free=only_if_free)
 
@@ -79,7 +79,7 @@ class Runner:
         self._loops.add(loop)
 
     def leave(self, loop: ClaimingLoop) -> None:
-        """Note that a loop has ended. For finalizers, too: no lock is waited for."""
+        """Note that a loop has ended. A finalizer may call this: no lock is waited for."""
         self._loops.discard(loop)
 
     @property

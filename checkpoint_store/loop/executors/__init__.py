@@ -1,1 +1,1 @@
-"""Where the work of a loop is done: in this thread, in threads, or in other processes."""
+"""The executors of a loop: the work is done in this thread, in threads, or in other processes."""

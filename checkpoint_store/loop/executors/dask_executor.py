@@ -8,7 +8,7 @@ begin: no call of the task was begun before, and the task is still wanted.
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from checkpoint_store.errors import InvalidArgumentError, MissingExtra, WorkerDied
@@ -18,8 +18,6 @@ from checkpoint_store.loop.executors.raised import Raised
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SET_HERE: Final = ("key", "pure", "retries")
-
 
 class DaskExecutor(Engine):
     """Gives work to a Dask cluster; see :func:`checkpoint_store.executors.dask`."""
@@ -27,9 +25,6 @@ class DaskExecutor(Engine):
     def __init__(self, client: Any, options: dict[str, Any]) -> None:
         if getattr(client, "asynchronous", True) or not hasattr(client, "run_on_scheduler"):
             raise InvalidArgumentError("client", client, "is no dask.distributed.Client of a program without asyncio")
-        for name in _SET_HERE:
-            if name in options:
-                raise InvalidArgumentError(name, options[name], "is set here, so that one attempt is one call")
         self._client, self._options = client, {**options, "pure": False, "retries": 0}
         client.run_on_scheduler(_first_beginnings())
 

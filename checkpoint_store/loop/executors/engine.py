@@ -1,4 +1,4 @@
-"""What Dask and Ray have in common: a cluster of workers that come and go, and that the loop must not overrun."""
+"""The engines Dask and Ray: clusters whose workers come and go, and which the loop must not overrun."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from checkpoint_store.errors import WorkerDied
 from checkpoint_store.model.error_text import describe
 
 _SIZE_HOLDS_SECONDS: Final = 2.0
-"""For so long the size of a cluster is not asked for again."""
+"""Do not ask a cluster for its size again within this time."""
 
 
 class Engine(Executor):
-    """A cluster that does the work. One attempt is one call: the engine repeats none by itself."""
+    """A cluster that does the work. One attempt is one call: the engine repeats no call by itself."""
 
     _size = 1
     _size_until = 0.0

@@ -1,4 +1,4 @@
-"""Futures of a loop's own executors, which need no lock, and the wait for one of several futures to end."""
+"""Futures without a lock, for a loop's own executors, and the wait for the first of many futures to end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OUTCOME: Final = "outcome"
 
 
 def wait_for_one(futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
-    """Wait until one of these has ended, or the time is over; return whether one has."""
+    """Wait until a future has ended, or the time is over; return whether any has ended."""
     return bool(wait(futures, timeout=timeout_seconds, return_when=FIRST_COMPLETED).done)
 
 
@@ -68,16 +68,16 @@ class LockFreeFuture(Future[Any]):
 
     def __init__(self) -> None:
         self._unbegun: list[None] = [None]
-        """Who takes the element out begins the work, or cancels it. Only one thread can take it."""
+        """The thread that takes the element out begins the work, or cancels it. Only one thread can take it."""
         self._outcome: dict[str, tuple[Any, BaseException | None]] = {}
-        """The result and the error, under one key: ``setdefault`` lets one thread of several set it."""
+        """The result and the error, under one key: ``setdefault`` lets only the first thread set it."""
         self._callbacks: deque[Callable[[Future[Any]], object]] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'done' if self._outcome else 'not done'}>"
 
     def begin(self) -> bool:
-        """Return whether the work may begin; False where it was cancelled, or has begun."""
+        """Return whether the work may begin; False if it was cancelled, or has begun."""
         try:
             self._unbegun.pop()
         except IndexError:
@@ -85,7 +85,7 @@ class LockFreeFuture(Future[Any]):
         return True
 
     def end(self, result: Any = None, error: BaseException | None = None) -> bool:
-        """Note how the work ended; return whether this call has noted it, because no other had."""
+        """Note how the work ended; return False if its end was noted before."""
         outcome = (result, error)
         is_noted = self._outcome.setdefault(_OUTCOME, outcome) is outcome
         if self._callbacks is not None:
@@ -109,8 +109,8 @@ class LockFreeFuture(Future[Any]):
                 return
             fn(self)
 
-    def give_up(self) -> bool:
-        """Cancel it, also where its work has begun; return whether this call has ended it."""
+    def cancel_anyway(self) -> bool:
+        """Cancel the future even if its work has begun; return whether this call has ended the future."""
         self.begin()
         return self.end(error=CancelledError())
 
@@ -133,7 +133,7 @@ class LockFreeFuture(Future[Any]):
         return self.cancelled()
 
     def result(self, timeout: float | None = None) -> Any:
-        """See :meth:`concurrent.futures.Future.result`; raises TimeoutError at once where there is none yet."""
+        """See :meth:`concurrent.futures.Future.result`; raises TimeoutError at once while there is no result."""
         del timeout  # nobody can wait
         result, error = self._outcome.get(_OUTCOME, (None, TimeoutError()))
         if error is not None:
@@ -152,7 +152,7 @@ class LockFreeFuture(Future[Any]):
 
 
 class Ends:
-    """Wakes a loop that waits for one of several futures, however many end meanwhile. Safe to share between threads."""
+    """Wakes a loop that waits for the first of many futures to end. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._one_has_ended = threading.Lock()

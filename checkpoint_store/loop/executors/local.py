@@ -1,4 +1,4 @@
-"""Executors that share this process's memory, and what can be known of an executor of the caller's."""
+"""Executors that share this process's memory, and questions about an executor of the caller."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
 
 
 ENDS_LATER: Final = object()
-"""What work returns whose future is ended by somebody else."""
+"""Work returns this if another thread ends its future."""
 
 
 class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
     handed_over_max = 32
-    """How many tasks a loop hands over at once: what is handed over and has not begun is in doubt after a kill."""
+    """The most tasks that a loop hands over at once. After a kill, those that had not begun are in doubt, too."""
 
     def hand_over(self) -> None:
-        """Begin all that was submitted; a loop calls this before it waits. An executor may have begun it before."""
+        """Begin all submitted work; a loop calls this before it waits. An executor may begin work before."""
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
-        """Wait until one of these has ended, or the time is over; return whether one has. It may come back early."""
+        """Wait until a future has ended, or the time is over; return whether any has ended. May return early."""
         return wait_for_one(futures, timeout_seconds)
 
     def cancel_unknown(self, known: Collection[Future[Any]]) -> None:
-        """Let no work begin that was submitted, and whose future is not known: the submitter was interrupted."""
+        """Let no submitted work begin whose future the loop does not have, because its submission was interrupted."""
 
     def abandon(self, future: Future[Any]) -> None:
         """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
 
     def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> bool:
-        """Cancel the futures that nobody works on any more; return whether nobody will work on another one either.
+        """Cancel the futures that nobody works on any more; return whether nobody will work on a later future, either.
 
-        A loop calls this while it waits, and says whether it is to end.
+        A loop calls this while it waits; ``is_ending`` says whether the loop starts nothing more.
         """
         del futures, is_ending
         return False
@@ -62,7 +62,7 @@ class Inline(OwnExecutor):
     """Does the work within ``submit``, in the thread of the caller."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Return a future that is done; raise what is no ``Exception``, because it asks this thread to stop."""
+        """Return a future that is done. Raise what is no ``Exception``: it asks this thread to stop."""
         try:
             return Ended(fn(*args, **kwargs))
         except Exception as error:  # the future carries it
@@ -79,10 +79,10 @@ class Threads(OwnExecutor):
     def __init__(self, workers: int) -> None:
         self._tasks: queue.SimpleQueue[tuple[LockFreeFuture, Callable[..., Any], Any] | None] = queue.SimpleQueue()
         self._held: deque[tuple[LockFreeFuture, Callable[..., Any], Any]] = deque()
-        """What was submitted, and not let go."""
+        """The submitted work that has not begun, each item with its future."""
         self._missing = workers
         self._idle: deque[None] = deque()
-        """As many as there are threads that wait for work: no lock is needed to count them."""
+        """One element for each thread that waits for work: counting them needs no lock."""
         self._started = 0
         self.ends: Final = Ends()
         """Wakes the loop."""
@@ -98,7 +98,7 @@ class Threads(OwnExecutor):
         return future
 
     def hold(self, future: LockFreeFuture, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """:meth:`submit` for a future that is made already. Where ``fn`` returns ``ENDS_LATER``, others end it."""
+        """Submit work with a future that exists already. If ``fn`` returns ``ENDS_LATER``, another thread ends it."""
         try:
             self._idle.pop()
         except IndexError:
@@ -194,7 +194,7 @@ def never_started(executor: Executor, future: Future[Any]) -> bool:
 
 
 def withdrawn(executor: Executor, future: Future[Any]) -> bool:
-    """:meth:`never_started` for an attempt that is given up, in executors of our own, too; any other is cancelled."""
+    """Cancel an attempt that is given up, and return whether it is certain that its work never begins."""
     return never_started(executor, future) or (future.cancel() and isinstance(future, LockFreeFuture))
 
 
@@ -205,7 +205,7 @@ def has_places(executor: Any) -> bool:
 
 
 def size_of(executor: Any) -> int:
-    """Return how many workers an executor has; the number of CPUs where it does not say."""
+    """Return the number of an executor's workers; the number of CPUs if the executor does not say."""
     return executor._max_workers if has_places(executor) else os.cpu_count() or 1  # noqa: SLF001 - no public name
 
 
@@ -225,9 +225,9 @@ def checked_executor(given: Any) -> None:
 
 
 def why_it_stays(executor: object, fn: object) -> str | None:
-    """Return why a function cannot be sent to where the work is done, as far as that is known before the first attempt.
+    """Return why a function cannot be sent to the workers of an executor; None if it can be sent.
 
-    None where it can.
+    Some reasons are not known before the first attempt.
     """
     pools = sys.modules.get("concurrent.futures.process")
     if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):

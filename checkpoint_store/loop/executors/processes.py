@@ -41,7 +41,7 @@ def call_elsewhere(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Pa
 
 
 def call_and_pack(fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Packed | Unstorable | Raised:
-    """Do the work, and return what can be sent to another process: the result, or why there is none."""
+    """Do the work, and return a value that can be sent to another process: the result, or the reason for none."""
     result = call_here(fn, attempt, chunk)
     if isinstance(result, Raised):
         return result

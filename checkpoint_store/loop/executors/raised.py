@@ -1,4 +1,4 @@
-"""What a piece of work raised, as a value: so an exception of a future means the executor, and never the work."""
+"""An exception of the work as a value: so an exception of a future is always that of the executor."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Raised:
         return _arrived, tuple(map(_sendable, _chain_of(self.error)))
 
     def as_failure(self) -> BaseException:
-        """Return what the loop treats as the failure of the chunk.
+        """Return the exception that the loop treats as the failure of the chunk.
 
         An exception that would end the generator or the program that raises it again becomes a :class:`WorkFailed`.
         """
@@ -57,7 +57,7 @@ def ends_the_program(error: BaseException) -> bool:
 
 
 def _ends_one_call(error: BaseException) -> bool:
-    """Whether an exception says no more than that one call is over: a ``sys.exit()``, or the cancellation of a part."""
+    """Whether an exception ends a single call only: a ``sys.exit()``, or the cancellation of a part of the work."""
     asyncio = sys.modules.get("asyncio")  # which takes a while to import; without it there are no cancelled tasks
     return isinstance(error, SystemExit | GeneratorExit) or (
         asyncio is not None and isinstance(error, asyncio.CancelledError)
@@ -96,7 +96,7 @@ def _sendable(error: BaseException) -> BaseException:
 
 
 def _can_be_sent(error: BaseException) -> bool:
-    """Whether an exception comes back as what it is, with the same text."""
+    """Whether an exception comes back from pickle with its type and its text."""
     try:
         made = pickle.loads(pickle.dumps(error))  # noqa: S301 - made in the same line
     except Exception:  # whatever pickling the caller's exception raises

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, MissingExtra
 from checkpoint_store.loop.executors.engine import Engine
+from checkpoint_store.loop.option_names import unknown_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
 
 _ONCE: Final = {"max_retries": 0, "retry_exceptions": False}
 """Ray repeats a call whose worker died three times by default, and computes a lost result again."""
+
+_USUAL: Final = (
+    "num_cpus",
+    "num_gpus",
+    "memory",
+    "resources",
+    "accelerator_type",
+    "runtime_env",
+    "scheduling_strategy",
+)
+"""The options of Ray that :func:`checkpoint_store.executors.ray` shows in its signature."""
 
 
 class RayExecutor(Engine):
@@ -24,12 +36,18 @@ class RayExecutor(Engine):
             if name in options:
                 raise InvalidArgumentError(name, options[name], "is set here, so that one attempt is one call")
         self._ray = _ray()
+        self._needs = _needs_of(options)
+        try:
+            self._remote = self._ray.remote(**options, **_ONCE)(_call)
+        except ValueError as refusal:
+            for name, value in options.items():
+                if name not in _USUAL and name in str(refusal):
+                    raise unknown_option("ray", name, value, _USUAL) from refusal
+            raise
         if not self._ray.is_initialized():
             self._ray.init()
-        self._needs = _needs_of(options)
-        self._remote = self._ray.remote(**options, **_ONCE)(_call)
         self._sent: tuple[Any, Any] | None = None
-        """The work, and where the cluster keeps it: it is sent once."""
+        """The work, and the reference by which the cluster has it: the work is sent once."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Give the cluster one call: ``fn(work, *rest)``."""
@@ -58,6 +76,6 @@ def _ray() -> Any:
 
 
 def _needs_of(options: dict[str, Any]) -> dict[str, float]:
-    """Return what one call needs of each resource of the cluster."""
+    """Return the amount that one call needs of each resource of the cluster."""
     needs = {"CPU": options.get("num_cpus", 1), "GPU": options.get("num_gpus", 0), **options.get("resources", {})}
     return {name: need for name, need in needs.items() if need}

@@ -40,7 +40,7 @@ class Tasks(OwnExecutor):
         self._threads = None if is_coroutine_function(fn) else Threads(workers)
         self._ends = Ends() if self._threads is None else self._threads.ends
         self._running: dict[Future[Any], _PaidTask | None] = {}
-        """The task that works for each future; None where a thread has asked the event loop for one."""
+        """The task that works for each future; None until the event loop has made the task."""
         self._held: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]] = deque()
         """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
         self._stopped_at: float | None = None
@@ -62,7 +62,7 @@ class Tasks(OwnExecutor):
         return future
 
     def hand_over(self) -> None:
-        """Let the event loop start what was submitted since the last call; see also :meth:`Threads.hand_over`."""
+        """Let the event loop start the work that was submitted since the last call."""
         if self._threads is not None:
             self._threads.hand_over()
         if not self._held:
@@ -72,7 +72,7 @@ class Tasks(OwnExecutor):
             self._loop.call_soon_threadsafe(self._start_all, tasks)
         except RuntimeError:  # the event loop was closed a moment ago
             for future, *_ in tasks:
-                self._give_up(future)
+                self._cancel_anyway(future)
 
     def _start_all(self, tasks: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]]) -> None:
         while tasks:
@@ -105,18 +105,18 @@ class Tasks(OwnExecutor):
             task.cancel()
 
     def settle(self, future: LockFreeFuture, result: Any) -> bool:
-        """Take what the work of a task came to; return False where it was given up: see :meth:`cancel_orphans`."""
+        """End a future with the outcome of its task; return False if it was given up: see :meth:`cancel_orphans`."""
         is_taken = future.end(result)
         self._ends.note()
         self._running.pop(future, None)
         return is_taken
 
     def forget(self, task: _PaidTask) -> None:
-        """Let the future of a task be done that was cancelled, or that ends the program."""
+        """End the future of a task that was cancelled, or whose exception ends the program."""
         self._running.pop(task.future, None)
         if not task.cancelled():
             task.exception()  # it is looked at, so asyncio does not complain
-        self._give_up(task.future)
+        self._cancel_anyway(task.future)
 
     def abandon(self, future: Future[Any]) -> None:
         """Cancel a task that takes too long; a result that it returns all the same is in its future."""
@@ -149,7 +149,7 @@ class Tasks(OwnExecutor):
         is_orphaned = self._loop.is_closed() or self._is_abandoned(is_ending=is_ending)
         for future in futures if is_orphaned else ():
             if future in self._running or not future.running():  # what runs in a thread comes to its end
-                self._give_up(future)
+                self._cancel_anyway(future)
         return is_orphaned
 
     def _is_abandoned(self, *, is_ending: bool) -> bool:
@@ -171,14 +171,14 @@ class Tasks(OwnExecutor):
             if task is not None:
                 task.cancel()
 
-    def _give_up(self, future: Future[Any]) -> None:
-        """Let a future that is not done be cancelled, also where its work has begun."""
-        if isinstance(future, LockFreeFuture) and future.give_up():
+    def _cancel_anyway(self, future: Future[Any]) -> None:
+        """Cancel a future that is not done, even if its work has begun."""
+        if isinstance(future, LockFreeFuture) and future.cancel_anyway():
             self._ends.note()
 
 
 def _is_interpreter_ending() -> bool:
-    """Whether the interpreter waits for its threads: then none of them can be given work any more."""
+    """Whether the interpreter waits for its threads: then no thread takes work any more."""
     try:
         with ThreadPoolExecutor(1) as probe:
             probe.submit(int)

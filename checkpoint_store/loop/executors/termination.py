@@ -27,7 +27,7 @@ def leave_first_to_parent() -> None:
 
 
 def end_by_first() -> None:
-    """In a process that a worker process forked: SIGTERM ends it, because the worker may wait for its end."""
+    """Let SIGTERM end a process that a worker process forked: the worker may wait for its end."""
     if signal.getsignal(signal.SIGTERM) is _on_first:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

@@ -43,7 +43,7 @@ class Workplace:
         self._size = 1
         """How many workers an executor has whose number does not change."""
         self.is_orphaned = False
-        """Whether nobody works any more on what is in it: its event loop will not run again."""
+        """Whether nobody works any more on the attempts in the executor: its event loop will not run again."""
         self.is_broken = False
         self.ready_at = 0.0
         """When a broken executor may be made anew, on the monotonic clock."""
@@ -126,19 +126,19 @@ class Workplace:
             return self._executor.submit(processes.call_elsewhere, fn, attempt, chunk)
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
-        """Wait until one of these attempts has ended, or the time is over. Return whether one has; it may be early."""
+        """Wait until an attempt has ended, or the time is over. Return whether any has ended; may return early."""
         wait = self._executor.wait if self._is_own_kind else wait_for_one
         has_ended: bool = wait(futures, timeout_seconds)
         return has_ended
 
     def failure_of(self, error: BaseException) -> BaseException:
-        """Return what an exception of a future means, which the executor met, and not the work."""
+        """Return the failure for an exception of a future, which comes from the executor and not from the work."""
         return self._executor.as_failure(error) if isinstance(self._executor, Engine) else error
 
     def free_workers(self, *, hung: int) -> int:
-        """Return how many chunks the executor can be given, where ``hung`` attempts took too long and still run.
+        """Return how many chunks the executor can be given while ``hung`` attempts, which took too long, still run.
 
-        A hung attempt takes no worker from other work in an executor of our own.
+        In an executor of our own, a hung attempt takes no worker from other work.
         """
         return self.capacity - (0 if self._is_own_kind else hung)
 
@@ -155,12 +155,12 @@ class Workplace:
         return local.withdrawn(self._executor, future)
 
     def hand_over(self) -> None:
-        """Let the executor begin what it was given; call this before anything that may take time."""
+        """Let the executor begin its submitted attempts; call this before any step that may take time."""
         if self._is_own_kind:
             self._executor.hand_over()
 
     def cancel_unknown(self, known: Collection[Future[Any]]) -> None:
-        """Let no work begin that was submitted, and whose future is not known. Only an executor of our own can."""
+        """Let no submitted work begin whose future the loop does not have. Only an executor of our own can do that."""
         if self._is_own_kind:
             self._executor.cancel_unknown(known)
 
@@ -172,7 +172,7 @@ class Workplace:
     # -- when it breaks
 
     def mark_working(self) -> None:
-        """Note that a result came out of the executor."""
+        """Note that the executor gave a result."""
         self._breaks = 0
 
     def mark_broken(self) -> None:
@@ -225,7 +225,7 @@ def is_break(future: Future[Any]) -> bool:
 
 
 def _maker_of(given: Any, workers: int | None, *, has_time_limit: bool) -> Callable[[], Executor] | None:
-    """Return the function that makes a loop's executor, or None where the caller gave an executor."""
+    """Return the function that makes a loop's executor; None if the caller gave an executor."""
     if given is None:
         alone = (workers or 1) == 1 and not has_time_limit
         return local.Inline if alone else lambda: local.Threads(workers or 1)

@@ -28,14 +28,14 @@ class Line:
     speaker: str = ""
     """The speaker, if the format or the line itself names one."""
     label: str = ""
-    """What stands before the words in the line itself: a dash, a name and its colon. It is no part of ``text``."""
+    """The label before the words in the line itself: a dash, a name and its colon. It is no part of ``text``."""
     is_turn: bool = False
     """Whether a dash or ``>>`` says that another person speaks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is shown from ``start_ms`` to ``end_ms``."""
+    """The lines that are shown from ``start_ms`` to ``end_ms``."""
 
     start_ms: int
     end_ms: int
