@@ -90,6 +90,10 @@ class JobsPassedOver(UserWarning):
     """A list of the jobs of a read-only store leaves out those whose rows do not read. The message names them."""
 
 
+class ResultsElsewhere(UserWarning):
+    """A new job begins, and pays again for chunks that another file name has results for. The message has the name."""
+
+
 class InvalidArgumentError(CheckpointStoreError, ValueError):
     """A call was given a value that it cannot work with. ``name`` is the name of the argument.
 

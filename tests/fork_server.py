@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -207,6 +208,8 @@ def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    # Tests put the same few chunks under many names.
+    warnings.filterwarnings("ignore", "job .* begins, and the store has results", UserWarning)
     for early in _EARLY:
         import_module(early)
     gc.freeze()  # or each fork goes through all of it when it ends, and copies its pages: 0.2 s of the processor

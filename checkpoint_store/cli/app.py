@@ -18,7 +18,7 @@ from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.cli.missing_extra import what_to_install
 from checkpoint_store.cli.typed_line import store_named_by
-from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.errors import CheckpointStoreError, ResultsElsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,6 +135,7 @@ def run_command_line(argv: Sequence[str]) -> int:
     begin_document()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
+        warnings.simplefilter("ignore", ResultsElsewhere)  # run says it in words of its own
         try:
             with ended_by_signals(argv):
                 return _run(argv)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
 
-from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, ResultsElsewhere
 from checkpoint_store.execution.chunk_contents import Given
 from checkpoint_store.model.amounts import checked_field
 from checkpoint_store.model.codec import json_text
@@ -27,7 +27,7 @@ from checkpoint_store.model.plan import (
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import ByOldRule, OpenRequest
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
@@ -149,12 +149,15 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
     record = opened.job
     if arguments.exclusive:
         context.claims_of(record.job_id).register(exclusive=True)
-    if opened.kept_elsewhere:
-        log.warning("job %s of %r begins, and %s", record.job_id, record.file_name, opened.kept_elsewhere)
     chunks = arguments.sequence
     given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks, arguments.keys)
     context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
+    if opened.kept_elsewhere:
+        notice = f"job {record.job_id} of {record.file_name!r} begins, and {opened.kept_elsewhere}"
+        log.warning("%s", notice)
+        if arguments.on_change == "refuse" and opened.kept_elsewhere.is_most_of(record.total_chunks):
+            warn_caller(notice, ResultsElsewhere)  # a log that nobody set up says nothing, and the input is paid again
     return record
 
 

@@ -82,6 +82,10 @@ class Elsewhere(NamedTuple):
     def __bool__(self) -> bool:
         return bool(self.chunks or self.handles)
 
+    def is_most_of(self, total_chunks: int) -> bool:
+        """Whether half of the chunks or more are paid for elsewhere, under the same settings at least in part."""
+        return (self.other_name is not None or bool(self.handles)) and 2 * (self.chunks + self.handles) >= total_chunks
+
     def __str__(self) -> str:
         sentence = f"the store has results for {self.chunks} of its chunks under another name or setting"
         if self.handles:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sqlite3
+import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, PlanChanged
+from checkpoint_store import CheckpointStore, PlanChanged, ResultsElsewhere
 from checkpoint_store.model.plan import digest_of_fingerprints, fingerprint
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import open_job
@@ -49,6 +50,25 @@ def test_a_new_name_says_so_once(store: CheckpointStore, caplog: pytest.LogCaptu
         assert part in warning
     store.open_job("b/talk.txt", chunks=[*TALK, "more"])
     assert warnings_of(caplog) == []
+
+
+@pytest.mark.parametrize("name", ["./a/talk.txt", "/home/ana/a/talk.txt", "talk copy.txt"])
+def test_another_spelling_of_the_name_is_said_on_the_screen(store: CheckpointStore, name: str) -> None:
+    """Who has set up no log reads, at the line of the call, that this input is paid for already, and under which name."""
+    finished(store)
+    with pytest.warns(ResultsElsewhere, match=r"10 of its chunks .*takes those of 'a/talk.txt'") as caught:
+        store.open_job(name, chunks=TALK)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_shared_opening_or_a_chosen_change_is_no_news_on_the_screen(store: CheckpointStore) -> None:
+    """Talks that begin with the same words, and runs that said what they want, show no warning."""
+    finished(store)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        store.open_job("other.txt", chunks=[TALK[0], *(f"another {index}" for index in range(9))])
+        store.open_job("copy.txt", chunks=TALK, on_change="restart")
+        store.open_job("third.txt", chunks=TALK, on_change="reuse")
 
 
 @pytest.mark.parametrize("name", ["a/talk.txt", "b/talk.txt"])

@@ -17,6 +17,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, InvalidArgumentError, Job
+from checkpoint_store.execution.claims import claim_handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,35 @@ def test_a_loop_that_is_begun_or_closed_does_not(job: Job) -> None:
         unused.close()
         del unused
         gc.collect()
+
+
+# -- work whose result nobody records
+
+
+def test_work_without_a_result_is_noticed_at_the_second_chunk(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who forgets `complete` is told so before the whole input is paid for, once, at the line of the loop."""
+    monkeypatch.setattr(claim_handle, "_WORKED_ON_SECONDS", 0.0)  # however quick the work of this test is
+
+    def work_off() -> None:
+        for chunk in job.pending():
+            str(chunk.data).upper()
+
+    with pytest.warns(RuntimeWarning, match=r"chunk 0 of job .* no result is recorded.*chunk\.complete") as caught:
+        work_off()
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_chunks_that_are_completed_failed_read_or_left_by_break_are_fine(job: Job) -> None:
+    """A loop that only looks at what is left, or ends early, lets go of chunks without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [chunk.index for chunk in job.pending()] == [0, 1, 2]
+        for chunk in job.pending():
+            chunk._handle._chunk.since -= 60.0  # type: ignore[attr-defined]  # as if the work had taken a minute
+            if chunk.index == 2:
+                break
+            chunk.complete("A") if chunk.index == 0 else chunk.fail("the service said no")
+        del chunk
 
 
 # -- fields that no result has

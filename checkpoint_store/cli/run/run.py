@@ -29,6 +29,7 @@ from checkpoint_store.cli.run.plan_options import (
     workers_option,
 )
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
+from checkpoint_store.cli.run.run_context import RunContext
 from checkpoint_store.cli.run.several import Files, show_summary
 from checkpoint_store.cli.run.subprocess_worker import Command
 from checkpoint_store.cli.run.task import do_task
@@ -38,7 +39,6 @@ from checkpoint_store.cli.run.task_records import (
     INTERRUPTED,
     PAUSED,
     UNUSABLE,
-    RunContext,
     RunReport,
 )
 from checkpoint_store.cli.screen import Screen

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from checkpoint_store import CheckpointStore, Job, RunPlan
-    from checkpoint_store.cli.run.task_records import Clean, RunContext, Task
+    from checkpoint_store.cli.run.run_context import RunContext
+    from checkpoint_store.cli.run.task_records import Clean, Task
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.split import TextChunk
 

@@ -1,4 +1,4 @@
-"""The records of a run: the task of one input, the context of all inputs, and the report."""
+"""The records of one input of a run: its task and its report."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from checkpoint_store.cli.run.halt import FailureWatch
-    from checkpoint_store.cli.run.interrupts import RunInterrupts
-    from checkpoint_store.cli.run.limits import RunLimits
     from checkpoint_store.cli.run.output import Output
-    from checkpoint_store.cli.run.several import Files
-    from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.split import TextChunk
 
     # Does a chunk, with the variables of this try; returns the fields of the result (``cleaned_text`` at least) and a
@@ -64,24 +59,6 @@ class Task:
             title=self.settings["video_title"] or "",
             language=self.settings["config"]["language"] or "",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """The context that all inputs of one ``run`` share: cleaner, limits, signals, screen and failures."""
-
-    clean: Clean
-    limits: RunLimits
-    interrupts: RunInterrupts
-    screen: Screen
-    failures: FailureWatch
-    files: Files
-
-    @property
-    def map_options(self) -> dict[str, Any]:
-        """The options of ``Job.map``."""
-        ends = {"stop_when": lambda: self.interrupts.requested or self.failures.is_over, "on_pause": "return"}
-        return self.limits.options | ends | {"on_event": self.failures.on_event}
 
 
 @dataclass(slots=True)
