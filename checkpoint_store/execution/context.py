@@ -57,7 +57,9 @@ class StoreContext:
     runners: set[Claims] = field(default_factory=set)
     """The claims whose runner is registered now."""
     growing: set[ReferenceType[Growing]] = field(default_factory=set)
-    """The jobs of this store object that anyone refers to; each is told when it grows."""
+    """The jobs of this store object that anyone refers to and works with; each is told when it grows."""
+    grown: dict[str, int] = field(default_factory=dict)
+    """The number of chunks of each job that grew through this store object, by job id."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """The record of the last loop of this store object, by job id."""
 
@@ -120,6 +122,7 @@ class StoreContext:
 
     def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
         """Let the loops of this store object that are at work on a job see the chunks that the job has now."""
+        self.grown[job_id] = max(total_chunks, self.grown.get(job_id, 0))
         for job in [refers() for refers in list(self.growing)]:
             if job is not None and job.job_id == job_id:
                 job.grow(total_chunks, given)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkNotCompleted, InvalidArgumentError, StoreTargetError
 from checkpoint_store.execution import opening
-from checkpoint_store.execution.execution import JobExecution
+from checkpoint_store.execution.job_of_record import JobOfRecord
 from checkpoint_store.execution.results import decoded
 from checkpoint_store.model import html_text
 from checkpoint_store.model.amounts import checked_field
@@ -15,59 +15,20 @@ from checkpoint_store.state_file.writer import write_state
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.keys import Key
-    from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.data_version import DataVersion
-    from checkpoint_store.storage.records import JobRecord
 
 T = TypeVar("T")
 Missing = Literal["raise", "skip", "none"]
 """The values of ``missing``: what ``results`` does about a chunk that has no result."""
 
 
-class JobReading:
+class JobReading(JobOfRecord):
     """The part of :class:`Job` that only reads the store. Safe to share between threads."""
-
-    def __init__(
-        self,
-        store: object,
-        context: StoreContext,
-        record: JobRecord,
-        chunks: Sequence[Any] | None = None,
-        fingerprint_by: Fingerprint | None = None,
-        *,
-        keys: Sequence[Key] | None = None,
-        as_of: DataVersion | None = None,
-    ) -> None:
-        self._context: Final = context
-        self._listed: Final = None if as_of is None else (record, as_of)
-        """What a list of jobs read of this one, and when."""
-        self._execution: Final = JobExecution(
-            context,
-            record.job_id,
-            record.total_chunks,
-            chunks,
-            fingerprint_by,
-            store=store,
-            fingerprint_rule=record.fingerprint_rule,
-            keys=keys,
-            sequential=record.sequential,
-        )
-        self.job_id: Final = record.job_id
-        self.file_name: Final = record.file_name
-        self.video_title: Final = record.video_title
-        self.model: Final = record.model
-        self.provider: Final = record.provider
-        self.config: Final[dict[str, Any]] = record.config
-        self.sequential: Final = record.sequential
-        """Whether each chunk's work depends on the results before it."""
 
     def __repr__(self) -> str:
         try:
@@ -132,8 +93,8 @@ class JobReading:
 
         A job of :meth:`CheckpointStore.incomplete_jobs` reads nothing as long as nothing was recorded since.
         """
-        if self._listed is not None and self._context.reading.jobs.still_hold(self._listed[1]):
-            return self._listed[0].progress
+        if self._as_of is not None and self._context.reading.jobs.still_hold(self._as_of):
+            return self._record.progress
         return self._execution.recorded.progress()
 
     def summary(self) -> JobSummary:

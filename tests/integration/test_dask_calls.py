@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import random
+import signal
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ import pytest
 from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, executors
+from checkpoint_store.loop.executors import dask_executor
 
 from . import engines_work as work
 from .test_engines import calls, chunks
@@ -82,7 +86,7 @@ def test_a_call_whose_result_was_fetched_is_not_made_again(store: CheckpointStor
     wait_until(lambda: len(answers) == 2)
     wait_until(lambda: not any(worker.state.executing for worker in client.cluster.workers.values()))
     assert calls(tmp_path) == {("a", 1): 1}
-    assert answers == [True, False]
+    assert answers == [(True, None), (False, None)]
 
 
 def test_a_result_that_was_fetched_is_kept_where_its_worker_dies(
@@ -106,12 +110,82 @@ def test_a_result_that_cannot_be_fetched_is_a_failed_try(store: CheckpointStore,
     async def breaks(_: str) -> None:
         raise OSError("the scheduler is gone")
 
+    async def is_gone(key: str) -> None:
+        raise OSError(f"nothing is known of {key}")
+
     AfterTheFetch(client, breaks)
     job = store.open_job("f", chunks=chunks(tmp_path, "a"))
     (tmp_path / "go").touch()
     executor = executors.dask(client)
+    client.cluster.scheduler.handlers["checkpoint_store_outcome"] = is_gone
     assert list(job.map(work.waits_for_go, executor=executor, on_error="record", max_attempts=1)) == []
     assert "OSError: the scheduler is gone" in str(job.failed_chunks()[0].error)
+
+
+def test_a_result_outlives_the_worker_that_is_killed_before_its_result_is_fetched(
+    store: CheckpointStore, tmp_path: Path
+) -> None:
+    """The only copy was in the memory of that worker's process: the call failed, and was paid for again."""
+    killed: list[int] = []
+    with ExitStack() as stack:
+        client = dask_client(stack, 2, processes=True)
+        gather, scheduler = client._gather, client.cluster.scheduler
+
+        async def gather_late(futures: list[Any], *args: Any, **options: Any) -> Any:
+            if not killed:
+                (worker,) = scheduler.tasks[futures[0].key].who_has
+                killed.append(json.loads((tmp_path / "worker-a-1").read_text()))
+                os.kill(killed[0], signal.SIGKILL)
+                await asyncio.to_thread(wait_until, lambda: worker.address not in scheduler.workers)
+            return await gather(futures, *args, **options)
+
+        client._gather = gather_late
+        job = store.open_job("f", chunks=chunks(tmp_path, "a"))
+        (tmp_path / "go").touch()
+        items = list(job.map(work.waits_for_go, executor=executors.dask(client), on_error="record", wait=0))
+    assert [item.result for item in items] == ["a"]
+    assert len(killed) == 1
+    assert calls(tmp_path) == {("a", 1): 1}
+
+
+def test_a_result_comes_home_where_dask_gives_its_call_up(store: CheckpointStore, client: Any, tmp_path: Path) -> None:
+    """The worker is lost between the end of the call and its news of that, and Dask makes no further try."""
+    executor = executors.dask(client)
+    scheduler = client.cluster.scheduler
+    scheduler.allowed_failures = 0
+    keep = scheduler.handlers["checkpoint_store_end"]
+
+    async def its_worker_is_lost(key: str, outcome: bytes) -> None:
+        keep(key, outcome)
+        await scheduler.remove_worker(scheduler.tasks[key].processing_on.address, stimulus_id="test")
+
+    scheduler.handlers["checkpoint_store_end"] = its_worker_is_lost
+    job = store.open_job("f", chunks=chunks(tmp_path, "a"))
+    (tmp_path / "go").touch()
+    items = list(job.map(work.waits_for_go, executor=executor, on_error="record", max_attempts=1))
+    assert [item.result for item in items] == ["a"]
+    assert calls(tmp_path) == {("a", 1): 1}
+
+
+def test_a_result_comes_home_from_a_cluster_without_workers(
+    store: CheckpointStore, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No worker is left, and none follows: the loop has the result all the same, and does not wait for a worker."""
+    monkeypatch.setattr(dask_executor, "_KEPT_CHECK_INTERVAL_SECONDS", 0.05)
+    executor = executors.dask(client)
+    scheduler = client.cluster.scheduler
+    keep = scheduler.handlers["checkpoint_store_end"]
+
+    async def all_workers_are_lost(key: str, outcome: bytes) -> None:
+        keep(key, outcome)
+        for address in list(scheduler.workers):
+            await scheduler.remove_worker(address, stimulus_id="test")
+
+    scheduler.handlers["checkpoint_store_end"] = all_workers_are_lost
+    job = store.open_job("f", chunks=chunks(tmp_path, "a"))
+    (tmp_path / "go").touch()
+    assert [item.result for item in job.map(work.waits_for_go, executor=executor)] == ["a"]
+    assert calls(tmp_path) == {("a", 1): 1}
 
 
 @pytest.mark.storm

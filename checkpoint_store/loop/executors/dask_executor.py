@@ -1,14 +1,18 @@
-"""Dask does the work. A call that Dask would repeat by itself is refused on its worker, and is a failed try.
+"""Dask does the work. A call that Dask would repeat by itself is not made again.
 
 Dask runs a task again when its worker died, when its worker is retired, and also when the task was done and the worker
 that kept its result is gone. No setting of a task forbids that. So each task asks the scheduler first whether it may
-begin: no call of the task was begun before, and the task is still wanted.
+begin: no call of the task was begun before, and the task is still wanted. What a call came to is given to the scheduler
+before the task ends, and the scheduler keeps it for as long as the task is wanted: it outlives the worker.
 """
 
 from __future__ import annotations
 
+import asyncio
+import pickle
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from checkpoint_store.errors import InvalidArgumentError, MissingExtra, WorkerDied
@@ -18,6 +22,9 @@ from checkpoint_store.loop.executors.raised import Raised
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_KEPT_CHECK_INTERVAL_SECONDS: Final = 5.0
+"""How often the scheduler is asked for a result that does not come: all workers may be gone, and none may follow."""
+
 
 class DaskExecutor(Engine):
     """Gives work to a Dask cluster; see :func:`checkpoint_store.executors.dask`."""
@@ -26,7 +33,7 @@ class DaskExecutor(Engine):
         if getattr(client, "asynchronous", True) or not hasattr(client, "run_on_scheduler"):
             raise InvalidArgumentError("client", client, "is no dask.distributed.Client of a program without asyncio")
         self._client, self._options = client, {**options, "pure": False, "retries": 0}
-        client.run_on_scheduler(_first_beginnings())
+        client.run_on_scheduler(_bookkeeper())
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Give the cluster one call."""
@@ -34,7 +41,7 @@ class DaskExecutor(Engine):
         task = self._client.submit(_call_once, key, fn, *args, key=key, **self._options)
         outcome: Future[Any] = Future()
         outcome.add_done_callback(lambda ended: task.cancel() if ended.cancelled() else None)
-        self._client.loop.add_callback(_bring_home, task, outcome)
+        self._client.loop.add_callback(_bring_home, self._client, task, outcome)
         return outcome
 
     def _count_places(self) -> int:
@@ -42,7 +49,7 @@ class DaskExecutor(Engine):
         return sum(threads.values())
 
 
-async def _bring_home(task: Any, outcome: Future[Any]) -> None:
+async def _bring_home(client: Any, task: Any, outcome: Future[Any]) -> None:
     """Wait for a task of Dask's, and settle the future of the loop with what came of it.
 
     Dask's own executor looks at the state of the task once more after it has fetched the result. If the worker died in
@@ -50,7 +57,7 @@ async def _bring_home(task: Any, outcome: Future[Any]) -> None:
     """
     result, error = None, None
     try:
-        result = await task
+        result = pickle.loads(await _fetched(client, task))  # noqa: S301 - made by a worker of the caller's cluster
     except BaseException as failure:  # whatever it is, the loop waits for this future
         error = failure
     if error is not None and task.cancelled():
@@ -63,42 +70,85 @@ async def _bring_home(task: Any, outcome: Future[Any]) -> None:
         outcome.set_exception(error)
 
 
-def _call_once(key: str, call: Callable[..., Any], *args: Any) -> Any:
-    """Make a call on a worker, unless it was begun before or nobody waits for it."""
+async def _fetched(client: Any, task: Any) -> bytes:
+    """Return what a task came to: from its worker, or from the scheduler where no worker has it any more."""
+    fetching = asyncio.ensure_future(task)
+    while not (await asyncio.wait({fetching}, timeout=_KEPT_CHECK_INTERVAL_SECONDS))[0]:
+        kept = await _kept(client, task.key)
+        if kept is not None:
+            fetching.cancel()
+            return kept
+    if not fetching.cancelled() and fetching.exception() is not None:
+        kept = await _kept(client, task.key)
+        if kept is not None:
+            return kept
+    fetched: bytes = await fetching
+    return fetched
+
+
+async def _kept(client: Any, key: str) -> bytes | None:
+    """Return what the scheduler has of an ended call; None where it has nothing, or is away."""
+    with suppress(Exception):  # the task says what is wrong with the cluster
+        kept: bytes | None = await client.scheduler.checkpoint_store_outcome(key=key)
+        return kept
+    return None
+
+
+def _call_once(key: str, call: Callable[..., Any], *args: Any) -> bytes:
+    """Make a call on a worker, unless it was begun before or nobody waits for it; return what it came to, pickled."""
     try:
         from distributed import get_worker  # an extra
         from distributed.utils import sync
     except ModuleNotFoundError as missing:
         raise MissingExtra("distributed", "dask", "the executor of Dask") from missing
     worker = get_worker()
-    if sync(worker.loop, worker.scheduler.checkpoint_store_begin, key=key):
-        return call(*args)
-    return Raised(WorkerDied("the worker that had this chunk ended, or was retired, before its result was fetched"))
+    may_begin, kept = sync(worker.loop, worker.scheduler.checkpoint_store_begin, key=key)
+    if may_begin:
+        outcome = pickle.dumps(call(*args))
+        with suppress(Exception):  # the scheduler is away: the result goes the usual way
+            sync(worker.loop, worker.scheduler.checkpoint_store_end, key=key, outcome=outcome)
+        return outcome
+    if kept is not None:
+        return bytes(kept)
+    lost = Raised(WorkerDied("the worker that had this chunk ended, or was retired, before its result was fetched"))
+    return pickle.dumps(lost)
 
 
-def _first_beginnings() -> Callable[..., None]:
-    """Return what the scheduler is to run: it then answers whether the call of a task may begin.
+def _bookkeeper() -> Callable[..., None]:
+    """Return what the scheduler is to run: it then says whether a call may begin, and keeps what calls came to.
 
     The function is made here, and not at the top level of this module, because such functions are sent by value: the
     scheduler may run where this package is not installed.
     """
 
     def install(dask_scheduler: Any) -> None:
-        if "checkpoint_store_begin" in dask_scheduler.handlers:
+        if "checkpoint_store_end" in dask_scheduler.handlers:
             return
-        from weakref import WeakSet  # on the scheduler
+        from weakref import WeakKeyDictionary  # on the scheduler
 
-        begun: WeakSet[Any] = WeakSet()
+        begun: WeakKeyDictionary[Any, bytes | None] = WeakKeyDictionary()
+        # The tasks whose call was begun, each with what the call came to. The client forgets a task that has come home.
 
-        def begin(key: str) -> bool:
+        def begin(key: str) -> tuple[bool, bytes | None]:
             # A task whose result was fetched is unknown here, and may still be about to begin: its worker died after
             # the result had left, so that the task was given to another worker before the client let go of it.
             task = dask_scheduler.tasks.get(key)
             if task is None or task in begun:
-                return False
-            begun.add(task)
-            return True
+                return False, outcome_of(key)
+            begun[task] = None
+            return True, None
+
+        def end(key: str, outcome: bytes) -> None:
+            task = dask_scheduler.tasks.get(key)
+            if task is not None:
+                begun[task] = outcome
+
+        def outcome_of(key: str) -> bytes | None:
+            task = dask_scheduler.tasks.get(key)
+            return None if task is None else begun.get(task)
 
         dask_scheduler.handlers["checkpoint_store_begin"] = begin
+        dask_scheduler.handlers["checkpoint_store_end"] = end
+        dask_scheduler.handlers["checkpoint_store_outcome"] = outcome_of
 
     return install

@@ -26,7 +26,8 @@ def records_of(
         StoreDamaged: a value is none that this library writes; the message names job, column and value.
     """
     try:
-        columns = [map(read, column) for read, column in zip(_READERS, zip(*stored_rows, strict=True), strict=False)]
+        stored = zip(*stored_rows, strict=True)
+        columns = [rows.read_column(read, column) for read, column in zip(_READERS, stored, strict=False)]
         return list(map(JobRecord._make, zip(*columns, strict=True)))
     except ValueError:  # the same once more, with the names of the job and the column in the error
         return list(_one_by_one(stored_rows, path, passed_over))

@@ -6,9 +6,11 @@ another program, or by a fault that no checksum notices. A value that passes can
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError, StoreDamaged, short_repr, size_text
@@ -20,7 +22,7 @@ from checkpoint_store.model.records import JobStatus
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     Reader = Callable[[Any], Any]
     Readers = Mapping[str, Reader]
@@ -68,14 +70,17 @@ def _moment(value: Any) -> str:
 
 def _config(value: Any) -> dict[str, Any]:
     text = _text(value)
-    _check_config(text)
-    config: dict[str, Any] = json_text.decode(text)
+    flat = _checked_config(text)
+    config: dict[str, Any] = json_text.decode(text) if flat is None else flat.copy()
     return config
 
 
 @lru_cache(maxsize=256)
-def _check_config(text: str) -> None:
-    """Refuse a text that is no config. Cached: many jobs have the same config, and checking it takes longest."""
+def _checked_config(text: str) -> dict[str, Any] | None:
+    """Refuse a text that is no config. Return the config, to be copied; None if a copy would share parts of it.
+
+    Cached: many jobs have the same config, and checking it takes longest.
+    """
     try:
         config = json_text.decode(text)
         json_rules.check(config, "")
@@ -85,6 +90,7 @@ def _check_config(text: str) -> None:
         raise ValueError(f"{error.path} {error.reason}") from None
     if not isinstance(config, dict):
         raise ValueError(f"is {_seen(text)}, not a JSON object")  # noqa: TRY004 - of a stored value, not of an argument
+    return None if any(isinstance(value, dict | list) for value in config.values()) else config
 
 
 def _seen(value: Any) -> str:
@@ -106,6 +112,55 @@ _FLAG: Final = partial(_between, 0, 1)
 _MOMENT_OR_NULL: Final = partial(_or_null, _moment)
 _SECONDS_OR_NULL: Final = partial(_or_null, partial(_from_0, "a length of time"))
 _AMOUNT_OR_NULL: Final = partial(_or_null, partial(_from_0, "an amount from 0"))
+
+# Whether all values of a column pass, and stay as they are. These checks call no function of Python's for a value.
+_Column = tuple[Any, ...]
+
+
+def _are_text(column: _Column) -> bool:
+    return {*map(type, column)} == {str}
+
+
+def _are_text_or_null(column: _Column) -> bool:
+    return {*map(type, column)} <= {str, NoneType}
+
+
+def _are_null(column: _Column) -> bool:
+    return {*column} == {None}
+
+
+def _are_between(least: int, most: int, column: _Column) -> bool:
+    return {*map(type, column)} == {int} and least <= min(column) and max(column) <= most
+
+
+def _are_moments(column: _Column) -> bool:
+    if not _are_text(column) or {text[-1:] for text in column} != {"Z"}:
+        return False
+    try:
+        deque(map(datetime.fromisoformat, column), 0)
+    except ValueError:
+        return False
+    return True
+
+
+_WHOLE_COLUMN: Final[Mapping[Reader, Callable[[_Column], bool]]] = {
+    _INTEGER: partial(_are_between, 0, _INTEGER_MAX),
+    _CHUNK: partial(_are_between, 0, CHUNKS_MAX),
+    _text: _are_text,
+    _text_or_null: _are_text_or_null,
+    _moment: _are_moments,
+}
+
+
+def read_column(read: Reader, column: tuple[Any, ...]) -> Iterable[Any]:
+    """Return the values of a column, each as ``read`` gives it.
+
+    Raises:
+        ValueError: as ``read`` raises, when the values are asked for.
+    """
+    check = _WHOLE_COLUMN.get(read, _are_null if isinstance(read, partial) and read.func is _or_null else None)
+    return column if check is not None and check(column) else map(read, column)
+
 
 JOB: Final[Readers] = {
     "job_number": _INTEGER,

@@ -1,0 +1,87 @@
+"""One job, made of its row in the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.execution.execution import JobExecution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.keys import Key
+    from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.storage.data_version import DataVersion
+    from checkpoint_store.storage.records import JobRecord
+
+
+class _FirstAsked:
+    """A ``cached_property`` that two threads may ask for at the same time: both get the same object."""
+
+    def __init__(self, make: Callable[[JobOfRecord], JobExecution]) -> None:
+        self._make = make
+
+    def __get__(self, job: JobOfRecord, owner: type[JobOfRecord] | None = None) -> JobExecution:
+        execution: JobExecution = job.__dict__.setdefault("_execution", self._make(job))
+        return execution
+
+
+class JobOfRecord:
+    """The part of :class:`Job` that a list of jobs makes: what stands in the row. Safe to share between threads."""
+
+    def __init__(
+        self,
+        store: object,
+        context: StoreContext,
+        record: JobRecord,
+        chunks: Sequence[Any] | None = None,
+        fingerprint_by: Fingerprint | None = None,
+        *,
+        keys: Sequence[Key] | None = None,
+        as_of: DataVersion | None = None,
+    ) -> None:
+        self._store: Final = store
+        """Referred to, so that it stays open."""
+        self._context: Final = context
+        self._record: Final = record
+        self._as_of: Final = as_of
+        """When a list of jobs read the record; None: it may have changed since."""
+        if chunks is not None or fingerprint_by is not None or keys is not None:
+            self.__dict__["_execution"] = self._new_execution(chunks, fingerprint_by, keys)
+        self.job_id: Final = record.job_id
+        self.file_name: Final = record.file_name
+        self.video_title: Final = record.video_title
+        self.model: Final = record.model
+        self.provider: Final = record.provider
+        self.config: Final[dict[str, Any]] = record.config
+        self.sequential: Final = record.sequential
+        """Whether each chunk's work depends on the results before it."""
+
+    @_FirstAsked
+    def _execution(self) -> JobExecution:
+        """The job at work. A list of ten thousand jobs needs none of theirs, and would make six objects for each."""
+        return self._new_execution()
+
+    def _new_execution(
+        self,
+        chunks: Sequence[Any] | None = None,
+        fingerprint_by: Fingerprint | None = None,
+        keys: Sequence[Key] | None = None,
+    ) -> JobExecution:
+        record = self._record
+        execution = JobExecution(
+            self._context,
+            record.job_id,
+            record.total_chunks,
+            chunks,
+            fingerprint_by,
+            store=self._store,
+            fingerprint_rule=record.fingerprint_rule,
+            keys=keys,
+            sequential=record.sequential,
+        )
+        grown_to = self._context.grown.get(record.job_id)
+        if grown_to is not None and chunks is None:
+            execution.grow(grown_to, None)
+        return execution
