@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.encodings import unsayable_message
-from checkpoint_store.cli.ended import Terminated, ended_by_signals
+from checkpoint_store.cli.ended import EXIT_PAUSED, Terminated, ended_by_signals
 from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
@@ -139,6 +139,8 @@ def run_command_line(argv: Sequence[str]) -> int:
             with ended_by_signals(argv):
                 return _run(argv)
         except Terminated as ended:
+            if ended.exit_code == EXIT_PAUSED:
+                _screen().error(str(ended))
             return _failed(argv, ended, ended.exit_code)
 
 
