@@ -18,7 +18,7 @@ from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.cli.missing_extra import what_to_install
 from checkpoint_store.cli.typed_line import store_named_by
-from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.errors import CheckpointStoreError, JobNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -171,10 +171,11 @@ def _run(argv: Sequence[str]) -> int:
 def _show_error(error: Exception, argv: Sequence[str]) -> None:
     """Print an error for people, and what to type in place of a line that is not understood, where that is known."""
     hint = None
-    if isinstance(error, click.ClickException):
+    if isinstance(error, click.ClickException | JobNotFound):
         from checkpoint_store.cli.other_words import hint_of
+        from checkpoint_store.cli.output_names import output_hint
 
-        hint = hint_of(error, argv)
+        hint = output_hint(error, argv) or (None if isinstance(error, JobNotFound) else hint_of(error, argv))
     if isinstance(error, click.UsageError):
         error.show()
     else:
