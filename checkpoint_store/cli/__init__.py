@@ -17,23 +17,33 @@ def main() -> int:
     is_begun = False
     try:
         _occupy_closed_streams()
-        from checkpoint_store.cli.app import run_command_line  # the extra may be missing
+        from checkpoint_store.cli.ended import Terminated, ended_by_signals  # main() catches a Ctrl-C while it imports
 
-        is_begun = True
-        return run_command_line(sys.argv)
+        try:
+            with ended_by_signals(sys.argv):
+                from checkpoint_store.cli.app import run_command_line  # the extra may be missing
+
+                is_begun = True
+                return run_command_line(sys.argv)
+        except Terminated as ended:  # else run_command_line tells it
+            return _ended_early(f"{ended}", type(ended).__name__, ended.exit_code)
     except ModuleNotFoundError as missing:
         from checkpoint_store.cli.missing_extra import what_to_install  # main() catches a Ctrl-C while it imports
 
         need = what_to_install(missing)
         if need is None:
             raise
-        print(f"checkpoint-store: {need}", file=sys.stderr)
-        _tell_early(need, type(missing).__name__, _EXIT_USAGE)
-        return _EXIT_USAGE
+        return _ended_early(need, type(missing).__name__, _EXIT_USAGE)
     except KeyboardInterrupt:  # before or after the work: no chunk is in work
         if not is_begun:
             _tell_early("interrupted", "KeyboardInterrupt", _EXIT_INTERRUPTED)
         return _EXIT_INTERRUPTED
+
+
+def _ended_early(message: str, kind: str, exit_code: int) -> int:
+    print(f"checkpoint-store: {message}", file=sys.stderr)
+    _tell_early(message, kind, exit_code)
+    return exit_code
 
 
 def _tell_early(message: str, kind: str, exit_code: int) -> None:

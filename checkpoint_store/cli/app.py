@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.encodings import unsayable_message
-from checkpoint_store.cli.ended import Terminated, ended_by_signals
+from checkpoint_store.cli.ended import EXIT_PAUSED, Terminated, ended_by_signals
 from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.cli.missing_extra import what_to_install
 from checkpoint_store.cli.typed_line import store_named_by
-from checkpoint_store.errors import CheckpointStoreError, ResultsElsewhere
+from checkpoint_store.errors import CheckpointStoreError, JobNotFound, ResultsElsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -140,6 +140,8 @@ def run_command_line(argv: Sequence[str]) -> int:
             with ended_by_signals(argv):
                 return _run(argv)
         except Terminated as ended:
+            if ended.exit_code == EXIT_PAUSED:
+                _screen().error(str(ended))
             return _failed(argv, ended, ended.exit_code)
 
 
@@ -170,10 +172,11 @@ def _run(argv: Sequence[str]) -> int:
 def _show_error(error: Exception, argv: Sequence[str]) -> None:
     """Print an error for people, and what to type in place of a line that is not understood, where that is known."""
     hint = None
-    if isinstance(error, click.ClickException):
+    if isinstance(error, click.ClickException | JobNotFound):
         from checkpoint_store.cli.other_words import hint_of
+        from checkpoint_store.cli.output_names import output_hint
 
-        hint = hint_of(error, argv)
+        hint = output_hint(error, argv) or (None if isinstance(error, JobNotFound) else hint_of(error, argv))
     if isinstance(error, click.UsageError):
         error.show()
     else:

@@ -72,7 +72,12 @@ def _message_of(error: BaseException, store_path: str) -> str:
 
 def _is_nowhere(error: StoreTargetError) -> bool:
     """Whether there is neither a store nor a copy that brings it back."""
-    return "://" not in error.target and not os.path.lexists(error.target) and "recover_store(" not in error.reason
+    return "://" not in error.target and not os.path.lexists(error.target) and not names_copy(error)
+
+
+def names_copy(error: StoreTargetError) -> bool:
+    """Whether the store file is missing, and the error names a copy beside it that brings the store back."""
+    return "recover_store(" in error.reason
 
 
 def _of_store(verb: str) -> Callable[[re.Match[str]], str]:

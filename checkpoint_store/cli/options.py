@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
-import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store import CheckpointStore, CheckpointStoreError
+from checkpoint_store import CheckpointStore, StoreTargetError
 from checkpoint_store.cli import json_output
 from checkpoint_store.cli.completion import jobs_of
+from checkpoint_store.cli.messages import names_copy
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.typed_line import DEFAULT_STORE, STORE_VARIABLE
 
@@ -81,25 +79,14 @@ def open_for_writing(store_path: str) -> CheckpointStore:
     return open_for_reading(store_path)
 
 
-def open_or_create(store_path: str, first: Callable[[CheckpointStore], object] | None) -> CheckpointStore:
-    """Open the store; create it only once ``first`` has worked on a store that is thrown away, of the same name.
-
-    So the error of a file that cannot be taken in, or of a job that cannot be begun, leaves no empty store behind.
-    """
-    folder, name = Path(store_path).parent, Path(store_path).name
-    is_new = not os.path.lexists(store_path) and os.access(folder, os.W_OK)  # else opening says what is wrong
-    if first is not None and is_new:
-        with (
-            tempfile.TemporaryDirectory(prefix=".checkpoint-store-", dir=folder) as trial,
-            warnings.catch_warnings(),
-            CheckpointStore(Path(trial) / name, durability="process") as store,
-        ):
-            warnings.simplefilter("ignore")  # it is said when the store itself takes it in
-            if (state_file := sibling_of(folder / name, ".json")).is_file():  # the store itself imports it
-                with suppress(CheckpointStoreError):
-                    store.import_state(state_file)
-            first(store)
-    return CheckpointStore(store_path)
+def open_to_go_on(store_path: str) -> CheckpointStore:
+    """Open an existing store for writing; a missing store file is made anew from a copy beside it, as ``run`` does."""
+    try:
+        return open_for_writing(store_path)
+    except StoreTargetError as error:
+        if not names_copy(error):
+            raise
+        return CheckpointStore(store_path)
 
 
 def job_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:

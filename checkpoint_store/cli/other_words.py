@@ -74,7 +74,7 @@ RUN_OPTIONS: Final = _by_name(
         "--bar --eta --progress": f"{_NOTHING}; a terminal shows it; elsewhere, checkpoint-store show [JOB] --follow",
         "--keep-going --no-fail-on-error --fail-on-error": "--retries N; then a chunk that fails holds up no other",
         "--delay --rpm --rate-limit": "--max-calls-per-minute N",
-        "--results --outputdir --out": "--output PATH; and checkpoint-store results [JOB] prints what is there",
+        "-o --results --outputdir --out": "--output PATH; and checkpoint-store results [JOB] prints what is there",
         "--limit --sample": "--only 0-9, which are the first ten chunks",
         "--pipe --pipepart --block -L": "--split lines, or --chunk-size N",
         "-a --arg-file": "FILE, as an argument; with --split lines each of its lines is a chunk",

@@ -13,6 +13,7 @@ from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.chunk_queue import act_for, acting_thread
 from checkpoint_store.execution.deadlocks import work_waits_for_this_thread
+from checkpoint_store.execution.unrecorded import note_where, says_where
 from checkpoint_store.model.attempt import threads_at_work
 from checkpoint_store.system.log import log
 
@@ -104,8 +105,8 @@ def _record_or_keep(context: StoreContext) -> None:
         context.record_unrecorded()
     except BaseException as error:
         left = context.unrecorded.write_rest()
-        if left is not None and left not in getattr(error, "__notes__", ()):
-            error.add_note(left)
+        if left is not None:
+            note_where(error, left)
         raise
 
 
@@ -133,6 +134,16 @@ def end_with_process(reference: ReferenceType[StoreContext]) -> None:
     program_error = getattr(sys, "last_value", None)
     if program_error is not None:
         lifecycle.keep_errors(context, program_error)
+
+
+def note_besides(error: BaseException, late: CheckpointStoreError) -> None:
+    """Note at the error that ended the work with a store what kept the store from being closed as it should be."""
+    for note in filter(says_where, getattr(late, "__notes__", ())):
+        note_where(error, note)
+    others = [note for note in getattr(late, "__notes__", ()) if not says_where(note)]
+    if others or str(late) != str(error):
+        text = "\n".join([str(late), *others])
+        error.add_note(f"Besides, the store could not be closed as it should be: {text}")
 
 
 def message_with_notes(error: BaseException) -> str:

@@ -205,9 +205,7 @@ class OpenStore:
         except CheckpointStoreError as late:
             if error is None:
                 raise
-            error.add_note(
-                f"Besides, the store could not be closed as it should be: {closing.message_with_notes(late)}"
-            )
+            closing.note_besides(error, late)
 
     def __del__(self) -> None:
         context = self._context

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import Completion
     from checkpoint_store.storage.storage import Storage
 
+_NOT_YET: Final = " are not recorded yet, and "
+
 
 class UnrecordedResults(ForkAware):
     """The results of one store object that could not be recorded when they came. Safe to share between threads."""
@@ -74,7 +76,7 @@ class UnrecordedResults(ForkAware):
                 with self._lock:
                     self._results.append(result)
                     self._write(self._store.parent)
-                    error.add_note(self._what_is_left())
+                    note_where(error, self._what_is_left())
                 raise
         with self._lock:
             if not self._results:
@@ -91,7 +93,7 @@ class UnrecordedResults(ForkAware):
             self._write(self._store.parent)
             if not self._is_written:
                 self._write(unrecorded_files.private_folder(Path(tempfile.gettempdir())))
-            return self._what_is_left()
+            return self._what_is_left(is_closing=True)
 
     def forget(self, job_id: str) -> None:
         """Forget the results of a deleted job, and remove them from the files beside the store."""
@@ -119,7 +121,7 @@ class UnrecordedResults(ForkAware):
             with suppress(OSError):
                 self._files.pop().unlink()
 
-    def _what_is_left(self) -> str:
+    def _what_is_left(self, *, is_closing: bool = False) -> str:
         indices: dict[str, list[int]] = {}
         for result in self._results:
             indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
@@ -127,11 +129,13 @@ class UnrecordedResults(ForkAware):
             f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
             for job_id, some in indices.items()
         ]
-        return f"The results of {'; '.join(places)} are not recorded yet, and {self._where()}."
+        return f"The results of {'; '.join(places)}{_NOT_YET}{self._where(is_closing=is_closing)}."
 
-    def _where(self) -> str:
+    def _where(self, *, is_closing: bool) -> str:
+        if not self._is_written and is_closing:
+            return "no file can be written for them: they are lost when this process ends"
         if not self._is_written:
-            return "kept in memory until this process ends"
+            return "kept in memory until the store is closed: then they are recorded, or written to a file"
         (path,) = self._files
         if path.parent == self._store.parent:
             return f"kept in {path}, which the next open of the store takes in"
@@ -139,6 +143,17 @@ class UnrecordedResults(ForkAware):
             f"kept in {path}, which the next open of the store takes in; "
             f"if that file may go before, move it beside the store {self._store}"
         )
+
+
+def note_where(error: BaseException, sentence: str) -> None:
+    """Note where unrecorded results are, in the place of what an earlier note of the error says of them."""
+    notes = [note for note in getattr(error, "__notes__", ()) if not says_where(note)]
+    error.__notes__ = [*notes, sentence]
+
+
+def says_where(note: str) -> bool:
+    """Whether a note of an error says where unrecorded results are."""
+    return note.startswith("The results of ") and _NOT_YET in note
 
 
 def take_in(storage: Storage, record: Callable[[Sequence[Completion]], None]) -> None:

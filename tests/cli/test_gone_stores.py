@@ -9,6 +9,8 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migration_status
 
+from .conftest import SIX
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -64,3 +66,42 @@ def test_the_library_says_so_too(gone: Folder) -> None:
     (gone.path / ".processing_state.json").write_text(json.dumps({"name": "package"}))
     with pytest.raises(StoreTargetError, match=r"there is no such file$"):
         CheckpointStore(path, read_only=True)
+
+
+@pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
+@pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
+def test_plan_says_what_run_and_resume_do_after_they_have_brought_the_store_back(
+    lecture: Folder, names: list[str]
+) -> None:
+    """Plan keeps what the copy has, and creates nothing; resume pays for the rest alone."""
+    line = ["run", "lecture.txt", *SIX, *lecture.command()]
+    lecture.run(*line[:2], "--only", "0-3", *line[2:])
+    lecture.run("backup", "copy.db")
+    (lecture.path / "copy.db").rename(lecture.path / COPIES["backup"][0])
+    given = {"lecture.txt", "command.py", "calls.log"}
+    keep(lecture.path, [*names, *given])
+    planned = lecture.run("plan", *line[1:])
+    assert "to do  2 of 6 chunks" in planned.stdout
+    assert f"{names[0]} is there; run, or resume, brings the store back from it" in planned.stderr
+    assert lecture.files() == {*names, *given}
+    if names == COPIES["backup"]:  # a state file does not remember the command
+        lecture.run("resume")
+    lecture.run(*line)
+    assert len(lecture.calls()) == 6
+
+
+@pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
+def test_run_takes_its_own_output_for_its_own_with_a_backup_alone(lecture: Folder) -> None:
+    """The first look at a run, which is made before the store is begun, knows what the backup brings back."""
+    lecture.run("run", "lecture.txt", *SIX, *lecture.command())
+    lecture.run("backup", "copy.db")
+    (lecture.path / "copy.db").rename(lecture.path / COPIES["backup"][0])
+    keep(lecture.path, [*COPIES["backup"], "lecture.txt", "command.py", "calls.log", "lecture.cleaned.txt"])
+    lecture.run("run", "lecture.txt", *SIX, *lecture.command())
+    assert len(lecture.calls()) == 6
+
+
+def test_resume_begins_no_store(folder: Folder) -> None:
+    """Without a store and without a copy it says so, and leaves the folder as it is."""
+    assert "there is no such file; begin one with" in folder.run("resume", code=2).stderr
+    assert folder.files() == set()

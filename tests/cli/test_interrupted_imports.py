@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from conftest import program
 
 from .conftest import ROOT, Folder
 
+SIGNALLING = program(__file__, "signal_import")
 PROGRAM = program(__file__, "interrupt_import")
 
 
@@ -23,3 +25,24 @@ def test_ctrl_c_while_the_command_imports_ends_it_quietly(folder: Folder, module
     )
     assert (done.returncode, done.stderr) == (130, "")
     assert json.loads(done.stdout) == {"error": "interrupted", "type": "KeyboardInterrupt", "exit_code": 130}
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("words", [("run", "talk.txt"), ("resume",), ("run", "talk.txt", "--json")], ids=" ".join)
+def test_a_signal_before_the_first_chunk_pauses_a_run(folder: Folder, words: tuple[str, ...], number: int) -> None:
+    """As one after it does: with 75, one line that says so, and nothing begun; twice within a moment is once."""
+    folder.write("talk.txt", "One.")
+    argv = [sys.executable, str(SIGNALLING), str(int(number)), "2", "checkpoint_store.cli.run.run", *words]
+    done = subprocess.run(
+        argv, cwd=folder.path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 75
+    name = signal.Signals(number).name
+    assert done.stderr == (
+        f"checkpoint-store: ended by {name} while no chunk was in work; what was done is recorded, and the same command "
+        "goes on\n"
+    )
+    assert folder.files() == {"talk.txt"}
+    if "--json" in words:
+        assert json.loads(done.stdout)["exit_code"] == 75

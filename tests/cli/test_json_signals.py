@@ -12,6 +12,7 @@ import click
 import pytest
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.ended import Terminated
 from checkpoint_store.cli.run.output import StandardOutput
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 STORE = ".processing_state.db"
 ENDED = {"error": "ended by SIGTERM", "type": "Terminated", "exit_code": 143}
+PAUSED = ENDED | {"error": str(Terminated(signal.SIGTERM, goes_on=True)), "exit_code": 75}
 WORDS = {
     "list": (),
     "doctor": (),
@@ -59,7 +61,8 @@ def test_sigterm_is_told_in_json(talk: Folder, command: str, monkeypatch: pytest
     """While it works, the error is the document; afterwards the signal does what it did before."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(click.Command, "invoke", lambda *_: signal.raise_signal(signal.SIGTERM))
-    assert json.loads(talk.run(command, *WORDS[command], "--json", code=143).stdout) == ENDED
+    done = talk.run(command, *WORDS[command], "--json", code=75 if command == "run" else 143)
+    assert json.loads(done.stdout) == (PAUSED if command == "run" else ENDED)
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -30,6 +30,14 @@ def test_a_command_can_say_that_its_service_is_away(lecture: Folder, code: int) 
     report = lecture.json("run", "lecture.txt", *SIX, "--retries", 1, *lecture.command(ENDS_WITH), code)
     assert (report["jobs"][0]["done_now"], report["jobs"][0]["failed_chunks"]) == (6, 0)
     assert calls(lecture) == 6 + 5
+    assert report["jobs"][0]["run"]["retries"] == {f"ended with exit code {code}": 5}
+
+
+@pytest.mark.parametrize(("code", "meaning"), [(69, "says that a service is unavailable"), (75, "asks to try again")])
+def test_such_an_end_is_told_by_its_code_and_what_it_means(lecture: Folder, code: int, meaning: str) -> None:
+    """The command spoke no HTTP: nobody is told of a status 503."""
+    stderr = lecture.run("run", "lecture.txt", *SIX, "--", "sh", "-c", f"exit {code}", code=1).stderr
+    assert f"'sh' ended with exit code {code}, which {meaning}" in stderr
 
 
 @pytest.mark.slow

@@ -215,8 +215,9 @@ def test_results_find_another_folder_where_theirs_takes_no_file(
             list(job.map(lambda index: {"paid": index}))
         with pytest.raises(StorageFullError) as at_close:
             store.close()
-    assert "kept in memory until this process ends" in in_loop.value.__notes__[0]
+    assert "kept in memory until the store is closed" in in_loop.value.__notes__[0]
     (path,) = elsewhere.rglob("*.unrecorded-*")
+    assert len(at_close.value.__notes__) == 1
     assert f"kept in {path}, which the next open of the store takes in" in at_close.value.__notes__[-1]
     assert f"move it beside the store {store.path}" in at_close.value.__notes__[-1]
     if is_moved:
@@ -225,3 +226,30 @@ def test_results_find_another_folder_where_theirs_takes_no_file(
         monkeypatch.setenv("TMPDIR", str(elsewhere))
     assert list(open_store().job(job.job_id).items()) == [(0, {"paid": 0})]
     assert not list(elsewhere.rglob("*.unrecorded-*"))
+
+
+def test_the_error_says_once_where_the_results_are(
+    open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of the with block they are in a file: no note of the error says any more that they are in memory."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    store = open_store()
+    with pytest.raises(StorageFullError) as caught, full_disk(store), store:
+        store.map(lambda index: {"paid": index}, [0, 1], file_name="talk.srt")
+    (path,), (note,) = elsewhere.rglob("*.unrecorded-*"), caught.value.__notes__
+    assert f"kept in {path}" in note
+
+
+def test_the_error_says_where_no_file_can_be_written_at_all(
+    open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither beside the store nor in the folder for temporary files: the user is told that the results are lost."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = open_store()
+    with pytest.raises(StorageFullError) as caught, full_disk(store), store:
+        monkeypatch.setattr(unrecorded_files, "private_folder", lambda _: store.path.parent)
+        store.map(lambda index: {"paid": index}, [0, 1], file_name="talk.srt")
+    (note,) = caught.value.__notes__
+    assert "no file can be written for them: they are lost" in note

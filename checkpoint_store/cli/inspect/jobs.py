@@ -19,11 +19,11 @@ from checkpoint_store.cli.options import (
     json_option,
     open_for_reading,
     open_for_writing,
-    open_or_create,
     print_json,
     store_option,
 )
 from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.stand_in import open_or_create
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from checkpoint_store.cli.options import (
     json_option,
     open_for_reading,
     open_for_writing,
-    open_or_create,
     print_json,
     store_option,
 )
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.stand_in import open_or_create
 
 if TYPE_CHECKING:
     from checkpoint_store import JobSummary, MergeReport, PruneReport

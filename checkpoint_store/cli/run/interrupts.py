@@ -8,12 +8,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from checkpoint_store.cli.ended import SAME_PRESS_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-_SAME_PRESS_SECONDS: Final = 0.1
-"""Two signals within this time are one key press: a launcher may repeat the signal that the terminal sent."""
 _NOTICE: Final = b"\ncheckpoint-store: finishing what is in hand, then pausing; press Ctrl-C again to stop at once\n"
 
 
@@ -39,7 +39,7 @@ class RunInterrupts:
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
-            if number in _HANGUP and signal.getsignal(number) is not signal.SIG_DFL:
+            if number in _HANGUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # nohup ignores SIGHUP, and so does the run then
             self._previous_handlers[number] = signal.signal(number, self._on_signal)
         return self
@@ -54,6 +54,6 @@ class RunInterrupts:
             if not self._quiet:
                 with suppress(OSError):  # the terminal may be gone
                     os.write(2, _NOTICE)  # print may be interrupted by this very handler, and then raises
-        elif time.monotonic() - self._first_seconds >= _SAME_PRESS_SECONDS:
+        elif time.monotonic() - self._first_seconds >= SAME_PRESS_SECONDS:
             self.stops_now = True
             self._kill()

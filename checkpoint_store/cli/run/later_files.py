@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -75,6 +76,32 @@ class NotBegun:
         others = f" and {self.more:,} more, which the line of that run begins" if self.more else ""
         was, them = ("was", "it") if len(self.paths) == 1 else ("were", "them")
         return f"{names} of the same run {was} not begun; begin {them} with:  {self.line}{others}"
+
+
+def as_moved(memory: Mapping[str, Any], file_name: str, store_path: Path) -> dict[str, Any] | None:
+    """Return the memory of a job with its paths where they are now, if the store's folder was moved or copied.
+
+    The name of a job is the path of its file in the folder of the store. A store that was moved alone has no file of
+    that name beside it: the path returned leads to no file, and never to another job. None where it cannot be known.
+
+    Args:
+        memory: what the job remembers of its command line.
+        file_name: the name of the job.
+        store_path: the store, as it is now.
+    """
+    path, name = Path(memory["words"][0]), Path(file_name)
+    if job_name(path, store_path) == file_name:
+        return dict(memory)
+    if name.is_absolute() or path.parts[-len(name.parts) :] != name.parts:
+        return None
+    before, now = path.parents[len(name.parts) - 1], Path(os.path.realpath(store_path.parent))
+
+    def moved(text: str) -> str:
+        return str(now / Path(text).relative_to(before)) if Path(text).is_relative_to(before) else text
+
+    paths = {_KEY: list(map(moved, LaterFiles.remembered(memory).paths))} if _KEY in memory else {}
+    words = [str(now / name), *memory["words"][1:]]
+    return dict(memory) | {"words": words, "folder": moved(memory["folder"])} | paths
 
 
 def as_seen_from(folder: Path, file_name: str) -> str:

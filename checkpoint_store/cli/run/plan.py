@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,9 +11,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import screen
-from checkpoint_store.cli.options import json_option, open_for_reading, print_json, sibling_of
+from checkpoint_store.cli.messages import names_copy
+from checkpoint_store.cli.options import json_option, open_for_reading, print_json
 from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.inputs import job_name
@@ -25,6 +25,7 @@ from checkpoint_store.cli.run.report import changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.stand_in import stand_in
 from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import StoreTargetError
 
@@ -65,7 +66,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     terminal = Screen()
     plans: list[tuple[Input, RunPlan, str | None, int, BudgetOutlook]] = []
     max_cost, cost = options["max_cost"], options["cost"]
-    with _store_or_stand_in(request.store_path) as (store, path):
+    with _store_or_stand_in(request.store_path, terminal) as (store, path):
         for source in checked_inputs(request, terminal):
             run_plan, refusal = _plan_of(request, source, store, path, cost)
             budget = budget_outlook(store, run_plan, max_cost, cost)
@@ -103,29 +104,28 @@ def _plan_of(
 
 
 @contextmanager
-def _store_or_stand_in(store_path: str) -> Iterator[tuple[CheckpointStore, Path]]:
+def _store_or_stand_in(store_path: str, terminal: Screen) -> Iterator[tuple[CheckpointStore, Path]]:
     """Yield the store and its path.
 
-    Where there is no store yet, the store is a temporary one that holds what a run would import at first.
+    Where the store file is missing, the store is a temporary one, with what a run would bring back or import at first.
     """
     path = Path(store_path).absolute()
-    try:
-        existing = open_for_reading(store_path)
-    except StoreTargetError:
-        if path.exists() or "://" in store_path or not path.parent.is_dir():
-            raise
-    else:
-        with existing:
-            yield existing, existing.path
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="checkpoint-store-plan-") as folder,
-        CheckpointStore(Path(folder) / path.name, state_file=None, durability="process") as empty,
-    ):
-        state_file = sibling_of(path, ".json")
-        if state_file.exists():  # a run would import it
-            empty.import_state(state_file)
-        yield empty, path
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(open_for_reading(store_path))
+        except StoreTargetError as error:
+            if path.exists() or "://" in store_path or not path.parent.is_dir():
+                raise
+            try:
+                store = stack.enter_context(stand_in(path))
+            except CheckpointStoreError:
+                raise error from None  # it has the path of the store, and names what helps
+            if names_copy(error):
+                reason = error.reason.partition(";")[0]
+                terminal.note(f"{store_path}: {reason}; run, or resume, brings the store back from it")
+            yield store, path
+        else:
+            yield store, store.path
 
 
 def _show(terminal: Screen, name: str, run_plan: RunPlan, all_facts: list[tuple[str, str]]) -> None:

@@ -157,6 +157,10 @@ def _show_counts(screen: Screen, report: RunReport, store_path: str) -> None:
         screen.note(f"  {report.failed_chunks:,} failed and passed over: see {errors}{retry}")
     if report.in_doubt_chunks:
         meaning = "begun and never ended, possibly billed; the next run does them again"
+        if report.broken_off_by is not None:  # some of their results may be kept in a file
+            meaning = (
+                "begun, and no result is recorded; the next run takes in those that are kept, and does the others again"
+            )
         screen.note(f"  {report.in_doubt_chunks:,} in doubt: {meaning}")
 
 

@@ -14,14 +14,22 @@ from checkpoint_store.cli.options import (
     PositiveNumber,
     job_argument,
     json_option,
-    open_for_writing,
+    open_to_go_on,
     print_json,
     store_option,
 )
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.go_on_line import FOLDER, GOES_ON_WITH, OPENED
-from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles, NotBegun, as_seen_from, not_begun
+from checkpoint_store.cli.run.later_files import (
+    LATER_FILES,
+    NOT_BEGUN,
+    LaterFiles,
+    NotBegun,
+    as_moved,
+    as_seen_from,
+    not_begun,
+)
 from checkpoint_store.cli.run.memory import is_memory
 from checkpoint_store.cli.run.plan_options import checked_field
 from checkpoint_store.cli.run.resume_line import resume_line
@@ -71,11 +79,11 @@ def resume(
     The command and the options are those of its last run, and so is the folder;
     but --only is not: all chunks that are left are done.
     """
-    with open_for_writing(store_path) as store:
+    with open_to_go_on(store_path) as store:
         job = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
         if job is None or (job.status is JobStatus.COMPLETED and not job.progress().remaining_chunks):
             return _say_complete(job, _later_of(store, job or store.latest_job(), store_path), as_json=as_json)
-        memory, later = _memory_of(job, store_path), _later_of(store, job, store_path)
+        memory, later = _memory_of(job, store, store_path), _later_of(store, job, store_path)
         is_here = Path(memory["folder"]).samefile(Path.cwd())
         words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
         ctx.meta[GOES_ON_WITH] = resume_line(job, store_path, only=only)
@@ -118,11 +126,12 @@ def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
 def _later_of(store: CheckpointStore, job: Job | None, store_path: str) -> NotBegun | None:
     """Return the files that a job's last run did not begin; None where it does not remember its command."""
     memory = None if job is None else job.metadata.get(MEMORY)
-    return (
-        not_begun(store, job.job_id, memory, store_path)
-        if job is not None and is_memory(memory) and Path(memory["folder"]).is_dir()
-        else None
-    )
+    if job is None or not is_memory(memory):
+        return None
+    moved = as_moved(memory, job.file_name, store.path)
+    if moved is None or not Path(moved["folder"]).is_dir():
+        return None
+    return not_begun(store, job.job_id, moved, store_path)
 
 
 def _say_complete(job: Job | None, later: NotBegun | None, *, as_json: bool) -> int:
@@ -137,7 +146,7 @@ def _say_complete(job: Job | None, later: NotBegun | None, *, as_json: bool) -> 
     return 0
 
 
-def _memory_of(job: Job, store_path: str) -> dict[str, Any]:
+def _memory_of(job: Job, store: CheckpointStore, store_path: str) -> dict[str, Any]:
     memory = job.metadata.get(MEMORY)
     if not is_memory(memory):
         raise click.ClickException(
@@ -145,9 +154,16 @@ def _memory_of(job: Job, store_path: str) -> dict[str, Any]:
             "command holds a secret; go on as you began the job: with the program that opened it, or with "
             f"{typed_line(['run'], store_path, 'FILE', '[-- COMMAND]')}"
         )
-    if not Path(memory["folder"]).is_dir():
-        raise click.ClickException(f"the folder of its last run, {printable(memory['folder'])}, is no longer there")
-    return dict(memory)
+    moved = as_moved(memory, job.file_name, store.path)
+    if moved is None:
+        raise click.ClickException(
+            f"job {job.job_id[:8]} is the job of {job.file_name}. Its last run read {memory['words'][0]}, and this "
+            "store has another name for that file: as another job, each chunk would be paid for again. Move the store "
+            "back to the folder where it was"
+        )
+    if not Path(moved["folder"]).is_dir():
+        raise click.ClickException(f"the folder of its last run, {printable(moved['folder'])}, is no longer there")
+    return moved
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (run, resume)

@@ -144,7 +144,8 @@ def run(
     go_on_with = run_report.show_resume_command(
         screen, files.reports, line_to_go_on(ctx, request, files), request.store_path
     )
-    code = max((report.exit_code for report in files.reports), key=_BEST_TO_WORST.index)
+    codes = [UNUSABLE] if files.closing_failure else []
+    code = max((*codes, *(report.exit_code for report in files.reports)), key=_BEST_TO_WORST.index)
     if as_json:
         jobs = [dataclasses.asdict(report) | {"outcome": report.outcome} for report in files.reports]
         summary = files.as_json(go_on_with, ctx.meta.get(NOT_BEGUN))
@@ -162,6 +163,10 @@ def _reports(
     except (CheckpointStoreError, OSError, click.ClickException) as error:
         if not files.reports and files.begun is None:
             raise  # there is nothing else to tell
+        if len(files.reports) == len(inputs):  # the store could not be closed as it should be
+            files.closing_failure = {"error": message_of(error, request.store_path), "type": type(error).__name__}
+            screen.error(files.closing_failure["error"])
+            return
         in_work, *others = inputs[len(files.reports) :]
         report = files.begun or RunReport(printable(in_work.path), total_chunks=len(in_work.content.chunks))
         report.exit_code, report.broken_off_by = UNUSABLE, type(error).__name__

@@ -35,6 +35,8 @@ class Files:
     """The report of the file in work, as far as it is known; None where its job is not opened yet."""
     began_seconds: float = field(default_factory=time.monotonic)
     """The moment of the monotonic clock at which the run began."""
+    closing_failure: dict[str, Any] = field(default_factory=dict)
+    """The error that came after the last file, when the store was closed, with the keys of ``failure``."""
 
     def add(self, report: RunReport) -> None:
         """Take in the report of the next file."""
@@ -70,7 +72,7 @@ class Files:
     def failure(self) -> dict[str, Any]:
         """The error that ended the run, in the JSON form that every command prints; empty without an error."""
         ended = (report for report in self.reports if report.broken_off_by is not None)
-        return next(({"error": report.error, "type": report.broken_off_by} for report in ended), {})
+        return next(({"error": report.error, "type": report.broken_off_by} for report in ended), self.closing_failure)
 
     def as_json(self, go_on_with: str | None, later: Sequence[str] | None = None) -> dict[str, Any]:
         """Return the outcome of all files. The chunks are those of the files that were begun.

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.answer import AnswerReader
     from checkpoint_store.cli.transcripts.split import TextChunk
 
-_SERVICE_AWAY_CODES: Final = (69, 75)
-"""EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h."""
+_SERVICE_AWAY_CODES: Final = {69: "which says that a service is unavailable", 75: "which asks to try again later"}
+"""EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h, and what they say."""
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
 _OUTPUT_WAIT_SECONDS: Final = 1.0
@@ -83,6 +83,8 @@ class Command:
         # A lock would deadlock: the signal handler runs in a thread that may hold it.
         self._children: set[subprocess.Popen[bytes]] = set()
         self._killed = False
+        self.away_codes: set[int] = set()
+        """The exit codes by which the program said that its service is away."""
 
     def __call__(self, chunk: TextChunk, variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """Return the fields of the result for ``chunk`` (``cleaned_text`` at least), and the program's stderr.
@@ -119,7 +121,10 @@ class Command:
         if code and self._killed:  # what ended well by itself is an answer, and paid for
             raise CommandKilledError
         if code:
-            failure = ServiceAwayError if code in _SERVICE_AWAY_CODES else CommandFailedError
+            failure = CommandFailedError
+            if code in _SERVICE_AWAY_CODES:
+                failure = ServiceAwayError
+                self.away_codes.add(code)
             raise failure(f"{self._argv[0]!r} {_exit_text(code)}", _tail(message))
         try:
             return self._answers.read(stdout.decode("utf-8"), chunk.text), message
@@ -211,6 +216,8 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
 
 
 def _exit_text(code: int) -> str:
+    if code in _SERVICE_AWAY_CODES:
+        return f"ended with exit code {code}, {_SERVICE_AWAY_CODES[code]}"
     if code > 0:
         return f"ended with exit code {code}"
     with contextlib.suppress(ValueError):

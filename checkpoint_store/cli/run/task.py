@@ -17,7 +17,7 @@ from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
-from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError
+from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError, ServiceAwayError
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, RunReport
 from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.cli.screen import cost as amount
@@ -33,7 +33,7 @@ from checkpoint_store.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from checkpoint_store import CheckpointStore, Job, RunPlan
     from checkpoint_store.cli.run.run_context import RunContext
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.split import TextChunk
 
 
+_SERVICE_AWAY: Final = f"HTTP {ServiceAwayError.status_code}"
+"""How the loop counts a COMMAND that says by its exit code that its service is away."""
 _PLAIN_KINDS: Final = {
     CommandFailedError.__name__: ("failure of COMMAND", "failures of COMMAND"),
     InvalidResultError.__name__: ("result that is no JSON", "results that are no JSON"),
@@ -222,7 +224,8 @@ def _fill_in(job: Job, report: RunReport, snapshot: JobSnapshot, context: RunCon
 def _fill_in_run(job: Job, report: RunReport, context: RunContext) -> None:
     record = job.last_run
     if record is not None:
-        retries = {_plain_kind(kind, count): count for kind, count in record.retries.items()}
+        away = sorted(getattr(context.clean, "away_codes", ()))
+        retries = {_plain_kind(kind, count, away): count for kind, count in record.retries.items()}
         record = dataclasses.replace(record, retries=retries)
         if record.ended == "paused" and context.failures.is_over:
             record = dataclasses.replace(record, reason="--halt ended it")
@@ -232,7 +235,9 @@ def _fill_in_run(job: Job, report: RunReport, context: RunContext) -> None:
         report.run_summary = record.summary if record.completed_chunks or record.retries else None
 
 
-def _plain_kind(kind: str, count: int) -> str:
+def _plain_kind(kind: str, count: int, away_codes: Sequence[int]) -> str:
+    if away_codes and kind == _SERVICE_AWAY:
+        return f"ended with exit code {' or '.join(map(str, away_codes))}"
     singular, plural = _PLAIN_KINDS.get(kind, (kind, kind))
     return singular if count == 1 else plural
 
