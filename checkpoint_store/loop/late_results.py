@@ -108,8 +108,9 @@ def where_it_may_wait(work: Callable[[], None]) -> asyncio.Future[None] | None:
     try:
         return asyncio.get_running_loop().run_in_executor(None, work)
     except RuntimeError:  # this thread runs no event loop; or the pool of the event loop was shut down
-        work()
+        pass
     except BaseException:  # it is unknown whether the pool has it; recording the same result twice changes nothing
         work()
         raise
+    work()
     return None
