@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution.backup_listener import BackupListener
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 
+_made: Final[WeakValueDictionary[int, StoreContext]] = WeakValueDictionary()
+"""The contexts of this process, by the ids of the objects: what comes for a closed store is recorded by an open one."""
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class StoreContext:
     """The context that a store shares with its jobs."""
@@ -62,6 +67,17 @@ class StoreContext:
     """The number of chunks of each job that grew through this store object, by job id."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """The record of the last loop of this store object, by job id."""
+
+    def __post_init__(self) -> None:
+        _made[id(self)] = self
+
+    def open_now(self) -> StoreContext:
+        """Return this context; if its store is closed, another one of this process whose store is the same and open."""
+        if self.reading.closed:
+            for other in list(_made.values()):
+                if other.writing is not None and other.reading.path == self.reading.path and not other.reading.closed:
+                    return other
+        return self
 
     @property
     def storage(self) -> Storage:
@@ -95,7 +111,8 @@ class StoreContext:
             has_claimed = storage.complete(completions, None if along is None else along.next_claim)
         except ChunkAlreadyCompleted as error:
             if claims is not None:
-                claims.abandon(error.chunk_index)
+                numbers = {completion.chunk_index: completion.attempt for completion in completions}
+                claims.abandon(error.chunk_index, numbers.get(error.chunk_index))
             raise
         finally:
             if claims is not None and along is not None:
@@ -118,7 +135,7 @@ class StoreContext:
 
     def record_unrecorded(self) -> None:
         """Record the unrecorded results of all jobs. Durable when this returns."""
-        self.unrecorded.record(self.record)
+        self.unrecorded.record(self.writing, self.record)
 
     def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
         """Let the loops of this store object that are at work on a job see the chunks that the job has now."""

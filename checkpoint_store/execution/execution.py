@@ -17,13 +17,15 @@ from checkpoint_store.execution.handles import HandleRecorder
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.job_results import JobResults
+from checkpoint_store.execution.late import LateRecorder
 from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
-from checkpoint_store.model.amounts import amount, cost_of_error
+from checkpoint_store.model.amounts import amount, cost_in, cost_of_error
 from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.storage.records import Completion
@@ -96,6 +98,11 @@ class JobExecution:
     def budget(self) -> JobBudget:
         """The money that the job has spent and reserved."""
         return JobBudget(self._context, self.job_id)
+
+    @cached_property
+    def late(self) -> LateRecorder:
+        """Records what comes of calls that no loop waits for any more."""
+        return LateRecorder(self._context, self.job_id)
 
     @property
     def is_sequential(self) -> bool:
@@ -180,10 +187,12 @@ class JobExecution:
         at: str | None = None,
         replace: bool = False,
         cost: Cost = "cost",
+        attempt: tuple[int, float] | None = None,
     ) -> Completion:
         """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
 
-        ``cost`` names the cost in the earlier result, if the chunk is done again.
+        ``cost`` says where the cost stands in this result, and in the earlier one if the chunk is done again.
+        ``attempt``: the number of the attempt that made the result, and its seconds; None: the attempt in hand.
 
         Raises:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
@@ -196,10 +205,11 @@ class JobExecution:
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
         fingerprint = self.contents.fingerprint(index)
         claims = self._claims or self._context.claims.at_hand(job_id)
-        attempt, seconds = (None, None) if claims is None else claims.in_hand.attempt_at(index)
-        earlier_cost = None if cost == "cost" else redo.earlier_cost(self._context, job_id, index, cost)
-        made = (attempt, seconds, replace, earlier_cost)
-        return Completion(job_id, index, at or now(), text, digest, fingerprint, *made)
+        made = attempt or ((None, None) if claims is None else claims.in_hand.attempt_at(index))
+        if cost == "cost":
+            return Completion(job_id, index, at or now(), text, digest, fingerprint, *made, replace)
+        costs = redo.earlier_cost(self._context, job_id, index, cost), cost_in(json_text.decode(text), cost)
+        return Completion(job_id, index, at or now(), text, digest, fingerprint, *made, replace, *costs)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.

@@ -44,11 +44,17 @@ class UnrecordedResults(ForkAware):
         self._lock = threading.RLock()
         """Held while a file replaces the earlier file: another thread may write a file with more results."""
 
-    def keep(self, completions: Sequence[Completion]) -> str:
-        """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them."""
+    def keep(self, completions: Sequence[Completion], *, are_failures: bool = False) -> str:
+        """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them.
+
+        ``are_failures``: see :attr:`UnrecordedResult.is_failure`.
+        """
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
         store = str(self._store)
-        new = [UnrecordedResult(completion, plans[completion.job_id], store) for completion in completions]
+        new = [
+            UnrecordedResult(completion, plans[completion.job_id], store, is_failure=are_failures)
+            for completion in completions
+        ]
         with self._lock:
             self._results += new
             self._is_written = False
@@ -60,7 +66,7 @@ class UnrecordedResults(ForkAware):
             return plan_digest(self._reading.jobs.find(job_id))
         return None
 
-    def record(self, record: Callable[[Sequence[Completion]], None]) -> None:
+    def record(self, storage: Storage | None, record: Callable[[Sequence[Completion]], None]) -> None:
         """Record the kept results, and remove their files. Durable when this returns.
 
         Raises:
@@ -69,9 +75,10 @@ class UnrecordedResults(ForkAware):
         while self._results:
             result = self._results.pop()
             try:
-                record([result.completion])
-            except (ChunkAlreadyCompleted, JobNotFound):  # another runner completed the chunk, or the job was deleted
-                continue
+                assert storage is not None, "a read-only store has no results"
+                _record(storage, record, result)
+            except JobNotFound:
+                _tell_of_deleted(result)
             except BaseException as error:
                 with self._lock:
                     self._results.append(result)
@@ -156,6 +163,29 @@ def says_where(note: str) -> bool:
     return note.startswith("The results of ") and _NOT_YET in note
 
 
+def _record(storage: Storage, record: Callable[[Sequence[Completion]], None], result: UnrecordedResult) -> None:
+    """Record one result. Where another result of its chunk stands, keep its text and its cost with an attempt.
+
+    Raises:
+        JobNotFound: the job was deleted.
+    """
+    completion = result.completion
+    if result.is_failure:
+        storage.budgets.keep_failure(completion)
+        return
+    try:
+        record([completion])
+    except ChunkAlreadyCompleted as error:
+        storage.budgets.keep_result(completion)
+        kept = "its text and its cost are kept with an attempt at the chunk: see job.attempts()"
+        log.warning("an unrecorded result came too late: %s; %s", error, kept)
+
+
+def _tell_of_deleted(result: UnrecordedResult) -> None:
+    job_id, index = result.completion.job_id, result.completion.chunk_index
+    log.warning("job %s, chunk %d: an unrecorded result is gone with its job, which was deleted", job_id, index)
+
+
 def take_in(storage: Storage, record: Callable[[Sequence[Completion]], None]) -> None:
     """Record the results that an earlier process could not record, and remove its files. Repeatable after a kill."""
     for path in unrecorded_files.files_of(storage.path):
@@ -183,16 +213,13 @@ def _take_in_one(
         if result.plan not in (None, plan_digest(job)) or not 0 <= result.completion.chunk_index < job.total_chunks:
             log.warning("%s has a result for another plan of job %s: not taken in", path, job_id)
             return False
-        record([result.completion])
-    except ChunkAlreadyCompleted as error:
-        log.warning("a result in %s came too late: %s", path, error)
-        storage.budgets.keep_result(result.completion)
-        log.warning("the text and the cost of that result are kept with an attempt at the chunk: see job.attempts()")
+        _record(storage, record, result)
     except JobNotFound as error:
         if not storage.jobs.was_deleted(job_id):
             level = WARNING if _names(storage.path, path, result) else DEBUG
             log.log(level, "a result in %s was not taken in, and stays there: %s", path, error)
             return False
+        _tell_of_deleted(result)
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -16,7 +16,7 @@ from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.nesting import refuse_nested
 from checkpoint_store.loop.events import called_in
 from checkpoint_store.loop.executors.tasks import Tasks
-from checkpoint_store.loop.late_results import LateResults
+from checkpoint_store.loop.late_results import LateResults, where_it_may_wait
 from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.map_loop import AsyncMapLoop
 from checkpoint_store.loop.options import checked_work
@@ -25,7 +25,6 @@ from checkpoint_store.loop.signals import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
-    from concurrent.futures import Future
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
@@ -139,9 +138,7 @@ async def _in_own_thread(
     takes time.
     """
     loop = _running_loop("apending()")
-    thread = ThreadPoolExecutor(
-        1, thread_name_prefix="checkpoint-store aio", initializer=act_for, initargs=(threading.get_ident(),)
-    )
+    thread = _OwnThread(threading.get_ident())
     step: Future[None] | None = None
     answer: asyncio.Future[deque[Any]] | None = None
     try:
@@ -165,8 +162,45 @@ async def _in_own_thread(
         if step is not None:
             await _finished(asyncio.wrap_future(step), cancellations.add)
             step = answer = None  # a chunk that was not yielded is released, and not in doubt
-        await _finished(loop.run_in_executor(thread, _close, steps), cancellations.add)
-        thread.shutdown(wait=False)
+        await _finished(asyncio.wrap_future(thread.submit(_close, steps)), cancellations.add)
+        thread.end()
+
+
+class _OwnThread:
+    """The thread in which the steps of a generator are made, one after the other, for the thread of an event loop.
+
+    A pool takes no more once the main thread has ended. An event loop in another thread goes on then, and the
+    interpreter waits for it: each step has a thread of its own from there on.
+    """
+
+    def __init__(self, acts_for: int) -> None:
+        self._acts_for = acts_for
+        self._pool = ThreadPoolExecutor(
+            1, thread_name_prefix="checkpoint-store aio", initializer=act_for, initargs=(acts_for,)
+        )
+
+    def submit(self, step: Callable[..., None], *arguments: Any) -> Future[None]:
+        """Make a step, and return its future."""
+        try:
+            return self._pool.submit(step, *arguments)
+        except RuntimeError:  # the interpreter is ending
+            future: Future[None] = Future()
+            arguments = (future, step, *arguments)
+            threading.Thread(target=self._make, args=arguments, name="checkpoint-store aio", daemon=False).start()
+            return future
+
+    def _make(self, future: Future[None], step: Callable[..., None], *arguments: Any) -> None:
+        act_for(self._acts_for)
+        try:
+            step(*arguments)
+        except BaseException as error:  # whoever waits for the step gets it
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    def end(self) -> None:
+        """Let the thread end."""
+        self._pool.shutdown(wait=False)
 
 
 class _Ended(NamedTuple):
@@ -203,7 +237,10 @@ def _close(steps: Any) -> None:
 
 async def acomplete(record: Callable[[], None]) -> None:
     """Call what records a result; see :meth:`Job.acomplete`."""
-    recorded = _running_loop("acomplete()").run_in_executor(None, record)
+    _running_loop("acomplete()")
+    recorded = where_it_may_wait(record)
+    if recorded is None:
+        return
     try:
         await asyncio.shield(recorded)
     except asyncio.CancelledError:

@@ -57,9 +57,9 @@ class Events:
         """Note how an attempt without a result ended."""
         self._note(kind, chunk.index, attempt=chunk.number, cost=cost, seconds=seconds, error=error)
 
-    def refused(self, index: int, error: BaseException) -> None:
-        """Note that a late result of a chunk cannot be stored."""
-        self._note("failed", index, error=describe(error))
+    def refused(self, chunk: ClaimedChunk, error: BaseException, cost: float | None) -> None:
+        """Note that the late result of an attempt cannot be stored."""
+        self.ended("failed", chunk, describe(error), cost, chunk.seconds)
 
     def loop_ended(self, record: RunRecord) -> None:
         """Call the hook with a pause if the loop has ended with chunks left and without an error."""

@@ -73,7 +73,7 @@ class FailurePolicy:
                 state.error = error
             state.pause("an error would hit every chunk")
             return
-        seconds = _seconds_of(chunk)
+        seconds = chunk.seconds
         is_retried = self._is_retried(error)
         trouble = trouble_of(error) if is_retried else Trouble.NONE
         is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
@@ -90,7 +90,7 @@ class FailurePolicy:
             )
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
-            state.note_cost(chunk.index, cost)
+            state.note_cost(chunk, cost)
             state.events.ended("completed", chunk, None, cost, seconds)
             return
         wait_seconds = self._wait_after(attempt, error, trouble, is_last=next_attempt is None)
@@ -159,7 +159,7 @@ class FailurePolicy:
             if self._workplace.abandon(future):  # attempts that hang occupy its placess
                 self._schedule.retries.put(attempt.chunk)
                 continue
-            self._schedule.overdue[future] = attempt.chunk.index
+            self._schedule.overdue[future] = attempt.chunk
             late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
             self.fail(attempt, late, may_be_billed=True)
         if self._workplace.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
@@ -176,24 +176,30 @@ class FailurePolicy:
         The program is wrong, not the chunk: the next result would be paid for in vain, too.
         """
         self._state.end_with(error)
-        cost = None if error.is_copy else cost_in(error.result, self._state.options.cost)
+        cost = self._cost_in(error)
         self._state.statistics.failed(cost)
         how = {"cost": cost, "may_be_billed": cost is None}
         self._record_uncounted(attempt.chunk, describe(error), _copy_in(error), **how)
 
-    def refuse_late(self, index: int, error: InvalidResultError) -> None:
-        """Record a readable copy of a late result, unless the chunk's next attempt is in flight."""
-        if self._schedule.is_in_flight(index):
-            return
-        self._schedule.retries.remove([index])
+    def refuse_late(self, chunk: ClaimedChunk, error: InvalidResultError) -> None:
+        """Record what the late result of an attempt cost, and a copy unless the chunk's next attempt is in flight."""
+        index, cost = chunk.index, self._cost_in(error)
+        self._state.statistics.failed(cost)
         try:
-            message = describe(error) + _copy_in(error)
-            self._state.retry_while_busy(lambda: self._state.claims.fail(index, message, counted=False))
-            self._state.events.refused(index, error)
+            if not self._schedule.is_in_flight(index):
+                self._schedule.retries.remove([index])
+                message = describe(error) + _copy_in(error)
+                fail = self._state.claims.fail
+                self._state.retry_while_busy(lambda: fail(index, message, counted=False, cost=cost))
+                self._state.events.refused(chunk, error, cost)
+                return
         except ChunkAlreadyCompleted:
-            log.warning(
-                "job %s, chunk %d: a late result cannot be stored: %s", self._state.job_id, index, describe(error)
-            )
+            pass
+        self._log(chunk, "the late result of attempt %d cannot be stored: %s", chunk.number, describe(error))
+        self._state.note_cost(chunk, cost)
+
+    def _cost_in(self, error: InvalidResultError) -> float | None:
+        return None if error.is_copy else cost_in(error.result, self._state.options.cost)
 
     # -- a process pool that broke
 
@@ -232,7 +238,7 @@ class FailurePolicy:
 
         ``copy``, a readable copy of the result, is recorded behind the message and is no part of an event.
         """
-        seconds, cost = _seconds_of(chunk), how.get("cost")
+        seconds, cost = chunk.seconds, how.get("cost")
         try:
             next_attempt = self._record(chunk, message + copy, counted=False, seconds=seconds, **how)
         except ChunkAlreadyCompleted:
@@ -244,10 +250,6 @@ class FailurePolicy:
 
     def _log(self, chunk: ClaimedChunk, message: str, *args: object) -> None:
         log.warning(f"job %s, chunk %d: {message}", self._state.job_id, chunk.index, *args)
-
-
-def _seconds_of(chunk: ClaimedChunk) -> float:
-    return round(time.monotonic() - chunk.since, 6)
 
 
 def _copy_in(error: InvalidResultError) -> str:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted
+from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.model.amounts import cost_in, cost_of_error
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.storage.records import Completion
 
 
-def completion_of(execution: JobExecution, index: int, result: Any, cost: Cost) -> Completion:
-    """Return the completion of a chunk (0-based) by a result as the future of its attempt has it.
+def completion_of(execution: JobExecution, call: Call, result: Any, cost: Cost) -> Completion:
+    """Return the completion of a chunk by a result as the future of its attempt has it.
 
     Raises:
         InvalidResultError: the result cannot be stored.
@@ -30,7 +34,23 @@ def completion_of(execution: JobExecution, index: int, result: Any, cost: Cost) 
     if isinstance(result, local.Unstorable):
         raise result.error.at(execution.job_id)
     text = result.text if isinstance(result, processes.Packed) else None
-    return execution.completion(index, result, text=text, cost=cost)
+    return execution.completion(call.index, result, text=text, cost=cost, attempt=(call.number, call.seconds))
+
+
+class Call(Protocol):
+    """The attempt that a call of the work was, as far as its late result needs it."""
+
+    @property
+    def index(self) -> int:
+        """The index of the chunk, 0-based."""
+
+    @property
+    def number(self) -> int:
+        """The number of the attempt, 1-based."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the work has taken so far."""
 
 
 class LateResults:
@@ -39,55 +59,58 @@ class LateResults:
     def __init__(self, execution: JobExecution, cost: Cost) -> None:
         self._execution, self._cost = execution, cost
 
-    def take_from(self, index: int, future: Future[Any]) -> None:
-        """Record what came of a chunk (0-based), in the thread that ended it; an event loop does not wait for that."""
+    def take_from(self, call: Call, future: Future[Any]) -> None:
+        """Record what came of an attempt, in the thread that ended it; an event loop does not wait for that."""
         if future.cancelled():
             return
         error = future.exception()
-        result = future.result() if error is None else Raised(error)
-        try:
-            event_loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.take(index, result)
-        else:
-            event_loop.run_in_executor(None, self.take, index, result)
+        where_it_may_wait(partial(self.take, call, future.result() if error is None else Raised(error)))
 
-    def take(self, index: int, result: Any) -> None:
-        """Record a result of a chunk (0-based), or what a failed attempt cost. Durable when it returns.
+    def take(self, call: Call, result: Any) -> None:
+        """Record the result of an attempt, or what a failed attempt cost. Durable when it returns.
 
-        A result that the store cannot take now is kept for the next open, as any other. Nothing is raised.
+        What the store cannot take now is kept for the next open, as any other result. No error is raised.
         """
         try:
-            self._record(index, result)
+            what = self._failed(call, result.error) if isinstance(result, Raised) else self._came(call, result)
         except Exception as error:  # nobody waits for it any more
-            self._tell(index, f"was paid for, and cannot be recorded: {describe(error)}")
-
-    def _record(self, index: int, result: Any) -> None:
-        if isinstance(result, Raised):
-            self._note_cost(index, cost_of_error(result.error))
-            self._tell(index, f"is a failure: {describe(result.error)}")
-            return
-        try:
-            completion = completion_of(self._execution, index, result, self._cost)
-        except CheckpointStoreError:
-            self._note_cost(index, cost_in(result, self._cost))
-            raise
-        try:
-            if self._execution.look_at(index)[0]:  # also where the other result is the same
-                raise ChunkAlreadyCompleted(self._execution.job_id, index)
-            self._execution.submit([completion])
-        except ChunkAlreadyCompleted:
-            self._note_cost(index, cost_in(json_text.decode(completion.text or "null"), self._cost))
-            self._tell(index, "was paid for in vain: another result of the chunk stands")
-        except CheckpointStoreError as error:
-            self._tell(index, f"{describe(error)}. {self._execution.keep_unrecorded([completion])}")
-        else:
-            self._tell(index, "is recorded")
-
-    def _note_cost(self, index: int, cost: float | None) -> None:
-        if cost is not None:
-            self._execution.budget.note_cost(index, cost)
-
-    def _tell(self, index: int, what: str) -> None:
+            what = f"was paid for, and cannot be recorded: {describe(error)}"
         job_id = self._execution.job_id
-        log.warning("job %s, chunk %d: a result that came after its loop had ended %s", job_id, index, what)
+        log.warning("job %s, chunk %d: a result that came after its loop had ended %s", job_id, call.index, what)
+
+    def _came(self, call: Call, result: Any) -> str:
+        execution = self._execution
+        try:
+            completion = completion_of(execution, call, result, self._cost)
+        except CheckpointStoreError as error:
+            self.note_failure(call, error, cost_in(result, self._cost))
+            raise
+        return execution.late.result(completion, lambda: execution.submit([completion]))
+
+    def _failed(self, call: Call, error: BaseException) -> str:
+        return f"is a failure: {describe(error)}{self.note_failure(call, error, cost_of_error(error))}"
+
+    def note_failure(self, call: Call, error: BaseException, cost: float | None) -> str:
+        """Record what a failed attempt cost, if that is known; return how that went wrong, or an empty text."""
+        if cost is None:
+            return ""
+        job_id, index, text = self._execution.job_id, call.index, json_text.encode(describe(error))
+        digest = result_digest.digest(job_id, index, text)
+        failure = Completion(job_id, index, now(), text, digest, attempt=call.number, seconds=call.seconds, cost=cost)
+        return self._execution.late.failure(failure)
+
+
+def where_it_may_wait(work: Callable[[], None]) -> asyncio.Future[None] | None:
+    """Call a function that may wait for the disk: here, or for the thread of an event loop in a thread of its pool.
+
+    Returns the future of the call in the pool; None if the call is over. Interrupted, the function is called once more.
+    """
+    try:
+        return asyncio.get_running_loop().run_in_executor(None, work)
+    except RuntimeError:  # this thread runs no event loop; or the pool of the event loop was shut down
+        pass
+    except BaseException:  # it is unknown whether the pool has it; recording the same result twice changes nothing
+        work()
+        raise
+    work()
+    return None

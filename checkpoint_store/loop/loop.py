@@ -224,8 +224,8 @@ class Loop:
         items: list[MapItem] = []
         if self._schedule.overdue:
             items, unstorable_late = self._recorder.record_late()
-            for index, error in unstorable_late:
-                self._failures.refuse_late(index, error)
+            for chunk, error in unstorable_late:
+                self._failures.refuse_late(chunk, error)
         outcomes, recorded = self._recorder.settle(self._take_ended())
         items += recorded
         self._gates.recorded(items)

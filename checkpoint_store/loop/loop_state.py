@@ -101,10 +101,10 @@ class LoopState:
                 is_logged = True
                 time.sleep(POLL_INTERVAL_SECONDS)
 
-    def note_cost(self, index: int, cost: float | None) -> None:
+    def note_cost(self, chunk: ClaimedChunk, cost: float | None) -> None:
         """Record the cost of an attempt whose chunk another attempt has completed: it was paid for, too."""
         if cost is not None:
-            self.retry_while_busy(lambda: self.execution.budget.note_cost(index, cost))
+            self.retry_while_busy(lambda: self.execution.budget.note_cost(chunk.index, cost, chunk.number))
 
     @contextmanager
     def log_instead_of_raising(self, action: str) -> Iterator[None]:

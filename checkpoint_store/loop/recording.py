@@ -22,6 +22,7 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.outage import Outage
@@ -57,6 +58,7 @@ class Recorder:
     def __init__(self, state: LoopState, schedule: Schedule, workplace: Workplace, outage: Outage) -> None:
         self._state, self._schedule, self._workplace, self._outage = state, schedule, workplace, outage
         self._slept = SleptTime(state.execution)
+        self._late = LateResults(state.execution, state.options.cost)
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
         self._settled_late: WeakSet[Future[Any]] = WeakSet()
@@ -102,13 +104,13 @@ class Recorder:
                 log.info("job %s: the service answers again, after %.0f s", self._state.job_id, self._outage.seconds)
             self._outage.completed(attempt.stretch)
             try:
-                outcomes.successes.append(self._success(index, result))
+                outcomes.successes.append(self._success(attempt.chunk, result))
             except InvalidResultError as error:
                 outcomes.unstorable.append((attempt, error))
         return outcomes
 
-    def _success(self, index: int, result: Any) -> Success:
-        completion = completion_of(self._state.execution, index, result, self._state.options.cost)
+    def _success(self, chunk: ClaimedChunk, result: Any) -> Success:
+        completion = completion_of(self._state.execution, chunk, result, self._state.options.cost)
         assert completion.text is not None
         return Success(completion, json_text.decode(completion.text))
 
@@ -149,7 +151,8 @@ class Recorder:
         if index not in self._completed_late or not self._is_complete(index):
             return False
         log.warning("job %s, chunk %d: paid for again in vain: another try had completed it", self._state.job_id, index)
-        self._note_cost(index, cost_in(success.result, self._state.options.cost))
+        self._state.claims.abandon(index, success.completion.attempt)
+        self._keep(success)
         return True
 
     def _is_complete(self, index: int) -> bool:
@@ -169,29 +172,34 @@ class Recorder:
             if len(successes) == 1:
                 index = completions[0].chunk_index
                 log.warning("job %s, chunk %d: completed by another runner", self._state.job_id, index)
-                self._note_cost(index, cost_in(successes[0].result, self._state.options.cost))
+                self._keep(successes[0])
                 self._state.events.completed(*successes[0])
                 return []
             return [recorded for success in successes for recorded in self._submit([success])]
         return successes
 
-    def _note_cost(self, index: int, cost: float | None) -> None:
-        """Record what was paid for in vain: another result of the chunk stands."""
-        self._state.statistics.failed(cost)
-        self._state.note_cost(index, cost)
+    def _keep(self, success: Success) -> None:
+        """Record what was paid for in vain, text and cost: another result of the chunk stands."""
+        self._state.statistics.failed(cost_in(success.result, self._state.options.cost))
+        self._state.retry_while_busy(self._state.execution.budget.keep_result, success.completion)
 
     def leave_overdue(self) -> None:
         """Have recorded what still comes of the attempts that took too long; the loop ends, and waits for none."""
-        late = LateResults(self._state.execution, self._state.options.cost)
-        for future, index in self._schedule.overdue.items():
-            future.add_done_callback(partial(late.take_from, index))
+        interrupt: BaseException | None = None
+        for future, chunk in self._schedule.overdue.items():
+            try:
+                future.add_done_callback(partial(self._late.take_from, chunk))
+            except BaseException as error:  # an interrupt, while this thread recorded a result that had just come
+                interrupt = error
         self._schedule.overdue.clear()
+        if interrupt is not None:
+            raise interrupt
 
-    def record_late(self) -> tuple[list[MapItem], list[tuple[int, InvalidResultError]]]:
+    def record_late(self) -> tuple[list[MapItem], list[tuple[ClaimedChunk, InvalidResultError]]]:
         """Record the results that came after their deadline.
 
         Returns:
-            What to yield; and the results that cannot be stored, each with the index of its chunk.
+            What to yield; and the results that cannot be stored, each with its chunk.
         """
         ended = self._schedule.ended_late()
         try:
@@ -202,39 +210,45 @@ class Recorder:
         self._forget_late(ended)
         return recorded
 
-    def _forget_late(self, ended: list[tuple[int, Future[Any]]]) -> None:
+    def _forget_late(self, ended: list[tuple[ClaimedChunk, Future[Any]]]) -> None:
         for _, future in ended:
             self._schedule.overdue.pop(future, None)
 
     def _record_late(
-        self, ended: list[tuple[int, Future[Any]]]
-    ) -> tuple[list[MapItem], list[tuple[int, InvalidResultError]]]:
+        self, ended: list[tuple[ClaimedChunk, Future[Any]]]
+    ) -> tuple[list[MapItem], list[tuple[ClaimedChunk, InvalidResultError]]]:
         successes: dict[int, Success] = {}
-        costs_in_vain: list[tuple[int, float | None]] = []
-        unstorable: list[tuple[int, InvalidResultError]] = []
-        for index, future in ended:
+        in_vain: list[Success] = []
+        failures: list[tuple[ClaimedChunk, BaseException]] = []
+        unstorable: list[tuple[ClaimedChunk, InvalidResultError]] = []
+        for chunk, future in ended:
             if future.cancelled() or future in self._settled_late:
                 continue
             failure = future.exception()
             if failure is None and isinstance(raised := future.result(), Raised):
                 failure = raised.error
             if failure is not None:
-                costs_in_vain.append((index, cost_of_error(failure)))
+                failures.append((chunk, failure))
                 continue
             self._outage.completed(LATE)
             try:
-                success = self._success(index, future.result())
+                success = self._success(chunk, future.result())
             except InvalidResultError as error:
                 self._state.end_with(error)
-                unstorable.append((index, error))
+                unstorable.append((chunk, error))
                 continue
-            if self._is_complete(index) or successes.setdefault(index, success) is not success:
-                costs_in_vain.append((index, cost_in(success.result, self._state.options.cost)))
+            if self._is_complete(chunk.index) or successes.setdefault(chunk.index, success) is not success:
+                in_vain.append(success)
         items = self.record(list(successes.values()))
         self._settled_late.update(future for _, future in ended)
-        if successes:
-            self._schedule.drop_completed(successes.keys())
-            self._completed_late |= successes.keys()
-        for index, cost in costs_in_vain:
-            self._note_cost(index, cost)
-        return items, unstorable
+        # The chunk of a late result may be one that is done again since: then it is still to be done.
+        completed = {index for index in successes if self._is_complete(index)}
+        self._schedule.drop_completed(completed)
+        self._completed_late |= completed
+        for success in in_vain:
+            self._keep(success)
+        for chunk, failure in failures:
+            cost = cost_of_error(failure)
+            self._state.statistics.failed(cost)
+            self._late.note_failure(chunk, failure, cost)
+        return [item for item in items if item.index in completed], unstorable

@@ -101,8 +101,8 @@ class Schedule:
         self.in_flight: Final[dict[Future[Any], InFlight]] = {}
         self.unsettled: Final[dict[Future[Any], InFlight]] = {}
         """Attempts that have ended, and whose results are not recorded yet: an interrupt may come in between."""
-        self.overdue: Final[dict[Future[Any], int]] = {}
-        """The index of each chunk whose attempt timed out; a result that comes all the same is paid for."""
+        self.overdue: Final[dict[Future[Any], ClaimedChunk]] = {}
+        """The attempts that timed out; a result that comes all the same is paid for."""
         self.retries: Final = RetryQueue()
         self.suspects: Final[set[int]] = set()
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
@@ -193,9 +193,9 @@ class Schedule:
         late = [future for future, attempt in self.in_flight.items() if attempt.deadline <= moment]
         return [(future, self.in_flight.pop(future)) for future in late if not future.done()]
 
-    def ended_late(self) -> list[tuple[int, Future[Any]]]:
-        """Return the overdue attempts that have ended, each with the index of its chunk."""
-        return [(index, future) for future, index in self.overdue.items() if future.done()]
+    def ended_late(self) -> list[tuple[ClaimedChunk, Future[Any]]]:
+        """Return the overdue attempts that have ended, each with its chunk as it was claimed for the attempt."""
+        return [(chunk, future) for future, chunk in self.overdue.items() if future.done()]
 
     def count_in_stretch(self, stretch: int) -> int:
         """Return how many attempts in flight started in this stretch."""

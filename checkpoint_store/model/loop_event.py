@@ -30,7 +30,7 @@ class LoopEvent:
     key: str | int | None = None
     """The caller's key of the chunk, as it was given, if the job was opened with a mapping."""
     attempt: int | None = None
-    """The number of the try, from 1, over all runs; None for ``paused``, and where a late result ends the loop."""
+    """The number of the try, from 1, over all runs; None for ``paused``."""
     cost: float | None = None
     """The cost of the try; None if neither its result nor its error has a cost."""
     seconds: float | None = None

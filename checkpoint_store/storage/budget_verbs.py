@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from checkpoint_store.model.amounts import usual_cost_in
-from checkpoint_store.model.codec import json_text
-from checkpoint_store.storage.statements import costs, reservations
+from checkpoint_store.storage.runner_verbs import write_of_job
+from checkpoint_store.storage.statements import costs, in_vain, reservations
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,17 +66,30 @@ class BudgetStorage:
         if attempts:
             self._database.write(work)
 
-    def note_cost(self, job_id: str, index: int, cost: float) -> None:
-        """Add a cost to an attempt at a chunk that did not complete it. Durable when it returns."""
-        self._database.write(lambda connection: reservations.note_cost(connection, job_id, index, cost))
+    def note_cost(self, job_id: str, index: int, cost: float, attempt: int | None = None) -> None:
+        """Add a cost to an attempt at a chunk that did not complete it, by its number. Durable when it returns."""
+        self._database.write(lambda connection: reservations.note_cost(connection, job_id, index, cost, attempt))
 
     def keep_result(self, completion: Completion) -> None:
         """Keep a result that was paid for, and that another one stands in place of, with an attempt at its chunk.
 
         What it cost counts from then on. Durable when it returns. Repeating this changes nothing.
+
+        Raises:
+            JobNotFound: the job was deleted.
         """
-        cost = usual_cost_in(json_text.decode(completion.text or "null"))
-        self._database.write(lambda connection: reservations.keep_result(connection, completion, cost))
+        write_of_job(self._database, completion.job_id, lambda connection: in_vain.keep_result(connection, completion))
+
+    def keep_failure(self, failure: Completion) -> None:
+        """Count what a late failure cost, with its attempt. Durable when it returns. Repeating this changes nothing.
+
+        Args:
+            failure: the attempt, its cost, and the error as JSON text in the place of a result.
+
+        Raises:
+            JobNotFound: the job was deleted.
+        """
+        write_of_job(self._database, failure.job_id, lambda connection: in_vain.keep_failure(connection, failure))
 
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:

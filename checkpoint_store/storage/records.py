@@ -208,6 +208,8 @@ class Completion(NamedTuple):
     replace: bool = False
     earlier_cost: float | None = None
     """The cost of the earlier result, if this result replaces one; None: one of its usual fields says it."""
+    cost: float | None = None
+    """What this result cost; None: one of its usual fields says it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,13 +122,17 @@ class RunnerLock(ForkAware):
             raise storage_error(error, self.path) from error
 
     def _tidy(self) -> None:
-        """Rewrite the slots without the attempts that are done; if too many are left, note that any may have begun."""
-        if len(self._begun) > _SLOT_COUNT // 2:
+        """Rewrite the slots without the attempts that are done; if too many are left, note that any may have begun.
+
+        Other threads call :meth:`done` meanwhile, so the attempts are copied at one moment: by one call of C.
+        """
+        begun = list(self._begun)
+        if len(begun) > _SLOT_COUNT // 2:
             self._slot = _SLOT_COUNT - 1
             self._put(_TOO_MANY.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)
             return
-        self._put(_slots(self._begun).ljust(_SLOT_COUNT * _SLOT_BYTES, b"\0"), 0)
-        self._slot = len(self._begun)
+        self._put(_slots(begun).ljust(_SLOT_COUNT * _SLOT_BYTES, b"\0"), 0)
+        self._slot = len(begun)
 
     def done(self, index: int, number: int) -> None:
         """Note that the work of an attempt is over."""

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records import JobRecord
 
 _FORMAT: Final = "checkpoint_store unrecorded result 1"
+_FAILURE_FORMAT: Final = "checkpoint_store unrecorded failure 1"
 _FIELDS: Final = tuple(name for name in Completion._fields if name != "replace")
+_NEW_FIELD: Final = "cost"
+"""Left out where it says nothing: an earlier version reads the file then."""
 _OTHERS_MAY_WRITE: Final = 0o022
 _TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")
 _TEMPORARY_FOLDERS: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
@@ -50,6 +53,8 @@ class UnrecordedResult:
     """The digest of the plan that its job had; None where the job could not be read then."""
     store: str | None = None
     """The path of the store that could not take it; None where that is not known."""
+    is_failure: bool = False
+    """Whether the attempt failed: then ``completion`` has its cost, and its error as JSON text in place of a result."""
 
 
 def plan_digest(record: JobRecord) -> str:
@@ -84,7 +89,9 @@ def remove_job(store: Path, path: Path, job_id: str) -> None:
 
 def _line(result: UnrecordedResult) -> str:
     fields = {name: getattr(result.completion, name) for name in _FIELDS}
-    about = {"format": _FORMAT, "store": result.store, "plan": result.plan}
+    if fields[_NEW_FIELD] is None:
+        del fields[_NEW_FIELD]
+    about = {"format": _FAILURE_FORMAT if result.is_failure else _FORMAT, "store": result.store, "plan": result.plan}
     return json.dumps(about | fields, ensure_ascii=True) + "\n"
 
 
@@ -112,16 +119,20 @@ def _read_private(store: Path, path: Path) -> str:
 def _result(path: Path, line: str) -> UnrecordedResult:
     try:
         fields: Any = read_json(line)
-        plan, is_ours, store = fields.pop("plan"), fields.pop("format") == _FORMAT, fields.pop("store", None)
+        plan, written_as, store = fields.pop("plan"), fields.pop("format"), fields.pop("store", None)
         completion = Completion(**fields)
         digest = result_digest.digest(completion.job_id, completion.chunk_index, completion.text or "")
     except StateFormatError as error:
         raise StateFormatError(error.field, error.reason, path=path) from error
     except (TypeError, KeyError, AttributeError) as error:
         raise StateFormatError(None, f"has other fields than a result has: {error}", path=path) from error
-    if not is_ours or type(completion.chunk_index) is not int or digest != completion.digest:
+    if (
+        written_as not in (_FORMAT, _FAILURE_FORMAT)
+        or type(completion.chunk_index) is not int
+        or digest != completion.digest
+    ):
         raise StateFormatError("digest", "does not fit the result: the file was changed", path=path)
-    return UnrecordedResult(completion, plan, store)
+    return UnrecordedResult(completion, plan, store, is_failure=written_as == _FAILURE_FORMAT)
 
 
 def private_folder(temporary: Path) -> Path:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 STATE = {
     "execution/claims/chunk_queue.py": {"_acting": "the thread for which a loop acts, per thread"},
     "execution/claims/chunks_in_hand.py": {"_by_runner": "a loop finds the chunks that other store objects claimed"},
+    "execution/context.py": {"_made": "an open store object records what comes for one that was closed"},
     "execution/loops.py": {"_open_stores": "loops that are open are ended as the interpreter ends"},
     "loop/executors/processes.py": {
         "_is_watching": "one watcher of forks for each process",

@@ -182,7 +182,8 @@ def test_a_late_result_is_told_of(job: Job) -> None:
 
     list(job.map(work, workers=4, timeout_seconds=0.3, wait=3600, on_error="record", on_event=hook))
     of_late = [event for event in events if event.index == 0]
-    assert [event.kind for event in of_late] == ["started", "retried", "completed"]
+    assert [(event.kind, event.attempt) for event in of_late] == [("started", 1), ("retried", 1), ("completed", 1)]
+    assert (of_late[2].seconds or 0) >= 0.3
     assert "TimeoutError" in (of_late[1].error or "")
 
 

@@ -14,6 +14,8 @@ from checkpoint_store import BudgetReached, CheckpointStore, Job
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conftest import Opener
+
 PRICE = 0.25
 
 
@@ -77,4 +79,61 @@ def test_an_answer_that_was_kept_for_the_next_open_is_not_lost_beside_another_on
             assert (job.result(0)["text"], job.costs().cost, job.costs().failed_cost) == ("second", 2 * PRICE, PRICE)
             kept_with = [attempt.cost for attempt in job.attempts() if "first" in (attempt.error or "")]
             assert kept_with == [PRICE]
+        assert list(tmp_path.glob("*.unrecorded-*")) == []
+
+
+def test_the_same_answer_of_a_runner_that_was_released_was_paid_for(store: CheckpointStore, open_store: Opener) -> None:
+    """Another runner was given the chunk meanwhile, and was quicker: two calls were made, and both count, once."""
+    job, answer = store.open_job("talk.srt", total_chunks=1), {"cost": PRICE}
+    other = open_store().job(job.job_id)
+
+    def work(_: int) -> dict[str, Any]:
+        other.release_runner(job.runners()[0].runner)
+        (chunk,) = other.pending()
+        chunk.complete(answer)
+        return answer
+
+    list(job.map(work, max_cost=9.0))
+    costs = job.costs()
+    assert (costs.cost, costs.failed_cost, job.result(0), job.status) == (2 * PRICE, PRICE, answer, "completed")
+    spending = job._execution.budget.spending(job._execution.results.costs_after(0))
+    assert (spending.spent, spending.reserved) == (2 * PRICE, 0)
+    assert [attempt.outcome for attempt in job.attempts()] == ["failed", "completed"]
+
+
+def test_the_same_answer_counts_by_the_field_that_the_loop_was_told(store: CheckpointStore, open_store: Opener) -> None:
+    """Also where no usual field of the result says what it cost."""
+    job, answer = store.open_job("talk.srt", total_chunks=1), {"bill": PRICE}
+    other = open_store().job(job.job_id)
+
+    def work(_: int) -> dict[str, Any]:
+        other.release_runner(job.runners()[0].runner)
+        (chunk,) = other.pending()
+        chunk.complete(answer)
+        return answer
+
+    list(job.map(work, cost="bill"))
+    assert job.costs(cost="bill").cost == 2 * PRICE
+
+
+@pytest.mark.parametrize("is_by_hand", [True, False], ids=["the result itself", "another call"])
+def test_the_same_answer_that_was_kept_counts_if_another_call_gave_it(tmp_path: Path, *, is_by_hand: bool) -> None:
+    """An answer may be kept that was recorded all the same, by its own attempt: then it was paid for once."""
+    path, answer = tmp_path / "talk.db", {"cost": PRICE}
+    with CheckpointStore(path) as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        (chunk,) = job.pending()
+        job._execution.keep_unrecorded([job._execution.completion(0, answer)])
+        (kept,) = tmp_path.glob("*.unrecorded-*")
+        content = kept.read_bytes()
+        store._context.unrecorded._results.clear()
+        if not is_by_hand:
+            chunk.fail("gave up waiting")
+            (chunk,) = job.pending()
+        chunk.complete(answer)
+    for _ in range(2):  # the second time, a kill left the file
+        kept.write_bytes(content)
+        kept.chmod(0o600)
+        with CheckpointStore(path) as store:
+            assert store.job("talk.srt").costs().cost == (PRICE if is_by_hand else 2 * PRICE)
         assert list(tmp_path.glob("*.unrecorded-*")) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -148,6 +150,52 @@ def test_a_result_that_comes_after_the_store_was_closed_is_taken_in_by_the_next_
     with CheckpointStore(tmp_path / "late.db") as again:
         assert [index for index, _ in again.job("talk.srt").items()] == sorted(service.calls)
     assert len(service.calls) == 8
+
+
+def test_a_cancellation_while_a_late_result_is_recorded_loses_nothing(
+    event_loop: asyncio.AbstractEventLoop, job: Job, service: Service
+) -> None:
+    """It waits for a thread of the event loop; who cancels every task ends the wait, and not the recording."""
+    consumer = begun(event_loop, job, service)
+    job.pause()
+    wait_until(lambda: given_up(job))
+    pool, may_record = ThreadPoolExecutor(1), threading.Event()
+    event_loop.set_default_executor(pool)
+
+    async def cancel_all() -> None:
+        pool.submit(may_record.wait, 60)
+        service.may_answer.set()
+        await asyncio.gather(consumer, return_exceptions=True)
+        while not pool._work_queue.qsize():  # noqa: ASYNC110 - a pool tells of nothing
+            await asyncio.sleep(0)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        may_record.set()
+
+    event_loop.run_until_complete(cancel_all())
+    wait_until(lambda: job.progress().completed_chunks == 1)
+    assert job.result(0) == {"index": 0, "cost": 0.5}
+
+
+def test_an_interrupt_before_a_late_result_is_recorded_loses_nothing(
+    event_loop: asyncio.AbstractEventLoop, job: Job, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes in the thread of the event loop, just as the result is handed to a thread that records it."""
+    consumer = begun(event_loop, job, service)
+    job.pause()
+    wait_until(lambda: given_up(job))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(event_loop, "run_in_executor", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        finish(event_loop, consumer, service)
+    monkeypatch.undo()
+    assert job.result(0) == {"index": 0, "cost": 0.5}
+    event_loop.run_until_complete(asyncio.gather(consumer, return_exceptions=True))
 
 
 FORGOTTEN = program(__file__, "forget_an_event_loop")

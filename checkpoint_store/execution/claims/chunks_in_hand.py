@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -53,7 +52,7 @@ class ChunksInHand(dict[int, ClaimedChunk]):
     def attempt_at(self, index: int) -> tuple[int | None, float | None]:
         """Return the number of the attempt at a chunk, and its seconds so far; (None, None) without a claim."""
         chunk = self.get(index)
-        return (None, None) if chunk is None else (chunk.number, round(time.monotonic() - chunk.since, 6))
+        return (None, None) if chunk is None else (chunk.number, chunk.seconds)
 
     def thread_with(self, index: int, runner_id: int) -> int | None:
         """Return the thread whose loop has claimed a chunk for a runner; None if no loop of this process has."""

@@ -69,6 +69,11 @@ class ClaimedChunk:
         """How many attempts this loop has made at the chunk, this one included."""
 
     @property
+    def seconds(self) -> float:
+        """How long the work has taken so far."""
+        return round(time.monotonic() - self.since, 6)
+
+    @property
     def next_claim(self) -> NextClaim:
         """This chunk and its runner, for the transaction that completes another chunk and claims this one."""
         return NextClaim(self.claim.chunk_index, self.runner_id)

@@ -167,12 +167,25 @@ class Claims(ForkAware):
                 raise RunnerReleased(self.job_id, runner_id)
 
     def completed(self, completions: Iterable[Completion]) -> None:
-        """Forget the claims of chunks that the store has as complete now. End the runner if no loop needs it."""
-        self.done([completion.chunk_index for completion in completions])
+        """Forget the claims of chunks that the store has as complete now. End the runner if no loop needs it.
+
+        Where an earlier attempt completed a chunk, the attempt in hand is no longer needed. If its work has begun, it
+        stays in hand until it ends: it is paid for, and what it reserves of a budget counts until then.
+        """
+        self.done([completion.chunk_index for completion in completions if self._has_ended(completion)])
         if self.storage.has_queued_releases:  # they could not be freed while the completions were being written
             self._release_queued()
         if not self.runner.has_loops:
             self.end_if_idle(wait=True)
+
+    def _has_ended(self, completion: Completion) -> bool:
+        """Whether the attempt in hand made this result. Any other attempt that has not begun is freed."""
+        chunk = self.in_hand.get(completion.chunk_index)
+        if chunk is None or completion.attempt in (None, chunk.number):
+            return True
+        if not chunk.begun and not chunk.is_yielded:
+            self.release([chunk])
+        return False
 
     def done(self, indices: Iterable[int]) -> None:
         """Forget the claims of chunks that the store has as completed or failed now."""
@@ -182,10 +195,13 @@ class Claims(ForkAware):
                 chunk.loop.started_in_a_row, chunk.loop.done_at = 0, time.monotonic()
                 self.storage.done(chunk.runner_id, chunk.claim)
 
-    def abandon(self, index: int) -> None:
-        """Free a chunk that another runner has completed. The attempt of this runner is in doubt."""
+    def abandon(self, index: int, attempt: int | None = None) -> None:
+        """Free a chunk that another attempt has completed. The attempt in hand is in doubt.
+
+        ``attempt``: the number of the attempt that is over. Another attempt in hand goes on.
+        """
         chunk = self.in_hand.get(index)
-        if chunk is not None:
+        if chunk is not None and attempt in (None, chunk.number):
             chunk.begun = True
             self.release([chunk])
 

@@ -7,11 +7,13 @@ import inspect
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
 from checkpoint_store.loop.executors.local import ENDS_LATER, OwnExecutor, Threads, call_here
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
+from checkpoint_store.loop.late_results import where_it_may_wait
 from checkpoint_store.loop.options import is_coroutine_function
 from checkpoint_store.model.attempt import CurrentAttempt
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable
     from concurrent.futures import Future
 
+    from checkpoint_store.loop.late_results import Call
     from checkpoint_store.model.attempt import Attempt
 
 _ABANDONED_AFTER_SECONDS: Final = 5.0
@@ -45,8 +48,8 @@ class Tasks(OwnExecutor):
         """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
         self._stopped_at: float | None = None
         self.is_cancelled = False
-        self.take_late: Callable[[int, Any], None] = lambda _, __: None
-        """Takes what comes of a chunk, by its index, after :meth:`cancel_orphans` has given it up."""
+        self.take_late: Callable[[Call, Any], None] = lambda _, __: None
+        """Takes what comes of a call after :meth:`cancel_orphans` has given it up."""
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Call the work, and await what it returns, from the next :meth:`hand_over` on."""
@@ -213,7 +216,20 @@ class _PaidTask(asyncio.Task[None]):
         self.add_done_callback(self._tasks.forget)
 
 
+class _Call:
+    """One call of the work; see :class:`Call`."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.index, self.number = attempt.chunk_index, attempt.number
+        self._since = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self._since, 6)
+
+
 async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
+    call = _Call(attempt)
     try:
         with CurrentAttempt(attempt):
             result = fn(chunk)
@@ -225,7 +241,7 @@ async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], 
         if isinstance(error, asyncio.CancelledError) and _is_asked_for():
             raise
         if not tasks.settle(future, Raised(error)):
-            await _take_late(tasks, attempt, Raised(error))
+            await _take_late(tasks, call, Raised(error))
         if ends_the_program(error):
             task = asyncio.current_task()
             assert isinstance(task, _PaidTask)
@@ -233,11 +249,14 @@ async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], 
             raise
     else:
         if not tasks.settle(future, result):
-            await _take_late(tasks, attempt, result)
+            await _take_late(tasks, call, result)
 
 
-async def _take_late(tasks: Tasks, attempt: Attempt, result: Any) -> None:
-    await asyncio.to_thread(tasks.take_late, attempt.chunk_index, result)
+async def _take_late(tasks: Tasks, call: _Call, result: Any) -> None:
+    """Let a result be recorded that the loop has given up. A cancellation ends the wait, and not the recording."""
+    taken = where_it_may_wait(partial(tasks.take_late, call, result))
+    if taken is not None:
+        await asyncio.shield(taken)
 
 
 def _is_asked_for() -> bool:

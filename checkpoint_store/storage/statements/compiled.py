@@ -138,7 +138,7 @@ def _count_last(job_id: Any, more: Any, at: Any) -> Update:
     return jobs.update().where(jobs.c.job_id == job_id).values(**values, **ended)
 
 
-def _end_attempt(job_id: Any, chunk_index: Any, attempt: Any, at: Any, seconds: Any) -> Update:
+def end_attempt(job_id: Any, chunk_index: Any, attempt: Any, at: Any, seconds: Any) -> Update:
     """Return the update that ends an attempt in the transaction that completes its chunk."""
     return (
         attempts.update()
@@ -185,9 +185,6 @@ COMPLETE: Final = Statement(
 )
 COUNT: Final = Statement(lambda: _count(bindparam("in_job"), *_MORE))
 COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE))
-END_ATTEMPT: Final = Statement(
-    lambda: _end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds")))
-)
 
 # The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
 # Each statement releases the GIL and has a cost of its own. If a chunk is complete already, the whole insert fails.
@@ -224,7 +221,7 @@ def fast_insert_views() -> tuple[str, ...]:
         _complete(_new, func.last_insert_rowid()),
         _count(job_id, literal_column("1"), at),
         _count_last(job_id, literal_column("1"), at).where(func.changes() == literal_column("0")),
-        _end_attempt(job_id, chunk_index, attempt, at, seconds),
+        end_attempt(job_id, chunk_index, attempt, at, seconds),
     ]
     claim = _claim_untried(job_id, _new("next_index"), _new("runner_id"), at)
     return (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound
 from checkpoint_store.model.codec.same_value import is_same_result
-from checkpoint_store.storage.statements import compiled, effect, redos, replaced
+from checkpoint_store.storage.statements import compiled, effect, in_vain, redos, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,15 +43,7 @@ def write_one(connection: sqlite3.Connection, completion: Completion) -> None:
 def end_attempts(connection: sqlite3.Connection, completions: Sequence[Completion]) -> None:
     """End the attempts that made these results."""
     for completion in completions:
-        if completion.attempt is not None:
-            compiled.END_ATTEMPT.run(
-                connection,
-                in_job=completion.job_id,
-                at_index=completion.chunk_index,
-                attempt=completion.attempt,
-                at=completion.completed_at,
-                seconds=completion.seconds,
-            )
+        in_vain.end_unless_in_vain(connection, completion)
 
 
 def count_all(connection: sqlite3.Connection, news: Sequence[Change]) -> None:
@@ -151,7 +143,10 @@ def record(
         raise
     if not done.rowcount:
         asked_at = _asked_at(connection, completion, answers, is_work=is_work)
-        return _record_again(connection, completion, result_id, asked_at)
+        change = _record_again(connection, completion, result_id, asked_at)
+        if change is None and is_work:
+            in_vain.note_the_same(connection, completion)
+        return change
     if answers is not None:
         redos.note_answer(connection, job_id, index, answers)
     return 1

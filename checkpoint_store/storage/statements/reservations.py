@@ -12,13 +12,13 @@ from checkpoint_store.model.job_costs import JobCosts
 from checkpoint_store.storage.statements import replaced
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
 from checkpoint_store.storage.statements.attempts import THIS, literal
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk, insert_into
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk
 from checkpoint_store.storage.tables import attempts, runners
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from checkpoint_store.storage.records import Claim, Completion, Costs
+    from checkpoint_store.storage.records import Claim, Costs
 
 _A: Final = attempts.c
 _W: Final = runners.c
@@ -72,16 +72,13 @@ _NOTE_COST: Final = Statement(
         .values(cost=func.coalesce(_A.cost, literal_column("0.0")) + bindparam("more"))
     )
 )
-_LATEST: Final = Statement(
-    lambda: select(
-        func.coalesce(func.max(_A.number), literal_column("0")),
-        func.coalesce(
-            func.max(func.instr(func.coalesce(_A.error, literal_column("''")), bindparam("text"))), literal_column("0")
-        ),
-    ).where(*at_chunk(_A))
+_NOTE_COST_OF: Final = Statement(
+    lambda: (
+        attempts.update()
+        .where(*THIS, _A.outcome != literal(AttemptOutcome.COMPLETED))
+        .values(cost=func.coalesce(_A.cost, literal_column("0.0")) + bindparam("more"))
+    )
 )
-"""The highest number of an attempt at a chunk, and whether a text stands in the error of any."""
-_KEEP: Final = insert_into(attempts)
 
 
 def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spending:
@@ -137,35 +134,8 @@ def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: 
     )
 
 
-def note_cost(connection: sqlite3.Connection, job_id: str, index: int, cost: float) -> None:
-    """Add a cost to an attempt at a chunk that did not complete it."""
-    _NOTE_COST.run(connection, in_job=job_id, at_index=index, more=cost)
-
-
-def keep_result(connection: sqlite3.Connection, completion: Completion, cost: float | None) -> None:
-    """Keep the text and the cost of a result that another one stands in place of, as an attempt that failed.
-
-    Repeating this changes nothing.
-    """
-    text = completion.text or "null"
-    here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
-    number, is_kept = _LATEST.run(connection, text=text, **here).fetchone()
-    if is_kept:
-        return
-    _KEEP.run(
-        connection,
-        job_id=completion.job_id,
-        chunk_index=completion.chunk_index,
-        number=number + 1,
-        runner_id=0,
-        started_at=completion.completed_at,
-        finished_at=completion.completed_at,
-        outcome=AttemptOutcome.FAILED.value,
-        error=f"its result came after another one, which stands: {text}",
-        seconds=completion.seconds,
-        counted=0,
-        is_last=0,
-        reserved_cost=None,
-        cost=cost,
-        replaced_result_id=None,
-    )
+def note_cost(connection: sqlite3.Connection, job_id: str, index: int, cost: float, attempt: int | None) -> None:
+    """Add a cost to the attempt of this number at a chunk, unless its result is recorded; None: to the likeliest."""
+    here = {"in_job": job_id, "at_index": index, "more": cost}
+    if attempt is None or not _NOTE_COST_OF.run(connection, **here, its_number=attempt).rowcount:
+        _NOTE_COST.run(connection, **here)

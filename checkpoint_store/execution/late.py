@@ -1,0 +1,65 @@
+"""What comes of a call that no loop waits for any more is recorded all the same, by any open store object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.model.error_text import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.storage.records import Completion
+
+
+class LateRecorder:
+    """Records late results and late failures of one job. Safe to share between threads.
+
+    The store object of the loop may be closed by then. Another one that this process has open for the same file takes
+    its place. Without one, and where the store is busy, the next open of the store records what came.
+    """
+
+    def __init__(self, context: StoreContext, job_id: str) -> None:
+        self._context, self._job_id = context, job_id
+
+    def result(self, completion: Completion, submit: Callable[[], None]) -> str:
+        """Record a late result. Durable on return, in the store or in a file; returns what became of it.
+
+        ``submit`` records it through the store object of the loop.
+        """
+        context = self._context.open_now()
+        record = submit if context is self._context else lambda: context.record([completion])
+        try:
+            try:
+                if context.storage.handles.look_at(self._job_id, completion.chunk_index)[0]:  # or the same result
+                    raise ChunkAlreadyCompleted(self._job_id, completion.chunk_index)
+                record()
+            except ChunkAlreadyCompleted:
+                context.storage.budgets.keep_result(completion)
+                return "was paid for in vain: another result of the chunk stands"
+        except JobNotFound:
+            return "is gone with its job, which was deleted"
+        except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
+            kept = f"{describe(error)}. {self._context.unrecorded.keep([completion])}"
+            if not isinstance(error, Exception):
+                error.add_note(kept)
+                raise
+            return kept
+        return "is recorded"
+
+    def failure(self, failure: Completion) -> str:
+        """Record what a late failure cost; see :attr:`UnrecordedResult.is_failure`. Durable on return, likewise."""
+        context = self._context.open_now()
+        try:
+            context.storage.budgets.keep_failure(failure)
+        except JobNotFound:
+            return ", and its job was deleted"
+        except BaseException as error:
+            kept = f"; {describe(error)}. {self._context.unrecorded.keep([failure], are_failures=True)}"
+            if not isinstance(error, Exception):
+                error.add_note(kept)
+                raise
+            return kept
+        return ""

@@ -1,0 +1,162 @@
+"""Results that were paid for in vain: another result of the chunk stands. Their text and cost stay with an attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, func, literal_column, null, select
+
+from checkpoint_store.model.amounts import usual_cost_in
+from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.statements.attempts import THIS, literal
+from checkpoint_store.storage.statements.compiled import Statement, at_chunk, end_attempt, insert_into
+from checkpoint_store.storage.tables import attempts
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from checkpoint_store.storage.records import Completion
+
+_A: Final = attempts.c
+_OTHERS: Final = attempts.alias()
+_CAME_LATE: Final = "its result came after another one, which stands: "
+_FAILED_LATE: Final = "it failed after it was given up: "
+_IS_THE_SAME: Final = "its result came after another one, which is the same"
+_ERROR: Final = func.coalesce(_A.error, literal_column("''"))
+_WAS_NOT_COMPLETED: Final = _A.outcome != literal(AttemptOutcome.COMPLETED)
+_NOTED: Final[dict[str, Any]] = {
+    "error": func.coalesce(_A.error + literal_column("char(10)"), literal_column("''")) + bindparam("what"),
+    "seconds": func.coalesce(bindparam("its_seconds"), _A.seconds),
+    "cost": func.coalesce(_A.cost + bindparam("its_cost"), _A.cost, bindparam("its_cost")),
+}
+_IN_VAIN: Final[dict[str, Any]] = {
+    "outcome": AttemptOutcome.FAILED.value,
+    "finished_at": bindparam("at"),
+    "counted": 0,
+    "is_last": 0,
+}
+
+
+def _note(values: dict[str, Any]) -> Statement:
+    """Repeating it changes nothing: the error of the attempt says what was noted."""
+    is_new = func.instr(_ERROR, bindparam("what")) == literal_column("0")
+    return Statement(lambda: attempts.update().where(*THIS, _WAS_NOT_COMPLETED, is_new).values(_NOTED | values))
+
+
+_NOTE_RESULT: Final = _note(_IN_VAIN)
+_NOTE_FAILURE: Final = _note({"reserved_cost": None})
+_OUTCOME: Final = Statement(lambda: select(_A.outcome).where(*THIS))
+_IS_COMPLETED_BY_ANOTHER: Final = Statement(
+    lambda: select(_OTHERS.c.number).where(
+        *at_chunk(_OTHERS.c),
+        _OTHERS.c.outcome == literal(AttemptOutcome.COMPLETED),
+        _OTHERS.c.number != bindparam("its_number"),
+        _OTHERS.c.replaced_result_id.is_(null()),
+    )
+)
+_LATEST: Final = Statement(
+    lambda: select(
+        func.coalesce(func.max(_A.number), literal_column("0")),
+        func.coalesce(func.max(func.instr(_ERROR, bindparam("text"))), literal_column("0")),
+    ).where(*at_chunk(_A))
+)
+"""The highest number of an attempt at a chunk, and whether a text stands in the error of any."""
+_ADD: Final = insert_into(attempts)
+_END: Final = Statement(
+    lambda: end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds"))).where(
+        func.instr(_ERROR, literal_column(f"'{_IS_THE_SAME}'")) == literal_column("0")
+    )
+)
+
+
+def end_unless_in_vain(connection: sqlite3.Connection, completion: Completion) -> None:
+    """End the attempt that made the result of a completion, unless :func:`note_the_same` has ended it."""
+    if completion.attempt is not None:
+        _END.run(
+            connection,
+            in_job=completion.job_id,
+            at_index=completion.chunk_index,
+            attempt=completion.attempt,
+            at=completion.completed_at,
+            seconds=completion.seconds,
+        )
+
+
+def note_the_same(connection: sqlite3.Connection, completion: Completion) -> None:
+    """Count the cost of a result that is the same as the recorded one, if two attempts have made them.
+
+    Repeating this changes nothing. A result whose attempt is not known may be the recorded one itself.
+    """
+    if completion.attempt is None:
+        return
+    here = {"in_job": completion.job_id, "at_index": completion.chunk_index, "its_number": completion.attempt}
+    if _IS_COMPLETED_BY_ANOTHER.run(connection, **here).fetchone() is None:
+        return
+    if _run(connection, _NOTE_RESULT, completion, _IS_THE_SAME):
+        log.warning(
+            "job %s, chunk %d: paid for twice: the result of attempt %d is the one that another attempt has recorded",
+            *(completion.job_id, completion.chunk_index, completion.attempt),
+        )
+
+
+def keep_result(connection: sqlite3.Connection, completion: Completion) -> None:
+    """Keep the text and the cost of a result that another one stands in place of, with its attempt, which failed.
+
+    Repeating this changes nothing.
+    """
+    text = completion.text or "null"
+    _keep(connection, _NOTE_RESULT, completion, f"{_CAME_LATE}{text}", text)
+
+
+def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:
+    """Count what a failure cost that came when nobody waited for it, with its attempt. Repeating changes nothing."""
+    what = f"{_FAILED_LATE}{json_text.decode(failure.text or 'null')}"
+    _keep(connection, _NOTE_FAILURE, failure, what, what)
+
+
+def _keep(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, text: str) -> None:
+    """Note what came late with its attempt; where that is not known, with a new one, of no runner."""
+    here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
+    if completion.attempt is not None and _OUTCOME.run(connection, **here, its_number=completion.attempt).fetchone():
+        _run(connection, note, completion, what)  # nothing, if its result was recorded, and replaced since
+        return
+    number, is_kept = _LATEST.run(connection, text=text, **here).fetchone()
+    if is_kept:
+        return
+    _ADD.run(
+        connection,
+        job_id=completion.job_id,
+        chunk_index=completion.chunk_index,
+        number=number + 1,
+        runner_id=0,
+        started_at=completion.completed_at,
+        finished_at=completion.completed_at,
+        outcome=AttemptOutcome.FAILED.value,
+        error=what,
+        seconds=completion.seconds,
+        counted=0,
+        is_last=0,
+        reserved_cost=None,
+        cost=_cost_of(completion),
+        replaced_result_id=None,
+    )
+
+
+def _run(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str) -> bool:
+    changed = note.run(
+        connection,
+        in_job=completion.job_id,
+        at_index=completion.chunk_index,
+        its_number=completion.attempt,
+        what=what,
+        at=completion.completed_at,
+        its_seconds=completion.seconds,
+        its_cost=_cost_of(completion),
+    )
+    return changed.rowcount > 0
+
+
+def _cost_of(completion: Completion) -> float | None:
+    return usual_cost_in(json_text.decode(completion.text or "null")) if completion.cost is None else completion.cost
