@@ -12,7 +12,7 @@ from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.chunk_verbs import ChunkVerbs
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.job_snapshot import JobSnapshot
+from checkpoint_store.storage.job_content import JobContent
 from checkpoint_store.storage.job_verbs import JobVerbs
 from checkpoint_store.storage.key_verbs import KeyVerbs
 from checkpoint_store.storage.living_runners import LivingRunners
@@ -65,7 +65,7 @@ class Reading(ReadingVerbs):
 
         return self.healing.run(lambda: self._database.read(read), job_id)
 
-    def with_snapshot(self, job_id: str, work: Callable[[JobSnapshot], T]) -> T:
+    def with_snapshot(self, job_id: str, work: Callable[[JobContent], T]) -> T:
         """Return what ``work`` makes of a snapshot of a job. ``work`` may take long: no other read waits for it.
 
         ``work`` is called again if the file of a read-only store changed meanwhile, and if a damaged result was put
@@ -73,7 +73,7 @@ class Reading(ReadingVerbs):
         """
 
         def read(connection: sqlite3.Connection) -> T:
-            return work(JobSnapshot(connection, job_id, self.path, self.healing.substitutes))
+            return work(JobContent(connection, job_id, self.path, self.healing.substitutes))
 
         return self.healing.run(lambda: self._database.read_apart(read), job_id)
 

@@ -105,8 +105,8 @@ class FailedAttempt:
     """The cost of the attempt; None if no cost is known."""
     may_be_billed: bool = False
     """Whether nobody knows how the attempt ended, so that it may still cost what it reserved."""
-    is_hopeless: bool = False
-    """Whether the chunk is failed even if attempts are left: the next attempt would fail alike."""
+    is_permanent: bool = False
+    """Whether the error is permanent: the next attempt would fail alike, so the chunk is failed with attempts left."""
 
 
 class FailureOutcome(NamedTuple):

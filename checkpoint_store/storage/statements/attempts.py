@@ -230,8 +230,8 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     if number is None or not before.has(number):
         number = before.next_number
         begin(connection, job_id, index, number, runner_id)
-    is_counted = failed.is_counted and not failed.is_hopeless
-    is_last = failed.is_hopeless or (is_counted and before.used_count + 1 >= failed.attempts_max)
+    is_counted = failed.is_counted and not failed.is_permanent
+    is_last = failed.is_permanent or (is_counted and before.used_count + 1 >= failed.attempts_max)
     _FAIL.run(
         connection,
         in_job=job_id,
