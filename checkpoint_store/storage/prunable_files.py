@@ -23,13 +23,13 @@ _BACKUPS_KEPT: Final = 2
 def prunable_files(
     path: Path, state_files: Sequence[Path], request: PruneRequest, *, with_jobs: bool
 ) -> list[tuple[Path, int]]:
-    """Return the files that go by a request, each with its size in bytes. Nothing is opened.
+    """Return the files that a request deletes, each with its size in bytes. Nothing is opened.
 
     Args:
         path: the store file.
         state_files: its state file, and the one before, wherever they are.
-        request: what is to go.
-        with_jobs: whether jobs go. Then every automatic backup does: what was deleted is in none of them.
+        request: the request of the prune.
+        with_jobs: whether jobs are deleted. Every automatic backup is deleted then, because it has these jobs.
     """
     beside = Siblings(path)
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
@@ -46,7 +46,7 @@ def _changed_at(path: Path) -> datetime:
 
 
 def _size_of(path: Path) -> int | None:
-    """Return the size of a regular file; None for anything else, which is not ours."""
+    """Return the size of a regular file; None for anything else, which no store has made."""
     try:
         status = path.lstat()
     except OSError:
