@@ -74,7 +74,7 @@ class BudgetStorage:
     def keep_result(self, completion: Completion) -> None:
         """Keep a result that was paid for, and whose chunk has another result, with a failed attempt at the chunk.
 
-        Its cost counts from then on. Durable when it returns. Repeating this changes nothing.
+        What it cost counts from then on. Durable when it returns. Repeating this changes nothing.
         """
         cost = usual_cost_in(json_text.decode(completion.text or "null"))
         self._database.write(lambda connection: reservations.keep_result(connection, completion, cost))

@@ -207,7 +207,7 @@ class Completion(NamedTuple):
     """How long the attempt took."""
     replace: bool = False
     earlier_cost: float | None = None
-    """The cost of the earlier result, if this result replaces one; None: read it from a usual field of that result."""
+    """The cost of the earlier result, if this result replaces one; None: one of its usual fields says it."""
 
 
 @dataclass(frozen=True, slots=True)

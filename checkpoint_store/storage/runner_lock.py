@@ -127,7 +127,7 @@ class RunnerLock(ForkAware):
             raise storage_error(error, self.path) from error
 
     def _tidy(self) -> None:
-        """Rewrite the slots without the attempts that are done. If too many are left, note that any may have begun."""
+        """Rewrite the slots without the attempts that are done; if too many are left, note that any may have begun."""
         if len(self._begun) > _SLOT_COUNT // 2:
             self._slot = _SLOT_COUNT - 1
             self._put(_TOO_MANY.to_bytes(_SLOT_BYTES, "little"), self._slot * _SLOT_BYTES)

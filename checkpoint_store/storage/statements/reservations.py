@@ -80,7 +80,7 @@ _LATEST: Final = Statement(
         ),
     ).where(*at_chunk(_A))
 )
-"""Finds the highest number of an attempt at a chunk, and whether the error of any attempt contains a text."""
+"""The highest number of an attempt at a chunk, and whether a text stands in the error of any."""
 _KEEP: Final = insert_into(attempts)
 
 
@@ -143,7 +143,7 @@ def note_cost(connection: sqlite3.Connection, job_id: str, index: int, cost: flo
 
 
 def keep_result(connection: sqlite3.Connection, completion: Completion, cost: float | None) -> None:
-    """Keep the text and the cost of a result whose chunk has another result, as a failed attempt.
+    """Keep the text and the cost of a result that another one stands in place of, as an attempt that failed.
 
     Repeating this changes nothing.
     """

@@ -46,7 +46,7 @@ def leave_out(connection: sqlite3.Connection, job_id: str, path: Path, seconds: 
 
 
 def changes_now(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[str, Any]:
-    """Return the new times of a job that changes now, but not by a completion."""
+    """Return what becomes of the times of a job that changes now, by something else than a completion."""
     if liveness.is_anyone_at_work(connection, path, job_id):
         return {"updated_at": now()}
     return moved(job_statements.find_job(connection, job_id, path))
