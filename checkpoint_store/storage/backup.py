@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-_BACKUPS_KEPT: Final = 2
+BACKUPS_KEPT: Final = 2
 """How many automatic backups of each schema version stay."""
 _COPYING_TIME_SHARE: Final = 0.02
 """The share of the elapsed time that rolling backups may take."""
@@ -135,7 +135,7 @@ def thin_out(path: Path) -> None:
     seen: dict[str, int] = {}
     for _, version, backup in Siblings(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
-        if seen[version] > _BACKUPS_KEPT:
+        if seen[version] > BACKUPS_KEPT:
             _remove_old(backup)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import stat
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from checkpoint_store.storage.backup import BACKUPS_KEPT
 from checkpoint_store.storage.file_names import moved_at
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.files import remove_file
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.model.prune_report import PruneRequest
-
-_BACKUPS_KEPT: Final = 2
 
 
 def prunable_files(
@@ -34,7 +33,7 @@ def prunable_files(
     beside = Siblings(path)
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
-    surplus = backups if with_jobs else [file for file in backups[_BACKUPS_KEPT:] if request.is_old(_changed_at(file))]
+    surplus = backups if with_jobs else [file for file in backups[BACKUPS_KEPT:] if request.is_old(_changed_at(file))]
     return [(file, size) for file in (*aside, *surplus) if (size := _size_of(file)) is not None]
 
 
