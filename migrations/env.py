@@ -1,4 +1,4 @@
-"""How Alembic runs our scripts: inside the library's own guards, from the library or from the command line.
+"""Run the scripts of Alembic inside the guards of the library, from the library or from the command line.
 
 ``alembic -x store=PATH upgrade head`` works on the store at PATH (default: ``.processing_state.db``). Nothing here
 configures logging: the scripts also run inside other people's programs.

@@ -84,7 +84,7 @@ class FailurePolicy:
                 limit=state.options.max_attempts,
                 again=is_retried,
                 counted=self._outage.counts(trouble, attempt.stretch, is_alone=is_alone),
-                hopeless=not is_retried and state.options.on_error == "record",
+                permanent=not is_retried and state.options.on_error == "record",
                 seconds=seconds,
                 **how,
             )

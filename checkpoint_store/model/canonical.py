@@ -16,14 +16,13 @@ from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from checkpoint_store.model.codec.json_rules import is_plain, name_of
+from checkpoint_store.model.codec.json_rules import INTEGER_BELOW, INTEGER_DIGITS_MAX, is_plain, name_of
 
 _BYTES: Final = (bytes, bytearray, memoryview)
 _JSON: Final = (dict, list, tuple, int, float, type(None))
 _POSITION_FIELDS: Final = frozenset({"index", "chunk_index"})
 """Fields with the position of a chunk: an insertion before the chunk changes them, and not the content of the chunk."""
 _OLD_CONTENT: Final = ("text", "data", "content")
-_BIG: Final = 10**4300
 
 
 class NotIdentifiedError(Exception):
@@ -156,8 +155,8 @@ def _text_of(value: Any) -> str | None:
 
 def _number(value: int | float, path: str) -> int | float:  # noqa: PYI041 - an integer may be too large for a float
     if isinstance(value, int):
-        if not -_BIG < value < _BIG:
-            raise NotIdentifiedError(path, "is an integer of more than 4,300 digits")
+        if not -INTEGER_BELOW < value < INTEGER_BELOW:
+            raise NotIdentifiedError(path, f"is an integer of more than {INTEGER_DIGITS_MAX:,} digits")
     elif not isfinite(value):
         raise NotIdentifiedError(path, f"is {value}, which JSON cannot hold")
     return value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from checkpoint_store.model.codec.json_rules import LEAVES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -86,12 +88,9 @@ def frozen_list(items: Iterable[T]) -> FrozenList[T]:
     return made
 
 
-_LEAVES = frozenset({str, int, float, bool, type(None)})
-
-
 def freeze(value: Any) -> Any:
     """Return ``value`` (a JSON value) with every dict and list in it frozen, and leaves plain."""
-    if type(value) in _LEAVES or isinstance(value, FrozenDict | FrozenList):
+    if type(value) in LEAVES or isinstance(value, FrozenDict | FrozenList):
         return value
     if isinstance(value, dict):
         return frozen_dict({str.__str__(key): freeze(item) for key, item in value.items()})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from checkpoint_store.storage.job_snapshot import JobSnapshot
+    from checkpoint_store.storage.job_content import JobContent
 
 _RESULTS_AT_ONCE: int = 1024
 
@@ -72,7 +72,7 @@ class FileResults(NamedTuple):
         )
 
 
-def all_results(snapshot: JobSnapshot, head_bytes: int, end_bytes: int) -> FileResults:
+def all_results(snapshot: JobContent, head_bytes: int, end_bytes: int) -> FileResults:
     """Return the results of a file that has all results of a job, in the order of the chunks."""
     indices, number_max, checksum = array("q"), -1, 0
     for page in snapshot.result_keys():

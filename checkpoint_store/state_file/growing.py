@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from checkpoint_store.storage.job_snapshot import JobSnapshot
+    from checkpoint_store.storage.job_content import JobContent
     from checkpoint_store.storage.records import JobRecord
 
 _LEFT_TO_OTHERS_SECONDS: Final = 60.0
@@ -44,7 +44,7 @@ _FILES: Final = 2
 """The number of files that are exchanged: the state file and its ``.bak``."""
 
 
-def stored_text(snapshot: JobSnapshot) -> Iterator[str]:
+def stored_text(snapshot: JobContent) -> Iterator[str]:
     """Yield the text of a job's state from one snapshot, in constant memory. The results are the stored texts."""
     results = snapshot.result_texts(), snapshot.chunks_with_result()
     yield from giving_turns(state_text(snapshot.job, snapshot.completed_chunks(), *results, snapshot.redo_chunks()))
@@ -109,7 +109,7 @@ class GrowingFile:
             self._others_file, self._others_since = present, moment
         return moment - self._others_since < _LEFT_TO_OTHERS_SECONDS
 
-    def update(self, snapshot: JobSnapshot, overhead_bytes_max: int | None) -> Outcome:
+    def update(self, snapshot: JobContent, overhead_bytes_max: int | None) -> Outcome:
         """Let the state file show the job as the snapshot has it. What is written is durable when this returns.
 
         Args:
@@ -146,7 +146,7 @@ class GrowingFile:
         self._patient_until = moment + self._patience_seconds
         return True
 
-    def _shows(self, snapshot: JobSnapshot, *, is_exact: bool) -> bool:
+    def _shows(self, snapshot: JobContent, *, is_exact: bool) -> bool:
         """Whether the state file shows the job as it is now."""
         newest = self._newest
         if newest is None or newest.job != snapshot.job or identity(self._path) != newest.file:
@@ -161,7 +161,7 @@ class GrowingFile:
             return False
         return (identity(self._path), identity(self._backup)) == (newest.file, before.file)
 
-    def _extend(self, snapshot: JobSnapshot, before: _Written, new: list[Key], *, is_exact: bool) -> int | None:
+    def _extend(self, snapshot: JobContent, before: _Written, new: list[Key], *, is_exact: bool) -> int | None:
         """Write what ``.bak`` lacks into ``.bak``, and exchange it with the state file. Durable when this returns.
 
         Returns the overhead in bytes. None if nothing was written: another program has ``.bak`` open, ``.bak`` has no
@@ -184,7 +184,7 @@ class GrowingFile:
             self._own, self._newest, self._before = file, written, self._written_in_backup([newest])
         return under_way.rewriting.written_bytes - (end_bytes - before.results.end_bytes)
 
-    def _write_into(self, file: Rewriting, snapshot: JobSnapshot, old: FileResults, now: FileResults) -> int:
+    def _write_into(self, file: Rewriting, snapshot: JobContent, old: FileResults, now: FileResults) -> int:
         """Write a state over an older one, whose results stay where they stand: the new results follow them.
 
         Returns the byte offset behind the last result.
@@ -204,7 +204,7 @@ class GrowingFile:
             file.write(text)
         return end_bytes
 
-    def _replace(self, snapshot: JobSnapshot) -> None:
+    def _replace(self, snapshot: JobContent) -> None:
         """Write a whole new state file, with spare room for a longer list of chunks. Durable when this returns."""
         known = (self._newest, self._path), (self._before, self._backup)
         earlier = [written for written, path in known if written is not None and written.file == identity(path)]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.job_snapshot import JobSnapshot
+    from checkpoint_store.storage.job_content import JobContent
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.storage import Storage
@@ -240,7 +240,7 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
     """
     refuse_own(path, reading.path)
 
-    def write(snapshot: JobSnapshot) -> None:
+    def write(snapshot: JobContent) -> None:
         if not replace:
             refuse_to_replace(path, job_id, giving_turns(snapshot.completed_chunks()))
         replace_file(path, stored_text(snapshot), like=reading.path)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-_BACKUPS_KEPT: Final = 2
+BACKUPS_KEPT: Final = 2
 """How many automatic backups of each schema version stay."""
 _COPYING_TIME_SHARE: Final = 0.02
 """The share of the elapsed time that rolling backups may take."""
@@ -49,7 +49,7 @@ _SHARE_OF_FREE_SPACE: Final = 0.2
 def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) -> None:
     """Copy the store as it is now to ``target`` (mode 0600), whole, verified and durable, or not at all.
 
-    Root gives it to the owner of the store, or of ``like``.
+    Root gives the copy to the owner of ``like``, by default of the store.
     """
     database.read(lambda connection: copy_to(connection, target, like=like or database.path))
 
@@ -121,7 +121,7 @@ def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
 
 
-# -- automatic ones, beside the store: NAME.backup-VERSION-NUMBER
+# -- automatic backups, beside the store: NAME.backup-VERSION-NUMBER
 
 
 def _sweep_backups(path: Path) -> None:
@@ -131,11 +131,11 @@ def _sweep_backups(path: Path) -> None:
 
 
 def thin_out(path: Path) -> None:
-    """Remove automatic backups but the newest few of each schema version."""
+    """Remove the automatic backups of each schema version, except the newest two."""
     seen: dict[str, int] = {}
     for _, version, backup in Siblings(path).numbered_backups():
         seen[version] = seen.get(version, 0) + 1
-        if seen[version] > _BACKUPS_KEPT:
+        if seen[version] > BACKUPS_KEPT:
             _remove_old(backup)
 
 
@@ -153,7 +153,7 @@ def remove_backups(path: Path) -> None:
 
 
 _Version = tuple[int, int]
-"""Inode and time of change. They tell apart two backups of one name: a name is used again after all were removed."""
+"""Inode and time of change. They tell apart two backups of one name: after all are removed, names begin anew."""
 
 
 def _version(path: Path) -> _Version | None:

@@ -1,4 +1,4 @@
-"""What a store can do for a budget that all runners of a job share: verbs that take and return records."""
+"""The verbs of the storage about budgets, which all runners of a job share. They take and return records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reserved(Enum):
     NO = auto()
     """The reservation does not fit, or too many attempts are in work for now."""
     STALE = auto()
-    """Results came meanwhile whose costs the runner has to read first."""
+    """Other results were recorded meanwhile. The runner has to read their costs first."""
 
 
 class BudgetStorage:
@@ -34,14 +34,14 @@ class BudgetStorage:
         self._database = database
 
     def spending(self, job_id: str, results: Costs) -> Spending:
-        """Return what a job has spent and reserved now, where ``results`` is what its results cost."""
+        """Return what a job has spent and reserved now. ``results`` are the costs of its results."""
         return self._database.read(lambda connection: reservations.spending(connection, job_id, results))
 
     def reserve(self, request: ReservationRequest) -> Reserved:
         """Reserve the highest known cost for an attempt that is to start, if it fits. Durable when it returns.
 
-        All runners reserve in turn, and each counts what the others have spent and reserved. A function that finds the
-        cost of a result is the caller's: it is not called while other processes wait for this one.
+        The runners reserve one after the other, and each counts what the others have spent and reserved. A transaction
+        calls no function of the caller's for the cost of a result, because other processes wait for its end.
         """
 
         def work(connection: sqlite3.Connection) -> Reserved:
@@ -57,7 +57,7 @@ class BudgetStorage:
         return self._database.write(work)
 
     def free(self, job_id: str, attempts: Sequence[tuple[int, Claim]]) -> None:
-        """Let attempts, each with its runner's id, reserve nothing: they are not in work yet. Durable on return."""
+        """Clear the reservations of attempts (by runner id) that are not in work yet. Durable when it returns."""
 
         def work(connection: sqlite3.Connection) -> None:
             for runner_id, claim in attempts:
@@ -71,7 +71,7 @@ class BudgetStorage:
         self._database.write(lambda connection: reservations.note_cost(connection, job_id, index, cost, attempt))
 
     def keep_result(self, completion: Completion) -> None:
-        """Keep a result that was paid for, and that another one stands in place of, with an attempt at its chunk.
+        """Keep a result that was paid for, and whose chunk has another result, with a failed attempt at the chunk.
 
         What it cost counts from then on. Durable when it returns. Repeating this changes nothing.
 
@@ -93,7 +93,7 @@ class BudgetStorage:
 
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:
-    """Return what all results of the job cost; None where a function of the caller's has to read more of them."""
+    """Return the costs of all results of the job; None if a function of the caller's has to read some of them."""
     known, cost = request.known, request.cost
     if not isinstance(cost, str):
         return None if costs.page(connection, request.job_id, known.last_result, cost) else known

@@ -1,4 +1,4 @@
-"""What a store can do for the claims of its runners: verbs that take and return records."""
+"""The verbs of the storage about the claims of runners. They take and return records."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class ClaimStorage(ForkAware):
         watch(self)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the claims are the parent's, and so are those that it is to free."""
+        """After a fork, in the child: forget the claims and the queued releases, which are the parent's."""
         self._releases.clear()
         self._reporter_ids: dict[str, int] = {}
-        """By job: the runner that has ended, by which failures are recorded that no runner reports."""
+        """The reporter of each job: the runner, which has ended, of failures that no runner reports."""
 
     @property
     def is_closed(self) -> bool:
@@ -108,7 +108,7 @@ class ClaimStorage(ForkAware):
         return outcome
 
     def _reporter_of(self, connection: sqlite3.Connection, job_id: str) -> int:
-        """Return a runner for a failure that no runner reports: it has ended already."""
+        """Return the reporter of a job: a runner, which has ended, for a failure that no runner reports."""
         liveness.refuse_if_busy(connection, self.path, job_id, own_runner_id=None, exclusive=False)
         known = self._reporter_ids.get(job_id)
         if known is not None and runners.is_runner_of(connection, known, job_id):
@@ -119,9 +119,9 @@ class ClaimStorage(ForkAware):
         return runner_id
 
     def queue_release(self, job_id: str, runner_id: int, claim: Claim, *, begun: bool) -> None:
-        """Let the next verb that writes free a claim: in doubt where its work had ``begun``, or as if never claimed.
+        """Queue a claim, which the next verb that writes frees. If its work had ``begun``, the chunk is in doubt then.
 
-        Nothing is written yet, and nobody is waited for. Until it is durable, the runner has the chunk.
+        This writes nothing and waits for nobody. Until the release is durable, the runner has the chunk.
         """
         self._releases.append(Release(job_id, runner_id, claim, begun))
 
@@ -139,10 +139,10 @@ class ClaimStorage(ForkAware):
         if self._releases:
             write_of_job(self._database, job_id, self._releases.write, only_if_free=True)
 
-    # -- what is known
+    # -- reading
 
     def last_pause(self, job_id: str) -> int:
-        """Return the number of the last request to pause the job that stands; 0 where there is none."""
+        """Return the number of the last pause of the job that was not withdrawn; 0 for none."""
         row = self._database.read_row(*runners.last_pause(job_id))
         assert row is not None
         (number,) = row

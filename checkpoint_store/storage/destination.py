@@ -1,4 +1,4 @@
-"""The check of the destination of a copy: no file of the store itself, and no file of somebody else."""
+"""The check of the destination of a copy: it must be no file of the store, and no file of another program."""
 
 from __future__ import annotations
 

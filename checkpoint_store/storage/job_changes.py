@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _EXACT_NUMBER_WAIT_SECONDS_MAX: Final = 0.5
-"""How long a verb that only makes a number exact waits for other processes."""
+"""The longest wait for other processes of a verb that only makes a number exact."""
 
 
 class JobChanges:

@@ -108,7 +108,7 @@ class JobVerbs(ReadingVerbs):
         return records_and_version
 
     def _passed_over(self) -> list[StoreDamaged] | None:
-        """Return where a list puts the jobs that do not read; None where it is to raise, because they can be mended."""
+        """Return a list for the errors of unreadable jobs; None: raise the error, because the store can be repaired."""
         return [] if self._database.read_only else None
 
     def still_hold(self, as_of: DataVersion) -> bool:

@@ -1,4 +1,4 @@
-"""The check for a second name of a store file: SQLite keeps WAL and locks under one name only, so it is refused."""
+"""The check for a second name of a store file. Such a file is refused: SQLite keeps WAL and locks under one name."""
 
 from __future__ import annotations
 

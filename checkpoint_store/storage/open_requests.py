@@ -68,16 +68,16 @@ class Source(NamedTuple):
 
 
 class Elsewhere(NamedTuple):
-    """Results in the store for chunks that a new job is to do, and that it does not take over."""
+    """The results in the store that a new job does not take over, for chunks that it is to do."""
 
     chunks: int = 0
     """How many chunks have such results."""
     other_name: str | None = None
-    """The file name of a job that has some of them under the same settings; None where no job has."""
+    """The file name of a job that has such results under the same settings; None for none."""
     other_settings: tuple[str, ...] = ()
-    """The settings in which the newest other job that has some differs."""
+    """The settings in which the newest job with results under other settings differs."""
     handles: int = 0
-    """How many chunks have no such result, and a handle under another name: a service holds their work."""
+    """How many chunks without such a result have a handle under another name: a service holds their work."""
 
     def __bool__(self) -> bool:
         return bool(self.chunks or self.handles)

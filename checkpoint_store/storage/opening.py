@@ -1,4 +1,4 @@
-"""Open a store file: create, upgrade or recover it first where that is needed."""
+"""Open a store file. Create, upgrade or recover it first if necessary."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ class Opener:
         self.state_files = tuple(state_files)
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
-        self.report: RecoveryReport | None = None  # what the opening has recovered
+        self.report: RecoveryReport | None = None
+        """The report of the recovery that this opening made; None for none."""
 
     @importing()
     def open_read_only(self) -> ReadOnlyDatabase:
@@ -72,12 +73,14 @@ class Opener:
 
     @importing()  # a new, an older or a damaged store needs modules that a sound one does not
     def open(self, *, migrate: bool = True, is_owner_checked: bool = False) -> Database:
-        """Open the store, creating, upgrading or recovering it first where that is needed.
+        """Open the store. Create, upgrade or recover it first if necessary.
+
+        ``is_owner_checked``: the caller has just called :func:`refuse_foreign`.
 
         Raises:
-            StoreDamaged: it is damaged, and bringing back all that any copy knows of is not possible.
+            StoreDamaged: it is damaged, and its copies do not have all that is lost.
         """
-        if not is_owner_checked:  # by the caller, a moment ago: see refuse_foreign
+        if not is_owner_checked:
             refuse_foreign(self.path)
         try:
             database = self._open_sound(migrate=migrate)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import stat
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from checkpoint_store.storage.backup import BACKUPS_KEPT
 from checkpoint_store.storage.file_names import moved_at
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.files import remove_file
@@ -17,24 +18,22 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.prune_report import PruneRequest
 
-_BACKUPS_KEPT: Final = 2
-
 
 def prunable_files(
     path: Path, state_files: Sequence[Path], request: PruneRequest, *, with_jobs: bool
 ) -> list[tuple[Path, int]]:
-    """Return the files that go by a request, each with its size in bytes. Nothing is opened.
+    """Return the files that a request deletes, each with its size in bytes. Nothing is opened.
 
     Args:
         path: the store file.
         state_files: its state file, and the one before, wherever they are.
-        request: what is to go.
-        with_jobs: whether jobs go. Then every automatic backup does: what was deleted is in none of them.
+        request: the request of the prune.
+        with_jobs: whether jobs are deleted. Every automatic backup is deleted then, because it has these jobs.
     """
     beside = Siblings(path)
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
-    surplus = backups if with_jobs else [file for file in backups[_BACKUPS_KEPT:] if request.is_old(_changed_at(file))]
+    surplus = backups if with_jobs else [file for file in backups[BACKUPS_KEPT:] if request.is_old(_changed_at(file))]
     return [(file, size) for file in (*aside, *surplus) if (size := _size_of(file)) is not None]
 
 
@@ -46,7 +45,7 @@ def _changed_at(path: Path) -> datetime:
 
 
 def _size_of(path: Path) -> int | None:
-    """Return the size of a regular file; None for anything else, which is not ours."""
+    """Return the size of a regular file; None for anything else, which no store has made."""
     try:
         status = path.lstat()
     except OSError:

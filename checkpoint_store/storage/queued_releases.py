@@ -27,10 +27,10 @@ class QueuedReleases(deque[Release]):
     """The claims of one store file that wait to be freed. Safe to share between threads; nobody is waited for."""
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Free them in the open transaction, after what may refuse the transaction.
+        """Free the claims in the open transaction, after the checks that may refuse the transaction.
 
-        Where the transaction is rolled back all the same, the runner's own next search finds them: they are not put
-        back, because a claim that was freed after all may have been claimed again since, under the same number.
+        If the transaction is rolled back all the same, the claims do not return to the queue: the next search of their
+        runner finds them. If it was committed after all, a chunk may be claimed again by then, under the same number.
         """
         while self:
             release = self.popleft()

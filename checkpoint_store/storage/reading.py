@@ -12,7 +12,7 @@ from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.chunk_verbs import ChunkVerbs
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.job_snapshot import JobSnapshot
+from checkpoint_store.storage.job_content import JobContent
 from checkpoint_store.storage.job_verbs import JobVerbs
 from checkpoint_store.storage.key_verbs import KeyVerbs
 from checkpoint_store.storage.living_runners import LivingRunners
@@ -65,26 +65,26 @@ class Reading(ReadingVerbs):
 
         return self.healing.run(lambda: self._database.read(read), job_id)
 
-    def with_snapshot(self, job_id: str, work: Callable[[JobSnapshot], T]) -> T:
-        """Return what ``work`` makes of a snapshot of a job. ``work`` may take long: no other read waits for it.
+    def with_snapshot(self, job_id: str, work: Callable[[JobContent], T]) -> T:
+        """Return the value of ``work`` on a snapshot of a job. ``work`` may take long: no other read waits for it.
 
         ``work`` is called again if the file of a read-only store changed meanwhile, and if a damaged result was put
         back.
         """
 
         def read(connection: sqlite3.Connection) -> T:
-            return work(JobSnapshot(connection, job_id, self.path, self.healing.substitutes))
+            return work(JobContent(connection, job_id, self.path, self.healing.substitutes))
 
         return self.healing.run(lambda: self._database.read_apart(read), job_id)
 
-    # -- what a prune, or a run, would do
+    # -- predictions of a prune and of a run
 
     def prunable(self, request: PruneRequest) -> Prunable:
-        """Return which jobs and how many attempts go by a request."""
+        """Return the jobs, and the number of attempts, that a request deletes."""
         return self._database.read(lambda connection: pruning.prunable(connection, self.path, request))
 
     def plan(self, request: OpenRequest, cost: str) -> RunPlan:
-        """Return what opening a job with this request, and working it off, would do."""
+        """Return the prediction of a run that opens a job with this request."""
 
         def read(connection: sqlite3.Connection) -> RunPlan:
             earlier, substitutes = earlier_job.earlier_job(connection, request, self.path), self.healing.substitutes
@@ -93,7 +93,7 @@ class Reading(ReadingVerbs):
         return self.healing.run(lambda: self._database.read(read))
 
     def plan_of_rest(self, job_id: str, cost: str) -> RunPlan:
-        """Return what working off the rest of a job would do."""
+        """Return the prediction of a run on the rest of a job."""
 
         def read(connection: sqlite3.Connection) -> RunPlan:
             record, substitutes = job_statements.find_job(connection, job_id, self.path), self.healing.substitutes
@@ -123,7 +123,7 @@ class Reading(ReadingVerbs):
         }
 
     def check(self, on_progress: integrity.OnProgress | None = None) -> list[Problem]:
-        """Return what is wrong with the store: structure, references, counts, and the digest of every result."""
+        """Return the problems of the store: in structure, references, counts, and the digest of every result."""
         return integrity.check(self._database, on_progress)
 
     def backup(self, target: Path, state_files: Sequence[Path], *, replace: bool) -> None:

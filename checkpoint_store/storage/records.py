@@ -47,7 +47,7 @@ class NextClaim(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """Which chunks a runner wants to claim."""
+    """The request of a runner to claim chunks."""
 
     job_id: str
     runner_id: int
@@ -60,9 +60,9 @@ class ClaimRequest:
     indices_in_hand: Container[int]
     """The chunks that this runner works on: they are not claimed again."""
     trusted_runner_ids: Container[int]
-    """The other runners that are taken to be alive without a probe."""
+    """The other runners that count as alive without a probe."""
     in_order: bool = False
-    """Whether no chunk is claimed before the one before it is complete, whichever span that is in."""
+    """Whether a chunk is claimed only if the chunk before it is complete, even if that is in no span."""
 
 
 class ClaimSearchResult(NamedTuple):
@@ -76,9 +76,9 @@ class ClaimSearchResult(NamedTuple):
     alive_runner_ids: frozenset[int] = frozenset()
     """The other runners that were probed just now, and are alive."""
     has_reaped: bool = False
-    """Whether a runner was found dead: what it had claimed is free, or in doubt."""
+    """Whether a runner was dead, and was reaped: the chunks that it had claimed are free, or in doubt."""
     is_blocked: bool = False
-    """Whether chunks are claimed in order, and the one at ``next_index`` waits for itself or for one before it."""
+    """Whether chunks are claimed in order, and the chunk at ``next_index``, or one before it, is not complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class FailedAttempt:
     seconds: float | None
     """How long the attempt took."""
     attempts_max: int
-    """The number of attempts that count with which the chunk is failed."""
+    """With this many attempts that count, the chunk is failed."""
     is_counted: bool
     """Whether this attempt counts."""
     tries_again: bool
@@ -104,9 +104,9 @@ class FailedAttempt:
     cost: float | None = None
     """The cost of the attempt; None if no cost is known."""
     may_be_billed: bool = False
-    """Whether nobody knows how the attempt ended, so that it may still cost what it reserved."""
-    is_hopeless: bool = False
-    """Whether the chunk is failed even if attempts are left: the next attempt would fail alike."""
+    """Whether the end of the attempt is unknown, so that it may still cost the reserved amount."""
+    is_permanent: bool = False
+    """Whether the error is permanent: the next attempt would fail alike, so the chunk is failed with attempts left."""
 
 
 class FailureOutcome(NamedTuple):
@@ -219,7 +219,7 @@ class StatusChange:
     status: JobStatus
     message: str | None = None
     is_completed_instead: bool = True
-    """Whether a job without chunks left becomes ``completed``, whatever the new status."""
+    """Whether a job without chunks left becomes ``completed`` instead of getting the new status."""
     needs_all_chunks: bool = False
     """Whether it is an error if chunks are left."""
     asks_for_pause: bool = False
@@ -243,7 +243,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A result whose cost cannot be read. ``value`` is what stands there as short text; None: nothing does."""
+    """A result whose cost cannot be read. ``value`` stands in the place of the cost, as short text; None for none."""
 
     chunk_index: int
     value: str | None
@@ -251,21 +251,21 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The costs of the results behind a result id."""
+    """The costs of the results from a first to a last result id."""
 
     last_result: int
-    """Where to look on from."""
+    """The id of the last of these results: later results have higher ids."""
     priced: int
-    """How many results have a cost that can be read."""
+    """The number of results with a readable cost."""
     total: float
-    """The sum of those."""
+    """The sum of the readable costs."""
     unreadable: Unreadable | None
-    """The first result that has none."""
+    """The first result without a readable cost; None for none."""
     dearest: float = 0.0
-    """The highest of those."""
+    """The highest readable cost."""
 
     def followed_by(self, later: Costs) -> Costs:
-        """Return what these results and later ones cost together."""
+        """Return the costs of these results and later ones together."""
         return Costs(
             later.last_result,
             self.priced + later.priced,
@@ -288,6 +288,6 @@ class ReservationRequest:
     claim: Claim
     max_cost: float
     cost: Cost
-    """Where the cost stands in a result."""
+    """The place of the cost in a result."""
     known: Costs
     """The costs of the results that the runner has seen."""

@@ -1,4 +1,4 @@
-"""What a store can do for chunks that are to be done again: verbs that take and return plain values."""
+"""The verbs of the storage about redos of complete chunks. They take and return plain values."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class MarkVerbs(ReadingVerbs):
         return self._database.read(lambda connection: redos.marks(connection, job_id))
 
     def first(self, job_id: str) -> int | None:
-        """Return the lowest chunk of a job that is to be done again, by the shortest way; None where there is none."""
+        """Return the lowest chunk of a job that is to be done again; None for none. The quickest read of it."""
         (lowest,) = self._database.read_row(*redos.first(job_id)) or (None,)
         return None if lowest is None else int(lowest)
 
     def has(self, job_id: str, index: int) -> bool:
-        """Whether a chunk is to be done again, by the shortest way."""
+        """Whether a chunk is to be done again. The quickest read of it."""
         return self._database.read_row(*redos.find(job_id, index)) is not None
 
 
@@ -45,11 +45,10 @@ class RedoStorage:
         self._path: Final = database.path
 
     def redo(self, job_id: str, indices: Collection[int]) -> int:
-        """Let complete chunks be done again, all of these or none; return how many loops would have passed by before.
+        """Mark complete chunks to be done again, all or none; return how many of them loops would have skipped before.
 
-        Their results stay until the new ones are there. A job that was completed is paused, or running
-        where a runner is at work on it. A chunk that failed when it was done again has its tries back. Durable when it
-        returns.
+        Their results stay until the new ones are recorded. A completed job becomes paused, or running if a runner is at
+        work on it. A chunk whose redo has failed gets its attempts back. Durable when this returns.
 
         Raises:
             ChunkNotCompleted, ChunkOutOfRange, ChunkInWork: a chunk is not complete, not of the job, or in work.
@@ -96,7 +95,7 @@ class RedoStorage:
                 raise InvalidArgumentError("indices", _ranges_text(indices), _remedy(job.job_id, min(left_out), tail))
 
     def _refuse_in_work(self, connection: sqlite3.Connection, job: JobRecord, indices: Sequence[int]) -> None:
-        """Refuse to redo a chunk that is being worked on; of a sequential job, one that later work depends on."""
+        """Refuse to redo a chunk in work; in a sequential job, a chunk that a later chunk in work depends on."""
         if not indices:
             return
         at_work = {runner.runner_id: runner for runner in runners.runners_at_work(connection, job.job_id)}
@@ -108,7 +107,7 @@ class RedoStorage:
                 if runner is not None and liveness.is_alive(self._path, runner):
                     raise ChunkInWork(job.job_id, index, runner.pid, runner.host)
                 dead.add(runner_id)
-        for runner_id in dead & at_work.keys():  # not before nothing is refused any more: a lock file goes for good
+        for runner_id in dead & at_work.keys():  # after all refusals: its lock file goes for good
             liveness.reap_if_dead(connection, self._path, at_work[runner_id])
 
 

@@ -95,7 +95,7 @@ class ResultVerbs(ReadingVerbs):
         return self._healing.run(lambda: self._database.read(read), job_id)
 
     def costs_after(self, job_id: str, result_id: int, cost: Cost) -> Costs:
-        """Return what the results after one (0: all) cost. A function of the caller's is called between two reads.
+        """Return the costs of the results after a result id (0: all). A caller's function runs between two reads.
 
         Raises:
             StoreDamaged: a result is no JSON, and no copy has it.
@@ -103,7 +103,7 @@ class ResultVerbs(ReadingVerbs):
         return self._healing.run(lambda: self._added_up(job_id, result_id, cost, Whose.OWN), job_id)
 
     def job_costs(self, job_id: str, cost: Cost) -> JobCosts:
-        """Return what a job paid, and what it carries. A function of the caller's is called between two reads.
+        """Return the costs of a job. A function of the caller's runs between two reads.
 
         Raises:
             StoreDamaged: a result is missing, or is no JSON, and no copy has it.

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from checkpoint_store.errors import StorageUnavailableError
 from checkpoint_store.storage.connection.errors import gone
 from checkpoint_store.storage.file_names import RUNNER_MARK
 from checkpoint_store.storage.siblings import Siblings
@@ -83,12 +84,12 @@ class RunnerLock(ForkAware):
             return path, lock
 
     def note_begun(self, attempts: Sequence[tuple[int, int]]) -> bool:
-        """Note that the work of attempts begins, in one write: each is a chunk's index and the number of its attempt.
+        """Note in one write that the work of attempts begins. An attempt is (chunk index, number).
 
         When this returns, the note survives the end of the process. Returns False, and notes nothing, if the file is
         gone: then other processes take the runner for dead.
         """
-        if not os.access(self._name, os.F_OK) and not self._is_there():  # the quicker one is asked first
+        if not os.access(self._name, os.F_OK) and not self._is_there():  # the first call is the quicker one
             return False
         if not self._begun:
             if self._slot == _SLOT_COUNT - 1:
@@ -103,7 +104,11 @@ class RunnerLock(ForkAware):
         return True
 
     def _is_there(self) -> bool:
-        """Whether the lock file is there, while the store is there."""
+        """Whether the lock file exists.
+
+        Raises:
+            StorageUnavailableError: the store does not exist any more.
+        """
         try:
             os.lstat(self._name)
         except OSError:
@@ -139,7 +144,7 @@ class RunnerLock(ForkAware):
         self._begun.discard((index, number))
 
     def end(self) -> None:
-        """Remove the file. A missing file means, as a file that can be locked, that the runner is gone."""
+        """Remove the file. A missing file, like a file that can be locked, says that the runner is gone."""
         with suppress(OSError):
             self.path.unlink()
         self._lock.release()
@@ -164,7 +169,7 @@ class BegunAttempts(NamedTuple):
 
 
 def reap(path: Path) -> BegunAttempts | None:
-    """Take the lock of a dead runner, remove its file, and return what the file says; None if the runner lives."""
+    """Take the lock of a dead runner, remove its file, and return the attempts in it; None if the runner lives."""
     if str(path) in _held:
         return None
     if not is_there(path):
@@ -188,7 +193,7 @@ def reap(path: Path) -> BegunAttempts | None:
 
 
 def begun_by(path: Path) -> BegunAttempts:
-    """Return what the lock file of a runner says, whether the runner is alive or not. Nothing is locked or written."""
+    """Return the attempts in the lock file of a runner, dead or alive. Nothing is locked or written."""
     try:
         with open(path, "rb", opener=open_regular) as file:
             return _begun_attempts(file.read())
@@ -199,7 +204,7 @@ def begun_by(path: Path) -> BegunAttempts:
 
 
 def probe(path: Path) -> BegunAttempts | None:
-    """Return what the lock file of a dead runner says; None if the runner lives. Nothing is removed or written.
+    """Return the attempts in the lock file of a dead runner; None if the runner lives. Nothing is removed or written.
 
     The probe holds a shared lock for an instant. A process that tries for the lock in that instant takes the runner to
     be alive, and looks again later.
@@ -221,11 +226,10 @@ def probe(path: Path) -> BegunAttempts | None:
 
 
 def noted(path: Path) -> BegunAttempts:
-    """Return what the lock file of a living runner says: the attempts that it has begun, those that ended included."""
+    """Return the attempts in the lock file of a living runner, also those that ended; any, if it cannot be read."""
     try:
-        with open(path, "rb", opener=open_regular) as file:
-            return _begun_attempts(file.read())
-    except OSError:  # it has just ended, or the platform lets nobody read a locked file
+        return begun_by(path)
+    except StorageUnavailableError:  # the platform lets nobody read a locked file
         return BegunAttempts(None)
 
 
@@ -236,7 +240,7 @@ def _begun_attempts(content: bytes) -> BegunAttempts:
 
 
 def _slot_of(index: int, number: int) -> int:
-    """Return an attempt as a number other than 0. Nobody tries a chunk a million times."""
+    """Return the slot of an attempt: a number other than 0. Nobody tries a chunk a million times."""
     return (index + 1) << _NUMBER_BITS | min(number, _NUMBER_MAX)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FINALIZER_WAIT_SECONDS_MAX: Final = 0.5
-"""How long a finalizer waits for other processes."""
+"""The longest wait of a finalizer for other processes."""
 
 
 class RunnerStorage(ForkAware):
@@ -87,7 +87,7 @@ class RunnerStorage(ForkAware):
         write_of_job(self._database, job_id, work)
 
     def end(self, job_id: str, runner_id: int, *, begun: Collection[Claim], only_if_free: bool = False) -> None:
-        """Record that a runner has ended, and give up its lock. Durable when it returns.
+        """Record that a runner has ended, and release its lock. Durable when it returns.
 
         The claims that it had ``begun`` are in doubt, and do not count as attempts; its other claims are free.
 
@@ -124,7 +124,7 @@ class RunnerStorage(ForkAware):
         return write_of_job(self._database, job_id, work)
 
     def drop(self, runner_id: int) -> None:
-        """Give up the lock of a runner. Nothing is recorded: the next process that looks finds the runner dead."""
+        """Release the lock of a runner, and record nothing: the next process that probes it finds the runner dead."""
         lock = self.locks.pop(runner_id, None)
         if lock is not None:
             lock.end()
@@ -151,7 +151,7 @@ class RunnerStorage(ForkAware):
                 liveness.reap_if_dead(connection, self.path, runner)
 
         self._database.write(work)
-        for path in lock_paths:  # those of runners that were killed before they were recorded
+        for path in lock_paths:  # of runners that were killed before they were recorded
             reap(path)
 
 

@@ -33,7 +33,7 @@ _CONTENT: Final = (
     "SELECT job_id, chunk_index, handle FROM chunk_handles ORDER BY job_id, chunk_index",
     "SELECT job_id, chunk_index FROM chunk_redos ORDER BY job_id, chunk_index",
 )
-"""The content that a lost copy would lose; the times of a job that was only opened do not count."""
+"""The content that matters in a backup. The times of a job that was only opened do not."""
 
 
 def holds_the_same(database: AnyDatabase, backup: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The records of saving a state: what the caller knows, and what was written."""
+"""The records of saving a state: the knowledge of the caller, and the outcome."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ class Looked(NamedTuple):
     """The knowledge of a manager about the current job, from its calls so far."""
 
     own_job_id: str | None = None
-    """The job that it loaded or saved last; None where it did neither, or there was none."""
+    """The job that the manager loaded or saved last; None for none."""
     seen_job_id: str | None = None
-    """The job that was current when it looked last; None where there was none."""
+    """The job that was current when the manager looked last; None for none."""
     has_looked: bool = False
-    """Whether it looked at all. One that did not replaces whatever job is current."""
+    """Whether the manager has looked at all. A manager that has not replaces any current job."""
     given: frozenset[str] = frozenset()
     """The digests of the results of its own job that it loaded or saved."""
     recorded: _RecordedHere = _recorded_here
     """The records of all managers of its program: a program may make a manager for each call."""
 
     def at(self, known: Known | None) -> Looked:
-        """Return what the manager knows once it has loaded a state; None where there was none."""
+        """Return the knowledge of the manager after it has loaded a state, or found no current job (None)."""
         if known is None:
             return Looked(has_looked=True, recorded=self.recorded)
         job_id, digests = known.state.job_id, frozenset(filter(None, known.digests.values()))
         return self._of(job_id)._replace(given=self._of(job_id).given | digests)
 
     def after(self, job_id: str, saved: Saved) -> Looked:
-        """Return what the manager knows once it has saved a state."""
+        """Return the knowledge of the manager after it has saved a state."""
         self.recorded.add(job_id, saved.agreed_digests)
         return self._of(job_id)._replace(given=self._of(job_id).given.union(saved.agreed_digests))
 
@@ -67,7 +67,7 @@ class Looked(NamedTuple):
             self.recorded.add(job_id, [chunk_index])
 
     def is_of_another(self, job_id: str, chunk_index: int, digest: str | None) -> bool:
-        """Whether the result that a chunk of the own job has is news: neither given to the manager, nor made here."""
+        """Whether another program recorded the result of a chunk: the manager neither got it nor recorded it."""
         if digest is None or digest in self.given or job_id != self.own_job_id:
             return False
         return not (self.recorded.has(job_id, chunk_index) or self.recorded.has(job_id, digest))
@@ -84,11 +84,11 @@ class Before(NamedTuple):
     digests: Mapping[int, str | None]
     """The digest of each completed chunk's result that the store has; None where it was completed without one."""
     unchanged: Collection[int] = ()
-    """The chunks whose result in the state is the one that the store has."""
+    """The chunks whose result is the same in the state and in the store."""
     stale: Collection[str] = ()
-    """The digests of results that are nothing new: where the store has another result by now, that one stays."""
+    """The digests of results that the caller got earlier. A newer result in the store stays."""
     answered: Collection[int] = ()
-    """The chunks that were done again since the state was loaded: the result that the store has stays."""
+    """The chunks that were done again since the state was loaded. Their results in the store stay."""
 
 
 class Written(NamedTuple):
@@ -99,9 +99,9 @@ class Written(NamedTuple):
     digests: dict[int, str | None]
     """The digest of each completed chunk's result that the store has now."""
     outdated: list[int]
-    """The chunks whose result in the state is an earlier one than the store has: that one stays."""
+    """The chunks whose result in the state is older than the result in the store, which stays."""
     over: list[int]
-    """The chunks whose result in the state took the place of one that the caller was not given."""
+    """The chunks whose result in the state replaced a result that the caller never got."""
     agreed_digests: list[str]
     """The digests of the results that both the state and the store have now, but for those that did not change."""
 
@@ -112,12 +112,12 @@ class Saved(NamedTuple):
     known: Known | None
     """The content of the job in the store now; None if the store has more than the state."""
     replaced_by: JobRecord | None
-    """The current job, where that is another one: the state is recorded, and its job did not become current."""
+    """The current job, if the job of the state did not become current; the state is recorded."""
     agreed_digests: Sequence[str]
     """The digests of the results that both the state and the store have now, but for those that did not change."""
     outdated: Sequence[int]
-    """See :class:`Written`."""
+    """The chunks whose result in the state is older than the result in the store, which stays."""
     over: Sequence[int]
-    """See :class:`Written`."""
+    """The chunks whose result in the state replaced a result that the caller never got."""
     passed_over: JobRecord | None
     """The newest job of the same file and settings that has results, where the state began a job without any."""

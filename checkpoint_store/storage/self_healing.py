@@ -1,4 +1,4 @@
-"""Reads that continue after a damaged result was put back from a copy of the store."""
+"""Heal the store during reads: a read that meets a damaged result continues with a copy of the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class SelfHealing:
-    """Reads of an open store file that go on from the copies of its results. Safe to share between threads."""
+    """Heals the results of an open store file during reads. Safe to share between threads."""
 
     def __init__(self, database: AnyDatabase, state_files: Sequence[Path] = ()) -> None:
         self._database = database

@@ -1,7 +1,7 @@
-"""The look at a store file and at each file beside it, before any of them is opened.
+"""The check of a store file and of its siblings, before a process opens any of them.
 
-Each has to be a regular file with one name, and ours: else whoever may write in the folder could let an open hang (a
-pipe), or have us read, change or give away a file of somebody else. A file of ours that others may read is mended.
+Each has to be a regular file with one name, and ours. Otherwise whoever may write in the folder could let an open hang
+(by a pipe), or let us read, change or give away a file of another user. A file of ours gets mode 0600.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _LOOK_SECONDS: Final = 0.02
 
 
 def refuse_planted(store: Path) -> None:
-    """Raise :class:`StoreTargetError` where something beside a store has the name of its file and is none.
+    """Raise :class:`StoreTargetError` if a planted file has the name of a sibling of the store.
 
-    Touches nothing. The state file is not looked at: see :func:`passed_over`.
+    Touches nothing. For the state file, see :func:`passed_over`.
     """
     for path in Siblings(store).opened():
         status = _look(path)
@@ -55,9 +55,9 @@ def refuse_planted(store: Path) -> None:
 
 
 def refuse_foreign(store: Path) -> None:
-    """Raise :class:`StoreTargetError` where the store file, or a file beside it, is another user's. Touches nothing.
+    """Raise :class:`StoreTargetError` if the store file, or a sibling, belongs to another user. Touches nothing.
 
-    Root works on everybody's store. There, the files beside it are the store file's owner's, or root's.
+    Root may work on any store. The siblings then belong to the owner of the store file, or to root.
     """
     if os.name == "nt":
         return
@@ -77,7 +77,7 @@ def refuse_foreign(store: Path) -> None:
 
 
 def _keeps_owners(store: Path) -> bool:
-    """Whether a file that we make in the folder of a store is ours. Some mounts give every file to one user."""
+    """Whether a new file in the folder of a store belongs to us. Some mounts give every file to one user."""
     if file_system(store) not in _MAY_KEEP_NO_OWNERS:
         return True
     probe = temporary_path(store)
@@ -110,9 +110,9 @@ def _foreign(store: Path) -> _ForeignFile | None:
 
 
 def make_private(store: Path, state_files: Iterable[Path] = ()) -> None:
-    """Let only their owner read the store and the files beside it. What root made beside it, root gives to the owner.
+    """Let only the owner read the store and its siblings. Root gives the siblings that it made to the owner.
 
-    Called once the file is known to be a store. What cannot be changed stays, and the log says so.
+    Called once the file is known to be a store. A file that cannot be changed stays as it is, and the log says so.
     """
     if os.name == "nt":
         return
@@ -155,9 +155,9 @@ def _change_mode(path: Path, status: os.stat_result) -> None:
 
 
 def passed_over(state_file: Path, store: Path) -> str | None:
-    """Return why the state file that is there is not read, though it is regular: it is another user's, or unreadable.
+    """Return why an existing, regular state file is not read: it belongs to another user, or it is unreadable.
 
-    None where it is read, and where there is none.
+    None if the state file is read, or does not exist.
     """
     status = _look(state_file)
     if status is None or os.name == "nt":
@@ -170,7 +170,7 @@ def passed_over(state_file: Path, store: Path) -> str | None:
 
 
 def _ours(store: Path) -> set[int]:
-    """Return the users whose files we take for our own: this process's; for root, also that of the store file."""
+    """Return the users whose files count as ours: the user of this process; for root, also the owner of the store."""
     me = os.geteuid()
     keeper = Siblings(store).keeper() if me == 0 else None
     status = None if keeper is None else _look(keeper)

@@ -1,4 +1,4 @@
-"""What the store knows of the job of a state file, for the import of the state file at opening."""
+"""The facts of the store about the job of a state file, for the import of the state file at opening."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class KnownJob(NamedTuple):
-    """What the store knows of one job."""
+    """The facts of the store about one job."""
 
     completed_chunks: int | None
     """The number of completed chunks; None if the store does not have the job."""
@@ -31,7 +31,7 @@ def has_jobs(database: Database) -> bool:
 
 
 def known_job(database: Database, job_id: str) -> KnownJob:
-    """Return what the store knows of a job."""
+    """Return the facts of the store about a job."""
     jobs = JobVerbs(database)
     completed = jobs.completed_count(job_id)
     if completed is None:

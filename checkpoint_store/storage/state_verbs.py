@@ -1,4 +1,4 @@
-"""What a store can do with whole states, which a ``StateManager`` saves and a state file shows."""
+"""The verbs of the storage about whole states, which a ``StateManager`` saves and a state file shows."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class StateVerbs:
     def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
         """Make a state the current job, and write only what differs from the store. Durable when this returns.
 
-        ``known`` is what this verb, or :meth:`current`, returned last. Where another job took the place of the
-        caller's own one since it looked, the state is recorded, and does not become current.
+        ``known`` is the last value of this verb, or of :meth:`current`. If another job has become current since the
+        caller looked, the state is recorded, and does not become current.
 
         Raises:
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was written.
@@ -62,9 +62,9 @@ class StateVerbs:
         return self._healing.run(lambda: self._database.read(read))
 
     def current_row(self, chunk_index: object = None) -> tuple[str, int, str, str | None] | None:
-        """Return id, number of chunks and status of the current job by the shortest way; None where there is none.
+        """Return id, number of chunks and status of the current job by the quickest read; None if no job is current.
 
-        Last in it is the digest of the result that a chunk has; None where no chunk is asked for, or it has no result.
+        The fourth value is the digest of the result of the chunk; None without a chunk or a result.
         """
         row = self._database.read_row_between_writes(
             _CURRENT, (chunk_index if type(chunk_index) is int and 0 <= chunk_index <= _INDEX_MAX else None,)
@@ -83,7 +83,7 @@ class StateVerbs:
         self._database.write(lambda connection: complete_and_run.complete_and_run(connection, completion))
 
     def take_in(self, state: ProcessingState) -> JobRecord:
-        """Take in what the store lacks of a state, as the newest and the current job. Durable when this returns.
+        """Add the parts of a state that the store lacks, as the newest and current job. Durable when this returns.
 
         Raises:
             ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was written.

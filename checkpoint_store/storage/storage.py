@@ -46,7 +46,7 @@ class Storage(Reading):
         self.budgets: Final = BudgetStorage(database)
         self.handles: Final = HandleStorage(database, state_files)
         self.redos: Final = RedoStorage(database)
-        follows_growth = has_backup_hook or not state_files
+        follows_growth = has_backup_hook or not state_files  # the hook may take backups to another machine
         self.backups: Final = RollingBackup(database, StoreFiles(database.path).lock, follows_growth=follows_growth)
         """The automatic backups."""
 
@@ -83,15 +83,15 @@ class Storage(Reading):
 
     @property
     def is_crowded(self) -> bool:
-        """Whether several threads completed chunks at the same time, last time."""
+        """Whether more than one thread was completing chunks at the time of the last completion."""
         return self.group_commit.last_batch > 1
 
     def merge(self, other: Path, state: ProcessingState | None = None) -> MergeReport:
-        """Take in what another store did of the same plans, and its other jobs. Each job is durable once it is merged.
+        """Merge each job of another store: into the job of its plan, or as a new job. It is durable once it is merged.
 
         Args:
             other: the file of the other store, or that of the state.
-            state: what was read of a state file; None: ``other`` is a store.
+            state: the state in a state file; None: ``other`` is a store.
 
         Raises:
             StoreTargetError: ``other`` is no store. Nothing was changed.

@@ -31,10 +31,10 @@ EMPTY: Final = ""
 NO_DATABASE: Final = "it is no SQLite database that can be read"
 _VERSION: Final = re.compile(r"\d+\.\d+")
 _PATH_BYTES_MAX: Final = 504
-"""SQLite's 512, less what it appends for its journal."""
+"""SQLite opens paths of 512 bytes, less the ending of its journal."""
 _BEGIN_BYTES: Final = 4096
 _SIBLING_BYTES: Final = 40
-"""What the longest of the names beside a store has more than its own."""
+"""The most bytes that the name of a sibling has more than the name of the store."""
 _NAMES: Final = ", ".join(f"'{name}'" for name in ("alembic_version", *metadata.tables))
 _NO_TABLES: Final = (
     "SELECT iif(type = 'table', 'virtual table', type), name FROM sqlite_master "  # noqa: S608 - our own names
@@ -137,7 +137,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     Raises:
         StoreTargetError: it is another program's file.
         SchemaTooNew: it was written by a newer version of this library.
-        StoreDamaged: it is (or, as its neighbours show, was) a store, and does not read.
+        StoreDamaged: it is a store, or its siblings show that it was, and it does not read.
     """
     path = database.path
     try:
@@ -163,7 +163,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
 
 
 def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
-    """Return application id, schema version and, where there is no version, how many other things there are."""
+    """Return application id, schema version and, without a version, the number of other things in the file."""
     # Before any of them is read: a view in the place of a table may have no end.
     for kind, name in connection.execute(_NO_TABLES):
         raise _NotATableError(f"{name!r} in it is a {kind}, where a store has a plain table")

@@ -1,4 +1,4 @@
-"""Files for results that the store could not take: beside it, private, and taken in by the next open.
+"""Private files, beside the store, for results that the store could not record. The next open records them.
 
 A line of such a file is one result as JSON. It names its job, the plan of that job, its chunk and its attempt, and has
 the digest that the store would have. So a file that was changed, or belongs to another store, is never taken in.
@@ -39,9 +39,9 @@ _NEW_FIELD: Final = "cost"
 _OTHERS_MAY_WRITE: Final = 0o022
 _TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")
 _TEMPORARY_FOLDERS: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
-"""Where the module tempfile looks for a folder; to ask it takes a file of its own."""
+"""The folders that the module tempfile tries. Asking tempfile would write a file."""
 _PRIVATE_FOLDER: Final = "checkpoint-store-unrecorded"
-"""The folder of each user in a folder for temporary files: a store opens without a list of all that is in there."""
+"""The folder of each user in a folder for temporary files: an open lists this folder, and not all temporary files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,12 @@ def _line(result: UnrecordedResult) -> str:
 
 
 def read(store: Path, path: Path) -> list[UnrecordedResult]:
-    """Return the results in such a file.
+    """Return the results in a file of unrecorded results.
 
     Raises:
-        StoreTargetError: it is no regular file of ours, or others may write to it.
-        StateFormatError: it is none, or was changed.
-        StorageUnavailableError: it cannot be read.
+        StoreTargetError: the file is no regular file of ours, or others may write to it.
+        StateFormatError: the file holds something else, or was changed.
+        StorageUnavailableError: the file cannot be read.
     """
     text = _read_private(store, path)
     return [_result(path, line) for line in text.splitlines()]
@@ -136,10 +136,10 @@ def _result(path: Path, line: str) -> UnrecordedResult:
 
 
 def private_folder(temporary: Path) -> Path:
-    """Return this user's folder for such files in a folder for temporary files; it is made if it is not there.
+    """Return the folder of this user in a folder for temporary files, and make it if it is missing.
 
-    It stays for good: whoever removed it might do so just before another process writes a file there. Where somebody
-    else has made something of that name, return the folder for temporary files itself.
+    Nobody removes it: another process may be about to write a file there. If another user has made something of that
+    name, return the folder for temporary files itself.
     """
     folder = temporary / f"{_PRIVATE_FOLDER}-{_user()}"
     with suppress(OSError):
@@ -149,9 +149,9 @@ def private_folder(temporary: Path) -> Path:
 
 
 def is_of_another(store: Path, path: Path, result: UnrecordedResult) -> bool:
-    """Whether a result is for another store, which is still there: a folder for temporary files has those of all.
+    """Whether a result is for another store that exists: a folder for temporary files has the files of all stores.
 
-    What lies beside a store is for that one: its folder may have been copied, or a person put the file there.
+    A file beside a store is for that store: somebody may have copied the folder, or put the file there.
     """
     if path.parent == store.parent or result.store is None:
         return False
@@ -176,9 +176,9 @@ def files_of(store: Path) -> Iterator[Path]:
 
 
 def _folders_in(temporary: Path, users: set[int]) -> Iterator[Path]:
-    """Yield where in a folder for temporary files these users may have such files: in their folders, or beside them.
+    """Yield the folders of these users in a folder for temporary files.
 
-    The folder itself is looked through only if somebody else has made something that has the name of a user's folder.
+    Yield the folder for temporary files itself if another user has made something that has the name of a user's folder.
     """
     for user in sorted(users):
         folder = temporary / f"{_PRIVATE_FOLDER}-{user}"

@@ -74,7 +74,7 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
     """A finalizer that runs in the middle of a transaction neither waits for it nor forgets the chunk."""
     loop = job.pending()
     kept = [next(loop), next(loop)]
-    original = StoreFile.place
+    original = StoreFile.identity
 
     def where(self: StoreFile) -> Any:
         if len(kept) == 2:
@@ -82,7 +82,7 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
         return original(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StoreFile, "place", where)
+        patch.setattr(StoreFile, "identity", where)
         job.complete(5, "x")
     assert len(kept) == 1
     other = open_store().latest_job()
@@ -98,7 +98,7 @@ def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
     loops = [job.pending()]
     next(loops[0]).complete("x")
     other = threading.Thread(target=lambda: next(job.pending()).complete("y"))
-    original = StoreFile.place
+    original = StoreFile.identity
 
     def where(self: StoreFile) -> Any:
         if loops and threading.current_thread() is threading.main_thread():
@@ -108,7 +108,7 @@ def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
         return original(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StoreFile, "place", where)
+        patch.setattr(StoreFile, "identity", where)
         job.complete(5, "z")
     other.join()
     assert list(job.items()) == [(0, "x"), (1, "y"), (5, "z")]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
-    from checkpoint_store.storage.job_snapshot import JobSnapshot
+    from checkpoint_store.storage.job_content import JobContent
 
 TOTAL = 5
 DONE = {0: {"cost": 0.5}, 1: {"cost": "0.25"}, 4: "no cost"}
@@ -133,7 +133,7 @@ def test_a_whole_job_is_one_moment(reading: Reading, store: CheckpointStore, job
     """A state, and a snapshot, show the job as it was when reading it began, whatever is written meanwhile."""
     assert reading.state(job.job_id).results() == DONE
 
-    def look(snapshot: JobSnapshot) -> list[Any]:
+    def look(snapshot: JobContent) -> list[Any]:
         before = [index for page in snapshot.completed_chunks() for index in page]
         if not seen:
             seen.append(before)

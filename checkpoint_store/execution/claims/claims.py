@@ -236,7 +236,7 @@ class Claims(ForkAware):
         limit: int = MAX_ATTEMPTS_DEFAULT,
         counted: bool = True,
         again: bool = False,
-        hopeless: bool = False,
+        permanent: bool = False,
         seconds: float | None = None,
         cost: float | None = None,
         may_be_billed: bool = False,
@@ -254,7 +254,7 @@ class Claims(ForkAware):
             number = None if chunk is None else chunk.number
             failed = FailedAttempt(
                 self.job_id, index, number, self.runner.runner_id, error, seconds,
-                attempts_max=limit, is_counted=counted, tries_again=again, is_hopeless=hopeless,
+                attempts_max=limit, is_counted=counted, tries_again=again, is_permanent=permanent,
                 cost=cost, may_be_billed=may_be_billed,
             )  # fmt: skip
             try:

@@ -16,8 +16,9 @@ DEPTH_MAX: Final = 200
 INTEGER_DIGITS_MAX: Final = 4_300
 """Python itself refuses to read longer integers back from text."""
 
-_INTEGER_BELOW: Final = 10**INTEGER_DIGITS_MAX
-_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+INTEGER_BELOW: Final = 10**INTEGER_DIGITS_MAX
+LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+"""The types of JSON values that hold no other value."""
 _COLLECTIONS: Final = frozenset({dict, list, tuple})
 
 
@@ -37,12 +38,12 @@ def is_plain(value: Any, depth: int) -> bool:
     elif kind is list or kind is tuple:
         items = value
     else:
-        return kind in _LEAVES
+        return kind in LEAVES
     if depth >= DEPTH_MAX:
         return False
     for item in items:
         kind = type(item)
-        if kind not in _LEAVES and not (kind in _COLLECTIONS and is_plain(item, depth + 1)):
+        if kind not in LEAVES and not (kind in _COLLECTIONS and is_plain(item, depth + 1)):
             return False
     return True
 
@@ -56,12 +57,12 @@ def _check(value: object, path: str, depth: int) -> None:
     elif kind is str:
         _check_text(value, path)  # type: ignore[arg-type]
     elif kind is int:
-        if not -_INTEGER_BELOW < value < _INTEGER_BELOW:  # type: ignore[operator]
+        if not -INTEGER_BELOW < value < INTEGER_BELOW:  # type: ignore[operator]
             _refuse(path, f"is an integer of more than {INTEGER_DIGITS_MAX:,} digits; store it as text")
     elif kind is float:
         if not isfinite(value):  # type: ignore[arg-type]
             _refuse(path, f"is {value}, which JSON cannot hold; use None or text")
-    elif kind not in _LEAVES:
+    elif kind not in LEAVES:
         _check_subclass(value, path, depth)
 
 

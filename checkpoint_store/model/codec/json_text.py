@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError, short_repr
-from checkpoint_store.model.codec.json_rules import check, is_plain
+from checkpoint_store.model.codec.json_rules import LEAVES, check, is_plain
 from checkpoint_store.model.codec.round_trip import check_round_trip, is_typed
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def _encoder(*, ensure_ascii: bool) -> Callable[[object], str]:
 _ENCODE: Final = _encoder(ensure_ascii=False)
 _ENCODE_ASCII: Final = _encoder(ensure_ascii=True)
 _DECODE: Final = json.JSONDecoder().raw_decode
-_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
 _JSON_TYPES: Final = (dict, list, str, int, float, type(None))
 
 
@@ -148,7 +147,7 @@ def _fields_of(kind: Any) -> tuple[str, ...] | None:
 def _part(value: Any) -> Any:
     """Return what :func:`_named_part` does, without keeping the place of each value: that takes most of the time."""
     kind: Any = type(value)
-    if kind in _LEAVES:
+    if kind in LEAVES:
         return value
     if kind is list or kind is tuple:
         return [_part(item) for item in value]

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from checkpoint_store.errors import InvalidResultError
+from checkpoint_store.model.codec.json_rules import LEAVES
 from checkpoint_store.model.codec.readers import as_type
 
 if TYPE_CHECKING:
@@ -40,15 +41,12 @@ def check_round_trip(value: object, plain: Any) -> None:
         raise InvalidResultError(reason, path=different)
 
 
-_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
-
-
 def _is_same(value: Any, back: Any) -> bool:
     """Whether the value that was read equals the stored one, for usual types only; False asks for a closer look."""
     kind: Any = type(value)
     if kind is not type(back):
         return False
-    if kind in _LEAVES:
+    if kind in LEAVES:
         return bool(value == back)
     if kind is list or kind is tuple:
         return len(value) == len(back) and all(_is_same(*pair) for pair in zip(value, back, strict=True))

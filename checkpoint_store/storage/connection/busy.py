@@ -1,4 +1,4 @@
-"""How a statement waits while another process is writing the file."""
+"""Wait with a statement while another process writes to the file."""
 
 from __future__ import annotations
 

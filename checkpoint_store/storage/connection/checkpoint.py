@@ -36,7 +36,7 @@ class Checkpoint:
         """About how much was written to the WAL since its last checkpoint."""
 
     def count_wal(self) -> None:
-        """Begin with the size of the WAL that is there: a process that was killed leaves its WAL to the next one."""
+        """Begin with the size of the existing WAL: a killed process leaves its WAL to the next process."""
         self.wal_bytes = 0
         with suppress(OSError):
             self.wal_bytes = StoreFiles(self._path).wal.stat().st_size
@@ -50,7 +50,7 @@ class Checkpoint:
     def run(self, writer: sqlite3.Connection) -> bool:
         """Copy the WAL into the file. Returns whether all of it was copied; an active reader only postpones that.
 
-        ``writer`` holds SQLite's writers' lock, and writes nothing, while the reader's connection copies.
+        ``writer`` holds SQLite's write lock, and writes nothing, while the reader connection copies.
         """
         taken: list[bool] = []
         try:

@@ -55,7 +55,7 @@ _NOT_WRITTEN: Final = _OPENING | {sqlite3.SQLITE_READONLY}
 _LITTLE: Final = 1 << 20
 
 Unreadable = sqlite3.Error | UnicodeDecodeError
-"""What the ``sqlite3`` module raises; UnicodeDecodeError comes of a damaged name in a message of SQLite."""
+"""The errors of the ``sqlite3`` module. A damaged name in a message of SQLite raises UnicodeDecodeError."""
 UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 
 
@@ -80,7 +80,7 @@ def is_busy(error: BaseException) -> bool:
 
 
 def says_nothing_of_contents(error: Unreadable) -> bool:
-    """Whether the error is a full disk, a lack of access or a busy file, and tells nothing of the stored content."""
+    """Whether the reason of the error is a full disk, a lack of access or a busy file, and not the stored content."""
     code = code_of(error)
     if code & 0xFF == sqlite3.SQLITE_IOERR:
         return code not in _UNREADABLE
@@ -123,7 +123,7 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
 
 
 def _damage(error: Unreadable, code: int, reason: str) -> str | None:
-    """Return what is damaged, if the error says so; None otherwise."""
+    """Return the damage that an error reports; None if it reports no damage."""
     # These are errors of the sqlite3 module itself. The first repeats the text, which may be private; the second comes
     # of a damaged name in a message of SQLite.
     if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):

@@ -1,4 +1,4 @@
-"""The open lock, which says whether a store is open. The kernel's lists only name the processes.
+"""The open lock: it decides whether a store is open. The lists of the kernel only name the processes.
 
 Every open store shares the lock on ``NAME.open``. Recovery, restore, upgrade and downgrade replace the store file, and
 hold the lock alone. A process of an older version of this library does not take the lock: its SQLite connections and

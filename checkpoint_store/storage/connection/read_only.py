@@ -88,7 +88,7 @@ class ReadOnlyDatabase:
             time.sleep(0.005)
 
     def _is_being_closed(self, error: sqlite_errors.Unreadable) -> bool:
-        """Whether this process is closing the file: SQLite has removed the index of the WAL, and a reader missed it."""
+        """Whether this process is closing the file: SQLite has just removed the index of the WAL."""
         is_open = openings.is_open(self.path) and is_there(self.path)
         return is_open and sqlite_errors.could_not_open(error) and not is_there(StoreFiles(self.path).shm)
 

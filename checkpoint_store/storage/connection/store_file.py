@@ -99,8 +99,8 @@ class StoreConnection(ForkAware):
     def before_fork(self) -> None:
         """Close the connection, and hold its lock over the fork.
 
-        SQLite keeps its knowledge of a file's locks in the memory of the process. A child inherits this knowledge, but
-        not the locks themselves: at its next close it would remove the parent's WAL.
+        SQLite keeps a list of its file locks in the memory of the process. A child inherits the list, not the locks: at
+        its next close it would remove the parent's WAL.
         """
         take(self.lock, self._at_rest, max(self.file.lock_timeout_seconds, _FORK_PATIENCE_SECONDS))
         if self._at_rest:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _FREE_BYTES_MIN: Final = 64 * 1024
 _FREE_SHARE_MIN: Final = 0.1
-"""A smaller free part of the file stays in the file, and is used again."""
+"""A smaller free part stays in the file. Later results use it."""
 _REBUILT_BYTES_MAX: Final = 256 * 1024 * 1024
-"""The largest file that is rebuilt: SQLite does so in memory, so that no result gets into a temporary file."""
+"""The largest file that is rebuilt. SQLite rebuilds it in memory, so that no temporary file gets a result."""
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -43,13 +43,13 @@ class WriterConnection(StoreConnection):
         super().__init__(file)
 
     def forget_in_child(self) -> None:
-        """See :meth:`StoreConnection.forget_in_child`."""
+        """After a fork, in the child: connect anew at the next write; see :meth:`StoreConnection.forget_in_child`."""
         super().forget_in_child()
         self._patience_seconds = self.file.lock_timeout_seconds
         self._is_prepared = False
         """Whether the connection has what :func:`compiled.fast_insert` needs."""
         self._schema: int | None = None
-        """The number of the schema that was looked through for triggers."""
+        """The number of the schema that was searched for triggers."""
         self._identity: FileIdentity | None = None
         """The identity of the file that the connection is open on."""
 
@@ -64,12 +64,12 @@ class WriterConnection(StoreConnection):
             return self._write(work)
 
     def write_if_free(self, work: Callable[[sqlite3.Connection], T], *, patience_seconds: float) -> T:
-        """:meth:`write` for a caller that may be in the middle of a write itself, as a finalizer may.
+        """:meth:`write` for a finalizer, which may run in the middle of another write of its thread.
 
         It waits for no thread, and ``patience_seconds`` for other processes.
 
         Raises:
-            StoreBusy: a thread of this process is writing, or another process was for so long.
+            StoreBusy: a thread of this process is writing, or another process was writing for ``patience_seconds``.
         """
         taken: list[bool] = []
         try:
@@ -109,7 +109,7 @@ class WriterConnection(StoreConnection):
     def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
         """:meth:`write` for a caller that holds the lock; ``work`` may use :func:`compiled.fast_insert`.
 
-        The caller says afterwards how much the WAL grew (:meth:`Checkpoint.grew`).
+        The caller reports the growth of the WAL afterwards (:meth:`Checkpoint.grew`).
         """
         return self._transact(work, *arguments, prepared=True)
 

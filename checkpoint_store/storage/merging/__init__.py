@@ -1,1 +1,1 @@
-"""Merge the results of another machine for the same plan: read a private copy of its store, job by job."""
+"""Merge the results of another store for the same plans: read a private copy of it, job by job."""

@@ -1,4 +1,4 @@
-"""The attempts at a job's chunks from another store, with their hosts: each attempt once, however often merged."""
+"""Merge the attempts of another store, with their runners. A repeated merge adds no attempt twice."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def take(
     job_id: str,
     contradictions: Mapping[int, str],
 ) -> int:
-    """Add the attempts at a job's chunks that are not here yet, and return how many.
+    """Add the attempts at the chunks of a job that this store lacks, and return how many.
 
-    An attempt that was in work at an earlier merge gets its end. The attempt behind a result that is not taken
-    (``contradictions``: its text, by chunk) keeps that result as a readable text, and what it cost.
+    An attempt that was in work at an earlier merge gets its end. The attempt of a result that stays out
+    (``contradictions``: its text, by chunk) keeps this result as a readable text, and its cost.
     """
     its_runners = _Runners(connection, other, other_job_id, job_id)
     return sum(
@@ -77,7 +77,7 @@ def _by_chunk(other: sqlite3.Connection, job_id: str) -> Iterator[tuple[int, lis
 
 
 class _Runners:
-    """The runners of a job in another store, and their ids here. A runner is known by its lock file, wherever."""
+    """The runners of a job in another store, and their ids here. The name of its lock file identifies a runner."""
 
     def __init__(
         self, connection: sqlite3.Connection, other: sqlite3.Connection, other_job_id: str, job_id: str
@@ -91,15 +91,15 @@ class _Runners:
                 self._here[its_id] = runner_id
 
     def known(self, its_id: int) -> int | None:
-        """Return the id that a runner has here; None where it is not known here yet."""
-        if its_id not in self._rows:  # of no runner, or lost: an earlier merge may have put it here
+        """Return the id of a runner here; None if this store does not have it."""
+        if its_id not in self._rows:  # of no runner, or a lost one: an earlier merge may have added a stand-in
             stand_in = _unknown_runner(self.job_id, its_id)["lock_file"]
             (runner_id,) = _BY_LOCK_FILE.run(self._connection, its_lock_file=stand_in).fetchone() or (None,)
             return runner_id
         return self._here.get(its_id)
 
     def added(self, its_id: int) -> int:
-        """Return the id that a runner has here, and add it where it is not known. It has ended, as seen from here."""
+        """Return the id of a runner here. Add the runner, as one that has ended, if this store does not have it."""
         known = self.known(its_id)
         if known is not None:
             return known
@@ -112,7 +112,7 @@ class _Runners:
 
 
 def _unknown_runner(job_id: str, its_id: int) -> dict[str, Any]:
-    """Stand in for a runner whose row the other store has lost."""
+    """Return a stand-in for a runner whose row the other store has lost."""
     unknown = {"job_id": job_id, "lock_file": f"unknown-runner-{its_id}-of-{job_id}", "host": "", "pid": 0}
     return unknown | {"exclusive": 0, "started_at": now(), "ended_at": None}
 
@@ -153,18 +153,17 @@ def _take_chunk(
 
 
 def _matching(here: list[_AttemptHere], runner_id: int | None, attempt: dict[str, Any]) -> _AttemptHere | None:
-    """Return the attempt that is here already: of this runner, begun at this moment.
+    """Return the attempt of this store that is the same attempt: of the same runner, begun at the same time.
 
-    One of no runner stands for whatever made the result that was there from its beginning on: the same result there,
-    or the attempt that made it, which is not known here any more.
+    An attempt of no runner matches the attempt that ended, with a result, when it began: it was made for that result.
     """
     its_end = attempt["finished_at"] if attempt["outcome"] == AttemptOutcome.COMPLETED else None
     known = {(runner_id, attempt["started_at"]), (0, its_end)}
-    return next((here_too for here_too in here if (here_too.runner_id, here_too.started_at) in known), None)
+    return next((own for own in here if (own.runner_id, own.started_at) in known), None)
 
 
 def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:
-    """Return an attempt whose result is not the one that is kept here: what it cost was spent, and gave nothing."""
+    """Return an attempt whose result stays out as a failed attempt: its cost was spent in vain."""
     if attempt["outcome"] != AttemptOutcome.COMPLETED:
         return attempt
     cost = attempt["cost"] if attempt["cost"] is not None else usual_cost_in(json_text.decode(result))

@@ -1,4 +1,4 @@
-"""The facts of another store about single chunks, besides results: keys, handles, and redo marks."""
+"""Merge the facts of another store about single chunks, besides results: keys, handles, and redo marks."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def take(
     *,
     with_handles: bool,
 ) -> None:
-    """Add what is not known here of a job's chunks; what is known stays.
+    """Add the facts that this store lacks. The facts of this store stay.
 
-    That a chunk is to be done again goes with its result: only where this merge took the result (``new_chunks``). Work
-    behind a handle may have been begun with results that are not here: then ``with_handles`` is False.
+    A redo mark goes with its result: only if this merge took the result (``new_chunks``). The work of a handle may have
+    begun with results that stay out: then ``with_handles`` is False.
     """
     for table in (chunk_keys, *([chunk_handles] if with_handles else []), chunk_redos):
         names = [column.name for column in table.columns]
@@ -55,7 +55,7 @@ def take(
 def _renumbered(
     row: dict[str, Any], connection: sqlite3.Connection, other: sqlite3.Connection, job_id: str
 ) -> dict[str, Any]:
-    """Return a mark that as many attempts followed as in the other store, whatever their numbers are here."""
+    """Return a mark with as many attempts after it as in the other store, whatever their numbers are here."""
     index, after = row["chunk_index"], row["after_attempt"]
     followed = redos.last_attempt(other, row["job_id"], index) - after
     return row | {"after_attempt": max(redos.last_attempt(connection, job_id, index) - followed, 0)}

@@ -1,4 +1,4 @@
-"""The jobs of another store into this one, each in one transaction. A result is accepted if its digest is right."""
+"""Merge the jobs of another store, each in one transaction. A result is accepted only if its digest is right."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ _PAGE: Final = Statement(
 
 @dataclass(frozen=True, slots=True)
 class OtherStore:
-    """A store whose jobs are taken in."""
+    """The other store of a merge."""
 
     connection: sqlite3.Connection
     """Reads a copy of the other store, which nobody changes."""
     path: Path
-    """Where the other store is, for messages."""
+    """The path of the other store, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class _Merge:
     other: OtherStore
     job: JobRecord
     payers: Mapping[str, str]
-    """By job of the other store: the job of this store that has what it paid for."""
+    """The job of this store that has the results which a job of the other store paid for, by that job."""
     taken: Collection[str]
     """The jobs of this store that newer jobs of the other store were merged into."""
 
@@ -84,7 +84,7 @@ class _Taken:
 
     added: int = 0
     redone: int = 0
-    """How many results answer a redo that was asked for here."""
+    """The number of results that answer a redo mark of this store."""
     same: int = 0
     contradictions: dict[int, str] = field(default_factory=dict)
     """The text of the other store's result, by chunk."""
@@ -92,9 +92,9 @@ class _Taken:
 
 
 def merge_all(database: Database, other: OtherStore) -> Iterator[JobMerge]:
-    """Merge the jobs of another store, the one opened last first, and yield what was taken of each.
+    """Merge the jobs of another store, the one opened last first, and yield the report on each.
 
-    Each job is durable when it is yielded. A merge that was killed is made again: what was taken is there.
+    Each job is durable when its report is yielded. A killed merge can be repeated.
     """
     records = job_statements.list_jobs(other.connection, other.path)
     payers = database.read(lambda connection: _job_ids(connection, database.path, records))
@@ -107,7 +107,7 @@ def merge_all(database: Database, other: OtherStore) -> Iterator[JobMerge]:
 
 
 def _job_ids(connection: sqlite3.Connection, path: Path, records: Sequence[JobRecord]) -> dict[str, str]:
-    """Return by job of the other store which job of this store has its results, or is to have them."""
+    """Return the job of this store that has the results of a job of the other store, or will have them, by that job."""
     job_ids: dict[str, str] = {}
     for job in records:
         own = own_jobs.job_for(connection, path, job, taken=job_ids.values())
@@ -153,7 +153,7 @@ def _passed_over(job: JobRecord, job_id: str, reason: str) -> JobMerge:
 
 
 def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) -> _Taken:
-    """Complete chunks of a job with what the other store has; what is here stays."""
+    """Complete chunks of a job with results of the other store. The results of this store stay."""
     taken, its_id = _Taken(), merge.job.job_id
     here: dict[int, Any] = dict(result_statements.digests(connection, job_id))
 
@@ -166,7 +166,7 @@ def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) ->
             if its_digest is not None:
                 text = result_statements.verified(merge.other.path, its_id, index, stored, its_digest, beside)
             other_result = _OtherResult._make((job_id, index, text, *rest))
-            if merge.job.sequential and taken.contradictions:  # it was made from results that are not here
+            if merge.job.sequential and taken.contradictions:  # it was made from results that stayed out
                 taken.contradictions[index] = text or ""
             else:
                 _take_one(connection, other_result, here.get(index), taken, merge.payers)
@@ -174,7 +174,7 @@ def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) ->
 
 
 class _OtherResult(NamedTuple):
-    """A completed chunk of the other store, and the job here that it belongs to."""
+    """A completed chunk of the other store, for a job of this store."""
 
     job_id: str
     chunk_index: int
@@ -185,7 +185,7 @@ class _OtherResult(NamedTuple):
     paid_at: int | None
     differs_in: str | None
     answers: str | None
-    """Which redo the result answers."""
+    """The redo that the result answers: when it was asked for; None for none."""
 
 
 def _take_one(
@@ -223,10 +223,10 @@ def _take_one(
 
 
 def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken, *, is_new: bool) -> None:
-    """Count what was taken. A job that became whole is completed; the rate of its stretch stays what it was."""
+    """Count the new results, and complete the job if no chunk is left. The rate of its stretch stays."""
     if is_new:
         job_statements.recount(connection, job_id)
-    elif taken.new_chunks:  # also results of chunks that were complete without one
+    elif taken.new_chunks:  # also for chunks that were complete without a result
         changes = stretch.changes_now(connection, job_id, path)
         record = job_statements.find_job(connection, job_id, path)
         changes["stretch_completed_count"] = record.stretch_completed_count + taken.added + taken.redone

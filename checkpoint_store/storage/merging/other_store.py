@@ -1,4 +1,4 @@
-"""A private copy of another store, of the schema of today: the other one is read, and neither locked nor written."""
+"""Make a private copy of another store, with the newest schema. The other store is neither locked nor written."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def copy_of_store(
         _upgrade(copy)
 
     with closing(reading), _filled(beside, timeout_seconds, fill) as connection:
-        _refuse_damaged(connection, other, remedy)  # it takes long, and the lock is free by now
+        _refuse_damaged(connection, other, remedy)  # takes long, and needs no lock
         yield connection
 
 
@@ -117,8 +117,8 @@ def store_of_state(state: ProcessingState, beside: Path, timeout_seconds: float)
 def _filled(beside: Path, timeout_seconds: float, fill: Callable[[Path], None]) -> Iterator[sqlite3.Connection]:
     """Yield a connection to the file that ``fill`` makes; the file is removed at the end.
 
-    What a killed merge leaves is swept by whoever holds the lock next. The name of a copy in use may be swept, too: by
-    then the copy is open, and nothing else is opened beside it.
+    The next holder of the lock sweeps the files of a killed merge. It may also remove the name of a copy in use: the
+    copy is open by then, and no other file is opened beside it.
     """
     copy = temporary_path(beside)
     try:

@@ -42,11 +42,10 @@ _RAISE_NUMBERS: Final = (
 
 
 def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken: Collection[str]) -> JobRecord | None:
-    """Return the job of this store that a job of another store belongs to; None where there is none.
+    """Return the job of this store that a job of another store is merged into; None for a new job.
 
-    It is the job of the same id, or the newest one of the same plan. Several jobs of one plan in the other store stay
-    apart: the newest of them belongs to the job here, and the others are no part of it. ``taken`` are the jobs of this
-    store that have been given to newer ones.
+    It has the same id, or it is the newest job of the same plan. Jobs of one plan in the other store stay apart: only
+    the newest is merged into the job here. ``taken`` are the jobs of this store that newer jobs were merged into.
     """
     try:
         same = job_statements.find_job(connection, job.job_id, path)
@@ -62,9 +61,9 @@ def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken
 
 
 def reason_against(own: JobRecord, job: JobRecord) -> str | None:
-    """Return why the results of a job may not be taken into the job of this store; None where they may.
+    """Return why a job may not be merged into the job of this store; None if it may.
 
-    A job may have grown on one machine: chunks that were added stand behind the others.
+    A job may have grown on one machine: the added chunks follow the others.
     """
     differences = compare(own.plan, job.plan)
     if any(difference.field == "total_chunks" for difference in differences):
@@ -75,10 +74,10 @@ def reason_against(own: JobRecord, job: JobRecord) -> str | None:
 
 
 def grow(connection: sqlite3.Connection, path: Path, own: JobRecord, job: JobRecord) -> None:
-    """Let a job of this store have the chunks that were added to it elsewhere, and a video title if it has none.
+    """Give a job of this store the chunks that were added to it elsewhere, and a video title if it has none.
 
-    A completed job that grows has chunks left: it is paused. The digest of the chunks is taken with the rule that made
-    it. The metadata of a job without any is taken with the facts about its chunks.
+    A completed job that grows has chunks left: it is paused. The digest of the chunks and the rule that made it go
+    together. :func:`chunk_facts.take` takes metadata.
     """
     changes: dict[str, Any] = {}
     if own.total_chunks < job.total_chunks:
@@ -99,10 +98,9 @@ def _digest_of(job: JobRecord) -> dict[str, Any]:
 
 
 def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, job: JobRecord) -> None:
-    """Add a job without its chunks, below the jobs that are here: what was opened here last stays the newest.
+    """Add a job without its chunks, with a lower number than the jobs here: the newest job here stays the newest.
 
-    A job of a file that has one here is superseded by it. Where nothing is shown by the state file, what the other
-    store's state file shows is.
+    A job of the same file here supersedes it. If no job is current here, the current job of the other store is.
     """
     (values,) = named_rows(_ROW.run(other, in_job=job.job_id))
     newest = job_statements.list_jobs(connection, path, file_name=job.file_name, limit=1) if job.file_name else []

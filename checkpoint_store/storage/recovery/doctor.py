@@ -149,7 +149,7 @@ def _journal(path: Path) -> Iterator[Finding]:
 
 
 def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
-    """Report the runners at work, and what dead runners left behind: only their locks tell the two apart."""
+    """Report the runners at work, and the lock files of dead runners: only the locks tell the two apart."""
     path = database.path
     known, files = database.read(lambda connection: _known_runners(connection, path))
     alive = {runner.lock_file for runner in known if probe(runner_lock_path(path, runner.lock_file)) is None}
@@ -192,7 +192,7 @@ def _backups(path: Path) -> Iterator[Finding]:
 
 
 def _room(path: Path, state_file: Path) -> Iterator[Finding]:
-    """Say what takes how much of the disk."""
+    """Report the sizes of the files of the store."""
     files, beside = StoreFiles(path), Siblings(path)
     parts = {
         "store": [path],

@@ -1,6 +1,6 @@
-"""Put damaged results back from any copy that has them, while the store is in use.
+"""Heal a store in use: put damaged results back from copies.
 
-A result is taken from a copy only by its digest, which binds a text to its job and chunk.
+A result is taken from a copy only if its digest is right: the digest binds a text to its job and chunk.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _USERS: Final = "SELECT job_id, chunk_index FROM completed_chunks WHERE result_i
 
 
 class Broken(NamedTuple):
-    """A completed chunk whose result is not what was written."""
+    """A completed chunk whose result is damaged."""
 
     job_id: str
     chunk_index: int
@@ -61,7 +61,7 @@ class Broken(NamedTuple):
     """The text of the result, if only a digest beside it is damaged; else None."""
 
     def accepts(self, text: str) -> bool:
-        """Whether this is the text that was written."""
+        """Whether a digest of the chunk proves that this text was its result."""
         return result_digest.digest(self.job_id, self.chunk_index, text) in self.digests
 
 
@@ -74,9 +74,9 @@ class Healing:
     texts: Mapping[str, str]
     """The texts that copies have, by their digest."""
     sources: Mapping[str, int]
-    """How many of the texts each copy has."""
+    """The number of texts from each copy, by its name."""
     put_back: bool
-    """Whether they are in the store again."""
+    """Whether the texts were put back into the store."""
 
     def __str__(self) -> str:
         taken = ", ".join(f"{count} from {name}" for name, count in self.sources.items())
@@ -91,10 +91,10 @@ class Healing:
 
 
 def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None) -> Healing:
-    """Look for the damaged results of a job (None: of all), and put back in one transaction what copies have of them.
+    """Look for the damaged results of a job (None: of all jobs), and put those that copies have back in a transaction.
 
     Durable when this returns with ``put_back``. Nothing is written to a store that is read-only, or whose structure is
-    damaged too: a row with a damaged link to its pages may lead into another row's.
+    damaged: the pages of one row may then lead into another row.
 
     Raises:
         StoreDamaged: the list of completed chunks does not read.
@@ -106,7 +106,7 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
         sources[name] += 1
     put_back = False
     if healed and not database.read_only:
-        with suppress(CheckpointStoreError):  # no room, or damaged more: the healed texts can be read all the same
+        with suppress(CheckpointStoreError):  # no room, or more damage: reads use the healed texts all the same
             put_back = database.write(lambda connection: _put_back(connection, healed))
     texts = {result_digest.digest(result.job_id, result.chunk_index, text): text for result, text in healed.items()}
     return Healing(database.path, len(broken), texts, sources, put_back)
@@ -141,7 +141,7 @@ def _text(raw: bytes | None) -> str:
 def _intact_texts(
     broken: Sequence[Broken], path: Path, state_files: Sequence[Path]
 ) -> Iterator[tuple[Broken, str, str]]:
-    """Yield each damaged result that has a sound text somewhere, the text, and the name of where that is."""
+    """Yield each damaged result that has a sound text in a copy, with the text and the name of the copy."""
     left = {(result.job_id, result.chunk_index): result for result in broken}
     for result in broken:
         if result.text is not None:
@@ -188,7 +188,7 @@ def _from_state(state_file: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Br
 
 
 def _put_back(connection: sqlite3.Connection, healed: Mapping[Broken, str]) -> bool:
-    """Write the texts of copies in the place of results that are still damaged. Returns False if that is not safe."""
+    """Write texts of copies over results that are still damaged. Return False if that is not safe."""
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         return False
     for result, text in healed.items():
@@ -210,7 +210,7 @@ def _put_back(connection: sqlite3.Connection, healed: Mapping[Broken, str]) -> b
 
 
 def _own_row(connection: sqlite3.Connection, result: Broken, linked: int) -> int | None:
-    """Return the row that is the chunk's own, by its link or by what it says itself; None where there is none."""
+    """Return the row in chunk_results of a chunk, by its link or by its own columns; None if no row is its own."""
     candidates = connection.execute(_CANDIDATES, (linked, result.job_id, result.chunk_index, linked)).fetchall()
     for (result_id,) in candidates:
         users = connection.execute(_USERS, (result_id,)).fetchall()

@@ -75,15 +75,15 @@ _POINTLESS: Final = Statement(
         .where(completed_chunks.c.job_id.is_(None))
     )
 )
-"""Finds chunks that are to be done again, and were never done: a job would count them as left twice."""
+"""Finds redo marks of incomplete chunks: a job would count such a chunk as left twice."""
 
 
 OnProgress = Callable[[int, int], object]
-"""Is called with the number of jobs that were checked, and of all jobs: before the first, and after each."""
+"""A function that gets the number of checked jobs, and of all jobs, before the first job and after each."""
 
 
 def check(database: AnyDatabase, on_progress: OnProgress | None = None) -> list[Problem]:
-    """Return what is wrong with a store: structure, references, counts, and the digest of every result."""
+    """Return the problems of a store: in structure, references, counts, and the digest of every result."""
     try:
         return database.read(lambda connection: list(problems_of(connection, database.path, on_progress)))
     except StoreDamaged as error:  # the check itself cannot read on
@@ -91,7 +91,7 @@ def check(database: AnyDatabase, on_progress: OnProgress | None = None) -> list[
 
 
 def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgress | None = None) -> Iterator[Problem]:
-    """Yield what is wrong with the store that a connection reads; ``path`` is where it is, for messages.
+    """Yield the problems of the store that a connection reads. ``path`` is its path, for messages.
 
     Raises:
         StoreDamaged: a row does not read.

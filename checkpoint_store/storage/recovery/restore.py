@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     """Put the backup that ``reading`` reads in the place of the store at ``path``, which no process has open.
 
-    Durable when this returns. Returns the files that were moved aside. The next open
-    finishes a restore that was killed after it moved the old file.
+    Durable when this returns. Returns the files that were moved aside. If the process is killed after it moved the old
+    file, the next open finishes the restore.
 
     Raises:
         StorageFullError: the disk has no room for a copy of the backup. Nothing was changed.

@@ -1,4 +1,4 @@
-"""Statements that read what was tried."""
+"""Statements that read attempts for people."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _COLUMNS: Final = (
 )
 _IN_JOB: Final[Any] = _A.job_id == bindparam("in_job")
 IN_JOB_BY_TROUBLE: Final[Any] = literal_column("+attempts.job_id") == bindparam("in_job")
-"""The plus keeps SQLite from going through all attempts of a job instead of an index of the few that it looks for."""
+"""With the plus SQLite uses the index of failed and abandoned attempts, and does not read all attempts of a job."""
 
 
 def is_complete() -> ColumnElement[bool]:
@@ -96,7 +96,7 @@ _EARLIER: Final = Statement(
 
 @cache
 def _latest(outcomes: tuple[str, ...]) -> Statement:
-    """Look for each kind of outcome in the index for it: a job may have a million attempts that succeeded."""
+    """Return the statement that finds attempts with these outcomes by an index: other attempts may be a million."""
     columns = _shown_columns()
     looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
     running = looked_for.pop(AttemptOutcome.RUNNING, None)
@@ -111,7 +111,7 @@ def _latest(outcomes: tuple[str, ...]) -> Statement:
 
 
 def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[int] | None = None) -> int:
-    """Give failed chunks (of these indices) their attempts back, and return how many chunks those are."""
+    """Give failed chunks (None: all) their attempts back, and return the number of these chunks."""
     failed = [index for (index,) in _FAILED.run(connection, in_job=job_id)]
     if indices is not None:
         failed = sorted(set(failed) & set(indices))
@@ -120,11 +120,10 @@ def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[
 
 
 def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes: Sequence[str]) -> list[ChunkRecord]:
-    """Return the last attempt at each chunk that is not complete, where it has one of these outcomes, by index.
+    """Return the last attempt at each incomplete chunk, if it has one of these outcomes, by index.
 
-    What a runner that is gone had in hand is ``abandoned``, also where nobody has recorded that yet. What a runner has
-    claimed, and not begun, is not worked on: the attempt before it counts as the last, such as the one that failed
-    while its runner waits for the next.
+    An attempt in the hand of a dead runner is ``abandoned``, even if nobody has recorded that yet. An attempt that its
+    runner has claimed and not begun does not count: the attempt before it is the last one.
     """
     looked_for = {*outcomes, AttemptOutcome.RUNNING}
     last_attempts = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
@@ -165,7 +164,7 @@ class _RunnerNotes(NamedTuple):
 
 
 def runner_notes(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, _RunnerNotes]:
-    """Return what each runner of a job noted, by runner id, as far as nobody has recorded its end."""
+    """Return the notes of each runner of a job that has not ended, as far as the store knows, by runner id."""
     notes = {}
     for runner in runners_at_work(connection, job_id):
         lock = runner_lock_path(path, runner.lock_file)
@@ -175,6 +174,6 @@ def runner_notes(connection: sqlite3.Connection, job_id: str, path: Path) -> dic
 
 
 def seconds_of(connection: sqlite3.Connection, job_id: str) -> tuple[int, float]:
-    """Return how many attempts were completed, and how long they took together."""
+    """Return the number of completed attempts of a job, and the sum of their times in seconds."""
     row: tuple[int, float] = _SECONDS.run(connection, in_job=job_id).fetchone()
     return row

@@ -39,10 +39,9 @@ class AttemptRow(NamedTuple):
     outcome: str
     """The value of an :class:`AttemptOutcome`."""
     counted: int
-    """1 where the attempt counts against the chunk's limit once it has ended without a result."""
+    """1 if the attempt counts against the limit of its chunk, once it has ended without a result."""
     is_last: int
-    """1 where the chunk is failed by this attempt: its attempts are used up or, where it does not count, no further one
-    would succeed."""
+    """1 if the chunk is failed by this attempt: the attempts are used up, or (``counted`` 0) its error is permanent."""
 
     @property
     def ended_in_vain(self) -> bool:
@@ -78,7 +77,7 @@ class ChunkAttempts:
 
 
 class AttemptsBefore(NamedTuple):
-    """The attempts at a chunk before a failure is recorded, read at the same cost for the thousandth attempt."""
+    """The attempts at a chunk before a failure is recorded. The thousandth attempt takes no longer than the first."""
 
     last_number: int
     used_count: int
@@ -97,7 +96,7 @@ class AttemptsBefore(NamedTuple):
 
 
 def literal(outcome: AttemptOutcome) -> Any:
-    """Return an outcome as a literal of SQL: only for a literal does SQLite use the index on running attempts."""
+    """Return an outcome as a literal of SQL: SQLite uses the index on running attempts for a literal only."""
     return literal_column(f"'{outcome}'")
 
 
@@ -203,7 +202,7 @@ def use_up(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> 
 
 
 def allow_more(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:
-    """Record that a chunk is not failed any more: another attempt follows the one that was its last."""
+    """Record that a chunk is no longer failed: another attempt follows its last attempt."""
     _set_last(connection, job_id, attempt, is_last=False)
 
 
@@ -230,8 +229,8 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     if number is None or not before.has(number):
         number = before.next_number
         begin(connection, job_id, index, number, runner_id)
-    is_counted = failed.is_counted and not failed.is_hopeless
-    is_last = failed.is_hopeless or (is_counted and before.used_count + 1 >= failed.attempts_max)
+    is_counted = failed.is_counted and not failed.is_permanent
+    is_last = failed.is_permanent or (is_counted and before.used_count + 1 >= failed.attempts_max)
     _FAIL.run(
         connection,
         in_job=job_id,
@@ -264,7 +263,7 @@ def abandon(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: 
 
 
 def _named(job_id: str, runner_id: int, claim: Claim) -> dict[str, Any]:
-    # Only a claim of this runner: if a claim is freed twice, another runner may have the chunk by then.
+    # The runner id, because another runner may have the chunk by now if its claim is freed twice.
     return {"in_job": job_id, "at_index": claim.chunk_index, "its_number": claim.number, "its_runner": runner_id}
 
 
@@ -276,11 +275,11 @@ def in_hand(connection: sqlite3.Connection, runner_id: int) -> int:
 def end_runner(
     connection: sqlite3.Connection, runner_id: int, *, begun: Collection[tuple[int, int]] | None, is_counted: bool
 ) -> int:
-    """Record that a runner is gone, and return how many of its attempts are in doubt.
+    """Record that a runner has ended, and return how many of its attempts are in doubt.
 
-    The attempts that it had ``begun``, as (chunk index, number), are in doubt; None: all that it had claimed. The rows
-    of its other claims are deleted. ``is_counted`` says whether an attempt in doubt counts against its chunk's limit;
-    at a chunk with a handle it does not, because the next try asks for the result.
+    The attempts that it had ``begun``, as (chunk index, number), are in doubt; None: all its claims. The rows of its
+    other claims are deleted. ``is_counted``: whether an attempt in doubt counts against the limit of its chunk. At a
+    chunk with a handle it never counts, because the next try asks for the result.
     """
     if begun is not None:
         for job_id, index, number in _IN_HAND.run(connection, its_runner=runner_id).fetchall():

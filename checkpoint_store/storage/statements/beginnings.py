@@ -1,7 +1,7 @@
-"""The unchanged beginning of a sequential job: which results of one other job a plan can begin with. Reads only.
+"""Find the beginning of a sequential plan in another job: the results that the plan can take over. Reads only.
 
-Each result was made from those before it, so all of them are taken from one job: a second job may have other results
-for the same chunks.
+Each result was made from the results before it. So the plan takes them all from one job: a second job may have other
+results for the same chunks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SAME: Final = Statement(
 
 
 class Begun(NamedTuple):
-    """A sequential job that goes on, and how many chunks its completed beginning has."""
+    """A sequential job that goes on, and the number of chunks in its completed beginning."""
 
     job_id: str
     chunks: int
@@ -48,7 +48,7 @@ class Begun(NamedTuple):
 def beginning(
     rows: Iterable[tuple[int, str, str | None]], wanted: Iterable[str]
 ) -> Iterator[tuple[int, str, str | None]]:
-    """Yield the rows (chunk index, chained fingerprint, differing settings) of a job that equal a plan's beginning."""
+    """Yield the first rows (chunk index, chained fingerprint, differing settings) of a job that agree with a plan."""
     for at, (row, fingerprint) in enumerate(zip(rows, wanted, strict=False)):
         index, own_fingerprint, _ = row
         if (index, own_fingerprint) != (at, fingerprint):
@@ -59,7 +59,7 @@ def beginning(
 def has_same_results(connection: sqlite3.Connection, begun: Begun, other_id: str) -> bool:
     """Return whether another job has the same results for the chunks that a job has completed.
 
-    Only then the further results of the other job were made from the results that the job has.
+    Only then the later results of the other job were made from the results of the job.
     """
     (same,) = _SAME.run(connection, its_id=begun.job_id, other_id=other_id, stop=begun.chunks).fetchone()
     return bool(same == begun.chunks)

@@ -1,4 +1,4 @@
-"""Taking results of other jobs into a job, in its transaction: each says who paid for it."""
+"""Carry results of other jobs over into a job, in its transaction. Each result names the job that paid for it."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _COMPLETE: Final = compiled.insert_into(completed_chunks)
 _AT_WORK: Final = compiled.Statement(
     lambda: select(attempts.c.chunk_index, attempts.c.runner_id).where(
         attempts.c.outcome == literal_column("'running'"),
-        # The plus keeps SQLite from going through all attempts of the job instead of the index of those that run.
+        # With the plus SQLite uses the index of running attempts, and does not read all attempts of the job.
         literal_column("+attempts.job_id") == bindparam("in_job"),
     )
 )
 
 
 def chunks_at_work(connection: sqlite3.Connection, job_id: str) -> list[tuple[int, int]]:
-    """Return the chunks of a job that a runner has claimed, each with the runner's id; a runner may have died."""
+    """Return the chunks of a job that a runner, dead or alive, has claimed, each with the runner's id."""
     return _AT_WORK.run(connection, in_job=job_id).fetchall()
 
 
@@ -93,7 +93,7 @@ def carry_over(
 
 
 def _taken(connection: sqlite3.Connection, source: Source, index: int, path: Path) -> tuple[str, Source, str | None]:
-    """Return the text of a result for its new place, the chunk that paid for it, and which redo it answers."""
+    """Return the text of a result for its new chunk, the chunk that paid for it, and the redo that it answers."""
     row = _STORED.run(connection, in_job=source.job_id, at_index=source.chunk_index).fetchone()
     text, digest, digest_beside, payer, paid_at, answers = row
     verified = result_statements.verified(path, source.job_id, source.chunk_index, text, digest, digest_beside)

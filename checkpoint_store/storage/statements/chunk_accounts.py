@@ -1,4 +1,4 @@
-"""The account of each chunk of a job: its attempts, their time, and what was paid in vain."""
+"""The account of each chunk of a job: its attempts, their time, and the money that was paid in vain."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ def attempt_page(
 ) -> tuple[list[AttemptRecord], tuple[int, int] | None]:
     """Return the attempts after one (chunk index, number), and the last one read; None where no more are left.
 
-    As in :func:`attempt_log.latest`, what a dead runner had in hand is ``abandoned``, and what a runner has claimed and
-    not begun is left out.
+    An attempt in the hand of a dead runner is ``abandoned``. An attempt that its runner has claimed and not begun is
+    left out.
     """
     index, number = after
     stored = named_rows(

@@ -47,7 +47,7 @@ def search(connection: sqlite3.Connection, store: Path, request: ClaimRequest) -
 
 
 class _Search:
-    """One way through the spans of a request, the lowest chunk first."""
+    """One search through the spans of a request, the lowest chunk first."""
 
     def __init__(self, connection: sqlite3.Connection, request: ClaimRequest, liveness: Liveness) -> None:
         self._connection = connection
@@ -56,7 +56,7 @@ class _Search:
         self._claims: list[Claim] = []
         self._held: list[tuple[int, int]] = []
         self._is_blocked = False
-        """Whether chunks are claimed in order, and one was met that is not complete."""
+        """Whether chunks are claimed in order, and the search has met an incomplete chunk."""
 
     @property
     def _is_done(self) -> bool:
@@ -66,7 +66,7 @@ class _Search:
         next_index = 0
         for start, stop in self._request.spans:
             if self._request.in_order and start and not self._is_complete(start - 1):
-                next_index, self._is_blocked = start, True  # what stands before it is another loop's, or shard's
+                next_index, self._is_blocked = start, True  # another loop, or shard, has the chunks before it
                 break
             next_index = self._search_span(start, stop)
             if self._is_done:
@@ -92,7 +92,7 @@ class _Search:
         return next_index
 
     def _claim_in_window(self, start: int, stop: int, untried: list[int]) -> int:
-        """Claim chunks of ``[start, stop)``, and add to ``untried`` those whose first attempt is to be written yet."""
+        """Claim chunks of ``[start, stop)``. Chunks without an attempt go to ``untried``, and are not written yet."""
         job_id = self._request.job_id
         done = {index for (index,) in self._connection.execute(_COMPLETED_IN.text, (job_id, start, stop))}
         tried = attempts.attempts_in(self._connection, job_id, start, stop)
@@ -126,19 +126,19 @@ class _Search:
         if runner_id == self._request.runner_id:
             return index in self._request.indices_in_hand
         self._liveness.is_alive(runner_id)
-        return True  # also a dead runner's, which was reaped just now: the search is made anew
+        return True  # also for a runner that was reaped just now: the search is repeated
 
     def _claim(self, chunk: ChunkAttempts) -> Claim | None:
         """Begin the next attempt at a chunk that is in nobody's hand; None where the chunk is failed."""
         last, request = chunk.last, self._request
-        if last is not None and last.outcome == AttemptOutcome.RUNNING:  # its own, and in nobody's hand
+        if last is not None and last.outcome == AttemptOutcome.RUNNING:  # of this runner, and not in its hand
             return Claim(chunk.chunk_index, last.number)
         if self._is_failed(chunk):
             return None
         return attempts.begin(self._connection, request.job_id, chunk.chunk_index, chunk.next_number, request.runner_id)
 
     def _is_failed(self, chunk: ChunkAttempts) -> bool:
-        """Whether a chunk is failed: recorded so already, or found now that its attempts are used up.
+        """Whether a chunk is failed. If its attempts are used up and that is not recorded yet, record it.
 
         A chunk that used up the attempts that an earlier loop allowed is not failed for a loop that allows more.
         """

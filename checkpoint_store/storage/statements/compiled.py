@@ -49,7 +49,7 @@ class Statement:
         return object.__getattribute__(self, name)
 
     def values(self, **named: Any) -> tuple[Any, ...]:
-        """Return the values in the order that the text wants; those that the statement itself fixes are added."""
+        """Return the values in the order of the text, with the values that the statement itself fixes."""
         if self._fixed:
             named |= self._fixed
         if self._get is None:
@@ -73,16 +73,17 @@ def named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
 
 
 def names_of(cursor: sqlite3.Cursor) -> list[str]:
-    """Return the names of a statement's columns. All of ours are in small letters.
+    """Return the names of the columns of a statement, in small letters, as the tables have them.
 
-    SQLite gives them as the schema spells them, and finds a column whatever its case: one damaged bit makes a capital.
+    SQLite gives a name as the schema in the file spells it, and finds a column in any case. One damaged bit turns a
+    small letter into a capital.
     """
     return [column[0].lower() for column in cursor.description]
 
 
 @cache
 def insert_into(table: Table, columns: tuple[str, ...] = ()) -> Statement:
-    """Return the statement that adds a row with these columns (by default all), whose values have their names."""
+    """Return the statement that adds a row with these columns (by default all). Its values have their names."""
     names = columns or tuple(column.name for column in table.columns)
     return Statement(lambda: table.insert().values({name: bindparam(name) for name in names}).inline())
 
@@ -113,7 +114,7 @@ def _complete(given: Callable[[str], Any], result_id: Any) -> sqlite.Insert:
 
 
 def not_back(at: Any) -> Any:
-    """Return a job's new ``updated_at``. It never decreases, even if the clock was set back: it tells what is newer."""
+    """Return the new ``updated_at`` of a job. It never decreases, even if the clock was set back."""
     return func.max(jobs.c.updated_at, at)
 
 
@@ -195,13 +196,13 @@ _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 @cache
 def fast_insert(rows: int) -> str:
-    """Return the statement that writes so many completions: all of them, or none."""
+    """Return the statement that writes this many completions: all of them, or none."""
     placeholders = f"({', '.join('?' * len(COMPLETION))})"
     return f"INSERT INTO completion VALUES {', '.join([placeholders] * rows)}"  # noqa: S608 - our own words
 
 
 FAST_INSERT_AND_CLAIM: Final = f"INSERT INTO completion_and_claim VALUES ({', '.join('?' * len(_AND_CLAIM))})"  # noqa: S608 - our own words
-"""The statement that writes one completion, and claims the next chunk for a runner where nobody has tried that one."""
+"""The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
 
 
 _NO_TRIGGER: Final = (
@@ -231,7 +232,7 @@ def fast_insert_views() -> tuple[str, ...]:
 
 
 def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[ClauseElement]) -> tuple[str, str]:
-    """Return what makes a view of the connection's own; a row that is inserted into it takes these steps."""
+    """Return the statements that make a temporary view. Each row that is inserted into the view runs these steps."""
     body = _NO_TRIGGER + "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
     nulls = ", ".join(f"NULL AS {column}" for column in columns)
     return (

@@ -54,18 +54,18 @@ def page(
     whose: Whose = Whose.OWN,
     substitutes: Substitutes = results.NONE,
 ) -> Page:
-    """Return (result id, chunk index, kind, value) of results after one, in the order in which they were recorded.
+    """Return (result id, chunk index, kind, value) of results after a result id, in the order of their recording.
 
-    Where ``cost`` is a function, the value is the whole result as text, and the kind None. Of a result that another
-    one replaced, the kind is ``"replaced"`` and the value what it cost: a loop that has seen it does not see it again.
+    If ``cost`` is a function, the value is the whole result as text, and the kind None. For a replaced result the kind
+    is ``"replaced"`` and the value is its cost: a loop that has seen the result does not see it again.
 
     Args:
         connection: of the store.
         job_id: the job.
-        after: the result to look on from; 0: all.
-        cost: where the cost stands in a result.
-        whose: which results.
-        substitutes: the texts of damaged results that copies have. Where there are any, ``cost`` is a function.
+        after: the result id after which to begin; 0: all results.
+        cost: the place of the cost in a result.
+        whose: the results of this job, or the carried ones.
+        substitutes: the texts of damaged results that copies have. With substitutes, ``cost`` is a function.
     """
     if substitutes:
         present = _texts(connection, job_id, after, whose, substitutes)
@@ -77,12 +77,12 @@ def page(
 
 
 def readable(cost: Cost, substitutes: Substitutes) -> Cost:
-    """Return how the cost of a result is found where copies have the texts of some."""
+    """Return ``cost`` in the form that works with substitutes: as a function."""
     return partial(cost_in, cost=cost) if substitutes and isinstance(cost, str) else cost
 
 
 def refuse_missing(connection: sqlite3.Connection, job_id: str, path: Path) -> None:
-    """Raise :class:`StoreDamaged` where results of a job are not in the store: a sum would be too small."""
+    """Raise :class:`StoreDamaged` if a result of a job is missing: the sum of costs would be too small."""
     (count,) = _MISSING.run(connection, in_job=job_id).fetchone()
     if count:
         raise StoreDamaged(path, f"it lacks {counted(count, 'result')}", job_id=job_id)
@@ -106,11 +106,11 @@ def _statement(field: str | None, whose: Whose, *, goes_on: bool) -> Statement:
 
 _IN_JOB: Final[Any] = _R.job_id == bindparam("in_job")
 _IN_JOB_BY_RESULT: Final[Any] = literal_column("+chunk_results.job_id") == bindparam("in_job")
-"""The plus keeps SQLite from going through all chunks of a job instead of the few results after one."""
+"""With the plus SQLite begins at a result id, and does not read all chunks of the job."""
 
 
 def _is(whose: Whose) -> Any:
-    """Return the condition for results that this job paid for, or for those that it carries, each of them once."""
+    """Return the condition for the results that this job paid for, or for the carried ones, each of them once."""
     is_own = _C.source_job_id.is_(None)
     return is_own if whose is Whose.OWN else ~is_own & totals.once()
 
@@ -162,7 +162,7 @@ def _value(field: str) -> tuple[Any, Any]:
 
 
 def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
-    """Add up the costs in all pages; ``pages(n)`` returns the page behind result ``n``. Calls the caller's function.
+    """Add up the costs in all pages; ``pages(n)`` returns the page after result ``n``. Calls the caller's function.
 
     Raises:
         ValueError: a result is no JSON.
@@ -182,14 +182,14 @@ def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost) -> Cost
 
 
 def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str | None]:
-    """Return the amount, or None and what stands in its place."""
+    """Return the amount and None, or None and the text in the place of the amount."""
     if kind == "replaced":
         return amount(stored), None
     if not isinstance(cost, str):
         result = json_text.decode(stored)
         try:
             value = cost(result)
-        except Exception as error:  # a function of the caller's; the error is what is seen
+        except Exception as error:  # a function of the caller's; the message shows the error
             return None, short_repr(error)
         return amount(value), short_repr(value)
     if kind in ("object", "array"):

@@ -1,4 +1,4 @@
-"""The earlier job of a file with which a plan is compared. Reads only, in the transaction that acts on the answer."""
+"""Find the earlier job of a file with which a plan is compared. Reads only, in the transaction that acts on it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path
 def job_of_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
     """Return the newest job of this plan, whatever its status and however many other jobs were opened since.
 
-    A job that was opened by its number of chunks agrees with any chunks of that number. But an older job with results,
-    whose fingerprints are these very chunks', comes before it.
+    A job that was opened with a number of chunks agrees with any chunks of that number. An older job comes before it if
+    it has results and exactly these fingerprints.
     """
     by_number: Any = None
     plan = request.plan

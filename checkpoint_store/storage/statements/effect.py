@@ -1,4 +1,4 @@
-"""The check of what a statement changed: a trigger that somebody put into the file can make SQLite skip a row.
+"""Check the number of rows that a statement changed: a planted trigger can make SQLite skip a row.
 
 ``RAISE(IGNORE)`` in such a trigger is no error: the statement seems to succeed, and must not be acknowledged.
 """
@@ -26,7 +26,7 @@ TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigge
 
 
 def planted(path: Path, name: str, table: str) -> StoreDamaged:
-    """Return the error for a trigger that was put into a store while it is open."""
+    """Return the error for a trigger that somebody put into a store while the store is open."""
     reason = f"somebody put a trigger {name!r} on {table!r} into it while it is open, and nothing was written"
     return StoreDamaged(
         path, reason, remedy="Close it everywhere, and open it again: it is made anew without the trigger"
@@ -34,14 +34,14 @@ def planted(path: Path, name: str, table: str) -> StoreDamaged:
 
 
 def require_rows(cursor: sqlite3.Cursor, what: str, *, rows: int = 1) -> sqlite3.Cursor:
-    """Return the cursor of a statement that changed so many rows; raise where it changed fewer."""
+    """Return the cursor of a statement that changed this many rows; raise if it changed fewer."""
     if cursor.rowcount < rows:
         raise sqlite3.DatabaseError(f"{what} was not written; look for a trigger in the file")
     return cursor
 
 
 def run_alone(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
-    """Run a statement that changes rows of one table; raise where rows of another were changed along with them."""
+    """Run a statement that changes rows of one table; raise if it also changed rows of another table."""
     before = connection.total_changes
     cursor = connection.execute(statement, values)
     if connection.total_changes - before != cursor.rowcount:

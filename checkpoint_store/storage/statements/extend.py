@@ -35,10 +35,10 @@ _CONTENT_NOT_GIVEN: Final = "not given (only their number is)"
 
 
 def job_to_extend(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
-    """Return the newest job of the file where it can grow into a plan, or has more chunks than that; else None.
+    """Return the newest job of the file if it can grow into a plan, or has more chunks than the plan; otherwise None.
 
-    The job need not have results: a runner may be at work on it. A caller that asks for fewer chunks than the job has
-    sees an old version of the input, and a second job would be worked on for nothing.
+    The job need not have results: a runner may be at work on it. A plan with fewer chunks than the job is of an old
+    version of the input. A second job for it would be paid for in vain.
     """
     newest = job_statements.list_jobs(connection, path, file_name=request.plan.file_name, limit=1)
     total = request.plan.total_chunks
@@ -63,7 +63,7 @@ def _is_of_kind(job: JobRecord, plan: Plan) -> bool:
 def differences_at_beginning(
     connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, differences: Iterable[Difference]
 ) -> list[Difference]:
-    """Return the differences that keep a job from growing into a plan: all but those of the growth itself."""
+    """Return the differences that keep a job from growing into a plan: all except the growth itself."""
     total, wanted = job.total_chunks, request.plan.total_chunks
     grows_by_number = total <= wanted
     growth = ("chunks", "total_chunks") if grows_by_number else ("chunks",)
@@ -92,7 +92,7 @@ def _first_changed(connection: sqlite3.Connection, job: JobRecord, request: Open
 
 
 def payers(connection: sqlite3.Connection, job_id: str) -> set[str]:
-    """Return the jobs that paid for results which a job carries: its caller has chosen to reuse what they did."""
+    """Return the jobs that paid for results which a job carries: its caller chose to reuse their results."""
     return {payer for (payer,) in _PAYERS.run(connection, in_job=job_id)}
 
 
@@ -103,7 +103,7 @@ def _digest_of_first(total: int, request: OpenRequest, rule: int) -> str | None:
 
 
 def extend(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path) -> JobRecord:
-    """Let a job grow into a plan, and return it as it is then. Nothing is copied; what is complete stays complete."""
+    """Let a job grow into a plan, and return the grown job. Completed chunks stay as they are."""
     changes: dict[str, Any] = {"total_chunks": request.plan.total_chunks}
     if job.chunks_digest is not None:
         changes["chunks_digest"] = request.digest_by(job.fingerprint_rule)

@@ -1,4 +1,4 @@
-"""Statements about handles: what a service calls the work that it holds for a chunk."""
+"""Statements about handles, by which a service calls the work that it holds for a chunk."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def has_any(job_id: str) -> tuple[str, tuple[Any, ...]]:
 def record(
     connection: sqlite3.Connection, job_id: str, fingerprints: Mapping[int, str | None], handle: str | None
 ) -> None:
-    """Record one handle for chunks, by index with their fingerprints as far as those are known; None clears theirs."""
+    """Record a handle for chunks, by index with their known fingerprints; None clears the handles of the chunks."""
     if handle is None:
         _CLEAR.run_many(connection, [{"in_job": job_id, "at_index": index} for index in fingerprints])
         return

@@ -1,4 +1,4 @@
-"""A job with nothing left is completed."""
+"""Statements that complete a job with no chunk left."""
 
 from __future__ import annotations
 

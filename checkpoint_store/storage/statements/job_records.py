@@ -23,13 +23,13 @@ def records_of(
     ``passed_over``: takes the errors of the rows that do not read, and the other records are made.
 
     Raises:
-        StoreDamaged: a value is none that this library writes; the message names job, column and value.
+        StoreDamaged: this library does not write such a value; the message names job, column and value.
     """
     try:
         stored = zip(*stored_rows, strict=True)
         columns = [rows.read_column(read, column) for read, column in zip(_READERS, stored, strict=False)]
         return list(map(JobRecord._make, zip(*columns, strict=True)))
-    except ValueError:  # the same once more, with the names of the job and the column in the error
+    except ValueError:  # read again, row by row: the error then names the job and the column
         return list(_one_by_one(stored_rows, path, passed_over))
 
 

@@ -1,4 +1,4 @@
-"""Statements that read what a list of jobs shows, in a fixed number of reads however many jobs there are."""
+"""Statements that read the summaries of jobs, in a fixed number of reads for any number of jobs."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _A: Final = attempts.c
 
 
 class _Failures(NamedTuple):
-    """How many chunks of each job are failed, and how many are in doubt."""
+    """The numbers of chunks of each job that are failed or in doubt."""
 
     failed: Counter[str]
     in_doubt: Counter[str]
     with_handle: Counter[str]
-    """How many of those in doubt have a handle."""
+    """The number of chunks in doubt that have a handle."""
 
 
 @cache
@@ -58,7 +58,7 @@ def _in_hand() -> Statement:
 
 
 def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path: Path) -> list[JobSummary]:
-    """Return what a list shows of these jobs, in their order. Each runner is probed once."""
+    """Return the summaries of these jobs, in their order. Each runner is probed once."""
     job_id = records[0].job_id if len(records) == 1 else None
     active, begun_by_dead = _runners(connection, path, job_id)
     failures = _failures(connection, job_id, begun_by_dead)
@@ -94,7 +94,7 @@ _Begun = dict[int, frozenset[tuple[int, int]] | None]
 
 
 def _runners(connection: sqlite3.Connection, path: Path, job_id: str | None) -> tuple[set[str], _Begun]:
-    """Return the jobs that a living runner works on, and what the dead ones had begun whose end nobody recorded."""
+    """Return the jobs that a living runner works on, and the begun attempts of dead runners that are not reaped."""
     active: set[str] = set()
     begun_by_dead: _Begun = {}
     for runner in runners_at_work(connection, job_id):

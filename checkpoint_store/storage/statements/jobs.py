@@ -120,7 +120,7 @@ def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incom
 
 
 def named(spellings: int) -> Any:
-    """Return the condition that a job's file has one of so many spellings; see :func:`spelt`."""
+    """Return the condition that the file of a job has one of this many spellings; see :func:`spelt`."""
     return or_(*(_J.file_name == bindparam(f"name_{number}") for number in range(spellings)))
 
 
@@ -270,7 +270,7 @@ def recount(connection: sqlite3.Connection, job_id: str) -> None:
 
 
 def facts(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return what a store says of itself."""
+    """Return the facts of a store about itself: sizes in bytes, and counts of jobs and completed chunks."""
     (page_size,) = connection.execute("PRAGMA page_size").fetchone()
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (counted,) = named_rows(_COUNTS.run(connection))
@@ -278,5 +278,5 @@ def facts(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def touch(connection: sqlite3.Connection) -> None:
-    """Write a page that has no data of any job."""
+    """Change a page that has no data of any job."""
     connection.execute("UPDATE alembic_version SET version_num = version_num")

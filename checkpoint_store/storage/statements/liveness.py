@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def reap_if_dead(connection: sqlite3.Connection, store: Path, runner: Runner) -> bool:
-    """Return whether a runner is dead. The end of a dead runner is recorded, and its begun chunks are in doubt."""
+    """Return whether a runner is dead. Record the end of a dead runner: its begun chunks are in doubt."""
     return _reap_if_dead(connection, store, runner.runner_id, runner.job_id, runner.lock_file)
 
 
@@ -44,7 +44,7 @@ def _reap_if_dead(
 def refuse_if_busy(
     connection: sqlite3.Connection, store: Path, job_id: str, *, own_runner_id: int | None, exclusive: bool
 ) -> None:
-    """Refuse to work on a job that another runner has for itself, or (``exclusive``) that another runner works on.
+    """Refuse to work on a job that another runner has for itself; with ``exclusive``, that another runner works on.
 
     Nothing is written, so that the transaction may be rolled back. A completed job is never busy.
 

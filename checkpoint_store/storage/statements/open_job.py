@@ -106,10 +106,10 @@ def reusable_for_rest(
     reads_only: bool,
     has_grown: bool = False,
 ) -> tuple[dict[int, Source], bool]:
-    """Return the results that a job which goes on can take over: results of other jobs since the last look for them.
+    """Return the results that a job which goes on can take over: results of other jobs since the last search.
 
-    Chunks that a runner has in hand are left out; the second value says whether there are any. With ``reads_only`` a
-    dead runner counts as alive. A job that ``has_grown`` takes results for its new chunks from the jobs whose results
+    Chunks in the hand of a runner are left out; the second value is whether any was. With ``reads_only`` a dead runner
+    counts as alive. A job that ``has_grown`` takes results for its new chunks from the jobs whose results
     it carries already: so an input that was cut off for one run is not paid for again.
     """
     if not (_looks(request) or has_grown) or request.fingerprints is None or not job.remaining_count:
@@ -136,7 +136,7 @@ def reusable_for_rest(
 def handles_for_rest(
     connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, reused: Mapping[int, Source]
 ) -> dict[int, str]:
-    """Return the handles of other jobs that a job which goes on can take over, ``kept`` being the results it takes."""
+    """Return the handles of other jobs that a job which goes on can take over, besides the ``reused`` results."""
     if not _looks(request):
         return {}
     done = {*result_statements.indices(connection, job.job_id), *reused}
@@ -148,7 +148,7 @@ def _looks(request: OpenRequest) -> bool:
 
 
 def _has_looked(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord:
-    """Record that all results that there are now were looked through for a job, and return the job."""
+    """Record that all present results were searched for a job, and return the job."""
     count, chunks = jobs_before(connection, job.job_id, job.job_number)
     looked = {"looked_number": job.job_number, "looked_jobs": count, "looked_chunks": chunks}
     job_statements.update_job(connection, job.job_id, path, **looked)

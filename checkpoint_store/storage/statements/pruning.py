@@ -107,7 +107,7 @@ def _may_go(connection: sqlite3.Connection, path: Path, job: JobRecord) -> bool:
 
 
 def _with_old_attempts(every: list[JobRecord], going: Container[str], request: PruneRequest) -> list[tuple[str, str]]:
-    """Return the jobs that stay, each with the moment before which its attempts are old; none without such a moment."""
+    """Return the jobs that stay, each with the time before which its attempts are old; none without an age limit."""
     if request.before is None:
         return []
     before = in_text(request.before)

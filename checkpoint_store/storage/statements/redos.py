@@ -124,11 +124,11 @@ def indices(connection: sqlite3.Connection, job_id: str) -> list[int]:
 
 
 def of_kept(connection: sqlite3.Connection, reused: Mapping[int, Source]) -> dict[int, str]:
-    """Return when a redo was asked for, by the chunks that take over the result of a chunk with a mark.
+    """Return the times of the marks that chunks take over together with a result, by chunk index.
 
     Args:
         connection: reads the marks of the source jobs.
-        reused: where the results that are taken over stand, by the chunk that takes them.
+        reused: the sources of the results that are taken over, by chunk index.
     """
     sources = {source.job_id for source in reused.values()}
     marked = {job_id: {mark.chunk_index: mark.asked_at for mark in marks(connection, job_id)} for job_id in sources}
@@ -150,10 +150,10 @@ def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
 
 
 def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: int | None) -> str | None:
-    """Return when the redo was asked for that a new result of a chunk answers; None if the result answers no redo.
+    """Return the time of the redo that a new result of a chunk answers; None if the result answers no redo.
 
-    A result answers a redo only if its attempt began after the redo was asked for. ``attempt`` is the number of that
-    attempt. A result that no attempt made (``attempt`` is None) answers the redo, too.
+    A result answers a redo only if its attempt (number ``attempt``) began after the request for the redo. A result
+    without an attempt (None) answers the redo, too.
     """
     row = connection.execute(*find(job_id, index)).fetchone()
     if row is None:
@@ -163,7 +163,7 @@ def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: i
 
 
 def answered(connection: sqlite3.Connection, job_id: str, indices_to_redo: Collection[int]) -> set[int]:
-    """Return which of these chunks, which were to be done again, have the result of that and no mark."""
+    """Return the chunks among these whose redo was answered: they have the new result, and no mark."""
     if not indices_to_redo:
         return set()
     done = {index for (index,) in _ANSWERED.run(connection, in_job=job_id)}
@@ -187,7 +187,7 @@ def last_attempt(connection: sqlite3.Connection, job_id: str, index: int) -> int
 
 
 def note_answer(connection: sqlite3.Connection, job_id: str, index: int, asked_at: str) -> None:
-    """Record which redo the result of a complete chunk answers: the redo that was asked for at ``asked_at``."""
+    """Record that the result of a complete chunk answers the redo that was asked for at ``asked_at``."""
     _NOTE_ANSWER.run(connection, in_job=job_id, at_index=index, at=asked_at)
 
 

@@ -76,7 +76,7 @@ _ELSE: Final[Any] = literal_column("0")
 _MADE_ELSEWHERE: Final[Any] = (
     select(_A.cost)
     .where(_A.job_id == bindparam("in_job"), _A.replaced_result_id.between(_ELSE, _ELSE), _REPLACED)
-    # The order keeps SQLite from going through all attempts of a job, for each chunk of a loop, instead of the index.
+    # With the order SQLite uses the index, and does not read all attempts of a job for each chunk of a loop.
     .order_by(_A.replaced_result_id)
     .limit(literal_column("-1"))
     .subquery()
@@ -93,9 +93,9 @@ _OF_JOB: Final = Statement(lambda: select(func.total(_A.cost)).where(_A.job_id =
 
 
 def note(connection: sqlite3.Connection, completion: Completion, result_id: int | None, made_at: str) -> None:
-    """Keep what a result cost that a completion takes the place of, with the attempt that made it.
+    """Keep the cost of a result that a completion replaces, with the attempt that made the result.
 
-    A result that no attempt made (it was recorded without a claim) gets an attempt, of no runner.
+    A result without an attempt (it was recorded without a claim) gets an attempt of no runner.
     """
     amount = completion.earlier_cost
     if amount is None and result_id is not None:
@@ -116,12 +116,12 @@ def _cost_of(connection: sqlite3.Connection, result_id: int) -> float | None:
 
 
 def costs_after(connection: sqlite3.Connection, job_id: str, after: int, rows: int) -> list[tuple[Any, ...]]:
-    """Return (result id, chunk index, ``"replaced"``, cost) of replaced results behind one, by their ids."""
+    """Return (result id, chunk index, ``"replaced"``, cost) of replaced results after a result id, by id."""
     return _AFTER.run(connection, in_job=job_id, after=after, rows=rows).fetchall()
 
 
 def costs_by_job(connection: sqlite3.Connection, job_id: str | None) -> dict[str, float]:
-    """Return what replaced results cost, by job: of one job, or of each that has any (None)."""
+    """Return the costs of replaced results by job: of one job, or of each job that has such results (None)."""
     if job_id is None:
         return dict(_BY_JOB.run(connection).fetchall())
     (total,) = _OF_JOB.run(connection, in_job=job_id).fetchone()
@@ -129,11 +129,11 @@ def costs_by_job(connection: sqlite3.Connection, job_id: str | None) -> dict[str
 
 
 def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, float, float]:
-    """Return how many results were replaced in another store or before a recovery, their cost, and the highest."""
+    """Return number, sum and maximum of the costs of results that were replaced elsewhere, or before a recovery."""
     costs: tuple[int, float, float] = _ELSEWHERE.run(connection, in_job=job_id).fetchone()
     return costs
 
 
 def with_result_elsewhere(attempt: dict[str, Any]) -> dict[str, Any]:
-    """Return an attempt for another store, in which the id of the result that was replaced says nothing."""
+    """Return an attempt for another store, where the id of its replaced result has no meaning."""
     return attempt if attempt["replaced_result_id"] is None else attempt | {"replaced_result_id": 0}

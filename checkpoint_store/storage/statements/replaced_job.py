@@ -1,4 +1,4 @@
-"""What a job that a state begins takes the place of: the current job, and the work that other jobs have done."""
+"""Find the job whose place the job of a saved state takes: the current job, or an earlier job of the same file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def replaced_by(connection: sqlite3.Connection, job_id: str, looked: Looked, path: Path) -> JobRecord | None:
-    """Return the job that took the place of the manager's own one; None where the saved job may be the current one.
+    """Return the job that took the place of the manager's own job; None if the saved job may become current.
 
     Args:
         connection: in the transaction that saves the state.
         job_id: the job of the state.
-        looked: what the manager that saves it knows of the current job.
+        looked: the knowledge of the manager about the current job.
         path: the store file.
 
     Raises:
-        CurrentJobChanged: a job that the manager does not know of has become current, and the saved one is not in the
-            store: saving it would replace what another process has just begun.
+        CurrentJobChanged: a job that the manager does not know has become current, and the saved job is not in the
+            store. Saving it would replace a job that another process has just begun.
     """
     if not looked.has_looked:
         return None
@@ -43,10 +43,10 @@ def replaced_by(connection: sqlite3.Connection, job_id: str, looked: Looked, pat
 
 
 def passed_over(connection: sqlite3.Connection, state: ProcessingState, path: Path) -> JobRecord | None:
-    """Return the newest job of the same file and settings that has results, where the state begins a job without any.
+    """Return the newest job of the same file and settings that has results, if the state begins a job without results.
 
-    A job of another number of chunks counts while it is unfinished: a finished one is of another input. None where
-    there is none, or the store has the job of the state.
+    A job with another number of chunks counts while it is unfinished: a finished job is of another input. None for no
+    such job, or if the store has the job of the state.
     """
     if state.completed_chunks or not state.file_name or _is_there(connection, state.job_id):
         return None

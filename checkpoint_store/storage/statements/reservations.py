@@ -25,7 +25,7 @@ _W: Final = runners.c
 _ENDED_WITHOUT_RESULT: Final[Any] = (IN_JOB_BY_TROUBLE, TROUBLE)
 _RUNNING: Final = _A.outcome == literal(AttemptOutcome.RUNNING)
 
-# A failed try that cost nothing says nothing of what a chunk costs, so it is not counted.
+# A failed try without a cost does not count: it says nothing about the cost of a chunk.
 _COSTS: Final = Statement(
     lambda: select(func.count(func.nullif(_A.cost, literal_column("0"))), func.total(_A.cost), func.max(_A.cost)).where(
         *_ENDED_WITHOUT_RESULT
@@ -82,7 +82,7 @@ _NOTE_COST_OF: Final = Statement(
 
 
 def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spending:
-    """Return what a job has spent and reserved, where its results cost ``results``. All costs are added up here.
+    """Return what a job has spent and reserved; ``results`` are the costs of its results. All costs meet here.
 
     An attempt in work that reserved less than the highest cost known by now counts as if it had reserved that.
     """
@@ -101,7 +101,7 @@ def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spe
 
 
 def job_costs(connection: sqlite3.Connection, job_id: str, own: Costs, carried: Costs) -> JobCosts:
-    """Return what a job paid, where its own results cost ``own``, and what ``carried`` results cost others."""
+    """Return the costs of a job from the costs of its ``own`` results and of its ``carried`` results."""
     paid = spending(connection, job_id, own)
     return JobCosts(
         cost=round(paid.spent, 9) if paid.priced or carried.priced else None,
@@ -115,7 +115,7 @@ def job_costs(connection: sqlite3.Connection, job_id: str, own: Costs, carried: 
 
 
 def failed_costs(connection: sqlite3.Connection, job_id: str | None) -> dict[str, float]:
-    """Return what attempts without a result cost, by job: of one job, or of each that has such attempts (None)."""
+    """Return the costs of attempts without a result by job: of one job, or of each job with such attempts (None)."""
     if job_id is None:
         return dict(_FAILED_BY_JOB.run(connection).fetchall())
     _, total, _ = _COSTS.run(connection, in_job=job_id).fetchone()

@@ -102,9 +102,9 @@ def set_fingerprints(connection: sqlite3.Connection, job_id: str, pairs: list[di
 
 
 def completed_in(connection: sqlite3.Connection, job_id: str, start: int, stop: int) -> list[int]:
-    """Return the completed indices in ``[start, stop)``, ascending; all of them as cheaply as a count.
+    """Return the completed chunks in ``[start, stop)``, ascending, without chunks that are to be done again.
 
-    Chunks that are to be done again are not among them.
+    If all chunks are complete, this takes no longer than counting them.
     """
     between = {"in_job": job_id, "start": start, "stop": stop}
     (count,) = _COUNT_BETWEEN.run(connection, **between).fetchone()
@@ -144,7 +144,7 @@ def result_page(
 def _page_row_by_row(
     connection: sqlite3.Connection, job_id: str, after: int, limit: int, substitutes: Substitutes
 ) -> list[ResultRow]:
-    """Return a page row by row, if some of its rows may not read."""
+    """Return a page that may have damaged rows, read row by row."""
     page: list[ResultRow] = []
     for index, result_id, digest in _NARROW_PAGE.run(connection, in_job=job_id, after=after, rows=limit).fetchall():
         page.append((index, *text_of(connection, result_id, digest, substitutes)))
@@ -154,7 +154,7 @@ def _page_row_by_row(
 def text_of(
     connection: sqlite3.Connection, result_id: int, digest: str, substitutes: Substitutes
 ) -> tuple[str | None, str, str | None]:
-    """Return the text of a result, or that of a copy, with its digest and the digest beside it."""
+    """Return the text of a result, from the store or from a copy, with its digest and the digest beside it."""
     if digest in substitutes:
         return substitutes[digest], digest, digest
     text, beside = _RESULT_BY_ID.run(connection, id=result_id).fetchone() or (None, None)
@@ -164,7 +164,7 @@ def text_of(
 
 
 def verified(path: Path, job_id: str, index: int, text: str | None, *digests: str | None) -> str:
-    """Return a stored result's text if it is what was written, or raise :class:`StoreDamaged`."""
+    """Return the text of a stored result if its digests are right; otherwise raise :class:`StoreDamaged`."""
     if text is None:
         raise StoreDamaged(path, "its result is missing", job_id=job_id, chunk_index=index)
     own_digest = result_digest.digest(job_id, index, text)
@@ -215,7 +215,7 @@ def indices_in_order_of_state(connection: sqlite3.Connection, record: JobRecord)
 
 
 def indices_without_result(connection: sqlite3.Connection, record: JobRecord, with_result: int) -> Iterator[list[int]]:
-    """Yield every index that was completed without a result, in pages; so many others were found."""
+    """Yield every index that was completed without a result, in pages; ``with_result`` chunks have a result."""
     if with_result < record.completed_count:
         yield from _index_pages(connection, compiled.WITHOUT_RESULT, record)
 
@@ -262,7 +262,7 @@ def result_texts(
 
 
 def paged(fetch: Callable[[int, int], list[Row]], size_bytes: int = _PAGE_BYTES) -> Iterator[list[Row]]:
-    """Yield pages of about so many bytes; ``fetch`` gets the index to begin after, and how many rows at most."""
+    """Yield pages of about ``size_bytes``. ``fetch`` gets the index after which to begin, and the most rows."""
     after, limit = -1, 16
     while page := fetch(after, limit):
         yield page

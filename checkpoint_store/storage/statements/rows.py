@@ -189,7 +189,7 @@ JOB: Final[Readers] = {
     "sequential": _truth,
     "redo_count": _CHUNK,
 }
-"""How each column of ``jobs`` is read, and how many of the job's chunks are to be done again."""
+"""The readers of the columns of ``jobs``, and of the number of chunks that are to be done again."""
 ATTEMPT: Final[Readers] = {
     "chunk_index": _CHUNK,
     "number": partial(_between, 1, _INTEGER_MAX),
@@ -208,11 +208,11 @@ HANDLE: Final[Readers] = {
     "fingerprint": _text_or_null,
     "recorded_at": _moment,
 }
-"""How the columns of ``chunk_handles`` are read."""
+"""The readers of the columns of ``chunk_handles``."""
 KEY: Final[Readers] = {"chunk_index": _CHUNK, "key": _text}
-"""How the columns of ``chunk_keys`` are read."""
+"""The readers of the columns of ``chunk_keys``."""
 SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _text_or_null, "key": _text_or_null}
-"""How an attempt is read together with the handle and the key of its chunk."""
+"""The readers of an attempt with the handle and the key of its chunk."""
 RUNNER: Final[Readers] = {
     "runner_id": _INTEGER,
     "job_id": _text,
@@ -222,7 +222,7 @@ RUNNER: Final[Readers] = {
     "exclusive": _FLAG,
     "started_at": _moment,
 }
-"""How the columns of ``runners`` are read."""
+"""The readers of the columns of ``runners``."""
 
 COMPLETED: Final[Readers] = {
     "chunk_index": _CHUNK,
@@ -230,7 +230,7 @@ COMPLETED: Final[Readers] = {
     "fingerprint": _text_or_null,
     "digest": _text_or_null,
 }
-"""How the columns of ``completed_chunks`` are read that every schema has."""
+"""The readers of the columns of ``completed_chunks`` that every schema has."""
 
 
 EVERY_ATTEMPT: Final[Readers] = {

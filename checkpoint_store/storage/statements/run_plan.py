@@ -1,4 +1,4 @@
-"""Predict what opening a job, and doing its chunks, would do. Reads only."""
+"""Predict a run: the opening of a job, and the work on its chunks. Reads only."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def plan_run(
     cost: str,
     substitutes: Substitutes,
 ) -> RunPlan:
-    """Return what opening a job with ``request``, and working it off, would do.
+    """Return the prediction of a run that opens a job with ``request``.
 
     Args:
         connection: of the store.
-        request: what is asked for.
+        request: the open request.
         path: the store file.
-        earlier: the job that the plan is held against; it tells the price also where ``request`` is for a fresh one.
-        cost: the field of the results, or the dotted path, that has the cost.
+        earlier: the job with which the plan is compared. Its costs are used for the estimate of a fresh job, too.
+        cost: the field of the results, or the dotted path, with the cost.
         substitutes: the texts of damaged results that copies have.
     """
     decision = decide(connection, request, None if request.fresh else earlier, path)
@@ -71,7 +71,7 @@ def plan_run(
         held |= {*handles.left_in(connection, job.job_id), *handles_for_rest(connection, request, job, path, rest)}
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - reused_count - len(failed)
-    if failed and request.plan.sequential:  # those behind it wait for it
+    if failed and request.plan.sequential:  # the chunks after it wait for it
         to_do = max(failed[0] - reused_count, 0)
     spent, mean_cost, seconds = 0.0, None, None
     if earlier is not None:
@@ -80,7 +80,7 @@ def plan_run(
         own = paid(earlier.job_id)
         spent = reservations.spending(connection, earlier.job_id, own).spent
         payer = earlier if own.priced else _payer(connection, earlier, path) or earlier
-        # Another model, prompt or chunk size has other prices; other chunks of the same kind have the same.
+        # Another model, prompt or chunk size has other prices; other chunks under the same settings have the same.
         if not setting_names(payer.plan, request.plan):
             mean_cost, seconds = _means(connection, payer, own if payer is earlier else paid(payer.job_id))
     return RunPlan(
@@ -102,7 +102,7 @@ def plan_run(
 
 
 def _means(connection: sqlite3.Connection, job: JobRecord, results: Costs) -> tuple[float | None, float | None]:
-    """Return the means of a chunk's cost and seconds in a job, where its own results cost ``results``."""
+    """Return the mean cost and the mean seconds of a chunk of a job; ``results`` are the costs of its own results."""
     attempt_count, seconds = attempt_log.seconds_of(connection, job.job_id)
     return (
         results.total / results.priced if results.priced else None,
@@ -111,7 +111,7 @@ def _means(connection: sqlite3.Connection, job: JobRecord, results: Costs) -> tu
 
 
 def _paid(connection: sqlite3.Connection, job_id: str, *, cost: Cost, substitutes: Substitutes) -> Costs:
-    """Return what the results of a job cost that it paid for itself."""
+    """Return the costs of the results that a job paid for itself."""
 
     def page(after: int) -> Page:
         return cost_statements.page(connection, job_id, after, cost, substitutes=substitutes)
@@ -122,7 +122,7 @@ def _paid(connection: sqlite3.Connection, job_id: str, *, cost: Cost, substitute
 def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord | None:
     """Return a job in the store that paid for a result which this one carries.
 
-    A job that only carries results has paid for none: what a chunk costs is known from the job that did.
+    A job that only carries results has paid for none. The costs of the payer then tell the cost of a chunk.
     """
     (payer_id,) = _PAYER.run(connection, in_job=job.job_id).fetchone() or (None,)
     return None if payer_id is None else find_job(connection, payer_id, path)

@@ -49,10 +49,10 @@ def _if_few(texts: Sequence[str]) -> Sequence[str] | None:
 
 
 def save(connection: sqlite3.Connection, state: ProcessingState, path: Path, *, replace: bool) -> JobRecord:
-    """Make the store's job equal to ``state`` and current, except that no completed chunk or result is taken back.
+    """Make the job in the store equal to ``state``, and current. Completed chunks and results of the store stay.
 
-    With ``replace`` a result of the state takes the place of another one, and the job's ``updated_at`` is now; without
-    it another result is an error, and the times are those of the state.
+    With ``replace`` a result of the state replaces another result, and ``updated_at`` of the job is now. Without it
+    another result is an error, and the times are those of the state.
     """
     _write(connection, state, path, Before(result_statements.digests(connection, state.job_id)), replace=replace)
     return job_statements.find_job(connection, state.job_id, path)
@@ -61,11 +61,11 @@ def save(connection: sqlite3.Connection, state: ProcessingState, path: Path, *, 
 def save_changes(
     connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None, looked: Looked
 ) -> Saved:
-    """:meth:`save` with ``replace`` for a caller that saves again and again: only what changed is looked at.
+    """:meth:`save` with ``replace`` for a caller that saves again and again: only changes are compared and written.
 
-    ``known`` is what the caller was given last. It counts where nothing was committed since. Where another job took the
-    place of the caller's own one, the state is recorded, and does not become current. A result that the caller was
-    given earlier, and that another one has replaced since, is not put back.
+    ``known`` is the content that the caller got last; it counts if nothing was committed since. If another job became
+    current in the place of the caller's job, the state is recorded, and does not become current. An earlier result that
+    the caller got, and that was replaced since, does not come back.
 
     Raises:
         CurrentJobChanged: see :func:`replaced_by`.
@@ -92,7 +92,7 @@ def save_changes(
 def _known(
     connection: sqlite3.Connection, state: ProcessingState, path: Path, before: Before, written: Written
 ) -> Known | None:
-    """Return what the store holds of the job from this transaction on; None where that is not what the state says."""
+    """Return the content of the job in the store after this transaction; None if it differs from the state."""
     results = state.results()
     with_result = {index for index, digest in before.digests.items() if digest is not None}
     says_all = before.digests.keys() <= set(state.completed_chunks) and with_result <= results.keys()
@@ -106,10 +106,10 @@ def _known(
 
 
 def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
-    """Return a state in which results that are new belong to the chunks that are new.
+    """Return a state in which new results belong to new chunks.
 
-    Its caller may have appended to the lists that the store gave, and left ``result_indices`` alone. Where every chunk
-    has a result, positions say the same; among chunks without one they do not.
+    The caller may have appended to the lists of a loaded state, and left ``result_indices`` alone. If every chunk has a
+    result, positions pair them; if a chunk has none, positions are wrong.
     """
     if state.result_indices or not 0 < len(state.processed_results) < len(state.completed_chunks):
         return state
@@ -132,7 +132,7 @@ def _write(
     replace: bool,
     is_current: bool = True,
 ) -> Written:
-    """Write what the store lacks. ``is_current``: the job becomes the current and the newest one."""
+    """Write the parts that the store lacks. ``is_current``: the job becomes the current and newest one."""
     moment = now() if replace else in_utc(state.updated_at)
     values = columns_of(state) | {"updated_at": moment}
     known, digests = _find(connection, state.job_id, path), before.digests
@@ -150,7 +150,7 @@ def _write(
             if not known.is_current:
                 job_statements.make_current(connection, known.job_id)
     written = _write_results(connection, state, before, moment, replace=replace)
-    # What is complete here already may have been done again since the state was written.
+    # A chunk that is complete here may have been done again since the state was written.
     asked = [index for index in state.redo_chunks if index not in digests]
     redos.mark(connection, state.job_id, dict.fromkeys(asked, moment))
     job_statements.recount(connection, state.job_id)
@@ -177,7 +177,7 @@ def _write_results(
             if is_earlier and digests.get(index) is not None:
                 written.outdated.append(index)
                 continue
-            # Another result of a chunk that the state itself calls one to be done again is the new one.
+            # If the state has another result for a chunk of its redo_chunks, this is the new result.
             is_redo = replace and index in to_redo
             cost = None if is_redo else 0.0
             completion = Completion(state.job_id, index, moment, text, digest, replace=replace, earlier_cost=cost)

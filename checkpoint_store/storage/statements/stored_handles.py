@@ -1,4 +1,4 @@
-"""The handles in the store that belong to the chunks of a plan: they travel with a fingerprint as results do."""
+"""Find the handles in the store for the chunks of a plan, by fingerprint, as results are found."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def for_new_job(
 def for_rest(
     connection: sqlite3.Connection, request: OpenRequest, path: Path, job: JobRecord, done: Collection[int]
 ) -> dict[int, str]:
-    """Return the handles that a job which goes on can take over, for chunks that are neither done nor have a handle."""
+    """Return the handles that a job which goes on can take over, for incomplete chunks without a handle."""
     own = handles.left_in(connection, job.job_id)
     return _taken(connection, request, path, {*done, *own}, Begun(job.job_id, len(done)), but_job=job.job_id)
 
@@ -87,7 +87,7 @@ def _taken(
 
 
 def _goes_on(connection: sqlite3.Connection, request: OpenRequest, row: HandleRow, begun: Begun) -> bool:
-    """Whether the work behind a handle was begun with the results before it that the plan's job has."""
+    """Whether the work of a handle began with the results that the job of the plan has before it."""
     if not request.plan.sequential:
         return True
     if row.chunk_index != begun.chunks:

@@ -1,7 +1,7 @@
-"""The results in the store that belong to the chunks of a plan, whichever job has them. Reads only.
+"""Find the results in the store for the chunks of a plan, in any job. Reads only.
 
-Each search goes through the narrow rows of completed chunks, job by job, the newest job first. No index is needed for
-that, which each checkpoint would have to pay for; a job of the same plan is found without any of it.
+A search reads the narrow rows of completed chunks, job by job, the newest job first. It needs no index, which would
+make each commit slower. A job of the same plan is found without a search.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ class StoredResults:
         return self._taken(self._holders(), self._left(()), ignoring)
 
     def reusable_since(self, opened: JobRecord, *, of: Container[str] | None = None) -> dict[int, Source]:
-        """Return the same for what is left of a job, from jobs that did more since; ``of``: all that these have."""
+        """Return the sources for the chunks left of a job, from jobs with new results since its last search.
+
+        ``of``: search only these jobs, and all of their results.
+        """
         done = set(result_statements.indices(self._connection, opened.job_id))
         if self._request.plan.sequential:
             if done != set(range(len(done))):
@@ -100,24 +103,23 @@ class StoredResults:
         number = opened.looked_number or 0
         before = jobs_before(self._connection, opened.job_id, number)
         if before != (opened.looked_jobs, opened.looked_chunks) or self._request.reuse_ignoring or of is not None:
-            number = 0  # one of those did more since, or what may differ was something else last time
-        since = {"but_job": opened.job_id, "number": number}
-        jobs = self._rows(_HOLDERS_SINCE, **since)
+            number = 0  # such a job has new results, or the last search may have ignored other settings
+        jobs = self._rows(_HOLDERS_SINCE, but_job=opened.job_id, number=number)
         holders = [job for job in jobs if of is None or job.job_id in of]
         return self._taken(holders, self._left(done), self._request.reuse_ignoring)
 
     def elsewhere(self, reused: Container[int]) -> Elsewhere:
-        """Return what there is for the other chunks of a new job under another name or setting."""
+        """Return the results for the other chunks of a new job under another name or setting."""
         same, other_name, other_settings = list[_Holder](), list[_Holder](), list[_Holder]()
         for job in self._holders():
             if not self._has_settings(job, NOTHING):
                 other_settings.append(job)
-            elif self._request.on_change != "reuse":  # else they have been gone through
+            elif self._request.on_change != "reuse":  # with "reuse" they were searched already
                 (same if normal_name(job.file_name) == self._name else other_name).append(job)
         if not other_name and not other_settings:
             return Elsewhere()
         left = self._left(reused)
-        self._look(same, left, NOTHING)  # whoever begins anew knows of these
+        self._look(same, left, NOTHING)  # the caller, who begins anew, knows these
         named = self._look(other_name, left, NOTHING)
         sources = named | self._look(other_settings, left, None)
         names = {job.job_id: job.file_name for job in other_name}
@@ -137,8 +139,8 @@ class StoredResults:
         return _Left(self._request, but)
 
     def _taken(self, holders: list[_Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
-        """Return results under the very settings, and then, for what is left, those that differ where they may."""
-        if self._request.plan.sequential:  # all of them are one job's
+        """Return results under the same settings; for the chunks left, results that differ in ``ignoring`` only."""
+        if self._request.plan.sequential:  # all results come from one job
             return self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
         sources = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
         if ignoring and holders and left:
@@ -146,7 +148,7 @@ class StoredResults:
         return sources
 
     def _look(self, holders: Iterable[_Holder], left: _Left, ignoring: frozenset[str] | None) -> dict[int, Source]:
-        """Return what the jobs have for chunks that are left; None for ``ignoring`` stands for any settings."""
+        """Return the results of these jobs for chunks that are left; ``ignoring`` None: under any settings."""
         if self._request.plan.sequential:
             return left.take_all(max((self._beginning(job, ignoring) for job in holders), key=len, default={}))
         sources: dict[int, Source] = {}
@@ -162,7 +164,7 @@ class StoredResults:
         return sources
 
     def _beginning(self, job: _Holder, ignoring: frozenset[str] | None) -> dict[int, Source]:
-        """Return what a job has for the first chunks of a sequential plan, where the job that goes on has the same."""
+        """Return the results of a job for the first chunks of a sequential plan; none if the job in hand differs."""
         differing = self._ignored(job, ignoring) if ignoring else ()
         rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
         sources: dict[int, Source] = {}
@@ -176,7 +178,7 @@ class StoredResults:
         return {}
 
     def _ignored(self, job: _Holder, ignoring: frozenset[str]) -> list[str]:
-        """Return the settings in which a job differs, as finely as they are passed over."""
+        """Return the settings in which a job differs, with the names that ``ignoring`` has."""
         ignored: list[str] = []
         for name in setting_names(self._plan_of(job), self._request.plan):
             inner = [setting for setting in ignoring if setting.startswith(f"{name}.")]
@@ -196,7 +198,7 @@ class StoredResults:
         return self._verdicts[key]
 
     def _plan_of(self, job: _Holder) -> Plan:
-        """Return a plan with the job's settings; those of many jobs are the same, and are decoded once."""
+        """Return a plan with the settings of a job. Equal settings of many jobs are decoded once."""
         settings = (job.model, job.provider, job.config)
         if settings not in self._settings:
             try:
@@ -208,7 +210,7 @@ class StoredResults:
 
 
 def jobs_before(connection: sqlite3.Connection, but_job: str, number: int) -> tuple[int, int]:
-    """Return how many other jobs have numbers up to one, and how many completed chunks they have together."""
+    """Return how many other jobs have numbers up to ``number``, and how many completed chunks they have together."""
     row: tuple[int, int] = _BEFORE.run(connection, number=number, but_job=but_job).fetchone()
     return row
 
@@ -220,7 +222,7 @@ def setting_names(old: Plan, new: Plan) -> tuple[str, ...]:
 
 
 class _Left:
-    """The chunks of a request that no result was found for yet, by their fingerprints."""
+    """The chunks of a request without a result so far, by fingerprint."""
 
     def __init__(self, request: OpenRequest, but: Container[int]) -> None:
         self._request = request
@@ -233,7 +235,7 @@ class _Left:
 
     @cached_property
     def _count(self) -> int:
-        """How many there were. A million fingerprints are held only where there is a job to compare them with."""
+        """The number of chunks at first. Fingerprints are held in memory only once a job is compared with them."""
         return sum(map(len, self._by(0).values()))
 
     def _by(self, rule: int) -> dict[str, list[int]]:
@@ -247,7 +249,7 @@ class _Left:
         return self._indices[rule]
 
     def take_all(self, sources: dict[int, Source]) -> dict[int, Source]:
-        """Return those of these chunks that are left, which are left no longer."""
+        """Return the sources for chunks that are left. These chunks are left no longer."""
         taken = {at: source for at, source in sources.items() if at not in self._but and at not in self._taken_chunks}
         self._taken_chunks.update(taken)
         return taken
@@ -255,7 +257,7 @@ class _Left:
     def take(
         self, rule: int, rows: Iterable[tuple[int, str, str | None]], may_differ: Callable[[str], bool]
     ) -> dict[int, _JobResult]:
-        """Return a result of a job for each chunk that it has one for; of the chunk with the same index, if it can."""
+        """Return the results of a job for chunks that are left; for equal chunks, the result of the same index."""
         wanted = self._by(rule)
         first: dict[str, _JobResult] = {}
         by_index: dict[int, tuple[str, _JobResult]] = {}
@@ -282,7 +284,7 @@ class _JobResult(NamedTuple):
 
 
 def _is_covered(differs_in: str, ignoring: frozenset[str] | None) -> bool:
-    """Whether a result may be taken that was made under other settings than those of the job that has it."""
+    """Whether the settings in which a result differs from its job may all be ignored."""
     if ignoring is None:
         return True
     return all(_is_ignored(name, ignoring) for name in json_text.decode(differs_in))

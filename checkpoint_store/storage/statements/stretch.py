@@ -1,8 +1,8 @@
-"""The stretch of a job: the last completed chunks and the time of work on them, of which the rate is made.
+"""The stretch of a job: the last completed chunks and the time of work on them. They give the rate of the job.
 
-From ``stretch_started_at`` to ``updated_at`` is the time in which somebody worked: each completion moves the second.
-Where time went by in which nobody worked, both move by as much. So the rate is the same before and after a night, and
-however many runners worked at the same time, their time counts once.
+Somebody worked from ``stretch_started_at`` to ``updated_at``. Each completion moves ``updated_at``. A time without work
+moves both, so that the rate is the same before and after a night. The time of runners that worked together counts
+once.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def changes_now(connection: sqlite3.Connection, job_id: str, path: Path) -> dict
 
 
 def moved(job: JobRecord, until: str | None = None) -> dict[str, Any]:
-    """Return the times of a stretch that ends then (None: now), and is as long as it was; and its first count."""
+    """Return the columns of a stretch that is moved to end at ``until`` (None: now), with the same length."""
     at = max(now() if until is None else until, job.updated_at)
     return {
         "updated_at": at,

@@ -37,7 +37,7 @@ def _field() -> tuple[Any, Any]:
 def once() -> Any:
     """Return the condition for each result once.
 
-    A result that was carried over may stand in several places, also in the place that was paid for.
+    A carried result may stand at more than one chunk, also at the chunk that was paid for.
     """
     payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
     firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer)
@@ -129,7 +129,7 @@ def totals_with(
     skip_missing: bool,
     with_carried: bool = True,
 ) -> dict[str, int | float]:
-    """Return what :func:`totals` does, where copies have the texts of damaged results: each result is read.
+    """Return the same sums as :func:`totals`, with the texts of copies for damaged results: each result is read.
 
     Raises:
         InvalidArgumentError: no result has the field, though there are results.

@@ -1,1 +1,1 @@
-"""Alembic migrations of a store file, under the guards that keep what was there."""
+"""Alembic migrations of a store file, under guards that keep its content."""

@@ -1,4 +1,4 @@
-"""What ``alembic`` at a prompt does with a store: under the same lock and guards as the library."""
+"""The commands of ``alembic`` at a prompt, under the same lock and guards as the library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From any older schema to the newest, in one transaction, or not at all.
+"""Migrate a store from any older schema to the newest, in one transaction, or not at all.
 
 Alembic is imported only when there is something to migrate. Its ``op`` and ``context`` are one per process, so one
 migration runs at a time in a process, whichever the file.
@@ -42,7 +42,7 @@ _one_at_a_time: Final = threading.RLock()
 
 
 def scripts_folder() -> Path:
-    """Return where the migration scripts are: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the migration scripts: inside the installed package, or beside it in a checkout."""
     package = resources.files("checkpoint_store")
     if not isinstance(package, Path):
         return _unpacked()
@@ -107,13 +107,13 @@ def _quiet() -> Iterator[None]:
 
 
 class _RefusedError(Exception):
-    """A revision does not take its way, because something would be lost: it raises RuntimeError before it begins."""
+    """A revision refuses to run, because data would be lost: it raised RuntimeError before any change."""
 
 
 def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path | None:
-    """Bring the store to ``head``; return the copy that was made before, if there was anything to copy.
+    """Bring the store to ``head``; return the copy that was made before. A new store needs no copy (None).
 
-    The caller holds the store's lock file. Without ``keeps_copy``, for a store that is a copy itself, none is made.
+    The caller holds the store's lock file. ``keeps_copy``: False for a store that is a copy itself.
 
     Raises:
         MigrationFailed: the file is as it was.
@@ -125,7 +125,7 @@ def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path |
 
 
 def downgrade(database: Database, wanted: str) -> Path | None:
-    """Bring the store back to an older schema; a revision that would lose something by that refuses.
+    """Bring the store back to an older schema. A revision that would lose data refuses.
 
     The caller holds the store's lock file.
 
@@ -177,7 +177,7 @@ def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None) ->
 
 def _checked(connection: sqlite3.Connection, version: str | None, migrate: Callable[[Connection], object]) -> None:
     if _version(connection) != version:
-        return  # another process was faster; there is nothing left to do, or it is not ours to do
+        return  # another process was faster
     before = _contents(connection)
     with sqlalchemy_connection(connection) as its:
         try:
@@ -186,7 +186,7 @@ def _checked(connection: sqlite3.Connection, version: str | None, migrate: Calla
             raise _RefusedError(str(refusal)) from refusal
     after = _contents(connection)
     gone = before.keys() - after.keys()
-    if gone and after:  # nothing at all is left by a downgrade to nothing only
+    if gone and after:  # only a downgrade to nothing leaves no table
         raise RuntimeError(f"the table {min(gone)} is gone")
     for name, counted in before.items():
         if name in after and after[name] != counted:
@@ -207,7 +207,7 @@ _WATCHED: Final = {
 
 
 def _contents(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
-    """Return the number of rows and a digest of what must survive, by table."""
+    """Return the number of rows and a digest of the columns that must survive, by table."""
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return {name: _digest(connection, query) for name, query in _WATCHED.items() if name in present}
 

@@ -1,1 +1,1 @@
-"""Rows out of each surviving copy of a store, whatever state it is in."""
+"""Salvage the rows of each surviving copy of a store, however damaged it is."""

@@ -1,7 +1,7 @@
-"""Attempts at chunks, and the runners that made them, carried over from the copies of a damaged store.
+"""Salvage attempts, and the runners that made them, from the copies of a damaged store.
 
-Recovery goes on without the attempts that do not read, and says so: they are no results. A chunk that failed for good
-stays failed, and a chunk that was being worked on is in doubt.
+An attempt is no result: a recovery goes on without unreadable attempts, and its report says so. A failed chunk stays
+failed, and a chunk in work is in doubt.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OUTCOMES: Final = frozenset(AttemptOutcome)
 
 
 def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLog:
-    """Return the attempts that a copy with these jobs knows of."""
+    """Return the attempts that a copy has of these jobs; ``totals`` are their numbers of chunks."""
     log = AttemptLog()
     tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('attempts', 'runners')"
     log.known = connection.execute(tables).fetchone() == (2,)
@@ -67,9 +67,9 @@ def _is_sound(attempt: dict[str, Any]) -> bool:
 
 
 def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:
-    """Write the attempts at a job's chunks, each chunk's as the best copy has them that has most.
+    """Write the attempts of a job, for each chunk from the best copy with the most attempts.
 
-    Returns a sentence for the report where attempts may be missing, or where no copy can know of any; else None.
+    Returns a sentence for the report if attempts may be missing, or no copy can have any; otherwise None.
     """
     copies = [copy for copy in copies if job_id in copy.jobs]
     having = [copy for copy in copies if copy.attempt_log.known]
@@ -81,7 +81,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
             ):  # attempts become more, unless some are lost
                 taken[index] = [with_result_elsewhere(_over(attempt) if copy.backup else attempt) for attempt in made]
         if copy.attempt_log.complete:
-            break  # what it does not know of was never there, or was taken back since
+            break  # an attempt that it lacks never existed, or was deleted
     rows = [{"job_id": job_id, "chunk_index": index} | attempt for index, made in taken.items() for attempt in made]
     if rows:
         insert_into(attempts_table).run_many(connection, rows)
@@ -101,9 +101,9 @@ def _over(attempt: dict[str, Any]) -> dict[str, Any]:
 
 
 def carry_over_runners(connection: sqlite3.Connection, jobs: Sequence[str], copies: Sequence[Copy]) -> None:
-    """Write the runners of these jobs. Those that a backup has as being at work have ended since.
+    """Write the runners of these jobs. A runner that was at work in a backup has ended.
 
-    The locks say which runners of the damaged store itself are alive.
+    The locks tell which runners of the damaged store itself are alive.
     """
     rows: dict[int, dict[str, Any]] = {}
     locks: set[str] = set()

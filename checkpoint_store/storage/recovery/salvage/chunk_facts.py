@@ -1,4 +1,4 @@
-"""The facts of a store about single chunks, besides results: keys, handles, and redo marks."""
+"""Salvage the facts of a store about single chunks, besides results: keys, handles, and redo marks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TEXTS: Final = {"key", "handle", "recorded_at", "asked_at"}
 
 
 def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
-    """Fill in what a copy with these jobs knows of their chunks."""
+    """Fill in the facts that a copy has of the chunks of these jobs."""
     for table in FACTS:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.name,)).fetchone() is None:
             continue
@@ -44,9 +44,9 @@ def _is_sound(fact: Mapping[str, Any]) -> bool:
 
 
 def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> None:
-    """Write what the copies know of a job's chunks, each fact as the best copy has it that has any.
+    """Write the facts of the copies about the chunks of a job, each from the best copy that has it.
 
-    That a chunk is to be done again is believed of the best copy alone: an older one asks for what was done since.
+    Redo marks come from the best copy alone: a mark in an older copy may be answered since.
     """
     having = [copy for copy in copies if job_id in copy.jobs]
     having = [copy for copy in having if not copy.state] or having
@@ -57,7 +57,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
                 if 0 <= index < total:
                     taken.setdefault(index, fact)
             if copy.complete:
-                break  # what it does not know of was never there, or was taken back since
+                break  # a fact that it lacks never existed, or was deleted
         if table is chunk_keys:
             taken = _without_twins(taken)
         if rows := [{"job_id": job_id, "chunk_index": index} | fact for index, fact in sorted(taken.items())]:
@@ -66,6 +66,6 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
 
 
 def _without_twins(taken: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """Return the keys, each for one chunk: copies of different times may give one key to two."""
+    """Return the keys, each for one chunk only: copies of different times may give a key to two chunks."""
     chunk_of = {fact["key"]: index for index, fact in sorted(taken.items(), reverse=True)}
     return {index: fact for index, fact in taken.items() if chunk_of[fact["key"]] == index}

@@ -1,4 +1,4 @@
-"""Which columns a copy has: a copy of an older schema has fewer than the tables of today."""
+"""Select the columns of a copy: a copy of an older schema has fewer columns than the newest tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def columns_of(connection: sqlite3.Connection, table: Table, names: Sequence[str] = ()) -> str:
-    """Return what to select for these columns (by default all) of a copy's table, in their order.
+    """Return the columns of a SELECT on the table of a copy: these columns (by default all), in their order.
 
     A column that the copy does not have reads as the default that its migration gives it, or as null.
     """

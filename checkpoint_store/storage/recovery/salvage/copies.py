@@ -16,7 +16,7 @@ class AttemptLog:
     """The attempts at chunks, and the runners that made them, as one copy knows them."""
 
     attempts: dict[str, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
-    """By job and chunk, in the order in which they were made."""
+    """The attempts by job and chunk, in the order of their numbers."""
     runners: list[dict[str, Any]] = field(default_factory=list)
     known: bool = False
     """Whether the copy has the tables of attempts and runners. Those of an older schema have not."""
@@ -33,11 +33,11 @@ class Chunk:
     digest: str | None
     text: str | None = None
     proven: bool = True
-    """Whether the digest was stored beside the result, and not just made of the text at hand."""
+    """Whether the digest was stored beside the result, and not computed now from the text."""
     source: Source | None = None
     """The job and the chunk that paid for the result, where it was carried over."""
     answers: str | None = None
-    """Which redo the result answers."""
+    """The redo that the result answers: when it was asked for; None for none."""
     listed: bool = False
     """Whether its row in ``completed_chunks`` was read, which says who paid for the result, and what it answers."""
 
@@ -49,14 +49,14 @@ class Copy:
     name: str
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     unread: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Which columns of a job's row do not read; something neutral stands in their place."""
+    """The columns of the row of a job that do not read, by job. The row has a neutral value for each."""
     chunks: dict[str, dict[int, Chunk]] = field(default_factory=dict)
     deleted: dict[str, str] = field(default_factory=dict)
-    """When which job was deleted."""
+    """The time of the deletion, by deleted job."""
     complete: bool = True
-    """Whether everything in it could be read."""
+    """Whether all of the copy could be read."""
     backup: bool = False
-    """Whether it is from an earlier time than the store."""
+    """Whether the copy is a backup: older than the store."""
     state: bool = False
     """Whether it is a state file."""
     torn: bool = False

@@ -1,4 +1,4 @@
-"""Read the rows of a damaged copy, and go on behind what does not read."""
+"""Read the rows of a damaged copy, and skip the rows that do not read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def rows(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows with keys from ``first`` to ``last``; ``fetch(k)`` gives those from key ``k``, key first.
 
-    Where reading stops, it goes on one key further, so a bad page costs the rows on it and no others. ``copy`` is
-    not complete then.
+    If a read fails, it continues one key further, so that a bad page costs only its own rows. ``copy`` is then not
+    complete.
     """
     start, missed = first, 0
     while start <= last:
@@ -36,7 +36,7 @@ def rows(
         except UNREADABLE:
             copy.complete = False
             missed += 1
-            # A page of rows is passed one by one; what is still unreadable then is a whole part of the tree.
+            # The rows of a page are passed one by one. If more rows do not read, a part of the tree is damaged.
             start += 1 << max(0, missed - _PATIENCE)
         else:
             return

@@ -1,4 +1,4 @@
-"""The WAL and the journal beside a copy, and whether they belong to it."""
+"""The WAL and the journal beside a copy: whether they belong to the copy."""
 
 from __future__ import annotations
 

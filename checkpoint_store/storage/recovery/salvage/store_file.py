@@ -1,4 +1,4 @@
-"""Read what can still be read of a store file, row by row, whatever its state."""
+"""Salvage a store file row by row, however damaged it is."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ _IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
     "fingerprint_rule": 1,
     "sequential": 0,
 }
-"""What stands in a job's row for a value that no copy has; null for all others."""
+"""The neutral values of the row of a job, for columns that no copy has; null for all other columns."""
 
 
 def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
-    """Return what can be read of the store file at ``path``, which no one has open, best first. Changes nothing.
+    """Return the readable content of the store file at ``path``, which no one has open, best first. Changes nothing.
 
     ``base`` are the pages of a new store, for a WAL without a file.
 
@@ -100,7 +100,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
 
 
 def _with_sound_pages(path: Path, wal: Path, name: str, base: bytes) -> Copy:
-    """Return what can be read of a file with every sound page of its WAL, also of pages behind a broken page."""
+    """Return the readable content of a file with every sound page of its WAL, also of pages behind a broken page."""
     apart = temporary_path(path)
     try:
         create_private(apart)
@@ -114,7 +114,7 @@ def _with_sound_pages(path: Path, wal: Path, name: str, base: bytes) -> Copy:
 
 
 def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
-    """Return what can be read of the store file at ``path`` (by itself, or with its WAL); empty if nothing can."""
+    """Return the readable content of the store file at ``path``, by itself or with its WAL; empty if nothing reads."""
     copy = Copy(name)
     try:
         with closing(open_copy(path, how)) as connection:
@@ -150,7 +150,7 @@ def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
 
 
 def _chunks_seen(connection: sqlite3.Connection, job_id: str) -> int:
-    """Return how many chunks a job has at least: as many as reach to the last completed one."""
+    """Return the least number of chunks of a job: its chunks up to the last completed one."""
     with suppress(*UNREADABLE):
         seen = connection.execute("SELECT max(chunk_index) + 1 FROM completed_chunks WHERE job_id = ?", (job_id,))
         (count,) = seen.fetchone()

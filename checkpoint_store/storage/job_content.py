@@ -1,4 +1,4 @@
-"""One job, read at one moment in bounded memory."""
+"""The content of one job in one snapshot of the store, read in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _PAGE_INDICES: Final = 1024
 
 
-class JobSnapshot:
-    """One job at one moment, read when it is asked for, in bounded memory. It lasts as long as the call that gave it.
+class JobContent:
+    """The content of one job, read on demand from one snapshot. It is valid during :meth:`Reading.with_snapshot`.
 
     Only the indices of the completed chunks are kept, eight bytes each: the text of a state needs them three times.
     """
