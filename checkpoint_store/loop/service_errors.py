@@ -189,7 +189,12 @@ def is_busy(error: BaseException | str) -> bool:
 
 
 def may_have_arrived(error: BaseException) -> bool:
-    """Whether a call that got no answer may have reached the service, which then did the work and bills it."""
+    """Whether a call that got no answer may have reached the service, which then did the work and bills it.
+
+    An exception says so itself by its attribute ``may_be_billed``.
+    """
+    if any(_field(link, "may_be_billed") is True for link in links(error)):
+        return True
     if trouble_of(error) is not Trouble.NO_ANSWER:
         return False
     # requests raises its ConnectionError while it handles the one of urllib3 that says more.
