@@ -193,8 +193,10 @@ def may_have_arrived(error: BaseException) -> bool:
 
     An exception says so itself by its attribute ``may_be_billed``.
     """
-    if any(_field(link, "may_be_billed") is True for link in links(error)):
-        return True
+    for link in links(error):
+        said = _field(link, "may_be_billed")
+        if isinstance(said, bool):
+            return said
     if trouble_of(error) is not Trouble.NO_ANSWER:
         return False
     # requests raises its ConnectionError while it handles the one of urllib3 that says more.

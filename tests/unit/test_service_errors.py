@@ -390,6 +390,8 @@ def of_requests(reason: Exception) -> Exception:
         (named("ConnectionTimeoutError", aiohttp.ServerTimeoutError), False),
         (shaped(status_code=503), False),
         (ValueError(), False),
+        (shaped(may_be_billed=True), True),
+        (raised_from(shaped(ConnectionResetError, may_be_billed=False)), False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
@@ -397,3 +399,4 @@ def test_only_a_call_that_was_sent_may_be_billed(error: Exception, arrived: bool
     """A call that broke before its answer may be billed; a call that no service received is not, here and elsewhere."""
     assert may_have_arrived(error) is arrived
     assert may_have_arrived(pickle.loads(pickle.dumps(Raised(error))).error) is arrived
+    assert may_have_arrived(pickle.loads(pickle.dumps(as_work_failed(error, "no", "")))) is arrived
