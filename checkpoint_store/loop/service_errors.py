@@ -194,9 +194,9 @@ def may_have_arrived(error: BaseException) -> bool:
     An exception says so itself by its attribute ``may_be_billed``.
     """
     for link in links(error):
-        said = _field(link, "may_be_billed")
-        if isinstance(said, bool):
-            return said
+        declared = _field(link, "may_be_billed")
+        if isinstance(declared, bool):
+            return declared
     if trouble_of(error) is not Trouble.NO_ANSWER:
         return False
     # requests raises its ConnectionError while it handles the one of urllib3 that says more.

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOOK_INTERVAL_SECONDS: Final = 0.5
+_WAIT_SLICE_SECONDS: Final = 0.5
 _STOOD_STILL_SECONDS_MIN: Final = 1.0
 """A wait that ends so much too late says that this process stood still meanwhile: a paused container, a SIGSTOP."""
 _LAST_LOOK_SECONDS: Final = 0.05
@@ -45,7 +45,7 @@ def _waits(seconds_max: float) -> Iterator[float]:
     """Yield how long to wait at a time, until the caller has waited for so long."""
     seconds_left = seconds_max
     while seconds_left > 0:
-        wait_seconds, began = min(seconds_left, _LOOK_INTERVAL_SECONDS), time.monotonic()
+        wait_seconds, began = min(seconds_left, _WAIT_SLICE_SECONDS), time.monotonic()
         yield wait_seconds
         if time.monotonic() - began < wait_seconds + _STOOD_STILL_SECONDS_MIN:
             seconds_left -= wait_seconds
