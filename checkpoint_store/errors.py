@@ -491,7 +491,10 @@ class WorkFailed(CheckpointStoreError):
 
     ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
     ``retry_after`` are what it said of a service's answer, and ``cost`` what it said that the try cost.
+    ``may_be_billed`` is whether the try may have cost something although nobody knows how much.
     """
+
+    may_be_billed: bool | None = None
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted, readable
 from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, matcher, pause_before_retry
-from checkpoint_store.loop.service_errors import Trouble, retry_after, trouble_of
+from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, retry_after, trouble_of
 from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
@@ -59,12 +59,14 @@ class FailurePolicy:
         Args:
             attempt: what failed.
             error: why.
-            may_be_billed: whether nobody knows how the attempt ended, so that it may still cost what it reserved.
+            may_be_billed: whether nobody knows how the attempt ended, so that it may still cost what it reserved. A
+                call that got no answer is of that kind, too.
         """
         state, chunk = self._state, attempt.chunk
         message = describe(error)
         cost = cost_of_error(error)
-        how: dict[str, Any] = {"cost": cost, "may_be_billed": may_be_billed}
+        is_in_doubt = may_be_billed or (cost is None and may_have_arrived(error))
+        how: dict[str, Any] = {"cost": cost, "may_be_billed": is_in_doubt}
         state.statistics.failed(cost)
         if self._stops_the_job(error):
             self._record_uncounted(chunk, message, **how)

@@ -26,6 +26,7 @@ from checkpoint_store.loop.recording import Recorder
 from checkpoint_store.loop.schedule import Schedule
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.loop.starting import Starter
+from checkpoint_store.loop.stood_still import StoodStill
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
@@ -68,6 +69,7 @@ class Loop:
         needs_costs = options.max_cost is not None or options.progress
         self._costs = CostReader(execution, options.cost) if needs_costs else None
         self._outage = Outage(options.outage_seconds)
+        self._stood_still = StoodStill(self._schedule, self._workplace, self._outage)
         self._recorder = Recorder(self._state, self._schedule, self._workplace, self._outage)
         self._failures = FailurePolicy(self._state, self._schedule, self._workplace, self._outage)
         gates: list[Gate] = [
@@ -195,7 +197,7 @@ class Loop:
         if self._is_stopping():
             return False
         if schedule.retries or (isfinite(self._look_again_at) and schedule.has_another(None, self._state.claim)):
-            time.sleep(min(POLL_INTERVAL_SECONDS, max(0.0, self._look_again_at - time.monotonic())))
+            self._stood_still.sleep(min(POLL_INTERVAL_SECONDS, max(0.0, self._look_again_at - time.monotonic())))
             return True
         if self._state.queue.waits_for_others():
             time.sleep(POLL_INTERVAL_SECONDS)
@@ -212,9 +214,8 @@ class Loop:
         if not schedule.in_flight or any(future.done() for future in futures):
             return
         self._workplace.cancel_orphans(futures, is_ending=self._state.is_ending)
-        moment = time.monotonic()
-        until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
-        if not self._workplace.wait(futures, max(0.0, until - moment)) and self._state.queue.is_slow:
+        until = min(time.monotonic() + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
+        if not self._stood_still.wait(futures, until) and self._state.queue.is_slow:
             self._state.queue.release(schedule.take_ready())
 
     # -- settle

@@ -125,6 +125,10 @@ class Outage:
         if stretch == self.stretch:
             self._in_flight_max += 1
 
+    def postpone_end(self, seconds: float) -> None:
+        """Give the service so much more time to answer a call; without an outage this changes nothing."""
+        self._began_at += seconds
+
     def failed(self, stretch: int, wait_seconds: float, error: BaseException, *, is_asked: bool) -> None:
         """Note that an attempt of this stretch has failed in a way that says that the service is in trouble.
 

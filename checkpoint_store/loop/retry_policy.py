@@ -14,6 +14,7 @@ from checkpoint_store.loop.service_errors import (
     Trouble,
     codes_of,
     links,
+    may_have_arrived,
     messages_of,
     retry_after,
     status_of,
@@ -98,7 +99,7 @@ def _name(kind: type) -> str:
 
 def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
     """Return a picklable substitute for an exception that has no pickle, with all that this module reads of it."""
-    return WorkFailed(
+    failed = WorkFailed(
         type(error).__name__,
         text,
         trace,
@@ -108,6 +109,8 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
         retry_after=retry_after(error),
         cost=cost_of_error(error),
     )
+    failed.may_be_billed = may_have_arrived(error)
+    return failed
 
 
 def is_transient(error: BaseException) -> bool:

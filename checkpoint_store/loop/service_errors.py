@@ -64,6 +64,12 @@ _NO_ANSWER_NAME: Final = re.compile(
     r"|IncompleteRead(Error)?|ProtocolError|BadStatusLine|gaierror|herror"
 )
 """The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, and their like."""
+_NOT_SENT_ERRNO: Final = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
+_NOT_SENT_NAME: Final = re.compile(
+    r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
+    r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError"
+)
+"""The names of exceptions for a call that no service has received: socket, httpx, urllib3, aiohttp, botocore."""
 _MISTAKE_NAME: Final = "LocalProtocolError"
 """The name of a mistake in the program that is a ``ProtocolError``, too."""
 
@@ -182,11 +188,38 @@ def is_busy(error: BaseException | str) -> bool:
     return isinstance(error, BaseException) and trouble_of(error) is Trouble.BUSY
 
 
+def may_have_arrived(error: BaseException) -> bool:
+    """Whether a call that got no answer may have reached the service, which then did the work and bills it.
+
+    An exception says so itself by its attribute ``may_be_billed``.
+    """
+    for link in links(error):
+        declared = _field(link, "may_be_billed")
+        if isinstance(declared, bool):
+            return declared
+    if trouble_of(error) is not Trouble.NO_ANSWER:
+        return False
+    # requests raises its ConnectionError while it handles the one of urllib3 that says more.
+    causes = [cause for link in links(error) for cause in (link, link.__context__) if cause is not None]
+    return not any(_was_not_sent(link) for cause in causes for link in links(cause))
+
+
+def _was_not_sent(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO:
+        return True
+    return any(map(_NOT_SENT_NAME.fullmatch, _names_of(error)))
+
+
+def _names_of(error: BaseException) -> list[str]:
+    """Return the names of an exception's type and its bases, also where it came from another process."""
+    names = [kind.rpartition(".")[2] for kind in error.kinds] if isinstance(error, WorkFailed) else []
+    return names + [kind.__name__ for kind in type(error).__mro__]
+
+
 def _means_no_answer(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _NETWORK_ERRNO:
         return True
-    names = [kind.rpartition(".")[2] for kind in error.kinds] if isinstance(error, WorkFailed) else []
-    names += [kind.__name__ for kind in type(error).__mro__]
+    names = _names_of(error)
     is_named_so = _MISTAKE_NAME not in names and any(map(_NO_ANSWER_NAME.fullmatch, names))
     return is_named_so or isinstance(error, _NO_ANSWER_TYPES)
 

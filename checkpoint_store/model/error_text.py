@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import WorkFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST_ERROR: Final = 16 * 1024
 """The most characters of an error text that the store keeps."""
 _SEARCHED_BEYOND: Final = 1024
 """The further characters that are searched: a secret may begin in the kept text and end behind it."""
+_MEMBERS_MAX: Final = 8
+"""The most exceptions of a group that its text names."""
 _CONTROLS: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -18,11 +24,25 @@ _CONTROLS: Final = re.compile(
 
 
 def text_of(error: BaseException) -> str:
-    """Return what an exception says, whatever its ``__str__`` does."""
+    """Return what an exception says, whatever its ``__str__`` does; of a group, what its members say, too."""
     try:
-        return str(error)
+        text = str(error)
     except Exception:  # __str__ of the caller's exception may raise anything
         return "(its text cannot be had)"
+    if not isinstance(error, BaseExceptionGroup):
+        return text
+    members = list(islice(_members(error), _MEMBERS_MAX + 1))
+    more = ["…"] if len(members) > _MEMBERS_MAX else []
+    return f"{text}: {'; '.join([*map(_message_of, members[:_MEMBERS_MAX]), *more])}"
+
+
+def _members(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """Yield the exceptions of a group that are no groups themselves."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _members(error)
+        else:
+            yield error
 
 
 def describe(error: BaseException | str) -> str:

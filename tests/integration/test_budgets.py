@@ -283,6 +283,23 @@ def test_a_try_that_took_too_long_may_be_billed(job: Job) -> None:
     assert "may have cost 0.5 more" in str(caught.value)
 
 
+@pytest.mark.parametrize(("error", "reserved"), [(ConnectionResetError, 0.5), (ConnectionRefusedError, 0.0)])
+def test_a_call_without_an_answer_may_be_billed(job: Job, error: type[OSError], reserved: float) -> None:
+    """A connection that broke before the answer came may be billed; a call that no service received is not."""
+    job.complete(63, {"cost": 0.5})
+    calls = []
+
+    def work(text: str) -> dict[str, float]:
+        calls.append(text)
+        if len(calls) == 3:
+            return {"cost": 0.5}
+        raise error
+
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(work, max_attempts=9, wait=0, max_cost=1.0))
+    assert (caught.value.reserved, len(calls)) == (reserved, 1 if reserved else 3)
+
+
 def test_a_result_that_another_one_forestalled_was_paid_for(job: Job, open_store: Opener) -> None:
     """A chunk that was completed from elsewhere meanwhile: both results count."""
     other = open_store().latest_job()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.message
+import errno
 import http.client
 import pickle
 import socket
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -20,6 +21,7 @@ import openai
 import pytest
 import requests
 from multidict import CIMultiDict, CIMultiDictProxy
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from yarl import URL
 
 from checkpoint_store.errors import WorkerDied
@@ -31,7 +33,7 @@ from checkpoint_store.loop.retry_policy import (
     matcher,
     pause_before_retry,
 )
-from checkpoint_store.loop.service_errors import Trouble, retry_after, status_of, trouble_of
+from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, retry_after, status_of, trouble_of
 
 REQUEST = httpx.Request("POST", "https://api.example/v1")
 
@@ -355,3 +357,46 @@ def test_an_error_whose_fields_raise_is_a_failure_like_any_other() -> None:
     assert (trouble_of(error), is_transient(error), is_fatal(error), retry_after(error)) == (
         Trouble.NONE, True, False, None,
     )  # fmt: skip
+
+
+def of_requests(reason: Exception) -> Exception:
+    """Return what requests raises while it handles the error of urllib3, which has the reason."""
+    try:
+        raise MaxRetryError(cast("Any", None), "/v1", reason)
+    except MaxRetryError as inner:
+        try:
+            raise requests.ConnectionError(inner)
+        except requests.ConnectionError as outer:
+            return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "arrived"),
+    [
+        (ConnectionResetError(), True),
+        (TimeoutError(), True),
+        (http.client.IncompleteRead(b"{"), True),
+        (httpx.ReadTimeout("no", request=REQUEST), True),
+        (raised_from(httpx.ReadTimeout("no"), openai.APITimeoutError(REQUEST)), True),
+        (requests.ReadTimeout(), True),
+        (of_requests(ProtocolError("broken", ConnectionResetError())), True),
+        (ConnectionRefusedError(), False),
+        (urllib.error.URLError(socket.gaierror(-2, "no such host")), False),
+        (OSError(errno.ENETUNREACH, "no network"), False),
+        (httpx.ConnectTimeout("no", request=REQUEST), False),
+        (raised_from(httpx.ConnectError("no"), openai.APIConnectionError(request=REQUEST)), False),
+        (of_requests(NewConnectionError(cast("Any", None), "refused")), False),
+        (named("EndpointConnectionError", named("ConnectionError").__class__), False),
+        (named("ConnectionTimeoutError", aiohttp.ServerTimeoutError), False),
+        (shaped(status_code=503), False),
+        (ValueError(), False),
+        (shaped(may_be_billed=True), True),
+        (raised_from(shaped(ConnectionResetError, may_be_billed=False)), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_only_a_call_that_was_sent_may_be_billed(error: Exception, arrived: bool) -> None:
+    """A call that broke before its answer may be billed; a call that no service received is not, here and elsewhere."""
+    assert may_have_arrived(error) is arrived
+    assert may_have_arrived(pickle.loads(pickle.dumps(Raised(error))).error) is arrived
+    assert may_have_arrived(pickle.loads(pickle.dumps(as_work_failed(error, "no", "")))) is arrived

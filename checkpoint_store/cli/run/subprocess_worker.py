@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.answer import UnusableAnswerError, cost_printed
 from checkpoint_store.cli.run.command_call import CommandCall
+from checkpoint_store.cli.run.time_limit import output_in_time
 from checkpoint_store.cli.screen import plain
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class CommandFailedError(Exception):
     chunk_index: int | None = None
     cost: object = None
     """The cost of the failed call, as COMMAND printed it: the loop counts it if it is an amount of money."""
+    may_be_billed = False
+    """Whether nobody knows what the call cost: the loop keeps its reservation."""
 
     def __init__(self, reason: str, stderr: str = "") -> None:
         self.reason, self.stderr = reason, stderr
@@ -158,15 +161,14 @@ class Command:
         self._children.add(child)
         try:
             self._kill_if_too_late(child)
-            # A program that does not read its stdin is no error: communicate ignores the broken pipe.
-            stdout, stderr = child.communicate(text, timeout=self._timeout_seconds)
+            stdout, stderr = output_in_time(child, text, self._timeout_seconds)
         except subprocess.TimeoutExpired as late:
             _kill_group(child)
             call.was_killed()
             stdout, stderr = _output_after_kill(child)
             reason = f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended"
             failure = CommandFailedError(reason, _tail(plain(stderr.decode("utf-8", "replace")).strip()))
-            failure.cost = cost_printed(stdout, self._cost)
+            failure.cost, failure.may_be_billed = cost_printed(stdout, self._cost), True
             raise failure from late
         except BaseException:
             _kill_group(child)

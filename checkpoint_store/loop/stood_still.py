@@ -1,0 +1,52 @@
+"""The time in which this process stood still while its loop waited: it counts for no attempt and for no outage.
+
+A container that is paused, a SIGSTOP, or a machine without a processor for this process stops the loop and its work
+together. Without this module each attempt in flight would be over its time limit when they go on.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from concurrent.futures import Future
+
+    from checkpoint_store.loop.executors.workplace import Workplace
+    from checkpoint_store.loop.outage import Outage
+    from checkpoint_store.loop.schedule import Schedule
+
+_STOOD_STILL_SECONDS_MIN: Final = 1.0
+"""A wait that ends so much too late says that this process stood still."""
+
+
+class StoodStill:
+    """Does the waiting of one loop, and notices where a wait took too long."""
+
+    def __init__(self, schedule: Schedule, workplace: Workplace, outage: Outage) -> None:
+        self._schedule, self._workplace, self._outage = schedule, workplace, outage
+
+    def wait(self, futures: Collection[Future[Any]], until: float) -> bool:
+        """Wait for an attempt to end, until a moment of the monotonic clock; see :meth:`Workplace.wait`."""
+        began = time.monotonic()
+        has_ended = self._workplace.wait(futures, max(0.0, until - began))
+        self._notice(time.monotonic() - max(began, until))
+        return has_ended
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for so long."""
+        began = time.monotonic()
+        time.sleep(seconds)
+        self._notice(time.monotonic() - began - seconds)
+
+    def _notice(self, too_late_seconds: float) -> None:
+        """Move the time limits of attempts, and the beginning of an outage, by the time that a wait took too long."""
+        if too_late_seconds < _STOOD_STILL_SECONDS_MIN:
+            return
+        log.info("this process stood still for %.0f s, which count for no time limit", too_late_seconds)
+        for attempt in self._schedule.in_flight.values():
+            attempt.deadline += too_late_seconds
+        self._outage.postpone_end(too_late_seconds)

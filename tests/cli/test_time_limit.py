@@ -1,0 +1,62 @@
+"""``run --timeout``: what counts as the time of a COMMAND."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store.cli.run.answer import AnswerReader
+from checkpoint_store.cli.run.subprocess_worker import Command, CommandFailedError
+from checkpoint_store.cli.transcripts.split import TextChunk
+
+from .conftest import SIX
+from .test_workers import hanging, pids
+
+if TYPE_CHECKING:
+    from .conftest import Folder
+
+PRICED_ONCE = """import os, sys, time; text = sys.stdin.read(); open("calls", "a").write("x")
+if "Paragraph 0" not in text: time.sleep(60)
+print('{"cleaned_text": "x", "cost": 1}')"""
+_VARIABLES = {"CHECKPOINT_STORE_CHUNK_INDEX": "0", "CHECKPOINT_STORE_FILE": "x.txt"}
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("stops_both", [True, False])
+def test_a_timeout_does_not_count_the_time_of_a_pause(lecture: Folder, stops_both: bool) -> None:
+    """After a container was paused for longer than --timeout, the answer of COMMAND is taken, not paid for again."""
+    run = hanging(lecture, 1, "--timeout", 1.5)
+    stopped = [run.pid, *(pids(lecture) if stops_both else [])]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    lecture.write("release", "")
+    time.sleep(3.5)  # longer than the time limit
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    _, stderr = run.communicate()
+    assert (run.returncode, len(lecture.calls())) == (0, 6), stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "timeout_seconds", "answer"), [("sleep 0.7; wc -c", 30, "300000"), ("exec sleep 60", 0.2, None)]
+)
+def test_a_timeout_with_a_long_chunk(script: str, timeout_seconds: float, answer: str | None) -> None:
+    """A COMMAND that is slow to read a long text gets all of it; one that does not read it is ended in time."""
+    command = Command(("sh", "-c", script), AnswerReader(), timeout_seconds=timeout_seconds)
+    if answer is None:
+        with pytest.raises(CommandFailedError, match=r"took longer than 0\.2 s"):
+            command(TextChunk("x" * 300_000), _VARIABLES)
+    else:
+        assert command(TextChunk("x" * 300_000), _VARIABLES)[0]["cleaned_text"].strip() == answer
+
+
+def test_what_took_too_long_may_be_billed(lecture: Folder) -> None:
+    """With --max-cost, a COMMAND that was ended by --timeout keeps its reservation until its chunk is done."""
+    words = ("--timeout", 0.5, "--retries", 5, "--max-cost", 2)
+    done = lecture.run("run", "lecture.txt", *SIX, *words, *lecture.command(PRICED_ONCE), code=75)
+    assert "--max-cost 2 is reached: 1 spent, 1 more in doubt" in done.stderr
+    assert lecture.read("calls") == "xx"
