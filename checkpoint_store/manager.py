@@ -112,11 +112,11 @@ class StateManager(ForkAware):
         """Make ``state`` the current job; durable, and in the state file, when this returns. ``updated_at`` is now.
 
         Only what differs from what the store has is written to the store; the state file is written whole. Chunks and
-        results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is taken back.
-        :meth:`clear` removes a job. A result that this manager loaded or saved before, and that was replaced since, is
-        not put back (:meth:`update_chunk_complete` does that). Another result of a chunk in ``redo_chunks`` is the one
-        that was asked for. Which complete chunks are to be done again, ``state`` does not change: ask for that with
-        :meth:`Job.redo`.
+        results that the store has of this job and ``state`` lacks are kept: only :meth:`clear` removes them. A result
+        that this manager loaded or saved before, and that was replaced since, is not put back
+        (:meth:`update_chunk_complete` does that). :meth:`Job.redo` says which complete chunks are done again.
+        A job that begins without results is one more payment, if a job of the same file and settings was left with
+        chunks to do, or after its last chunk (``is_resumable`` is false then): a ``UserWarning`` names that job.
 
         Raises:
             CurrentJobChanged: another program made another job the current one since this manager looked. If the job

@@ -121,3 +121,5 @@ class Saved(NamedTuple):
     """See :class:`Written`."""
     passed_over: JobRecord | None
     """The newest job of the same file and settings that has results, where the state began a job without any."""
+    ends_with_chunk: bool = False
+    """Whether nothing was recorded of that job after its last chunk, and no chunk is left."""
