@@ -81,6 +81,16 @@ class CurrentJob:
             log.warning("%s", notice)
             warn_caller(notice, UserWarning)
 
+    def warn_of_replaced(self, job_id: str, own_job_id: str | None) -> None:
+        """Warn, once, that another program put a job in the place of the program's own one (None: it is unknown)."""
+        if own_job_id in (None, job_id) or self._has_told_of_another:
+            return
+        self._has_told_of_another = True
+        why = "results are recorded in the current job: keep one StateManager for a whole run, which knows its job"
+        notice = f"another program made job {job_id} the current one in the place of job {own_job_id}; {why}"
+        log.warning("%s", notice)
+        warn_caller(notice, UserWarning)
+
     def _tell_of(self, earlier: JobRecord, job_id: str, *, ends_with_chunk: bool) -> None:
         """Log which job has results already; warn if it has chunks left, or nobody recorded its end.
 
