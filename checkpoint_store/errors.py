@@ -550,9 +550,10 @@ class PlanChanged(CheckpointStoreError):
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
     ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store;
-    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ. ``reusable_handles`` is how
-    many other chunks have a handle that it takes along: a service holds their work. Where a job was to grow
-    (``on_change="extend"``), ``differences`` are those that keep it from that.
+    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ; ``kept_by_place`` of them are
+    of chunks whose content the earlier job does not know (``"chunks"`` is in ``ignoring``, then): only their place
+    tells the chunk. ``reusable_handles`` is how many other chunks have a handle that it takes along: a service holds
+    their work. Where a job was to grow (``on_change="extend"``), ``differences`` are those that keep it from that.
     """
 
     def __init__(
@@ -563,21 +564,24 @@ class PlanChanged(CheckpointStoreError):
         reusable_results: int,
         *,
         kept_ignoring: int = 0,
+        kept_by_place: int = 0,
         reusable_handles: int = 0,
         extends: bool = False,
     ) -> None:
         self.file_name, self.job_id, self.reusable_handles = file_name, job_id, reusable_handles
         self.differences = tuple(differences)
-        self.reusable_results, self.kept_ignoring = reusable_results, max(reusable_results, kept_ignoring)
+        self.reusable_results, self.kept_by_place = reusable_results, kept_by_place
+        self.kept_ignoring = max(reusable_results, kept_ignoring) + kept_by_place
         fields = [difference.field for difference in self.differences]
         always = ("file_name", "total_chunks", "sequential", "chunks")
         self.ignoring = tuple(field for field in fields if field not in always)
+        self.ignoring += ("chunks",) if kept_by_place else ()
         lines = "".join(f"\n  {difference}" for difference in self.differences)
         more = "; "
         if self.kept_ignoring > reusable_results:
-            names = ", ".join(map(repr, self.ignoring))
             others = counted(self.kept_ignoring, "result")
-            more = f" (with reuse_ignoring=({names},) {others} made under other settings); "
+            places = f", {kept_by_place} of them only by the place of the chunk" if kept_by_place else ""
+            more = f" (with reuse_ignoring={self.ignoring!r} {others} made under other settings{places}); "
         held = f", and {counted(reusable_handles, 'handle')} of work that a service holds" if reusable_handles else ""
         fields_count = ""
         if "chunks" in fields:

@@ -53,8 +53,7 @@ class StateManager(ForkAware):
 
     Args:
         state_path: the state file; :attr:`DEFAULT_PATH` where it is None.
-        lock_timeout_seconds: how long to wait for another process before :class:`StoreBusy`; :attr:`LOCK_TIMEOUT`
-            where it is None.
+        lock_timeout_seconds: how long to wait before :class:`StoreBusy`; :attr:`LOCK_TIMEOUT` where it is None.
         durability: see :class:`CheckpointStore`.
     """
 
@@ -89,12 +88,10 @@ class StateManager(ForkAware):
         weakref.finalize(self, self._opened.close)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: a thread that held the lock does not exist here."""
+        """After a fork, in the child: the lock is free, and its job is the one that is current at its first call."""
         self._guard = threading.RLock()
-        self._states = threading.RLock()
-        """Held while a whole state is read or written: all that is known of the state must be of one moment."""
-        self._looked = Looked()
-        """The child has no job of its own yet: its parent hands it chunks of the job that is current by then."""
+        self._states = threading.RLock()  # while a state is read or written: all that is known is of one moment
+        self._looked = Looked(store=self.store_path)
 
     def load(self) -> ProcessingState | None:
         """Return the current job's state, results included, or None where there is none.
@@ -112,11 +109,11 @@ class StateManager(ForkAware):
         """Make ``state`` the current job; durable, and in the state file, when this returns. ``updated_at`` is now.
 
         Only what differs from what the store has is written to the store; the state file is written whole. Chunks and
-        results that the store has of this job and ``state`` lacks are kept: nothing that was paid for is taken back.
-        :meth:`clear` removes a job. A result that this manager loaded or saved before, and that was replaced since, is
-        not put back (:meth:`update_chunk_complete` does that). Another result of a chunk in ``redo_chunks`` is the one
-        that was asked for. Which complete chunks are to be done again, ``state`` does not change: ask for that with
-        :meth:`Job.redo`.
+        results that the store has of this job and ``state`` lacks are kept: only :meth:`clear` removes them. A result
+        that this manager loaded or saved before, and that was replaced since, is not put back
+        (:meth:`update_chunk_complete` does that). :meth:`Job.redo` says which complete chunks are done again.
+        A job that begins without results is one more payment, if a job of the same file and settings was left with
+        chunks to do, or after its last chunk (``is_resumable`` is false then): a ``UserWarning`` names that job.
 
         Raises:
             CurrentJobChanged: another program made another job the current one since this manager looked. If the job
@@ -137,7 +134,6 @@ class StateManager(ForkAware):
             current.show(state.job_id, saved)
 
     def _save(self, current: CurrentJob, state: ProcessingState) -> Saved:
-        """Save a state in the store alone."""
         known, self._opened.known = self._opened.known, None
         looked = self._looked
         if looked.own_job_id != state.job_id:  # after an interrupt nobody knows which job is current
@@ -163,7 +159,8 @@ class StateManager(ForkAware):
         """
         job, status, digest = self._required(chunk_index)
         self._opened.known = None  # a whole state is much to keep for nothing
-        current, own = _current_of(self._open()), self._replaced_own(job)
+        current, own = _current_of(self._open()), self._looked.replaced_own(job.job_id)
+        current.warn_of_replaced(job.job_id, self._own_looked.job_of_program())
         is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
         try:
             if own is not None:
@@ -193,7 +190,7 @@ class StateManager(ForkAware):
         if status not in list(JobStatus):
             raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
         job = self._required()[0]
-        if (own := self._replaced_own(job)) is not None:
+        if (own := self._looked.replaced_own(job.job_id)) is not None:
             _current_of(self._open()).set_status_beside(own, JobStatus(status), error)
             raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
         job.set_status(JobStatus(status), error)
@@ -203,11 +200,9 @@ class StateManager(ForkAware):
         with self._states:
             current = self._current()
             job_id = None if current is None else current[0].job_id
-            self._looked = self._looked._replace(seen_job_id=job_id, has_looked=True)
-        if current is None:
-            return False
-        job, status, _ = current
-        return status in (JobStatus.RUNNING, JobStatus.PAUSED) and job.progress().remaining_chunks > 0
+            self._looked = self._looked.seen(job_id)
+        may_go_on = current is not None and current[1] in (JobStatus.RUNNING, JobStatus.PAUSED)
+        return current is not None and may_go_on and current[0].progress().remaining_chunks > 0
 
     def clear(self) -> None:
         """Remove the current job, its results, the state file and its ``.bak`` for good.
@@ -220,7 +215,8 @@ class StateManager(ForkAware):
         """
         with self._states:
             current = self._current()
-            own, self._looked = None if current is None else self._replaced_own(current[0]), Looked(has_looked=True)
+            own = None if current is None else self._looked.replaced_own(current[0].job_id)
+            self._looked = Looked(has_looked=True, store=self.store_path)
             if own is not None:  # never remove the job of another program
                 with suppress(JobNotFound):
                     _current_of(self._open()).clear(own, and_backup=False)
@@ -231,6 +227,14 @@ class StateManager(ForkAware):
         """Make the state file exact and close the store file. The next call opens it again."""
         with self._guard:
             self._opened.close()
+
+    @property
+    def _looked(self) -> Looked:
+        return self._own_looked.of_program()
+
+    @_looked.setter
+    def _looked(self, looked: Looked) -> None:
+        self._own_looked = looked.noted()
 
     def _open(self) -> CheckpointStore:
         with self._guard:
@@ -261,11 +265,6 @@ class StateManager(ForkAware):
         state_file: Path = self._options["state_file"]
         here = any(is_there(path) for path in (self.store_path, *state_copies(state_file)))
         return here or bool(Siblings(self.store_path).backups())
-
-    def _replaced_own(self, current: Job) -> str | None:
-        """Return the manager's own job if another one is current in its place."""
-        own = self._looked.own_job_id
-        return None if own == current.job_id else own
 
     def _required(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None]:
         if (current := self._current(chunk_index)) is None:

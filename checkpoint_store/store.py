@@ -102,7 +102,9 @@ class CheckpointStore(StoreOutlook, StoreCare):
                 first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job grow whose
                 settings are these and whose chunks are the first of these; ``"restart"`` starts from nothing.
                 No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
-            reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …
+            reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …;
+                ``"chunks"``: take results of a job of the file whose chunks are not known (it was opened by their
+                number, or comes from a state file) by their places, as far as it has as many chunks.
             fresh: start a new job from nothing, whatever the store has.
             exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 

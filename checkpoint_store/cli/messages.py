@@ -84,6 +84,10 @@ def _of_store(verb: str) -> Callable[[re.Match[str]], str]:
     return lambda match: f"checkpoint-store {verb} --store {quote(ast.literal_eval(match[1]))}"
 
 
+def _ignoring(setting: str) -> str:
+    return f"--reuse-ignoring {setting}"
+
+
 _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = tuple(
     (re.compile(pattern, re.DOTALL), replacement)
     for pattern, replacement in (
@@ -115,6 +119,10 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r"^to='([^']*)' is not a schema", r"--to \1 is not a schema"),
         (r"^indices='([^']*)' leaves out", r"--chunks \1 leaves out"),
         (r"^reuse_ignoring='([^']*)' is none", r"--reuse-ignoring \1 is none"),
+        (
+            r"on_change='reuse', reuse_ignoring=\(([^)]*)\)",
+            lambda match: " ".join(["--on-change reuse", *map(_ignoring, ast.literal_eval(f"({match[1]})"))]),
+        ),
         (r"; see job\.pending\(\)", ": the next run does it anyway"),
         (r"\bor pause the job, and call again", "or pause the job, and run the command again"),
         (r"^runner=(\d+) is no runner\b", r"--runner \1 is no runner"),

@@ -81,24 +81,38 @@ class CurrentJob:
             log.warning("%s", notice)
             warn_caller(notice, UserWarning)
 
-    def _tell_of(self, earlier: JobRecord, job_id: str) -> None:
-        """Log which job has results already; warn if it has chunks left: a second job would pay for them again."""
+    def warn_of_replaced(self, job_id: str, own_job_id: str | None) -> None:
+        """Warn, once, that another program put a job in the place of the program's own one (None: it is unknown)."""
+        if own_job_id in (None, job_id) or self._has_told_of_another:
+            return
+        self._has_told_of_another = True
+        why = "results are recorded in the current job: keep one StateManager for a whole run, which knows its job"
+        notice = f"another program made job {job_id} the current one in the place of job {own_job_id}; {why}"
+        log.warning("%s", notice)
+        warn_caller(notice, UserWarning)
+
+    def _tell_of(self, earlier: JobRecord, job_id: str, *, ends_with_chunk: bool) -> None:
+        """Log which job has results already; warn if it has chunks left, or nobody recorded its end.
+
+        The processor of that job was killed, perhaps: a second job would pay for its results again.
+        """
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
         total_chunks = self._context.reading.jobs.total_chunks(job_id)
         done += "" if total_chunks == earlier.total_chunks else f", and this one has {total_chunks:,}"
         begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
+        done += ", and nobody recorded its end" if ends_with_chunk else ""
         advice = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"
         notice = f"{begins}, while {advice}: {remedy}"
         log.warning("%s", notice)
-        if earlier.completed_count < earlier.total_chunks:
+        if ends_with_chunk or earlier.completed_count < earlier.total_chunks:
             warn_caller(notice, UserWarning)
 
     def show(self, job_id: str, saved: Saved) -> None:
         """Make the state file exact after :meth:`save`, and log or warn what the caller has to know."""
         self._context.job_changed(job_id, saved.known)
         if saved.passed_over is not None:
-            self._tell_of(saved.passed_over, job_id)
+            self._tell_of(saved.passed_over, job_id, ends_with_chunk=saved.ends_with_chunk)
         for chunk_index in saved.over[:1]:
             self.warn_of_another(job_id, chunk_index)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, ResultsElsewhere
 from checkpoint_store.execution.chunk_contents import Given
@@ -25,7 +25,7 @@ from checkpoint_store.model.plan import (
     normal_name,
 )
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.storage.open_requests import ByOldRule, OpenRequest
+from checkpoint_store.storage.open_requests import BY_PLACE, ByOldRule, OpenRequest
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log, warn_caller
 
@@ -232,16 +232,19 @@ def checked_file_name(file_name: object) -> str:
     return normal_name(checked_text("file_name", name_of(file_name), required=True))
 
 
+_MAY_DIFFER: Final = frozenset(("model", "provider", "config", BY_PLACE))
+
+
 def checked_ignoring(names: object) -> frozenset[str]:
     """Return the settings that ``reuse_ignoring`` names, checked."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InvalidArgumentError("reuse_ignoring", names, "is not a list of settings; give ('model',)")
     settings = tuple(names)
     for name in settings:
-        is_known = isinstance(name, str) and (name in ("model", "provider", "config") or name[:7] == "config.")
+        is_known = isinstance(name, str) and (name in _MAY_DIFFER or name.startswith("config."))
         if not is_known:
             raise InvalidArgumentError(
-                "reuse_ignoring", name, "is none of 'model', 'provider', 'config' and 'config.KEY'"
+                "reuse_ignoring", name, "is none of 'model', 'provider', 'config', 'config.KEY' and 'chunks'"
             )
     return frozenset(settings)
 

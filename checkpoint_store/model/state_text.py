@@ -18,21 +18,21 @@ from checkpoint_store.model.versions import SCHEMA_VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_FIELDS: Final = tuple(field.name for field in dataclasses.fields(ProcessingState))
+FIELDS: Final = tuple(field.name for field in dataclasses.fields(ProcessingState))
 COMPLETED: Final = "completed_chunks"
 RESULTS: Final = "processed_results"
-HEAD: Final = _FIELDS[: _FIELDS.index(COMPLETED)]
+HEAD: Final = FIELDS[: FIELDS.index(COMPLETED)]
 """The fields before the completed chunks."""
-_RESULT_INDICES: Final = "result_indices"
-_TAIL: Final = _FIELDS[_FIELDS.index(RESULTS) + 1 : _FIELDS.index(_RESULT_INDICES)]
+RESULT_INDICES: Final = "result_indices"
+_TAIL: Final = FIELDS[FIELDS.index(RESULTS) + 1 : FIELDS.index(RESULT_INDICES)]
 """The fields between the results and the chunks of the results."""
 _REDO: Final = "redo_chunks"
-_LAST: Final = _FIELDS[_FIELDS.index(_RESULT_INDICES) + 1 : _FIELDS.index(_REDO)]
+_LAST: Final = FIELDS[FIELDS.index(RESULT_INDICES) + 1 : FIELDS.index(_REDO)]
 """The fields after the chunks of the results, each an object; the chunks that are to be done again come last."""
 HEAD_LINES: Final = 1 + len(HEAD) + 1
 """The lines up to the completed chunks: the brace, one line for each field, the completed chunks."""
 
-_BEGINS_WITH: Final = f'"{_FIELDS[0]}"'.encode()
+_BEGINS_WITH: Final = f'"{FIELDS[0]}"'.encode()
 _ID_BYTES_MAX: Final = 40
 """A text that was cut off before its ``job_id`` is shorter than this."""
 _COMPLETED_LINE: Final = re.compile(rf'  "{COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
@@ -135,7 +135,7 @@ def roomy_head_bytes(job: _Sized, completed_count: int) -> int:
 def state_tail(job: object, result_indices: Iterable[Sequence[int]], redo_chunks: Sequence[int]) -> Iterator[str]:
     """Yield the text after the results, for :func:`state_text`."""
     yield "\n  ],\n" + "".join(f"  {_text(name)}: {_indented(getattr(job, name))},\n" for name in _TAIL)
-    yield f"  {_text(_RESULT_INDICES)}: ["
+    yield f"  {_text(RESULT_INDICES)}: ["
     yield from _joined((", ".join(map(str, page)) for page in result_indices), ", ")
     yield "]" + "".join(f",\n  {_text(name)}: {_indented(getattr(job, name) or {})}" for name in _LAST)
     yield f",\n  {_text(_REDO)}: {_text(list(redo_chunks))}\n}}\n"

@@ -258,7 +258,7 @@ def _without(behind: Sequence[int]) -> str:
     if not behind:
         return ""
     chunks = f"{counted(len(behind), 'chunk')} ({few(behind)})"
-    return f" The results of {chunks} stood behind the tear: they are done again."
+    return f" The results of {chunks} do not read: they are done again."
 
 
 def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:

@@ -21,15 +21,15 @@ class Completed(NamedTuple):
     added: list[int]
     """The chunks whose results come from the torn file."""
     behind: list[int]
-    """The chunks that the torn file calls completed, and whose results stood behind the tear."""
+    """The chunks that the torn file calls completed, and whose results do not read."""
 
 
 def completed_from(torn_file: Path, state: ProcessingState) -> Completed:
-    """Return a state with the results before the tear of chunks that it lacks. Those that it has stay as they are."""
+    """Return a state with the results in a torn file of chunks that it lacks. Those that it has stay as they are."""
     torn = None
     with suppress(OSError):
         torn = read_torn(torn_file.read_bytes())
-    if torn is None or torn.head["job_id"] != state.job_id:
+    if torn is None or torn.fields["job_id"] != state.job_id:
         return Completed(state, [], [])
     named = [index for index in torn.completed_chunks if index < state.total_chunks]
     missing = set(named).difference(state.completed_chunks)

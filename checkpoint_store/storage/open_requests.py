@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from checkpoint_store.errors import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.plan import Plan
     from checkpoint_store.storage.records import JobRecord
+
+BY_PLACE: Final = "chunks"
+"""In ``reuse_ignoring``: a result whose chunk's content is not known may be taken by the place of its chunk."""
 
 Action = Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
 
@@ -79,8 +84,11 @@ class Elsewhere(NamedTuple):
     handles: int = 0
     """How many chunks without such a result have a handle under another name: a service holds their work."""
 
+    by_place: int = 0
+    """How many chunks have a result in an earlier job of the file that does not know the content of its chunks."""
+
     def __bool__(self) -> bool:
-        return bool(self.chunks or self.handles)
+        return bool(self.chunks or self.handles or self.by_place)
 
     def is_most_of(self, total_chunks: int) -> bool:
         """Whether half of the chunks or more are paid for elsewhere, under the same settings at least in part."""
@@ -88,6 +96,12 @@ class Elsewhere(NamedTuple):
 
     def __str__(self) -> str:
         sentence = f"the store has results for {self.chunks} of its chunks under another name or setting"
+        if self.by_place:
+            sentence += (
+                f"; an earlier job of the file has {counted(self.by_place, 'result')} of chunks whose content it does "
+                f"not know: on_change='reuse' with {BY_PLACE!r} and the settings that differ in reuse_ignoring takes "
+                "each by the place of its chunk"
+            )
         if self.handles:
             sentence += f", and handles for {self.handles} under another name, which on_change='reuse' takes"
         if self.other_name is not None:
@@ -113,6 +127,8 @@ class Decision:
     elsewhere: Elsewhere = _NOTHING
     kept_ignoring: int = 0
     """If the plan is refused: how many results ``reuse_ignoring`` with all differing settings would keep."""
+    kept_by_place: int = 0
+    """How many more it would keep with :data:`BY_PLACE`, too."""
     handles: Mapping[int, str] = field(default_factory=dict)
     """If a new job begins, or is refused: handles of work that a service holds, for chunks without a result."""
 

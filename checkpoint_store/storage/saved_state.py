@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from checkpoint_store.storage.records import JobRecord, Known
 
@@ -19,6 +21,8 @@ class _RecordedHere:
 
     def __init__(self) -> None:
         self._of_job: dict[str, set[int | str]] = {}
+        self.latest: dict[Path | None, tuple[int, Looked]] = {}
+        """By store file: the process, and what the manager knew that looked or saved last in it."""
 
     def add(self, job_id: str, what: Iterable[int | str]) -> None:
         """Note chunks that were recorded one by one, or digests of results that were saved."""
@@ -48,18 +52,48 @@ class Looked(NamedTuple):
     """The digests of the results of its own job that it loaded or saved."""
     recorded: _RecordedHere = _recorded_here
     """The records of all managers of its program: a program may make a manager for each call."""
+    has_saved: bool = False
+    """Whether it saved a state after it looked."""
+    store: Path | None = None
+    """The store file."""
+
+    def of_program(self) -> Looked:
+        """Return what the manager knows. One that never looked knows what another of its program saw just before."""
+        process, latest = self.recorded.latest.get(self.store, (0, self))
+        is_known = not self.has_looked and process == os.getpid() and not latest.has_saved
+        return latest if is_known else self
+
+    def job_of_program(self) -> str | None:
+        """Return the job that the program loaded or saved last, where this manager did neither; None for none."""
+        process, latest = self.recorded.latest.get(self.store, (0, self))
+        return latest.own_job_id if not self.has_looked and process == os.getpid() else None
+
+    def noted(self) -> Looked:
+        """Keep this for the managers of the program that never looked themselves, and return it."""
+        if self.has_looked:
+            self.recorded.latest[self.store] = os.getpid(), self
+        return self
+
+    def replaced_own(self, current_job_id: str) -> str | None:
+        """Return the manager's own job if another one is current in its place."""
+        return None if self.own_job_id == current_job_id else self.own_job_id
+
+    def seen(self, job_id: str | None) -> Looked:
+        """Return what the manager knows once it saw which job is current; None where there was none."""
+        return self._replace(seen_job_id=job_id, has_looked=True, has_saved=False)
 
     def at(self, known: Known | None) -> Looked:
         """Return the knowledge of the manager after it has loaded a state, or found no current job (None)."""
         if known is None:
-            return Looked(has_looked=True, recorded=self.recorded)
+            return Looked(has_looked=True, recorded=self.recorded, store=self.store)
         job_id, digests = known.state.job_id, frozenset(filter(None, known.digests.values()))
         return self._of(job_id)._replace(given=self._of(job_id).given | digests)
 
     def after(self, job_id: str, saved: Saved) -> Looked:
         """Return the knowledge of the manager after it has saved a state."""
         self.recorded.add(job_id, saved.agreed_digests)
-        return self._of(job_id)._replace(given=self._of(job_id).given.union(saved.agreed_digests))
+        known = self._of(job_id)
+        return known._replace(given=known.given.union(saved.agreed_digests), has_saved=True)
 
     def note(self, job_id: str, chunk_index: int) -> None:
         """Note that the manager has recorded a chunk, or tried to."""
@@ -74,8 +108,8 @@ class Looked(NamedTuple):
 
     def _of(self, job_id: str) -> Looked:
         if job_id == self.own_job_id:
-            return self._replace(seen_job_id=job_id, has_looked=True)
-        return Looked(job_id, job_id, has_looked=True, recorded=self.recorded)
+            return self.seen(job_id)
+        return Looked(job_id, job_id, has_looked=True, recorded=self.recorded, store=self.store)
 
 
 class Before(NamedTuple):
@@ -121,3 +155,5 @@ class Saved(NamedTuple):
     """The chunks whose result in the state replaced a result that the caller never got."""
     passed_over: JobRecord | None
     """The newest job of the same file and settings that has results, where the state began a job without any."""
+    ends_with_chunk: bool = False
+    """Whether nothing was recorded of that job after its last chunk, and no chunk is left."""

@@ -44,4 +44,4 @@ def test_another_model_is_refused_and_may_be_ignored(lecture: Folder) -> None:
     wrong = lecture.run(
         "run", "lecture.txt", *SIX, "--on-change", "reuse", "--reuse-ignoring", "modl", *command, code=2
     )
-    assert "--reuse-ignoring modl is none of 'model', 'provider', 'config' and 'config.KEY'" in wrong.stderr
+    assert "--reuse-ignoring modl is none of 'model', 'provider', 'config', 'config.KEY' and 'chunks'" in wrong.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migration_status
 
-from .conftest import SIX
+from .conftest import LOGGING_COMMAND, SIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +105,21 @@ def test_resume_begins_no_store(folder: Folder) -> None:
     """Without a store and without a copy it says so, and leaves the folder as it is."""
     assert "there is no such file; begin one with" in folder.run("resume", code=2).stderr
     assert folder.files() == set()
+
+
+def test_a_run_after_a_torn_state_file_pays_only_for_what_is_lost(lecture: Folder) -> None:
+    """The config is behind the tear: the refusal names the options with which the results are taken up."""
+    run = ("run", "lecture.txt", *SIX)
+    command = lecture.command(LOGGING_COMMAND)
+    lecture.run(*run, *command)
+    keep(lecture.path, [".processing_state.json", "lecture.txt", "command.py", "calls.log"])
+    state = lecture.path / ".processing_state.json"
+    state.write_bytes(state.read_bytes().partition(b'    {"chunk_index": 4')[0])
+    report = lecture.run("recover", "--accept-loss", code=1).stderr
+    assert "--on-change reuse --reuse-ignoring config --reuse-ignoring chunks" in report
+    refused = lecture.run(*run, *command, code=2).stderr
+    options = refused.partition("with --reuse-ignoring ")[2].partition("  4, ")[0].split(" --reuse-ignoring ")
+    assert options[-1] == "chunks"
+    reuse = [word for option in options for word in ("--reuse-ignoring", option)]
+    lecture.run(*run, "--on-change", "reuse", *reuse, *command)
+    assert len(lecture.calls()) == 6 + 2

@@ -101,7 +101,11 @@ def test_a_torn_state_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
         recover_store(tmp_path / "talks.db")
     assert snapshot(tmp_path) == before
     report = recover_store(tmp_path / "talks.db", accept_loss=True)
-    assert (report.lost_chunks, report.jobs[0].recovered_chunks, report.jobs[0].lost) == (3, 6, "its config is lost")
+    assert (report.lost_chunks, report.jobs[0].recovered_chunks, report.jobs[0].lost) == (
+        3,
+        6,
+        "its config and metadata are lost",
+    )
     with CheckpointStore(tmp_path / "talks.db") as store:
         assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(6)}
     assert list(tmp_path.glob("talks.json.corrupt-*"))

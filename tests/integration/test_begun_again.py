@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import ProcessingState, StateManager
 
 from .manager_tools import warned
 
 if TYPE_CHECKING:
-    from conftest import Opener
+    from conftest import Children, Opener
 
 
 def a_state(**changes: Any) -> ProcessingState:
@@ -36,7 +37,8 @@ def test_a_job_that_begins_anew_says_what_is_there(
     """A processor that asks has_incomplete_job, and was killed between its last chunk and its output, pays again."""
     assert not manager.has_incomplete_job()
     again = a_state()
-    manager.save(again)
+    with pytest.warns(UserWarning, match="has 2 of 2 chunks, and nobody recorded its end"):
+        manager.save(again)
     (line,) = warned(caplog)
     assert f"job {again.job_id} of 'talk.txt' begins without results, while job {whole.job_id}" in line
     assert "has 2 of 2 chunks" in line
@@ -78,3 +80,23 @@ def test_a_job_without_results_is_nothing_to_go_on_with(
     manager.clear()
     manager.save(a_state())
     assert warned(caplog) == []
+
+
+@pytest.mark.parametrize("words", [(), ("saves",)], ids=["update_chunk_complete", "save"])
+def test_the_plans_loop_that_was_killed_behind_its_last_chunk_is_told(
+    children: Children, words: tuple[str, ...]
+) -> None:
+    """It begins a new job, and would pay for all chunks again: a warning on stderr names what saves the money."""
+    loop = program(__file__, "loop_of_the_plan")
+    first = children.run(loop, "killed", *words, code=-9)
+    assert first.split() == ["paid"] * 3
+    again = children.run(loop, "warned", *words)
+    assert "has 3 of 3 chunks, and nobody recorded its end. To go on with that, save its state" in again
+    assert children.run(loop, "ends", *words).split() == ["paid"] * 3
+
+
+def test_the_loop_of_the_page_pays_nothing_again(children: Children) -> None:
+    """It takes up a complete job, too: no chunk of it is left."""
+    loop = program(__file__, "loop_of_the_plan")
+    children.run(loop, "killed", code=-9)
+    assert children.run(loop, "goes on") == ""

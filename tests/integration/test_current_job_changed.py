@@ -70,6 +70,27 @@ def _first_starts(children: Children) -> list[str]:
     return [children.finish(process).strip() for process in processes]
 
 
+def test_a_manager_for_each_call_does_not_replace_the_job_of_another_program(
+    manager: StateManager, children: Children
+) -> None:
+    """What a manager of the same program saw just before counts: nothing was paid for yet."""
+    process = children.start(program(__file__, "manager_for_each_call"), "looks")
+    assert children.next_line(process) == "waits"
+    manager.save(a_state("theirs"))
+    assert children.finish(process, "\n") == "told of theirs\n"
+    assert loaded(manager).job_id == "theirs"
+
+
+def test_a_manager_for_each_call_says_where_its_results_go(manager: StateManager, children: Children) -> None:
+    """Another program put a job in the place of its own one, and the results of two inputs would stand together."""
+    process = children.start(program(__file__, "manager_for_each_call"), "saves")
+    assert children.next_line(process) == "waits"
+    assert loaded(manager).job_id == "mine"
+    manager.save(a_state("theirs", "other.txt"))
+    said = children.finish(process, "\n")
+    assert "another program made job theirs the current one in the place of job mine; results are recorded in" in said
+
+
 def test_whoever_knows_the_current_job_may_begin_another(manager: StateManager, other: StateManager) -> None:
     """As a processor does whose input is another file; so may one that never looked."""
     manager.save(a_state("one"))

@@ -24,6 +24,8 @@ def run(manager: StateManager, file_name: str, total: int, *, until: int) -> lis
         if index not in existing.completed_chunks:
             manager.update_chunk_complete(index, {"text": file_name})
             paid.append(index)
+    if until == total:
+        manager.set_status("completed")
     manager.close()
     return paid
 
@@ -78,7 +80,7 @@ def test_the_call_of_the_page_goes_on_with_the_earlier_job(make_manager: Manager
 def test_who_begins_a_complete_input_again_is_told_in_the_log_only(
     make_manager: ManagerOpener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Doing a whole input once more is often meant."""
+    """Doing a whole input once more, whose end was recorded, is often meant."""
     run(make_manager(), "talk.txt", 2, until=2)
     run(make_manager(), "other.txt", 2, until=2)
     with warnings.catch_warnings():

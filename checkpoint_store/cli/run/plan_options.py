@@ -119,7 +119,8 @@ _OPTIONS: Final = (
         "--reuse-ignoring",
         metavar="FIELD",
         multiple=True,
-        help="With --on-change reuse: keep also results that differ in model, provider or config.KEY (repeatable).",
+        help="With --on-change reuse: keep also results that differ in model, provider or config.KEY, or (chunks) of "
+        "which only the place of the chunk is known (repeatable).",
     ),
     click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
 )

@@ -217,6 +217,7 @@ def plan_changed(error: PlanChanged, line: str | None) -> str:
     if error.kept_ignoring > reusable:
         options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in error.ignoring)
         reuse += f";\n    with {options}  {error.kept_ignoring:,}, made with other settings"
+        reuse += ", by the place of their chunks" if error.kept_by_place else ""
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    {reuse}\n"

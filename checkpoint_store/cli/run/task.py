@@ -246,7 +246,10 @@ def elsewhere_text(plan: RunPlan, on_change: str) -> str:
     """Return what is in the store for chunks that a new job is to do, and which option takes it."""
     taken = "--on-change reuse takes those that were made with the same settings"
     if on_change == "reuse":
-        taken = "--reuse-ignoring NAME, such as model, takes those that differ in nothing else"
+        taken = (
+            "--reuse-ignoring NAME, such as model, takes those that differ in nothing else, and --reuse-ignoring "
+            "chunks those of which only the place of the chunk is known"
+        )
     return f"the store has results for {plan.kept_elsewhere:,} of its chunks under another name or setting; {taken}"
 
 

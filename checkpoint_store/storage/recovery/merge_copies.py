@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import StateFormatError, counted
+from checkpoint_store.errors import StateFormatError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.recovery.job_recovery import JobRecovery
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
-from checkpoint_store.storage.recovery.salvage.copies import Chunk, Copy
+from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Chunk, Copy
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.siblings import Siblings
@@ -31,41 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BACKUPS_READ_MAX: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class JobRecovery:
-    """The report of the recovery of one job."""
-
-    job_id: str
-    file_name: str
-    recovered_chunks: int
-    lost_chunks: int
-    """Completed chunks without a sound result in any copy; they are pending again."""
-    sources: tuple[tuple[str, int], ...]
-    """Pairs of a copy's name and the number of chunks taken from it, the best copy first."""
-    unverified_chunks: int = 0
-    """Recovered chunks whose result comes from a state file, and whose digest is in no copy."""
-    lost: str | None = None
-    """What else of the job is lost, as a sentence; None if nothing is."""
-    tries: str | None = None
-    """What is missing of the attempts at the chunks that are left, as a sentence; None if nothing is."""
-    assumed: str | None = None
-    """What no copy says of the job and was assumed, as a sentence; None for nothing."""
-
-    @property
-    def loses(self) -> bool:
-        """Return whether something that a copy has was not recovered."""
-        return self.lost_chunks > 0 or self.lost is not None
-
-    def __str__(self) -> str:
-        taken = ", ".join(f"{count} from {name}" for name, count in self.sources) or "none"
-        lost = f"; {self.lost_chunks} could not be brought back" if self.lost_chunks else ""
-        lost += f"; {self.lost}" if self.lost else ""
-        if self.unverified_chunks:
-            lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
-        lost += "".join(f"; {note}" for note in (self.tries, self.assumed) if note)
-        return f"job {self.job_id} ({self.file_name}): {counted(self.recovered_chunks, 'chunk')} back ({taken}){lost}"
 
 
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
@@ -143,16 +108,17 @@ def _fill(
     job_statements.keep_deleted(connection, deleted)
     reports = []
     for job_id, values in _all_jobs(copies).items():
-        job_statements.insert_job(connection, values | {"completed_count": 0})
+        job_statements.insert_job(connection, _in_time(values) | {"completed_count": 0})
         taken, unverified = _fill_chunks(connection, job_id, values["total_chunks"], copies)
         job_statements.recount(connection, job_id)
         recovered = sum(taken.values())
         lost = max(_known(job_id, copies) - recovered, 0)
         also = _lost_of_row(job_id, copies)
+        settings = tuple(name for name in ("model", "provider", "config") if name in also)
         attempts_note = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
         chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
         attempts_note = attempts_note if recovered < values["total_chunks"] else None
-        about = unverified, also, attempts_note, _assumed(job_id, copies)
+        about = unverified, _lost_text(also), attempts_note, _assumed(job_id, values, copies), settings
         reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), *about))
         finish_if_left_running(connection, job_id)
         if recovered < values["total_chunks"] and values["status"] == "completed" and lost:
@@ -193,24 +159,36 @@ def _filled(job_id: str, unread: Collection[str], copies: list[Copy]) -> dict[st
         name: copy.jobs[job_id][name]
         for name in unread
         for copy in reversed(copies)  # so that the best one stays
-        if job_id in copy.jobs and not copy.torn and name not in copy.unread.get(job_id, ())
+        if job_id in copy.jobs and name not in copy.unread.get(job_id, ())
     }
 
 
-def _lost_of_row(job_id: str, copies: list[Copy]) -> str | None:
-    """Return what no copy knows of a job's row, as a sentence; None if nothing that was given by somebody is lost."""
-    having = [copy for copy in copies if job_id in copy.jobs and not copy.torn]
-    if not having:
-        return "its config is lost"
+def _lost_of_row(job_id: str, copies: list[Copy]) -> list[str]:
+    """Return the columns of a job's row that were given by somebody, and that no copy knows."""
+    having = [copy for copy in copies if job_id in copy.jobs]
     lost = frozenset.intersection(*(copy.unread.get(job_id, frozenset()) for copy in having)) & _GIVEN
     lost -= UNSAID if all(copy.state for copy in having) else set()  # see _assumed()
-    return f"its {' and '.join(sorted(lost))} {'are' if len(lost) > 1 else 'is'} lost" if lost else None
+    return sorted(lost)
 
 
-def _assumed(job_id: str, copies: list[Copy]) -> str | None:
-    if not all(copy.state for copy in copies if job_id in copy.jobs):
-        return None
-    return "no state file says whether it is sequential: it is taken for a job that is not"
+def _lost_text(lost: list[str]) -> str | None:
+    *others, last = lost or [""]
+    names = f"{', '.join(others)} and {last}" if others else last
+    return f"its {names} {'are' if others else 'is'} lost" if lost else None
+
+
+def _assumed(job_id: str, values: dict[str, Any], copies: list[Copy]) -> str | None:
+    notes = []
+    if all(copy.state for copy in copies if job_id in copy.jobs):
+        notes.append("no state file says whether it is sequential: it is taken for a job that is not")
+    if UNKNOWN_TIME in (values["started_at"], values["updated_at"]):
+        notes.append("no copy says when it began or changed: the time of this recovery stands there")
+    return "; ".join(notes) or None
+
+
+def _in_time(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a job's row with the present moment for each time that is not known."""
+    return {name: now() if value == UNKNOWN_TIME else value for name, value in values.items()}
 
 
 def _grown(job_id: str, total: int, copies: list[Copy]) -> dict[str, Any]:
@@ -240,9 +218,10 @@ def _fill_chunks(
         best = _best(job_id, index, copies)
         if best is not None:
             name, chunk = best
+            moment = now() if chunk.completed_at in ("", UNKNOWN_TIME) else chunk.completed_at
             record(
                 connection,
-                Completion(job_id, index, chunk.completed_at or now(), chunk.text, chunk.digest, chunk.fingerprint),
+                Completion(job_id, index, moment, chunk.text, chunk.digest, chunk.fingerprint),
                 answers=chunk.answers,
             )
             if chunk.source is not None:

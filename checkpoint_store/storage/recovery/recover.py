@@ -16,12 +16,8 @@ from checkpoint_store.errors import StateFormatError, StorageUnavailableError, S
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.file_names import StoreFiles, moved_aside
-from checkpoint_store.storage.recovery.merge_copies import (
-    JobRecovery,
-    all_copies,
-    build,
-    without_deleted,
-)
+from checkpoint_store.storage.recovery.job_recovery import JobRecovery
+from checkpoint_store.storage.recovery.merge_copies import all_copies, build, without_deleted
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.descriptors import shortage_now
@@ -196,7 +192,13 @@ def _accepting(path: Path, *, again: bool = False) -> str:
 
 
 def _what_would_be_lost(report: RecoveryReport) -> str:
-    lost = [f"{job.lost_chunks} of {counted(job.lost_chunks + job.recovered_chunks, 'completed chunk')} of job "
-            f"{job.job_id} ({job.file_name})" for job in report.jobs if job.lost_chunks]  # fmt: skip
-    lost += [f"of job {job.job_id} ({job.file_name}), {job.lost}," for job in report.jobs if job.lost]
-    return f"{report.reason}; from all surviving copies together, {' and '.join(lost)} cannot be brought back"
+    losses = "; ".join(_loss(job) for job in report.jobs if job.loses)
+    return f"{report.reason}; from all surviving copies together, {losses}"
+
+
+def _loss(job: JobRecovery) -> str:
+    name = f"job {job.job_id} ({job.file_name})"
+    if not job.lost_chunks:
+        return f"{name} comes back, but {job.lost}"
+    chunks = f"{job.lost_chunks} of {counted(job.lost_chunks + job.recovered_chunks, 'completed chunk')}"
+    return f"{chunks} of {name} cannot be brought back" + (f", and {job.lost}" if job.lost else "")

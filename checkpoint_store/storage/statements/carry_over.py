@@ -60,7 +60,9 @@ def carry_over(
     """
     moment, job_id = now(), job.job_id
     again = sources.keys() & set(redos.indices(connection, job_id)) if job.redo_count else set[int]()
-    for index, fingerprint in enumerate(request.fingerprints_by(job.fingerprint_rule) or ()):
+    fingerprints = request.fingerprints_by(job.fingerprint_rule)
+    unknown = ((index, None) for index in sorted(sources))  # the chunks are only numbered
+    for index, fingerprint in unknown if fingerprints is None else enumerate(fingerprints):
         if index not in sources:
             continue
         text, payer, answers = _taken(connection, sources[index], index, path)

@@ -10,11 +10,12 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.storage.open_requests import Decision, OpenedJob
+from checkpoint_store.storage.open_requests import BY_PLACE, Decision, OpenedJob
 from checkpoint_store.storage.state_fields import metadata_text
 from checkpoint_store.storage.statements import earlier_job, extend, keys, redo_answers, stored_handles, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.by_place import results_by_place
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
 from checkpoint_store.storage.statements.liveness import Liveness
 from checkpoint_store.storage.statements.stored_results import StoredResults, jobs_before
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from checkpoint_store.errors import Difference
     from checkpoint_store.storage.open_requests import Action, OpenRequest, Source
     from checkpoint_store.storage.records import JobRecord
 
@@ -47,6 +49,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
             decision.differences,
             len(decision.reused),
             kept_ignoring=decision.kept_ignoring,
+            kept_by_place=decision.kept_by_place,
             reusable_handles=len(decision.handles),
             extends=request.on_change == "extend",
         )
@@ -80,21 +83,55 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
         if extend.can_grow(earlier, request):
             return Decision("extend", earlier, differences, {})
         differences = extend.differences_at_beginning(connection, earlier, request, differences)
-    stored = StoredResults(connection, request, path)
     if earlier is not None and request.on_change in ("refuse", "extend"):
-        reused = stored.reusable()
-        ignoring = stored.reusable(request.reuse_ignoring | stored.differing_settings(earlier))
-        handles = stored_handles.for_new_job(connection, request, path, reused)
-        return Decision("refuse", earlier, differences, reused, kept_ignoring=len(ignoring), handles=handles)
-    reused = stored.reusable() if request.on_change == "reuse" else {}
+        return _refusal(connection, request, earlier, differences, path)
+    stored = StoredResults(connection, request, path)
+    reused, by_place = _reusable(connection, request, earlier, stored, path)
     handles = stored_handles.for_new_job(connection, request, path, reused) if request.on_change == "reuse" else {}
     action: Action = "restart" if request.on_change == "restart" else "reuse"
-    elsewhere = stored.elsewhere(reused)
+    elsewhere = stored.elsewhere(reused)._replace(by_place=len(by_place))
     if earlier is None and not reused and not handles:
         action = "new"
         if request.on_change == "refuse":  # no job of the file has handles
             elsewhere = elsewhere._replace(handles=len(stored_handles.for_new_job(connection, request, path, {})))
     return Decision(action, earlier, differences, reused, elsewhere, handles=handles)
+
+
+def _refusal(
+    connection: sqlite3.Connection,
+    request: OpenRequest,
+    earlier: JobRecord,
+    differences: list[Difference],
+    path: Path,
+) -> Decision:
+    """Return the decision to refuse a request, with what each choice would keep."""
+    stored = StoredResults(connection, request, path)
+    reused, ignored = stored.reusable(), request.reuse_ignoring | stored.differing_settings(earlier)
+    ignoring = stored.reusable(ignored)
+    by_place = results_by_place(connection, request, path, ignored, ignoring)
+    handles = stored_handles.for_new_job(connection, request, path, reused)
+    return Decision(
+        "refuse",
+        earlier,
+        differences,
+        reused,
+        kept_ignoring=len(ignoring),
+        kept_by_place=len(by_place),
+        handles=handles,
+    )
+
+
+def _reusable(
+    connection: sqlite3.Connection, request: OpenRequest, earlier: JobRecord | None, stored: StoredResults, path: Path
+) -> tuple[dict[int, Source], dict[int, Source]]:
+    """Return the results that a new job takes over, and those that it could take by the places of their chunks."""
+    if request.on_change != "reuse":
+        return {}, {}
+    reused = stored.reusable()
+    if BY_PLACE in request.reuse_ignoring:
+        return reused | results_by_place(connection, request, path, request.reuse_ignoring, reused), {}
+    ignored = request.reuse_ignoring | (frozenset() if earlier is None else stored.differing_settings(earlier))
+    return reused, results_by_place(connection, request, path, ignored, reused)
 
 
 def reusable_for_rest(

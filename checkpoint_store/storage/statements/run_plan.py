@@ -97,7 +97,7 @@ def plan_run(
         estimated_cost=None if mean_cost is None else mean_cost * to_do,
         estimated_seconds=None if seconds is None else seconds * to_do,
         spent=spent,
-        kept_elsewhere=decision.elsewhere.chunks,
+        kept_elsewhere=decision.elsewhere.chunks + decision.elsewhere.by_place,
     )
 
 

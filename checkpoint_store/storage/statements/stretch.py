@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.records import JobRecord
 
+_TICK: Final = timedelta(milliseconds=1)
+"""The shortest time between two moments in a store."""
 REMEMBERED_CHUNKS: Final = 50
 """The most chunks of a stretch when work goes on: the new work may have other workers, or another service."""
 
@@ -47,9 +49,9 @@ def leave_out(connection: sqlite3.Connection, job_id: str, path: Path, seconds: 
 
 def changes_now(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[str, Any]:
     """Return what becomes of the times of a job that changes now, by something else than a completion."""
-    if liveness.is_anyone_at_work(connection, path, job_id):
-        return {"updated_at": now()}
-    return moved(job_statements.find_job(connection, job_id, path))
+    job = job_statements.find_job(connection, job_id, path)
+    at = max(now(), in_text(parse_time(job.updated_at) + _TICK))  # later than the last chunk, which tells the two apart
+    return {"updated_at": at} if liveness.is_anyone_at_work(connection, path, job_id) else moved(job, at)
 
 
 def moved(job: JobRecord, until: str | None = None) -> dict[str, Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.state import ProcessingState, in_utc
+from checkpoint_store.model.state import PAIRED_BY_OWN_INDEX, ProcessingState, in_utc
 from checkpoint_store.model.torn_state import read_torn
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
 from checkpoint_store.storage.recovery.salvage.store_file import JOB_COLUMNS, unread_in
-from checkpoint_store.storage.state_fields import columns_of
+from checkpoint_store.storage.state_fields import columns_of, metadata_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,27 +62,63 @@ def _job_values(state: ProcessingState) -> dict[str, Any]:
 
 
 def read_torn_state(path: Path) -> Copy:
-    """Return what the beginning of a torn state file knows; an empty copy where its beginning does not read."""
+    """Return what a torn state file still has; an empty copy where it does not say whose state it is."""
     copy = Copy(f"the torn state file {path.name}", complete=False, state=True, torn=True)
     torn = None
     with suppress(OSError):
         torn = read_torn(path.read_bytes())
     if torn is None:
         return copy
-    values = dict.fromkeys(JOB_COLUMNS) | {name: torn.head[name] for name in torn.head if name in JOB_COLUMNS}
-    values |= {"status": "paused", "config": "{}", "started_at": UNKNOWN_TIME, "updated_at": UNKNOWN_TIME}
-    values |= {"stretch_started_at": UNKNOWN_TIME, "is_current": 1, "fingerprint_rule": 1, "sequential": 0}
-    completed = len(torn.completed_chunks)
+    job_id, completed = torn.fields["job_id"], len(torn.completed_chunks)
+    values = dict.fromkeys(JOB_COLUMNS) | {name: _column(name, value) for name, value in torn.fields.items()}
+    values = {name: values[name] for name in JOB_COLUMNS}
     values |= {"completed_count": completed, "stretch_completed_count": completed}
-    if not unread_in(values) <= {"job_number"}:
+    values |= {"stretch_started_at": values["updated_at"], "is_current": 1, "fingerprint_rule": 1, "sequential": 0}
+    unread = unread_in(values) | (_given(torn.fields) - torn.fields.keys())
+    if unread & {"job_id", "total_chunks"}:
         return copy
-    job_id = torn.head["job_id"]
-    copy.jobs[job_id] = values
+    copy.jobs[job_id] = values | {name: _IN_PLACE_OF_LOST.get(name) for name in unread}
+    copy.unread[job_id] = (unread - {"job_number"}) | UNSAID
     for index in torn.completed_chunks:
         copy.chunk(job_id, index, UNKNOWN_TIME).proven = False
     for index, result in torn.results:
         _add_result(copy, job_id, index, result)
+    to_redo = torn.fields.get("redo_chunks")
+    if isinstance(to_redo, list):
+        known = {index for index in to_redo if type(index) is int and index in copy.chunks.get(job_id, ())}
+        copy.facts["chunk_redos", job_id] = {index: {"asked_at": now(), "after_attempt": 0} for index in known}
     return copy
+
+
+def _given(fields: dict[str, Any]) -> frozenset[str]:
+    """Return the fields that such a state has, and that the columns of ``jobs`` of the same name have."""
+    named = {"status", "file_name", "video_title", "model", "provider", "config"}
+    named |= set() if fields.get("version") in PAIRED_BY_OWN_INDEX else {"metadata"}
+    return frozenset(named | ({"error_message"} if fields.get("status") == "failed" else set()))
+
+
+_IN_PLACE_OF_LOST: Final[dict[str, Any]] = {
+    "status": "paused",
+    "file_name": "",
+    "config": "{}",
+    "started_at": UNKNOWN_TIME,
+    "updated_at": UNKNOWN_TIME,
+    "stretch_started_at": UNKNOWN_TIME,
+}
+"""What stands in a job's row for a field that is lost; null for all others."""
+
+
+def _column(name: str, value: Any) -> Any:
+    """Return a field of a state as the column of ``jobs`` has it; unchanged where it cannot be one."""
+    with suppress(ValueError, TypeError):
+        if name in ("started_at", "updated_at"):
+            return in_utc(value)
+        if name == "metadata":
+            return metadata_text(value)
+        if name in ("video_title", "model", "provider"):
+            return value or None
+        return json_text.encode(value) if name == "config" and isinstance(value, dict) else value
+    return value
 
 
 def _add_result(copy: Copy, job_id: str, index: int, result: Any) -> None:
