@@ -34,6 +34,13 @@ def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_backup_that_has_no_folder_is_not_told_to_name_another_store(store: Path) -> None:
+    """The store is well: what has to be named otherwise is the copy."""
+    refused = command("backup", store.parent / "none" / "copy.db", "--store", store)
+    assert (refused.returncode, "cannot be used for a backup" in refused.stderr) == (2, True)
+    assert "--store" not in refused.stderr
+
+
 def damage(path: Path) -> None:
     """Overwrite the page on which chunk 20 has its result."""
     page = path.read_bytes().index(b'"cleaned_text": "20 ') // PAGE
