@@ -111,12 +111,15 @@ class UnknownOptionError(InvalidArgumentError, TypeError):
 
 
 class StoreTargetError(CheckpointStoreError):
-    """The path (or URL) given as the store cannot be one. Nothing was created or changed."""
+    """The path given for a store, a state file or a backup cannot be used. Nothing was created or changed.
 
-    def __init__(self, target: object, reason: str) -> None:
+    ``use`` says for which of them the path was given.
+    """
+
+    def __init__(self, target: object, reason: str, use: str = "as a store") -> None:
         self.target = str(target)
-        self.reason = reason
-        super().__init__(f"{self.target!r} cannot be used as a store: {reason}")
+        self.reason, self.use = reason, use
+        super().__init__(f"{self.target!r} cannot be used {use}: {reason}")
 
 
 class ReportTargetError(CheckpointStoreError):
@@ -144,6 +147,7 @@ class StoreBusy(CheckpointStoreError):
         advice: str | None = None,
     ) -> None:
         self.path, self.waited_seconds, self.holders = str(path), waited_seconds, tuple(holders)
+        self.holder = holder
         message = (
             f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. Nothing was written; call again, "
             "or open the store with a longer lock_timeout_seconds."

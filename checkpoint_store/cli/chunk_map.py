@@ -60,7 +60,7 @@ def chunk_map(
     each = "a cell is one chunk" if cells == total else f"a cell is about {screen.chunk_count(round(total / cells))}"
     words = f"  chunks 0 to {total - 1:,}, {each}"
     if len(words) > console.width:
-        words = f"  0 to {total - 1:,}, about {round(total / cells):,} a cell"
+        words = f"  0 to {total - 1:,}, {'' if cells == total else 'about '}{round(total / cells):,} a cell"
     picture.append(words, style="dim")
     return picture
 

@@ -71,7 +71,9 @@ def _message_of(error: BaseException, store_path: str) -> str:
 
 
 def _is_nowhere(error: StoreTargetError) -> bool:
-    """Whether there is neither a store nor a copy that brings it back."""
+    """Whether the store is missing, and no copy brings it back."""
+    if error.use != "as a store":
+        return False
     return "://" not in error.target and not os.path.lexists(error.target) and not names_copy(error)
 
 

@@ -87,7 +87,8 @@ class StoreContext:
             StorageUnavailableError: the store is read-only.
         """
         if self.writing is None:
-            raise StorageUnavailableError(self.reading.path, READ_ONLY)
+            remedy = "Nothing was written. To write, open it without read_only=True."
+            raise StorageUnavailableError(self.reading.path, READ_ONLY, remedy)
         return self.writing
 
     def claims_of(self, job_id: str) -> Claims:

@@ -240,5 +240,5 @@ class JobReading(JobOfRecord):
             return write_state(self._context.reading, self.job_id, RealPath(path).absolute(), replace=replace)
         if self._context.state_file is None:
             path = self._context.reading.path
-            raise StoreTargetError(path, "this store has no state file (state_file=None); give a path")
+            raise StoreTargetError(path, "this store has no state file (state_file=None); give a path", "for an export")
         return self._context.state_file.write(self.job_id)

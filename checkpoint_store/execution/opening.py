@@ -181,7 +181,8 @@ def checked_chunks(
 ) -> tuple[Sequence[Any] | None, Sequence[Key] | None]:
     """Return the chunks as a sequence (None: only their number is given), and their keys (None: no keys)."""
     if (chunks is None) == (total_chunks is None):
-        raise InvalidArgumentError("chunks", chunks, "and total_chunks: give one of the two")
+        both = "and total_chunks are both given" if total_chunks is not None else "is missing, and so is total_chunks"
+        raise InvalidArgumentError("chunks", ..., f"{both}: give one of the two")
     if chunks is None:
         if type(total_chunks) is not int or not 0 <= total_chunks <= CHUNKS_MAX:
             raise InvalidArgumentError("total_chunks", total_chunks, f"is not a whole number from 0 to {CHUNKS_MAX:,}")

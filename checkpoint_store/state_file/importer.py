@@ -22,6 +22,7 @@ from checkpoint_store.model.pairing import few
 from checkpoint_store.model.state import in_utc
 from checkpoint_store.model.state_text import Glance
 from checkpoint_store.state_file.reader import (
+    USE,
     ImportableState,
     first_sound,
     glance,
@@ -115,7 +116,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ImportableState
             warn_caller(notice, UserWarning)
         else:
             remedy = "give it to this user (chown), or pass state_file=PATH or None"
-            raise StoreTargetError(path, f"{reason}, and a new store would take it in; {remedy}")
+            raise StoreTargetError(path, f"{reason}, and a new store would take it in; {remedy}", USE)
     if is_known or not (is_there(state_file) or is_there(backup)):
         return None
     return first_sound(store, state_file, backup)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+USE: Final = "as a state file"
+"""For what a path was given that is refused here; see :class:`StoreTargetError`."""
+
 
 def read_state(path: Path) -> ProcessingState:
     """Return the state in a state file.
@@ -37,7 +40,7 @@ def read_state(path: Path) -> ProcessingState:
     except StateFormatError as error:
         raise StateFormatError(error.field, error.reason, path=path) from error
     except FileNotFoundError:
-        raise StoreTargetError(path, "there is no such state file") from None
+        raise StoreTargetError(path, "there is no such state file", USE) from None
     except OSError as error:
         raise storage_error(error, path) from error
 
@@ -46,7 +49,7 @@ def refuse_own(path: Path, store: Path) -> None:
     """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
     target, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
     if target in StoreFiles(own).own or (is_there(path) and is_there(store) and path.samefile(store)):
-        raise StoreTargetError(path, f"it is the store file {store} or belongs to it; a state needs a file of its own")
+        raise StoreTargetError(path, f"it is the store {store} or belongs to it; a state needs a file of its own", USE)
     _refuse_special(path)
 
 
@@ -56,7 +59,7 @@ def refuse_planted_state(path: Path) -> None:
     A symlink may lead to the file of another user, and the next export would replace it.
     """
     if path.is_symlink():
-        raise StoreTargetError(path, "it is a symlink, and not a regular file; a state file is one")
+        raise StoreTargetError(path, "it is a symlink, and not a regular file; a state file is one", USE)
     _refuse_special(path)
 
 
@@ -66,7 +69,7 @@ def _refuse_special(path: Path) -> None:
     Reading a pipe blocks. A device or a folder holds no state, and must not be replaced by one.
     """
     if is_there(path) and not path.is_file():
-        raise StoreTargetError(path, "it is not a regular file; a state file is one")
+        raise StoreTargetError(path, "it is not a regular file; a state file is one", USE)
 
 
 def refuse_to_replace(path: Path, job_id: str, completed: Iterable[Collection[int]]) -> None:
@@ -78,7 +81,7 @@ def refuse_to_replace(path: Path, job_id: str, completed: Iterable[Collection[in
         return
     remedy = "name another file, or pass replace=True"
     if path.is_symlink():
-        raise StoreTargetError(path, f"it is a symlink; {remedy}")
+        raise StoreTargetError(path, f"it is a symlink; {remedy}", USE)
     if not path.stat().st_size:
         return
     try:
@@ -86,14 +89,14 @@ def refuse_to_replace(path: Path, job_id: str, completed: Iterable[Collection[in
         existing = _head_of_whole(path) or read_state(path)
         more = set(existing.completed_chunks() if isinstance(existing, state_text.Head) else existing.completed_chunks)
     except (StateFormatError, StoreTargetError, ValueError) as error:
-        raise StoreTargetError(path, f"it is there and is no state file that can be read; {remedy}") from error
+        raise StoreTargetError(path, f"it is there and is no state file that can be read; {remedy}", USE) from error
     if existing.job_id != job_id:
         other = f"{existing.job_id}, {existing.file_name!r}"
-        raise StoreTargetError(path, f"it is the state of another job ({other}); {remedy}")
+        raise StoreTargetError(path, f"it is the state of another job ({other}); {remedy}", USE)
     for page in completed:
         more.difference_update(page)
     if more:
-        raise StoreTargetError(path, f"it knows of completed chunks that the store has not ({min(more)}); {remedy}")
+        raise StoreTargetError(path, f"it has completed chunks that the store has not ({min(more)}); {remedy}", USE)
 
 
 def refuse_stranger(path: Path, backup: Path | None = None) -> None:
@@ -112,7 +115,7 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
         raise storage_error(error, path) from error
     if _begins_otherwise(start) and not (backup and _is_torn(path, backup)):
         remedy = "move it away, or pass state_file=PATH or None"
-        raise StoreTargetError(path, f"it holds something else, and the state file would replace it; {remedy}")
+        raise StoreTargetError(path, f"it holds something else, and the state file would replace it; {remedy}", USE)
 
 
 def _begins_otherwise(start: bytes) -> bool:

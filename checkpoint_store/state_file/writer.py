@@ -89,8 +89,8 @@ class StateFile(ForkAware):
                 # The store is the truth; a file that cannot be written now is written later.
                 try:
                     self._write_as_paced(job_id, moment)
-                except StoreBusy:
-                    log.debug("%s is written later: another process holds its lock", self.path)
+                except StoreBusy as error:
+                    log.debug("%s is written later: %s holds its lock", self.path, error.holder)
                 except Exception as error:  # out of descriptors, or of memory
                     self._log_failure(error)
         finally:
@@ -199,6 +199,8 @@ class StateFile(ForkAware):
         try:
             with self._busy, file_lock(self._lock, 0.0, like=self._storage.path):
                 self._growing.drop_previous()
+        except StoreBusy as error:
+            log.debug("%s is kept for now: %s holds its lock", self.backup, error.holder)
         except (CheckpointStoreError, OSError) as error:
             log.info("%s is kept: %s", self.backup, error)
 

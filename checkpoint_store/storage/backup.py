@@ -243,8 +243,8 @@ class RollingBackup:
                 thin_out(self._path)
                 self._made_at, self._copied_bytes = moment, target.stat().st_size
                 return target
-        except StoreBusy:
-            log.info("no automatic backup of %s: another process holds its lock", self._path)
+        except StoreBusy as error:
+            log.info("no automatic backup of %s: %s holds its lock", self._path, error.holder)
             return None
         except Exception as error:  # out of descriptors or memory: the store is not affected
             log.warning("no automatic backup of %s: %s", self._path, error)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
 _STORE_NAME_BYTES_MAX: Final = 255 - max(map(len, SQLITE_ENDINGS))
+_USE: Final = "for a backup"
 _REMEDY: Final = "name another file, or pass replace=True"
 
 
@@ -33,12 +34,12 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     if target.parent.resolve() / target.name in {file.parent.resolve() / file.name for file in own} or _is_same(
         target, store
     ):
-        raise StoreTargetError(target, f"it is the store {store} or belongs to it; a backup needs a name of its own")
+        raise StoreTargetError(target, f"it is the store {store} or belongs to it; give it a name of its own", _USE)
     if len(os.fsencode(target.name)) > _STORE_NAME_BYTES_MAX:
         reason = f"its name leaves no room for the files beside it; {_STORE_NAME_BYTES_MAX} bytes are the most"
-        raise StoreTargetError(target, reason)
+        raise StoreTargetError(target, reason, _USE)
     if target.is_dir() or not target.parent.is_dir():
-        raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder")
+        raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder", _USE)
 
 
 def _is_same(target: Path, store: Path) -> bool:
@@ -54,19 +55,19 @@ def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> 
     if not os.path.lexists(target):
         return
     if target.is_symlink() or not target.is_file():
-        raise StoreTargetError(target, "it is there and is no regular file; name another file")
+        raise StoreTargetError(target, "it is there and is no regular file; name another file", _USE)
     with alone(target, create=False) as free:
         if not free:
-            raise StoreTargetError(target, "it is a store that a process has open; name another file")
+            raise StoreTargetError(target, "it is a store that a process has open; name another file", _USE)
         if replace or not target.stat().st_size:
             return
         with openings.lock:
             counts_there = _counts_of(target)
     if counts_there is None:
-        raise StoreTargetError(target, f"it is there and is no backup of a store that can be read; {_REMEDY}")
+        raise StoreTargetError(target, f"it is there and is no backup of a store that can be read; {_REMEDY}", _USE)
     counts, deleted = database.read(sqlite_siblings.known)
     if sqlite_siblings.lacks(counts, deleted, counts_there):
-        raise StoreTargetError(target, f"it holds completed chunks that {database.path} has not; {_REMEDY}")
+        raise StoreTargetError(target, f"it holds completed chunks that {database.path} has not; {_REMEDY}", _USE)
 
 
 def _counts_of(target: Path) -> dict[str, int] | None:

@@ -14,7 +14,7 @@ from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, store_lock, wait_or_refuse
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes
-from checkpoint_store.storage.sibling_check import make_private, refuse_foreign
+from checkpoint_store.storage.sibling_check import make_private, refuse_foreign, refuse_unreadable
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
@@ -55,6 +55,7 @@ class Opener:
         """Open the store without creating, changing or locking anything."""
         if not is_there(self.path):
             raise no_store(self.path, self.state_files)
+        refuse_unreadable(self.path)
         presence = self._presence(create=False)
         database = ReadOnlyDatabase(self.path, lock_timeout_seconds=self.lock_timeout_seconds, presence=presence)
         try:

@@ -76,6 +76,16 @@ def refuse_foreign(store: Path) -> None:
     raise _refusal(store, path, what)
 
 
+def refuse_unreadable(store: Path) -> None:
+    """Raise :class:`StoreTargetError` if this process may not read the store file, and say whose file it is."""
+    if os.access(store, os.R_OK):
+        return
+    status = _look(store)
+    whose = "" if status is None or status.st_uid == os.geteuid() else f" of another user (uid {status.st_uid})"
+    remedy = "read it as that user, or read a copy that the user makes" if whose else "make it readable (chmod 0600)"
+    raise StoreTargetError(store, f"no permission to read this file{whose}; {remedy}")
+
+
 def _keeps_owners(store: Path) -> bool:
     """Whether a new file in the folder of a store belongs to us. Some mounts give every file to one user."""
     if file_system(store) not in _MAY_KEEP_NO_OWNERS:

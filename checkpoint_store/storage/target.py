@@ -54,6 +54,9 @@ def resolve(target: object) -> Path:
     if name.startswith("sqlite://"):
         name = name.removeprefix("sqlite://").removeprefix("/")
     if "://" in name or name.startswith(("file:", ":memory:")) or "\0" in name:
+        from checkpoint_store.model.codec.secrets import redact_text  # the rules for secrets take a while to import
+
+        name = redact_text(name)  # the address of a server has its password in it, and a message gets into logs
         raise StoreTargetError(name, "give the path of a local file (or sqlite:///PATH); nothing else can be a store")
     path = Path(name).absolute()
     if not _is_text(path.name):  # the store holds the names of its lock files

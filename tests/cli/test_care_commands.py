@@ -34,6 +34,13 @@ def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_backup_that_has_no_folder_is_not_told_to_name_another_store(store: Path) -> None:
+    """The store is well: what has to be named otherwise is the copy."""
+    refused = command("backup", store.parent / "none" / "copy.db", "--store", store)
+    assert (refused.returncode, "cannot be used for a backup" in refused.stderr) == (2, True)
+    assert "--store" not in refused.stderr
+
+
 def damage(path: Path) -> None:
     """Overwrite the page on which chunk 20 has its result."""
     page = path.read_bytes().index(b'"cleaned_text": "20 ') // PAGE
@@ -70,7 +77,8 @@ def test_doctor_says_what_is_well_and_what_is_not_and_writes_nothing(store: Path
     """Each line is ok, a warning or a problem with its remedy; a damaged store is a problem."""
     before = snapshot(store.parent)
     found = command("doctor", "--store", store, "--json")
-    assert (found.returncode, {line["level"] for line in json.loads(found.stdout)}) == (0, {"ok"})
+    levels = {line["level"] for line in json.loads(found.stdout) if line["what"] != "file system"}  # maybe in memory
+    assert (found.returncode, levels) == (0, {"ok"})
     damage(store)
     before = snapshot(store.parent)
     found = command("doctor", "--store", store)

@@ -160,10 +160,10 @@ def test_an_automatic_backup_without_room_is_logged(
 
 
 def test_an_automatic_backup_beside_another_writer_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Another process that holds the lock is no fault: the line is no warning."""
+    """Another job of this process that holds the lock is no fault: the line is no warning, and blames no other process."""
     with CheckpointStore(path, state_file=None) as store:
         job = store.jobs()[0]
         with file_lock(StoreFiles(path).lock, 0.0):
             job.pause()
-    assert f"no automatic backup of {path}: another process holds its lock" in lines(caplog)
+    assert f"no automatic backup of {path}: another thread holds its lock" in lines(caplog)
     assert lines(caplog, logging.WARNING) == []

@@ -192,8 +192,10 @@ def test_bad_input_is_refused_as_by_open_job(store: CheckpointStore) -> None:
     """A plan that could not be opened is not made up."""
     with pytest.raises(InvalidArgumentError, match="on_change"):
         store.plan("talk.txt", chunks=CHUNKS, on_change="delete")  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgumentError, match="total_chunks"):
+    with pytest.raises(InvalidArgumentError, match=r"^chunks is missing, and so is total_chunks: give one of the two$"):
         store.plan("talk.txt")
+    with pytest.raises(InvalidArgumentError, match=r"^chunks and total_chunks are both given: give one of the two$"):
+        store.plan("talk.txt", chunks=["a private text"], total_chunks=1)  # type: ignore[call-overload]
     with pytest.raises(SecretInConfig):
         store.plan("talk.txt", chunks=CHUNKS, config={"api_key": "abcdef"})
 

@@ -204,6 +204,39 @@ def test_a_store_that_is_never_closed_warns(here: Path) -> None:
         store.jobs()
 
 
+def test_the_password_of_a_server_is_in_no_message(here: Path) -> None:
+    """An address that cannot be a store is named without its password: messages get into logs."""
+    with pytest.raises(StoreTargetError) as refused:
+        CheckpointStore("postgresql://ana:hunter2@db.example.org/talks")
+    assert ("hunter2" in str(refused.value), "hunter2" in refused.value.target) == (False, False)
+    assert "ana" in str(refused.value)
+
+
+def test_a_refused_path_is_called_what_it_was_given_for(here: Path) -> None:
+    """A backup, an export and a state file are no stores: no message tells somebody to name another store for them."""
+    with CheckpointStore("talks.db") as store:
+        job = store.open_job("f", total_chunks=1)
+        other = store.open_job("g", total_chunks=1)
+        other.export("g.json")
+        with pytest.raises(StoreTargetError, match=r"none/copy\.db' cannot be used for a backup: "):
+            store.backup("none/copy.db")
+        with pytest.raises(
+            StoreTargetError, match=r"g\.json' cannot be used as a state file: it is the state of another"
+        ):
+            job.export("g.json")
+    with pytest.raises(StoreTargetError, match=r"f\.bak' cannot be used as a state file: "):
+        CheckpointStore("talks.db", state_file="f.bak")
+
+
+def test_a_write_to_a_read_only_store_says_how_to_write(here: Path) -> None:
+    """Calling again, which helps where a disk was away, does not help here: the message does not say so."""
+    CheckpointStore("talks.db").close()
+    read_only = CheckpointStore("talks.db", read_only=True)
+    with read_only as store, pytest.raises(StorageUnavailableError, match="without read_only=True") as refused:
+        store.open_job("f", total_chunks=1)
+    assert "call again" not in str(refused.value)
+
+
 # -- permissions
 
 
@@ -248,6 +281,14 @@ def test_a_closed_store_in_a_folder_that_cannot_be_written_can_be_read(shared: P
     assert children.run(OPEN_AND_SAY, shared / "talks.db", True, user=NOBODY) == "opened [50.0]\n"
     assert "ermission" in children.run(OPEN_AND_SAY, shared / "talks.db", False, user=NOBODY)
     assert snapshot(shared) == before
+
+
+@as_root
+def test_a_store_that_only_its_owner_may_read_names_the_owner(shared: Path, children: Children) -> None:
+    """A reader without permission learns whose the file is, and not that something cannot be written."""
+    CheckpointStore(shared / "talks.db").close()
+    printed = children.run(OPEN_AND_SAY, shared / "talks.db", True, user=NOBODY)
+    assert "no permission to read this file of another user (uid 0)" in printed
 
 
 @as_root

@@ -11,6 +11,7 @@ import pytest
 from checkpoint_store import CheckpointStore
 from checkpoint_store.errors import size_text
 from checkpoint_store.maintenance import doctor
+from checkpoint_store.storage.recovery import doctor as doctor_room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,3 +118,18 @@ def test_doctor_says_what_takes_how_much(tmp_path: Path) -> None:
     assert f"state file {size_text(sizes['talks.json'])}" in room
     assert f"backups {size_text(sum(size for name, size in sizes.items() if '.backup-' in name))}" in room
     assert room.startswith(f"{size_text(sum(sizes.values()))}:")
+
+
+@pytest.mark.parametrize(("kind", "where"), [("tmpfs", "in memory"), ("overlay", "in a container")])
+def test_doctor_warns_of_a_store_that_goes_with_its_machine_or_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, where: str
+) -> None:
+    """What is paid for and kept there is lost with it; nobody is told that it survives a power cut in memory."""
+    CheckpointStore(tmp_path / "talks.db").close()
+    monkeypatch.setattr(doctor_room, "file_system", lambda _: kind)
+    findings = {finding.what: finding for finding in doctor(tmp_path / "talks.db")}
+    assert (findings["file system"].level, where in findings["file system"].says) == ("warning", True)
+    assert ("power cut" in findings["journal"].says) == (kind == "overlay")
+    monkeypatch.setattr(doctor_room, "file_system", lambda _: "ext4")
+    findings = {finding.what: finding for finding in doctor(tmp_path / "talks.db")}
+    assert (findings["file system"].level, findings["file system"].says) == ("ok", "ext4")

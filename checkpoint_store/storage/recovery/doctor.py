@@ -34,6 +34,8 @@ _FIXED: Final = (3, 51, 3)
 _BACK_PORTED: Final = ((3, 50, 7), (3, 44, 6))
 _LITTLE_SPACE: Final = 64 * 1024 * 1024
 TIMEOUT_SECONDS: Final = 10.0
+_IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
+_OF_A_CONTAINER: Final = frozenset({"overlay", "aufs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,13 @@ def _sqlite() -> Iterator[Finding]:
 
 def _file_system(path: Path) -> Iterator[Finding]:
     kind = file_system(path) or "unknown"
-    if journal_mode_for(path) == "wal":
+    if kind in _IN_MEMORY:
+        yield Finding("warning", "file system", f"{kind}: the store is in memory, and gone when the machine restarts",
+                      "move the store to a folder on a disk")  # fmt: skip
+    elif kind in _OF_A_CONTAINER:
+        yield Finding("warning", "file system", f"{kind}: the store is in a container, and gone with that container",
+                      "mount a folder of the host, and keep the store there")  # fmt: skip
+    elif journal_mode_for(path) == "wal":
         yield Finding("ok", "file system", kind)
     else:
         yield Finding("warning", "file system", f"{kind}: a network file system, so a rollback journal is used",
@@ -133,7 +141,8 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
 
 
 def _journal(path: Path) -> Iterator[Finding]:
-    says = f"{journal_mode_for(path)}; by default each commit is synced and survives a power cut"
+    says = f"{journal_mode_for(path)}; by default each commit is synced"
+    says += ", which helps no store in memory" if file_system(path) in _IN_MEMORY else " and survives a power cut"
     yield Finding("ok", "journal", says)
     with suppress(OSError):
         size = StoreFiles(path).wal.stat().st_size
