@@ -56,7 +56,9 @@ def _chosen(text: str) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute: only to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="about five minutes on two processors: only to see that it works"
+    )
     parser.add_argument("--only", type=_chosen, default=list(TARGETS), metavar="T1,T3", help="these targets only")
     parser.add_argument("--folder", type=Path, default=Path(_default_folder()), help="on the disk to be measured")
     parser.add_argument("--scale", type=float, default=1.0, help="of the large stores: 0.1 makes 100,000 of a million")

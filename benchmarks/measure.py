@@ -80,20 +80,21 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One figure that has a target."""
+    """One figure, and its target where it has one."""
 
     what: str
     value: float | None
     """None where it could not be measured; ``note`` says why."""
-    limit: float
+    limit: float | None
+    """The target; None for a figure that only shows how exact the others are."""
     better: Literal["<=", ">="] = "<="
     unit: str = "×"
     note: str = ""
 
     @property
     def reached(self) -> bool | None:
-        """Whether the figure is on the right side of its limit; None where there is none."""
-        if self.value is None:
+        """Whether the figure is on the right side of its limit; None where the figure or the limit is missing."""
+        if self.value is None or self.limit is None:
             return None
         return self.value <= self.limit if self.better == "<=" else self.value >= self.limit
 

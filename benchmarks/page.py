@@ -68,7 +68,8 @@ def _noise(reports: list[dict[str, Any]]) -> str:
 def _verdicts(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for one in report["verdicts"]:
         value = "not measured" if one["value"] is None else f"{one['value']:,.2f} {one['unit']}".strip()
-        aim = f"{'≤' if one['better'] == '<=' else '≥'} {one['limit']:g} {one['unit']}".strip()
+        sign = "≤" if one["better"] == "<=" else "≥"
+        aim = "no aim" if one["limit"] is None else f"{sign} {one['limit']:g} {one['unit']}".strip()
         ending = ": ".join(filter(None, (_REACHED[one["reached"]], one["note"])))
         yield report["target"], one["what"], value, aim, ending
 

@@ -74,7 +74,7 @@ def _table(one: Table) -> RichTable:
 
 
 def print_verdicts(to: Console, reports: Sequence[Report]) -> None:
-    """Print every figure that has a target."""
+    """Print every figure, and whether it reached its target where it has one."""
     made = RichTable(title="Targets", title_justify="left")
     for name in ("", "what", "measured", "target", "reached", ""):
         made.add_column(name, justify="right" if name in ("measured", "target") else "left")
@@ -88,7 +88,8 @@ def _cells(verdict: Verdict) -> tuple[str, str, str]:
     sign = "≤" if verdict.better == "<=" else "≥"
     value = "not measured" if verdict.value is None else f"{verdict.value:,.2f} {verdict.unit}".strip()
     reached = {True: "[green]yes[/]", False: "[red]no[/]", None: "–"}[verdict.reached]
-    return value, f"{sign} {verdict.limit:g} {verdict.unit}".strip(), reached
+    target = "no target" if verdict.limit is None else f"{sign} {verdict.limit:g} {verdict.unit}".strip()
+    return value, target, reached
 
 
 def document(

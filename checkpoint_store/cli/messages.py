@@ -56,9 +56,10 @@ def message_of(error: BaseException, store_path: str = DEFAULT_STORE) -> str:
 def _message_of(error: BaseException, store_path: str) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, StoreTargetError) and _is_nowhere(error):
+    if isinstance(error, StoreTargetError) and _is_nowhere(error, store_path):
         if not os.access(Path(error.target).parent, os.W_OK):  # to begin a store there would fail too
-            return f"{spoken(str(error))}; name another store with --store"
+            joint = ", or" if error.reason.endswith("create it first") else ";"
+            return f"{spoken(str(error))}{joint} name another store with --store"
         begin = typed_line(["run"], error.target, "FILE")
         return f"{spoken(str(error))}; begin one with: {begin}, or name another with --store"
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
@@ -70,11 +71,11 @@ def _message_of(error: BaseException, store_path: str) -> str:
     return spoken(str(error), store_path)
 
 
-def _is_nowhere(error: StoreTargetError) -> bool:
-    """Whether the store is missing, and no copy brings it back."""
-    if error.use != "as a store":
-        return False
-    return "://" not in error.target and not os.path.lexists(error.target) and not names_copy(error)
+def _is_nowhere(error: StoreTargetError, store_path: str) -> bool:
+    """Whether neither the store of the command is there, nor a copy that brings it back."""
+    path = store_path.removeprefix("sqlite:///")
+    is_store = error.use == "as a store" and bool(path) and Path(error.target).absolute() == Path(path).absolute()
+    return is_store and "://" not in error.target and not os.path.lexists(error.target) and not names_copy(error)
 
 
 def names_copy(error: StoreTargetError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -35,3 +36,32 @@ def test_a_full_standard_output_is_named(
     ):
         assert run_command_line(["checkpoint-store", command, *more]) == 2
     assert "standard output cannot be written: No space left on device" in err.getvalue()
+
+
+def test_the_text_of_a_run_that_has_no_room_is_safe(lecture: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names standard output, and says that no chunk is paid for again."""
+    monkeypatch.chdir(lecture.path)
+    err = StringIO()
+    with (
+        pytest.raises(OSError, match="No space"),  # at the close
+        Path("/dev/full").open("w", encoding="utf-8") as out,
+        redirect_stderr(err),
+        redirect_stdout(out),
+    ):
+        assert run_command_line(["checkpoint-store", "run", "lecture.txt", *SIX, "--output", "-"]) == 2
+    assert "standard output could not be written: No space left on device. Every result is safe" in err.getvalue()
+    assert "6 of 6 chunks done and safe" in err.getvalue()
+
+
+def test_a_run_whose_reader_has_left_ends_as_every_program_does(
+    lecture: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``run … --output - | head -1``: 141, no error of Python's, and all results are there for the next run."""
+    monkeypatch.chdir(lecture.path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    err = StringIO()
+    with os.fdopen(writer, "w", encoding="utf-8") as out, redirect_stderr(err), redirect_stdout(out):
+        assert run_command_line(["checkpoint-store", "run", "lecture.txt", *SIX, "--output", "-"]) == 141
+    assert err.getvalue() == "lecture.txt: 6 chunks\n"
+    assert lecture.json("show")["status"] == "completed"

@@ -37,6 +37,20 @@ def test_resume_goes_on_in_a_folder_that_was_copied_or_moved(
     assert not (part_done.path / "lecture.cleaned.txt").exists()
 
 
+@pytest.mark.parametrize("name", ["u\u0308ber den Fluss.txt", "\u00fcber den Fluss.txt"], ids=["NFD", "NFC"])
+def test_resume_finds_a_file_whose_name_is_written_in_another_form(tmp_path: Path, name: str) -> None:
+    """The store has the composed form of a name, and the disk the form in which the name was written there."""
+    (tmp_path / "before").mkdir()
+    before, now = Folder(tmp_path / "before"), Folder(tmp_path / "now")
+    write_lecture(before)
+    (before.path / "lecture.txt").rename(before.path / name)
+    before.run("run", name, "--only", "0-1", *SIX, *before.command())
+    before.run("resume", "--only", "2-3")
+    before.path.rename(now.path)
+    now.run("resume")
+    assert len(now.calls()) == 6
+
+
 def test_resume_pays_for_nothing_where_the_store_was_moved_alone(part_done: Folder) -> None:
     """The file of the job is not beside the store; the file in the earlier folder would be another job."""
     now = Folder(part_done.path.with_name("now"))

@@ -109,3 +109,18 @@ def test_a_store_without_permission_is_said_without_python(folder: Folder) -> No
     said = _refused(folder, "pause", "a.txt", "--store", "locked.db")
     assert "read_only" not in said
     assert "no permission" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (("list", "--store", "no/x.db"), "does not exist; create it first, or name another store with --store"),
+        (("list", "--store", ""), "give the path of a file, such as .processing_state.db"),
+        (("backup", "no/copy.db"), "a backup needs a file name of its own in an existing folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_helps_is_about_the_file_at_fault(lecture: Folder, words: tuple[str, ...], ending: str) -> None:
+    """Another ``--store`` is offered where the store is at fault, and not where it is the copy."""
+    lecture.run("run", "lecture.txt", *SIX)
+    assert lecture.run(*words, code=2).stderr.rstrip().endswith(ending)

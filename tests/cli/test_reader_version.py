@@ -32,7 +32,7 @@ def test_the_reader_is_in_the_config(folder: Folder) -> None:
     folder.write("talk.srt", srt("One."))
     folder.write("notes.txt", "One.")
     folder.run("run", "talk.srt", "--", "cat")
-    assert folder.json("show")["config"]["reader"] == "SRT 2"
+    assert folder.json("show")["config"]["reader"] == "SRT 3"
     folder.run("run", "notes.txt", "--", "cat")
     assert "reader" not in folder.json("show")["config"]
 
@@ -41,7 +41,7 @@ def test_a_half_done_job_that_is_read_better_now_says_so(folder: Folder, monkeyp
     """In those words, and nothing is done."""
     command = halfway(folder, monkeypatch)
     refused = folder.run("run", "talk.vtt", *SMALL, *command, code=2).stderr
-    assert "this version reads the file better (reader 'WebVTT 2', before 'WebVTT 1')" in refused
+    assert "this version reads the file better (reader 'WebVTT 3', before 'WebVTT 1')" in refused
     assert "--on-change reuse    keeps the results of 2 chunks whose text is as it was" in refused
     assert folder.calls() == []
 
@@ -60,4 +60,4 @@ def test_another_format_under_the_same_name_is_said_to_be_one(folder: Folder) ->
     folder.run("run", "talk.srt", "--", "cat")
     folder.write("talk.srt", vtt("Two."))
     refused = folder.run("run", "talk.srt", "--", "cat", code=2).stderr
-    assert "the file was read as 'SRT 2', and is read as 'WebVTT 2' now" in refused
+    assert "the file was read as 'SRT 3', and is read as 'WebVTT 3' now" in refused

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from benchmarks import page
+from benchmarks import report as paper
 from benchmarks.__main__ import main
 from benchmarks.measure import Report, Row, Table, Verdict
 
@@ -27,6 +30,7 @@ def run(**options: Any) -> dict[str, Any]:
     table = Table("One checkpoint on disk", "µs", "plain | sqlite3", rows, {"a peer": "a-peer is not installed"})
     verdicts = [
         Verdict("complete ÷ plain", 1.294, 1.25),
+        Verdict("noise", 1.24, None),
         Verdict("against a peer", None, 8, ">=", note="a-peer is not installed"),
     ]
     report = asdict(Report("T1", "A checkpoint", [table], verdicts, seconds=90.0))
@@ -53,6 +57,7 @@ def test_the_figures_of_one_run_stand_between_the_markers(tmp_path: Path) -> Non
         "| revision | abc123 |",
         "| sqlalchemy | 2.1 |",
         "| T1 | complete ÷ plain | 1.29 × | ≤ 1.25 × | missed |",
+        "| T1 | noise | 1.24 × | no aim |  |",
         "| T1 | against a peer | not measured | ≥ 8 × | a-peer is not installed |",
         r"| plain \| sqlite3 | 340 | 1,038 | 1.00 | 1.00 to 1.00 |  |",
     ):
@@ -83,6 +88,17 @@ def test_the_command_refuses_a_part_of_a_run_in_one_line(tmp_path: Path, capsys:
     (tmp_path / "figures.json").write_text(json.dumps(run()))
     assert main(["--page", str(tmp_path / "figures.json")]) == 2
     assert "figures.json: this run was without T10, T11, T11B" in capsys.readouterr().err
+
+
+def test_a_figure_without_a_target_is_neither_reached_nor_missed() -> None:
+    """The noise check shows how exact the other figures are, and nothing is aimed at."""
+    to = Console(width=120, file=io.StringIO())
+    paper.print_verdicts(to, [Report("T1", "A checkpoint", verdicts=[Verdict("noise", 1.24, None)])])
+    assert isinstance(to.file, io.StringIO)
+    line = next(line for line in to.file.getvalue().splitlines() if "noise" in line)
+    assert "no target" in line
+    assert "yes" not in line
+    assert " no " not in line.replace("no target", "")
 
 
 def test_the_page_has_its_markers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -89,10 +90,11 @@ def as_moved(memory: Mapping[str, Any], file_name: str, store_path: Path) -> dic
         file_name: the name of the job.
         store_path: the store, as it is now.
     """
-    path, name = Path(memory["words"][0]), Path(file_name)
-    if job_name(path, store_path) == file_name:
+    path, name = Path(memory["words"][0]), Path(_composed(file_name))
+    if _composed(job_name(path, store_path)) == str(name):
         return dict(memory)
-    if name.is_absolute() or path.parts[-len(name.parts) :] != name.parts:
+    ending = path.parts[-len(name.parts) :]
+    if name.is_absolute() or tuple(map(_composed, ending)) != name.parts:
         return None
     before, now = path.parents[len(name.parts) - 1], Path(os.path.realpath(store_path.parent))
 
@@ -100,8 +102,12 @@ def as_moved(memory: Mapping[str, Any], file_name: str, store_path: Path) -> dic
         return str(now / Path(text).relative_to(before)) if Path(text).is_relative_to(before) else text
 
     paths = {_KEY: list(map(moved, LaterFiles.remembered(memory).paths))} if _KEY in memory else {}
-    words = [str(now / name), *memory["words"][1:]]
+    words = [str(now.joinpath(*ending)), *memory["words"][1:]]
     return dict(memory) | {"words": words, "folder": moved(memory["folder"])} | paths
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)  # as the store has the name of a job
 
 
 def as_seen_from(folder: Path, file_name: str) -> str:

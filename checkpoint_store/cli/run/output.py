@@ -81,7 +81,22 @@ class StandardOutput:
         """Do nothing: nothing is replaced."""
 
     def write(self, text: str, _job_id: str, *, has_new_results: bool) -> Outcome:  # noqa: ARG002 - of the protocol
-        """Print the text, in UTF-8 whatever the locale."""
+        """Print the text, in UTF-8 whatever the locale.
+
+        Raises:
+            UnusableOutputError: the text cannot be written.
+            SystemExit: nobody reads on, as where ``head`` has closed the pipe. The command ends without a word.
+        """
+        try:
+            self._print(text)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
+            raise SystemExit(1) from None
+        except OSError as error:
+            raise UnusableOutputError(f"standard output could not be written: {error.strerror}. {_SAFE}") from error
+        return "written"
+
+    def _print(self, text: str) -> None:
         sys.stdout.flush()
         binary = getattr(sys.stdout, "buffer", None)
         if binary is None:  # a program that calls this one may catch its text
@@ -93,7 +108,6 @@ class StandardOutput:
             ):  # a stream without a buffer (PYTHONUNBUFFERED) writes less than all where a signal interrupts it
                 rest = rest[binary.write(rest) or len(rest) :]
             binary.flush()
-        return "written"
 
 
 class OutputFile:

@@ -36,10 +36,20 @@ class CueTexts:
     def __init__(self) -> None:
         self._cues: list[tuple[int, int, list[str]]] = []
         self._has_times = False
+        self._begins_file = False
+        self._shift_ms = 0
+
+    def begin_file(self) -> None:
+        """Begin with the next of the files that were put together: its times may begin again."""
+        self._begins_file = True
 
     def open(self, times: TimeLine) -> None:
-        """Begin a cue."""
-        self._cues.append((times.start_ms, times.end_ms, [times.words]))
+        """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
+        last_ms = max((start for start, _, _ in self._cues), default=0)
+        if self._begins_file and times.start_ms + self._shift_ms < last_ms:
+            self._shift_ms = max(end for _, end, _ in self._cues)
+        self._begins_file = False
+        self._cues.append((times.start_ms + self._shift_ms, times.end_ms + self._shift_ms, [times.words]))
         self._has_times = True
 
     def add(self, line: str) -> None:
@@ -73,6 +83,8 @@ def read_srt(text: str) -> list[Cue]:
         if times is not None:
             if above is not None and numbers.is_next(int(above[1]), after_blank_line=numbered):
                 cues.drop_last_line()
+                if numbers.begin_again:
+                    cues.begin_file()
             cues.open(times)
         elif is_broken_time_line(line, expected=numbered):
             raise broken_time_line(index + 1, line, _SRT_EXAMPLE)
@@ -86,12 +98,17 @@ class _Numbers:
 
     def __init__(self) -> None:
         self._last = 0
+        self._has_begun = False
+        self.begin_again = False
+        """Whether the last number was a second 1: two files were put together."""
 
     def is_next(self, number: int, *, after_blank_line: bool) -> bool:
         """Return whether ``number``, which stands on the line above a time line, is the number of the cue."""
         if not after_blank_line and number != self._last + 1:
             return False
         self._last = number
+        self.begin_again = number == 1 and self._has_begun
+        self._has_begun = self._has_begun or number == 1
         return True
 
 

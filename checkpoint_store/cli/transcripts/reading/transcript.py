@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.transcripts.reading.cue import Cue
 
-_READER_VERSION: Final = 2
+_READER_VERSION: Final = 3
 """Raise the number with every change of what is read: results of another reading belong to another plan."""
 _FIRST_LINES: Final = 2
 _SUFFIXES: Final = {
@@ -95,6 +95,8 @@ def _transcript(path: Path, text: str) -> Transcript:
     kind = kind or _SUFFIXES.get(suffix)
     if kind is None:
         return Transcript(text, None)
+    if kind in _CAPTIONS:
+        text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
     cues = (_CAPTIONS | _RECOGNIZERS)[kind](text)
     return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {_READER_VERSION}")
 

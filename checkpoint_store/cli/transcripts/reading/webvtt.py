@@ -45,6 +45,9 @@ def read_webvtt(text: str) -> list[Cue]:
             index = _after_block(lines, index)
         elif starts_block and times is None and _STYLE.fullmatch(line):
             index = _after_style(lines, index)
+        elif times is None and _begins_file(lines, index):
+            cues.begin_file()
+            index = _after_metadata(lines, index + 1)
         elif times is not None:
             cues.open(times)
             index, has_cue = index + 1, True
@@ -64,6 +67,19 @@ def _after_header(lines: list[str]) -> int:
     if index < len(lines) and not _HEADER.fullmatch(lines[index].strip()):
         return 0
     while index < len(lines) and lines[index].strip() and time_line(lines[index]) is None:
+        index += 1
+    return index
+
+
+def _begins_file(lines: list[str], index: int) -> bool:
+    """Return whether a line is the header of another file: recordings are sent, and put together, in parts."""
+    if not _HEADER.fullmatch(lines[index]) or index + 1 == len(lines):
+        return False
+    return not lines[index + 1].strip() or _METADATA.fullmatch(lines[index + 1]) is not None
+
+
+def _after_metadata(lines: list[str], index: int) -> int:
+    while index < len(lines) and _METADATA.fullmatch(lines[index]):
         index += 1
     return index
 
