@@ -85,7 +85,7 @@ class RunContext:
 
 
 @dataclass(slots=True)
-class RunReport:
+class Report:
     """The outcome of one input."""
 
     file_name: str
