@@ -214,7 +214,7 @@ class Loop:
         moment = time.monotonic()
         until = min(moment + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
         if not self._place.wait(futures, max(0.0, until - moment)) and self._state.queue.is_slow:
-            self._state.queue.release(schedule.take_ready())
+            self._state.queue.give_back(schedule.take_ready())
 
     # -- settle
 
