@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PAUSE: Final = StatusChange(JobStatus.PAUSED, asks_for_pause=True)
 RUN: Final = StatusChange(JobStatus.RUNNING)
-"""The change when a loop begins. Loops of other runners that were asked to pause end all the same."""
+"""The change when a loop begins. It withdraws no pause: loops of other runners that were asked to pause still end."""
 RESUME: Final = StatusChange(JobStatus.RUNNING, withdraws_pauses=True)
 FINISH: Final = StatusChange(JobStatus.COMPLETED, needs_all_chunks=True)
 _EXIT_CODES: Final = {128 + getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
@@ -27,7 +27,7 @@ _EXIT_CODES: Final = {128 + getattr(signal, name) for name in ("SIGINT", "SIGTER
 def asks_to_end(error: BaseException) -> bool:
     """Whether an exception asks a program to end or to stop waiting, and reports no failure.
 
-    Such exceptions are those of Ctrl-C, a cancelled task, a closed generator, ``sys.exit()``, and the exit code of a
+    These are the exceptions of Ctrl-C, a cancelled task, a closed generator, ``sys.exit()``, and the exit code of a
     signal.
     """
     code = getattr(error, "code", None)

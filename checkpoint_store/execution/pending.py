@@ -71,7 +71,7 @@ class PendingLoop(Generic[T]):
                 if self._is_stopped or queue.is_paused() or self._is_held_up_by(last):
                     break
                 if ready and queue.is_slow:
-                    queue.release(ready)
+                    queue.give_back(ready)
                     ready.clear()
                 if not ready:
                     claimed = queue.take(queue.batch())

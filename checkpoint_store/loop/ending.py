@@ -21,12 +21,12 @@ _CALLER: Final = 7
 """How many frames up the caller of ``Job.map`` goes on with its loop."""
 
 
-def abandon_in_flight(state: LoopState, schedule: Schedule, workplace: Workplace) -> None:
+def abandon_in_flight(state: LoopState, schedule: Schedule, place: Workplace) -> None:
     """Release everything in flight without waiting. A chunk whose work had begun is in doubt: it may be paid for."""
     in_flight = schedule.in_flight
     chunks = [attempt.chunk for attempt in in_flight.values()]
     for future, attempt in in_flight.items():
-        if workplace.withdraw(future):
+        if place.withdraw(future):
             attempt.chunk.begun = False
     in_doubt = [chunk.index for chunk in chunks if chunk.begun]
     if in_doubt:

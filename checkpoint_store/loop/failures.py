@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class FailurePolicy:
     """Decides what follows from each failure of one loop, and records the failure."""
 
-    def __init__(self, state: LoopState, schedule: Schedule, workplace: Workplace, outage: Outage) -> None:
-        self._state, self._schedule, self._workplace, self._outage = state, schedule, workplace, outage
+    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
+        self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
         self._is_retried = matcher("retry_on", state.options.retry_on, is_transient)
         self._stops_the_job = matcher("stop_on", state.options.stop_on, is_fatal)
 
@@ -43,13 +43,13 @@ class FailurePolicy:
                 self._state.claims.release([attempt.chunk])
                 self._state.end_with(error)
                 self._state.pause("the work asked for it")
-        if outcomes.cancelled and self._workplace.is_orphaned:  # another attempt would be cancelled, too, and count
+        if outcomes.cancelled and self._place.is_orphaned:  # another attempt would be cancelled, too, and count
             self._state.pause("its event loop does not run any more")
         for attempt in outcomes.cancelled:
             if self._state.is_paused:
                 self._state.claims.release([attempt.chunk])
             else:
-                self.fail(attempt, self._workplace.failure_of(CancelledError()))
+                self.fail(attempt, self._place.failure_of(CancelledError()))
         if outcomes.broken:
             self._handle_broken_pool(outcomes.broken)
 
@@ -158,14 +158,14 @@ class FailurePolicy:
     def time_out(self) -> None:
         """Fail the attempts that took too long; end the loop where every worker hangs."""
         for future, attempt in self._schedule.take_timed_out():
-            if self._workplace.abandon(future):  # attempts that hang occupy its placess
+            if self._place.abandon(future):  # attempts that hang occupy its place
                 self._schedule.retries.put(attempt.chunk)
                 continue
             self._schedule.overdue[future] = attempt.chunk
             late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
             self.fail(attempt, late, may_be_billed=True)
-        if self._workplace.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
-            capacity = self._workplace.capacity
+        if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
+            capacity = self._place.capacity
             self._state.error = TimeoutError(
                 f"work that hangs has taken all of the executor: {counted(capacity, 'place')}"
             )
@@ -207,8 +207,8 @@ class FailurePolicy:
 
     def _handle_broken_pool(self, broken: list[InFlight]) -> None:
         """Retry the chunks that were in a pool when one of its processes died; a chunk that was alone in it failed."""
-        was_alone = len(broken) == 1 and not self._schedule.in_flight and not self._workplace.is_broken
-        self._workplace.mark_broken()
+        was_alone = len(broken) == 1 and not self._schedule.in_flight and not self._place.is_broken
+        self._place.mark_broken()
         for attempt in broken:
             if was_alone:
                 died = WorkerDied("the process that worked on this chunk ended before it gave a result")

@@ -126,8 +126,8 @@ class Gates:
 class PlaceGate(Gate):
     """Open while the executor has a free place. A chunk that may kill its worker process gets the executor alone."""
 
-    def __init__(self, schedule: Schedule, workplace: Workplace) -> None:
-        self._schedule, self._workplace = schedule, workplace
+    def __init__(self, schedule: Schedule, place: Workplace) -> None:
+        self._schedule, self._place = schedule, place
 
     def opens_at(self, in_flight: int) -> float:
         """See :meth:`Gate.opens_at`."""
@@ -136,7 +136,7 @@ class PlaceGate(Gate):
     def free_places(self, in_flight: int) -> int:
         """See :meth:`Gate.free_places`."""
         hung = len(self._schedule.overdue)
-        places = 1 if self._schedule.suspects else self._workplace.free_workers(hung=hung)
+        places = 1 if self._schedule.suspects else self._place.free_workers(hung=hung)
         return min(places - in_flight, PLACES_MAX)
 
 

@@ -62,19 +62,18 @@ class Loop:
         self._options = options
         self._heeds_signals = interrupts is None
         self._interrupts = interrupts or Interrupts()
-        has_limit = options.timeout_seconds is not None
-        self._workplace = Workplace(options.executor, options.workers, has_time_limit=has_limit)
+        self._place = Workplace(options.executor, options.workers, has_time_limit=options.timeout_seconds is not None)
         self._state = LoopState(execution, options, self._interrupts)
         self._schedule = Schedule(ordered=options.ordered)
         needs_costs = options.max_cost is not None or options.progress
         self._costs = CostReader(execution, options.cost) if needs_costs else None
         self._outage = Outage(options.outage_seconds)
-        self._stood_still = StoodStill(self._schedule, self._workplace, self._outage)
-        self._recorder = Recorder(self._state, self._schedule, self._workplace, self._outage)
-        self._failures = FailurePolicy(self._state, self._schedule, self._workplace, self._outage)
+        self._stood_still = StoodStill(self._schedule, self._place, self._outage)
+        self._recorder = Recorder(self._state, self._schedule, self._place, self._outage)
+        self._failures = FailurePolicy(self._state, self._schedule, self._place, self._outage)
         gates: list[Gate] = [
             *deadline_gates(self._state),  # first: the deadline also ends a loop that waits at another gate
-            PlaceGate(self._schedule, self._workplace),
+            PlaceGate(self._schedule, self._place),
             OutageGate(self._state, self._schedule, self._outage),
             *rate_gates(self._state),
         ]
@@ -84,7 +83,7 @@ class Loop:
         self._look_again_at = UNTIL_ONE_ENDS
         """When a chunk may start that could not start at the last look, on the monotonic clock."""
         self._starter = Starter(
-            fn, self._state, self._schedule, self._workplace, failures=self._failures, gates=self._gates
+            fn, self._state, schedule=self._schedule, place=self._place, failures=self._failures, gates=self._gates
         )
         self._bar: Bar = NoBar()
 
@@ -119,7 +118,7 @@ class Loop:
         self._state.events.loop_ended(record)
 
     def _run(self) -> Iterator[MapItem]:
-        self._workplace.open(self._fn)
+        self._place.open(self._fn)
         if self._options.progress and self._costs is not None:
             self._bar = LiveBar(self._execution, self._costs.paid)
         # First: another runner that ends the job sees this runner, or has ended the job before.
@@ -129,7 +128,7 @@ class Loop:
             self._state.failed_before = frozenset(
                 record.chunk_index for record in self._execution.recorded.failed_chunks()
             )
-        options, places = self._options, max(1, self._workplace.capacity)
+        options, places = self._options, max(1, self._place.capacity)
         self._state.queue = self._execution.queue(
             known_pause=self._known_pause, max_attempts=options.attempts_max, shard=options.shard, places=places
         )
@@ -165,14 +164,14 @@ class Loop:
             if chunk is None or not self._start_one(chunk):
                 self._look_again_at = self._schedule.retries.due_at
                 return
-            if self._workplace.runs_inline:  # the attempt has ended; its result is recorded before the next start
+            if self._place.runs_inline:  # the attempt has ended already; its result is recorded before the next start
                 return
 
     def _start_one(self, chunk: ClaimedChunk) -> bool:
         """Start a claimed chunk, or queue it where it cannot start now; return whether it was started."""
-        if self._workplace.is_broken:
+        if self._place.is_broken:
             self._starter.renew_executor()
-        if self._workplace.is_broken or self._is_stopping():
+        if self._place.is_broken or self._is_stopping():
             self._starter.postpone(chunk)
             return False
         return self._starter.start_if_admitted(chunk, self._state.queue)
@@ -206,17 +205,17 @@ class Loop:
 
     def _wait_for_attempts(self) -> None:
         """Wait until an attempt has ended, a start or a deadline is due, or it is time to look for a pause."""
-        if self._workplace.runs_inline:  # what was submitted has ended
+        if self._place.runs_inline:  # what was submitted has ended
             return
         self._starter.hand_over()
         schedule = self._schedule
         futures = [*schedule.in_flight, *schedule.overdue]
         if not schedule.in_flight or any(future.done() for future in futures):
             return
-        self._workplace.cancel_orphans(futures, is_ending=self._state.is_ending)
+        self._place.cancel_orphans(futures, is_ending=self._state.is_ending)
         until = min(time.monotonic() + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
         if not self._stood_still.wait(futures, until) and self._state.queue.is_slow:
-            self._state.queue.release(schedule.take_ready())
+            self._state.queue.give_back(schedule.take_ready())
 
     # -- settle
 
@@ -233,7 +232,7 @@ class Loop:
         for attempt, error in outcomes.unstorable:
             self._failures.refuse(attempt, error)
         self._failures.handle(outcomes)
-        if self._options.timeout_seconds is not None or self._workplace.may_break:
+        if self._options.timeout_seconds is not None or self._place.may_break:
             self._failures.time_out()
         if self._costs is not None:
             self._costs.update()
@@ -243,7 +242,7 @@ class Loop:
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:
         ended = self._schedule.take_ended()
-        if self._workplace.may_break and any(is_break(future) for future, _ in ended):
+        if self._place.may_break and any(is_break(future) for future, _ in ended):
             wait(self._schedule.in_flight, timeout=_BROKEN_POOL_WAIT_SECONDS_MAX)  # the rest of that pool ends, too
             ended = self._schedule.take_ended()
         return ended
@@ -260,7 +259,7 @@ class Loop:
             if ended_by is not None:
                 self._state.pause("its loop was left early")
             if self._interrupts.is_urgent:
-                abandon_in_flight(self._state, self._schedule, self._workplace)
+                abandon_in_flight(self._state, self._schedule, self._place)
             while True:  # no `while condition`: see run()
                 if not self._schedule.has_results:
                     break
@@ -268,7 +267,7 @@ class Loop:
             with self._state.log_instead_of_raising("results are still unrecorded"):
                 self._execution.record_unrecorded()
         except BaseException:
-            abandon_in_flight(self._state, self._schedule, self._workplace)
+            abandon_in_flight(self._state, self._schedule, self._place)
             raise
         finally:
             self._release()
@@ -295,6 +294,6 @@ class Loop:
         """Release the chunks that were not started, the executor and the bar."""
         self._state.queue.close(self._schedule.take_unstarted())
         self._recorder.leave_overdue()
-        self._workplace.close()
+        self._place.close()
         with self._state.log_instead_of_raising("its progress bar could not be closed"):
             self._bar.close()

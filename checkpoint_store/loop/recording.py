@@ -55,8 +55,8 @@ class Outcomes:
 class Recorder:
     """Records the results of one loop."""
 
-    def __init__(self, state: LoopState, schedule: Schedule, workplace: Workplace, outage: Outage) -> None:
-        self._state, self._schedule, self._workplace, self._outage = state, schedule, workplace, outage
+    def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
+        self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
         self._slept = SleptTime(state.execution)
         self._late = LateResults(state.execution, state.options.cost)
         self._completed_late: set[int] = set()
@@ -95,7 +95,7 @@ class Recorder:
             except BaseException as error:  # whatever the executor met
                 if not isinstance(error, Exception) and error is not future.exception():
                     raise  # an interrupt of this thread
-                outcomes.failures.append((attempt, self._workplace.failure_of(error)))
+                outcomes.failures.append((attempt, self._place.failure_of(error)))
                 continue
             if isinstance(result, Raised):
                 outcomes.failures.append((attempt, result.as_failure()))
@@ -121,7 +121,7 @@ class Recorder:
         """
         if not successes:
             return []
-        self._workplace.mark_working()
+        self._place.mark_working()
         try:
             self._slept.notice()
             recorded = self._submit(self._without_repeated(successes))

@@ -32,14 +32,14 @@ class Starter:
         self,
         fn: Callable[[Any], Any],
         state: LoopState,
-        schedule: Schedule,
-        workplace: Workplace,
         *,
+        schedule: Schedule,
+        place: Workplace,
         failures: FailurePolicy,
         gates: Gates,
     ) -> None:
         self._fn, self._state, self._gates = fn, state, gates
-        self._schedule, self._workplace, self._failures = schedule, workplace, failures
+        self._schedule, self._place, self._failures = schedule, place, failures
         self._starts_quickly = _starts_quickly(state)
         self._held_count = 0
         """How many chunks were started since the last hand-over."""
@@ -59,12 +59,12 @@ class Starter:
         Raises:
             CheckpointStoreError: the begin could not be noted. No chunk begins; all are released.
         """
-        if self._workplace.begins_at_hand_over:
+        if self._place.begins_at_hand_over:
             started = self._schedule.in_flight.items()
             held = {future: attempt.chunk for future, attempt in started if not attempt.chunk.begun}
             if held:
                 self._note_begun(held)
-        self._workplace.hand_over()
+        self._place.hand_over()
         self._has_handles, self._held_count = None, 0
 
     def _note_begun(self, held: dict[Future[Any], ClaimedChunk]) -> None:
@@ -110,12 +110,12 @@ class Starter:
             data = execution.contents.data(chunk.index) if execution.contents.are_given else chunk.index
             attempt = execution.attempt_of(chunk, handle=self._handle_of(chunk.index))
             chunk.begun = False
-            if not self._workplace.begins_at_hand_over:
+            if not self._place.begins_at_hand_over:
                 self._state.claims.note_begun([chunk])
                 chunk.begun = True  # an interrupt of submit() leaves it unknown
-            future = self._workplace.submit(self._fn, attempt, data)
+            future = self._place.submit(self._fn, attempt, data)
         except BrokenExecutor:
-            self._workplace.mark_broken()
+            self._place.mark_broken()
             self.postpone(chunk)
         except BaseException as error:
             if isinstance(error, PicklingError | TypeError | AttributeError) and not local.can_be_pickled(data):
@@ -123,22 +123,22 @@ class Starter:
                 return
             # An object that is no executor may have started the work, and no result can come back from it.
             is_no_executor = isinstance(error, InvalidArgumentError) and error.name == "executor"
-            if self._workplace.may_break and isinstance(error, Exception):
+            if self._place.may_break and isinstance(error, Exception):
                 chunk.begun = is_no_executor
-            self._workplace.cancel_unknown(self._schedule.in_flight)
+            self._place.cancel_unknown(self._schedule.in_flight)
             self._state.claims.release([chunk])
             raise
         else:
             self._schedule.in_flight[future] = in_flight
             self._gates.started(in_flight)
             self._held_count += 1
-            if not self._starts_quickly or self._held_count >= self._workplace.handed_over_max:
+            if not self._starts_quickly or self._held_count >= self._place.handed_over_max:
                 self.hand_over()
 
     def _handle_of(self, index: int) -> str | None:
         """Return the handle of a chunk, as of now or of the moment when the first chunk of its group was started."""
         execution = self._state.execution
-        if self._workplace.begins_at_hand_over:
+        if self._place.begins_at_hand_over:
             if self._has_handles is None:
                 self._has_handles = execution.has_handles()
             if not self._has_handles:
@@ -149,14 +149,14 @@ class Starter:
         """Queue a chunk that was not started until the executor works again."""
         chunk.begun = False
         next_poll_at = time.monotonic() + POLL_INTERVAL_SECONDS if self._schedule.in_flight else 0.0
-        self._schedule.retries.put(chunk, max(self._workplace.ready_at, next_poll_at))
+        self._schedule.retries.put(chunk, max(self._place.ready_at, next_poll_at))
 
     def renew_executor(self) -> None:
         """Make a broken executor anew once everything in it has ended; end the loop where that is impossible."""
         if self._schedule.in_flight:
             return
         try:
-            self._workplace.renew(self._state.job_id)
+            self._place.renew(self._state.job_id)
         except Exception as error:  # whatever the caller's function raises
             self._state.end_with(error)
             self._state.pause("the executor is broken")

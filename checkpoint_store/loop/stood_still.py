@@ -26,13 +26,13 @@ _STOOD_STILL_SECONDS_MIN: Final = 1.0
 class StoodStill:
     """Does the waiting of one loop, and notices where a wait took too long."""
 
-    def __init__(self, schedule: Schedule, workplace: Workplace, outage: Outage) -> None:
-        self._schedule, self._workplace, self._outage = schedule, workplace, outage
+    def __init__(self, schedule: Schedule, place: Workplace, outage: Outage) -> None:
+        self._schedule, self._place, self._outage = schedule, place, outage
 
     def wait(self, futures: Collection[Future[Any]], until: float) -> bool:
         """Wait for an attempt to end, until a moment of the monotonic clock; see :meth:`Workplace.wait`."""
         began = time.monotonic()
-        has_ended = self._workplace.wait(futures, max(0.0, until - began))
+        has_ended = self._place.wait(futures, max(0.0, until - began))
         self._notice(time.monotonic() - max(began, until))
         return has_ended
 

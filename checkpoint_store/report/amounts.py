@@ -46,7 +46,7 @@ class Sums:
     tokens: dict[str, float] = field(default_factory=dict)
 
     def add(self, completion: CompletionRecord, result: Any) -> float | None:
-        """Add a result, and return its cost; None where it names none."""
+        """Add a result, and return its cost; None if the result names no cost."""
         cost = amount_at(result, self.cost_path)
         if cost is not None:
             self.dearest = cost if self.dearest is None else max(self.dearest, cost)

@@ -27,7 +27,7 @@ class JobPart:
 
     facts: dict[str, Any]
     columns: dict[str, Any]
-    """The columns of its chunks and attempts; empty where they do not fit into the page."""
+    """The columns of its chunks and attempts; empty if they do not fit into the page."""
     texts: dict[int, str]
     """JSON texts of results and inputs, by block."""
 
@@ -111,7 +111,7 @@ def _part(
 
 
 def _with_results(job: Job) -> Iterator[tuple[CompletionRecord, Any]]:
-    """Yield each completed chunk with its result; None where it was completed without one."""
+    """Yield each completed chunk with its result; None if it was completed without a result."""
     items = job.items()
     index, result = next(items, (-1, None))
     for completion in job.completions():

@@ -79,9 +79,9 @@ def costs(paid: JobCosts, sums: Sums, in_doubt: Sequence[float | None]) -> dict[
     """Return what a job paid, what others paid for it, and what its chunks in doubt may have cost.
 
     Args:
-        paid: what it cost.
-        sums: of its results.
-        in_doubt: for each chunk in doubt, what its try reserved; None where no budget was set.
+        paid: the costs of the job.
+        sums: the sums over its results.
+        in_doubt: the reservation of each chunk in doubt; None if no budget was set.
     """
     dearest = sums.dearest
     at_most = [max(reserved or 0.0, dearest or 0.0) for reserved in in_doubt]

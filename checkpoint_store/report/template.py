@@ -35,15 +35,15 @@ _SCRIPTS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """When and from which store a page is written, and whether it is going to be written again."""
+class PageOrigin:
+    """The origin of a page: the store, the moment of writing, and whether the page is going to be written again."""
 
     store_name: str
     """The names of the store file and its folder: enough to recognise the store, and no private path."""
     written_at: int
     """The moment of writing, in milliseconds since 1970, UTC."""
     refresh_seconds: float | None
-    """How long the page waits before it loads itself again; None where nobody writes it again."""
+    """The seconds that the page waits before it loads itself again; None if the page is final."""
 
 
 def require_extra() -> None:
@@ -71,13 +71,13 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"
 
 
-def page(parts: Sequence[JobPart], moment: Moment) -> Iterator[str]:
+def page(parts: Sequence[JobPart], origin: PageOrigin) -> Iterator[str]:
     """Yield the parts of the text of the page."""
     style = _text("style.css")
     script = "\n".join(["(() => {", '"use strict";', *map(_text, _SCRIPTS), "})();"])
     index: dict[str, Any] = {
-        "written_at": moment.written_at,
-        "refresh_seconds": moment.refresh_seconds,
+        "written_at": origin.written_at,
+        "refresh_seconds": origin.refresh_seconds,
         "block_chunks": BLOCK_CHUNKS,
         "jobs": [part.facts for part in parts],
     }
@@ -88,7 +88,7 @@ def page(parts: Sequence[JobPart], moment: Moment) -> Iterator[str]:
         script_hash=_hash(script),
         version=__version__,
         mark=" ".join(name_in_mark(part.facts["job_id"]) for part in parts),
-        moment=moment,
+        origin=origin,
         index=json_block(index),
         jobs=[part.facts for part in parts],
         parts=parts,

@@ -32,7 +32,7 @@ def json_block(value: Any) -> str:
 
 
 class PageRoom:
-    """How much text, and how many rows, the page still takes."""
+    """The room that the page still has for text and rows."""
 
     def __init__(self, text_bytes: int, rows: int) -> None:
         self.text_bytes, self.rows = text_bytes, rows

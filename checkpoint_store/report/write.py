@@ -10,7 +10,7 @@ from checkpoint_store import replace_file
 from checkpoint_store.report.collect import collected, jobs_of
 from checkpoint_store.report.destination import refuse_to_replace
 from checkpoint_store.report.options import ROWS_MAX, TEXT_BYTES_MAX, Options
-from checkpoint_store.report.template import Moment, page, require_extra
+from checkpoint_store.report.template import PageOrigin, page, require_extra
 
 if TYPE_CHECKING:
     import os
@@ -100,4 +100,4 @@ def _page_of(
 ) -> Iterator[str]:
     parts = collected(store, jobs_of(store, jobs), options)
     name = f"{store.path.parent.name}/{store.path.name}".lstrip("/")
-    return page(parts, Moment(name, round(time.time() * 1000), refresh_seconds))
+    return page(parts, PageOrigin(name, round(time.time() * 1000), refresh_seconds))

@@ -1,7 +1,7 @@
 """The program that runs a script for :mod:`checkpoint_store.testing`: it logs the script's calls, and kills it.
 
-It imports nothing of this package, and nothing that is not needed: the script is to find the interpreter as it would
-without.
+It imports nothing of this package, and nothing that is not needed: the script has to find the interpreter as it would
+without this program.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ Call = tuple[str, str]
 class Watch:
     """Logs each call of the function that is paid for, and kills the process before the script has a wanted answer.
 
-    Where the script makes several calls at once, wanted answers are held back until no other call is left, and no new
-    one begins; then the other answers are recorded. Otherwise a chunk would be in work at one kill after the other,
-    and be given up as one that kills its process.
+    If the script makes more than one call at a time, wanted answers are held back until no other call is in work, and
+    no call begins any more; then the other answers are recorded. Otherwise a chunk would be in work at each kill, and
+    would be given up as a chunk that kills its process.
     """
 
     def __init__(self, order: dict[str, Any]) -> None:

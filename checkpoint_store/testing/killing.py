@@ -28,7 +28,7 @@ REAL: Final = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class KillReport:
     """The counts of a test that killed a script and started it again."""
 
     calls: int
@@ -65,7 +65,7 @@ class KillAndResume:
         ignoring: Iterable[str] = (),
         environment: Mapping[str, str] | None = None,
         timeout_seconds: float = 60.0,
-    ) -> Report:
+    ) -> KillReport:
         """Run the script until it is done, however often it is killed.
 
         Args:
@@ -113,7 +113,9 @@ class KillAndResume:
         check(undisturbed, runs, calls_at_once=calls_at_once, seed=None if kills is None else seed)
         runner.compare(outputs)
         asked = sum(len(run.asked) for run in runs)
-        return Report(calls=len(undisturbed.asked), kills=len(runs) - 1, asked=asked, folder=runner.folder / "killed")
+        return KillReport(
+            calls=len(undisturbed.asked), kills=len(runs) - 1, asked=asked, folder=runner.folder / "killed"
+        )
 
     def _checked_file(self, name: str, path: str | os.PathLike[str]) -> Path:
         checked_path = self._root / path

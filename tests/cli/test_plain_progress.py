@@ -14,7 +14,7 @@ from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.run.plain_progress import PlainProgress
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.several import Files
-from checkpoint_store.cli.run.task_records import RunReport
+from checkpoint_store.cli.run.task_records import Report
 from checkpoint_store.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_a_line_has_place_counts_rate_failures_and_cost(store: CheckpointStore) 
     job.complete(0, {"cost": 0.25})
     job.complete(1, {"cost": 0.25})
     files = Files(4)
-    files.add(RunReport("first.srt", job_id="1", completed_chunks=3, total_chunks=3, cost=1.5))
+    files.add(Report("first.srt", job_id="1", completed_chunks=3, total_chunks=3, cost=1.5))
     error = io.StringIO()
     with redirect_stderr(error):
         view = LiveView(

@@ -17,7 +17,7 @@ def test_no_later_chunk_is_claimed_along_before_one_that_was_given_back(store: C
     job.complete(first.index, "x")
     second, third, fourth = queue.take(3)  # at once after a completion, so the next one may be claimed along
     queue.start(second)
-    queue.release([third, fourth])
+    queue.give_back([third, fourth])
     job.complete(second.index, "x")
     indices = []
     for _ in range(4):

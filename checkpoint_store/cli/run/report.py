@@ -9,7 +9,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.paths import STANDARD, on_one_line
 from checkpoint_store.cli.redone import to_redo_text
-from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, RunReport
+from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.typed_line import typed_line
@@ -24,7 +24,7 @@ READER_FIELD: Final = "config.reader"
 """How the text of a file was read: the format and the version of its reader."""
 
 
-def show(screen: Screen, report: RunReport, store_path: str) -> None:
+def show(screen: Screen, report: Report, store_path: str) -> None:
     """Print the summary of one input."""
     if report.exit_code == DONE:
         _show_done(screen, report, store_path)
@@ -41,7 +41,7 @@ def show(screen: Screen, report: RunReport, store_path: str) -> None:
         _show_paused(screen, report, store_path)
 
 
-def show_resume_command(screen: Screen, reports: list[RunReport], resume_command: str, store_path: str) -> str | None:
+def show_resume_command(screen: Screen, reports: list[Report], resume_command: str, store_path: str) -> str | None:
     """Print the command that goes on, if chunks are left, and return it."""
     unfinished = [report for report in reports if report.broken_off_by or report.exit_code not in (DONE, UNUSABLE)]
     if not unfinished:
@@ -61,7 +61,7 @@ def show_resume_command(screen: Screen, reports: list[RunReport], resume_command
     return resume_command
 
 
-def _head(screen: Screen, report: RunReport, summary: str) -> Text:
+def _head(screen: Screen, report: Report, summary: str) -> Text:
     """Return the line that names an input and says what came of it."""
     mark = marks(screen.err)
     sign, style = mark.paused, "bold yellow"
@@ -72,7 +72,7 @@ def _head(screen: Screen, report: RunReport, summary: str) -> Text:
     )
 
 
-def _show_done(screen: Screen, report: RunReport, store_path: str) -> None:
+def _show_done(screen: Screen, report: Report, store_path: str) -> None:
     if report.left_to_others:
         screen.note(
             _head(screen, report, "the chunks of --only are done; the text is written once the others are, too")
@@ -96,7 +96,7 @@ def _show_done(screen: Screen, report: RunReport, store_path: str) -> None:
     _show_store(screen, report, store_path)
 
 
-def _show_done_before(screen: Screen, report: RunReport) -> None:
+def _show_done_before(screen: Screen, report: Report) -> None:
     """Print the one line of a file that was complete, in a run of several files."""
     words = [f"complete before, {chunk_count(report.total_chunks)}"]
     if report.cost is not None:
@@ -108,12 +108,12 @@ def _show_done_before(screen: Screen, report: RunReport) -> None:
     screen.note(_head(screen, report, ", ".join(words)))
 
 
-def _show_store(screen: Screen, report: RunReport, store_path: str) -> None:
+def _show_store(screen: Screen, report: Report, store_path: str) -> None:
     if report.file_count == 1:  # the summary of several files names the store once
         screen.note(Text.assemble(("  store  ", "dim"), store_path, (_job_text(report), "dim")))
 
 
-def _job_text(report: RunReport) -> str:
+def _job_text(report: Report) -> str:
     return f"  job {str(report.job_id)[:8]}"
 
 
@@ -121,7 +121,7 @@ def _shown_output(output: str) -> str:
     return "standard output" if output == str(STANDARD) else on_one_line(output)
 
 
-def _show_failed(screen: Screen, report: RunReport, store_path: str) -> None:
+def _show_failed(screen: Screen, report: Report, store_path: str) -> None:
     reason, _, details = str(report.error).partition("\n")
     screen.note(_head(screen, report, reason))
     for line in details.splitlines():
@@ -129,7 +129,7 @@ def _show_failed(screen: Screen, report: RunReport, store_path: str) -> None:
     _show_counts(screen, report, store_path)
 
 
-def _show_paused(screen: Screen, report: RunReport, store_path: str) -> None:
+def _show_paused(screen: Screen, report: Report, store_path: str) -> None:
     if report.job_id is None:
         if report.file_count == 1:  # the summary of several files names it
             screen.note(_head(screen, report, "not begun"))
@@ -142,7 +142,7 @@ def _show_paused(screen: Screen, report: RunReport, store_path: str) -> None:
     _show_counts(screen, report, store_path)
 
 
-def _show_counts(screen: Screen, report: RunReport, store_path: str) -> None:
+def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
     done = "done and safe" if report.completed_chunks else "done"
     left = report.total_chunks - report.completed_chunks
     counts = f"{report.completed_chunks:,} of {chunk_count(report.total_chunks)} {done}{_origin_text(report)}"
@@ -164,7 +164,7 @@ def _show_counts(screen: Screen, report: RunReport, store_path: str) -> None:
         screen.note(f"  {report.in_doubt_chunks:,} in doubt: {meaning}")
 
 
-def _show_cost(screen: Screen, report: RunReport) -> None:
+def _show_cost(screen: Screen, report: Report) -> None:
     if report.run_summary is not None:
         screen.note(Text.assemble(("  run    ", "dim"), report.run_summary))
     if report.cost is not None:
@@ -172,7 +172,7 @@ def _show_cost(screen: Screen, report: RunReport) -> None:
         screen.note(Text.assemble(("  cost   ", "dim"), f"{amount(report.cost)}{now}"))
 
 
-def _origin_text(report: RunReport) -> str:
+def _origin_text(report: Report) -> str:
     elsewhere = report.completed_chunks - report.done_before - report.done_now
     counts = ((report.done_now, "now"), (report.done_before, "before"), (elsewhere, "by another run"))
     if not report.done_before and elsewhere <= 0:

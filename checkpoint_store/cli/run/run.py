@@ -39,7 +39,7 @@ from checkpoint_store.cli.run.task_records import (
     INTERRUPTED,
     PAUSED,
     UNUSABLE,
-    RunReport,
+    Report,
 )
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import CheckpointStoreError, PlanChanged
@@ -156,7 +156,7 @@ def run(
 
 def _reports(
     request: Request, inputs: list[Input], limits: RunLimits, screen: Screen, *, files: Files, **more: Any
-) -> Iterator[RunReport]:
+) -> Iterator[Report]:
     """Yield the report of each input, also where an error of the store ends the run once a job is opened."""
     try:
         yield from _run_all(request, inputs, limits, screen, files=files, **more)
@@ -168,7 +168,7 @@ def _reports(
             screen.error(files.closing_failure["error"])
             return
         in_work, *others = inputs[len(files.reports) :]
-        report = files.begun or RunReport(printable(in_work.path), total_chunks=len(in_work.content.chunks))
+        report = files.begun or Report(printable(in_work.path), total_chunks=len(in_work.content.chunks))
         report.exit_code, report.broken_off_by = UNUSABLE, type(error).__name__
         report.error = message_of(error, request.store_path)
         yield report
@@ -176,8 +176,8 @@ def _reports(
             yield _not_begun(source, PAUSED)
 
 
-def _not_begun(source: Input, code: int) -> RunReport:
-    return RunReport(printable(source.path), code, total_chunks=len(source.content.chunks))
+def _not_begun(source: Input, code: int) -> Report:
+    return Report(printable(source.path), code, total_chunks=len(source.content.chunks))
 
 
 def _run_all(
@@ -190,7 +190,7 @@ def _run_all(
     known: LaterFiles | None,
     files: Files,
     change_text: Callable[[PlanChanged, Path], str],
-) -> Iterator[RunReport]:
+) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
     log = None if limits.joblog is None else JobLog(limits.joblog, request.command, inputs, screen)
@@ -210,7 +210,7 @@ def _run_all(
         opened = open_for_run(request, inputs, log, limits.only)
     except AllRefusedError as refused:
         for source, reason in zip(inputs, refused.reasons, strict=True):
-            yield RunReport(printable(source.path), UNUSABLE, error=reason)
+            yield Report(printable(source.path), UNUSABLE, error=reason)
         return
     with opened as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
@@ -226,9 +226,9 @@ def _run_all(
                 later = LaterFiles.of([each.path for each in behind]) if known is None else known
                 yield do_task(store, dataclasses.replace(task, words=words_of(source.path), later=later), context)
             except PlanChanged as error:
-                yield RunReport(printable(source.path), UNUSABLE, error.job_id, error=change_text(error, source.path))
+                yield Report(printable(source.path), UNUSABLE, error.job_id, error=change_text(error, source.path))
             except UnusableOutputError as error:
-                yield RunReport(printable(source.path), UNUSABLE, error=str(error))
+                yield Report(printable(source.path), UNUSABLE, error=str(error))
 
 
 def _built_in_cleaner(cleaned: Sequence[str], log: JobLog | None) -> Clean:

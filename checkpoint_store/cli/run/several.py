@@ -16,7 +16,7 @@ from checkpoint_store.cli.screen import cost as amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoint_store.cli.run.task_records import RunReport
+    from checkpoint_store.cli.run.task_records import Report
     from checkpoint_store.cli.screen import Screen
 
 _NAMED_MAX: Final = 10
@@ -30,15 +30,15 @@ class Files:
     """The files of one run, and the reports of those that are over."""
 
     count: int
-    reports: list[RunReport] = field(default_factory=list)
-    begun: RunReport | None = None
+    reports: list[Report] = field(default_factory=list)
+    begun: Report | None = None
     """The report of the file in work, as far as it is known; None where its job is not opened yet."""
     began_seconds: float = field(default_factory=time.monotonic)
     """The moment of the monotonic clock at which the run began."""
     closing_failure: dict[str, Any] = field(default_factory=dict)
     """The error that came after the last file, when the store was closed, with the keys of ``failure``."""
 
-    def add(self, report: RunReport) -> None:
+    def add(self, report: Report) -> None:
         """Take in the report of the next file."""
         report.file_count, report.file_number = self.count, len(self.reports) + 1
         self.reports.append(report)
@@ -106,7 +106,7 @@ def _sum(costs: Any) -> float | None:
     return round(sum(known), 9) if known else None
 
 
-def _counted(reports: Sequence[RunReport]) -> str:
+def _counted(reports: Sequence[Report]) -> str:
     counts = Counter(report.outcome for report in reports)
     return ", ".join(f"{counts[name]:,} {name}" for name in _OUTCOMES if counts[name])
 
@@ -132,7 +132,7 @@ def show_summary(screen: Screen, files: Files, store_path: str) -> None:
         _name(screen, [report for report in files.reports if report.outcome == outcome], outcome)
 
 
-def _name(screen: Screen, reports: Sequence[RunReport], outcome: str) -> None:
+def _name(screen: Screen, reports: Sequence[Report], outcome: str) -> None:
     mark, style = marks(screen.err).paused, "yellow"
     if outcome in ("failed", "unusable"):
         mark, style = marks(screen.err).failed, "red"

@@ -18,7 +18,7 @@ from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError, ServiceAwayError
-from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, RunReport
+from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
 from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (
@@ -50,7 +50,7 @@ _PLAIN_KINDS: Final = {
 }
 
 
-def do_task(store: CheckpointStore, task: Task, context: RunContext) -> RunReport:
+def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     """Do the chunks of one input that are left, and return the report.
 
     Raises:
@@ -67,7 +67,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> RunRepor
     if context.limits.frees_failed:
         job.retry_failed()  # only now: this input and its settings are those of the job
     progress = job.progress()
-    report = RunReport(printable(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
+    report = Report(printable(task.path), job_id=job.job_id, total_chunks=progress.total_chunks)
     report.done_before = report.completed_chunks = progress.completed_chunks
     context.files.begun = report
     snapshot = JobSnapshot(job, context.limits.cost)
@@ -79,7 +79,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> RunRepor
     return report
 
 
-def _do(job: Job, task: Task, report: RunReport, snapshot: JobSnapshot, context: RunContext) -> None:
+def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
     if report.total_chunks > report.done_before:
         only = context.limits.only
         context.failures.begin(only.count_left(job) if only is not None else report.total_chunks - report.done_before)
@@ -92,7 +92,7 @@ def _do(job: Job, task: Task, report: RunReport, snapshot: JobSnapshot, context:
             report.exit_code, report.error = UNUSABLE, str(error)
 
 
-def _fill_in_what_is_known(report: RunReport, snapshot: JobSnapshot) -> None:
+def _fill_in_what_is_known(report: Report, snapshot: JobSnapshot) -> None:
     """Count the done chunks if an error of the store ends the work: the store itself may be unreadable by now."""
     with suppress(CheckpointStoreError, OSError):
         snapshot.refresh(force=True)
@@ -101,7 +101,7 @@ def _fill_in_what_is_known(report: RunReport, snapshot: JobSnapshot) -> None:
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
 
 
-def _process_chunks(job: Job, task: Task, report: RunReport, snapshot: JobSnapshot, context: RunContext) -> None:
+def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
     started, interrupts, failures = time.monotonic(), context.interrupts, context.failures
     work = _work_function(task, context.clean, context.screen)
     view = LiveView(
@@ -190,7 +190,7 @@ def _result(index: int, chunk: TextChunk, fields: dict[str, Any], seconds: float
     return {"chunk_index": index} | measured | fields | {"chunk_index": index}
 
 
-def _fill_in(job: Job, report: RunReport, snapshot: JobSnapshot, context: RunContext) -> None:
+def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
     progress = job.progress()
     report.status, report.completed_chunks = job.status, progress.completed_chunks
     snapshot.refresh(force=True)
@@ -221,7 +221,7 @@ def _fill_in(job: Job, report: RunReport, snapshot: JobSnapshot, context: RunCon
         report.exit_code = INTERRUPTED if context.interrupts.stops_now else PAUSED
 
 
-def _fill_in_run(job: Job, report: RunReport, context: RunContext) -> None:
+def _fill_in_run(job: Job, report: Report, context: RunContext) -> None:
     record = job.last_run
     if record is not None:
         away = sorted(getattr(context.clean, "away_codes", ()))
@@ -289,7 +289,7 @@ def _answers(job: Job, task: Task) -> Iterator[str]:
         yield text if task.is_raw else text.strip()
 
 
-def _write(job: Job, report: RunReport, task: Task) -> None:
+def _write(job: Job, report: Report, task: Task) -> None:
     report.output = printable(task.output.path)
     outcome = task.output.write(_text(job, task), job.job_id, has_new_results=report.done_now > 0)
     report.output_written, report.output_edited = outcome == "written", outcome == "edited"

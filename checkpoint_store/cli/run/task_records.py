@@ -62,7 +62,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class RunReport:
+class Report:
     """The outcome of one input."""
 
     file_name: str

@@ -214,7 +214,7 @@ class ChunkQueue:
         """Whether no chunk was started for a while: then no chunk should be claimed ahead."""
         return time.monotonic() - self._started_at > _SLOW_SECONDS
 
-    def release(self, chunks: Sequence[ClaimedChunk]) -> None:
+    def give_back(self, chunks: Sequence[ClaimedChunk]) -> None:
         """Free chunks that were claimed ahead. Any runner may claim them, this loop included.
 
         The loop goes on with the lowest of them: no later chunk is claimed along before.

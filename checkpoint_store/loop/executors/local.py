@@ -34,7 +34,7 @@ class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
     handed_over_max = 32
-    """The most tasks that a loop hands over at once. After a kill, those that had not begun are in doubt, too."""
+    """How many tasks a loop hands over at once: what is handed over and has not begun is in doubt after a kill."""
 
     def hand_over(self) -> None:
         """Begin all submitted work; a loop calls this before it waits. An executor may begin work before."""
