@@ -35,7 +35,8 @@ class JobLog(JobSums):
 
         Use this for a runner whose process was stopped, or whose container was paused, for good: its chunks stay
         claimed otherwise. A killed runner needs no release. The risk: if the process goes on after all, the chunks that
-        it has in hand may be paid for twice. It starts no other chunk: its loop ends with ``RunnerReleased``.
+        it has in hand may be paid for twice; both calls count then. It starts no other chunk: its loop ends with
+        ``RunnerReleased``, unless no chunk is left.
 
         Args:
             runner: the number of the runner, as :meth:`runners` says.

@@ -159,7 +159,7 @@ class OpenStore:
         """Delete a job, its completed chunks and its results for good, from every file of this store.
 
         Its bytes are overwritten. A state file and a ``.bak`` that show this job, and all automatic backups, are
-        removed.
+        removed. The answer of a call that is still under way is not recorded; the log says that it came.
 
         Raises:
             JobNotFound: no job (or more than one) has this id or prefix, or the prefix has fewer than eight characters.

@@ -22,12 +22,17 @@ _CALLER: Final = 7
 
 
 def abandon_in_flight(state: LoopState, schedule: Schedule, place: Workplace) -> None:
-    """Release everything in flight without waiting. A chunk whose work had begun is in doubt: it may be paid for."""
+    """Release everything in flight without waiting. A chunk whose work had begun is in doubt: it may be paid for.
+
+    What such work comes to is recorded as a late result, as long as the process lives.
+    """
     in_flight = schedule.in_flight
     chunks = [attempt.chunk for attempt in in_flight.values()]
     for future, attempt in in_flight.items():
         if place.withdraw(future):
             attempt.chunk.begun = False
+        else:
+            schedule.given_up[future] = attempt.chunk
     in_doubt = [chunk.index for chunk in chunks if chunk.begun]
     if in_doubt:
         indices = ", ".join(map(str, in_doubt))

@@ -52,9 +52,9 @@ class Events:
             self._note("completed", completion.chunk_index, attempt=completion.attempt, cost=cost, seconds=seconds)
 
     def ended(
-        self, kind: EventKind, chunk: ClaimedChunk, error: str | None, cost: float | None, seconds: float
+        self, kind: EventKind, chunk: ClaimedChunk, error: str | None, cost: float | None, seconds: float | None
     ) -> None:
-        """Note how an attempt without a result ended."""
+        """Note how an attempt without a result ended; None for the seconds of an attempt that did not begin."""
         self._note(kind, chunk.index, attempt=chunk.number, cost=cost, seconds=seconds, error=error)
 
     def refused(self, chunk: ClaimedChunk, error: BaseException, cost: float | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import BrokenExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -64,6 +65,8 @@ class LateResults:
         if future.cancelled():
             return
         error = future.exception()
+        if isinstance(error, BrokenExecutor):  # the executor ended with the loop, and the call with it
+            return
         where_it_may_wait(partial(self.take, call, future.result() if error is None else Raised(error)))
 
     def take(self, call: Call, result: Any) -> None:

@@ -160,7 +160,7 @@ class Loop:
             if opens_at > time.monotonic():
                 self._look_again_at = opens_at
                 return
-            chunk = self._schedule.next_chunk(self._starter.claim, retries_last=self._outage.is_probing)
+            chunk = self._starter.next_chunk(retries_last=self._outage.is_probing)
             if chunk is None or not self._start_one(chunk):
                 self._look_again_at = self._schedule.retries.due_at
                 return

@@ -184,14 +184,16 @@ class Recorder:
         self._state.retry_while_busy(self._state.execution.budget.keep_result, success.completion)
 
     def leave_overdue(self) -> None:
-        """Have recorded what still comes of the attempts that took too long; the loop ends, and waits for none."""
+        """Have recorded what still comes of attempts that took too long, or were given up: the loop waits for none."""
         interrupt: BaseException | None = None
-        for future, chunk in self._schedule.overdue.items():
+        left = self._schedule.overdue | self._schedule.given_up
+        for future, chunk in left.items():
             try:
                 future.add_done_callback(partial(self._late.take_from, chunk))
             except BaseException as error:  # an interrupt, while this thread recorded a result that had just come
                 interrupt = error
         self._schedule.overdue.clear()
+        self._schedule.given_up.clear()
         if interrupt is not None:
             raise interrupt
 

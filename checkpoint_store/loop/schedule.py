@@ -103,6 +103,8 @@ class Schedule:
         """Attempts that have ended, and whose results are not recorded yet: an interrupt may come in between."""
         self.overdue: Final[dict[Future[Any], ClaimedChunk]] = {}
         """The attempts that timed out; a result that comes all the same is paid for."""
+        self.given_up: Final[dict[Future[Any], ClaimedChunk]] = {}
+        """The attempts that the end of the loop does not wait for; likewise."""
         self.retries: Final = RetryQueue()
         self.suspects: Final[set[int]] = set()
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
@@ -115,6 +117,7 @@ class Schedule:
         self.in_flight.clear()
         self.unsettled.clear()
         self.overdue.clear()
+        self.given_up.clear()
 
     # -- what starts next
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import BrokenExecutor
 from pickle import PicklingError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.loop.executors import local
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.gates import Gates
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.schedule import Schedule
+
+_WAITED_SECONDS_MIN: Final = 0.05
+"""A chunk that was claimed less than this ago is taken to be incomplete: the store is not asked."""
 
 
 class Starter:
@@ -50,6 +53,30 @@ class Starter:
         """Claim the next chunks; see :meth:`LoopState.claim`. The executor works on the started chunks meanwhile."""
         self.hand_over()
         return self._state.claim(self._gates.free_places(len(self._schedule.in_flight)))
+
+    def next_chunk(self, *, retries_last: bool) -> ClaimedChunk | None:
+        """Return the chunk to start next, or None; see :meth:`Schedule.next_chunk`.
+
+        A chunk that has waited may have been completed meanwhile, by a late answer or another process. It is freed.
+        """
+        while True:
+            chunk = self._schedule.next_chunk(self.claim, retries_last=retries_last)
+            if chunk is None or not self._is_done_elsewhere(chunk):
+                return chunk
+            self._schedule.drop_completed([chunk.index])
+            self._state.claims.release([chunk])
+            self._state.events.ended("completed", chunk, None, None, None)
+
+    def _is_done_elsewhere(self, chunk: ClaimedChunk) -> bool:
+        if chunk.attempts_in_loop == 1 and chunk.seconds < _WAITED_SECONDS_MIN:
+            return False
+        is_done: bool | None = None
+        try:
+            is_done = self._state.retry_while_busy(self._state.execution.look_at, chunk.index)[0]
+        finally:
+            if is_done is None:
+                self._schedule.retries.put(chunk)
+        return is_done
 
     def hand_over(self) -> None:
         """Let the started chunks begin. Their begin is noted just before, in one write; see :meth:`Claims.note_begun`.

@@ -13,7 +13,8 @@ class LoopEvent:
     """One thing that happened in a ``map`` or ``amap``.
 
     A try that ``started`` ends with one ``completed``, ``retried`` or ``failed``, unless the loop ends before it. A
-    result that comes after its time-out is ``completed``, too, after the ``retried`` or ``failed`` of its time-out.
+    result that comes after its time-out is ``completed``, too, after the ``retried`` or ``failed`` of its time-out. A
+    chunk that waits for its next try, and that another call has completed, is ``completed`` without that try.
     """
 
     kind: EventKind
@@ -34,6 +35,6 @@ class LoopEvent:
     cost: float | None = None
     """The cost of the try; None if neither its result nor its error has a cost."""
     seconds: float | None = None
-    """How long the try took; None for ``started`` and ``paused``."""
+    """How long the try took; None for ``started`` and ``paused``, and for a try that was no longer needed."""
     error: str | None = None
     """Why the try failed, or why the loop paused, as the store keeps it: without secrets."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import BudgetReached, CheckpointStore, Job
+from checkpoint_store import BudgetReached, CheckpointStore, Job, LoopEvent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +137,26 @@ def test_the_same_answer_that_was_kept_counts_if_another_call_gave_it(tmp_path: 
         with CheckpointStore(path) as store:
             assert store.job("talk.srt").costs().cost == (PRICE if is_by_hand else 2 * PRICE)
         assert list(tmp_path.glob("*.unrecorded-*")) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_chunk_that_was_completed_while_it_waits_for_its_next_try_is_not_tried(
+    store: CheckpointStore, open_store: Opener, workers: int
+) -> None:
+    """Another process, or a late answer, has completed it meanwhile: the next call would be paid for in vain."""
+    job, calls = store.open_job("talk.srt", total_chunks=2), list[int]()
+    other = open_store().job(job.job_id)
+
+    def work(index: int) -> dict[str, Any]:
+        calls.append(index)
+        if index == 0:
+            raise ConnectionResetError
+        return {"cost": PRICE}
+
+    def complete_elsewhere(event: LoopEvent) -> None:
+        if event.kind == "retried":
+            other.complete(0, {"cost": PRICE})
+
+    items = list(job.map(work, workers=workers, wait=0.05, on_event=complete_elsewhere))
+    assert (sorted(calls), [item.index for item in items]) == ([0, 1], [1])
+    assert (job.status, job.in_doubt_chunks(), job.costs().cost) == ("completed", [], 2 * PRICE)
