@@ -39,9 +39,8 @@ ENDS_LATER: Final = object()
 class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
-    @property
     def handed_over_max(self) -> int:
-        """How many tasks a loop hands over at once: what is handed over and has not begun is in doubt after a kill."""
+        """Return how many tasks a loop hands over at once. Those that have not begun are in doubt after a kill."""
         return _HANDED_OVER_MAX
 
     def hand_over(self) -> None:
@@ -97,7 +96,6 @@ class Threads(OwnExecutor):
         self.ends: Final = Ends()
         """Wakes the loop."""
 
-    @property
     def handed_over_max(self) -> int:
         """See :meth:`OwnExecutor.handed_over_max`. A group costs less than its tasks, which only quick tasks notice."""
         return _QUICK_HANDED_OVER_MAX if self._task_seconds < _QUICK_SECONDS_MAX else _HANDED_OVER_MAX

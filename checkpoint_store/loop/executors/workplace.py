@@ -64,6 +64,8 @@ class Workplace:
         """Whether the call of :meth:`submit` does the work, instead of only accepting it."""
         self.begins_at_hand_over = self._is_own_kind and not self.runs_inline
         """Whether no work begins before :meth:`hand_over`. Otherwise it may begin within :meth:`submit`."""
+        self.handed_over_max: Callable[[], int] = executor.handed_over_max if self._is_own_kind else lambda: 1
+        """Says how many attempts to hand over at once now."""
 
     def open(self, fn: Callable[[Any], Any]) -> None:
         """Make the executor unless the caller gave one.
@@ -95,11 +97,6 @@ class Workplace:
         if self._workers is None or (self._has_time_limit and says_its_size):
             return min(self._workers or size, size)
         return self._workers
-
-    @property
-    def handed_over_max(self) -> int:
-        """How many attempts are handed over at once."""
-        return self._executor.handed_over_max if self._is_own_kind else 1
 
     def submit(self, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Future[Any]:
         """Give the executor one attempt at a chunk.
