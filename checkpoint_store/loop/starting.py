@@ -159,7 +159,7 @@ class Starter:
             self._schedule.in_flight[future] = in_flight
             self._gates.started(in_flight)
             self._held_count += 1
-            if not self._starts_quickly or self._held_count >= self._place.handed_over_max:
+            if not self._starts_quickly or self._held_count >= self._place.handed_over_max():
                 self.hand_over()
 
     def _handle_of(self, index: int) -> str | None:

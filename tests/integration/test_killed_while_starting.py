@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +54,29 @@ def test_what_begins_together_is_noted_together(store: CheckpointStore, monkeypa
     assert len(list(job.map(str, workers=8))) == 24
     assert sorted(itertools.chain.from_iterable(noted)) == list(range(24))
     assert noted[0] == list(range(8))
+
+
+def test_work_that_takes_time_begins_in_small_groups(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen calls end at the same moment, and sixteen follow: a kill leaves in doubt at most the few of one group."""
+    noted: list[int] = []
+    real = RunnerLock.note_begun
+    all_are_there = threading.Barrier(16, timeout=60)
+
+    def note_begun(self: RunnerLock, attempts: list[Claim]) -> bool:
+        noted.append(len(attempts))
+        return real(self, attempts)
+
+    def work(index: int) -> int:
+        time.sleep(0.002)  # the work
+        all_are_there.wait()
+        return index
+
+    monkeypatch.setattr(RunnerLock, "note_begun", note_begun)
+    monkeypatch.setattr(ChunkQueue, "batch", lambda _: 32)
+    job = store.open_job("talk.srt", total_chunks=64)
+    assert len(list(job.map(work, workers=16))) == 64
+    first_sixteen = list(itertools.accumulate(noted)).index(16) + 1
+    assert (sum(noted), max(noted[first_sixteen:])) == (64, 4)
 
 
 def test_amap_hands_over_few_at_once(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pickle
 import queue
 import sys
 import threading
+import time
 from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from checkpoint_store.model.attempt import Attempt
 
 
+_HANDED_OVER_MAX: Final = 4
+"""How many tasks are handed over at once where they take time."""
+_QUICK_HANDED_OVER_MAX: Final = 32
+"""How many tasks are handed over at once where one thread does many of them in the time in which another wakes up."""
+_QUICK_SECONDS_MAX: Final = 0.001
 ENDS_LATER: Final = object()
 """Work returns this if another thread ends its future."""
 
@@ -33,8 +39,9 @@ ENDS_LATER: Final = object()
 class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
-    handed_over_max = 32
-    """How many tasks a loop hands over at once: what is handed over and has not begun is in doubt after a kill."""
+    def handed_over_max(self) -> int:
+        """Return how many tasks a loop hands over at once. Those that have not begun are in doubt after a kill."""
+        return _HANDED_OVER_MAX
 
     def hand_over(self) -> None:
         """Begin all submitted work; a loop calls this before it waits. An executor may begin work before."""
@@ -84,8 +91,14 @@ class Threads(OwnExecutor):
         self._idle: deque[None] = deque()
         """One element for each thread that waits for work: counting them needs no lock."""
         self._started = 0
+        self._task_seconds = _QUICK_SECONDS_MAX / 2
+        """How long the quickest of the last tasks took. It grows slowly: a quick task may have waited for the GIL."""
         self.ends: Final = Ends()
         """Wakes the loop."""
+
+    def handed_over_max(self) -> int:
+        """See :meth:`OwnExecutor.handed_over_max`. A group costs less than its tasks, which only quick tasks notice."""
+        return _QUICK_HANDED_OVER_MAX if self._task_seconds < _QUICK_SECONDS_MAX else _HANDED_OVER_MAX
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """See :meth:`OwnExecutor.wait`."""
@@ -150,11 +163,13 @@ class Threads(OwnExecutor):
             self._idle.append(None)
 
     def _do(self, future: LockFreeFuture, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        since = time.monotonic()
         try:
             result = fn(*args)
         except BaseException as error:  # the future carries it
             future.end(error=error)
         else:
+            self._task_seconds = min(time.monotonic() - since, 2 * self._task_seconds)
             if result is ENDS_LATER:
                 return
             future.end(result)

@@ -35,9 +35,6 @@ class Tasks(OwnExecutor):
     an awaitable, that is awaited in a task.
     """
 
-    handed_over_max = 4
-    """See :attr:`OwnExecutor.handed_over_max`. One thread begins them, one after the other."""
-
     def __init__(self, loop: asyncio.AbstractEventLoop, fn: Callable[[Any], Any], workers: int) -> None:
         self._loop = loop
         self._threads = None if is_coroutine_function(fn) else Threads(workers)

@@ -64,8 +64,8 @@ class Workplace:
         """Whether the call of :meth:`submit` does the work, instead of only accepting it."""
         self.begins_at_hand_over = self._is_own_kind and not self.runs_inline
         """Whether no work begins before :meth:`hand_over`. Otherwise it may begin within :meth:`submit`."""
-        self.handed_over_max: int = executor.handed_over_max if self._is_own_kind else 1
-        """How many attempts are handed over at once."""
+        self.handed_over_max: Callable[[], int] = executor.handed_over_max if self._is_own_kind else lambda: 1
+        """Says how many attempts to hand over at once now."""
 
     def open(self, fn: Callable[[Any], Any]) -> None:
         """Make the executor unless the caller gave one.
