@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
+from checkpoint_store.execution.claims.long_wait import LongWait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -86,6 +87,7 @@ class ChunkQueue:
         self._next = 0
         self._held_by_others: list[tuple[int, int]] = []
         """The chunks to claim last: (chunk index, id of the runner that had claimed it; 0 for none)."""
+        self._long_wait = LongWait(claims.job_id)
         self._pauses = pauses
         self._first_pause = claims.last_pause()
         self._checked_pause_at = time.monotonic()
@@ -227,7 +229,9 @@ class ChunkQueue:
     def waits_for_others(self) -> bool:
         """Whether loops of other threads or processes have claimed chunks that this loop is to wait for."""
         thread_with = self.claims.in_hand.thread_with
-        return any(thread_with(index, runner_id) != self._loop.thread for index, runner_id in self._held_by_others)
+        held = [chunk for chunk in self._held_by_others if thread_with(*chunk) != self._loop.thread]
+        self._long_wait.note(held)
+        return bool(held)
 
     def close(self, chunks: Iterable[ClaimedChunk] = ()) -> None:
         """End the loop, and free the chunks that it has claimed and not started. The last loop ends the runner."""
