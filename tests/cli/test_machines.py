@@ -81,9 +81,9 @@ def test_prune_says_where_a_later_run_pays_again(lecture: Folder) -> None:
     """The newest job of a file is what makes another run of the file cost nothing; a superseded job is not."""
     lecture.run(*WORDS, *lecture.command())
     lecture.run(*WORDS, "--fresh", "--force", *lecture.command())
-    assert "pay for it again" not in lecture.run("prune", "--keep-last", 1).stderr
+    assert "pay again" not in lecture.run("prune", "--keep-last", 1).stderr
     said = lecture.run("prune", "--keep-last", 0).stderr
-    assert "1 file would lose the newest job: to run the same input again is to pay for it again" in said
+    assert "the newest jobs of their files among these: 1; to run such a file again is to pay again" in said
 
 
 def test_prune_by_age(lecture: Folder) -> None:

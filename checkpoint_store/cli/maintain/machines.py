@@ -20,7 +20,6 @@ from checkpoint_store.cli.options import (
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
-from checkpoint_store.errors import counted
 
 if TYPE_CHECKING:
     from checkpoint_store import JobSummary, MergeReport, PruneReport
@@ -116,10 +115,7 @@ def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary])
         screen.out.print(f"file  {printable(path.name)}", soft_wrap=True)
     newest = sum(summaries[job_id].superseded_by is None for job_id in report.jobs)
     if newest:
-        verb = "would lose" if report.dry_run else "lost"
-        screen.note(
-            f"{counted(newest, 'file')} {verb} the newest job: to run the same input again is to pay for it again"
-        )
+        screen.note(f"the newest jobs of their files among these: {newest:,}; to run such a file again is to pay again")
     screen.note(str(report) if report.dry_run is False else f"{report}; nothing is deleted without --yes")
 
 
