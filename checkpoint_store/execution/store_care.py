@@ -62,7 +62,10 @@ class StoreCare(OpenStore):
     def prune(
         self, *, keep_last: int | None = None, older_than_days: float | None = None, dry_run: bool = True
     ) -> PruneReport:
-        """Delete what nobody needs any more, for good, or (``dry_run``, the default) only say what that is.
+        """Delete old and superseded jobs, for good, or (``dry_run``, the default) only say which.
+
+        A job that went is paid for again if its input is opened again. So where some inputs are opened again and again,
+        keep at least as many jobs as there are inputs: a job that is complete gets no younger by being opened.
 
         These go: jobs that are superseded or complete; attempts that are older than ``older_than_days`` and cost
         nothing, at complete chunks of the jobs that stay; files that a recovery or a restoring moved aside; automatic

@@ -77,6 +77,15 @@ def test_prune_says_what_goes_and_deletes_it_with_yes_only(lecture: Folder) -> N
     assert lecture.json("prune", "--keep-last", 1)["jobs"] == []
 
 
+def test_prune_says_where_a_later_run_pays_again(lecture: Folder) -> None:
+    """The newest job of a file is what makes another run of the file cost nothing; a superseded job is not."""
+    lecture.run(*WORDS, *lecture.command())
+    lecture.run(*WORDS, "--fresh", "--force", *lecture.command())
+    assert "pay again" not in lecture.run("prune", "--keep-last", 1).stderr
+    said = lecture.run("prune", "--keep-last", 0).stderr
+    assert "the newest jobs of their files among these: 1; to run such a file again is to pay again" in said
+
+
 def test_prune_by_age(lecture: Folder) -> None:
     """What changed in so many days stays."""
     lecture.run(*WORDS, *lecture.command())

@@ -85,9 +85,11 @@ class _Days(click.FloatRange):
 @store_option
 @json_option
 def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: str, as_json: bool) -> None:
-    """Delete what nobody needs any more.
+    """Delete old and superseded jobs, and files moved aside.
 
-    The output says what goes, and how much room that gives back.
+    The output says what goes, and how much room that gives back. Who runs the
+    file of a job that went pays for its chunks again: keep at least as many
+    jobs as there are files that are run again and again.
 
     Superseded and complete jobs go that neither --keep-last nor --older-than
     keeps, without these options none; with --older-than also old attempts at
@@ -111,6 +113,9 @@ def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary])
         screen.out.print(f"job   {_job_text(summaries[job_id])}", soft_wrap=True)
     for path in report.files:
         screen.out.print(f"file  {printable(path.name)}", soft_wrap=True)
+    newest = sum(summaries[job_id].superseded_by is None for job_id in report.jobs)
+    if newest:
+        screen.note(f"the newest jobs of their files among these: {newest:,}; to run such a file again is to pay again")
     screen.note(str(report) if report.dry_run is False else f"{report}; nothing is deleted without --yes")
 
 
