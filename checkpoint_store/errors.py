@@ -152,11 +152,9 @@ class StoreBusy(CheckpointStoreError):
             f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. Nothing was written; call again, "
             "or open the store with a longer lock_timeout_seconds."
         )
-        if advice:
-            message = f"{message} {advice}"
-            if holders:  # one of them was stopped
-                message += " What a process has recorded is safe when you end it; the chunks in its hand are in doubt."
-        super().__init__(message)
+        if advice and holders:  # a process among them was stopped
+            advice += " What a process has recorded is safe when you end it; the chunks in its hand are in doubt."
+        super().__init__(f"{message} {advice}" if advice else message)
 
 
 class StoreInUse(StoreBusy):

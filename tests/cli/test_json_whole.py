@@ -50,7 +50,7 @@ def job_of(folder: Folder, count: int, size: int = 1) -> None:
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("command", _COMMANDS)
 def test_ctrl_c_is_told_in_json(lecture: Folder, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupted while it works, each command prints one document and exits with 130."""
+    """Interrupted while it works, each command prints one document and exits with 130: with 75 if it goes on later."""
     monkeypatch.setattr(click.Command, "invoke", lambda *_: signal.raise_signal(signal.SIGINT))
     takes_words = {"run": ["lecture.txt"], "plan": ["lecture.txt"], "merge": ["a"], "restore": ["a"], "import": ["a"]}
     takes_words |= {"backup": ["a"], "release": ["a", "--runner", "1"]}
@@ -60,7 +60,10 @@ def test_ctrl_c_is_told_in_json(lecture: Folder, command: str, monkeypatch: pyte
     if command == "datasette-metadata":
         assert lecture.run(command, code=130).stdout == ""
         return
-    assert json.loads(lecture.run(command, *words, "--json", code=130).stdout) == INTERRUPTED
+    code = 75 if command in {"run", "resume"} else 130
+    document = json.loads(lecture.run(command, *words, "--json", code=code).stdout)
+    paused = {"error": document["error"], "type": "Terminated", "exit_code": 75}
+    assert document == (paused if code == 75 else INTERRUPTED)
 
 
 @pytest.mark.usefixtures("ctrl_c")

@@ -24,8 +24,8 @@ CHANGING = {
     "retry": (),
 }
 """The commands that change what a store has, with what each needs to know."""
-OPENS_FOR_WRITING = {"options.py", "plan.py"}
-"""The helper that the commands share; and a plan, whose store is thrown away."""
+OPENS_FOR_WRITING = {"options.py", "stand_in.py"}
+"""The helper that the commands share; and the stand-in of a store that is missing, which is thrown away."""
 
 
 @pytest.mark.parametrize("command", sorted(CHANGING))

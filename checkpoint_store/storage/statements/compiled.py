@@ -197,11 +197,15 @@ _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 @cache
 def fast_insert(rows: int) -> str:
     """Return the statement that writes this many completions: all of them, or none."""
-    placeholders = f"({', '.join('?' * len(COMPLETION))})"
-    return f"INSERT INTO completion VALUES {', '.join([placeholders] * rows)}"  # noqa: S608 - our own words
+    return _insert_into("completion", len(COMPLETION), rows)
 
 
-FAST_INSERT_AND_CLAIM: Final = f"INSERT INTO completion_and_claim VALUES ({', '.join('?' * len(_AND_CLAIM))})"  # noqa: S608 - our own words
+def _insert_into(view: str, width: int, rows: int) -> str:
+    placeholders = f"({', '.join('?' * width)})"
+    return f"INSERT INTO {view} VALUES {', '.join([placeholders] * rows)}"  # noqa: S608 - our own words
+
+
+FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", len(_AND_CLAIM), rows=1)
 """The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
 
 
