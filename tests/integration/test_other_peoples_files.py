@@ -127,7 +127,7 @@ def test_a_copy_that_knows_more_is_not_replaced(path: Path) -> None:
     with CheckpointStore(path) as store:
         with pytest.raises(StoreTargetError, match="holds completed chunks"):
             store.backup(backup)
-        with pytest.raises(StoreTargetError, match="knows of completed chunks"):
+        with pytest.raises(StoreTargetError, match="has completed chunks that the store has not"):
             store.jobs()[0].export(export)
 
 
