@@ -82,6 +82,19 @@ def test_where_the_config_is_lost_the_results_are_taken_up_as_the_error_says(tmp
         assert (again.job_id, list(again.pending())) == (job.job_id, [])
 
 
+def test_who_had_begun_anew_takes_them_up_too(tmp_path: Path) -> None:
+    """``reuse`` alone finds nothing and begins a job; the next run names what may differ, and pays for the rest only."""
+    path = leave_state_file(tmp_path)
+    damaged(path, b"text of 3")
+    recovered(path)
+    plan: dict[str, Any] = {"chunks": CHUNKS, "model": "m", "config": CONFIG, "on_change": "reuse"}
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("talk.txt", **plan).complete(1, {"text": "paid for again"})
+        job = store.open_job("talk.txt", reuse_ignoring=("config", "chunks"), **plan)
+        assert [chunk.index for chunk in job.pending()] == [3, 4, 5]
+        assert job.result(1) == {"text": "paid for again"}
+
+
 def test_a_caller_with_a_number_of_chunks_takes_them_up_too(tmp_path: Path) -> None:
     """The texts of the chunks are not at hand: the places tell."""
     path = leave_state_file(tmp_path)

@@ -158,6 +158,9 @@ def reusable_for_rest(
     is_torn = request.plan.sequential and job.redo_count  # later results were made from other ones
     if job.completed_count < job.total_chunks and not is_torn:
         sources = StoredResults(connection, request, path).reusable_since(job, of=payers)
+        if BY_PLACE in request.reuse_ignoring:
+            done = {*result_statements.indices(connection, job.job_id), *sources}
+            sources |= results_by_place(connection, request, path, request.reuse_ignoring, done)
     if job.redo_count and _looks(request):
         sources |= redo_answers.answers(connection, request, job, path)
     if not sources:
