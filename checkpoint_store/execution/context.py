@@ -111,9 +111,8 @@ class StoreContext:
                 along = claims.along.next_after(completions[0].chunk_index)
             has_claimed = storage.complete(completions, None if along is None else along.next_claim)
         except ChunkAlreadyCompleted as error:
-            if claims is not None:
-                numbers = {completion.chunk_index: completion.attempt for completion in completions}
-                claims.abandon(error.chunk_index, numbers.get(error.chunk_index))
+            for refused in [completion for completion in completions if completion.chunk_index == error.chunk_index]:
+                self._note_refused(refused)
             raise
         finally:
             if claims is not None and along is not None:
@@ -133,6 +132,19 @@ class StoreContext:
             self.backups.tell(storage.backups.make_if_due(moment))
         except Exception as error:  # see above
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
+
+    def _note_refused(self, completion: Completion) -> None:
+        """Free the chunk of a result that another one stands in place of, and keep text and cost with its attempt."""
+        claims = self.claims.at_hand(completion.job_id)
+        if claims is not None:
+            claims.abandon(completion.chunk_index, completion.attempt)
+        if completion.attempt is None:  # it was recorded by hand: nobody knows whether it was paid for
+            return
+        try:
+            self.storage.budgets.keep_result(completion)
+        except CheckpointStoreError as error:  # the caller learns of the other result, and has this one
+            where = f"chunk {completion.chunk_index} of job {completion.job_id}"
+            log_suppressed(error, f"what {where} cost in vain was not recorded")
 
     def record_unrecorded(self) -> None:
         """Record the unrecorded results of all jobs. Durable when this returns."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import BudgetReached, CheckpointStore, Job, LoopEvent
+from checkpoint_store import BudgetReached, CheckpointStore, ChunkAlreadyCompleted, Job, LoopEvent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,3 +160,15 @@ def test_a_chunk_that_was_completed_while_it_waits_for_its_next_try_is_not_tried
     items = list(job.map(work, workers=workers, wait=0.05, on_event=complete_elsewhere))
     assert (sorted(calls), [item.index for item in items]) == ([0, 1], [1])
     assert (job.status, job.in_doubt_chunks(), job.costs().cost) == ("completed", [], 2 * PRICE)
+
+
+def test_what_a_pending_loop_paid_in_vain_is_counted(store: CheckpointStore, open_store: Opener) -> None:
+    """Another runner was quicker, with another result: the caller is told, and what this one cost is kept."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    (chunk,) = job.pending()
+    open_store().job(job.job_id).complete(0, {"text": "quicker", "cost": PRICE})
+    with pytest.raises(ChunkAlreadyCompleted):
+        chunk.complete({"text": "mine", "cost": PRICE})
+    assert (job.result(0)["text"], job.costs().cost, job.in_doubt_chunks()) == ("quicker", 2 * PRICE, [])
+    (attempt,) = job.attempts()
+    assert (attempt.outcome, attempt.cost, "mine" in (attempt.error or "")) == ("failed", PRICE, True)
