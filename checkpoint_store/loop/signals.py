@@ -115,6 +115,8 @@ def _on_signal(number: int, _: FrameType | None) -> None:
     loops = _main_loops()
     if not loops:
         _restore_handlers(*_replaced_handlers)
+        if signal.getsignal(number) is _on_signal:  # no entry tells which handler ours replaced
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         _deliver()
         signal.raise_signal(number)
     elif not any(loop.requested for loop in loops):
@@ -193,9 +195,10 @@ def _is_of_asyncio(handler: object) -> bool:
 
 def _restore_handlers(*numbers: signal.Signals) -> None:
     for number in numbers:
-        before = _replaced_handlers.pop(number, None)
+        before = _replaced_handlers.get(number)
         if before is not None and signal.getsignal(number) is _on_signal:
             signal.signal(number, before)
+        _replaced_handlers.pop(number, None)  # last: a signal may come before each line
 
 
 def _ignore(*_: object) -> None:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
 
 from checkpoint_store import BudgetReached, CheckpointStore, JobPaused
+from checkpoint_store.loop import signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from conftest import Children, Opener
 
 BY_SIGINT = -signal.SIGINT
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT as a program in a terminal meets it, whatever started the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 PRESSES = program(__file__, "signalled")
 
 
@@ -154,3 +167,35 @@ def test_two_ctrl_c_end_asyncio_at_once(children: Children, open_store: Opener) 
     job = open_store().latest_job()
     assert job is not None
     assert (job.status, len(job.in_doubt_chunks())) == ("paused", 2)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_while_a_loop_gives_the_handler_back_ends_the_program(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal may come before each line: also while the end of the last loop puts the program's handler back."""
+    original: Callable[[int], Any] = signal.getsignal
+
+    def getsignal(number: int) -> object:
+        handler = original(number)
+        if handler is signals._on_signal:
+            monkeypatch.undo()
+            signal.raise_signal(signal.SIGINT)
+        return handler
+
+    job = store.open_job("talk", chunks=["a"])
+    with pytest.raises(KeyboardInterrupt):
+        for _ in job.map(str.upper):
+            monkeypatch.setattr(signal, "getsignal", getsignal)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert job.results(missing="skip").__next__() == "A"
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_signal_ends_a_program_whose_handler_nobody_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is KeyboardInterrupt, and no endless recursion, where our handler was left behind without a loop."""
+    monkeypatch.setattr(signals, "_active", [])
+    signal.signal(signal.SIGINT, signals._on_signal)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
