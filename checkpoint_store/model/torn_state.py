@@ -87,7 +87,8 @@ def _by_position(
     before: list[Any], behind: list[Any], completed: Sequence[int], order: Sequence[int]
 ) -> list[tuple[int, Any]]:
     """Pair results with chunks by their positions; ``order``: the chunk of each result, empty where that is lost."""
-    if not order or len(order) < len(before) + len(behind):
+    is_lost = not order or len(order) < len(before) + len(behind)
+    if is_lost:
         order, behind = completed, []
     pairs = list(zip(range(len(order)), before, strict=False))
     last = list(zip(range(len(order) - len(behind), len(order)), behind, strict=True))
@@ -97,7 +98,7 @@ def _by_position(
         and not all(_names(result, order[at]) for at, result in last)
     ):
         last = []  # the end of the file is of another time
-    if order is completed:
+    if is_lost:
         times = Counter(order)
         certain = [(order[at], result) for at, result in pairs if times[order[at]] == 1]
     elif set(order) == set(completed):
