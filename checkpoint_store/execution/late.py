@@ -42,7 +42,7 @@ class LateRecorder:
         except JobNotFound:
             return "is gone with its job, which was deleted"
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
-            kept = f"{describe(error)}. {self._context.unrecorded.keep([completion])}"
+            kept = f"is not recorded yet: {describe(error).rstrip('.')}. {self._context.unrecorded.keep([completion])}"
             if not isinstance(error, Exception):
                 error.add_note(kept)
                 raise
@@ -57,7 +57,7 @@ class LateRecorder:
         except JobNotFound:
             return ", and its job was deleted"
         except BaseException as error:
-            kept = f"; {describe(error)}. {self._context.unrecorded.keep([failure], are_failures=True)}"
+            kept = f"; {describe(error).rstrip('.')}. {self._context.unrecorded.keep([failure], are_failures=True)}"
             if not isinstance(error, Exception):
                 error.add_note(kept)
                 raise
