@@ -35,6 +35,6 @@ def test_a_pause_of_the_process_is_no_time_of_an_outage() -> None:
     outage.failed(0, 1.0, ConnectionError(), is_asked=False)
     moment = 3600.0
     outage.postpone_end(3599.0)
-    assert (outage.is_hopeless(0), outage.seconds) == (False, 1.0)
+    assert (outage.has_lasted_too_long(0), outage.seconds) == (False, 1.0)
     moment = 3660.0
-    assert outage.is_hopeless(0)
+    assert outage.has_lasted_too_long(0)
