@@ -24,8 +24,8 @@ CHANGING = {
     "retry": (),
 }
 """The commands that change what a store has, with what each needs to know."""
-OPENS_FOR_WRITING = {"options.py", "plan.py"}
-"""The helper that the commands share; and a plan, whose store is thrown away."""
+OPENS_FOR_WRITING = {"options.py", "stand_in.py"}
+"""The helpers that the commands share: for a store that is there, and for one that is begun or thrown away."""
 
 
 @pytest.mark.parametrize("command", sorted(CHANGING))
