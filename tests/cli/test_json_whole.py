@@ -16,6 +16,7 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.app import NAMES, run_command_line
+from checkpoint_store.cli.ended import Terminated
 
 from .conftest import ROOT, SIX
 from .test_interrupts import WAITING_COMMAND, until, wait_for
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 STORE = ".processing_state.db"
 _COMMANDS = tuple(name for names in NAMES.values() for name in names)
 INTERRUPTED = {"error": "interrupted", "type": "KeyboardInterrupt", "exit_code": 130}
+PAUSED = {"error": str(Terminated(signal.SIGINT, goes_on=True)), "type": "Terminated", "exit_code": 75}
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def job_of(folder: Folder, count: int, size: int = 1) -> None:
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("command", _COMMANDS)
 def test_ctrl_c_is_told_in_json(lecture: Folder, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupted while it works, each command prints one document and exits with 130: with 75 if it goes on later."""
+    """Interrupted while it works, each command prints one document and exits with 130; those that go on, with 75."""
     monkeypatch.setattr(click.Command, "invoke", lambda *_: signal.raise_signal(signal.SIGINT))
     takes_words = {"run": ["lecture.txt"], "plan": ["lecture.txt"], "merge": ["a"], "restore": ["a"], "import": ["a"]}
     takes_words |= {"backup": ["a"], "release": ["a", "--runner", "1"]}
@@ -60,10 +62,9 @@ def test_ctrl_c_is_told_in_json(lecture: Folder, command: str, monkeypatch: pyte
     if command == "datasette-metadata":
         assert lecture.run(command, code=130).stdout == ""
         return
-    code = 75 if command in {"run", "resume"} else 130
-    document = json.loads(lecture.run(command, *words, "--json", code=code).stdout)
-    paused = {"error": document["error"], "type": "Terminated", "exit_code": 75}
-    assert document == (paused if code == 75 else INTERRUPTED)
+    goes_on = command in ("run", "resume")
+    told = json.loads(lecture.run(command, *words, "--json", code=75 if goes_on else 130).stdout)
+    assert told == (PAUSED if goes_on else INTERRUPTED)
 
 
 @pytest.mark.usefixtures("ctrl_c")

@@ -25,7 +25,7 @@ CHANGING = {
 }
 """The commands that change what a store has, with what each needs to know."""
 OPENS_FOR_WRITING = {"options.py", "stand_in.py"}
-"""The helper that the commands share; and the stand-in of a store that is missing, which is thrown away."""
+"""The helpers that the commands share: for a store that is there, and for one that is begun or thrown away."""
 
 
 @pytest.mark.parametrize("command", sorted(CHANGING))
