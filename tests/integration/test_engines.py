@@ -178,10 +178,15 @@ def test_options_that_would_repeat_calls_are_refused() -> None:
         executors.dask(3)
 
 
-def test_a_misspelt_option_of_an_engine_is_answered_with_the_right_one() -> None:
-    """Before the engine is started: it would hand the option to the work, or list all that it has."""
+def test_a_misspelt_option_of_dask_is_answered_with_the_right_one() -> None:
+    """Dask would hand the option to the work."""
     with pytest.raises(UnknownOptionError, match=r"is no option of dask\(\): did you mean resources\?"):
         executors.dask(None, resource={"GPU": 1})
+
+
+@pytest.mark.slow
+def test_a_misspelt_option_of_ray_is_answered_with_the_right_one() -> None:
+    """Ray would list all the options that it has; the answer comes before Ray is started."""
     with pytest.raises(UnknownOptionError, match=r"is no option of ray\(\): did you mean num_cpus\?"):
         executors.ray(num_cpu=1)
     with pytest.raises(ValueError, match="cannot be negative") as refused:
