@@ -9,6 +9,7 @@ import signal
 import sys
 import termios
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,8 +22,6 @@ from checkpoint_store.cli.ended import Terminated
 from checkpoint_store.cli.json_output import begin_document
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .conftest import Folder
 
 
@@ -32,6 +31,11 @@ _PIPE_BYTES = 65_536
 def bytes_in(pipe: Any) -> int:
     """How many bytes wait in a pipe to be read."""
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def sleeps(pid: int) -> bool:
+    """Whether a process waits: it is neither at work nor in line for a processor."""
+    return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2].startswith("S")
 
 
 def fill(store_path: Path) -> None:
@@ -51,7 +55,7 @@ def test_a_signal_ends_a_command_whose_reader_stands_still(
     fill(folder.path / ".processing_state.db")
     with folder.process(*words) as process:
         assert process.stdout is not None
-        wait_until(lambda: bytes_in(process.stdout) > _PIPE_BYTES - 6_000)
+        wait_until(lambda: bytes_in(process.stdout) > _PIPE_BYTES - 6_000 and sleeps(process.pid))
         process.send_signal(number)
         assert process.wait(60) == code
         document = process.stdout.read()
