@@ -106,6 +106,11 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (rf"\brecover_store\({_TEXT}, accept_loss=True\)", _of_store("recover --accept-loss")),
         (rf"\brecover_store\({_TEXT}\)", _of_store("recover")),
         (rf"\bmigrate\({_TEXT}\)", _of_store("migrate")),
+        (
+            rf"\bcall store\.job\({_TEXT}\)\.export\(path\)",
+            lambda match: f"run checkpoint-store export {_words(match[1])[0]} FILE{_STORE}",
+        ),
+        (r"\bcall store\.import_state\(path\)", f"run checkpoint-store import FILE{_STORE}"),
         (rf"\bCheckpointStore\({_TEXT}\)\.jobs\(\)", _of_store("list")),
         (rf"\bCheckpointStore\({_TEXT}\)\.prune\(\)", _of_store("prune --yes")),
         (rf"\bCheckpointStore\({_TEXT}\)\.backup\(destination\)", _of_store("backup DEST")),
