@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _FIELD_LINE: Final = re.compile(r'^  "([a-z_]+)": ?', re.MULTILINE)
 _ELEMENT_LINE: Final = re.compile(r"^    (?=[^ \]}])", re.MULTILINE)
 _ENDS_BEFORE_ELEMENT: Final = re.compile("[,\\[\0-\x08\x0e-\x1f\udc80-\udcff]\r?\n\\Z")
+_INDICES_BEGIN: Final = f'"{RESULT_INDICES}": ['
+_FIELD_WITH_LIST: Final = re.compile(rf"^  (?! )([^\n]{{{len(_INDICES_BEGIN)}}})(?=([^\]]*))", re.MULTILINE)
 _RESULTS_END: Final = '\n  ],\n  "started_at": '
 """The end of the results and the field behind them: other lists of a state end like the results, with another field."""
 
@@ -65,12 +67,24 @@ def read_torn(content: bytes) -> TornState | None:
         results = _by_own_index(before, behind, completed)
     else:
         results = _by_position(before, behind, completed, order or ())
+        if order is None and _is_in_another_order(text, end, completed):
+            results = [(index, result) for index, result in results if _names(result, index)]
     known = set(completed)
     return TornState(fields, [*completed, *(index for index in order or () if index not in known)], results)
 
 
 def _are_chunks(indices: object, total: int) -> bool:
     return isinstance(indices, list) and all(type(index) is int and 0 <= index < total for index in indices)
+
+
+def _is_in_another_order(text: str, results_end: int, completed: Sequence[int]) -> bool:
+    """Return whether what is left of ``result_indices`` contradicts the order of the completed chunks."""
+    for line in _FIELD_WITH_LIST.finditer(text, max(results_end, 0)):
+        damaged = [letter for letter, sound in zip(line[1], _INDICES_BEGIN, strict=True) if letter != sound]
+        if len(damaged) <= 1:
+            words = zip(map(str.strip, line[2].split(",")), map(str, completed), strict=False)
+            return any(word != index for word, index in words if word.isdecimal())
+    return False
 
 
 def _by_position(

@@ -101,6 +101,17 @@ def test_no_flipped_bit_and_no_stray_byte_moves_a_result(layout: str, kind: str)
     assert wrong(text, KINDS[kind], [*flips, *strays]) == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damage_in_the_chunks_of_the_results_moves_no_result(kind: str) -> None:
+    """A caller may have sorted the completed chunks, and left the results in their order."""
+    results = {"processed_results": KINDS[kind], "result_indices": DONE}
+    state = STATE.replace(completed_chunks=sorted(DONE), config={}, **results)
+    text = state.to_json().encode()
+    begin = text.index(b'"result_indices"')
+    places = [(at, byte) for at in range(begin, text.index(b"]", begin) + 1) for byte in b"\0x"]
+    assert wrong(text, KINDS[kind], places) == []
+
+
 @pytest.mark.parametrize(("layout", "old", "new"), [("pretty", b'"t": "r3', b'"t": "\0'), ("native", b" {", b'"{')])
 def test_the_numbers_behind_the_results_and_the_blanks_before_them_are_none(
     layout: str, old: bytes, new: bytes
