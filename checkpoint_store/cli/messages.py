@@ -83,12 +83,21 @@ def names_copy(error: StoreTargetError) -> bool:
     return "recover_store(" in error.reason
 
 
+def _words(text: str) -> list[str]:
+    """Return the texts that Python writes like this, quoted for a shell."""
+    return [quote(ast.literal_eval(word[0])) for word in re.finditer(_TEXT, text, re.DOTALL)]
+
+
 def _of_store(verb: str) -> Callable[[re.Match[str]], str]:
-    return lambda match: f"checkpoint-store {verb} --store {quote(ast.literal_eval(match[1]))}"
+    return lambda match: f"checkpoint-store {verb} --store {_words(match[1])[0]}"
 
 
-def _ignoring(setting: str) -> str:
-    return f"--reuse-ignoring {setting}"
+def _option(name: str, rest: str) -> Callable[[re.Match[str]], str]:
+    return lambda match: f"{name} {_words(match[1])[0]} {rest}"
+
+
+def _ignoring(match: re.Match[str]) -> str:
+    return " ".join(["--on-change reuse", *(f"--reuse-ignoring {word}" for word in _words(match[1]))])
 
 
 _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = tuple(
@@ -97,6 +106,11 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (rf"\brecover_store\({_TEXT}, accept_loss=True\)", _of_store("recover --accept-loss")),
         (rf"\brecover_store\({_TEXT}\)", _of_store("recover")),
         (rf"\bmigrate\({_TEXT}\)", _of_store("migrate")),
+        (
+            rf"\bcall store\.job\({_TEXT}\)\.export\(path\)",
+            lambda match: f"run checkpoint-store export {_words(match[1])[0]} FILE{_STORE}",
+        ),
+        (r"\bcall store\.import_state\(path\)", f"run checkpoint-store import FILE{_STORE}"),
         (rf"\bCheckpointStore\({_TEXT}\)\.jobs\(\)", _of_store("list")),
         (rf"\bCheckpointStore\({_TEXT}\)\.prune\(\)", _of_store("prune --yes")),
         (rf"\bCheckpointStore\({_TEXT}\)\.backup\(destination\)", _of_store("backup DEST")),
@@ -119,13 +133,10 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r"\bthere is a max_cost\b", "there is a --max-cost"),
         (r"\bmax_cost is\b", "--max-cost is"),
         (r"\bwith a higher max_cost\b", "with a higher --max-cost"),
-        (r"^to='([^']*)' is not a schema", r"--to \1 is not a schema"),
-        (r"^indices='([^']*)' leaves out", r"--chunks \1 leaves out"),
-        (r"^reuse_ignoring='([^']*)' is none", r"--reuse-ignoring \1 is none"),
-        (
-            r"on_change='reuse', reuse_ignoring=\(([^)]*)\)",
-            lambda match: " ".join(["--on-change reuse", *map(_ignoring, ast.literal_eval(f"({match[1]})"))]),
-        ),
+        (rf"^to={_TEXT} is not a schema", _option("--to", "is not a schema")),
+        (rf"^indices={_TEXT} leaves out", _option("--chunks", "leaves out")),
+        (rf"^reuse_ignoring={_TEXT} is none", _option("--reuse-ignoring", "is none")),
+        (rf"on_change='reuse', reuse_ignoring=(\((?:{_TEXT},? ?)*\))", _ignoring),
         (r"; see job\.pending\(\)", ": the next run does it anyway"),
         (r"\bor pause the job, and call again", "or pause the job, and run the command again"),
         (r"^runner=(\d+) is no runner\b", r"--runner \1 is no runner"),

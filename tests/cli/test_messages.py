@@ -71,6 +71,15 @@ def test_a_remedy_of_the_library_becomes_a_command_line(error: Exception, says: 
     assert _PYTHON.search(spoken(str(error)).replace("--max_cost", "")) is None
 
 
+@pytest.mark.parametrize("name", ["config.size (tokens)", "config.it's", "config.$HOME", 'config."a", (b)'])
+def test_a_name_of_a_setting_is_one_word_of_the_line(name: str) -> None:
+    """Whatever letters a key of the config has, the line can be typed, and the message does not fail."""
+    told = spoken(f"take it up: on_change='reuse', reuse_ignoring={(name, 'chunks')!r}; or not (x)")
+    options = f"--on-change reuse --reuse-ignoring {quote(name)} --reuse-ignoring chunks"
+    assert told == f"take it up: {options}; or not (x)"
+    assert spoken(f"reuse_ignoring={name!r} is none") == f"--reuse-ignoring {quote(name)} is none"
+
+
 def test_a_file_in_the_way_names_the_option(lecture: Folder) -> None:
     """``--force``, and not ``replace=True``, wherever a file is not replaced."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())

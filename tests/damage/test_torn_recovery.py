@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from checkpoint_store import CheckpointStore, PlanChanged, StoreDamaged
+from checkpoint_store.cli.messages import spoken
 from checkpoint_store.maintenance import recover_store
 from checkpoint_store.model.clock import parse_time
 
@@ -80,6 +82,33 @@ def test_where_the_config_is_lost_the_results_are_taken_up_as_the_error_says(tmp
     with CheckpointStore(tmp_path / "talks.db") as store:
         again = store.open_job("talk.txt", **plan)
         assert (again.job_id, list(again.pending())) == (job.job_id, [])
+
+
+@pytest.mark.parametrize("also", [(), ("model",)], ids=["the name alone", "and the model"])
+def test_where_the_name_of_the_file_is_lost_the_report_says_how_it_is_put_back(
+    tmp_path: Path, also: tuple[str, ...]
+) -> None:
+    """No run finds a job without its name, whatever ``reuse_ignoring`` has: after the way named, all are taken up."""
+    path = leave_state_file(tmp_path)
+    for name, value in {"file_name": "talk.txt", "model": "m"}.items():
+        if name in ("file_name", *also):
+            damaged(path, f'"{name}": "{value}'.encode(), b",\n")
+    told = str(recovered(path))
+    assert "reuse_ignoring" not in told
+    assert f"write {', '.join(('file_name', *also))} and a new job_id into the exported file" in told
+    exported = tmp_path / "exported.json"
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        lost_id = store.jobs()[0].job_id
+        assert f"store.job({lost_id!r}).export(path)" in told
+        store.job(lost_id).export(exported)
+        fields = json.loads(exported.read_text()) | {"file_name": "talk.txt", "model": "m", "job_id": "a new one"}
+        exported.write_text(json.dumps(fields))
+        store.import_state(exported)
+        job = store.open_job("talk.txt", chunks=CHUNKS, model="m", config=CONFIG)
+        assert [chunk.index for chunk in job.pending()] == [5]
+    line = spoken(told, str(tmp_path / "talks.db"))
+    assert f"run checkpoint-store export {lost_id} FILE --store" in line
+    assert "run checkpoint-store import FILE --store" in line
 
 
 def test_who_had_begun_anew_takes_them_up_too(tmp_path: Path) -> None:

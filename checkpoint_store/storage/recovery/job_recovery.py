@@ -28,7 +28,10 @@ class JobRecovery:
     assumed: str | None = None
     """What no copy says of the job and was assumed, as a sentence; None for nothing."""
     lost_settings: tuple[str, ...] = ()
-    """The settings of the plan that are lost: the next run has to say that its own may stand in their place."""
+    """The settings of the plan that are lost: the next run has to say that its own may stand in their place.
+
+    Also ``file_name``, without which no run finds the job.
+    """
 
     @property
     def loses(self) -> bool:
@@ -48,6 +51,13 @@ class JobRecovery:
         """Return how the next run takes the results up, as a sentence; None where it needs to say nothing."""
         if not self.lost_settings or not self.recovered_chunks:
             return None
+        if "file_name" in self.lost_settings:
+            written = " and ".join((", ".join(self.lost_settings), "a new job_id"))
+            return (
+                "no run finds the results without the file_name, and a run would pay for them again; before it, call "
+                f"store.job({self.job_id!r}).export(path), write {written} into the exported file, and call "
+                "store.import_state(path)"
+            )
         return (
             "a run that is refused because of that can take the results up, each by the place of its chunk: "
             f"on_change='reuse', reuse_ignoring={(*self.lost_settings, BY_PLACE)!r}"

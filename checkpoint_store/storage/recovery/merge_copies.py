@@ -114,7 +114,7 @@ def _fill(
         recovered = sum(taken.values())
         lost = max(_known(job_id, copies) - recovered, 0)
         also = _lost_of_row(job_id, copies)
-        settings = tuple(name for name in ("model", "provider", "config") if name in also)
+        settings = tuple(name for name in ("file_name", "model", "provider", "config") if name in also)
         attempts_note = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
         chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
         attempts_note = attempts_note if recovered < values["total_chunks"] else None
