@@ -9,13 +9,16 @@ import tempfile
 import warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli.options import sibling_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_FOLDER: Final = ".checkpoint-store-stand-in-"
+"""How the folder's name begins: a store in it leaves paid results that are not recorded yet to the store itself."""
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[Checkpoin
     copies = [sibling_of(store_path, ".json"), sibling_of(store_path, ".bak")]
     copies += store_path.parent.glob(f"{glob.escape(store_path.name)}.backup-*")
     with (
-        tempfile.TemporaryDirectory(prefix=".checkpoint-store-", dir=folder) as trial,
+        tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder) as trial,
         warnings.catch_warnings(),
     ):
         for copy in copies:
