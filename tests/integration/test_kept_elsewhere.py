@@ -15,6 +15,7 @@ from checkpoint_store import CheckpointStore, PlanChanged, ResultsElsewhere
 from checkpoint_store.model.plan import digest_of_fingerprints, fingerprint
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import open_job
+from checkpoint_store.storage.statements.compiled import Statement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,3 +199,25 @@ def test_a_store_with_nothing_else_in_it_says_nothing(tmp_path: Path) -> None:
     with CheckpointStore(tmp_path / "new.db") as store:
         said = store.plan("f", chunks=TALK)
     assert (said.action, said.kept_elsewhere) == ("new", 0)
+
+
+def test_a_search_by_place_reads_no_row_of_a_job_that_knows_its_chunks(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A begin with reuse holds the write lock over no loop over the completed chunks of each earlier job."""
+    read: list[Any] = []
+    run = Statement.run
+
+    def counted_run(statement: Statement, connection: sqlite3.Connection, **named: Any) -> Any:
+        rows = run(statement, connection, **named)
+        if "source_differs_in IS NULL" not in statement.text:
+            return rows
+        return (read.append(row) or row for row in rows)  # type: ignore[func-returns-value]
+
+    for model in ("A", "B"):
+        finished(store, chunks=[*TALK, model], model=model, on_change="restart")
+    monkeypatch.setattr(Statement, "run", counted_run)
+    for reuse_ignoring in ([], ["model", "chunks"]):
+        said = store.plan("a/talk.txt", chunks=[*TALK, "new"], on_change="reuse", reuse_ignoring=reuse_ignoring)
+        assert (said.action, said.chunks_to_do) == ("reuse", 1 if reuse_ignoring else 11)
+    assert read == []
