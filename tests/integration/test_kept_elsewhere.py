@@ -96,6 +96,46 @@ def test_reuse_says_what_it_does_not_take(store: CheckpointStore, caplog: pytest
     assert (said.kept, said.kept_elsewhere) == (10, 0)
 
 
+def test_a_chunk_that_is_known_elsewhere_and_by_its_place_counts_once(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chunks 0 to 2 are known under another model, and all ten by their places: the results are for ten chunks."""
+    store.map(str, TALK[:3], file_name="b/talk.txt", model="B")
+    job = store.open_job("a/talk.txt", total_chunks=10, model="A")
+    job.complete_many((index, str(index)) for index in range(10))
+    warnings_of(caplog)
+    options: dict[str, Any] = {"chunks": TALK, "model": "C", "on_change": "reuse"}
+    assert store.plan("a/talk.txt", **options).kept_elsewhere == 10
+    store.open_job("a/talk.txt", **options)
+    (warning,) = warnings_of(caplog)
+    assert "and the store has results for 3 of its chunks under another name or setting; " in warning
+    assert "; an earlier job of the file has 7 results of chunks whose content it does not know: " in warning
+
+
+def test_results_that_only_their_place_tells_are_no_results_for_0_chunks(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warning begins with what is there."""
+    job = store.open_job("a/talk.txt", total_chunks=10, model="A")
+    job.complete(0, "0")
+    store.open_job("a/talk.txt", chunks=TALK, model="B", on_change="reuse")
+    (warning,) = warnings_of(caplog)
+    assert "begins, and an earlier job of the file has 1 result of chunks whose content it does not know: " in warning
+
+
+def test_handles_without_a_result_are_no_results_for_0_chunks(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A batch was begun under another name: the warning begins with its handles."""
+    store.open_job("a/talk.txt", chunks=TALK).record_handle(range(2), "batch")
+    store.open_job("b/talk.txt", chunks=TALK)
+    (warning,) = warnings_of(caplog)
+    assert (
+        "begins, and the store has handles for 2 of its chunks under another name, which on_change='reuse' takes"
+        in warning
+    )
+
+
 def test_results_of_the_same_name_and_setting_are_no_news(
     store: CheckpointStore, caplog: pytest.LogCaptureFixture
 ) -> None:
