@@ -209,7 +209,7 @@ def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 if __name__ == "__main__":
     # Tests put the same few chunks under many names.
-    warnings.filterwarnings("ignore", "job .* begins, and the store has results", UserWarning)
+    warnings.filterwarnings("ignore", "job .* begins, and the store has ", UserWarning)
     for early in _EARLY:
         import_module(early)
     gc.freeze()  # or each fork goes through all of it when it ends, and copies its pages: 0.2 s of the processor

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shutil
 import tempfile
 import warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from checkpoint_store import CheckpointStore, CheckpointStoreError
+from checkpoint_store import CheckpointStore, CheckpointStoreError, StorageUnavailableError
 from checkpoint_store.cli.options import sibling_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_BACKUP: Final = re.compile(r"\.backup-\d+\.\d+-(\d+)")
+_FOLDER: Final = ".checkpoint-store-stand-in-"
+"""How the folder's name begins: a store in it leaves paid results that are not recorded yet to the store itself."""
 
 
 @contextmanager
@@ -27,20 +32,31 @@ def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[Checkpoin
         folder: where the store is made; None is the folder for temporary files.
 
     Raises:
-        CheckpointStoreError: the copies make no store, as for the store itself.
+        CheckpointStoreError: the copies make no store, as for the store itself; or they cannot be copied.
     """
-    copies = [sibling_of(store_path, ".json"), sibling_of(store_path, ".bak")]
-    copies += store_path.parent.glob(f"{glob.escape(store_path.name)}.backup-*")
-    with (
-        tempfile.TemporaryDirectory(prefix=".checkpoint-store-", dir=folder) as trial,
-        warnings.catch_warnings(),
-    ):
-        for copy in copies:
-            if copy.is_file():
-                shutil.copyfile(copy, Path(trial) / copy.name)
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        try:
+            trial = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder)))
+            for copy in _copies_of(store_path):
+                shutil.copyfile(copy, trial / copy.name)
+        except OSError as error:
+            raise StorageUnavailableError(store_path, f"its copies cannot be tried: {error.strerror}") from error
         warnings.simplefilter("ignore")  # the store itself says what it brings back
-        with CheckpointStore(Path(trial) / store_path.name, durability="process") as store:
-            yield store
+        yield stack.enter_context(CheckpointStore(trial / store_path.name, durability="process"))
+
+
+def _copies_of(store_path: Path) -> list[Path]:
+    """Return the copies beside a store, of its automatic backups the newest: the others may have gigabytes."""
+    numbered = [
+        (int(match[1]), path)
+        for path in store_path.parent.glob(f"{glob.escape(store_path.name)}.backup-*")
+        if (match := _BACKUP.fullmatch(path.name.removeprefix(store_path.name)))
+    ]
+    backups = [path for _, path in sorted(numbered)[-1:]]
+    return [
+        path for path in (sibling_of(store_path, ".json"), sibling_of(store_path, ".bak"), *backups) if path.is_file()
+    ]
 
 
 def open_or_create(store_path: str, first: Callable[[CheckpointStore], object] | None) -> CheckpointStore:
@@ -54,7 +70,7 @@ def open_or_create(store_path: str, first: Callable[[CheckpointStore], object] |
         with ExitStack() as stack:
             try:
                 trial = stack.enter_context(stand_in(path, path.parent))
-            except CheckpointStoreError:  # the store itself raises it, with its own path
+            except CheckpointStoreError:  # the store itself raises it, with its own path, or can do without the copy
                 return CheckpointStore(store_path)
             first(trial)
     return CheckpointStore(store_path)

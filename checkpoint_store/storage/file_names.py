@@ -25,6 +25,8 @@ _MOMENT: Final = "%Y%m%dT%H%M%S.%fZ"
 ASIDE: Final = re.compile(
     rf"\.(?:corrupt|replaced)-(?P<moment>\d{{8}}T\d{{6}}\.\d{{6}}Z)(?:{'|'.join(SQLITE_ENDINGS)})?$"
 )
+STAND_IN_FOLDER: Final = ".checkpoint-store-stand-in-"
+"""How the name of the folder of a stand-in begins: of a store that is thrown away, which the command makes to look."""
 STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
 _BELONGING: Final = (".backup-", ".runner-", *STRAY_MARKS)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from checkpoint_store.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from checkpoint_store.errors import Difference
     from checkpoint_store.model.plan import Plan
@@ -85,7 +85,7 @@ class Elsewhere(NamedTuple):
     """How many chunks without such a result have a handle under another name: a service holds their work."""
 
     by_place: int = 0
-    """How many chunks have a result in an earlier job of the file that does not know the content of its chunks."""
+    """How many other chunks have a result in an earlier job of the file that does not know their content."""
 
     def __bool__(self) -> bool:
         return bool(self.chunks or self.handles or self.by_place)
@@ -95,21 +95,25 @@ class Elsewhere(NamedTuple):
         return (self.other_name is not None or bool(self.handles)) and 2 * (self.chunks + self.handles) >= total_chunks
 
     def __str__(self) -> str:
-        sentence = f"the store has results for {self.chunks} of its chunks under another name or setting"
+        return "; ".join(self._clauses())
+
+    def _clauses(self) -> Iterator[str]:
+        if self.chunks:
+            yield f"the store has results for {self.chunks} of its chunks under another name or setting"
+        if self.other_name is not None:
+            yield f"on_change='reuse' takes those of {self.other_name!r}"
+        if self.other_settings:
+            names = ", ".join(map(repr, self.other_settings))
+            yield f"on_change='reuse' with reuse_ignoring=({names},) takes those that differ in nothing else"
+        if self.handles:
+            whose = f"{self.handles} of its chunks under another name"
+            yield f"the store has handles for {whose}, which on_change='reuse' takes"
         if self.by_place:
-            sentence += (
-                f"; an earlier job of the file has {counted(self.by_place, 'result')} of chunks whose content it does "
+            yield (
+                f"an earlier job of the file has {counted(self.by_place, 'result')} of chunks whose content it does "
                 f"not know: on_change='reuse' with {BY_PLACE!r} and the settings that differ in reuse_ignoring takes "
                 "each by the place of its chunk"
             )
-        if self.handles:
-            sentence += f", and handles for {self.handles} under another name, which on_change='reuse' takes"
-        if self.other_name is not None:
-            sentence += f"; on_change='reuse' takes those of {self.other_name!r}"
-        if self.other_settings:
-            names = ", ".join(map(repr, self.other_settings))
-            sentence += f"; on_change='reuse' with reuse_ignoring=({names},) takes those that differ in nothing else"
-        return sentence
 
 
 _NOTHING: Final = Elsewhere()

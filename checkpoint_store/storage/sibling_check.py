@@ -81,7 +81,9 @@ def refuse_unreadable(store: Path) -> None:
     if os.access(store, os.R_OK):
         return
     status = _look(store)
-    whose = "" if status is None or status.st_uid == os.geteuid() else f" of another user (uid {status.st_uid})"
+    whose = ""
+    if status is not None and os.name != "nt" and status.st_uid != os.geteuid():
+        whose = f" of another user (uid {status.st_uid})"
     remedy = "read it as that user, or read a copy that the user makes" if whose else "make it readable (chmod 0600)"
     raise StoreTargetError(store, f"no permission to read this file{whose}; {remedy}")
 

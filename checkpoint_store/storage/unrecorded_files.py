@@ -20,6 +20,7 @@ from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.strict_json import read_json
+from checkpoint_store.storage.file_names import STAND_IN_FOLDER
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.file_replacement import replace_file
@@ -164,8 +165,11 @@ def files_of(store: Path) -> Iterator[Path]:
     """Yield the files of unrecorded results beside a store, by name; then those in the folders for temporary files.
 
     There may be files of another store that has the same name. Their results name jobs that this store does not have.
+    A stand-in is thrown away with all that it takes in: it has only the files beside it.
     """
     yield from Siblings(store).unrecorded()
+    if store.parent.name.startswith(STAND_IN_FOLDER):
+        return
     folders = [Path(os.environ[variable]) for variable in _TEMPORARY_VARIABLES if os.environ.get(variable)]
     for folder in dict.fromkeys([*folders, *_TEMPORARY_FOLDERS]):
         with suppress(OSError):  # there is none, or it cannot be read

@@ -61,7 +61,7 @@ def test_the_content_tells_the_format(tmp_path: Path, name: str, content: str, r
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
     transcript = read_transcript(path)
-    assert (transcript.text, transcript.reader) == ("hello", f"{reader} 3")
+    assert (transcript.text, transcript.reader) == ("hello", f"{reader} 2")
 
 
 @pytest.mark.parametrize(

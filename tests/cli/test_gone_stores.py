@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migration_status
+from checkpoint_store.cli.stand_in import stand_in
 
 from .conftest import LOGGING_COMMAND, SIX
 
@@ -123,3 +127,38 @@ def test_a_run_after_a_torn_state_file_pays_only_for_what_is_lost(lecture: Folde
     reuse = [word for option in options for word in ("--reuse-ignoring", option)]
     lecture.run(*run, "--on-change", "reuse", *reuse, *command)
     assert len(lecture.calls()) == 6 + 2
+
+
+@pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
+def test_a_copy_that_cannot_be_tried_ends_no_command_by_an_error_of_the_system(
+    gone: Folder, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The command plan says what is there, and what brings the store back; run leaves it to the store, which can do without."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "a copy")
+
+    gone.write("talk.txt", "a")
+    gone.write("talk.cleaned.txt", "mine")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", refuse)
+        told = gone.run("plan", "talk.txt", "--", "cat", code=2).stderr
+        assert "there is no such file, but " in told
+        assert f"checkpoint-store recover --store {gone.path / '.processing_state.db'}" in told
+        told = gone.run("run", "talk.txt", "--", "cat", code=2).stderr
+    assert "the job " in told
+    assert ".processing_state.db" in gone.files()
+
+
+def test_of_the_backups_the_newest_is_tried(gone: Folder) -> None:
+    """Ten copies of a store of gigabytes are not written again, only to look at what a run would do."""
+    keep(gone.path, COPIES["backup"])
+    content = (gone.path / COPIES["backup"][0]).read_bytes()
+    for number in ("0002", "0010", "0010.corrupt-20260101T000000.000000Z"):
+        (gone.path / f".processing_state.db.backup-1.5-{number}").write_bytes(content)
+    (gone.path / COPIES["backup"][0]).write_bytes(b"no store")
+    with stand_in(gone.path / ".processing_state.db") as trial:
+        assert len(trial.jobs()) == 1
+        tried = {path.name for path in trial.path.parent.iterdir() if ".backup-" in path.name}
+    assert tried == {".processing_state.db.backup-1.5-0010"}

@@ -32,7 +32,7 @@ def test_the_reader_is_in_the_config(folder: Folder) -> None:
     folder.write("talk.srt", srt("One."))
     folder.write("notes.txt", "One.")
     folder.run("run", "talk.srt", "--", "cat")
-    assert folder.json("show")["config"]["reader"] == "SRT 3"
+    assert folder.json("show")["config"]["reader"] == "SRT 2"
     folder.run("run", "notes.txt", "--", "cat")
     assert "reader" not in folder.json("show")["config"]
 
@@ -41,7 +41,7 @@ def test_a_half_done_job_that_is_read_better_now_says_so(folder: Folder, monkeyp
     """In those words, and nothing is done."""
     command = halfway(folder, monkeypatch)
     refused = folder.run("run", "talk.vtt", *SMALL, *command, code=2).stderr
-    assert "this version reads the file better (reader 'WebVTT 3', before 'WebVTT 1')" in refused
+    assert "this version reads the file better (reader 'WebVTT 2', before 'WebVTT 1')" in refused
     assert "--on-change reuse    keeps the results of 2 chunks whose text is as it was" in refused
     assert folder.calls() == []
 
@@ -54,10 +54,36 @@ def test_reuse_keeps_what_was_read_the_same(folder: Folder, monkeypatch: pytest.
     assert folder.read("talk.cleaned.txt").casefold().split() == " ".join(CUES).casefold().split()
 
 
+def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folder) -> None:
+    """An upgrade stops no half-done job of a file that is read as it was: only files that were put together differ."""
+    plain, other = {"srt": srt("One.", "Two."), "vtt": vtt("One.", "Two.")}, srt("Three.")
+    follows = "3\n01:00:00,000 --> 01:00:02,000\nThree.\n"
+    cases = {
+        "SRT 2": [plain["srt"], f"\ufeff{plain['srt']}", f"{plain['srt']}\n{follows}"],
+        "SRT 3": [f"{plain['srt']}\n{other}", f"{plain['srt']}\n\ufeff{follows}"],
+        "WebVTT 2": [plain["vtt"], f"\ufeff{plain['vtt']}"],
+        "WebVTT 3": [f"{plain['vtt']}\n{vtt('Three.')}"],
+    }
+    read = {
+        reader: {transcript.read_transcript(folder.write(f"{reader.split()[0]}.txt", text)).reader for text in texts}
+        for reader, texts in cases.items()
+    }
+    assert read == {reader: {reader} for reader in cases}
+
+
+def test_a_file_that_has_lost_its_second_part_is_not_said_to_be_read_better(folder: Folder) -> None:
+    """The words do not blame the reader for it."""
+    folder.write("talk.srt", f"{srt('One.', 'Two.')}\n{srt('Three.')}")
+    folder.run("run", "talk.srt", "--", "cat")
+    folder.write("talk.srt", srt("One.", "Two."))
+    refused = folder.run("run", "talk.srt", "--", "cat", code=2).stderr
+    assert "the file was read as 'SRT 3', and is read as 'SRT 2' now" in refused
+
+
 def test_another_format_under_the_same_name_is_said_to_be_one(folder: Folder) -> None:
     """The words do not blame the reader for it."""
     folder.write("talk.srt", srt("One."))
     folder.run("run", "talk.srt", "--", "cat")
     folder.write("talk.srt", vtt("Two."))
     refused = folder.run("run", "talk.srt", "--", "cat", code=2).stderr
-    assert "the file was read as 'SRT 3', and is read as 'WebVTT 3' now" in refused
+    assert "the file was read as 'SRT 2', and is read as 'WebVTT 2' now" in refused

@@ -195,7 +195,7 @@ def test_a_new_job_says_that_a_service_holds_its_work_elsewhere(
     """A renamed file, opened as always, begins anew: one warning says what ``reuse`` would take."""
     store.open_job("talk.txt", chunks=CHUNKS).record_handle([1, 3], "batch-1")
     store.open_job("renamed.txt", chunks=CHUNKS)
-    assert "handles for 2 under another name, which on_change='reuse' takes" in caplog.text
+    assert "handles for 2 of its chunks under another name, which on_change='reuse' takes" in caplog.text
 
 
 def test_a_handle_behind_a_missing_result_is_not_taken(store: CheckpointStore) -> None:

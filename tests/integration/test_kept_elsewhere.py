@@ -15,6 +15,7 @@ from checkpoint_store import CheckpointStore, PlanChanged, ResultsElsewhere
 from checkpoint_store.model.plan import digest_of_fingerprints, fingerprint
 from checkpoint_store.storage.open_requests import OpenRequest
 from checkpoint_store.storage.statements import open_job
+from checkpoint_store.storage.statements.compiled import Statement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +94,46 @@ def test_reuse_says_what_it_does_not_take(store: CheckpointStore, caplog: pytest
     assert len(warnings_of(caplog)) == 1
     said = store.plan("c/talk.txt", chunks=TALK, on_change="reuse", reuse_ignoring=["model"])
     assert (said.kept, said.kept_elsewhere) == (10, 0)
+
+
+def test_a_chunk_that_is_known_elsewhere_and_by_its_place_counts_once(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chunks 0 to 2 are known under another model, and all ten by their places: the results are for ten chunks."""
+    store.map(str, TALK[:3], file_name="b/talk.txt", model="B")
+    job = store.open_job("a/talk.txt", total_chunks=10, model="A")
+    job.complete_many((index, str(index)) for index in range(10))
+    warnings_of(caplog)
+    options: dict[str, Any] = {"chunks": TALK, "model": "C", "on_change": "reuse"}
+    assert store.plan("a/talk.txt", **options).kept_elsewhere == 10
+    store.open_job("a/talk.txt", **options)
+    (warning,) = warnings_of(caplog)
+    assert "and the store has results for 3 of its chunks under another name or setting; " in warning
+    assert "; an earlier job of the file has 7 results of chunks whose content it does not know: " in warning
+
+
+def test_results_that_only_their_place_tells_are_no_results_for_0_chunks(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warning begins with what is there."""
+    job = store.open_job("a/talk.txt", total_chunks=10, model="A")
+    job.complete(0, "0")
+    store.open_job("a/talk.txt", chunks=TALK, model="B", on_change="reuse")
+    (warning,) = warnings_of(caplog)
+    assert "begins, and an earlier job of the file has 1 result of chunks whose content it does not know: " in warning
+
+
+def test_handles_without_a_result_are_no_results_for_0_chunks(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A batch was begun under another name: the warning begins with its handles."""
+    store.open_job("a/talk.txt", chunks=TALK).record_handle(range(2), "batch")
+    store.open_job("b/talk.txt", chunks=TALK)
+    (warning,) = warnings_of(caplog)
+    assert (
+        "begins, and the store has handles for 2 of its chunks under another name, which on_change='reuse' takes"
+        in warning
+    )
 
 
 def test_results_of_the_same_name_and_setting_are_no_news(
@@ -198,3 +239,25 @@ def test_a_store_with_nothing_else_in_it_says_nothing(tmp_path: Path) -> None:
     with CheckpointStore(tmp_path / "new.db") as store:
         said = store.plan("f", chunks=TALK)
     assert (said.action, said.kept_elsewhere) == ("new", 0)
+
+
+def test_a_search_by_place_reads_no_row_of_a_job_that_knows_its_chunks(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A begin with reuse holds the write lock over no loop over the completed chunks of each earlier job."""
+    read: list[Any] = []
+    run = Statement.run
+
+    def counted_run(statement: Statement, connection: sqlite3.Connection, **named: Any) -> Any:
+        rows = run(statement, connection, **named)
+        if "source_differs_in IS NULL" not in statement.text:
+            return rows
+        return (read.append(row) or row for row in rows)  # type: ignore[func-returns-value]
+
+    for model in ("A", "B"):
+        finished(store, chunks=[*TALK, model], model=model, on_change="restart")
+    monkeypatch.setattr(Statement, "run", counted_run)
+    for reuse_ignoring in ([], ["model", "chunks"]):
+        said = store.plan("a/talk.txt", chunks=[*TALK, "new"], on_change="reuse", reuse_ignoring=reuse_ignoring)
+        assert (said.action, said.chunks_to_do) == ("reuse", 1 if reuse_ignoring else 11)
+    assert read == []

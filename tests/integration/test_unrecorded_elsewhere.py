@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.cli.app import run_command_line
 from checkpoint_store.storage import unrecorded_files
 
 if TYPE_CHECKING:
@@ -88,3 +89,20 @@ def test_a_store_tells_of_its_own_result_whose_job_is_missing(
     CheckpointStore(tmp_path / "talks" / ".processing_state.db").close()
     assert str(file) in caplog.text
     assert file.exists()
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_a_look_for_a_missing_store_takes_no_result_away(
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """plan, and a run that is refused (its output is a file of somebody), leave a paid result to the store that the state file brings back."""
+    file, job_id = leave_a_result(tmp_path / "talks", temporary)
+    (tmp_path / "talks" / ".processing_state.db").unlink()
+    (tmp_path / "talks" / "talk.txt").write_text("A talk.", encoding="utf-8")
+    (tmp_path / "talks" / "talk.cleaned.txt").write_text("mine", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "talks")
+    run_command_line(["checkpoint-store", verb, "talk.txt", "--", "cat"])
+    assert not (tmp_path / "talks" / ".processing_state.db").exists()
+    assert file.exists()
+    with CheckpointStore(tmp_path / "talks" / ".processing_state.db") as store:
+        assert list(store.job(job_id).items()) == [(0, {"paid": 0})]

@@ -13,7 +13,7 @@ from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from checkpoint_store import CheckpointStore
 
@@ -25,6 +25,8 @@ NOT_BEGUN: Final = "checkpoint_store.not_begun"
 """The key under which ``resume`` hands it the names of the files that the last run did not begin."""
 _KEY: Final = "later"
 _COUNT_KEY: Final = "later_count"
+_FILE_OPTIONS: Final = frozenset({"--output", "--joblog"})
+"""The options that name a file to write: a run in a copy of a folder writes nothing in the folder that was copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,18 @@ def as_moved(memory: Mapping[str, Any], file_name: str, store_path: Path) -> dic
         return str(now / Path(text).relative_to(before)) if Path(text).is_relative_to(before) else text
 
     paths = {_KEY: list(map(moved, LaterFiles.remembered(memory).paths))} if _KEY in memory else {}
-    words = [str(now.joinpath(*ending)), *memory["words"][1:]]
+    words = [str(now.joinpath(*ending)), *_with_moved_files(memory["words"][1:], moved)]
     return dict(memory) | {"words": words, "folder": moved(memory["folder"])} | paths
+
+
+def _with_moved_files(words: Sequence[str], moved: Callable[[str], str]) -> list[str]:
+    """Return the options and COMMAND of a line; the files that the options name are where they are now.
+
+    COMMAND is a part of the plan, and stays as it is.
+    """
+    stop = words.index("--") if "--" in words else len(words)
+    pairs = zip(["", *words], words[:stop], strict=False)
+    return [*(moved(word) if before in _FILE_OPTIONS else word for before, word in pairs), *words[stop:]]
 
 
 def _composed(text: str) -> str:

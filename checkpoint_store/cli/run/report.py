@@ -198,8 +198,9 @@ def _is_other_worker(difference: Difference) -> bool:
 def _change(difference: Difference) -> str:
     if difference.field != READER_FIELD:
         return str(difference)
-    known = difference.old.strip("'").rpartition(" ")[0]
-    if known and known != difference.new.strip("'").rpartition(" ")[0]:
+    known, _, version = difference.old.strip("'").rpartition(" ")
+    kind, _, new_version = difference.new.strip("'").rpartition(" ")
+    if known and (known != kind or version > new_version):
         return f"the file was read as {difference.old}, and is read as {difference.new} now"
     return f"this version reads the file better (reader {difference.new}, before {difference.old})"
 

@@ -244,13 +244,15 @@ def _plain_kind(kind: str, count: int, away_codes: Sequence[int]) -> str:
 
 def elsewhere_text(plan: RunPlan, on_change: str) -> str:
     """Return what is in the store for chunks that a new job is to do, and which option takes it."""
+    where = "under another name or setting"
     taken = "--on-change reuse takes those that were made with the same settings"
     if on_change == "reuse":
+        where += ", or by the place of the chunk"
         taken = (
             "--reuse-ignoring NAME, such as model, takes those that differ in nothing else, and --reuse-ignoring "
             "chunks those of which only the place of the chunk is known"
         )
-    return f"the store has results for {plan.kept_elsewhere:,} of its chunks under another name or setting; {taken}"
+    return f"the store has results for {plan.kept_elsewhere:,} of its chunks {where}; {taken}"
 
 
 def _may_begin_anew(store: CheckpointStore, task: Task) -> bool:

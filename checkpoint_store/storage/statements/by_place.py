@@ -5,7 +5,7 @@ A job that was opened by its number of chunks, or that comes from a state file, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, null, select
 
@@ -22,16 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Container
     from pathlib import Path
 
+    from sqlalchemy import Select
+
     from checkpoint_store.storage.open_requests import OpenRequest
 
 _C: Final = completed_chunks.c
-_RESULTS: Final = Statement(
-    lambda: (
+
+
+def _results() -> Select[Any]:
+    return (
         select(_C.chunk_index, _C.fingerprint)
         .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(null()), _C.source_differs_in.is_(null()))
         .order_by(_C.chunk_index)
     )
-)
+
+
+_RESULTS: Final = Statement(_results)
+_OF_UNKNOWN_CHUNKS: Final = Statement(lambda: _results().where(_C.fingerprint.is_(null())))
+"""Of a job that knows its chunks, no row comes out of SQLite: the write transaction waits for no loop over them."""
 
 
 def results_by_place(
@@ -47,16 +55,20 @@ def results_by_place(
         but: the chunks that have a result already.
     """
     plan = request.plan
+    if all(index in but for index in range(plan.total_chunks)):
+        return {}
+    needs_unknown = request.fingerprints is not None
+    statement = _OF_UNKNOWN_CHUNKS if needs_unknown and not plan.sequential else _RESULTS
     for job in job_statements.list_jobs(connection, path, file_name=plan.file_name, with_results=True):
         if job.total_chunks != plan.total_chunks or not same_settings(job.plan, plan, ignoring):
             continue
         differs = sorted(setting_names(job.plan, plan))
         differs_in = json_text.encode(differs) if differs else None
         sources: dict[int, Source] = {}
-        for index, fingerprint in _RESULTS.run(connection, in_job=job.job_id):
-            if plan.sequential and index != len(sources):
+        for index, fingerprint in statement.run(connection, in_job=job.job_id):
+            if plan.sequential and (index != len(sources) or (needs_unknown and fingerprint is not None)):
                 break
-            if (fingerprint is None or request.fingerprints is None) and index not in but:
+            if index not in but:
                 sources[index] = Source(job.job_id, index, differs_in)
         if sources:
             return sources

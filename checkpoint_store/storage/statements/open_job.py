@@ -89,7 +89,7 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
     reused, by_place = _reusable(connection, request, earlier, stored, path)
     handles = stored_handles.for_new_job(connection, request, path, reused) if request.on_change == "reuse" else {}
     action: Action = "restart" if request.on_change == "restart" else "reuse"
-    elsewhere = stored.elsewhere(reused)._replace(by_place=len(by_place))
+    elsewhere = stored.elsewhere(reused, by_place)
     if earlier is None and not reused and not handles:
         action = "new"
         if request.on_change == "refuse":  # no job of the file has handles

@@ -22,7 +22,7 @@ from checkpoint_store.storage.tables import completed_chunks, jobs
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Mapping
     from pathlib import Path
 
     from checkpoint_store.storage.open_requests import OpenRequest
@@ -88,7 +88,7 @@ class StoredResults:
     def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
         """Return the source of the newest result under the same settings, for each chunk that has such a result."""
         ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
-        return self._taken(self._holders(), self._left(()), ignoring)
+        return self._taken(self._holders(), _Left(self._request, ()), ignoring)
 
     def reusable_since(self, opened: JobRecord, *, of: Container[str] | None = None) -> dict[int, Source]:
         """Return the sources for the chunks left of a job, from jobs with new results since its last search.
@@ -106,10 +106,10 @@ class StoredResults:
             number = 0  # such a job has new results, or the last search may have ignored other settings
         jobs = self._rows(_HOLDERS_SINCE, but_job=opened.job_id, number=number)
         holders = [job for job in jobs if of is None or job.job_id in of]
-        return self._taken(holders, self._left(done), self._request.reuse_ignoring)
+        return self._taken(holders, _Left(self._request, done), self._request.reuse_ignoring)
 
-    def elsewhere(self, reused: Container[int]) -> Elsewhere:
-        """Return the results for the other chunks of a new job under another name or setting."""
+    def elsewhere(self, reused: Container[int], by_place: Mapping[int, Source]) -> Elsewhere:
+        """Return the results for the other chunks of a new job; ``by_place``: those of chunks of unknown content."""
         same, other_name, other_settings = list[_Holder](), list[_Holder](), list[_Holder]()
         for job in self._holders():
             if not self._has_settings(job, NOTHING):
@@ -117,26 +117,24 @@ class StoredResults:
             elif self._request.on_change != "reuse":  # with "reuse" they were searched already
                 (same if normal_name(job.file_name) == self._name else other_name).append(job)
         if not other_name and not other_settings:
-            return Elsewhere()
-        left = self._left(reused)
+            return Elsewhere(by_place=len(by_place))
+        left = _Left(self._request, reused)
         self._look(same, left, NOTHING)  # the caller, who begins anew, knows these
         named = self._look(other_name, left, NOTHING)
         sources = named | self._look(other_settings, left, None)
         names = {job.job_id: job.file_name for job in other_name}
         name = next((names[source.job_id] for source in named.values()), None)
-        return Elsewhere(len(sources), name, self._differing(other_settings, sources.values()))
+        others = self._differing(other_settings, sources)
+        return Elsewhere(len(sources), name, others, by_place=len(by_place.keys() - sources))
 
     def differing_settings(self, earlier: JobRecord) -> frozenset[str]:
         """Return the settings in which a job's plan differs from that of the request."""
         return frozenset(setting_names(earlier.plan, self._request.plan))
 
-    def _differing(self, holders: list[_Holder], sources: Iterable[Source]) -> tuple[str, ...]:
-        having = {source.job_id for source in sources}
+    def _differing(self, holders: list[_Holder], sources: Mapping[int, Source]) -> tuple[str, ...]:
+        having = {source.job_id for source in sources.values()}
         first = next((job for job in holders if job.job_id in having), None)
         return () if first is None else setting_names(self._plan_of(first), self._request.plan)
-
-    def _left(self, but: Container[int]) -> _Left:
-        return _Left(self._request, but)
 
     def _taken(self, holders: list[_Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
         """Return results under the same settings; for the chunks left, results that differ in ``ignoring`` only."""

@@ -49,6 +49,10 @@ class Cue:
         return " ".join(line.text for line in self.lines)
 
 
+class JoinedCues(list[Cue]):
+    """The cues of files that were put together, as later versions read them: each file begins where the last ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimeLine:
     """A time line: the two times and the words that stand behind them."""

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.reading.cue import (
+    JoinedCues,
     TimeLine,
     broken_time_line,
     clock_ms,
@@ -38,17 +39,21 @@ class CueTexts:
         self._has_times = False
         self._begins_file = False
         self._shift_ms = 0
+        self._is_joined = False
 
-    def begin_file(self) -> None:
+    def begin_file(self, *, has_header: bool = False) -> None:
         """Begin with the next of the files that were put together: its times may begin again."""
         self._begins_file = True
+        self._is_joined = self._is_joined or has_header
 
     def open(self, times: TimeLine) -> None:
         """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
-        last_ms = max((start for start, _, _ in self._cues), default=0)
-        if self._begins_file and times.start_ms + self._shift_ms < last_ms:
-            self._shift_ms = max(end for _, end, _ in self._cues)
-        self._begins_file = False
+        if self._begins_file:
+            self._begins_file = False
+            last_ms = max((start for start, _, _ in self._cues), default=0)
+            if times.start_ms + self._shift_ms < last_ms:
+                self._shift_ms = max(end for _, end, _ in self._cues)
+                self._is_joined = True
         self._cues.append((times.start_ms + self._shift_ms, times.end_ms + self._shift_ms, [times.words]))
         self._has_times = True
 
@@ -63,10 +68,14 @@ class CueTexts:
         self._cues[-1][2].pop()
 
     def finished(self) -> list[Cue]:
-        """Return the cues in the order of the file; none if no time line was found."""
+        """Return the cues in the order of the file; none if no time line was found.
+
+        They are :class:`JoinedCues` if a header was left out or times were shifted, because files were put together.
+        """
         if not self._has_times:
             return []
-        return [marked_up_cue(start, end, "\n".join(lines)) for start, end, lines in self._cues]
+        cues = (marked_up_cue(start, end, "\n".join(lines)) for start, end, lines in self._cues)
+        return JoinedCues(cues) if self._is_joined else list(cues)
 
 
 def read_srt(text: str) -> list[Cue]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.reading.ass import is_ass, read_ass
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, time_line
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, JoinedCues, time_line
 from checkpoint_store.cli.transcripts.reading.speech import speech
 from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt, sbv_times
 from checkpoint_store.cli.transcripts.reading.text import read_text
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.transcripts.reading.cue import Cue
 
-_READER_VERSION: Final = 3
-"""Raise the number with every change of what is read: results of another reading belong to another plan."""
+_READER_VERSION: Final = 2
+"""Results of another reading belong to another plan.
+
+Where a change concerns few files, only these files get a new number, higher than each number before: an upgrade then
+stops no half-done job whose file reads as it did.
+"""
+_JOINED_VERSION: Final = 3
+"""Of files that were put together: version 2 mixed their cues, or read a header or a byte order mark as speech."""
 _FIRST_LINES: Final = 2
 _SUFFIXES: Final = {
     ".srt": "SRT",
@@ -95,10 +101,12 @@ def _transcript(path: Path, text: str) -> Transcript:
     kind = kind or _SUFFIXES.get(suffix)
     if kind is None:
         return Transcript(text, None)
-    if kind in _CAPTIONS:
+    has_marks = kind in _CAPTIONS and "\ufeff" in text
+    if has_marks:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
     cues = (_CAPTIONS | _RECOGNIZERS)[kind](text)
-    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {_READER_VERSION}")
+    version = _JOINED_VERSION if has_marks or isinstance(cues, JoinedCues) else _READER_VERSION
+    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {version}")
 
 
 def _kind_by_content(text: str, suffix: str) -> str | None:

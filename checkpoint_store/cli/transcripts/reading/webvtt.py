@@ -46,7 +46,7 @@ def read_webvtt(text: str) -> list[Cue]:
         elif starts_block and times is None and _STYLE.fullmatch(line):
             index = _after_style(lines, index)
         elif times is None and _begins_file(lines, index):
-            cues.begin_file()
+            cues.begin_file(has_header=True)
             index = _after_metadata(lines, index + 1)
         elif times is not None:
             cues.open(times)
