@@ -239,6 +239,29 @@ def test_the_result_of_a_deleted_job_is_gone_with_it(
     assert "gone with its job" in caplog.text
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["result", "failure"])
+def test_what_came_is_kept_where_another_store_took_the_place_of_the_closed_one(
+    slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, fails: bool
+) -> None:
+    """Another store has the name now, and lacks the job: nobody deleted it, and the store that has it takes it in."""
+    with CheckpointStore(tmp_path / "late.db") as store:
+        timed_out(store.open_job("talk.srt", total_chunks=1), slow, max_cost=9.0)
+    (tmp_path / "aside").mkdir()
+    for path in [path for path in tmp_path.iterdir() if path.is_file()]:
+        path.rename(tmp_path / "aside" / path.name)
+    if fails:
+        slow.error = ValueError("no")
+        slow.error.cost = 0.5  # type: ignore[attr-defined]
+    with CheckpointStore(tmp_path / "late.db") as another:
+        answer(another.open_job("other.srt", total_chunks=1), slow, caplog)
+    (path,) = kept(tmp_path)
+    assert "deleted" not in caplog.text
+    path.rename(tmp_path / "aside" / path.name)
+    with CheckpointStore(tmp_path / "aside" / "late.db") as store:
+        job = store.job("talk.srt")
+        assert (job.costs().cost, job.progress().completed_chunks) == (0.5, 0 if fails else 1)
+
+
 def test_the_result_is_recorded_where_the_pool_of_the_event_loop_is_shut_down(job: Job, slow: Slow) -> None:
     """An event loop that comes to its end has no threads any more: the result is recorded in its own."""
     future: Future[Any] = Future()
