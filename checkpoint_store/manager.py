@@ -160,7 +160,6 @@ class StateManager(ForkAware):
         job, status, digest = self._required(chunk_index)
         self._opened.known = None  # a whole state is much to keep for nothing
         current, own = _current_of(self._open()), self._looked.replaced_own(job.job_id)
-        current.warn_of_replaced(job.job_id, self._own_looked.job_of_program())
         is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
         try:
             if own is not None:
@@ -176,6 +175,7 @@ class StateManager(ForkAware):
                     job.complete(chunk_index, result, replace=True)
         finally:  # after an interrupt nobody knows whether it was recorded
             self._looked.note(job.job_id, chunk_index)
+        current.warn_of_replaced(job.job_id, self._own_looked.job_of_program())
         if is_anothers:
             current.warn_of_another(job.job_id, chunk_index)
 

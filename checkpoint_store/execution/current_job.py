@@ -82,7 +82,10 @@ class CurrentJob:
             warn_caller(notice, UserWarning)
 
     def warn_of_replaced(self, job_id: str, own_job_id: str | None) -> None:
-        """Warn, once, that another program put a job in the place of the program's own one (None: it is unknown)."""
+        """Warn, once, that another program put a job in the place of the program's own one (None: it is unknown).
+
+        Call this after recording: the warning may raise.
+        """
         if own_job_id in (None, job_id) or self._has_told_of_another:
             return
         self._has_told_of_another = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import ProcessingState, StateManager
+from checkpoint_store import CheckpointStore, CurrentJobChanged, ProcessingState, StateManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +81,40 @@ def test_one_for_all_and_one_for_each_call() -> None:
         state = with_chunk(state, index, "second")
         manager.save(state)
     assert set(state_now().results().values()) == {"second"}
+
+
+def put_another_job_in_its_place() -> str:
+    """Make another job the current one, as another program does; return its id."""
+    with CheckpointStore(StateManager().store_path) as store:
+        return store.open_job("other.txt", total_chunks=TOTAL).job_id
+
+
+def results_of(job_id: str) -> dict[int, object]:
+    with CheckpointStore(StateManager().store_path) as store:
+        return dict(store.job(job_id).items())
+
+
+def test_a_result_is_recorded_before_the_program_is_warned_of_the_job_that_it_is_in() -> None:
+    """Where warnings are errors, too: what was paid for is recorded, and the warning says where it is."""
+    begin()
+    other = put_another_job_in_its_place()
+    with pytest.raises(UserWarning, match="results are recorded in the current job"):
+        StateManager().update_chunk_complete(0, "paid")
+    assert results_of(other) == {0: "paid"}
+
+
+def test_a_result_that_is_recorded_in_the_job_of_the_program_is_said_to_be_there(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """The error says where the result is; no warning says that it is in the current job."""
+    begin()
+    mine = state_now().job_id
+    put_another_job_in_its_place()
+    warnings.simplefilter("always")
+    with pytest.raises(CurrentJobChanged):
+        StateManager().update_chunk_complete(0, "paid")
+    assert results_of(mine) == {0: "paid"}
+    assert [str(warning.message) for warning in recwarn if warning.category is UserWarning] == []
 
 
 def test_only_the_jobs_that_came_last_are_kept_in_mind() -> None:
