@@ -33,6 +33,10 @@ class CurrentJob:
         if self._context.state_file is not None:
             self._context.state_file.keeps_previous = True
 
+    def has(self, job_id: str) -> bool:
+        """Whether the store has a job of this id."""
+        return self._context.reading.jobs.total_chunks(job_id) > 0
+
     def row(self, chunk_index: int | None = None) -> tuple[str, int, str, str | None] | None:
         """Return id, number of chunks and status of the current job, and a chunk's digest; None: no current job."""
         return self._context.storage.states.current_row(chunk_index)

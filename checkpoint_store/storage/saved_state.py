@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from checkpoint_store.storage.records import JobRecord, Known
@@ -53,7 +53,7 @@ class Looked(NamedTuple):
     recorded: _RecordedHere = _recorded_here
     """The records of all managers of its program: a program may make a manager for each call."""
     has_saved: bool = False
-    """Whether it saved a state after it looked."""
+    """Whether it saved a state after it looked, or its job is gone: managers that never looked do not go by it then."""
     store: Path | None = None
     """The store file."""
 
@@ -67,6 +67,15 @@ class Looked(NamedTuple):
         """Return the job that the program loaded or saved last, where this manager did neither; None for none."""
         process, latest = self.recorded.latest.get(self.store, (0, self))
         return latest.own_job_id if not self.has_looked and process == os.getpid() else None
+
+    def check_job_of_program(self, has_job: Callable[[str], bool]) -> None:
+        """Let managers that never looked go by the current job, if the store lacks the job that the program had last.
+
+        The files of the store were removed or replaced then.
+        """
+        process, latest = self.recorded.latest.get(self.store, (0, self))
+        if latest.own_job_id is not None and process == os.getpid() and not has_job(latest.own_job_id):
+            self.recorded.latest[self.store] = process, latest._replace(has_saved=True)
 
     def noted(self) -> Looked:
         """Keep this for the managers of the program that never looked themselves, and return it."""

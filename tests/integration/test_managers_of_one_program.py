@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,6 +116,22 @@ def test_a_result_that_is_recorded_in_the_job_of_the_program_is_said_to_be_there
         StateManager().update_chunk_complete(0, "paid")
     assert results_of(mine) == {0: "paid"}
     assert [str(warning.message) for warning in recwarn if warning.category is UserWarning] == []
+
+
+@pytest.mark.parametrize("looks", [False, True], ids=["records", "looks while nothing is there"])
+def test_a_result_goes_into_the_new_job_where_the_files_were_removed(*, looks: bool) -> None:
+    """A program loaded a job, its files were removed, and a new job was made at the path: that job gets the result."""
+    begin()
+    state_now()
+    for path in StateManager().store_path.parent.iterdir():
+        path.unlink()
+    manager = StateManager()
+    assert not (looks and manager.has_incomplete_job())
+    other = put_another_job_in_its_place()
+    for index in range(2):
+        with suppress(UserWarning):  # the result may not be of the job that the program had
+            manager.update_chunk_complete(index, "paid")
+    assert results_of(other) == {0: "paid", 1: "paid"}
 
 
 def test_only_the_jobs_that_came_last_are_kept_in_mind() -> None:
