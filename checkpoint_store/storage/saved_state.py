@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 
 _JOBS_IN_MIND_MAX: Final = 64
+_STORES_IN_MIND_MAX: Final = 64
+_DIGESTS_IN_MIND_MAX: Final = 200_000
+"""The number of results that the managers of all stores but the latest were given, at most: about 20 MB."""
 
 
 class _RecordedHere:
@@ -30,6 +33,16 @@ class _RecordedHere:
         if len(self._of_job) > _JOBS_IN_MIND_MAX:
             with suppress(KeyError, RuntimeError):  # another thread forgets it
                 del self._of_job[next(iter(self._of_job))]
+
+    def keep_latest(self, looked: Looked) -> None:
+        """Note what the manager knows that looked or saved last in a store, and forget the stores used longest ago."""
+        with suppress(KeyError, RuntimeError):  # another thread forgets one
+            self.latest.pop(looked.store, None)
+            self.latest[looked.store] = os.getpid(), looked
+            digests = sum(len(known.given) for _, known in list(self.latest.values()))
+            while len(self.latest) > 1 and (len(self.latest) > _STORES_IN_MIND_MAX or digests > _DIGESTS_IN_MIND_MAX):
+                _, oldest = self.latest.pop(next(iter(self.latest)))
+                digests -= len(oldest.given)
 
     def has(self, job_id: str, what: int | str) -> bool:
         """Whether the program has recorded this itself."""
@@ -80,7 +93,7 @@ class Looked(NamedTuple):
     def noted(self) -> Looked:
         """Keep this for the managers of the program that never looked themselves, and return it."""
         if self.has_looked:
-            self.recorded.latest[self.store] = os.getpid(), self
+            self.recorded.keep_latest(self)
         return self
 
     def replaced_own(self, current_job_id: str) -> str | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkpoint_store import CheckpointStore, CurrentJobChanged, ProcessingState, StateManager
+from checkpoint_store.storage import saved_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TOTAL = 6
 
@@ -142,3 +143,24 @@ def test_only_the_jobs_that_came_last_are_kept_in_mind() -> None:
     assert not recorded.has("job 0", 0)
     assert recorded.has("job 199", 0)
     assert len(recorded._of_job) <= 64
+
+
+def test_only_the_stores_that_came_last_are_kept_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with a store for each document does not grow; the store in use stays, however many results it has."""
+    monkeypatch.setattr(saved_state, "_DIGESTS_IN_MIND_MAX", 100)
+    recorded = type(StateManager()._looked.recorded)()
+
+    def look(number: int, results: int) -> None:
+        given = frozenset(f"{number} {index}" for index in range(results))
+        saved_state.Looked(
+            "job", "job", has_looked=True, given=given, recorded=recorded, store=Path(str(number))
+        ).noted()
+
+    for number in range(200):
+        look(number, 1)
+    look(199, 2)
+    assert list(recorded.latest) == [Path(str(number)) for number in range(136, 200)]
+    look(300, 99)
+    assert list(recorded.latest) == [Path("300")]
+    look(301, 500)
+    assert list(recorded.latest) == [Path("301")]
