@@ -37,8 +37,10 @@ class LateRecorder:
                     raise ChunkAlreadyCompleted(self._job_id, completion.chunk_index)
                 record()
             except ChunkAlreadyCompleted:
-                context.storage.budgets.keep_result(completion)
-                return "was paid for in vain: another result of the chunk stands"
+                is_in_vain = context.storage.budgets.keep_result(completion)
+                standing = context.reading.results.digest(self._job_id, completion.chunk_index)
+                if is_in_vain or standing != completion.digest:
+                    return "was paid for in vain: another result of the chunk stands"
             except JobNotFound:
                 if context.storage.jobs.was_deleted(self._job_id):
                     return "is gone with its job, which was deleted"

@@ -58,8 +58,11 @@ class UnrecordedResults(ForkAware):
         with self._lock:
             self._results += new
             self._is_written = False
-            self._write(self._store.parent)
-            return self._what_is_left()
+            if self._reading.closed:  # nobody closes it any more, and writes what is left
+                self._write_somewhere()
+            else:
+                self._write(self._store.parent)
+            return self._what_is_left(is_last=self._reading.closed)
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):
@@ -147,14 +150,10 @@ class UnrecordedResults(ForkAware):
                 self._files.pop().unlink()
 
     def _what_is_left(self, *, is_last: bool = False) -> str:
-        indices: dict[str, list[int]] = {}
-        for result in self._results:
-            indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
-        places = [
-            f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
-            for job_id, some in indices.items()
-        ]
-        return f"The results of {'; '.join(places)}{_NOT_YET}{self._where(is_last=is_last)}."
+        kinds = [("results", _places(self._results, are_failures=False))]
+        kinds += [("costs of failed tries", _places(self._results, are_failures=True))]
+        what = ", and the ".join(f"{kind} of {places}" for kind, places in kinds if places)
+        return f"The {what}{_NOT_YET}{self._where(is_last=is_last)}."
 
     def _where(self, *, is_last: bool) -> str:
         if not self._is_written and is_last:
@@ -178,7 +177,19 @@ def note_where(error: BaseException, sentence: str) -> None:
 
 def says_where(note: str) -> bool:
     """Whether a note of an error says where unrecorded results are."""
-    return note.startswith("The results of ") and _NOT_YET in note
+    return note.startswith(("The results of ", "The costs of failed tries of ")) and _NOT_YET in note
+
+
+def _places(results: Sequence[UnrecordedResult], *, are_failures: bool) -> str:
+    """Return the chunks of results, or of failures, by job: "chunks 1, 2 of job X"."""
+    indices: dict[str, list[int]] = {}
+    for result in results:
+        if result.is_failure is are_failures:
+            indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
+    return "; ".join(
+        f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
+        for job_id, some in indices.items()
+    )
 
 
 def _record(storage: Storage, record: Callable[[Sequence[Completion]], None], result: UnrecordedResult) -> bool:
