@@ -134,8 +134,7 @@ class StateManager(ForkAware):
             current.show(state.job_id, saved)
 
     def _save(self, current: CurrentJob, state: ProcessingState) -> Saved:
-        known, self._opened.known = self._opened.known, None
-        looked = self._looked
+        known, self._opened.known, looked = self._opened.known, None, self._looked
         if looked.own_job_id != state.job_id:  # after an interrupt nobody knows which job is current
             self._looked = looked._replace(own_job_id=None)
         try:
@@ -160,7 +159,6 @@ class StateManager(ForkAware):
         job, status, digest = self._required(chunk_index)
         self._opened.known = None  # a whole state is much to keep for nothing
         current, own = _current_of(self._open()), self._looked.replaced_own(job.job_id)
-        current.warn_of_replaced(job.job_id, self._own_looked.job_of_program())
         is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
         try:
             if own is not None:
@@ -176,6 +174,7 @@ class StateManager(ForkAware):
                     job.complete(chunk_index, result, replace=True)
         finally:  # after an interrupt nobody knows whether it was recorded
             self._looked.note(job.job_id, chunk_index)
+        current.warn_of_replaced(job.job_id, self._own_looked.job_of_program())
         if is_anothers:
             current.warn_of_another(job.job_id, chunk_index)
 
@@ -199,8 +198,7 @@ class StateManager(ForkAware):
         """Whether the current job is running or paused and has chunks left. Reads no result."""
         with self._states:
             current = self._current()
-            job_id = None if current is None else current[0].job_id
-            self._looked = self._looked.seen(job_id)
+            self._looked = self._looked.seen(None if current is None else current[0].job_id)
         may_go_on = current is not None and current[1] in (JobStatus.RUNNING, JobStatus.PAUSED)
         return current is not None and may_go_on and current[0].progress().remaining_chunks > 0
 
@@ -241,12 +239,16 @@ class StateManager(ForkAware):
             if self._opened.store is None:
                 self._opened.store = CheckpointStore(self.store_path, **self._options)
                 _current_of(self._opened.store).keep_previous_states()
+                self._own_looked.check_job_of_program(_current_of(self._opened.store).has)
             return self._opened.store
 
     def _store_if_any(self) -> CheckpointStore | None:
         """Return the store; None, and nothing is created, where there is neither a store nor anything to import."""
         with self._guard:
-            return self._open() if self._opened.store is not None or self._anything_there() else None
+            if self._opened.store is not None or self._anything_there():
+                return self._open()
+            self._own_looked.check_job_of_program(lambda _: False)
+            return None
 
     def _current(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None] | None:
         with self._guard:
@@ -262,9 +264,8 @@ class StateManager(ForkAware):
             return job, JobStatus(status), digest
 
     def _anything_there(self) -> bool:
-        state_file: Path = self._options["state_file"]
-        here = any(is_there(path) for path in (self.store_path, *state_copies(state_file)))
-        return here or bool(Siblings(self.store_path).backups())
+        paths = (self.store_path, *state_copies(self._options["state_file"]))
+        return any(map(is_there, paths)) or bool(Siblings(self.store_path).backups())
 
     def _required(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None]:
         if (current := self._current(chunk_index)) is None:

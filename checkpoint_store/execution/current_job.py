@@ -33,6 +33,10 @@ class CurrentJob:
         if self._context.state_file is not None:
             self._context.state_file.keeps_previous = True
 
+    def has(self, job_id: str) -> bool:
+        """Whether the store has a job of this id."""
+        return self._context.reading.jobs.total_chunks(job_id) > 0
+
     def row(self, chunk_index: int | None = None) -> tuple[str, int, str, str | None] | None:
         """Return id, number of chunks and status of the current job, and a chunk's digest; None: no current job."""
         return self._context.storage.states.current_row(chunk_index)
@@ -82,7 +86,10 @@ class CurrentJob:
             warn_caller(notice, UserWarning)
 
     def warn_of_replaced(self, job_id: str, own_job_id: str | None) -> None:
-        """Warn, once, that another program put a job in the place of the program's own one (None: it is unknown)."""
+        """Warn, once, that another program put a job in the place of the program's own one (None: it is unknown).
+
+        Call this after recording: the warning may raise.
+        """
         if own_job_id in (None, job_id) or self._has_told_of_another:
             return
         self._has_told_of_another = True

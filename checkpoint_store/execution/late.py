@@ -37,29 +37,38 @@ class LateRecorder:
                     raise ChunkAlreadyCompleted(self._job_id, completion.chunk_index)
                 record()
             except ChunkAlreadyCompleted:
-                context.storage.budgets.keep_result(completion)
-                return "was paid for in vain: another result of the chunk stands"
-        except JobNotFound:
-            return "is gone with its job, which was deleted"
+                is_in_vain = context.storage.budgets.keep_result(completion)
+                standing = context.reading.results.digest(self._job_id, completion.chunk_index)
+                if is_in_vain or standing != completion.digest:
+                    return "was paid for in vain: another result of the chunk stands"
+            except JobNotFound:
+                if context.storage.jobs.was_deleted(self._job_id):
+                    return "is gone with its job, which was deleted"
+                raise  # another store is at the path now
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
-            kept = f"is not recorded yet: {describe(error).rstrip('.')}. {self._context.unrecorded.keep([completion])}"
-            if not isinstance(error, Exception):
-                error.add_note(kept)
-                raise
-            return kept
+            return f"is not recorded yet: {self._keep(error, completion)}"
         return "is recorded"
 
     def failure(self, failure: Completion) -> str:
         """Record what a late failure cost; see :attr:`UnrecordedResult.is_failure`. Durable on return, likewise."""
         context = self._context.open_now()
         try:
-            context.storage.budgets.keep_failure(failure)
-        except JobNotFound:
-            return ", and its job was deleted"
-        except BaseException as error:
-            kept = f"; {describe(error).rstrip('.')}. {self._context.unrecorded.keep([failure], are_failures=True)}"
-            if not isinstance(error, Exception):
-                error.add_note(kept)
-                raise
-            return kept
+            try:
+                context.storage.budgets.keep_failure(failure)
+            except JobNotFound:
+                if context.storage.jobs.was_deleted(self._job_id):
+                    return ", and its job was deleted"
+                raise  # another store is at the path now
+        except BaseException as error:  # an interrupt, too
+            return f"; {self._keep(error, failure, is_failure=True)}"
         return ""
+
+    def _keep(self, error: BaseException, what: Completion, *, is_failure: bool = False) -> str:
+        """Keep what an error kept from being recorded; return a sentence about both, or raise an interrupt again."""
+        path, is_elsewhere = self._context.reading.path, isinstance(error, JobNotFound)
+        why = f"another store, without its job, is at {path} now" if is_elsewhere else describe(error).rstrip(".")
+        kept = f"{why}. {self._context.unrecorded.keep([what], are_failures=is_failure)}"
+        if not isinstance(error, Exception):
+            error.add_note(kept)
+            raise error
+        return kept

@@ -58,8 +58,11 @@ class UnrecordedResults(ForkAware):
         with self._lock:
             self._results += new
             self._is_written = False
-            self._write(self._store.parent)
-            return self._what_is_left()
+            if self._reading.closed:  # nobody closes it any more, and writes what is left
+                self._write_somewhere()
+            else:
+                self._write(self._store.parent)
+            return self._what_is_left(is_last=self._reading.closed)
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):
@@ -69,25 +72,39 @@ class UnrecordedResults(ForkAware):
     def record(self, storage: Storage | None, record: Callable[[Sequence[Completion]], None]) -> None:
         """Record the kept results, and remove their files. Durable when this returns.
 
+        The result of a job that the store lacks, and that nobody deleted, stays in its file: another store was put in
+        the place of the store that has the job.
+
         Raises:
             CheckpointStoreError: a result cannot be recorded yet; the notes name the chunks, and where the results are.
         """
+        strays: list[UnrecordedResult] = []
         while self._results:
             result = self._results.pop()
             try:
                 assert storage is not None, "a read-only store has no results"
-                _record(storage, record, result)
-            except JobNotFound:
-                _tell_of_deleted(result)
+                if not _record(storage, record, result):
+                    strays.append(result)
             except BaseException as error:
                 with self._lock:
-                    self._results.append(result)
+                    self._results += [result, *strays]
                     self._write(self._store.parent)
                     note_where(error, self._what_is_left())
                 raise
         with self._lock:
-            if not self._results:
+            if strays:
+                self._leave(strays)
+            elif not self._results:
                 self._remove_files()
+
+    def _leave(self, strays: Sequence[UnrecordedResult]) -> None:
+        """Leave results of jobs that the store lacks in a file for a later open; in memory if that fails."""
+        self._results += strays
+        self._is_written = False
+        self._write_somewhere()
+        log.warning("%s has no job of unrecorded results. %s", self._store, self._what_is_left(is_last=True))
+        if self._is_written:
+            self._results, self._files = [], []
 
     def write_rest(self) -> str | None:
         """Write the kept results to a file, because this process will not record them; return a sentence, or None.
@@ -97,10 +114,8 @@ class UnrecordedResults(ForkAware):
         with self._lock:
             if not self._results:
                 return None
-            self._write(self._store.parent)
-            if not self._is_written:
-                self._write(unrecorded_files.private_folder(Path(tempfile.gettempdir())))
-            return self._what_is_left(is_closing=True)
+            self._write_somewhere()
+            return self._what_is_left(is_last=True)
 
     def forget(self, job_id: str) -> None:
         """Forget the results of a deleted job, and remove them from the files beside the store."""
@@ -108,6 +123,12 @@ class UnrecordedResults(ForkAware):
         for path in unrecorded_files.files_of(self._store):
             with suppress(CheckpointStoreError):
                 unrecorded_files.remove_job(self._store, path, job_id)
+
+    def _write_somewhere(self) -> None:
+        """Write all kept results to a file beside the store; if that fails, in the folder for temporary files."""
+        self._write(self._store.parent)
+        if not self._is_written:
+            self._write(unrecorded_files.private_folder(Path(tempfile.gettempdir())))
 
     def _write(self, folder: Path) -> None:
         """Write all kept results to a new file in a folder, unless a file there has them; log a failure."""
@@ -128,18 +149,14 @@ class UnrecordedResults(ForkAware):
             with suppress(OSError):
                 self._files.pop().unlink()
 
-    def _what_is_left(self, *, is_closing: bool = False) -> str:
-        indices: dict[str, list[int]] = {}
-        for result in self._results:
-            indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
-        places = [
-            f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
-            for job_id, some in indices.items()
-        ]
-        return f"The results of {'; '.join(places)}{_NOT_YET}{self._where(is_closing=is_closing)}."
+    def _what_is_left(self, *, is_last: bool = False) -> str:
+        kinds = [("results", _places(self._results, are_failures=False))]
+        kinds += [("costs of failed tries", _places(self._results, are_failures=True))]
+        what = ", and the ".join(f"{kind} of {places}" for kind, places in kinds if places)
+        return f"The {what}{_NOT_YET}{self._where(is_last=is_last)}."
 
-    def _where(self, *, is_closing: bool) -> str:
-        if not self._is_written and is_closing:
+    def _where(self, *, is_last: bool) -> str:
+        if not self._is_written and is_last:
             return "no file can be written for them: they are lost when this process ends"
         if not self._is_written:
             return "kept in memory until the store is closed: then they are recorded, or written to a file"
@@ -160,25 +177,42 @@ def note_where(error: BaseException, sentence: str) -> None:
 
 def says_where(note: str) -> bool:
     """Whether a note of an error says where unrecorded results are."""
-    return note.startswith("The results of ") and _NOT_YET in note
+    return note.startswith(("The results of ", "The costs of failed tries of ")) and _NOT_YET in note
 
 
-def _record(storage: Storage, record: Callable[[Sequence[Completion]], None], result: UnrecordedResult) -> None:
+def _places(results: Sequence[UnrecordedResult], *, are_failures: bool) -> str:
+    """Return the chunks of results, or of failures, by job: "chunks 1, 2 of job X"."""
+    indices: dict[str, list[int]] = {}
+    for result in results:
+        if result.is_failure is are_failures:
+            indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
+    return "; ".join(
+        f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
+        for job_id, some in indices.items()
+    )
+
+
+def _record(storage: Storage, record: Callable[[Sequence[Completion]], None], result: UnrecordedResult) -> bool:
     """Record one result. Where another result of its chunk stands, keep its text and its cost with an attempt.
 
-    Raises:
-        JobNotFound: the job was deleted.
+    Returns whether it needs no keeping any more: it does if the store lacks its job, and nobody deleted the job there.
     """
     completion = result.completion
-    if result.is_failure:
-        storage.budgets.keep_failure(completion)
-        return
     try:
-        record([completion])
-    except ChunkAlreadyCompleted as error:
-        storage.budgets.keep_result(completion)
-        kept = "its text and its cost are kept with an attempt at the chunk: see job.attempts()"
-        log.warning("an unrecorded result came too late: %s; %s", error, kept)
+        try:
+            if result.is_failure:
+                storage.budgets.keep_failure(completion)
+            else:
+                record([completion])
+        except ChunkAlreadyCompleted as error:
+            storage.budgets.keep_result(completion)
+            kept = "its text and its cost are kept with an attempt at the chunk: see job.attempts()"
+            log.warning("an unrecorded result came too late: %s; %s", error, kept)
+    except JobNotFound:
+        if not storage.jobs.was_deleted(completion.job_id):
+            return False
+        _tell_of_deleted(result)
+    return True
 
 
 def _tell_of_deleted(result: UnrecordedResult) -> None:
@@ -213,7 +247,7 @@ def _take_in_one(
         if result.plan not in (None, plan_digest(job)) or not 0 <= result.completion.chunk_index < job.total_chunks:
             log.warning("%s has a result for another plan of job %s: not taken in", path, job_id)
             return False
-        _record(storage, record, result)
+        return _record(storage, record, result)
     except JobNotFound as error:
         if not storage.jobs.was_deleted(job_id):
             level = WARNING if _names(storage.path, path, result) else DEBUG

@@ -70,15 +70,17 @@ class BudgetStorage:
         """Add a cost to an attempt at a chunk that did not complete it, by its number. Durable when it returns."""
         self._database.write(lambda connection: reservations.note_cost(connection, job_id, index, cost, attempt))
 
-    def keep_result(self, completion: Completion) -> None:
+    def keep_result(self, completion: Completion) -> bool:
         """Keep a result that was paid for, and whose chunk has another result, with a failed attempt at the chunk.
 
-        What it cost counts from then on. Durable when it returns. Repeating this changes nothing.
+        What it cost counts from then on. Durable when it returns. Repeating this changes nothing. Returns whether
+        anything was changed: not, if the attempt made the recorded result.
 
         Raises:
             JobNotFound: the job was deleted.
         """
-        write_of_job(self._database, completion.job_id, lambda connection: in_vain.keep_result(connection, completion))
+        job_id = completion.job_id
+        return write_of_job(self._database, job_id, lambda connection: in_vain.keep_result(connection, completion))
 
     def keep_failure(self, failure: Completion) -> None:
         """Count what a late failure cost, with its attempt. Durable when it returns. Repeating this changes nothing.

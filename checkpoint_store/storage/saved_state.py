@@ -7,13 +7,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from checkpoint_store.storage.records import JobRecord, Known
 
 
 _JOBS_IN_MIND_MAX: Final = 64
+_STORES_IN_MIND_MAX: Final = 64
+_DIGESTS_IN_MIND_MAX: Final = 200_000
+"""The number of results that the managers of all stores but the latest were given, at most: about 20 MB."""
 
 
 class _RecordedHere:
@@ -30,6 +33,16 @@ class _RecordedHere:
         if len(self._of_job) > _JOBS_IN_MIND_MAX:
             with suppress(KeyError, RuntimeError):  # another thread forgets it
                 del self._of_job[next(iter(self._of_job))]
+
+    def keep_latest(self, looked: Looked) -> None:
+        """Note what the manager knows that looked or saved last in a store, and forget the stores used longest ago."""
+        with suppress(KeyError, RuntimeError):  # another thread forgets one
+            self.latest.pop(looked.store, None)
+            self.latest[looked.store] = os.getpid(), looked
+            digests = sum(len(known.given) for _, known in list(self.latest.values()))
+            while len(self.latest) > 1 and (len(self.latest) > _STORES_IN_MIND_MAX or digests > _DIGESTS_IN_MIND_MAX):
+                _, oldest = self.latest.pop(next(iter(self.latest)))
+                digests -= len(oldest.given)
 
     def has(self, job_id: str, what: int | str) -> bool:
         """Whether the program has recorded this itself."""
@@ -53,7 +66,7 @@ class Looked(NamedTuple):
     recorded: _RecordedHere = _recorded_here
     """The records of all managers of its program: a program may make a manager for each call."""
     has_saved: bool = False
-    """Whether it saved a state after it looked."""
+    """Whether it saved a state after it looked, or its job is gone: managers that never looked do not go by it then."""
     store: Path | None = None
     """The store file."""
 
@@ -68,10 +81,19 @@ class Looked(NamedTuple):
         process, latest = self.recorded.latest.get(self.store, (0, self))
         return latest.own_job_id if not self.has_looked and process == os.getpid() else None
 
+    def check_job_of_program(self, has_job: Callable[[str], bool]) -> None:
+        """Let managers that never looked go by the current job, if the store lacks the job that the program had last.
+
+        The files of the store were removed or replaced then.
+        """
+        process, latest = self.recorded.latest.get(self.store, (0, self))
+        if latest.own_job_id is not None and process == os.getpid() and not has_job(latest.own_job_id):
+            self.recorded.latest[self.store] = process, latest._replace(has_saved=True)
+
     def noted(self) -> Looked:
         """Keep this for the managers of the program that never looked themselves, and return it."""
         if self.has_looked:
-            self.recorded.latest[self.store] = os.getpid(), self
+            self.recorded.keep_latest(self)
         return self
 
     def replaced_own(self, current_job_id: str) -> str | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import ProcessingState, StateManager
+from checkpoint_store import CheckpointStore, CurrentJobChanged, ProcessingState, StateManager
+from checkpoint_store.storage import saved_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TOTAL = 6
 
@@ -83,6 +85,56 @@ def test_one_for_all_and_one_for_each_call() -> None:
     assert set(state_now().results().values()) == {"second"}
 
 
+def put_another_job_in_its_place() -> str:
+    """Make another job the current one, as another program does; return its id."""
+    with CheckpointStore(StateManager().store_path) as store:
+        return store.open_job("other.txt", total_chunks=TOTAL).job_id
+
+
+def results_of(job_id: str) -> dict[int, object]:
+    with CheckpointStore(StateManager().store_path) as store:
+        return dict(store.job(job_id).items())
+
+
+def test_a_result_is_recorded_before_the_program_is_warned_of_the_job_that_it_is_in() -> None:
+    """Where warnings are errors, too: what was paid for is recorded, and the warning says where it is."""
+    begin()
+    other = put_another_job_in_its_place()
+    with pytest.raises(UserWarning, match="results are recorded in the current job"):
+        StateManager().update_chunk_complete(0, "paid")
+    assert results_of(other) == {0: "paid"}
+
+
+def test_a_result_that_is_recorded_in_the_job_of_the_program_is_said_to_be_there(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """The error says where the result is; no warning says that it is in the current job."""
+    begin()
+    mine = state_now().job_id
+    put_another_job_in_its_place()
+    warnings.simplefilter("always")
+    with pytest.raises(CurrentJobChanged):
+        StateManager().update_chunk_complete(0, "paid")
+    assert results_of(mine) == {0: "paid"}
+    assert [str(warning.message) for warning in recwarn if warning.category is UserWarning] == []
+
+
+@pytest.mark.parametrize("looks", [False, True], ids=["records", "looks while nothing is there"])
+def test_a_result_goes_into_the_new_job_where_the_files_were_removed(*, looks: bool) -> None:
+    """A program loaded a job, its files were removed, and a new job was made at the path: that job gets the result."""
+    begin()
+    state_now()
+    for path in StateManager().store_path.parent.iterdir():
+        path.unlink()
+    manager = StateManager()
+    assert not (looks and manager.has_incomplete_job())
+    other = put_another_job_in_its_place()
+    for index in range(2):
+        with suppress(UserWarning):  # the result may not be of the job that the program had
+            manager.update_chunk_complete(index, "paid")
+    assert results_of(other) == {0: "paid", 1: "paid"}
+
+
 def test_only_the_jobs_that_came_last_are_kept_in_mind() -> None:
     """A server that goes through many jobs does not grow."""
     recorded = type(StateManager()._looked.recorded)()
@@ -91,3 +143,24 @@ def test_only_the_jobs_that_came_last_are_kept_in_mind() -> None:
     assert not recorded.has("job 0", 0)
     assert recorded.has("job 199", 0)
     assert len(recorded._of_job) <= 64
+
+
+def test_only_the_stores_that_came_last_are_kept_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with a store for each document does not grow; the store in use stays, however many results it has."""
+    monkeypatch.setattr(saved_state, "_DIGESTS_IN_MIND_MAX", 100)
+    recorded = type(StateManager()._looked.recorded)()
+
+    def look(number: int, results: int) -> None:
+        given = frozenset(f"{number} {index}" for index in range(results))
+        saved_state.Looked(
+            "job", "job", has_looked=True, given=given, recorded=recorded, store=Path(str(number))
+        ).noted()
+
+    for number in range(200):
+        look(number, 1)
+    look(199, 2)
+    assert list(recorded.latest) == [Path(str(number)) for number in range(136, 200)]
+    look(300, 99)
+    assert list(recorded.latest) == [Path("300")]
+    look(301, 500)
+    assert list(recorded.latest) == [Path("301")]

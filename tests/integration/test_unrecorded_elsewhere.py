@@ -106,3 +106,21 @@ def test_a_look_for_a_missing_store_takes_no_result_away(
     assert file.exists()
     with CheckpointStore(tmp_path / "talks" / ".processing_state.db") as store:
         assert list(store.job(job_id).items()) == [(0, {"paid": 0})]
+
+
+def test_a_store_keeps_a_result_of_a_job_that_it_lacks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An older copy took the place of the store meanwhile: the result stays in a file, and the log does not drop it."""
+    (tmp_path / "aside").mkdir()
+    with CheckpointStore(tmp_path / "aside" / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=2)
+        completion = job._execution.completion(0, {"paid": 0})
+    with CheckpointStore(tmp_path / "talks.db") as older:
+        other = older.open_job("other.srt", total_chunks=2)
+        unrecorded = older._context.unrecorded  # type: ignore[union-attr]
+        unrecorded.keep([completion, other._execution.completion(1, {"paid": 1})])
+        assert [chunk.index for chunk in other.pending()] == [0]
+    (path,) = tmp_path.glob("*.unrecorded-*")
+    assert ("deleted" in caplog.text, str(path) in caplog.text) == (False, True)
+    path.rename(tmp_path / "aside" / path.name)
+    with CheckpointStore(tmp_path / "aside" / "talks.db") as store:
+        assert list(store.job(job.job_id).items()) == [(0, {"paid": 0})]

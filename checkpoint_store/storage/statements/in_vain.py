@@ -101,13 +101,13 @@ def note_the_same(connection: sqlite3.Connection, completion: Completion) -> Non
         )
 
 
-def keep_result(connection: sqlite3.Connection, completion: Completion) -> None:
+def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
     """Keep the text and the cost of a result that another one stands in place of, with its attempt, which failed.
 
-    Repeating this changes nothing.
+    Repeating this changes nothing. Returns whether anything was changed: not, if the attempt made the recorded result.
     """
     text = completion.text or "null"
-    _keep(connection, _NOTE_RESULT, completion, f"{_CAME_LATE}{text}", text)
+    return _keep(connection, _NOTE_RESULT, completion, f"{_CAME_LATE}{text}", text)
 
 
 def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:
@@ -116,15 +116,17 @@ def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:
     _keep(connection, _NOTE_FAILURE, failure, what, what)
 
 
-def _keep(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, text: str) -> None:
-    """Note what came late with its attempt; where that is not known, with a new one, of no runner."""
+def _keep(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, text: str) -> bool:
+    """Note what came late with its attempt; where that is not known, with a new one, of no runner.
+
+    Returns whether anything was changed.
+    """
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
     if completion.attempt is not None and _OUTCOME.run(connection, **here, its_number=completion.attempt).fetchone():
-        _run(connection, note, completion, what)  # nothing, if its result was recorded, and replaced since
-        return
+        return _run(connection, note, completion, what)  # nothing, if its result was recorded, and replaced since
     number, is_kept = _LATEST.run(connection, text=text, **here).fetchone()
     if is_kept:
-        return
+        return False
     _ADD.run(
         connection,
         job_id=completion.job_id,
@@ -142,6 +144,7 @@ def _keep(connection: sqlite3.Connection, note: Statement, completion: Completio
         cost=_cost_of(completion),
         replaced_result_id=None,
     )
+    return True
 
 
 def _run(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str) -> bool:
