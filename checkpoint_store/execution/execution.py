@@ -153,6 +153,7 @@ class JobExecution:
             in_order=self.is_sequential,
             shard=shard,
             marks=RedoMarks(self._context.reading.marks, self.job_id),
+            stopped_runners=self.runners.stopped,
             places=places,
         )
 

@@ -6,8 +6,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from checkpoint_store.errors import CheckpointStoreError, counted
 from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 from checkpoint_store.execution.nesting import refuse_nested
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _RETRY_INTERVAL_SECONDS: Final = 0.1
+_WORKED_ON_SECONDS: Final = 0.2
+"""A chunk that the body of a loop had for this long was worked on; a shorter time is a look at it."""
 
 
 class PendingLoop(Generic[T]):
@@ -41,6 +45,10 @@ class PendingLoop(Generic[T]):
         self._max_attempts = max_attempts
         self._wait = wait
         self._is_stopped = False
+        self._yielded_at = 0.0
+        """When the body of the loop got its last chunk, on the monotonic clock."""
+        self._worked_on: list[ClaimedChunk] = []
+        """The chunks that the body of the loop had for a while, and had not completed or failed at its end."""
 
     def stop(self) -> None:
         """Hand out nothing more; from any thread."""
@@ -90,6 +98,7 @@ class PendingLoop(Generic[T]):
                 queue.start(last)
                 queue.claims.note_begun([last])
                 yield self._claimed(queue, last, stored_handle)
+                self._note_back(queue, last)
         except GeneratorExit:  # the caller left: the work on the last chunk may have begun
             if last is not None and not last.dropped:
                 last.begun = True
@@ -97,6 +106,31 @@ class PendingLoop(Generic[T]):
         finally:
             queue.close(ready)
         queue.claims.end_if_idle(wait=True)
+        self._log_lost_work()
+
+    def _note_back(self, queue: ChunkQueue, chunk: ClaimedChunk) -> None:
+        """Note that the body of the loop is through with a chunk, and asks for the next."""
+        if time.monotonic() - self._yielded_at >= _WORKED_ON_SECONDS and queue.claims.in_hand.holds(chunk):
+            self._worked_on.append(chunk)
+
+    def _log_lost_work(self) -> None:
+        """Log at the end of the loop which chunks were worked on, and were dropped without a result or a handle.
+
+        No warning: a program may record their results later, such as in groups or out of other threads.
+        """
+        execution = self._execution
+        try:
+            dropped = [chunk.index for chunk in self._worked_on if chunk.dropped]
+            lost = [index for index in dropped if execution.look_at(index) == (False, None)]
+        except CheckpointStoreError as error:
+            log_suppressed(error, f"the chunks of job {execution.job_id} that have no result were not looked for")
+            return
+        if lost:
+            log.info(
+                "job %s: this loop has ended, and %s that its body worked on, from chunk %d on, had no result by then: "
+                "call chunk.complete(result) for each chunk, or the next run does the chunk again",
+                *(execution.job_id, counted(len(lost), "chunk"), min(lost)),
+            )
 
     def _is_held_up_by(self, last: ClaimedChunk | None) -> bool:
         """Whether the last chunk of a sequential job was left undone, so that no other may begin."""
@@ -106,4 +140,6 @@ class PendingLoop(Generic[T]):
     def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk, stored_handle: str | None) -> T:
         execution = self._execution
         handle, data = ClaimHandle(queue.claims, chunk), execution.contents.data(chunk.index)
-        return self._make_chunk(chunk.index, data, execution.attempt_of(chunk, handle=stored_handle), handle)
+        attempt = execution.attempt_of(chunk, handle=stored_handle)
+        self._yielded_at = time.monotonic()
+        return self._make_chunk(chunk.index, data, attempt, handle)

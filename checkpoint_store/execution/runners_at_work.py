@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
+
+from checkpoint_store.system.processes import pause_of
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.claims.runner import OwnRunner
@@ -25,6 +28,24 @@ class RunnersAtWork:
         """Return whether another runner is at work on the job now. Dead runners are reaped."""
         runners = self._context.storage.claims.runners
         return runners.others_at_work(self._job_id, own_runner_id=self._own().runner_id)
+
+    def stopped(self) -> dict[int, str]:
+        """Return the runners whose process is known to be stopped: why it stands still, and what helps, by number.
+
+        A process of another host, user or container may be stopped without being known here. Reads only.
+        """
+        here = socket.gethostname()
+        records = self._context.reading.runners.of_job(self._job_id)
+        pauses = {
+            record.runner: (record.pid, pause_of(record.pid))
+            for record in records
+            if record.is_alive and record.host == here
+        }
+        return {
+            runner_id: f"process {pid}, which {pause.cause}. {pause.remedy}"
+            for runner_id, (pid, pause) in pauses.items()
+            if pause is not None
+        }
 
     def _own(self) -> OwnRunner:
         return self._context.claims_of(self._job_id).runner

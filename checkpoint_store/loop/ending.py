@@ -21,6 +21,16 @@ _CALLER: Final = 7
 """How many frames up the caller of ``Job.map`` goes on with its loop."""
 
 
+def abandon_unrecorded(state: LoopState, schedule: Schedule, place: Workplace) -> None:
+    """Release everything in flight, and what has ended and is not known to be recorded: no further try follows.
+
+    The results that have ended are recorded as late results. Recording the same result twice changes nothing.
+    """
+    schedule.in_flight.update(schedule.unsettled)
+    schedule.unsettled.clear()
+    abandon_in_flight(state, schedule, place)
+
+
 def abandon_in_flight(state: LoopState, schedule: Schedule, place: Workplace) -> None:
     """Release everything in flight without waiting. A chunk whose work had begun is in doubt: it may be paid for.
 

@@ -6,7 +6,8 @@ import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted, readable
+from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted
+from checkpoint_store.loop.late_results import LateResults, copy_in
 from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, matcher, pause_before_retry
 from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, retry_after, trouble_of
 from checkpoint_store.model.amounts import cost_in, cost_of_error
@@ -27,6 +28,7 @@ class FailurePolicy:
 
     def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
         self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
+        self._late = LateResults(state.execution, state.options.cost)
         self._is_retried = matcher("retry_on", state.options.retry_on, is_transient)
         self._stops_the_job = matcher("stop_on", state.options.stop_on, is_fatal)
 
@@ -181,24 +183,20 @@ class FailurePolicy:
         cost = self._cost_in(error)
         self._state.statistics.failed(cost)
         how = {"cost": cost, "may_be_billed": cost is None}
-        self._record_uncounted(attempt.chunk, describe(error), _copy_in(error), **how)
+        self._record_uncounted(attempt.chunk, describe(error), copy_in(error), **how)
 
     def refuse_late(self, chunk: ClaimedChunk, error: InvalidResultError) -> None:
-        """Record what the late result of an attempt cost, and a copy unless the chunk's next attempt is in flight."""
+        """Record what the late result of an attempt cost, and a copy, with the attempt that made it.
+
+        If the chunk's next attempt has not begun, it is freed: the loop ends.
+        """
         index, cost = chunk.index, self._cost_in(error)
         self._state.statistics.failed(cost)
-        try:
-            if not self._schedule.is_in_flight(index):
-                self._schedule.retries.remove([index])
-                message = describe(error) + _copy_in(error)
-                fail = self._state.claims.fail
-                self._state.retry_while_busy(lambda: fail(index, message, counted=False, cost=cost))
-                self._state.events.refused(chunk, error, cost)
-                return
-        except ChunkAlreadyCompleted:
-            pass
-        self._log(chunk, "the late result of attempt %d cannot be stored: %s", chunk.number, describe(error))
-        self._state.note_cost(chunk, cost)
+        kept = self._late.note_error(chunk, describe(error) + copy_in(error), cost)
+        self._log(chunk, "the late result of attempt %d cannot be stored: %s%s", chunk.number, describe(error), kept)
+        if not self._schedule.is_in_flight(index):
+            self._state.claims.release(self._schedule.retries.take(index))
+            self._state.events.refused(chunk, error, cost)
 
     def _cost_in(self, error: InvalidResultError) -> float | None:
         return None if error.is_copy else cost_in(error.result, self._state.options.cost)
@@ -245,6 +243,7 @@ class FailurePolicy:
             next_attempt = self._record(chunk, message + copy, counted=False, seconds=seconds, **how)
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
+            self._state.note_cost(chunk, cost)
             self._state.events.ended("completed", chunk, None, cost, seconds)
             return None
         self._state.events.ended("failed" if next_attempt is None else "retried", chunk, message, cost, seconds)
@@ -252,9 +251,3 @@ class FailurePolicy:
 
     def _log(self, chunk: ClaimedChunk, message: str, *args: object) -> None:
         log.warning(f"job %s, chunk %d: {message}", self._state.job_id, chunk.index, *args)
-
-
-def _copy_in(error: InvalidResultError) -> str:
-    """Return the result that cannot be stored as text, to be recorded behind the error, with nothing in it redacted."""
-    copy = error.result if error.is_copy else readable(error.result)
-    return f"\nThe result was: {copy}"

@@ -7,7 +7,7 @@ from concurrent.futures import BrokenExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.errors import InvalidResultError, readable
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.model.amounts import cost_in, cost_of_error
@@ -85,8 +85,8 @@ class LateResults:
         execution = self._execution
         try:
             completion = completion_of(execution, call, result, self._cost)
-        except CheckpointStoreError as error:
-            self.note_failure(call, error, cost_in(result, self._cost))
+        except InvalidResultError as error:
+            self.note_error(call, describe(error) + copy_in(error), cost_in(result, self._cost))
             raise
         return execution.late.result(completion, lambda: execution.submit([completion]))
 
@@ -95,12 +95,23 @@ class LateResults:
 
     def note_failure(self, call: Call, error: BaseException, cost: float | None) -> str:
         """Record what a failed attempt cost, if that is known; return how that went wrong, or an empty text."""
-        if cost is None:
-            return ""
-        job_id, index, text = self._execution.job_id, call.index, json_text.encode(describe(error))
+        return "" if cost is None else self.note_error(call, describe(error), cost)
+
+    def note_error(self, call: Call, error: str, cost: float | None) -> str:
+        """Record the error of a failed attempt, and what it cost; return how that went wrong, or an empty text.
+
+        Durable when it returns, in the store or in a file. Repeating this changes nothing.
+        """
+        job_id, index, text = self._execution.job_id, call.index, json_text.encode(error)
         digest = result_digest.digest(job_id, index, text)
         failure = Completion(job_id, index, now(), text, digest, attempt=call.number, seconds=call.seconds, cost=cost)
         return self._execution.late.failure(failure)
+
+
+def copy_in(error: InvalidResultError) -> str:
+    """Return the result that cannot be stored as text, to be recorded behind the error, with nothing in it redacted."""
+    copy = error.result if error.is_copy else readable(error.result)
+    return f"\nThe result was: {copy}"
 
 
 def where_it_may_wait(work: Callable[[], None]) -> asyncio.Future[None] | None:

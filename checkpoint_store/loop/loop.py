@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.budget import BudgetGate, CostReader
-from checkpoint_store.loop.ending import abandon_in_flight, conclude
+from checkpoint_store.loop.ending import abandon_in_flight, abandon_unrecorded, conclude
 from checkpoint_store.loop.executors.workplace import Workplace, is_break
 from checkpoint_store.loop.failures import FailurePolicy
 from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
@@ -267,7 +267,7 @@ class Loop:
             with self._state.log_instead_of_raising("results are still unrecorded"):
                 self._execution.record_unrecorded()
         except BaseException:
-            abandon_in_flight(self._state, self._schedule, self._place)
+            abandon_unrecorded(self._state, self._schedule, self._place)
             raise
         finally:
             self._release()

@@ -65,6 +65,14 @@ class RetryQueue:
         self._entries = [entry for entry in self._entries if entry[2].index not in indices]
         heapq.heapify(self._entries)
 
+    def take(self, index: int) -> list[ClaimedChunk]:
+        """Remove and return the attempts at this chunk; none of them has begun."""
+        chunks = [chunk for chunk in self if chunk.index == index]
+        self.remove([index])
+        for chunk in chunks:
+            chunk.begun = False
+        return chunks
+
     def clear(self) -> list[ClaimedChunk]:
         """Remove and return all chunks."""
         entries, self._entries = self._entries, []

@@ -60,7 +60,7 @@ def lock_holders(paths: Iterable[Path]) -> LockHolders:
     """Say which other process seems to keep a lock on one of these files, and what to do where it was stopped."""
     paths = tuple(paths)
     open_in = set(who_has_open(paths)) - {os.getpid()}
-    lockers = (_writers(paths) & open_in) or {pid for pid in open_in if _pause_of(pid)}
+    lockers = (_writers(paths) & open_in) or {pid for pid in open_in if pause_of(pid)}
     if not lockers:
         unseen = "If it was stopped, or its container was paused, let it go on or end it: it does not show here."
         return LockHolders("another process", (), None if open_in else unseen)
@@ -94,31 +94,33 @@ def _described(pid: int) -> str:
     with suppress(OSError):
         name = (_PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()
     process = f"process {pid} ({name})" if name.isprintable() and name else f"process {pid}"
-    pause = _pause_of(pid)
+    pause = pause_of(pid)
     return process if pause is None else f"{process}, which {pause.cause},"
 
 
 def _advice(pid: int) -> str | None:
-    pause = _pause_of(pid)
+    pause = pause_of(pid)
     return None if pause is None else f"{pause.remedy}, or end it (kill -9 {pid})."
 
 
-class _Pause(NamedTuple):
+class Pause(NamedTuple):
     """The reason why a process does not run, as the words of a message."""
 
     cause: str
+    """Follows "which", such as "was stopped"."""
     remedy: str
+    """An imperative, without a full stop."""
 
 
-def _pause_of(pid: int) -> _Pause | None:
+def pause_of(pid: int) -> Pause | None:
     """Return what stopped a process; None if it was not stopped."""
     with suppress(OSError):
         status = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
         if status.rpartition(") ")[2][:1] in _STOPPED:
-            return _Pause("was stopped (Ctrl-Z or SIGSTOP)", f"Let it go on (fg in its shell, or kill -CONT {pid})")
+            return Pause("was stopped (Ctrl-Z or SIGSTOP)", f"Let it go on (fg in its shell, or kill -CONT {pid})")
     if _is_frozen(pid):
         remedy = f"Let the container of process {pid} go on (such as docker unpause)"
-        return _Pause("is paused with its container", remedy)
+        return Pause("is paused with its container", remedy)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import logging
 import pickle
 import statistics
 import time
@@ -17,7 +18,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, InvalidArgumentError, Job
-from checkpoint_store.execution.claims import claim_handle
+from checkpoint_store.execution import pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,30 +108,60 @@ def test_a_loop_that_is_begun_or_closed_does_not(job: Job) -> None:
 # -- work whose result nobody records
 
 
-def test_work_without_a_result_is_noticed_at_the_second_chunk(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who forgets `complete` is told so before the whole input is paid for, once, at the line of the loop."""
-    monkeypatch.setattr(claim_handle, "_WORKED_ON_SECONDS", 0.0)  # however quick the work of this test is
+@pytest.fixture
+def infos(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """The log from level INFO on. However quick the bodies of this test's loops are, they work on their chunks."""
+    monkeypatch.setattr(pending, "_WORKED_ON_SECONDS", 0.0)
+    caplog.set_level(logging.INFO, "checkpoint_store")
+    return caplog
 
-    def work_off() -> None:
+
+def lost(infos: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says of chunks that have no result."""
+    return [message for message in infos.messages if "had no result" in message]
+
+
+def test_work_without_a_result_is_logged_at_the_end_of_the_loop(job: Job, infos: pytest.LogCaptureFixture) -> None:
+    """Who forgets `complete` finds one line in the log, which names the first chunk."""
+    for chunk in job.pending():
+        str(chunk.data).upper()
+    (message,) = lost(infos)
+    assert "2 chunks that its body worked on, from chunk 0 on" in message  # the body still has chunk 2
+    assert "chunk.complete(result)" in message
+
+
+@pytest.mark.parametrize("way", ["in groups", "by a handle", "by index", "by failing"])
+def test_a_body_that_records_in_its_own_way_is_not_accused(job: Job, infos: pytest.LogCaptureFixture, way: str) -> None:
+    """Whoever records in groups, or has a batch service do the work, gets no warning, and no line in the log."""
+    group: list[tuple[int, str]] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")  # a finalizer would suppress an error
         for chunk in job.pending():
-            str(chunk.data).upper()
+            chunk._handle._chunk.since -= 60.0  # type: ignore[union-attr]  # as if the work had taken a minute
+            if way == "in groups":
+                group.append((chunk.index, "A"))
+                if chunk.index:
+                    job.complete_many(group)
+            elif way == "by a handle":
+                chunk.record_handle(f"batch-{chunk.index}")
+            elif way == "by index":
+                job.complete(chunk.index, "A")
+            else:
+                chunk.fail("the service said no")
+    assert (lost(infos), caught) == ([], [])
 
-    with pytest.warns(RuntimeWarning, match=r"chunk 0 of job .* no result is recorded.*chunk\.complete") as caught:
-        work_off()
-    assert [warning.filename for warning in caught] == [__file__]
 
-
-def test_chunks_that_are_completed_failed_read_or_left_by_break_are_fine(job: Job) -> None:
-    """A loop that only looks at what is left, or ends early, lets go of chunks without a warning."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+def test_a_slow_look_is_not_accused(job: Job) -> None:
+    """A loop that only looks at what is left, or that waits for the store, gets no warning."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")  # a finalizer would suppress an error
         assert [chunk.index for chunk in job.pending()] == [0, 1, 2]
         for chunk in job.pending():
-            chunk._handle._chunk.since -= 60.0  # type: ignore[attr-defined]  # as if the work had taken a minute
+            chunk._handle._chunk.since -= 60.0  # type: ignore[union-attr]  # as if the look had taken a minute
             if chunk.index == 2:
                 break
-            chunk.complete("A") if chunk.index == 0 else chunk.fail("the service said no")
         del chunk
+    assert caught == []
 
 
 # -- fields that no result has

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, JobPaused
+from checkpoint_store.loop.recording import Recorder
 
 
 class AtOnce(Executor):
@@ -66,3 +67,19 @@ def test_what_came_back_beside_an_interrupt_is_recorded(store: CheckpointStore) 
         list(job.map(work, executor=AtOnce(), workers=2))
     assert list(job.items()) == [(1, "paid for")]
     assert job.status == "paused"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_has_ended_is_recorded_however_often_the_loop_is_interrupted(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """Ctrl-C comes again and again while the loop looks at what has ended: that was paid for, and no call is repeated."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    job = store.open_job("talk.srt", total_chunks=1)
+    monkeypatch.setattr(Recorder, "outcomes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(lambda index: {"index": index, "cost": 0.5}, workers=workers))
+    assert (job.result(0), job.costs().cost, job.in_doubt_chunks()) == ({"index": 0, "cost": 0.5}, 0.5, [])

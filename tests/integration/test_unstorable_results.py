@@ -139,6 +139,52 @@ def test_one_that_comes_after_its_time_is_kept_too(job: Job) -> None:
     assert "'answer': 'paid for'" in str(record.error)
 
 
+def test_one_that_comes_after_its_time_is_kept_with_the_try_that_made_it(store: CheckpointStore) -> None:
+    """The next try, which never began, is no failure; and the budget counts the cost, not what was reserved, too."""
+    job = store.open_job("f", chunks=["a", "b"])
+
+    def slow(text: str) -> object:
+        if text == "a":
+            return {"cost": 0.5}
+        wait_until(lambda: [chunk.attempt for chunk in job.running_chunks()] != [1])
+        return {"answer": "paid for", "at": WHEN, "cost": 0.25}
+
+    with pytest.raises(InvalidResultError):
+        list(job.map(slow, workers=2, timeout_seconds=0.5, wait=3600, max_attempts=2, max_cost=9.0))
+    (attempt,) = [attempt for attempt in job.attempts() if attempt.chunk_index == 1]
+    assert (attempt.attempt, attempt.outcome, attempt.cost) == (1, "failed", 0.25)
+    assert "'answer': 'paid for'" in str(attempt.error)
+    costs = job.costs()
+    assert (costs.cost, costs.reserved_cost) == (0.75, 0.0)
+
+
+def test_one_that_comes_after_its_loop_is_kept_too(job: Job) -> None:
+    """Nobody waits for it any more; it was paid for all the same."""
+    may_answer = threading.Event()
+
+    def slow(_: str) -> object:
+        assert may_answer.wait(60)
+        return {"answer": "paid for", "at": WHEN}
+
+    with pytest.raises(TimeoutError):
+        list(job.map(slow, timeout_seconds=0.05, retry_on=()))
+    may_answer.set()
+    wait_until(lambda: "'answer': 'paid for'" in str(next(iter(job.errors())).error))
+
+
+def test_what_one_cost_counts_where_another_runner_completed_its_chunk(store: CheckpointStore, job: Job) -> None:
+    """It was paid for in vain, and paid for all the same."""
+
+    def overtaken(text: str) -> object:
+        with CheckpointStore(store.path) as other:
+            other.job("f").complete(int(text), "the other's")
+        return {"cost": 0.25, "at": WHEN}
+
+    with pytest.raises(InvalidResultError):
+        list(job.map(overtaken, on_error="record"))
+    assert job.costs().cost == 0.25
+
+
 def test_one_for_a_chunk_that_another_runner_completed_is_in_the_error(job: Job) -> None:
     """The error has the value; the result of the other runner stands."""
 

@@ -10,7 +10,7 @@ from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
 from checkpoint_store.execution.claims.long_wait import LongWait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
@@ -71,6 +71,7 @@ class ChunkQueue:
         in_order: bool = False,
         shard: Shard | None = None,
         marks: RedoMarks,
+        stopped_runners: Callable[[], Mapping[int, str]],
         places: int = 1,
     ) -> None:
         self.claims: Final = claims
@@ -87,7 +88,7 @@ class ChunkQueue:
         self._next = 0
         self._held_by_others: list[tuple[int, int]] = []
         """The chunks to claim last: (chunk index, id of the runner that had claimed it; 0 for none)."""
-        self._long_wait = LongWait(claims.job_id)
+        self._long_wait = LongWait(claims.job_id, stopped_runners)
         self._pauses = pauses
         self._first_pause = claims.last_pause()
         self._checked_pause_at = time.monotonic()
@@ -228,9 +229,9 @@ class ChunkQueue:
 
     def waits_for_others(self) -> bool:
         """Whether loops of other threads or processes have claimed chunks that this loop is to wait for."""
-        thread_with = self.claims.in_hand.thread_with
-        held = [chunk for chunk in self._held_by_others if thread_with(*chunk) != self._loop.thread]
-        self._long_wait.note(held)
+        in_hand = self.claims.in_hand
+        held = [chunk for chunk in self._held_by_others if in_hand.thread_with(*chunk) != self._loop.thread]
+        self._long_wait.note([chunk for chunk in held if not in_hand.is_of_this_process(chunk[1])])
         return bool(held)
 
     def close(self, chunks: Iterable[ClaimedChunk] = ()) -> None:

@@ -35,6 +35,10 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         """Let no loop find these chunks by the id of a runner that ends."""
         _by_runner.pop((self._store, runner_id or 0), None)
 
+    def is_of_this_process(self, runner_id: int) -> bool:
+        """Whether this process has registered a runner, and has not ended it."""
+        return (self._store, runner_id) in _by_runner
+
     def holds(self, chunk: ClaimedChunk) -> bool:
         """Whether this claim still stands: its attempt is neither done nor freed."""
         return self.get(chunk.index) is chunk

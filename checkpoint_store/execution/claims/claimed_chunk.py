@@ -32,8 +32,6 @@ class ClaimingLoop:
     """When a chunk was completed or failed last, on the monotonic clock."""
     next_index: int | None = None
     """The chunk to claim in the transaction that completes the current chunk; None: the loop claims by a search."""
-    has_warned: bool = False
-    """Whether the loop has warned of a chunk that was worked on and let go of without a result."""
     claimed_along: list[ClaimedChunk] = field(default_factory=list)
     """The chunk that the last completion claimed, until the loop takes it: at most one."""
 

@@ -1,38 +1,63 @@
-"""A loop that waits long for chunks that other loops have at work: it says so, and what helps."""
+"""A loop that waits long for chunks that other processes have at work: it says so, and what helps."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import counted
-from checkpoint_store.system.log import log
+from checkpoint_store.errors import CheckpointStoreError, counted
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-_LONG_WAIT_SECONDS: Final = 10.0
-"""After so long without any change a wait is worth a line in the log: it may be for a runner that was stopped."""
+_LONG_WAIT_SECONDS: Final = 60.0
+"""After so long without any change, look for a stopped process. A healthy runner may take longer for its last call."""
 
 
 class LongWait:
-    """The wait of one loop for others."""
+    """The wait of one loop for other processes.
 
-    def __init__(self, job_id: str) -> None:
-        self._job_id = job_id
+    Args:
+        job_id: the job of the loop.
+        stopped_runners: tells, by the ids of runners, why a process is known to stand still, and what lets it go on.
+    """
+
+    def __init__(self, job_id: str, stopped_runners: Callable[[], Mapping[int, str]]) -> None:
+        self._job_id, self._stopped_runners = job_id, stopped_runners
         self._held: Sequence[tuple[int, int]] = ()
-        self._since = 0.0
-        self._is_logged = False
+        self._look_at = 0.0
+        """When to look for a stopped process, on the monotonic clock."""
+        self._is_logged = self._has_warned = False
 
     def note(self, held: Sequence[tuple[int, int]]) -> None:
-        """Note for which chunks the loop waits now: (chunk index, id of the runner that has it)."""
+        """Note for which chunks of other processes the loop waits: (chunk index, id of the runner that has it)."""
+        moment = time.monotonic()
         if held != self._held:
-            self._held, self._since, self._is_logged = held, time.monotonic(), False
-        elif held and not self._is_logged and time.monotonic() - self._since >= _LONG_WAIT_SECONDS:
-            self._is_logged = True
-            runners = sorted({runner_id for _, runner_id in held})
+            self._held, self._look_at = held, moment + _LONG_WAIT_SECONDS
+            self._is_logged = self._has_warned = False
+        if held and not self._has_warned and moment >= self._look_at:
+            self._look_at = moment + _LONG_WAIT_SECONDS
+            self._log()
+
+    def _log(self) -> None:
+        """Log who is waited for. Only a runner that stands still is to be released: others may be paid twice."""
+        try:
+            stopped = self._stopped_runners()
+        except CheckpointStoreError as error:
+            log_suppressed(error, f"no stopped runner of job {self._job_id} was looked for")
+            return
+        runners = sorted({runner_id for _, runner_id in self._held})
+        names = ", ".join(map(str, runners))
+        waits = (self._job_id, counted(len(self._held), "chunk"), min(self._held)[0], names)
+        what = "job %s: this loop waits for %s, from chunk %d on, that runner %s has at work"
+        still = [runner_id for runner_id in runners if runner_id in stopped]
+        if still:
+            self._has_warned = True
             log.warning(
-                "job %s: this loop waits for %s, from chunk %d on, that runner %s has at work. job.runners() names its "
-                "process and job.release_runner(%d) frees its chunks, if it was stopped for good",
-                *(self._job_id, counted(len(held), "chunk"), min(held)[0], ", ".join(map(str, runners)), runners[0]),
+                f"{what}. Runner %d is %s. If it never will: job.release_runner(%d) frees its chunks",
+                *(*waits, still[0], stopped[still[0]], still[0]),
             )
+        elif not self._is_logged:
+            self._is_logged = True
+            log.info(f"{what}; job.runners() names its process", *waits)

@@ -31,6 +31,8 @@ _HANDED_OVER_MAX: Final = 4
 """How many tasks are handed over at once where they take time."""
 _QUICK_HANDED_OVER_MAX: Final = 32
 """How many tasks are handed over at once where one thread does many of them in the time in which another wakes up."""
+_TASK_SECONDS_MIN: Final = 1e-6
+"""A coarse clock shows no time for a quick task, and twice zero would not grow."""
 _QUICK_SECONDS_MAX: Final = 0.001
 ENDS_LATER: Final = object()
 """Work returns this if another thread ends its future."""
@@ -169,7 +171,7 @@ class Threads(OwnExecutor):
         except BaseException as error:  # the future carries it
             future.end(error=error)
         else:
-            self._task_seconds = min(time.monotonic() - since, 2 * self._task_seconds)
+            self._task_seconds = max(min(time.monotonic() - since, 2 * self._task_seconds), _TASK_SECONDS_MIN)
             if result is ENDS_LATER:
                 return
             future.end(result)

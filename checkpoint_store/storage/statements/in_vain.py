@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, func, literal_column, null, select
+from sqlalchemy import bindparam, case, func, literal_column, null, select
 
 from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
@@ -46,7 +46,8 @@ def _note(values: dict[str, Any]) -> Statement:
 
 
 _NOTE_RESULT: Final = _note(_IN_VAIN)
-_NOTE_FAILURE: Final = _note({"reserved_cost": None})
+# What the attempt reserved still counts where nobody knows what it cost.
+_NOTE_FAILURE: Final = _note({"reserved_cost": case((bindparam("its_cost").is_(null()), _A.reserved_cost))})
 _OUTCOME: Final = Statement(lambda: select(_A.outcome).where(*THIS))
 _IS_COMPLETED_BY_ANOTHER: Final = Statement(
     lambda: select(_OTHERS.c.number).where(
