@@ -220,8 +220,7 @@ class Recorder:
         self, ended: list[tuple[ClaimedChunk, Future[Any]]]
     ) -> tuple[list[MapItem], list[tuple[ClaimedChunk, InvalidResultError]]]:
         successes: dict[int, Success] = {}
-        in_vain: list[Success] = []
-        failures: list[tuple[ClaimedChunk, BaseException]] = []
+        in_vain: list[tuple[Success, Future[Any]]] = []
         unstorable: list[tuple[ClaimedChunk, InvalidResultError]] = []
         for chunk, future in ended:
             if future.cancelled() or future in self._settled_late:
@@ -230,7 +229,10 @@ class Recorder:
             if failure is None and isinstance(raised := future.result(), Raised):
                 failure = raised.error
             if failure is not None:
-                failures.append((chunk, failure))
+                cost = cost_of_error(failure)
+                self._state.statistics.failed(cost)
+                self._late.note_failure(chunk, failure, cost)
+                self._settled_late.add(future)
                 continue
             self._outage.completed(LATE)
             try:
@@ -240,17 +242,27 @@ class Recorder:
                 unstorable.append((chunk, error))
                 continue
             if self._is_complete(chunk.index) or successes.setdefault(chunk.index, success) is not success:
-                in_vain.append(success)
-        items = self.record(list(successes.values()))
-        self._settled_late.update(future for _, future in ended)
+                in_vain.append((success, future))
+        try:
+            items = self.record(list(successes.values()))
+        except Exception:  # the results that are to be recorded are kept: those paid for in vain are kept, too
+            self._keep_late(in_vain)
+            raise
+        self._settled_late.update({future for _, future in ended}.difference([future for _, future in in_vain]))
         # The chunk of a late result may be one that is done again since: then it is still to be done.
         completed = {index for index in successes if self._is_complete(index)}
         self._schedule.drop_completed(completed)
         self._completed_late |= completed
-        for success in in_vain:
-            self._keep(success)
-        for chunk, failure in failures:
-            cost = cost_of_error(failure)
-            self._state.statistics.failed(cost)
-            self._late.note_failure(chunk, failure, cost)
+        self._keep_late(in_vain)
         return [item for item in items if item.index in completed], unstorable
+
+    def _keep_late(self, in_vain: list[tuple[Success, Future[Any]]]) -> None:
+        """Record what late results cost that were paid for in vain. What cannot be recorded now is kept for later."""
+        for success, future in in_vain:
+            completion, execution = success.completion, self._state.execution
+            try:
+                self._keep(success)
+            except CheckpointStoreError:
+                what = execution.late.result(completion, partial(execution.submit, [completion]))
+                log.warning("job %s, chunk %d: a late result %s", self._state.job_id, completion.chunk_index, what)
+            self._settled_late.add(future)

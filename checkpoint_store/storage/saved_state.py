@@ -38,14 +38,13 @@ class _RecordedHere:
         """Note what the manager knows that looked or saved last in a store, and forget the stores used longest ago."""
         self.latest.pop(looked.store, None)
         self.latest[looked.store] = os.getpid(), looked
-        with suppress(KeyError, RuntimeError):  # another thread forgets one
-            self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        digests = sum(len(known.given) for _, known in list(self.latest.values()))
-        while len(self.latest) > 1 and (len(self.latest) > _STORES_IN_MIND_MAX or digests > _DIGESTS_IN_MIND_MAX):
-            _, oldest = self.latest.pop(next(iter(self.latest)))
-            digests -= len(oldest.given)
+        stores = list(self.latest.items())
+        digests = sum(len(known.given) for _, (_, known) in stores)
+        for store, (_, known) in stores[:-1]:
+            if len(self.latest) <= _STORES_IN_MIND_MAX and digests <= _DIGESTS_IN_MIND_MAX:
+                break
+            self.latest.pop(store, None)
+            digests -= len(known.given)
 
     def has(self, job_id: str, what: int | str) -> bool:
         """Whether the program has recorded this itself."""

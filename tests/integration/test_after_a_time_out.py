@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,6 @@ from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, Job, StoreBusy, current_attempt
 from checkpoint_store.storage.connection.database import Database
-
-from .full_disks import full_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,29 +239,6 @@ def test_the_result_of_a_deleted_job_is_gone_with_it(
     assert "gone with its job" in caplog.text
 
 
-@pytest.mark.parametrize("fails", [False, True], ids=["result", "failure"])
-def test_what_came_is_kept_where_another_store_took_the_place_of_the_closed_one(
-    slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, fails: bool
-) -> None:
-    """Another store has the name now, and lacks the job: nobody deleted it, and the store that has it takes it in."""
-    with CheckpointStore(tmp_path / "late.db") as store:
-        timed_out(store.open_job("talk.srt", total_chunks=1), slow, max_cost=9.0)
-    (tmp_path / "aside").mkdir()
-    for path in [path for path in tmp_path.iterdir() if path.is_file()]:
-        path.rename(tmp_path / "aside" / path.name)
-    if fails:
-        slow.error = ValueError("no")
-        slow.error.cost = 0.5  # type: ignore[attr-defined]
-    with CheckpointStore(tmp_path / "late.db") as another:
-        answer(another.open_job("other.srt", total_chunks=1), slow, caplog)
-    (path,) = kept(tmp_path)
-    assert "deleted" not in caplog.text
-    path.rename(tmp_path / "aside" / path.name)
-    with CheckpointStore(tmp_path / "aside" / "late.db") as store:
-        job = store.job("talk.srt")
-        assert (job.costs().cost, job.progress().completed_chunks) == (0.5, 0 if fails else 1)
-
-
 def test_the_result_is_recorded_where_the_pool_of_the_event_loop_is_shut_down(job: Job, slow: Slow) -> None:
     """An event loop that comes to its end has no threads any more: the result is recorded in its own."""
     future: Future[Any] = Future()
@@ -305,33 +279,3 @@ def test_an_interrupt_while_the_result_is_recorded_loses_nothing(
     assert len(kept(tmp_path)) == 1
     assert list(job.pending()) == []
     assert (job.result(0), kept(tmp_path)) == (ANSWER, [])
-
-
-def test_the_log_says_of_a_repeated_recording_that_the_result_is_recorded(job: Job) -> None:
-    """An interrupt repeats it: the result that was recorded just before was not paid for in vain."""
-    execution, _ = job._execution, next(job.pending())
-    completion = execution.completion(0, ANSWER, attempt=(1, 0.5))
-    said = [execution.late.result(completion, lambda: execution.submit([completion])) for _ in range(2)]
-    assert said == ["is recorded"] * 2
-    another = execution.completion(0, "another", attempt=(2, 0.5))
-    assert "in vain" in execution.late.result(another, lambda: execution.submit([another]))
-
-
-@pytest.mark.parametrize("fails", [False, True], ids=["result", "failure"])
-def test_what_came_for_a_closed_store_finds_another_folder_where_its_own_takes_no_file(
-    slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, fails: bool
-) -> None:
-    """Nobody closes the store any more, and keeps what is in memory: it is in a file, and the log says in which."""
-    (elsewhere := tmp_path / "elsewhere").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
-    with CheckpointStore(tmp_path / "late.db") as store:
-        timed_out(job := store.open_job("talk.srt", total_chunks=1), slow, max_cost=9.0)
-    if fails:
-        slow.error = ValueError("no")
-        slow.error.cost = 0.5  # type: ignore[attr-defined]
-    with full_disk(store):
-        answer(job, slow, caplog)
-    (path,) = elsewhere.rglob("*.unrecorded-*")
-    what = "costs of failed tries" if fails else "results"
-    assert f"The {what} of chunk 0 of job" in caplog.text
-    assert (f"kept in {path}" in caplog.text, "kept in memory" in caplog.text) == (True, False)
