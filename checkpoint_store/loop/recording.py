@@ -61,6 +61,8 @@ class Recorder:
         self._late = LateResults(state.execution, state.options.cost)
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
+        self._just_recorded: frozenset[int] = frozenset()
+        """The chunks whose results were recorded last, in one commit."""
         self._settled_late: WeakSet[Future[Any]] = WeakSet()
         """Attempts that took too long, and whose results are recorded."""
 
@@ -131,6 +133,7 @@ class Recorder:
             reason = describe(error)
             log.warning("job %s, chunk %s: unrecorded, and kept for later: %s", self._state.job_id, indices, reason)
             raise
+        self._just_recorded = frozenset(success.completion.chunk_index for success in recorded)
         for completion, result in recorded:
             self._state.statistics.completed(result, completion.seconds)
         new = [success for success in recorded if success.completion.chunk_index not in self._completed_late]
@@ -156,10 +159,11 @@ class Recorder:
         return True
 
     def _is_complete(self, index: int) -> bool:
+        """Whether a chunk is complete. If the store cannot be read: whether its result was recorded just now."""
         try:
             return self._state.execution.look_at(index)[0]
         except CheckpointStoreError:  # the recording says what is wrong, and keeps the result
-            return False
+            return index in self._just_recorded
 
     def _submit(self, successes: list[Success]) -> list[Success]:
         """Record results, and return those that no other runner recorded before."""

@@ -6,8 +6,11 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 import pytest
+from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, JobPaused
+from checkpoint_store.errors import StorageUnavailableError
+from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.loop.recording import Recorder
 
 
@@ -67,6 +70,30 @@ def test_what_came_back_beside_an_interrupt_is_recorded(store: CheckpointStore) 
         list(job.map(work, executor=AtOnce(), workers=2))
     assert list(job.items()) == [(1, "paid for")]
     assert job.status == "paused"
+
+
+def test_a_late_result_is_yielded_also_where_the_store_cannot_be_read_after_it(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is recorded: so the loop that recorded it yields it, and makes no other call for its chunk."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    calls: list[int] = []
+
+    def slow(index: int) -> int:
+        calls.append(index)
+        wait_until(lambda: [chunk.attempt for chunk in job.running_chunks()] != [1])
+        return index
+
+    look_at = JobExecution.look_at
+
+    def broken_after(execution: JobExecution, index: int) -> tuple[bool, str | None]:
+        if job.progress().completed_chunks:
+            raise StorageUnavailableError(store.path, "the disk has a bad moment")
+        return look_at(execution, index)
+
+    monkeypatch.setattr(JobExecution, "look_at", broken_after)
+    items = list(job.map(slow, workers=2, timeout_seconds=0.2, wait=3600, max_attempts=2))
+    assert ([item.result for item in items], calls) == ([0], [0])
 
 
 @pytest.mark.parametrize("workers", [1, 2])
