@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from checkpoint_store.errors import UnknownOptionError
 
@@ -81,7 +81,11 @@ def shows_options_of(method: Callable[..., Any]) -> Callable[[Callable[P, R]], C
         options = [given for given in inspect.signature(method).parameters.values() if given.kind is kinds.KEYWORD_ONLY]
         parameters = [*own.values(), *(given for given in options if given.name not in own)]
         function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        return checks_option_names(function)
+        checked: Any = checks_option_names(function)
+        checked.__signature__ = checked.__dict__.pop("__wrapped__").__signature__
+        return cast(
+            "Callable[P, R]", checked
+        )  # not wrapped: tools would look in the function for the method's defaults
 
     return with_options
 
