@@ -83,9 +83,8 @@ def shows_options_of(method: Callable[..., Any]) -> Callable[[Callable[P, R]], C
         function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         checked: Any = checks_option_names(function)
         checked.__signature__ = checked.__dict__.pop("__wrapped__").__signature__
-        return cast(
-            "Callable[P, R]", checked
-        )  # not wrapped: tools would look in the function for the method's defaults
+        # Not wrapped: tools would look in the source of ``function`` for the defaults of these options.
+        return cast("Callable[P, R]", checked)
 
     return with_options
 
