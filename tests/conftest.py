@@ -34,6 +34,9 @@ GATE = TESTS / "gate.py"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job that a shell started with `&` or nohup ignores Ctrl-C, and so would every program that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # nohup: the tests go on at a hangup, and a program that they start does not inherit a function as it inherits SIG_IGN
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # Each program that a test starts would compile the whole package again, and each run of pytest all the tests.
 sys.dont_write_bytecode = False
