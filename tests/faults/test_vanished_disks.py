@@ -104,7 +104,7 @@ class Mount:
 
     def __enter__(self) -> Path:
         if self._disk != "FUSE":
-            disks.run("mount", "-o", "loop", self._folder / "image", self.place)
+            wait_until(self._mount_image)
             return self.place
         disks.run("bindfs", "--version")
         self._server = subprocess.Popen(["bindfs", "-f", self._folder / "real", self.place])
@@ -114,6 +114,13 @@ class Mount:
     def __exit__(self, *_: object) -> None:
         subprocess.run(["umount", "-l", self.place], check=True, timeout=60)
         self.end_server()
+
+    def _mount_image(self) -> bool:
+        disks.run("mount", "-o", "loop", self._folder / "image", self.place)
+        if not os.statvfs(self.place).f_flag & os.ST_RDONLY:
+            return True
+        self.__exit__()  # the kernel still has the file system as it was lost: a process keeps it a moment longer
+        return False
 
     def end_server(self) -> None:
         """Kill the process that serves a FUSE mount."""
