@@ -57,7 +57,9 @@ def _chosen(text: str) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="about five minutes on two processors: only to see that it works"
+        "--quick",
+        action="store_true",
+        help="a minute on a quiet machine, five on a busy one: only to see that it works",
     )
     parser.add_argument("--only", type=_chosen, default=list(TARGETS), metavar="T1,T3", help="these targets only")
     parser.add_argument("--folder", type=Path, default=Path(_default_folder()), help="on the disk to be measured")
