@@ -12,6 +12,7 @@ from conftest import wait_until
 from checkpoint_store import BudgetReached, CheckpointStore, ChunkAlreadyCompleted, Job, LoopEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Opener
@@ -82,10 +83,8 @@ def test_an_answer_that_was_kept_for_the_next_open_is_not_lost_beside_another_on
         assert list(tmp_path.glob("*.unrecorded-*")) == []
 
 
-def test_the_same_answer_of_a_runner_that_was_released_was_paid_for(store: CheckpointStore, open_store: Opener) -> None:
-    """Another runner was given the chunk meanwhile, and was quicker: two calls were made, and both count, once."""
-    job, answer = store.open_job("talk.srt", total_chunks=1), {"cost": PRICE}
-    other = open_store().job(job.job_id)
+def answered_by_both(job: Job, other: Job, answer: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
+    """Return work whose runner is released meanwhile: another runner is given the chunk, and has the same answer first."""
 
     def work(_: int) -> dict[str, Any]:
         other.release_runner(job.runners()[0].runner)
@@ -93,6 +92,13 @@ def test_the_same_answer_of_a_runner_that_was_released_was_paid_for(store: Check
         chunk.complete(answer)
         return answer
 
+    return work
+
+
+def test_the_same_answer_of_a_runner_that_was_released_was_paid_for(store: CheckpointStore, open_store: Opener) -> None:
+    """Another runner was given the chunk meanwhile, and was quicker: two calls were made, and both count, once."""
+    job, answer = store.open_job("talk.srt", total_chunks=1), {"cost": PRICE}
+    work = answered_by_both(job, open_store().job(job.job_id), answer)
     list(job.map(work, max_cost=9.0))
     costs = job.costs()
     assert (costs.cost, costs.failed_cost, job.result(0), job.status) == (2 * PRICE, PRICE, answer, "completed")
@@ -104,14 +110,7 @@ def test_the_same_answer_of_a_runner_that_was_released_was_paid_for(store: Check
 def test_the_same_answer_counts_by_the_field_that_the_loop_was_told(store: CheckpointStore, open_store: Opener) -> None:
     """Also where no usual field of the result says what it cost."""
     job, answer = store.open_job("talk.srt", total_chunks=1), {"bill": PRICE}
-    other = open_store().job(job.job_id)
-
-    def work(_: int) -> dict[str, Any]:
-        other.release_runner(job.runners()[0].runner)
-        (chunk,) = other.pending()
-        chunk.complete(answer)
-        return answer
-
+    work = answered_by_both(job, open_store().job(job.job_id), answer)
     list(job.map(work, cost="bill"))
     assert job.costs(cost="bill").cost == 2 * PRICE
 
