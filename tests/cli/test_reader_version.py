@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpoint_store.cli.transcripts.reading import transcript
@@ -12,6 +13,7 @@ from .conftest import LOGGING_COMMAND, Folder
 if TYPE_CHECKING:
     import pytest
 
+TOOLS = Path(__file__).parent / "captions" / "tools"
 CUES = [f"Sentence number {number} says one thing and another." for number in range(6)]
 SMALL = ("--chunk-size", "110", "--overlap", "0")
 
@@ -69,6 +71,27 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
         for reader, texts in cases.items()
     }
     assert read == {reader: {reader} for reader in cases}
+
+
+def test_only_files_of_makers_that_read_better_now_have_another_version() -> None:
+    """The other files of each format are read as they were."""
+    readers = {
+        "aegisub.ass": "ASS 2", "otter.srt": "SRT 2", "teams.vtt": "WebVTT 2", "netflix.ttml": "TTML 2",
+        "whisperx.json": "JSON 2", "premiere.json": "JSON 3",
+    }  # fmt: skip
+    assert {name: transcript.read_transcript(TOOLS / name).reader for name in readers} == readers
+
+
+def test_a_half_done_job_of_a_text_with_times_says_that_it_is_read_better_now(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read as plain text before; nothing is paid for until somebody chooses."""
+    folder.write("talk.txt", (TOOLS / "otter.txt").read_text())
+    with monkeypatch.context() as patch:
+        patch.setattr(transcript, "without_time_lines", lambda _: None)
+        folder.run("run", "talk.txt", "--", "cat")
+    refused = folder.run("run", "talk.txt", "--", "cat", code=2).stderr
+    assert "this version reads the file better (reader 'Text with times 2', before " in refused
 
 
 def test_a_file_that_has_lost_its_second_part_is_not_said_to_be_read_better(folder: Folder) -> None:

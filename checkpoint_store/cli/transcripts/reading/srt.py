@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.reading.cue import (
-    JoinedCues,
+    ReadAnewCues,
     TimeLine,
     broken_time_line,
     clock_ms,
@@ -70,12 +70,12 @@ class CueTexts:
     def finished(self) -> list[Cue]:
         """Return the cues in the order of the file; none if no time line was found.
 
-        They are :class:`JoinedCues` if a header was left out or times were shifted, because files were put together.
+        They are :class:`ReadAnewCues` if a header was left out or times were shifted, because files were put together.
         """
         if not self._has_times:
             return []
         cues = (marked_up_cue(start, end, "\n".join(lines)) for start, end, lines in self._cues)
-        return JoinedCues(cues) if self._is_joined else list(cues)
+        return ReadAnewCues(cues) if self._is_joined else list(cues)
 
 
 def read_srt(text: str) -> list[Cue]:
