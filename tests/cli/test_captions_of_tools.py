@@ -13,7 +13,9 @@ from .caption_files import read, vtt
 FILES = Path(__file__).parent / "captions" / "tools"
 PARTS = "The first part begins. The first part ends. The second part begins. The second part ends."
 SAID = {
+    "actors.ass": "Ana: Where does it rise? Bo: In the hills, under snow. And it falls.",
     "aegisub.ass": "First, second and third",
+    "apple_podcasts.ttml": "SPEAKER_1: Welcome to the river. Hello! Bo Li: Thank you.",
     "assemblyai.json": "Speaker A: Where does it rise? Speaker B: In the hills.",
     "audacity.txt": "SPEAKER_00: Where does it rise? SPEAKER_01: In the hills.",
     "aws_transcribe.json": "spk_0: Where does it rise? spk_1: In the hills.",
@@ -27,6 +29,7 @@ SAID = {
     "descript.txt": "Ana: Can everybody hear me? Bo: Yes, we can.",
     "elevenlabs.json": "speaker_0: Where does it rise? speaker_1: (laughs) In the hills.",
     "gladia.json": "Speaker 0: Where does it rise? Speaker 1: In the hills.",
+    "google_meet.vtt": "Ana Costa: Let us begin with the budget, and then we look at the rivers. Bo Li: Can you hear me at all?",
     "google_speech.json": "Speaker 1: Where does it rise? Speaker 2: In the hills.",
     "happy_scribe.txt": "Speaker 1: Can everybody hear me? Speaker 2: Yes, we can.",
     "hls_segments.vtt": "First segment. Second segment.",
@@ -47,11 +50,14 @@ SAID = {
     "rev.vtt": "R&D <team> says hi there [laughs] OK merci",
     "soniox.json": "Speaker 1: Where does it rise? Speaker 2: In the hills.",
     "speechmatics.json": "S1: Where does it rise? S2: In the hills.",
+    "subtitle_edit.srt": "The upper and the lower side",
     "teams.txt": "Costa, Ana (External): Can everybody hear me? Li, Bo: Yes, we can. Li, Bo: And we see the slides.",
     "teams.vtt": "Costa, Ana (External): Good morning, and welcome. Li, Bo: Thank you.",
+    "teams_graph.vtt": "Ana Costa: Where does it rise? Bo Li: In the hills.",
     "two_parts.srt": PARTS,
     "two_parts.vtt": PARTS,
     "vosk.json": "in the hills",
+    "webex.vtt": "Ana Costa: Good morning, everybody. Shall we start? Bo Li & Co: Yes, please.",
     "whisper_cpp.csv": 'Where does it rise? In the "high" hills, of course.',
     "whisper_cpp.lrc": "Where does it rise? In the hills. Still there.",
     "whisper_screen.txt": "Where does it rise? In the hills.",

@@ -235,6 +235,7 @@ def test_the_json_of_recognizers_is_read(tmp_path: Path, document: object, said:
         ("a.sub", b"{0}{25}hello\n", "MicroDVD.*ffmpeg"),
         ("a.txt", b"[INFORMATION]\n[TITLE]x\n[SUBTITLE]\n00:00:01.00,00:00:02.00\nhello\n", "SubViewer.*ffmpeg"),
         ("a.txt", b'File type = "ooTextFile"\nObject class = "TextGrid"\n', "TextGrid of Praat"),
+        ("a.vtt", vtt('{"src": "a.jpg"}', '{"src": "b.jpg"}'), "JSON for a program"),
         ("a.txt", "0.0\t1.0\ta\n1.0\t2.0\tb\nc\n", "line 3: .* two times in seconds"),
         ("a.stl", b"//\n00:00:01:00 , 00:00:02:00 , hello\n", "kind that is not read.*ffmpeg"),
         ("a.txt", b'<transcript><text start="0" dur="1">hello</text></transcript>', "XML of another kind"),

@@ -76,8 +76,9 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
 def test_only_files_of_makers_that_read_better_now_have_another_version() -> None:
     """The other files of each format are read as they were."""
     readers = {
-        "aegisub.ass": "ASS 2", "otter.srt": "SRT 2", "teams.vtt": "WebVTT 2", "netflix.ttml": "TTML 2",
-        "whisperx.json": "JSON 2", "premiere.json": "JSON 3",
+        "aegisub.ass": "ASS 2", "actors.ass": "ASS 3", "otter.srt": "SRT 2", "subtitle_edit.srt": "SRT 3",
+        "teams.vtt": "WebVTT 2", "google_meet.vtt": "WebVTT 3", "webex.vtt": "WebVTT 3",
+        "netflix.ttml": "TTML 2", "apple_podcasts.ttml": "TTML 3", "whisperx.json": "JSON 2", "premiere.json": "JSON 3",
     }  # fmt: skip
     assert {name: transcript.read_transcript(TOOLS / name).reader for name in readers} == readers
 
