@@ -19,7 +19,7 @@ SAID = {
     "assemblyai.json": "Speaker A: Where does it rise? Speaker B: In the hills.",
     "audacity.txt": "SPEAKER_00: Where does it rise? SPEAKER_01: In the hills.",
     "aws_transcribe.json": "spk_0: Where does it rise? spk_1: In the hills.",
-    "aws_transcribe.vtt": "spk_0: Hello. spk_1: Hi.",
+    "aws_transcribe.vtt": "spk_0: Hello. And welcome. spk_1: Hi.",
     "azure_batch.json": "Speaker 1: Where does it rise? Speaker 2: In the hills.",
     "azure_fast.json": "Speaker 1: Where does it rise? Speaker 2: In the hills.",
     "blank_cues.srt": "Only this is said.",
@@ -69,6 +69,7 @@ SAID = {
     "youtube_page.txt": "okay so today we talk about rivers [Music]",
     "youtube_transcript_api.json": "okay so today we talk about rivers [Music]",
     "yt_dlp.srt": "okay so today we're going to talk about rivers and lakes",
+    "whisper_cpp_stereo.srt": "speaker 0: Where does it rise? I ask. speaker 1: In the hills.",
     "zoom.vtt": "Ana Costa: Can everybody hear me? Bo Li: Yes, we can. And we see the slides. Ana Costa: Good.",
     "zoom_saved_captions.txt": "Ana Costa: Can everybody hear me? Bo Li: Yes, we can.",
 }

@@ -10,7 +10,7 @@ from checkpoint_store.cli.transcripts.reading.ass import is_ass, read_ass
 from checkpoint_store.cli.transcripts.reading.cue import BadLineError, ReadAnewCues, time_line
 from checkpoint_store.cli.transcripts.reading.json_file import is_json, read_json
 from checkpoint_store.cli.transcripts.reading.lrc import is_lrc, is_whisper_text, read_lrc, read_whisper_text
-from checkpoint_store.cli.transcripts.reading.name_lines import with_name_lines
+from checkpoint_store.cli.transcripts.reading.names import with_names
 from checkpoint_store.cli.transcripts.reading.speech import speech
 from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt, sbv_times
 from checkpoint_store.cli.transcripts.reading.table import are_labels, is_csv, is_tsv, read_csv, read_labels, read_tsv
@@ -123,7 +123,7 @@ def _transcript(path: Path, text: str) -> Transcript:
     if has_marks:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
     cues = (_CAPTIONS | _HEARD)[kind](text)
-    cues = with_name_lines(cues) if kind in _CAPTIONS else cues
+    cues = with_names(cues) if kind in _CAPTIONS else cues
     version = _ANEW_VERSION if has_marks or isinstance(cues, ReadAnewCues) else _READER_VERSION
     return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {version}")
 
