@@ -83,16 +83,33 @@ def test_only_files_of_makers_that_read_better_now_have_another_version() -> Non
     assert {name: transcript.read_transcript(TOOLS / name).reader for name in readers} == readers
 
 
-def test_a_half_done_job_of_a_text_with_times_says_that_it_is_read_better_now(
+def test_a_half_done_job_of_a_text_with_times_goes_on_as_plain_text(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was read as plain text before; nothing is paid for until somebody chooses."""
-    folder.write("talk.txt", (TOOLS / "otter.txt").read_text())
+    """An earlier version read it as plain text; the refusal names the option, and no chunk is paid for twice."""
+    turns = (f"Ana  0:0{number}\n{cue}\n" for number, cue in enumerate(CUES))
+    folder.write("talk.txt", "\n".join(turns))
+    command = folder.command("import sys; n = sys.stdin.read(); 'number 4' in n and sys.exit(1); print(n)")
     with monkeypatch.context() as patch:
         patch.setattr(transcript, "without_time_lines", lambda _: None)
-        folder.run("run", "talk.txt", "--", "cat")
-    refused = folder.run("run", "talk.txt", "--", "cat", code=2).stderr
-    assert "this version reads the file better (reader 'Text with times 2', before " in refused
+        folder.run("run", "talk.txt", *SMALL, *command, code=1)
+    folder.command(LOGGING_COMMAND)
+    refused = folder.run("run", "talk.txt", *SMALL, *command, code=2).stderr
+    assert (
+        "was read as plain text, and is read as 'Text with times 2' now; with --plain-text its job goes on" in refused
+    )
+    assert folder.calls() == []
+    folder.run("run", "talk.txt", "--plain-text", *SMALL, *command)
+    assert [call.partition("\n")[0] for call in folder.calls()] == ["Ana  0:04", "Ana  0:05"]
+    assert "reader" not in folder.json("show")["config"]
+
+
+def test_a_job_that_began_without_plain_text_says_so(folder: Folder) -> None:
+    """The option is named as a change of the reading."""
+    folder.write("talk.srt", srt("One."))
+    folder.run("run", "talk.srt", "--", "cat")
+    refused = folder.run("run", "talk.srt", "--plain-text", "--", "cat", code=2).stderr
+    assert "the file was read as 'SRT 2', and is read as plain text now" in refused
 
 
 def test_a_file_that_has_lost_its_second_part_is_not_said_to_be_read_better(folder: Folder) -> None:

@@ -86,12 +86,13 @@ class Transcript:
     """The format and the version of its reader, a part of the job's config; None for plain text."""
 
 
-def read_transcript(path: Path, encoding: str | None = None) -> Transcript:
+def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: bool = False) -> Transcript:
     """Read a caption file, a recognizer's JSON or table, or plain text; its lines end with a line feed.
 
     Args:
         path: the file.
         encoding: the encoding of a file without a byte order mark; UTF-8 if None.
+        as_plain_text: whether the text is taken as it is, whatever it looks like.
 
     Raises:
         UnreadableTranscriptError: the file does not exist, is of another kind, has a line that cannot be read without
@@ -99,7 +100,7 @@ def read_transcript(path: Path, encoding: str | None = None) -> Transcript:
     """
     text = read_text(path, encoding)
     try:
-        transcript = _transcript(path, text)
+        transcript = Transcript(text, None) if as_plain_text else _transcript(path, text)
     except BadLineError as error:
         place = f", line {error.line_number}" if error.line_number else ""
         raise UnreadableTranscriptError(f"{path}{place}: {error.reason}") from error
