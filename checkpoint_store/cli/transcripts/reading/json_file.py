@@ -42,7 +42,7 @@ _WRAPPERS: Final = ("results", "result", "transcription", "transcript", "meeting
 _TEXT_ALONE: Final = frozenset(
     {"text", "language", "duration", "task", "usage", "logprobs", "type", "model", "x_groq", *_SEGMENT_LISTS, "words"}
 )
-_RECORDS: Final = "for records, one a line, there is --split lines"
+_RECORDS: Final = "for records, one a line, there is --split lines, and for any text as it is --plain-text"
 _OBJECT_BEGINS: Final = re.compile(r"[\s\ufeff]*(?:\[\s*)?\{\s*\"[^\"\n]{0,200}\"\s*:")
 
 
