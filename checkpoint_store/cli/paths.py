@@ -27,7 +27,7 @@ _TYPED: Final = frozenset(range(0x20, 0x7F)) - set(b"'\\")
 """The bytes that stand for themselves in ``$'…'``."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """A character that steers a screen, ends a line, or lets a text be read backwards."""
-FLAGS_OF_RUN: Final = frozenset(("--fresh", "--force", "--json", "--raw", "--sequential"))
+FLAGS_OF_RUN: Final = frozenset(("--fresh", "--force", "--json", "--plain-text", "--raw", "--sequential"))
 """The options of ``run`` and ``plan`` that take no value."""
 _PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
 

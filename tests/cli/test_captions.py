@@ -224,6 +224,12 @@ def test_lines_of_scripts_without_spaces_are_joined_without_one(
         (("One.", "Two.", "Three.", "Note: a.", "Note: b."), "One. Two. Three.\n\nNote: a. Note: b."),
         (("-Why?\n-Because.", ">> Ana: Hi."), "-Why?\n\n-Because.\n\n>> Ana: Hi."),
         (("JOHN:\nHello", "there."), "JOHN: Hello there."),
+        (
+            ("[SPEAKER_00]\nHello", "[SPEAKER_00]\nthere.", "[SPEAKER_01] Hi."),
+            "SPEAKER_00: Hello there.\n\nSPEAKER_01: Hi.",
+        ),
+        (("spk_0: Hello", "there.", "I am here.", "(laughs)"), "spk_0: Hello there. I am here. (laughs)"),
+        (("(sighs)\nHello", "there.", "I am here.", "(laughs)\nYes."), "(sighs) Hello there. I am here. (laughs) Yes."),
     ],
 )
 def test_turns_begin_paragraphs(tmp_path: Path, texts: tuple[str, ...], said: str) -> None:

@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 
 from checkpoint_store.cli.transcripts.reading.ass import read_ass
 from checkpoint_store.cli.transcripts.reading.cue import BadLineError
+from checkpoint_store.cli.transcripts.reading.json_file import read_json
+from checkpoint_store.cli.transcripts.reading.lrc import read_lrc, read_whisper_text
 from checkpoint_store.cli.transcripts.reading.speech import speech
 from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt
+from checkpoint_store.cli.transcripts.reading.table import read_csv, read_tsv
+from checkpoint_store.cli.transcripts.reading.timed_text import without_time_lines
 from checkpoint_store.cli.transcripts.reading.ttml import read_ttml
 from checkpoint_store.cli.transcripts.reading.webvtt import read_webvtt
-from checkpoint_store.cli.transcripts.reading.whisper import read_json, read_tsv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +49,11 @@ MARKUP = [
     " ",
 ]
 
+JSON_NAMES = [
+    "segments", "text", "start", "end", "chunks", "transcription", "offsets", "timestamp", "speaker", "speakers", "id", "name",
+    "results", "channels", "alternatives", "words", "items", "speaker_labels", "start_time", "tStartMs", "duration", "type",
+]  # fmt: skip
+
 # A line of words, "#" each; every "#" becomes another word.
 LINES = st.lists(st.sampled_from(["# ", "#", *MARKUP]), min_size=1, max_size=6).map("".join)
 SOUP = st.lists(st.one_of(LINES, st.just(""), st.sampled_from(TIMES), st.sampled_from(["1", "2", "42"])), max_size=25)
@@ -54,7 +62,7 @@ SOUP = st.lists(st.one_of(LINES, st.just(""), st.sampled_from(TIMES), st.sampled
 def said_or_refusal(read: Callable[[str], list[Cue]], text: str) -> str | BadLineError:
     """Return what is said in a text, or why the reader refuses it."""
     try:
-        return speech(read(text), shows_again=read not in (read_json, read_tsv))
+        return speech(read(text), shows_again=read in READERS.values())
     except BadLineError as error:
         return error
 
@@ -98,7 +106,7 @@ def test_no_text_breaks_a_reader(kind: str, text: str) -> None:
         assert isinstance(said, str) or said.line_number > 0
 
 
-@given(st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=3), lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from(["segments", "text", "start", "end", "chunks", "transcription", "offsets", "timestamp", "speaker"]), x, max_size=4)))  # fmt: skip
+@given(st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=3), lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from(JSON_NAMES), x, max_size=4)))  # fmt: skip
 def test_no_document_breaks_the_reader_of_json(document: object) -> None:
     """It is read, or refused."""
     said = said_or_refusal(read_json, json.dumps(document))
@@ -110,6 +118,46 @@ def test_no_table_breaks_the_reader_of_tsv(text: str) -> None:
     """It is read, or refused with a line."""
     said = said_or_refusal(read_tsv, f"start\tend\ttext\n{text}")
     assert isinstance(said, str) or said.line_number > 1
+
+
+@given(st.text(st.sampled_from('a1:"\t\n ,.s'), max_size=80))
+def test_no_table_breaks_the_reader_of_csv(text: str) -> None:
+    """It is read, or refused with a line."""
+    said = said_or_refusal(read_csv, f"start,end,text\n{text}")
+    assert isinstance(said, str) or said.line_number > 1
+
+
+@given(st.lists(st.sampled_from(["[00:01.00]", "[100:02]", "[0.5s -> 1.0s]", "#", "# ", "\n", "\n"]), max_size=30))
+def test_every_word_behind_times_in_brackets_is_read(parts: list[str]) -> None:
+    """In lyrics, as often as it is sung, and in what Whisper prints."""
+    numbers = itertools.count()
+    text = re.sub("#", lambda _: f"word{next(numbers)}z", "".join(["[00:00.00]", *parts]))
+    sung = speech(read_lrc(text), shows_again=False)
+    assert set(re.findall(r"word\d+z", sung)) == set(re.findall(r"word\d+z", text))
+    said = speech(read_whisper_text(text), shows_again=False)
+    assert re.findall(r"word\d+z", said) == re.findall(r"word\d+z", text)
+
+
+TIME_LINES = [
+    "Ana  0:01",
+    "Bo (0:01):",
+    "[Ana] 10:15:22",
+    "0:02",
+    "[00:02] ",
+    "0:03 - Bo",
+    "Transcribed by",
+    "# at 0:04",
+    "#",
+]
+
+
+@given(st.lists(st.sampled_from([*TIME_LINES, "", "#"]), max_size=20))
+def test_every_word_of_a_text_with_times_is_read_once(lines: list[str]) -> None:
+    """Whatever lines look like those of a transcript."""
+    numbers = itertools.count()
+    text = re.sub("#", lambda _: f"word{next(numbers)}z", "\n".join(lines))
+    read = without_time_lines(text)
+    assert read is None or re.findall(r"word\d+z", read) == re.findall(r"word\d+z", text)
 
 
 WORD = st.text(st.sampled_from("abcdeé月"), min_size=1, max_size=6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpoint_store.cli.transcripts.reading import transcript
@@ -12,6 +13,7 @@ from .conftest import LOGGING_COMMAND, Folder
 if TYPE_CHECKING:
     import pytest
 
+TOOLS = Path(__file__).parent / "captions" / "tools"
 CUES = [f"Sentence number {number} says one thing and another." for number in range(6)]
 SMALL = ("--chunk-size", "110", "--overlap", "0")
 
@@ -69,6 +71,45 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
         for reader, texts in cases.items()
     }
     assert read == {reader: {reader} for reader in cases}
+
+
+def test_only_files_of_makers_that_read_better_now_have_another_version() -> None:
+    """The other files of each format are read as they were."""
+    readers = {
+        "aegisub.ass": "ASS 2", "actors.ass": "ASS 3", "otter.srt": "SRT 2", "subtitle_edit.srt": "SRT 3",
+        "teams.vtt": "WebVTT 2", "google_meet.vtt": "WebVTT 3", "webex.vtt": "WebVTT 3",
+        "netflix.ttml": "TTML 2", "apple_podcasts.ttml": "TTML 3", "whisperx.json": "JSON 2", "premiere.json": "JSON 3",
+    }  # fmt: skip
+    assert {name: transcript.read_transcript(TOOLS / name).reader for name in readers} == readers
+
+
+def test_a_half_done_job_of_a_text_with_times_goes_on_as_plain_text(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier version read it as plain text; the refusal names the option, and no chunk is paid for twice."""
+    turns = (f"Ana  0:0{number}\n{cue}\n" for number, cue in enumerate(CUES))
+    folder.write("talk.txt", "\n".join(turns))
+    command = folder.command("import sys; n = sys.stdin.read(); 'number 4' in n and sys.exit(1); print(n)")
+    with monkeypatch.context() as patch:
+        patch.setattr(transcript, "without_time_lines", lambda _: None)
+        folder.run("run", "talk.txt", *SMALL, *command, code=1)
+    folder.command(LOGGING_COMMAND)
+    refused = folder.run("run", "talk.txt", *SMALL, *command, code=2).stderr
+    assert (
+        "was read as plain text, and is read as 'Text with times 2' now; with --plain-text its job goes on" in refused
+    )
+    assert folder.calls() == []
+    folder.run("run", "talk.txt", "--plain-text", *SMALL, *command)
+    assert [call.partition("\n")[0] for call in folder.calls()] == ["Ana  0:04", "Ana  0:05"]
+    assert "reader" not in folder.json("show")["config"]
+
+
+def test_a_job_that_began_without_plain_text_says_so(folder: Folder) -> None:
+    """The option is named as a change of the reading."""
+    folder.write("talk.srt", srt("One."))
+    folder.run("run", "talk.srt", "--", "cat")
+    refused = folder.run("run", "talk.srt", "--plain-text", "--", "cat", code=2).stderr
+    assert "the file was read as 'SRT 2', and is read as plain text now" in refused
 
 
 def test_a_file_that_has_lost_its_second_part_is_not_said_to_be_read_better(folder: Folder) -> None:

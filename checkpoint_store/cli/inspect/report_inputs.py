@@ -99,6 +99,7 @@ def _cut_again(path: Path, job: Job, encoding: str | None) -> list[Any]:
         provider=None,
         language=config.get("language"),
         encoding=encoding,
+        plain_text="reader" not in config,
         result_field=None,
         raw=False,
         sequential=job.sequential,

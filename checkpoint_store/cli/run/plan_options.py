@@ -81,6 +81,11 @@ _OPTIONS: Final = (
         help="The encoding of each FILE that has no byte order mark.  [default: utf-8]",
     ),
     click.option(
+        "--plain-text",
+        is_flag=True,
+        help="Read each FILE as plain text, as it is, even if it looks like captions or a transcript.",
+    ),
+    click.option(
         "--result-field",
         metavar="NAME",
         callback=checked_field,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _COMMAND_KEY: Final = "checkpoint_store.command"
 _CHUNK_SIZE_DEFAULT: Final = 2000
 _OVERLAP_DEFAULT: Final = 200
-_OF_TEXT: Final = ("chunk_size", "overlap", "unit", "tokenizer")
+_OF_TEXT: Final = ("chunk_size", "overlap", "unit", "tokenizer", "plain_text")
 _OF_COMMANDS: Final = ("result_field", "raw", "sequential")
 
 
@@ -54,6 +54,7 @@ class Request:
     provider: str | None
     language: str | None
     encoding: str | None
+    plain_text: bool
     result_field: str | None
     sequential: bool
     raw: bool
@@ -97,7 +98,7 @@ class Request:
         """Read one input."""
         if self.split != "text":
             return Content(self._records(path), self.language)
-        transcript = read_transcript(path, self.encoding)
+        transcript = read_transcript(path, self.encoding, as_plain_text=self.plain_text)
         chunks = split(transcript.text, chunk_size=self.chunk_size, overlap=self.overlap, tokenizer=self.tokenizer)
         if not self.command:
             return cleaned_content(transcript, chunks, self.language)

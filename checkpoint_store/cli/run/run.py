@@ -60,9 +60,9 @@ FREES_FAILED: Final = "checkpoint_store.frees_failed"
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
-FILE is plain text, captions (.srt, .vtt, .ass, .ssa, .ttml, .dfxp, .sbv) or
-what a speech recognizer wrote (.json, .tsv); - is standard input. Each chunk
-alone goes to COMMAND on stdin, and what it prints on stdout is the cleaned text;
+FILE is plain text, captions (.srt, .vtt, .ass, .ssa, .ttml, .dfxp, .sbv, .lrc)
+or what a speech recognizer wrote (.json, .tsv, .csv); - is standard input. Each
+chunk alone goes to COMMAND on stdin, and what it prints is the cleaned text;
 a JSON object with a "cleaned_text" is recorded whole, so that "cost" or
 "input_tokens" can be added up. The text before the chunk is in
 CHECKPOINT_STORE_CONTEXT. The output is the answers one after the other, with

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.traced import TracedText
 
 _CLOCK: Final = r"\d{1,2}:[0-5]\d:[0-5]\d(?:[.,]\d{1,3})?"
-_ANY_CLOCK: Final = rf"(?:{_CLOCK}|\d{{1,3}}:[0-5]\d(?:[.,]\d{{1,3}})?)"
+ANY_CLOCK: Final = rf"(?:{_CLOCK}|\d{{1,3}}:[0-5]\d(?:[.,]\d{{1,3}})?)"
 _SPACE: Final = r"[^\S\n]"
-_CUE: Final = rf"{_ANY_CLOCK}{_SPACE}*-->{_SPACE}*{_ANY_CLOCK}"
+_CUE: Final = rf"{ANY_CLOCK}{_SPACE}*-->{_SPACE}*{ANY_CLOCK}"
 _SBV_CUE: Final = r"\d:[0-5]\d:[0-5]\d\.\d{3},\d:[0-5]\d:[0-5]\d\.\d{3}"
 
 # A subtitle's number and times, pasted as text: its words run on from the cue before.
@@ -20,11 +20,11 @@ _CUES: Final = re.compile(
 )
 # Whisper prints "[00:00.000 --> 00:04.000] text"; other programs put one time there.
 _BRACKETED: Final = re.compile(
-    rf"\[{_CUE}\]{_SPACE}*|\[(?:{_CLOCK}|\d\d:[0-5]\d(?:\.\d{{1,3}})?)\]|(?m:^){_SPACE}*\[{_ANY_CLOCK}\]|\({_CLOCK}\)"
+    rf"\[{_CUE}\]{_SPACE}*|\[(?:{_CLOCK}|\d\d:[0-5]\d(?:\.\d{{1,3}})?)\]|(?m:^){_SPACE}*\[{ANY_CLOCK}\]|\({_CLOCK}\)"
 )
-_AT_LINE_START: Final = re.compile(rf"(?m)^{_SPACE}*({_ANY_CLOCK})(?:{_SPACE}*[-–—:])?(?:$\n?|{_SPACE}+(?=\S))")
+_AT_LINE_START: Final = re.compile(rf"(?m)^{_SPACE}*({ANY_CLOCK})(?:{_SPACE}*[-–—:])?(?:$\n?|{_SPACE}+(?=\S))")
 # YouTube's copy says each time once more for those who listen to the page.
-_SPOKEN: Final = re.compile(r"(?:(\d+) hours?,? ?)?(?:(\d+) minutes?,? ?)?(?:(\d+) seconds?)?" rf"{_SPACE}*\n")
+_SPOKEN: Final = re.compile(r"(?:(\d+) hours?,? ?)?(?:(\d+) minutes?,? ?)?(?:(\d+) seconds?)?" rf"{_SPACE}*\n?")
 _MINUTE_SECONDS: Final = 60
 
 
@@ -32,13 +32,13 @@ def without_times(text: TracedText) -> TracedText:
     """Return the text without the times of a transcript."""
     text = text.replaced(_CUES, "\n").replaced(_BRACKETED, "")
     starts = list(_AT_LINE_START.finditer(text.text))
-    if not _are_of_transcript([match[1] for match in starts]):
+    if not are_of_transcript([match[1] for match in starts]):
         return text
     return text.edited((match.start(), _end_of_spoken(text.text, match), "") for match in starts)
 
 
-def _are_of_transcript(clocks: list[str]) -> bool:
-    """Return whether the times at the beginning of lines are a transcript's: they begin near 0 and never go back.
+def are_of_transcript(clocks: list[str]) -> bool:
+    """Return whether the times of lines are a transcript's: they begin near 0 and never go back.
 
     So the times of a programme (``9:00 Breakfast``) stay, and so does a sentence that begins with a time.
     """
@@ -56,9 +56,15 @@ def _seconds(clock: str) -> float:
 
 def _end_of_spoken(text: str, match: re.Match[str]) -> int:
     """Return the end of a time, with the line that says the same time in words, if there is one."""
-    spoken = _SPOKEN.match(text, match.end())
-    if spoken is None or not any(spoken.groups()) or not match[0].endswith("\n"):
-        return match.end()
+    line_end = text.find("\n", match.end()) + 1
+    is_spoken = match[0].endswith("\n") and says_time(text[match.end() : line_end], match[1])
+    return line_end if is_spoken else match.end()
+
+
+def says_time(line: str, clock: str) -> bool:
+    """Return whether a line says a time in words: ``1 minute, 5 seconds`` under ``1:05``."""
+    spoken = _SPOKEN.fullmatch(line)
+    if spoken is None or not any(spoken.groups()):
+        return False
     hours, minutes, seconds = (int(number or 0) for number in spoken.groups())
-    same = hours * 3600 + minutes * 60 + seconds == int(_seconds(match[1]))
-    return spoken.end() if same else match.end()
+    return hours * 3600 + minutes * 60 + seconds == int(_seconds(clock))

@@ -7,9 +7,10 @@ empty line. Both are refused here.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, ReadAnewCues, clock_ms
 
 _FIELDS: Final = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
 _EVENT: Final = re.compile(r"(?i)\s*(Dialogue|Format)\s*:\s*(.*)")
@@ -18,6 +19,7 @@ _SECTION: Final = re.compile(r"\s*\[([^\]]+)\]\s*")
 _FIRST_SECTIONS: Final = frozenset({"script info", "v4 styles", "v4+ styles", "events"})
 _OVERRIDE: Final = re.compile(r"\{([^{}]*)\}")
 _DRAWING: Final = re.compile(r"\\p(\d+)")
+_ACTOR: Final = ("Name", "Actor")
 _BREAK: Final = re.compile(r"\\[Nn]")
 
 
@@ -34,7 +36,7 @@ def read_ass(text: str) -> list[Cue]:
     Raises:
         BadLineError: a line of the events cannot be read.
     """
-    section, cues = "", []
+    section, cues, actors = "", [], []
     fields: tuple[str, ...] = _FIELDS
     for number, line in enumerate(text.split("\n"), start=1):
         header, event = _SECTION.fullmatch(line), _EVENT.fullmatch(line)
@@ -45,17 +47,33 @@ def read_ass(text: str) -> list[Cue]:
         elif event and event[1].lower() == "format":
             fields = tuple(name.strip() for name in event[2].split(","))
         elif event:
-            cues.append(_cue(number, fields, event[2]))
+            values = _values(number, fields, event[2])
+            cues.append(_cue(number, values))
+            actors.append(next((values[name].strip() for name in _ACTOR if name in values), ""))
         elif not _NOT_SHOWN.fullmatch(line):
             raise BadLineError(number, f"{line.strip()!r} is no event; a line that is shown begins with 'Dialogue:'")
-    return cues
+    return _with_actors(cues, actors)
 
 
-def _cue(number: int, fields: tuple[str, ...], event: str) -> Cue:
+def _with_actors(cues: list[Cue], actors: list[str]) -> list[Cue]:
+    """Return the cues with their actors as speakers, if most name an actor and not all the same, as programs do."""
+    named = [actor for actor in actors if actor]
+    if len(set(named)) <= 1 or 2 * len(named) < len(actors):
+        return cues
+    return ReadAnewCues(
+        replace(cue, lines=tuple(replace(line, speaker=actor) for line in cue.lines))
+        for cue, actor in zip(cues, actors, strict=True)
+    )
+
+
+def _values(number: int, fields: tuple[str, ...], event: str) -> dict[str, str]:
     values = event.split(",", len(fields) - 1)
     if len(values) < len(fields) or fields[-1] != "Text" or not {"Start", "End"} <= set(fields):
         raise BadLineError(number, f"the event has {len(values)} fields, and its format is {', '.join(fields)}")
-    by_name = dict(zip(fields, values, strict=True))
+    return dict(zip(fields, values, strict=True))
+
+
+def _cue(number: int, by_name: dict[str, str]) -> Cue:
     start, end = clock_ms(by_name["Start"]), clock_ms(by_name["End"])
     if start is None or end is None:
         wrong = by_name["Start"] if start is None else by_name["End"]

@@ -49,8 +49,8 @@ class Cue:
         return " ".join(line.text for line in self.lines)
 
 
-class JoinedCues(list[Cue]):
-    """The cues of files that were put together, as later versions read them: each file begins where the last ended."""
+class ReadAnewCues(list[Cue]):
+    """The cues of a file that version 3 reads in another way than version 2."""
 
 
 @dataclass(frozen=True, slots=True)

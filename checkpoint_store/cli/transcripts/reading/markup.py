@@ -11,13 +11,21 @@ from checkpoint_store.cli.transcripts.reading.cue import Cue, Line
 _ATTRIBUTES: Final = r"(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*"
 _STYLES: Final = r"i|b|u|s|em|strong|c|font|span"
 _OPENING_STYLE: Final = re.compile(rf"(?i)<(?:{_STYLES})(?:\.[^\s<>]+)*{_ATTRIBUTES}\s*>")
+_CODE: Final = (
+    r"an?\d+|[ibus][01]|[ibus]\d{3}|\d?c&[^{}\\]*|fn[^{}\\]*|fs\d+|(?:pos|move|fad|clip|org)\([^{}()]*\)|[kK][fo]?\d+"
+)
+"""What .srt borrows from .ass: ``{\\an8}``, ``{\\i1}``."""
+_CODE_OF_VERSION_3: Final = (
+    r"(?:[xy]?(?:bord|shad)|be|blur|fs(?:c[xy]|p|[+-])?|fr[xyz]?|fa[xy]|fe|q|pbo|kt)-?\d+(?:\.\d+)?|r"
+    r"|(?:alpha|\da)&[^{}\\]*|(?:fade|iclip|t)\([^{}]*\)"
+)
 _TAG: Final = re.compile(
     rf"(?i)</?(?:{_STYLES}|ruby|rt|rp)(?:\.[^\s<>]+)*{_ATTRIBUTES}\s*/?>"  # <b>, <c.yellow>, <font color="red">
     r"|<(?:v|lang)(?:\.[^\s<>]+)*(?:\s+[^<>\n]*)?>|</(?:v|lang)>"
     r"|<(?:\d+:)?\d+:\d+(?:[.,]\d+)?>"  # the time of a word
-    r"|\{(?:\\(?:an?\d+|[ibus][01]|[ibus]\d{3}|\d?c&[^{}\\]*|fn[^{}\\]*|fs\d+|(?:pos|move|fad|clip|org)\([^{}()]*\)"
-    r"|[kK][fo]?\d+))+\}"  # what .srt borrows from .ass
+    rf"|\{{(?:\\(?:{_CODE}))+\}}"
 )
+_CODES: Final = re.compile(rf"(?i)\{{(?:\\(?:{_CODE}|{_CODE_OF_VERSION_3}))+\}}")
 _LINE_BREAK: Final = re.compile(r"(?i)<br\s*/?>")
 _VOICE: Final = re.compile(r"(?i)<v(?:\.[^\s<>]+)*\s+([^<>\n]*)>|</v>")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -45,12 +53,17 @@ def _voices(raw: str) -> list[tuple[str, str]]:
 
 
 def _plain(line: str) -> str:
-    return " ".join(_unescaped(_TAG.sub("", line)).replace("\ufeff", "").split())
+    return " ".join(_unescaped(_CODES.sub("", _TAG.sub("", line))).replace("\ufeff", "").split())
 
 
 def _unescaped(text: str) -> str:
     """Resolve ``&amp;``, but nothing without its semicolon: ``?a=1&copy=2`` is text."""
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+
+
+def has_codes_of_version_3(raw: str) -> bool:
+    """Return whether a text has codes of ``.ass`` that version 2 of the readers took for speech."""
+    return "{\\" in raw and any(not _TAG.fullmatch(codes[0]) for codes in _CODES.finditer(raw))
 
 
 def _marked(raw: str) -> int | None:

@@ -7,11 +7,12 @@ every word that does not stand in a time line, and refuses a time line that it c
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.reading.cue import (
-    JoinedCues,
+    ReadAnewCues,
     TimeLine,
     broken_time_line,
     clock_ms,
@@ -19,7 +20,7 @@ from checkpoint_store.cli.transcripts.reading.cue import (
     time_line,
     time_line_without_arrow,
 )
-from checkpoint_store.cli.transcripts.reading.markup import marked_up_cue
+from checkpoint_store.cli.transcripts.reading.markup import has_codes_of_version_3, marked_up_cue
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.cue import Cue
@@ -39,12 +40,18 @@ class CueTexts:
         self._has_times = False
         self._begins_file = False
         self._shift_ms = 0
-        self._is_joined = False
+        self._voice = ""
+        self._is_read_anew = False
 
     def begin_file(self, *, has_header: bool = False) -> None:
         """Begin with the next of the files that were put together: its times may begin again."""
         self._begins_file = True
-        self._is_joined = self._is_joined or has_header
+        self._is_read_anew = self._is_read_anew or has_header
+
+    def name_speaker(self, name: str) -> None:
+        """Take a name that stands above a time line as that of the next cue's speaker."""
+        self._voice = f"<v {html.escape(name)}>"
+        self._is_read_anew = True
 
     def open(self, times: TimeLine) -> None:
         """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
@@ -53,9 +60,10 @@ class CueTexts:
             last_ms = max((start for start, _, _ in self._cues), default=0)
             if times.start_ms + self._shift_ms < last_ms:
                 self._shift_ms = max(end for _, end, _ in self._cues)
-                self._is_joined = True
-        self._cues.append((times.start_ms + self._shift_ms, times.end_ms + self._shift_ms, [times.words]))
-        self._has_times = True
+                self._is_read_anew = True
+        words = [self._voice + times.words]
+        self._cues.append((times.start_ms + self._shift_ms, times.end_ms + self._shift_ms, words))
+        self._has_times, self._voice = True, ""
 
     def add(self, line: str) -> None:
         """Add a line to the cue; a line before the first cue is one of its own, since it may have been said."""
@@ -70,12 +78,15 @@ class CueTexts:
     def finished(self) -> list[Cue]:
         """Return the cues in the order of the file; none if no time line was found.
 
-        They are :class:`JoinedCues` if a header was left out or times were shifted, because files were put together.
+        They are :class:`ReadAnewCues` if version 2 reads another text: files were put together, a cue has the name of a
+        speaker, or a text has codes of ``.ass`` that version 2 took for speech.
         """
         if not self._has_times:
             return []
-        cues = (marked_up_cue(start, end, "\n".join(lines)) for start, end, lines in self._cues)
-        return JoinedCues(cues) if self._is_joined else list(cues)
+        raw = [(start, end, "\n".join(lines)) for start, end, lines in self._cues]
+        cues = (marked_up_cue(start, end, text) for start, end, text in raw)
+        is_read_anew = self._is_read_anew or any(has_codes_of_version_3(text) for _, _, text in raw)
+        return ReadAnewCues(cues) if is_read_anew else list(cues)
 
 
 def read_srt(text: str) -> list[Cue]:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.reading.ass import is_ass, read_ass
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, JoinedCues, time_line
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, ReadAnewCues, time_line
+from checkpoint_store.cli.transcripts.reading.json_file import is_json, read_json
+from checkpoint_store.cli.transcripts.reading.lrc import is_lrc, is_whisper_text, read_lrc, read_whisper_text
+from checkpoint_store.cli.transcripts.reading.names import with_names
 from checkpoint_store.cli.transcripts.reading.speech import speech
 from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt, sbv_times
+from checkpoint_store.cli.transcripts.reading.table import are_labels, is_csv, is_tsv, read_csv, read_labels, read_tsv
 from checkpoint_store.cli.transcripts.reading.text import read_text
+from checkpoint_store.cli.transcripts.reading.timed_text import without_time_lines
 from checkpoint_store.cli.transcripts.reading.ttml import is_ttml, read_ttml
 from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError, other_text_kind
 from checkpoint_store.cli.transcripts.reading.webvtt import has_header, read_webvtt
-from checkpoint_store.cli.transcripts.reading.whisper import is_json, is_tsv, read_json, read_tsv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +32,10 @@ _READER_VERSION: Final = 2
 Where a change concerns few files, only these files get a new number, higher than each number before: an upgrade then
 stops no half-done job whose file reads as it did.
 """
-_JOINED_VERSION: Final = 3
-"""Of files that were put together: version 2 mixed their cues, or read a header or a byte order mark as speech."""
+_ANEW_VERSION: Final = 3
+"""Of the files that version 2 read in another way, such as files that were put together: it mixed their cues."""
 _FIRST_LINES: Final = 2
+_TIMED_TEXT: Final = "Text with times"
 _SUFFIXES: Final = {
     ".srt": "SRT",
     ".vtt": "WebVTT",
@@ -40,6 +45,7 @@ _SUFFIXES: Final = {
     ".ttml": "TTML",
     ".dfxp": "TTML",
     ".json": "JSON",
+    ".lrc": "LRC",
 }
 _CAPTIONS: Final[dict[str, Callable[[str], list[Cue]]]] = {
     "SRT": read_srt,
@@ -48,7 +54,14 @@ _CAPTIONS: Final[dict[str, Callable[[str], list[Cue]]]] = {
     "ASS": read_ass,
     "TTML": read_ttml,
 }
-_RECOGNIZERS: Final[dict[str, Callable[[str], list[Cue]]]] = {"JSON": read_json, "TSV": read_tsv}
+_HEARD: Final[dict[str, Callable[[str], list[Cue]]]] = {
+    "JSON": read_json,
+    "TSV": read_tsv,
+    "CSV": read_csv,
+    "Labels": read_labels,
+    "LRC": read_lrc,
+    "Whisper text": read_whisper_text,
+}
 """The formats in which a word that stands twice was heard twice; captions may only show it twice."""
 
 _TESTS: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
@@ -57,6 +70,10 @@ _TESTS: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
     ("ASS", is_ass),
     ("TTML", is_ttml),
     ("JSON", is_json),
+    ("CSV", is_csv),
+    ("Labels", are_labels),
+    ("LRC", is_lrc),
+    ("Whisper text", is_whisper_text),
 )
 
 
@@ -69,12 +86,13 @@ class Transcript:
     """The format and the version of its reader, a part of the job's config; None for plain text."""
 
 
-def read_transcript(path: Path, encoding: str | None = None) -> Transcript:
-    """Read a caption file, a recognizer's JSON or TSV, or plain text; its lines end with a line feed.
+def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: bool = False) -> Transcript:
+    """Read a caption file, a recognizer's JSON or table, or plain text; its lines end with a line feed.
 
     Args:
         path: the file.
         encoding: the encoding of a file without a byte order mark; UTF-8 if None.
+        as_plain_text: whether the text is taken as it is, whatever it looks like.
 
     Raises:
         UnreadableTranscriptError: the file does not exist, is of another kind, has a line that cannot be read without
@@ -82,7 +100,7 @@ def read_transcript(path: Path, encoding: str | None = None) -> Transcript:
     """
     text = read_text(path, encoding)
     try:
-        transcript = _transcript(path, text)
+        transcript = Transcript(text, None) if as_plain_text else _transcript(path, text)
     except BadLineError as error:
         place = f", line {error.line_number}" if error.line_number else ""
         raise UnreadableTranscriptError(f"{path}{place}: {error.reason}") from error
@@ -100,12 +118,14 @@ def _transcript(path: Path, text: str) -> Transcript:
         raise UnreadableTranscriptError(f"{path} {other.format(name=shlex.quote(path.name))}")
     kind = kind or _SUFFIXES.get(suffix)
     if kind is None:
-        return Transcript(text, None)
+        turns = without_time_lines(text)
+        return Transcript(text, None) if turns is None else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}")
     has_marks = kind in _CAPTIONS and "\ufeff" in text
     if has_marks:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
-    cues = (_CAPTIONS | _RECOGNIZERS)[kind](text)
-    version = _JOINED_VERSION if has_marks or isinstance(cues, JoinedCues) else _READER_VERSION
+    cues = (_CAPTIONS | _HEARD)[kind](text)
+    cues = with_names(cues) if kind in _CAPTIONS else cues
+    version = _ANEW_VERSION if has_marks or isinstance(cues, ReadAnewCues) else _READER_VERSION
     return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {version}")
 
 

@@ -7,17 +7,19 @@ outside of paragraphs. This reader goes by the names of the elements in any name
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from xml.parsers import expat
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, ReadAnewCues, clock_ms
 
 _SEPARATOR: Final = " "
 _METADATA: Final = "#metadata"
 _NOT_SAID: Final = frozenset({"metadata", "desc", "title", "copyright", "agent", "actor", "name"})
 _CLOCK: Final = re.compile(r"(\d{2,}):(\d{2}):(\d{2})(?:\.(\d+)|:(\d{2,})(?:\.\d+)?)?")
 _OFFSET: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t|)")  # Apple leaves the s out
+_PARTS_WORDS: Final = (" ", "\t", "\n", "\0")
+_WORD: Final = "word"  # Apple writes each word into an element of its own, and no space between them
 _ROOT: Final = re.compile(r"(?s)(?:\s*<(?:\?.*?\?|!--.*?--|!DOCTYPE[^>\[]*)>)*\s*<(?:[\w.-]+:)?([\w.-]+)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
@@ -31,6 +33,8 @@ class _Element:
     begin_ms: int | None
     """When it begins, or None if neither the element nor one around it says so."""
     end_ms: int
+    agent: str
+    """The identifier of the person who speaks, or an empty text."""
     words: list[str] = field(default_factory=list)
 
 
@@ -40,6 +44,9 @@ class _Reader:
     def __init__(self) -> None:
         self.cues: list[Cue] = []
         self.root = ""
+        self.has_joined_words = False
+        self._agents: list[str] = []
+        self._names: dict[str, str] = {}
         self._open: list[_Element] = []
         self._rates = {"f": 30.0, "t": 1.0}
         self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
@@ -55,18 +62,35 @@ class _Reader:
             why = expat.ErrorString(error.code)
             raise BadLineError(error.lineno, f"this is not well-formed XML ({why})") from error
 
+    def paragraphs(self) -> list[Cue]:
+        """Return the paragraphs; if several people speak, with their names."""
+        has_speakers = len({*self._agents} - {""}) > 1
+        if not has_speakers and not self.has_joined_words:
+            return self.cues
+        agents = self._agents if has_speakers else [""] * len(self.cues)
+        return ReadAnewCues(
+            replace(cue, lines=tuple(replace(line, speaker=self._name(agent)) for line in cue.lines))
+            for cue, agent in zip(self.cues, agents, strict=True)
+        )
+
+    def _name(self, agent: str) -> str:
+        return " ".join(self._names.get(agent, "").split()) or agent
+
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         namespace, _, name = tag.rpartition(_SEPARATOR)
         values = {key.rpartition(_SEPARATOR)[2]: value for key, value in attributes.items()}
         if not self._open:
             self.root = name
             self._set_rates(values)
-        parent = self._open[-1] if self._open else _Element("", is_metadata=False, begin_ms=None, end_ms=0)
+        parent = self._open[-1] if self._open else _Element("", is_metadata=False, begin_ms=None, end_ms=0, agent="")
         begin, end = self._times(parent, values)
         is_metadata = parent.is_metadata or name == "head" or (namespace.endswith(_METADATA) and name in _NOT_SAID)
-        self._open.append(_Element(name, is_metadata or name == "metadata", begin, end))
+        agent = values.get("id" if name == "agent" else "agent", parent.agent)
+        self._open.append(_Element(name, is_metadata or name == "metadata", begin, end, agent))
         if name == "br":
             self._text("\n", is_break=True)
+        if values.get("unit") == _WORD:
+            self._part_words()
 
     def _times(self, parent: _Element, values: dict[str, str]) -> tuple[int | None, int]:
         """Return the begin and the end of an element; they count from the begin of the element around it."""
@@ -87,16 +111,29 @@ class _Reader:
         if begin is None:  # the paragraph keeps its place in the file
             begin = self.cues[-1].start_ms if self.cues else 0
         self.cues.append(Cue(begin, max(begin, element.end_ms), tuple(Line(line) for line in raw if line)))
+        self._agents.append(element.agent)
 
     def _text(self, text: str, *, is_break: bool = False) -> None:
+        if self._open and self._open[-1].name == "name" and self._open[-1].agent:
+            self._names[self._open[-1].agent] = self._names.get(self._open[-1].agent, "") + text
         if not self._open or self._open[-1].is_metadata or self.root != "tt":
             return
-        paragraph = next((element for element in reversed(self._open) if element.name == "p"), None)
+        paragraph = self._paragraph()
         if paragraph is not None:
             paragraph.words.append("\0" if is_break else text)
         elif text.strip():
             line = self._parser.CurrentLineNumber
             raise BadLineError(line, f"{text.strip()[:60]!r} stands outside of a paragraph (<p>)")
+
+    def _part_words(self) -> None:
+        """Put a space between a word and the one before it, if nothing stands between them."""
+        paragraph = self._paragraph()
+        if paragraph is not None and paragraph.words and not paragraph.words[-1].endswith(_PARTS_WORDS):
+            self.has_joined_words = True
+            paragraph.words.append(" ")
+
+    def _paragraph(self) -> _Element | None:
+        return next((element for element in reversed(self._open) if element.name == "p"), None)
 
     def _entity(self, name: str, *_: object) -> None:
         raise BadLineError(self._parser.CurrentLineNumber, f"the entity {name!r} is declared; no caption needs it")
@@ -131,7 +168,7 @@ def read_ttml(text: str) -> list[Cue]:
     """
     reader = _Reader()
     reader.read(text)
-    return reader.cues
+    return reader.paragraphs()
 
 
 def is_ttml(text: str) -> bool:

@@ -31,11 +31,20 @@ _MP4: Final = re.compile(rb"....ftyp", re.DOTALL)
 _MARKED_UP: Final = re.compile(
     r"(?is)\s*(?:<\?xml.*?\?>\s*)?(?:<!--.*?-->\s*)*<!?(doctype\s+html|html|head|body|sami)\b"
 )
-_XML: Final = re.compile(r"\s*<\?xml\b")
+_XML: Final = re.compile(r"\s*<(?:\?xml\b|(?:transcript|timedtext)(?:\s[^<>]*)?>)")  # the latter are YouTube's
 _FRAMES: Final = re.compile(r"\s*\{\d+\}\{\d*\}|\s*\[\d+\]\[\d*\]")
+_SUBVIEWER: Final = re.compile(r"(?i)\s*\[(?:information|subtitle)\]\s*\n")
+_PRAAT: Final = 'File type = "ooTextFile'
 _SCC: Final = "Scenarist_SCC"
 _OTHER_CAPTIONS: Final = "; convert it first, e.g. ffmpeg -i {name} talk.srt"
-_BY_SUFFIX: Final = {".html": _HTML, ".htm": _HTML, ".xhtml": _HTML}
+_CAPTION_SUFFIXES: Final = (
+    *(".aqt", ".cap", ".idx", ".jss", ".mcc", ".mpl", ".mpsub", ".pjs", ".rt", ".sami", ".scc", ".smi", ".stl", ".sub"),
+    *(".sup", ".usf"),
+)
+_BY_SUFFIX: Final = {
+    **dict.fromkeys((".html", ".htm", ".xhtml"), _HTML),
+    **dict.fromkeys(_CAPTION_SUFFIXES, f"has captions of a kind that is not read{_OTHER_CAPTIONS}"),
+}
 
 
 def other_kind(data: bytes) -> str | None:
@@ -54,6 +63,8 @@ def other_text_kind(text: str, suffix: str) -> str | None:
         return _HTML
     if _XML.match(text):
         return "is XML of another kind; its transcript must be TTML, or saved as plain text first"
-    if _FRAMES.match(text) or text.startswith(_SCC):
-        return f"has MicroDVD, MPL2 or SCC captions{_OTHER_CAPTIONS}"
+    if text.startswith(_PRAAT):
+        return "is a TextGrid of Praat; save the text of its intervals first"
+    if _FRAMES.match(text) or _SUBVIEWER.match(text) or text.startswith(_SCC):
+        return f"has MicroDVD, MPL2, SubViewer or SCC captions{_OTHER_CAPTIONS}"
     return _BY_SUFFIX.get(suffix)

@@ -7,10 +7,18 @@ if it holds a time line.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.transcripts.reading.cue import broken_time_line, is_broken_time_line, time_line
+from checkpoint_store.cli.transcripts.reading.cue import (
+    BadLineError,
+    ReadAnewCues,
+    broken_time_line,
+    is_broken_time_line,
+    time_line,
+)
+from checkpoint_store.cli.transcripts.reading.json_entries import entries_of, plain_cue
 from checkpoint_store.cli.transcripts.reading.srt import CueTexts
 
 if TYPE_CHECKING:
@@ -21,6 +29,7 @@ _NOTE: Final = re.compile(r"NOTE(?:[ \t].*)?")
 _STYLE: Final = re.compile(r"STYLE[ \t]*")
 _REGION: Final = re.compile(r"REGION[ \t]*")
 _METADATA: Final = re.compile(r"(?:X-TIMESTAMP-MAP|Kind|Language|Region|Style)\s*[=:].*")
+_SPEAKER_NAME: Final = re.compile(r"\d+ \"([^\"]+)\" \(\d+\)")  # Webex: 12 "Ana Costa" (123456)
 _HEADER: Final = re.compile(r"\ufeff?WEBVTT(?:[ \t].*)?")
 
 
@@ -57,8 +66,30 @@ def read_webvtt(text: str) -> list[Cue]:
             cues.add(line)
             index += 1
         else:
+            speaker = _SPEAKER_NAME.fullmatch(line.strip())
+            if speaker:
+                cues.name_speaker(speaker[1])
             index += 1
-    return cues.finished()
+    return _decoded(cues.finished())
+
+
+def _decoded(cues: list[Cue]) -> list[Cue]:
+    """Return the words of cues that each hold a JSON object, as Microsoft Graph has them of Teams; else the cues."""
+    full = [cue for cue in cues if cue.lines]
+    if not full or not all(cue.text.startswith("{") for cue in full):
+        return cues
+    try:
+        values = [json.loads(cue.text) for cue in full]
+    except ValueError:
+        return cues
+    entries = entries_of(values, {})
+    if not all(entries):
+        raise BadLineError(0, "its cues hold JSON for a program, and no speech")
+    return ReadAnewCues(
+        plain_cue(cue.start_ms, cue.end_ms, entry.text, entry.speaker)
+        for cue, entry in zip(full, entries, strict=True)
+        if entry
+    )
 
 
 def _after_header(lines: list[str]) -> int:

@@ -1,0 +1,240 @@
+"""Read the JSON of speech recognizers, caption services and editors: a list of entries with text and times.
+
+The list is looked for by the names that are in use, sentences before words. Where the document has the whole text, too,
+both must have the same words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import Any, Final
+
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, ReadAnewCues
+from checkpoint_store.cli.transcripts.reading.json_entries import (
+    Entry,
+    best_of,
+    entries_of,
+    has_own_spaces,
+    has_same_words,
+    milliseconds,
+    plain_cue,
+    text_of,
+    turns,
+    word_lists,
+)
+from checkpoint_store.cli.transcripts.reading.json_speakers import with_speakers
+from checkpoint_store.cli.transcripts.reading.speech import speech
+
+_SEGMENT_LISTS: Final = ("segments", "transcription", "chunks")
+"""Whisper, WhisperX and OpenAI's service; whisper.cpp; Transformers. Version 2 reads no other list."""
+_SENTENCE_LISTS: Final = (
+    *("utterances", "monologues", "phrases", "recognizedPhrases", "audio_segments", "speech_segments", "sentences"),
+    *("captions", "snippets", "paragraphs", "transcript", "entries", "cues", "lines", "events"),
+)
+_WORD_LISTS: Final = ("items", "results", "words", "tokens", "result")
+_SPACED_LISTS: Final = ("words", "tokens")
+"""The lists in which a text may bring the white space around it along."""
+_WHOLE_TEXTS: Final = ("text", "transcript", "full_transcript")
+_WHOLE_LISTS: Final = ("transcripts", "combinedPhrases", "combinedRecognizedPhrases")
+_WRAPPERS: Final = ("results", "result", "transcription", "transcript", "meeting", "response", "output", "data")
+_TEXT_ALONE: Final = frozenset(
+    {"text", "language", "duration", "task", "usage", "logprobs", "type", "model", "x_groq", *_SEGMENT_LISTS, "words"}
+)
+_RECORDS: Final = "for records, one a line, there is --split lines, and for any text as it is --plain-text"
+_OBJECT_BEGINS: Final = re.compile(r"[\s\ufeff]*(?:\[\s*)?\{\s*\"[^\"\n]{0,200}\"\s*:")
+
+
+def is_json(text: str) -> bool:
+    """Return whether the text is a JSON document, or begins like an object: its end may be missing."""
+    return _OBJECT_BEGINS.match(text) is not None or _is_document(text.strip("\ufeff \t\n"))
+
+
+def _is_document(text: str) -> bool:
+    if not text.startswith(("{", "[")):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def read_json(text: str) -> list[Cue]:
+    """Return what the JSON document of a recognizer says.
+
+    Raises:
+        BadLineError: the document is no JSON, or is of another kind; a segment has no text; or the whole text has words
+            that the entries have not.
+    """
+    try:
+        document = json.loads(text.lstrip("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 0
+        raise BadLineError(line, f"this is not one JSON document; {_RECORDS}") from error
+    try:
+        cues = _cues_of(document, {}) if isinstance(document, dict) else _whole_list(document)
+    except RecursionError:
+        cues = None
+    if cues is None:
+        why = "this JSON is no transcript: it has no list of segments or words, each with a 'text' and a time"
+        raise BadLineError(0, f"{why}; {_RECORDS}")
+    return cues
+
+
+def _whole_list(document: Any) -> list[Cue] | None:
+    """Return the entries of a list that is the whole document, if each has a text, and a time or a speaker."""
+    values = document if isinstance(document, list) else []
+    entries = [entry for entry in entries_of(values, {}) if entry is not None and entry.is_placed]
+    return turns(entries, own_spaces=False) if entries and len(entries) == len(values) else None
+
+
+def _cues_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:
+    """Return what the first list of sentences or words says, in a document or in what it wraps; else its whole text."""
+    speakers = speakers | _names(document)
+    for read in (_turns_of, _segments_of, _entries_of, _channels_of):
+        cues = read(document, speakers)
+        if cues is not None:
+            return cues
+    for name in _WRAPPERS:
+        cues = _cues_of(document[name], speakers) if isinstance(document.get(name), dict) else None
+        if cues is not None:
+            return cues
+    name, whole = _whole_text(document)
+    is_alone = whole is not None and (name != "text" or set(document) <= _TEXT_ALONE)
+    return [plain_cue(0, 0, whole, "")] if whole is not None and is_alone else None
+
+
+def _names(document: dict[str, Any]) -> dict[Any, str]:
+    """Return the names that a list of speakers has for what stands in the entries."""
+    speakers = document.get("speakers")
+    named = [speaker for speaker in speakers if isinstance(speaker, dict)] if isinstance(speakers, list) else []
+    return {
+        speaker["id"]: speaker["name"]
+        for speaker in named
+        if isinstance(speaker.get("id"), int | str) and isinstance(speaker.get("name"), str) and speaker["name"]
+    }
+
+
+def _whole_text(document: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the name of the whole text of a document, and the text; None if it has none."""
+    for name in _WHOLE_TEXTS:
+        if isinstance(document.get(name), str):
+            return name, document[name]
+    for name in _WHOLE_LISTS:
+        if isinstance(document.get(name), list):
+            return name, " ".join(text_of(value) or "" for value in document[name])
+    return "", None
+
+
+def _turns_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:
+    """Return the turns that insanely-fast-whisper puts beside the chunks, each with its speaker."""
+    values = document.get("speakers")
+    entries = entries_of(values, speakers) if isinstance(values, list) else []
+    turned = [entry for entry in entries if entry is not None and entry.speaker]
+    if not turned or len(turned) < len(entries):
+        return None
+    return ReadAnewCues(_checked(document, "speakers", turned))
+
+
+def _segments_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:
+    """Return the segments of Whisper and its kin, or None if the document has none."""
+    for name in _SEGMENT_LISTS:
+        values, whole = document.get(name), document.get("text")
+        if isinstance(values, list) and values:
+            cues = _segments(name, values, speakers)
+            if isinstance(whole, str):
+                _check_same_words("text", whole, cues, name)
+            return cues
+    return None
+
+
+def _segments(name: str, values: list[Any], speakers: dict[Any, str]) -> list[Cue]:
+    """Return the segments; one without a time keeps its place behind the one before it."""
+    cues: list[Cue] = []
+    as_before: list[Cue] = []
+    for index, (value, entry) in enumerate(zip(values, entries_of(values, speakers), strict=True)):
+        if entry is None:
+            raise BadLineError(0, f"{name}[{index}] has no text")
+        named = value.get("speaker")
+        speaker = named if isinstance(named, str) and named not in speakers else entry.speaker
+        cues.append(_behind(cues, entry.start_ms, entry.end_ms, entry.text, speaker))
+        as_before.append(_behind(as_before, *_as_version_2(value, entry.text)))
+    is_as_before = cues == as_before or speech(cues, shows_again=False) == speech(as_before, shows_again=False)
+    return cues if is_as_before else ReadAnewCues(cues)
+
+
+def _behind(cues: list[Cue], start_ms: int | None, end_ms: int | None, words: str, speaker: str) -> Cue:
+    """Return a cue; without a time of its own it begins with the cue before it."""
+    start = start_ms if start_ms is not None else cues[-1].start_ms if cues else 0
+    return plain_cue(start, start if end_ms is None else end_ms, words, speaker)
+
+
+def _as_version_2(value: dict[str, Any], words: str) -> tuple[int | None, int | None, str, str]:
+    """Return the times, words and speaker as version 2 reads them: times are seconds, a speaker is a text."""
+    offsets, stamp, named = value.get("offsets"), value.get("timestamp"), value.get("speaker")
+    unit_ms, start, end = 1000.0, value.get("start"), value.get("end")
+    if isinstance(offsets, dict):
+        unit_ms, start, end = 1.0, offsets.get("from"), offsets.get("to")
+    elif isinstance(stamp, list) and len(stamp) == len(("start", "end")):
+        start, end = stamp
+    speaker = named if isinstance(named, str) else ""
+    return milliseconds(start, unit_ms), milliseconds(end, unit_ms), words, speaker
+
+
+def _entries_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:
+    """Return what the first list says whose entries are those of a transcript."""
+    for name in (*_SENTENCE_LISTS, *_WORD_LISTS):
+        values = document.get(name)
+        if isinstance(values, list):
+            values = with_speakers(document, name, values)
+            entries = [entry for entry in entries_of(values, speakers) if entry is not None]
+            placed = sum(entry.is_placed for entry in entries)
+            if any(entry.text.strip() for entry in entries) and 2 * placed > len(entries):
+                return _checked(document, name, entries)
+    return None
+
+
+def _checked(document: dict[str, Any], name: str, entries: list[Entry]) -> list[Cue]:
+    """Return the entries of a list; instead of words that differ from the whole text, as by their marks, the text."""
+    own_spaces = name in _SPACED_LISTS and has_own_spaces(entry.text for entry in entries)
+    cues = turns(entries, own_spaces=own_spaces)
+    whole_name, whole = _whole_text(document)
+    if whole is None:
+        return cues
+    has_speakers = any(entry.speaker for entry in entries)
+    if name in _WORD_LISTS and not has_speakers and not has_same_words(whole, cues):
+        return [plain_cue(0, 0, whole, "")]
+    _check_same_words(whole_name, whole, cues, name)
+    return cues
+
+
+def _channels_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:
+    """Return what is said on the channels of a recording; if several have words, their numbers name the speakers."""
+    channels = document.get("channels")
+    if not isinstance(channels, list):
+        return None
+    read = [_cues_of(best_of(channel), speakers) for channel in channels]
+    cues = [cues for cues in read if cues is not None]
+    if not cues or len(cues) < len(read):
+        return None
+    if sum(any(cue.lines for cue in channel) for channel in cues) <= 1:
+        return [cue for channel in cues for cue in channel]
+    return [_on_channel(number, cue) for number, channel in enumerate(cues, start=1) for cue in channel]
+
+
+def _on_channel(number: int, cue: Cue) -> Cue:
+    names = (f"Channel {number}, {line.speaker}".removesuffix(", ") for line in cue.lines)
+    lines = (dataclasses.replace(line, speaker=name) for line, name in zip(cue.lines, names, strict=True))
+    return dataclasses.replace(cue, lines=tuple(lines))
+
+
+def _check_same_words(whole_name: str, whole: str, cues: list[Cue], name: str) -> None:
+    if not has_same_words(whole, cues):
+        whole_words, cue_words = word_lists(whole, cues)
+        pairs = zip(whole_words, cue_words, strict=False)
+        differs = next((index for index, (word, cue_word) in enumerate(pairs) if word != cue_word), 0)
+        place = " ".join(whole_words[differs : differs + 6])
+        wrong = f"{whole_name!r} and {name!r} have different words, from {place!r} on; remove one of them"
+        raise BadLineError(0, wrong)

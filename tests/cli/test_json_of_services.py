@@ -1,0 +1,96 @@
+"""The JSON of speech services: read with its speakers and pauses, each word once, or refused before anything is paid."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
+
+from .caption_files import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def timed(words: str, *, start_ms: int = 0, **more: Any) -> list[dict[str, Any]]:
+    """Return words as AssemblyAI writes them, 300 milliseconds each."""
+    return [
+        {"text": word, "start": start_ms + 300 * number, "end": start_ms + 300 * (number + 1), **more}
+        for number, word in enumerate(words.split())
+    ]
+
+
+def test_times_in_milliseconds_are_no_seconds(tmp_path: Path) -> None:
+    """A paragraph begins at a pause of two seconds, and not at every word."""
+    words = [*timed("We look at rivers."), *timed("And then at hills.", start_ms=4000)]
+    document = {
+        "text": "We look at rivers. And then at hills.",
+        "words": words,
+        "utterances": None,
+        "status": "completed",
+    }
+    assert read(tmp_path, "a.json", json.dumps(document)) == "We look at rivers.\n\nAnd then at hills."
+
+
+def test_channels_are_speakers(tmp_path: Path) -> None:
+    """Where each person has a channel, the words stand in the order of the talk."""
+    channels = [
+        {"alternatives": [{"transcript": "hello bye", "words": [{"word": "hello", "start": 0.1, "end": 0.4}, {"word": "bye", "start": 3.0, "end": 3.4}]}]},
+        {"alternatives": [{"transcript": "hi", "words": [{"word": "hi", "start": 1.0, "end": 1.2}]}]},
+    ]  # fmt: skip
+    said = read(tmp_path, "a.json", json.dumps({"metadata": {"channels": 2}, "results": {"channels": channels}}))
+    assert said == "Channel 1: hello\n\nChannel 2: hi\n\nChannel 1: bye"
+
+
+def test_a_silent_channel_adds_nothing(tmp_path: Path) -> None:
+    """The words of the other channel are no speaker's."""
+    channels = [{"alternatives": [{"transcript": words, "words": []}]} for words in ("hello there", "")]
+    assert read(tmp_path, "a.json", json.dumps({"results": {"channels": channels}})) == "hello there"
+
+
+def test_people_who_speak_at_a_time_may_stand_in_another_order(tmp_path: Path) -> None:
+    """The whole text has the words of a channel one after the other, the phrases stand by their times."""
+    phrases = [
+        {"channel": number % 2, "offsetMilliseconds": 500 * number, "text": word} for number, word in enumerate("abcd")
+    ]
+    whole = [{"channel": 0, "text": "a c"}, {"channel": 1, "text": "b d"}]
+    assert read(tmp_path, "a.json", json.dumps({"combinedPhrases": whole, "phrases": phrases})) == "a b c d"
+
+
+def test_words_that_the_text_has_not_are_refused(tmp_path: Path) -> None:
+    """Of words with speakers; words without speakers are no use, and the text is read."""
+    document = {"text": "a b c", "words": timed("a c", speaker="A")}
+    with pytest.raises(UnreadableTranscriptError, match="'text' and 'words' have different words, from 'b c' on"):
+        read(tmp_path, "a.json", json.dumps(document))
+    assert read(tmp_path, "a.json", json.dumps({"text": "a b c", "words": timed("a c")})) == "a b c"
+
+
+@pytest.mark.parametrize("name", ["output", "response", "data", "result"])
+def test_a_transcript_within_an_answer_is_read(tmp_path: Path, name: str) -> None:
+    """Services wrap what a recognizer wrote."""
+    segments = [{"start": 0.0, "end": 2.0, "text": " Hello there."}]
+    assert read(tmp_path, "a.json", json.dumps({"id": "x", name: {"segments": segments}})) == "Hello there."
+
+
+@pytest.mark.parametrize(
+    ("segment", "reader", "said"),
+    [
+        ({"start": 0.0, "end": 2.0, "text": "Hello.", "speaker": "A"}, "JSON 2", "A: Hello."),
+        ({"start": 0.0, "end": 2.0, "text": "Hello.", "speaker": 0}, "JSON 3", "Speaker 0: Hello."),
+        ({"start": 0, "end": 2500, "text": "Hello."}, "JSON 2", "Hello."),
+        ({"text": "Hello."}, "JSON 2", "Hello."),
+        ({"offsets": {"from": 0, "to": 900}, "text": " Hello."}, "JSON 2", "Hello."),
+        ({"timestamp": [0.0, None], "text": " Hello."}, "JSON 2", "Hello."),
+    ],
+)
+def test_segments_have_another_version_only_where_they_are_read_in_another_way(
+    tmp_path: Path, segment: dict[str, Any], reader: str, said: str
+) -> None:
+    """An upgrade stops no half-done job of a file that is read as it was."""
+    (tmp_path / "a.json").write_text(json.dumps({"segments": [segment]}))
+    transcript = read_transcript(tmp_path / "a.json")
+    assert (transcript.reader, transcript.text) == (reader, said)
