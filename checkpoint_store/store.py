@@ -176,11 +176,11 @@ class CheckpointStore(StoreOutlook, StoreCare):
         """
         given = locals()
         with importing():
-            from checkpoint_store.loop.options import Options, checked_work  # only for callers of map
+            from checkpoint_store.loop.options import Options  # only for callers of map
             from checkpoint_store.loop.shards import check_shard  # only for callers of map
 
-        checked_work(fn)
         options = Options.of(given)  # a wrong option is refused before there is a job
+        options.check_work(fn)
         arguments = opening.OpenArguments.of(given)
         check_shard(options.shard, arguments.request.plan.total_chunks)
         job = self._opened(arguments)
