@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted
 from checkpoint_store.loop.late_results import LateResults, copy_in
+from checkpoint_store.loop.retry_after import retry_after
 from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, matcher, pause_before_retry
-from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, retry_after, trouble_of
+from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
 from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log

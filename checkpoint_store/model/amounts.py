@@ -11,6 +11,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.model.causes import raised_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,14 +137,14 @@ def usual_cost_in(result: object) -> float | None:
 
 
 def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
-    """Return the cost of a failed try: the attribute ``cost`` of its exception, or of the causes of the exception."""
+    """Return the cost of a failed try: the attribute ``cost`` of its exception, or of what the exception reports."""
     try:
         own_cost = amount(getattr(error, "cost", None))
     except Exception:  # a property of the caller's
         own_cost = None
     if own_cost is not None or depth > _CAUSES_MAX:
         return own_cost
-    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [error.__cause__]
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [raised_from(error)]
     costs = [cost_of_error(cause, depth=depth + 1) for cause in inner if cause is not None]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None
