@@ -79,7 +79,7 @@ class Loop:
             *rate_gates(self._state),
         ]
         if self._costs is not None and options.max_cost is not None:
-            gates.append(BudgetGate(self._state, self._schedule, self._costs, options.max_cost))
+            gates.append(BudgetGate(self._state, self._schedule, self._costs, self._outage, options.max_cost))
         self._gates = Gates(gates)
         self._look_again_at = UNTIL_ONE_ENDS
         """When a chunk may start that could not start at the last look, on the monotonic clock."""
