@@ -14,9 +14,11 @@ from checkpoint_store.loop.service_errors import (
     BUSY_CODES,
     CLIENT_ERROR_MIN,
     FAULT_CODES,
+    TOO_LARGE,
     Trouble,
     codes_of,
     is_busy,
+    is_too_large,
     may_have_arrived,
     messages_of,
     names_of,
@@ -133,7 +135,10 @@ def _telling_code(error: BaseException) -> str | None:
     codes = list(codes_of(error))
     if _says_that_money_is_out(error):
         codes.append(_MONEY_IS_OUT)
-    known = (code for meaning in (_FATAL_CODES, BUSY_CODES, FAULT_CODES) for code in codes if code in meaning)
+    if is_too_large(error):
+        codes.append(TOO_LARGE)
+    meanings = (_FATAL_CODES, {TOO_LARGE}, BUSY_CODES, FAULT_CODES)
+    known = (code for meaning in meanings for code in codes if code in meaning)
     return next(known, codes[0] if codes else None)
 
 

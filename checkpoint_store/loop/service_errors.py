@@ -52,7 +52,9 @@ FAULT_CODES: Final = frozenset({
     "api_error", "timeout_error", "server_error", "internal_server_error", "internal", "deadline_exceeded",
 })  # fmt: skip
 """The codes of Anthropic, OpenAI and gRPC for a fault of the service, in lower case; in a stream under HTTP 200."""
-_TOO_LARGE: Final = "request too large for "
+TOO_LARGE: Final = "request_too_large"
+"""The code of Anthropic for a call that is too large."""
+_TOO_LARGE_MESSAGE: Final = "request too large for "
 """The message of OpenAI and Groq, with HTTP 429, for a call that alone is above the limit for a minute."""
 _MADE_UP_STATUS: Final = frozenset({408, 500})
 """The statuses that litellm gives to a time-out and to a broken connection, for which no service answered."""
@@ -185,11 +187,11 @@ def trouble_of(error: BaseException) -> Trouble:
     """Return what a failure says of the service: the status first, then the codes, then the kind of exception."""
     status, holder = _status_and_holder(error)
     codes = frozenset(codes_of(error))
-    if any(message.startswith(_TOO_LARGE) for message in messages_of(error)):
+    if TOO_LARGE in codes or is_too_large(error):
         return Trouble.NONE  # the next call would be too large, too
     if status in _BUSY_STATUS or codes & BUSY_CODES:
         return Trouble.BUSY
-    if status in _MADE_UP_STATUS and field_of(holder, "response") is None and _means_no_answer(holder):
+    if status in _MADE_UP_STATUS and _reports_no_answer(holder):
         return Trouble.NO_ANSWER
     if status is not None and status >= CLIENT_ERROR_MIN:
         is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
@@ -197,6 +199,18 @@ def trouble_of(error: BaseException) -> Trouble:
     if any(map(_means_no_answer, links(error))):
         return Trouble.NO_ANSWER
     return Trouble.ERROR if codes & FAULT_CODES else Trouble.NONE
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Whether a service says that a call is above its limit for a minute by itself."""
+    return any(message.startswith(_TOO_LARGE_MESSAGE) for message in messages_of(error))
+
+
+def _reports_no_answer(holder: BaseException) -> bool:
+    """Whether the exception that has the status made the status up, and reports a call that got no answer."""
+    own = [] if field_of(holder, "response") is not None else [holder]
+    reported = [link for link in links(holder) if link is not holder]
+    return any(map(_means_no_answer, own + reported))
 
 
 def is_busy(error: BaseException | str) -> bool:

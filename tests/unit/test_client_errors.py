@@ -72,6 +72,10 @@ WAITED_FOR = {
     "a stream that is overloaded": (of_anthropic(200, "overloaded_error"), Trouble.BUSY),
     "a stream that fails": (of_anthropic(200, "api_error"), Trouble.ERROR),
     "litellm, no connection": (of("APIConnectionError", status_code=500), Trouble.NO_ANSWER),
+    "litellm, a broken connection": (
+        of("InternalServerError", status_code=500, response=httpx.Response(500), __cause__=httpx.ReadError("no")),
+        Trouble.NO_ANSWER,
+    ),
     "litellm, a time-out": (of("Timeout", status_code=408), Trouble.NO_ANSWER),
     "a time-out that the service reports": (
         of("ModelTimeoutException", response={"ResponseMetadata": {"HTTPStatusCode": 408}}),
@@ -90,7 +94,8 @@ TOO_LARGE = "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, 
 def test_a_call_that_is_above_the_limit_by_itself_is_its_chunks_failure() -> None:
     """No wait makes it fit, whatever its status says: the chunk is failed, and no other chunk waits."""
     error = of_httpx(429, {"error": {"message": TOO_LARGE, "type": "tokens", "code": "rate_limit_exceeded"}})
-    assert (trouble_of(error), is_transient(error), is_fatal(error)) == (Trouble.NONE, False, False)
+    for link in (error, as_work_failed(error, "no", "")):
+        assert (trouble_of(link), is_transient(link), is_fatal(link)) == (Trouble.NONE, False, False)
 
 
 @pytest.mark.parametrize("name", PAUSED_ON)
