@@ -27,6 +27,7 @@ from checkpoint_store.loop.service_errors import (
 )
 from checkpoint_store.model.amounts import cost_of_error
 from checkpoint_store.model.causes import field_of, links
+from checkpoint_store.model.error_text import text_of
 from checkpoint_store.system.log import log
 
 Errors = type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
@@ -69,6 +70,15 @@ _FATAL_NAMES: Final = frozenset({
     "RefreshError", "ClientAuthenticationError", "CredentialUnavailableError", "BudgetExceededError",
 })  # fmt: skip
 """The exceptions of clients without a key that is valid (botocore, google-auth, azure-core), or money (litellm)."""
+_NO_KEY_TEXTS: Final = (
+    "missing credentials",
+    "the api_key client option must be set",
+    "could not resolve authentication method",
+    "no api key was provided",
+    "missing key inputs argument",
+)
+"""How the errors of openai, anthropic and google-genai begin that have no class of their own: no key is set."""
+_NO_KEY: Final = "invalid_api_key"
 _MONEY_IS_OUT: Final = "billing_error"
 """The code of Anthropic for what these messages say, where it sends a code."""
 _FORBIDDEN: Final = 403
@@ -135,6 +145,8 @@ def _telling_code(error: BaseException) -> str | None:
     codes = list(codes_of(error))
     if _says_that_money_is_out(error):
         codes.append(_MONEY_IS_OUT)
+    if any(map(_has_no_key, links(error))):
+        codes.append(_NO_KEY)
     if is_too_large(error):
         codes.append(TOO_LARGE)
     meanings = (_FATAL_CODES, {TOO_LARGE}, BUSY_CODES, FAULT_CODES)
@@ -170,6 +182,8 @@ def _says_that_money_is_out(error: BaseException) -> bool:
 
 def _has_no_key(error: BaseException) -> bool:
     """Whether an exception is that of a client without a valid key, or without money, and no passing failure of it."""
+    if text_of(error).lstrip('"').lower().startswith(_NO_KEY_TEXTS):
+        return True
     return field_of(error, "retryable") is not True and not _FATAL_NAMES.isdisjoint(names_of(error))
 
 

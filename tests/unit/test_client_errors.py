@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import httpx
+import openai
 import pytest
 import requests
 
@@ -60,6 +61,11 @@ PAUSED_ON = {
     "azure-core": of("ClientAuthenticationError"),
     "litellm, its own budget": of("BudgetExceededError", current_cost=2, max_budget=1),
     "AWS SSO": of("UnauthorizedSSOTokenError"),
+    "openai, no key": openai.OpenAIError(
+        "Missing credentials. Please pass an `api_key`, or set it in the environment."
+    ),
+    "anthropic, no key": TypeError('"Could not resolve authentication method. Expected one of api_key, auth_token."'),
+    "google-genai, no key": ValueError("No API key was provided. Please pass a valid API key."),
 }
 WAITED_FOR = {
     "httpx, limit in the body": (of_httpx(429, LIMITED), Trouble.BUSY),
