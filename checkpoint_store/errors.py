@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _KILO: Final = 1000
 _PREFIX_TO_DELETE_MIN: Final = 8
 _UNITS: Final = ("kB", "MB", "GB", "TB")
+_PLAIN_MAX: Final = 1e15
 _DECIMALS_MAX: Final = 12
 """Digits behind the point: sums of floating-point numbers mean nothing behind those."""
 
@@ -32,13 +33,15 @@ def short_repr(value: object, length: int = 200) -> str:
 
 
 def number_text(value: float) -> str:
-    """Return a number as people read it, never with an exponent: ``0.000012``, ``0.25``, ``1,234,567.5``.
+    """Return a number as people read it: ``0.000012``, ``0.25``, ``1,234,567.5``; above 10^15 with an exponent.
 
     It has six significant digits, and not less than hundredths.
     """
     if isinstance(value, int):
         return f"{value:,}"
-    if not math.isfinite(value) or value.is_integer():
+    if not math.isfinite(value) or abs(value) > _PLAIN_MAX:
+        return f"{value:.6g}"
+    if value.is_integer():
         return f"{value:,.0f}"
     decimals = max(2, 5 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(decimals, _DECIMALS_MAX)}f}".rstrip("0").rstrip(".")
@@ -252,10 +255,8 @@ class SchemaTooOld(CheckpointStoreError):
 
     def __init__(self, path: Path | str, found: str, needed: str) -> None:
         self.path, self.found, self.needed = str(path), found, needed
-        super().__init__(
-            f"{self.path} has schema {found}; this version needs {needed}. Nothing was changed. Upgrade it with: "
-            f"migrate({self.path!r})"
-        )
+        remedy = f"Nothing was changed. Upgrade it with: migrate({self.path!r})"
+        super().__init__(f"{self.path} has schema {found}; this version needs {needed}. {remedy}")
 
 
 class MigrationFailed(CheckpointStoreError):
@@ -337,10 +338,8 @@ class JobBusy(CheckpointStoreError):
 
     def __init__(self, job_id: str, pid: int, host: str, since: str, runner: int | None = None) -> None:
         self.job_id, self.pid, self.host, self.since, self.runner = job_id, pid, host, since, runner
-        message = (
-            f"job {job_id} is being worked on by process {pid} on {host} since {since}. Wait for it to end, or stop "
-            "it, and call again."
-        )
+        remedy = "Wait for it to end, or stop it, and call again."
+        message = f"job {job_id} is being worked on by process {pid} on {host} since {since}. {remedy}"
         by_hand = f" If it was stopped for good: job.release_runner({runner})"
         super().__init__(message if runner is None else message + by_hand)
 
@@ -402,7 +401,9 @@ class BudgetReached(JobPaused):
     """The next chunk might cost more than is left of ``max_cost``: the job is paused.
 
     ``spent`` is the cost of results and failed tries. ``reserved`` is the possible cost of tries without a known end.
-    ``dearest_cost`` is the highest cost so far, which the next chunk has to reserve.
+    ``dearest_cost`` is the highest cost so far, which the next chunk has to reserve. ``last_error`` is the text of the
+    last failure, if no call has succeeded since. A call that got no answer may have to be paid for, so a service that
+    hangs uses a budget up, too.
     """
 
     def __init__(
@@ -414,14 +415,17 @@ class BudgetReached(JobPaused):
         reserved: float,
         dearest_cost: float,
         max_cost: float,
+        last_error: str | None = None,
     ) -> None:
         super().__init__(job_id, remaining_chunks)
         self.spent, self.reserved, self.dearest_cost, self.max_cost = spent, reserved, dearest_cost, max_cost
-        in_doubt = f", chunks in doubt may have cost {number_text(reserved)} more" if reserved else ""
+        self.last_error = last_error
+        in_doubt = f", calls without an answer may have cost {number_text(reserved)} more" if reserved else ""
+        hint = f" The last call failed with {last_error}: see first that the service answers." if last_error else ""
         message = (
             f"job {job_id} is paused with {_left(remaining_chunks)}: it has cost {number_text(spent)}{in_doubt}, "
-            f"the dearest chunk cost {number_text(dearest_cost)}, and max_cost is {number_text(max_cost)}. To go on, "
-            "run it again with a higher max_cost."
+            f"the dearest chunk cost {number_text(dearest_cost)}, and max_cost is {number_text(max_cost)}.{hint} To "
+            "go on, run it again with a higher max_cost."
         )
         self.args = (message,)
 
@@ -432,11 +436,8 @@ class DeadlineReached(JobPaused):
     def __init__(self, job_id: str, remaining_chunks: int, deadline_seconds: float) -> None:
         super().__init__(job_id, remaining_chunks)
         self.deadline_seconds = deadline_seconds
-        message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}: its run has reached its deadline of "
-            f"{deadline_seconds:g} s. Run it again to go on."
-        )
-        self.args = (message,)
+        why = f"its run has reached its deadline of {deadline_seconds:g} s"
+        self.args = (f"job {job_id} is paused with {_left(remaining_chunks)}: {why}. Run it again to go on.",)
 
 
 class CostUnknown(JobPaused):
@@ -700,8 +701,7 @@ class StateFormatError(CheckpointStoreError, ValueError):
     """
 
     def __init__(self, field: str | None, reason: str, *, path: Path | str | None = None) -> None:
-        self.field, self.reason = field, reason
-        self.path = None if path is None else str(path)
+        self.field, self.reason, self.path = field, reason, None if path is None else str(path)
         where = "" if self.path is None else f"{self.path}: "
         super().__init__(f"{where}{'state' if field is None else field} {reason}")
 

@@ -104,7 +104,7 @@ class Job(JobRedo):
 
         Raises:
             ChunkOutOfRange: no such chunk.
-            InvalidArgumentError: ``cost`` is no finite number from 0.
+            InvalidArgumentError: ``cost`` is no number from 0 to 10^15.
             ChunkAlreadyCompleted: it is complete.
         """
         self._execution.fail(index, error, cost, counted=not is_busy(error))
@@ -177,7 +177,7 @@ class Job(JobRedo):
                 result cost; where that does not fit, or a result's cost cannot be read, the job is paused. The
                 exception of a failed try may tell its cost as an attribute ``cost``.
             cost: where the cost stands in a result: a field, a dotted path (``"usage.cost"``), or a function that gets
-                the result as the store has it and returns its cost. A finite number from 0, or a text that is one.
+                the result as the store has it and returns its cost. A number from 0 to 10^15, or a text that is one.
             max_calls_per_minute: how many tries may start in a minute, over all living runners of the job.
             max_tokens_per_minute: how many tokens tries may use in a minute, over all living runners of the job. Needs
                 ``tokens``.

@@ -25,10 +25,10 @@ from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import make_folder
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.log import WarningsLast
 
 if TYPE_CHECKING:
     import os
-    from types import TracebackType
 
     from checkpoint_store.execution.current_job import CurrentJob
     from checkpoint_store.job import Job
@@ -123,7 +123,7 @@ class StateManager(ForkAware):
         """
         if not isinstance(state, ProcessingState):
             raise InvalidArgumentError("state", state, "is not a ProcessingState")
-        with self._states:
+        with WarningsLast(), self._states:
             make_folder(self.store_path.parent)
             current = _current_of(self._open())
             saved = self._save(current, state)
@@ -156,27 +156,28 @@ class StateManager(ForkAware):
             ChunkOutOfRange, InvalidResultError: see :meth:`Job.complete`.
             CurrentJobChanged: another job is current now. The result is recorded in the job that it was made for.
         """
-        job, status, digest = self._required(chunk_index)
-        self._opened.known = None  # a whole state is much to keep for nothing
-        current, own = _current_of(self._open()), self._looked.replaced_own(job.job_id)
-        is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
-        try:
-            if own is not None:
-                current.complete_beside(own, chunk_index, result)
-                raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
-            if status in _TAKEN_UP:
-                current.complete(job.job_id, job.total_chunks, chunk_index, result)
-            else:
-                try:
-                    job.complete(chunk_index, result)
-                except ChunkAlreadyCompleted:
-                    is_anothers = current.is_of_another(job.job_id, chunk_index, self._looked)
-                    job.complete(chunk_index, result, replace=True)
-        finally:  # after an interrupt nobody knows whether it was recorded
-            self._looked.note(job.job_id, chunk_index)
-        current.warn_of_replaced(job.job_id, self._own_looked.job_of_program())
-        if is_anothers:
-            current.warn_of_another(job.job_id, chunk_index)
+        with WarningsLast():  # of the opening, too, which this call may have to do first
+            job, status, digest = self._required(chunk_index)
+            self._opened.known = None  # a whole state is much to keep for nothing
+            current, own = _current_of(self._open()), self._looked.replaced_own(job.job_id)
+            is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
+            try:
+                if own is not None:
+                    current.complete_beside(own, chunk_index, result)
+                    raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
+                if status in _TAKEN_UP:
+                    current.complete(job.job_id, job.total_chunks, chunk_index, result)
+                else:
+                    try:
+                        job.complete(chunk_index, result)
+                    except ChunkAlreadyCompleted:
+                        is_anothers = current.is_of_another(job.job_id, chunk_index, self._looked)
+                        job.complete(chunk_index, result, replace=True)
+            finally:  # after an interrupt nobody knows whether it was recorded
+                self._looked.note(job.job_id, chunk_index)
+            current.warn_of_replaced(job.job_id, self._own_looked.job_of_program())
+            if is_anothers:
+                current.warn_of_another(job.job_id, chunk_index)
 
     def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:
         """Set the current job's status and error message; the state file is exact when this returns.
@@ -188,11 +189,12 @@ class StateManager(ForkAware):
         """
         if status not in list(JobStatus):
             raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
-        job = self._required()[0]
-        if (own := self._looked.replaced_own(job.job_id)) is not None:
-            _current_of(self._open()).set_status_beside(own, JobStatus(status), error)
-            raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
-        job.set_status(JobStatus(status), error)
+        with WarningsLast():
+            job = self._required()[0]
+            if (own := self._looked.replaced_own(job.job_id)) is not None:
+                _current_of(self._open()).set_status_beside(own, JobStatus(status), error)
+                raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
+            job.set_status(JobStatus(status), error)
 
     def has_incomplete_job(self) -> bool:
         """Whether the current job is running or paused and has chunks left. Reads no result."""
@@ -275,9 +277,7 @@ class StateManager(ForkAware):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

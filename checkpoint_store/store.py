@@ -12,6 +12,7 @@ from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
 from checkpoint_store.system.descriptors import importing
+from checkpoint_store.system.log import WarningsLast
 
 if TYPE_CHECKING:
     import os
@@ -117,7 +118,8 @@ class CheckpointStore(StoreOutlook, StoreCare):
         return self._opened(opening.OpenArguments.of(locals()))
 
     def _opened(self, arguments: opening.OpenArguments) -> Job:
-        record = opening.open_job(self._open, arguments)
+        with WarningsLast():
+            record = opening.open_job(self._open, arguments)
         job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint, keys=arguments.keys)
         job._execution.lifecycle.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
         return job
@@ -174,11 +176,11 @@ class CheckpointStore(StoreOutlook, StoreCare):
         """
         given = locals()
         with importing():
-            from checkpoint_store.loop.options import Options, checked_work  # only for callers of map
+            from checkpoint_store.loop.options import Options  # only for callers of map
             from checkpoint_store.loop.shards import check_shard  # only for callers of map
 
-        checked_work(fn)
         options = Options.of(given)  # a wrong option is refused before there is a job
+        options.check_work(fn)
         arguments = opening.OpenArguments.of(given)
         check_shard(options.shard, arguments.request.plan.total_chunks)
         job = self._opened(arguments)
@@ -234,7 +236,8 @@ class CheckpointStore(StoreOutlook, StoreCare):
         """
         source = Path(path).absolute()
         refuse_own(source, self.path)  # reading the live store file would drop SQLite's locks on it
-        state, _ = without_secrets(read_state(source))
-        record = self._open.storage.states.take_in(state)
-        self._open.job_changed(record.job_id)
+        with WarningsLast():
+            state, _ = without_secrets(read_state(source))
+            record = self._open.storage.states.take_in(state)
+            self._open.job_changed(record.job_id)
         return self._job(record)

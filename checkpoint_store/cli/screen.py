@@ -36,6 +36,7 @@ _STYLES: Final[dict[str, str]] = {
     "superseded": "dim",
 }
 _TENTHS_BELOW, _MINUTE, _HOUR, _DAY = 10, 60, 3_600, 86_400
+_PLAIN_MAX: Final = 1e15
 _FAST_PER_MINUTE: Final = 300
 _INDICES_MAX: Final = 8
 _COST_ROUNDED_MIN: Final = 100
@@ -159,10 +160,12 @@ def rate(chunks_per_minute: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with commas between thousands and six significant digits at least, without an exponent."""
+    """Return a number with commas between thousands, and at least six significant digits; a huge one with exponent."""
     if isinstance(value, int):
         return f"{value:,}"
-    if not math.isfinite(value) or value.is_integer():
+    if not math.isfinite(value) or abs(value) > _PLAIN_MAX:
+        return f"{value:.6g}"
+    if value.is_integer():
         return f"{value:,.0f}"
     places = max(2, 5 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{min(places, _PLACES_MAX)}f}"
@@ -179,7 +182,7 @@ def cost(value: float) -> str:
 def costs(values: Sequence[float]) -> list[str]:
     """Return costs for one column: each with as many digits behind the point as the one that has most of them."""
     places = max((len(cost(value).partition(".")[2]) for value in values), default=0)
-    return [f"{value:,.{places}f}" for value in values]
+    return [f"{value:,.{places}f}" if value <= _PLAIN_MAX else cost(value) for value in values]
 
 
 def percent(completed: int, total: int) -> str:

@@ -126,14 +126,17 @@ def end_with_process(reference: ReferenceType[StoreContext]) -> None:
     context = reference()
     if context is None or context.loops.is_closed:
         return
+    problem: CheckpointStoreError | None = None
     try:
         context.loops.end()
         _record_or_keep(context)
     except CheckpointStoreError as error:
-        warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=1)
+        problem = error
     program_error = getattr(sys, "last_value", None)
     if program_error is not None:
         lifecycle.keep_errors(context, program_error)
+    if problem is not None:  # last: where warnings are errors, it keeps nothing from being recorded
+        warnings.warn(message_with_notes(problem), RuntimeWarning, stacklevel=1)
 
 
 def note_besides(error: BaseException, late: CheckpointStoreError) -> None:

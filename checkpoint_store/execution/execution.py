@@ -231,7 +231,7 @@ class JobExecution:
         self.recorded.check_index(index)
         amount_paid = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
         if cost is not None and amount_paid is None:
-            raise InvalidArgumentError("cost", cost, "is no amount: a finite number from 0")
+            raise InvalidArgumentError("cost", cost, "is no amount: a number from 0 to 10^15")
         self.claims.fail(index, describe(error), cost=amount_paid, counted=counted)
 
     def keep_unrecorded(self, completions: Sequence[Completion]) -> str:

@@ -243,5 +243,12 @@ def _end_at_exit(loops: Loops) -> None:
 
 
 def _end_all() -> None:
+    """End the loops of every store: an error of one store, or a warning that is an error, keeps no other from it."""
+    problem: Exception | None = None
     for loops in list(_open_stores):
-        loops.at_exit()
+        try:
+            loops.at_exit()
+        except Exception as error:  # raised below
+            problem = problem or error
+    if problem is not None:
+        raise problem

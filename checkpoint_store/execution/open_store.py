@@ -17,7 +17,7 @@ from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.reader import USE, refuse_own
 from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.target import resolve
-from checkpoint_store.system.log import warn_caller
+from checkpoint_store.system.log import WarningsLast, warn_caller
 
 if TYPE_CHECKING:
     import os
@@ -67,26 +67,28 @@ class OpenStore:
         self.path: Final = resolve(target)
         self.durability: Final = durability
         self.state_file: Final = self._state_path(state_file)
-        opened = open_store(
-            self.path,
-            self.state_file,
-            durability=durability,
-            lock_timeout_seconds=lock_timeout_seconds,
-            migrate=migrate,
-            read_only=read_only,
-            on_backup=on_backup,
-        )
-        self._context = opened.context
+        try:
+            with WarningsLast():
+                opened = open_store(
+                    self.path,
+                    self.state_file,
+                    durability=durability,
+                    lock_timeout_seconds=lock_timeout_seconds,
+                    migrate=migrate,
+                    read_only=read_only,
+                    on_backup=on_backup,
+                )
+                self._context = opened.context
+                for notice in opened.notices:
+                    warn_caller(notice, StoreRecovered)
+        except BaseException:  # warnings are errors here
+            if self._context is not None:
+                self._context.reading.close()
+            raise
         opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
         self._current: Final = CurrentJob(opened.context)
         self.recovery: Final = opened.recovery
         """The report of the recovery that opening made; None without a recovery."""
-        try:
-            for notice in opened.notices:
-                warn_caller(notice, StoreRecovered)
-        except BaseException:  # warnings are errors here
-            opened.context.reading.close()
-            raise
 
     def _state_path(self, state_file: str | os.PathLike[str] | Beside | None) -> Path | None:
         if state_file is None:
@@ -212,10 +214,12 @@ class OpenStore:
     def __del__(self) -> None:
         context = self._context
         if context is not None and context.writing is not None and not context.reading.closed:
-            warnings.warn(
-                f"{self.path} was never closed: call close(), or use `with CheckpointStore(...)`",
-                ResourceWarning,
-                source=self,
-                stacklevel=2,
-            )
-            closing.close_in_finalizer(context)
+            try:
+                closing.close_in_finalizer(context)
+            finally:  # last: where warnings are errors, no result is left unrecorded for this warning
+                warnings.warn(
+                    f"{self.path} was never closed: call close(), or use `with CheckpointStore(...)`",
+                    ResourceWarning,
+                    source=self,
+                    stacklevel=2,
+                )

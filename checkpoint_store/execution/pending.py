@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from checkpoint_store.errors import CheckpointStoreError, counted
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, counted
 from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 from checkpoint_store.execution.nesting import refuse_nested
 from checkpoint_store.system.log import log, log_suppressed
@@ -40,6 +40,8 @@ class PendingLoop(Generic[T]):
         max_attempts: int | None,
         wait: bool,
     ) -> None:
+        if max_attempts is not None and (type(max_attempts) is not int or max_attempts < 1):
+            raise InvalidArgumentError("max_attempts", max_attempts, "is neither a whole number from 1 nor None")
         self._make_chunk = make_chunk
         self._execution = execution
         self._max_attempts = max_attempts

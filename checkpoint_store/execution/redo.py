@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from checkpoint_store.errors import CheckpointStoreError, StoreBusy
 from checkpoint_store.model.amounts import cost_in
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.system.log import log_suppressed
+from checkpoint_store.system.log import WarningsLast, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,7 +37,9 @@ def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost) -> 
     try:
         if not context.reading.marks.has(job_id, index):
             return None
-        return cost_in(json_text.decode(context.reading.results.text(job_id, index)), cost)
+        with suppress(Warning), WarningsLast():  # of a damaged result that was put back, where warnings are errors
+            text = context.reading.results.text(job_id, index)
+        return cost_in(json_text.decode(text), cost)
     except (CheckpointStoreError, ValueError) as error:
         log_suppressed(error, f"job {job_id}, chunk {index}: what its earlier result cost could not be read")
         return None

@@ -11,6 +11,7 @@ from checkpoint_store.execution.open_store import OpenStore
 from checkpoint_store.model.prune_report import prune_request
 from checkpoint_store.state_file.reader import read_state, without_secrets
 from checkpoint_store.storage.target import NO_DATABASE, resolve
+from checkpoint_store.system.log import WarningsLast
 
 if TYPE_CHECKING:
     import os
@@ -47,16 +48,17 @@ class StoreCare(OpenStore):
         """
         storage, other = self._open.storage, Path(path).absolute()
         self._refuse_itself(other)
-        if other.suffix in _STATE_SUFFIXES:
-            report = storage.merge(other, without_secrets(read_state(other))[0])
-        else:
-            try:
-                report = storage.merge(resolve(path))
-            except StoreTargetError as error:
-                if NO_DATABASE not in error.reason:
-                    raise
-                report = self._merge_state_of_other_name(other, error)
-        self._follow({job.job_id for job in report.jobs if job.passed_over is None})
+        with WarningsLast():
+            if other.suffix in _STATE_SUFFIXES:
+                report = storage.merge(other, without_secrets(read_state(other))[0])
+            else:
+                try:
+                    report = storage.merge(resolve(path))
+                except StoreTargetError as error:
+                    if NO_DATABASE not in error.reason:
+                        raise
+                    report = self._merge_state_of_other_name(other, error)
+            self._follow({job.job_id for job in report.jobs if job.passed_over is None})
         return report
 
     def prune(

@@ -11,6 +11,7 @@ from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gate
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS
 from checkpoint_store.model.amounts import fields_of, name_of
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.run_record import LIMITS
 from checkpoint_store.storage.budget_verbs import Reserved
 from checkpoint_store.storage.records import NO_COSTS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.schedule import Schedule
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.budget import Spending
@@ -62,9 +64,11 @@ class BudgetGate(Gate):
 
     waits_for = LIMITS
 
-    def __init__(self, state: LoopState, schedule: Schedule, reader: CostReader, max_cost: float) -> None:
-        self._state, self._schedule, self._reader, self._max_cost = state, schedule, reader, max_cost
-        self._execution = state.execution
+    def __init__(
+        self, state: LoopState, schedule: Schedule, reader: CostReader, outage: Outage, max_cost: float
+    ) -> None:
+        self._state, self._schedule, self._reader, self._outage = state, schedule, reader, outage
+        self._max_cost, self._execution = max_cost, state.execution
 
     def opens_at(self, in_flight: int) -> float:
         """See :meth:`Gate.opens_at`."""
@@ -124,6 +128,7 @@ class BudgetGate(Gate):
                 reserved=spending.reserved,
                 dearest_cost=spending.dearest,
                 max_cost=self._max_cost,
+                last_error=None if self._outage.last_failure is None else describe(self._outage.last_failure),
             )
         fields: tuple[str, ...] = ()
         with suppress(CheckpointStoreError):  # the result was replaced or deleted meanwhile, or is damaged

@@ -6,11 +6,12 @@ import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted
+from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted, short_repr
 from checkpoint_store.loop.late_results import LateResults, copy_in
+from checkpoint_store.loop.retry_after import retry_after
 from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, matcher, pause_before_retry
-from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, retry_after, trouble_of
-from checkpoint_store.model.amounts import cost_in, cost_of_error
+from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
+from checkpoint_store.model.amounts import cost_in, cost_of_error, unreadable_cost_of
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -67,7 +68,8 @@ class FailurePolicy:
         state, chunk = self._state, attempt.chunk
         message = describe(error)
         cost = cost_of_error(error)
-        is_in_doubt = may_be_billed or (cost is None and may_have_arrived(error))
+        is_unreadable = cost is None and self._names_no_amount(chunk, error)
+        is_in_doubt = may_be_billed or is_unreadable or (cost is None and may_have_arrived(error))
         how: dict[str, Any] = {"cost": cost, "may_be_billed": is_in_doubt}
         state.statistics.failed(cost)
         if self._stops_the_job(error):
@@ -106,6 +108,14 @@ class FailurePolicy:
             state.claims.release([next_attempt])
         else:
             self._note_failed_chunk(chunk, error)
+
+    def _names_no_amount(self, chunk: ClaimedChunk, error: BaseException) -> bool:
+        """Whether an exception has a cost that cannot be read: the attempt may cost something, nobody knows what."""
+        stated = unreadable_cost_of(error)
+        if stated is not None:
+            remedy = "give its exception a number from 0 to 10^15 as cost"
+            self._log(chunk, "attempt %d cost %s, which is no amount: %s", chunk.number, short_repr(stated), remedy)
+        return stated is not None
 
     def _has_another(self, index: int) -> bool:
         """Whether this loop can try another chunk. A loop that is ending claims none to find out."""

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.execution.lifecycle import ending_by
+from checkpoint_store.loop.beginning import begin
 from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, abandon_unrecorded, conclude
 from checkpoint_store.loop.executors.workplace import Workplace, is_break
@@ -78,7 +79,7 @@ class Loop:
             *rate_gates(self._state),
         ]
         if self._costs is not None and options.max_cost is not None:
-            gates.append(BudgetGate(self._state, self._schedule, self._costs, options.max_cost))
+            gates.append(BudgetGate(self._state, self._schedule, self._costs, self._outage, options.max_cost))
         self._gates = Gates(gates)
         self._look_again_at = UNTIL_ONE_ENDS
         """When a chunk may start that could not start at the last look, on the monotonic clock."""
@@ -118,23 +119,12 @@ class Loop:
         self._state.events.loop_ended(record)
 
     def _run(self) -> Iterator[MapItem]:
-        self._place.open(self._fn)
-        if self._options.progress and self._costs is not None:
-            self._bar = LiveBar(self._execution, self._costs.paid)
-        # First: another runner that ends the job sees this runner, or has ended the job before.
-        self._state.claims.register()
-        self._execution.lifecycle.mark_running(self._known_pause)
-        if self._options.on_error == "record":
-            self._state.failed_before = frozenset(
-                record.chunk_index for record in self._execution.recorded.failed_chunks()
-            )
-        options, places = self._options, max(1, self._place.capacity)
-        self._state.queue = self._execution.queue(
-            known_pause=self._known_pause, max_attempts=options.attempts_max, shard=options.shard, places=places
-        )
+        begin(self._state, self._place, self._fn, self._known_pause)
         ended_by: BaseException | None = None
         with self._interrupts if self._heeds_signals else nullcontext():
             try:
+                if self._options.progress and self._costs is not None:
+                    self._bar = LiveBar(self._execution, self._costs.paid)
                 # No `while condition`: on Python 3.12 and 3.13 its backward jump is outside the exception table, so an
                 # interrupt there skips `except` and `finally` (python/cpython#130279).
                 while True:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store.execution.loops import RunningLoop
 from checkpoint_store.execution.nesting import refuse_nested
 from checkpoint_store.loop.loop import Loop
-from checkpoint_store.loop.options import checked_work
 from checkpoint_store.loop.shards import check_shard_of
 from checkpoint_store.model.records import MapItem
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def map_loop(execution: JobExecution, fn: Callable[[Any], Any], options: Options) -> Iterator[MapItem]:
     """Return the loop of :meth:`Job.map`. Nothing is called before it is iterated."""
-    checked_work(fn)
+    options.check_work(fn)
     check_shard_of(execution, options.shard)
     refuse_nested(execution.job_id, "map")
     return MapLoop(execution.job_id, RunningLoop(execution, execution.job_id, Loop(execution, fn, options)).run())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
-from checkpoint_store.loop.executors.local import checked_executor, is_maker
+from checkpoint_store.loop.executors.local import check_sending, checked_executor, is_maker
 from checkpoint_store.loop.progress_bar import need_tqdm
 from checkpoint_store.loop.retry_policy import checked_wait, is_fatal, is_transient, matcher
 from checkpoint_store.model.amounts import checked_cost
@@ -113,6 +113,11 @@ class Options:
         """The part of the job that the loop works on; None for all of it."""
         assert self.only is None or isinstance(self.only, Shard)
         return self.only
+
+    def check_work(self, fn: Any) -> None:
+        """Refuse a function that ``map`` cannot call with these options; see :func:`checked_work`."""
+        checked_work(fn)
+        check_sending(self.executor, fn)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "only", shard_of(self.only))

@@ -62,6 +62,11 @@ class Outage:
         return self._began_at < math.inf
 
     @property
+    def last_failure(self) -> BaseException | None:
+        """The last error of the service, if no call has succeeded since; else None."""
+        return self.last_error if self.is_on else None
+
+    @property
     def is_long(self) -> bool:
         """Whether several calls in a row have failed, each after a wait."""
         return self._waits >= _WAITS_OF_AN_OUTAGE

@@ -9,18 +9,25 @@ from pickle import PicklingError
 from typing import Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkerDied, WorkFailed, short_repr
+from checkpoint_store.loop.retry_after import retry_after
 from checkpoint_store.loop.service_errors import (
+    BUSY_CODES,
     CLIENT_ERROR_MIN,
+    FAULT_CODES,
+    TOO_LARGE,
     Trouble,
     codes_of,
-    links,
+    is_busy,
+    is_too_large,
     may_have_arrived,
     messages_of,
-    retry_after,
+    names_of,
     status_of,
     trouble_of,
 )
 from checkpoint_store.model.amounts import cost_of_error
+from checkpoint_store.model.causes import field_of, links
+from checkpoint_store.model.error_text import text_of
 from checkpoint_store.system.log import log
 
 Errors = type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
@@ -49,12 +56,32 @@ _FATAL_CODES: Final = frozenset({
     "authentication_error", "permission_error", "billing_error", "api_key_invalid", "unauthenticated",
     "permission_denied", "unrecognizedclientexception", "expiredtoken", "expiredtokenexception",
     "invalidclienttokenid", "invalidsignatureexception", "accessdenied", "accessdeniedexception",
+    "exceeded_current_quota_error", "invalid_authentication_error", "permission_denied_error", "arrearage",
 })  # fmt: skip
-"""The codes of OpenAI, Anthropic, Google and AWS for a bad key or a used-up quota, in lower case, under any status."""
-_FATAL_MESSAGE: Final = "credit balance is too low"
-"""The message of Anthropic for a used-up quota. It comes with HTTP 400 and without a code of its own."""
-_FATAL_NAMES: Final = frozenset({"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"})
-"""The exceptions of clients that have no key to send: botocore, google-auth."""
+"""The codes of OpenAI, Anthropic, Google, AWS, Moonshot and Alibaba for a bad key or a used-up quota, in lower case."""
+_FATAL_MESSAGES: Final = (
+    "credit balance is too low",
+    "reached your specified api usage limits",
+    "reached your specified workspace api usage limits",
+)
+"""The messages of Anthropic for a used-up quota. They come with HTTP 400 and without a code of their own."""
+_FATAL_NAMES: Final = frozenset({
+    "NoCredentialsError", "PartialCredentialsError", "UnauthorizedSSOTokenError", "DefaultCredentialsError",
+    "RefreshError", "ClientAuthenticationError", "CredentialUnavailableError", "BudgetExceededError",
+})  # fmt: skip
+"""The exceptions of clients without a key that is valid (botocore, google-auth, azure-core), or money (litellm)."""
+_NO_KEY_TEXTS: Final = (
+    "missing credentials",
+    "the api_key client option must be set",
+    "could not resolve authentication method",
+    "no api key was provided",
+    "missing key inputs argument",
+)
+"""How the errors of openai, anthropic and google-genai begin that have no class of their own: no key is set."""
+_NO_KEY: Final = "invalid_api_key"
+_MONEY_IS_OUT: Final = "billing_error"
+"""The code of Anthropic for what these messages say, where it sends a code."""
+_FORBIDDEN: Final = 403
 _RETRY_AFTER_SECONDS_MAX: Final = 3600.0
 """The longest time that a ``Retry-After`` is waited for."""
 _BACKOFF_SECONDS_MIN: Final = 0.5
@@ -105,12 +132,26 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
         trace,
         kinds=[_name(kind) for link in links(error) for kind in type(link).__mro__],
         status_code=status_of(error),
-        code=next((code for code in codes_of(error) if code in _FATAL_CODES), next(codes_of(error), None)),
+        code=_telling_code(error),
         retry_after=retry_after(error),
         cost=cost_of_error(error),
     )
     failed.may_be_billed = may_have_arrived(error)
     return failed
+
+
+def _telling_code(error: BaseException) -> str | None:
+    """Return the one of a service's codes for its error that says what to do; the first one if none does."""
+    codes = list(codes_of(error))
+    if _says_that_money_is_out(error):
+        codes.append(_MONEY_IS_OUT)
+    if any(map(_has_no_key, links(error))):
+        codes.append(_NO_KEY)
+    if is_too_large(error):
+        codes.append(TOO_LARGE)
+    meanings = (_FATAL_CODES, {TOO_LARGE}, BUSY_CODES, FAULT_CODES)
+    known = (code for meaning in meanings for code in codes if code in meaning)
+    return next(known, codes[0] if codes else None)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -127,11 +168,23 @@ def is_transient(error: BaseException) -> bool:
 
 def is_fatal(error: BaseException) -> bool:
     """The default of ``stop_on``: whether every chunk would meet this error, such as a bad key or a used-up quota."""
-    if status_of(error) in _FATAL_STATUS or not _FATAL_CODES.isdisjoint(codes_of(error)):
+    status = status_of(error)
+    if not _FATAL_CODES.isdisjoint(codes_of(error)):
         return True
-    if any(_FATAL_MESSAGE in message for message in messages_of(error)):
+    if status in _FATAL_STATUS:  # some of Google's services refuse with 403 who calls too often
+        return status != _FORBIDDEN or not is_busy(error)
+    return _says_that_money_is_out(error) or any(map(_has_no_key, links(error)))
+
+
+def _says_that_money_is_out(error: BaseException) -> bool:
+    return any(text in message for message in messages_of(error) for text in _FATAL_MESSAGES)
+
+
+def _has_no_key(error: BaseException) -> bool:
+    """Whether an exception is that of a client without a valid key, or without money, and no passing failure of it."""
+    if text_of(error).lstrip('"').lower().startswith(_NO_KEY_TEXTS):
         return True
-    return any(kind.__name__ in _FATAL_NAMES for link in links(error) for kind in type(link).__mro__)
+    return field_of(error, "retryable") is not True and not _FATAL_NAMES.isdisjoint(names_of(error))
 
 
 def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseException) -> float:

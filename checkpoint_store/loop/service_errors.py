@@ -1,22 +1,21 @@
-"""Read a service's answer from an exception: the status, the service's code for the error, and when to come back.
+"""Read a service's answer from an exception: the status, and the service's code and message for the error.
 
 Clients of services keep that in different places: in the exception or in its ``response``, as numbers, text or nested
-data, and in the exception that theirs was raised from (``__cause__``, an ``ExceptionGroup``).
+data, and in the exceptions that theirs reports (:mod:`checkpoint_store.model.causes`).
 """
 
 from __future__ import annotations
 
 import errno
 import inspect
-import math
+import json
 import re
-import time
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import WorkFailed
+from checkpoint_store.model.causes import field_of, links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,30 +29,43 @@ class Trouble(Enum):
     NO_ANSWER = "no answer"
     """Nothing came back: refused, reset, no such host, a time-out."""
     ERROR = "error"
-    """The service failed at this call: any other HTTP 5xx, 408, 409, 425."""
+    """The service failed at this call: any other HTTP 5xx, 408, 409, 425, 499."""
     NONE = "none"
     """Nothing is known of the service: the failure is the chunk's own."""
 
 
 _BUSY_STATUS: Final = frozenset({429, 503, 529})
-_RETRIED_STATUS: Final = frozenset({408, 409, 425})
+_RETRIED_STATUS: Final = frozenset({408, 409, 425, 499})
+"""The statuses below 500 that may not come again; with 499 Google says that a call was given up on the way."""
 CLIENT_ERROR_MIN: Final = 400
 _SERVER_ERROR_MIN: Final = 500
 _STATUS_MIN, _STATUS_MAX = 100, 599
 _STATUS_FIELDS: Final = ("status_code", "status", "code", "http_status", "HTTPStatusCode")
-_BUSY_CODES: Final = frozenset({
+BUSY_CODES: Final = frozenset({
     "throttling", "throttlingexception", "throttledexception", "requestthrottled", "toomanyrequestsexception",
     "requestlimitexceeded", "provisionedthroughputexceededexception", "slowdown", "resource_exhausted",
     "rate_limit_exceeded", "rate_limit_error", "overloaded_error", "unavailable", "serviceunavailable",
-    "serviceunavailableexception",
+    "serviceunavailableexception", "ratelimitexceeded", "userratelimitexceeded",
 })  # fmt: skip
 """The codes of AWS, Google, OpenAI and Anthropic for a busy service, in lower case."""
+FAULT_CODES: Final = frozenset({
+    "api_error", "timeout_error", "server_error", "internal_server_error", "internal", "deadline_exceeded",
+})  # fmt: skip
+"""The codes of Anthropic, OpenAI and gRPC for a fault of the service, in lower case; in a stream under HTTP 200."""
+TOO_LARGE: Final = "request_too_large"
+"""The code of Anthropic for a call that is too large."""
+_TOO_LARGE_MESSAGE: Final = "request too large for "
+"""The message of OpenAI and Groq, with HTTP 429, for a call that alone is above the limit for a minute."""
+_MADE_UP_STATUS: Final = frozenset({408, 500})
+"""The statuses that litellm gives to a time-out and to a broken connection, for which no service answered."""
 _CODE_FIELDS: Final = frozenset({"code", "type", "status", "reason", "Code"})
 _MESSAGE_FIELDS: Final = frozenset({"message"})
-_RETRY_DELAY_FIELDS: Final = frozenset({"retryDelay", "retry_delay"})
-_DATA_FIELDS: Final = ("body", "details", "response")
+_DATA_FIELDS: Final = ("body", "details", "error_details", "response")
+RESPONSE_FIELDS: Final = ("response", "raw_response")
+_READ_BODY: Final = "_content"
+"""The attribute in which httpx and requests keep a body that was read. Their public ones may wait for the network."""
+_BODY_LENGTH_MAX: Final = 64 * 1024
 _NESTING_MAX: Final = 6
-_LINKS_MAX: Final = 32
 _NETWORK_ERRNO: Final = frozenset({
     errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT,
 })  # fmt: skip
@@ -61,56 +73,36 @@ _NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError)
 _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
     r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS|ClientPayload|ChunkedEncoding|ResponseStreaming)Error"
-    r"|IncompleteRead(Error)?|ProtocolError|BadStatusLine|gaierror|herror"
+    r"|Service(Request|Response)Error|NoResponseError|IncompleteRead(Error)?|ProtocolError|BadStatusLine|(gai|h)error"
 )
-"""The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, and their like."""
+"""The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, azure-core."""
 _NOT_SENT_ERRNO: Final = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
-    r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError"
+    r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError|ServiceRequestError"
 )
-"""The names of exceptions for a call that no service has received: socket, httpx, urllib3, aiohttp, botocore."""
+"""The names of exceptions for a call that no service has received: socket, httpx, urllib3, aiohttp, botocore, azure."""
 _MISTAKE_NAME: Final = "LocalProtocolError"
 """The name of a mistake in the program that is a ``ProtocolError``, too."""
-
-
-def links(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, what it was raised from, and the members of a group; the outermost first."""
-    waiting, seen = [error], set[int]()
-    while waiting and len(seen) < _LINKS_MAX:
-        link = waiting.pop(0)
-        if id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
-        inner = (link.__cause__, _field(link, "reason"), *members)  # reason: URLError, urllib3
-        waiting += [inner_error for inner_error in inner if isinstance(inner_error, BaseException)]
-
-
-def _field(holder: Any, name: str) -> Any:
-    """Return a field of an object or a mapping, or None."""
-    if isinstance(holder, Mapping):
-        return holder.get(name)
-    try:
-        return getattr(holder, name, None)
-    except Exception:  # whatever a property of the caller's exception does
-        return None
 
 
 # -- the status
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status in an exception, or in an exception that it was raised from; None without a status."""
+    """Return the HTTP status in an exception, or in an exception that it reports; None without a status."""
+    return _status_and_holder(error)[0]
+
+
+def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]:
     for link in links(error):
-        response = _field(link, "response")
-        for holder in (link, response, _field(response, "ResponseMetadata")):
+        response = field_of(link, "response")
+        for holder in (link, response, field_of(response, "ResponseMetadata")):
             for name in _STATUS_FIELDS if holder is not None else ():
-                status = _as_status(_field(holder, name))
+                status = _as_status(field_of(holder, name))
                 if status is not None:
-                    return status
-    return None
+                    return status, link
+    return None, error
 
 
 def _as_status(value: Any) -> int | None:
@@ -134,12 +126,12 @@ def codes_of(error: BaseException) -> Iterator[str]:
             if isinstance(value, str):
                 yield value.lower()
         if any(kind.__name__ == "RpcError" for kind in type(link).__mro__):  # of gRPC: code() returns an enum
-            yield str(_field(_called(_field(link, "code")), "name")).lower()
-        for name in _DATA_FIELDS:
-            yield from (word.lower() for word in _words(_field(link, name), _CODE_FIELDS))
+            yield str(field_of(called(field_of(link, "code")), "name")).lower()
+        yield from (word.lower() for data in data_of(link) for word in words_in(data, _CODE_FIELDS))
 
 
-def _called(method: Any) -> Any:
+def called(method: Any) -> Any:
+    """Return what a method without arguments returns; None if that cannot be had."""
     try:
         return method()
     except Exception:  # whatever an exception of the caller's does there
@@ -149,11 +141,30 @@ def _called(method: Any) -> Any:
 def messages_of(error: BaseException) -> Iterator[str]:
     """Yield the messages in the data that a service sent with its error, in lower case."""
     for link in links(error):
-        for name in _DATA_FIELDS:
-            yield from (word.lower() for word in _words(_field(link, name), _MESSAGE_FIELDS))
+        yield from (word.lower() for data in data_of(link) for word in words_in(data, _MESSAGE_FIELDS))
 
 
-def _words(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
+def data_of(link: BaseException) -> Iterator[Any]:
+    """Yield the data that a service sent with its error, as an exception has it: as data, or as JSON text."""
+    for name in _DATA_FIELDS:
+        data = field_of(link, name)
+        yield _parsed_json(data) if isinstance(data, str | bytes) else data
+    for name in RESPONSE_FIELDS:
+        yield _parsed_json(field_of(field_of(link, name), _READ_BODY))
+
+
+def _parsed_json(text: Any) -> Any:
+    """Return the object or the list that a JSON text stands for; None for anything else."""
+    if not isinstance(text, str | bytes) or len(text) > _BODY_LENGTH_MAX:
+        return None
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict | list) else None
+
+
+def words_in(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
     """Yield the texts under these names, at any depth of JSON data."""
     if level > _NESTING_MAX:
         return
@@ -163,10 +174,10 @@ def _words(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
                 if name in names:
                     yield value
             else:
-                yield from _words(value, names, level + 1)
+                yield from words_in(value, names, level + 1)
     elif isinstance(data, list | tuple):
         for value in data:
-            yield from _words(value, names, level + 1)
+            yield from words_in(value, names, level + 1)
 
 
 # -- what it says of the service
@@ -174,13 +185,32 @@ def _words(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
 
 def trouble_of(error: BaseException) -> Trouble:
     """Return what a failure says of the service: the status first, then the codes, then the kind of exception."""
-    status = status_of(error)
-    if status in _BUSY_STATUS or not _BUSY_CODES.isdisjoint(codes_of(error)):
+    status, holder = _status_and_holder(error)
+    codes = frozenset(codes_of(error))
+    if TOO_LARGE in codes or is_too_large(error):
+        return Trouble.NONE  # the next call would be too large, too
+    if status in _BUSY_STATUS or codes & BUSY_CODES:
         return Trouble.BUSY
+    if status in _MADE_UP_STATUS and _reports_no_answer(holder):
+        return Trouble.NO_ANSWER
     if status is not None and status >= CLIENT_ERROR_MIN:
         is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
         return Trouble.ERROR if is_transient else Trouble.NONE
-    return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else Trouble.NONE
+    if any(map(_means_no_answer, links(error))):
+        return Trouble.NO_ANSWER
+    return Trouble.ERROR if codes & FAULT_CODES else Trouble.NONE
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Whether a service says that a call is above its limit for a minute by itself."""
+    return any(message.startswith(_TOO_LARGE_MESSAGE) for message in messages_of(error))
+
+
+def _reports_no_answer(holder: BaseException) -> bool:
+    """Whether the exception that has the status made the status up, and reports a call that got no answer."""
+    own = [] if field_of(holder, "response") is not None else [holder]
+    reported = [link for link in links(holder) if link is not holder]
+    return any(map(_means_no_answer, own + reported))
 
 
 def is_busy(error: BaseException | str) -> bool:
@@ -194,7 +224,7 @@ def may_have_arrived(error: BaseException) -> bool:
     An exception says so itself by its attribute ``may_be_billed``.
     """
     for link in links(error):
-        declared = _field(link, "may_be_billed")
+        declared = field_of(link, "may_be_billed")
         if isinstance(declared, bool):
             return declared
     if trouble_of(error) is not Trouble.NO_ANSWER:
@@ -207,10 +237,10 @@ def may_have_arrived(error: BaseException) -> bool:
 def _was_not_sent(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO:
         return True
-    return any(map(_NOT_SENT_NAME.fullmatch, _names_of(error)))
+    return any(map(_NOT_SENT_NAME.fullmatch, names_of(error)))
 
 
-def _names_of(error: BaseException) -> list[str]:
+def names_of(error: BaseException) -> list[str]:
     """Return the names of an exception's type and its bases, also where it came from another process."""
     names = [kind.rpartition(".")[2] for kind in error.kinds] if isinstance(error, WorkFailed) else []
     return names + [kind.__name__ for kind in type(error).__mro__]
@@ -219,64 +249,6 @@ def _names_of(error: BaseException) -> list[str]:
 def _means_no_answer(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _NETWORK_ERRNO:
         return True
-    names = _names_of(error)
+    names = names_of(error)
     is_named_so = _MISTAKE_NAME not in names and any(map(_NO_ANSWER_NAME.fullmatch, names))
     return is_named_so or isinstance(error, _NO_ANSWER_TYPES)
-
-
-# -- when to come back
-
-
-def retry_after(error: BaseException) -> float | None:
-    """Return the seconds that a service asks to wait, however many; None if it names no future moment."""
-    for link in links(error):
-        for value in _asked(link):
-            seconds = _seconds(value)
-            if seconds is not None and seconds > 0:
-                return seconds
-    return None
-
-
-def _asked(link: BaseException) -> Iterator[Any]:
-    """Yield what an exception may say of the time to wait, the most precise first."""
-    response = _field(link, "response")
-    yield _field(link, "retry_after")
-    metadata = _field(response, "ResponseMetadata")
-    for headers in (_field(response, "headers"), _field(metadata, "HTTPHeaders"), _field(link, "headers")):
-        by_name = _named(headers)
-        for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-            milliseconds = _seconds(by_name.get(name))
-            yield None if milliseconds is None else milliseconds / 1000
-        yield by_name.get("retry-after")
-    for name in _DATA_FIELDS:
-        yield from (delay.removesuffix("s") for delay in _words(_field(link, name), _RETRY_DELAY_FIELDS))
-
-
-def _named(headers: Any) -> dict[str, Any]:
-    """Return headers by their names in lower case: a mapping, a message, or pairs."""
-    pairs = headers.items() if isinstance(headers, Mapping) else _called(_field(headers, "items")) or headers
-    named = isinstance(pairs, Iterable) and not isinstance(pairs, str | bytes)
-    return {str(pair[0]).lower(): pair[1] for pair in pairs if isinstance(pair, tuple | list)} if named else {}
-
-
-def _seconds(value: Any) -> float | None:
-    """Return how many seconds a number, a text, a date or a duration means; None where it means none."""
-    if isinstance(value, bytes):
-        value = value.decode("latin-1")
-    try:
-        moment = _parsed(value) if isinstance(value, str) else value
-        if isinstance(moment, datetime):
-            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time()
-        seconds = moment.total_seconds() if isinstance(moment, timedelta) else float(moment)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return None if isinstance(value, bool) or math.isnan(seconds) else seconds
-
-
-def _parsed(text: str) -> float | datetime:
-    try:
-        return float(text)
-    except ValueError:
-        from email.utils import parsedate_to_datetime  # for dates only
-
-        return parsedate_to_datetime(text)

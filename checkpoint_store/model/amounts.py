@@ -11,6 +11,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.model.causes import field_of, raised_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Cost = str | Callable[[Any], Any]
 """A field of the results, a dotted path (``"usage.cost"``), or a function that returns the cost of a result."""
 
+AMOUNT_MAX: Final = 1e15
+"""A higher amount is a mistake. A sum with it would hide what everything else cost."""
 LONGEST_NUMBER: Final = 64
 """Characters of the longest text that is read as a number."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
@@ -77,7 +80,7 @@ def number_in(text: str) -> int | float | None:
 
 
 def amount(value: Any) -> float | None:
-    """Return an amount of money from a finite number of at least 0, or from its text; None for any other value."""
+    """Return an amount of money from a number from 0 to ``AMOUNT_MAX``, or from its text; None for any other value."""
     if isinstance(value, str):
         value = number_in(value)
     kind = type(value)  # first, because isinstance with Real is slow
@@ -87,7 +90,7 @@ def amount(value: Any) -> float | None:
         number = float(value)
     except (OverflowError, ValueError):  # an integer of 400 digits; a signalling NaN
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number <= AMOUNT_MAX else None
 
 
 def fields_of(result: object) -> tuple[str, ...]:
@@ -136,17 +139,23 @@ def usual_cost_in(result: object) -> float | None:
 
 
 def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
-    """Return the cost of a failed try: the attribute ``cost`` of its exception, or of the causes of the exception."""
+    """Return the cost of a failed try: the attribute ``cost`` of its exception, or of what the exception reports."""
     try:
         own_cost = amount(getattr(error, "cost", None))
     except Exception:  # a property of the caller's
         own_cost = None
     if own_cost is not None or depth > _CAUSES_MAX:
         return own_cost
-    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [error.__cause__]
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [raised_from(error)]
     costs = [cost_of_error(cause, depth=depth + 1) for cause in inner if cause is not None]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None
+
+
+def unreadable_cost_of(error: BaseException) -> object:
+    """Return what an exception names as its cost, if that is a number or a text, and no amount; None otherwise."""
+    stated = field_of(error, "cost")
+    return stated if isinstance(stated, str | Real | Decimal) and amount(stated) is None else None
 
 
 _USAGE: Final = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,10 +12,11 @@ TOKENS: Final = frozenset(
     ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "total_tokens", "tokens")
 )
 _AMOUNT_LENGTH_MAX: Final = 64
+_AMOUNT_MAX: Final = 1e15
 
 
 def amount_at(result: Any, path: str) -> float | None:
-    """Return the amount at a field or dotted path of a result: a finite number from 0, or a text that is one."""
+    """Return the amount at a field or dotted path of a result: a number from 0 to 10^15, or a text that is one."""
     value = result.get(path) if isinstance(result, dict) else None
     if value is None:
         value = result
@@ -28,13 +28,13 @@ def amount_at(result: Any, path: str) -> float | None:
 def _amount(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, str) and len(value) > _AMOUNT_LENGTH_MAX:
+    if isinstance(value, str) and (len(value) > _AMOUNT_LENGTH_MAX or "_" in value or not value.isascii()):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number <= _AMOUNT_MAX else None
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,6 +17,7 @@ from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.guarded_open import open_regular
+from checkpoint_store.system.log import warn_caller
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -210,7 +210,10 @@ def job_shown_by(path: Path) -> str | None:
 
 
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
-    """Return a state with every secret in it replaced (and a warning given), and whether there was one."""
+    """Return a state with every secret in it replaced (and a warning given), and whether there was one.
+
+    Take it in within a :class:`WarningsLast`: where warnings are errors, the state is recorded first.
+    """
     with importing():
         from checkpoint_store.model.codec.secrets import redact_secrets, redact_text  # for writers only
 
@@ -219,9 +222,8 @@ def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     message = None if state.error_message is None else redact_text(state.error_message)
     if clean == held and message == state.error_message:
         return state, False
-    warnings.warn(
-        f"the state of job {state.job_id} held what looks like a secret; it was replaced by [redacted]",
-        stacklevel=4,
+    warn_caller(
+        f"the state of job {state.job_id} held what looks like a secret; it was replaced by [redacted]", UserWarning
     )
     return state.replace(**clean, error_message=message), True
 

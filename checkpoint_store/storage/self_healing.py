@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import StoreDamaged, StoreRecovered
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.log import log, warn_caller
+from checkpoint_store.system.log import WarningsLast, log, warn_caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +29,8 @@ class SelfHealing:
     def run(self, work: Callable[[], T], job_id: str | None = None) -> T:
         """Return what ``work`` returns. After a damaged result, put that back from a copy and call ``work`` again.
 
-        A :class:`StoreRecovered` warning says which result came from which copy. ``job_id``: the job whose results are
-        read; None: any job.
+        A :class:`StoreRecovered` warning, after that call, says which result came from which copy. ``job_id``: the job
+        whose results are read; None: any job.
 
         Raises:
             StoreDamaged: a result is damaged, and no copy has it.
@@ -46,7 +46,8 @@ class SelfHealing:
                 raise
             if not healed.put_back:
                 self.substitutes.update(healed.texts)
+        with WarningsLast():
             if healed.texts:
                 log.warning("%s", healed)
                 warn_caller(str(healed), StoreRecovered)
-        return work()
+            return work()

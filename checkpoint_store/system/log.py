@@ -1,18 +1,24 @@
-"""The one log of the package, silent until the host program sets a handler or a level of its own."""
+"""The one log of the package, silent until the host program sets a handler or a level of its own; and its warnings."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from contextlib import suppress
 from logging import DEBUG, WARNING, NullHandler, getLogger
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _PACKAGE: Final = __name__.partition(".")[0]
 log: Final = getLogger(_PACKAGE)
 log.addHandler(NullHandler())
+_held: Final = threading.local()
+"""``notices``: the list of the warnings that the outermost :class:`WarningsLast` of this thread will give."""
 
 
 def log_suppressed(error: BaseException, what: str) -> None:
@@ -25,8 +31,46 @@ def log_suppressed(error: BaseException, what: str) -> None:
         log.log(level, "%s: %s: %s", what, type(error).__name__, error)
 
 
+class WarningsLast:
+    """Give the warnings of its body after the body: where warnings are errors, none keeps a step from being done.
+
+    All of them are given, and the first that is an error is raised. An error of the body stands in its place. A body
+    within another one of the thread leaves its warnings to the outer one.
+    """
+
+    def __enter__(self) -> None:
+        """Hold the warnings of this thread back."""
+        self._notices: list[tuple[str, type[Warning]]] = []
+        self._is_outermost = getattr(_held, "notices", None) is None
+        if self._is_outermost:
+            _held.notices = self._notices
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_outermost:
+            return
+        _held.notices = None
+        first: Warning | None = None
+        for notice in self._notices:
+            try:
+                _warn(*notice)
+            except Warning as raised:
+                first = first or raised
+        if first is not None and error is None:
+            raise first
+
+
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line that called the package, however deep in it this is."""
+    """Warn at the line that called the package, however deep in it this is; after a :class:`WarningsLast`, if any."""
+    notices = getattr(_held, "notices", None)
+    if notices is None:
+        _warn(message, category)
+    else:
+        notices.append((message, category))
+
+
+def _warn(message: str, category: type[Warning]) -> None:
     level, frame = 1, sys._getframe()  # a stack level of 1 is the caller of warnings.warn
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         level, frame = level + 1, frame.f_back

@@ -75,6 +75,7 @@ def test_a_list_has_the_time_that_is_left(jobs: Folder) -> None:
         (99.5, "99.5"),
         (DEAR, "24,691,356.79"),
         (1e15, "1,000,000,000,000,000"),
+        (1e300, "1e+300"),
         (1e-20, "0"),
         (10**400, f"{10**400:,}"),
     ],
@@ -89,6 +90,7 @@ def test_a_column_of_costs_is_read_from_top_to_bottom() -> None:
     assert screen.costs([0.75, 12, 1234.5678]) == ["0.75", "12.00", "1,234.57"]
     assert screen.costs([0.000012, 3]) == ["0.000012", "3.000000"]
     assert screen.costs([0, 24_691_356]) == ["0", "24,691,356"]
+    assert screen.costs([0.5, 1e300]) == ["0.5", "1e+300"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,7 @@ def test_the_library_writes_numbers_the_same_way() -> None:
     error = BudgetReached("a", 3, spent=1234567.5, reserved=0.00001, dearest_cost=0.25, max_cost=2_000_000.0)
     for amount in ("1,234,567.5,", "0.00001 more", "0.25,", "2,000,000."):
         assert amount in str(error)
+    assert "max_cost is 1e+300." in str(BudgetReached("a", 3, spent=1, reserved=0, dearest_cost=1, max_cost=1e300))
 
 
 @pytest.mark.parametrize("width", range(-1, 12))

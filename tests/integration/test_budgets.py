@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,7 +64,7 @@ class Priced:
 class Refused(Exception):  # as services name theirs
     """A call that failed, and was billed."""
 
-    def __init__(self, cost: float) -> None:
+    def __init__(self, cost: Any) -> None:
         super().__init__("refused")
         self.cost = cost
 
@@ -230,7 +231,7 @@ def test_a_failed_try_of_ones_own_loop_counts(job: Job) -> None:
     assert (caught.value.spent, spent(job)) == (1.0, 0.25)
 
 
-@pytest.mark.parametrize("cost", [-1, float("nan"), True, "much"])
+@pytest.mark.parametrize("cost", [-1, float("nan"), True, "much", 1e300])
 def test_a_cost_that_is_no_amount_is_refused(job: Job, cost: Any) -> None:
     """A cost that is no amount is refused, and nothing is recorded."""
     with pytest.raises(InvalidArgumentError, match="cost"):
@@ -280,7 +281,36 @@ def test_a_try_that_took_too_long_may_be_billed(job: Job) -> None:
     finally:
         end.set()
     assert (caught.value.spent, caught.value.reserved) == (0.5, 0.5)
-    assert "may have cost 0.5 more" in str(caught.value)
+    assert "calls without an answer may have cost 0.5 more" in str(caught.value)
+    assert "TimeoutError: it took longer than 0.2 s: see first that the service answers" in str(caught.value)
+
+
+@pytest.mark.parametrize("price", [-0.5, "0.50 USD", Decimal("NaN"), 1e300])
+def test_a_failed_try_whose_cost_cannot_be_read_keeps_its_reservation(
+    job: Job, price: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may have cost something, and the log names what stands there; it is not taken for nothing."""
+    job.complete(63, {"cost": 0.5})
+
+    def work(_: str) -> None:
+        raise Refused(price)
+
+    with pytest.raises(BudgetReached) as caught:
+        list(job.map(work, max_attempts=9, wait=0, max_cost=1.0))
+    assert (caught.value.spent, caught.value.reserved, caught.value.last_error) == (0.5, 0.5, None)
+    assert f"cost {price!r}, which is no amount" in caplog.text
+
+
+@pytest.mark.parametrize("price", [-0.5, "0.50 USD", 1e300, None])
+def test_a_result_whose_cost_is_no_amount_is_recorded(store: CheckpointStore, price: Any) -> None:
+    """The result is paid for; only a loop that has to keep a budget stops at it, and names chunk, field and value."""
+    job = store.open_job("odd", chunks=["a", "b"])
+    with pytest.raises(CostUnknown) as caught:
+        list(job.map(lambda text: {"text": text, "cost": price}, max_cost=1.0))
+    assert (caught.value.chunk_index, caught.value.field, job.result(0)["cost"]) == (0, "cost", price)
+    assert str(price)[:20] in str(caught.value)
+    assert (job.costs().cost, job.costs().unreadable_chunk) == (None, 0)
+    assert len(list(job.map(lambda text: {"text": text, "cost": price}))) == 1
 
 
 @pytest.mark.parametrize(("error", "reserved"), [(ConnectionResetError, 0.5), (ConnectionRefusedError, 0.0)])

@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -376,3 +376,33 @@ def test_a_failure_that_cannot_be_recorded_loses_no_result(job: Job, monkeypatch
     with pytest.raises(StorageFullError):
         list(job.map(work, workers=2))
     assert job.result(1) == CHUNKS[1]
+
+
+class KeyRefusedError(Exception):
+    """What a client raises for a key that is not valid."""
+
+    status_code = 401
+
+
+@pytest.mark.parametrize("on_error", ["stop", "record"])
+def test_a_bad_key_pauses_the_job_also_in_an_error_of_the_callers_own(
+    store: CheckpointStore, on_error: Literal["stop", "record"]
+) -> None:
+    """Raised inside of ``except``, without ``from``: one call is made, and no chunk uses up its tries."""
+    calls: list[str] = []
+
+    def give_up(text: str, error: Exception) -> None:
+        raise RuntimeError(f"{text} could not be cleaned: {error}")
+
+    def work(text: str) -> str:
+        calls.append(text)
+        try:
+            raise KeyRefusedError("the key is not valid")
+        except KeyRefusedError as error:
+            give_up(text, error)
+        return text
+
+    job = store.open_job("f", chunks=CHUNKS)
+    with pytest.raises(RuntimeError, match="could not be cleaned"):
+        list(job.map(work, on_error=on_error, wait=0))
+    assert (calls, job.status, job.failed_chunks()) == (CHUNKS[:1], "paused", [])

@@ -27,6 +27,7 @@ from checkpoint_store.model.amounts import amount, checked_cost, fields_of, name
         ("+3", 3.0),
         (Decimal("0.25"), 0.25),
         (Fraction(1, 4), 0.25),
+        (1e15, 1e15),
     ],
 )
 def test_numbers_and_texts_that_are_numbers_are_amounts(value: Any, expected: float) -> None:
@@ -60,6 +61,10 @@ def test_numbers_and_texts_that_are_numbers_are_amounts(value: Any, expected: fl
         float("nan"),
         float("inf"),
         10**400,
+        10**16,
+        1e300,
+        "1e16",
+        Decimal("1e16"),
         Decimal("NaN"),
         Decimal("sNaN"),
         1j,

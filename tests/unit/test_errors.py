@@ -127,7 +127,9 @@ EXAMPLES = {
         "Run it again once the service answers",
     ),
     "BudgetReached": (
-        errors.BudgetReached(JOB, 3, spent=1.5, reserved=0.25, dearest_cost=0.5, max_cost=1.75),
+        errors.BudgetReached(
+            JOB, 3, spent=1.5, reserved=0.25, dearest_cost=0.5, max_cost=1.75, last_error="ReadTimeout: no answer"
+        ),
         {
             "job_id": JOB,
             "remaining_chunks": 3,
@@ -135,6 +137,7 @@ EXAMPLES = {
             "reserved": 0.25,
             "dearest_cost": 0.5,
             "max_cost": 1.75,
+            "last_error": "ReadTimeout: no answer",
         },
         "higher max_cost",
     ),

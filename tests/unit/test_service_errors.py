@@ -26,6 +26,7 @@ from yarl import URL
 
 from checkpoint_store.errors import WorkerDied
 from checkpoint_store.loop.executors.raised import Raised
+from checkpoint_store.loop.retry_after import retry_after
 from checkpoint_store.loop.retry_policy import (
     as_work_failed,
     is_fatal,
@@ -33,7 +34,7 @@ from checkpoint_store.loop.retry_policy import (
     matcher,
     pause_before_retry,
 )
-from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, retry_after, status_of, trouble_of
+from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, status_of, trouble_of
 
 REQUEST = httpx.Request("POST", "https://api.example/v1")
 

@@ -132,7 +132,8 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     except BudgetReached as error:
         in_doubt = f", {amount(error.reserved)} more in doubt" if error.reserved else ""
         spent = f"{amount(error.spent)} spent{in_doubt}, and the dearest chunk cost {amount(error.dearest_cost)}"
-        report.error = f"--max-cost {amount(error.max_cost)} is reached: {spent}"
+        why = "" if error.last_error is None else f"; the last try failed: {plain_error(error.last_error)}"
+        report.error = f"--max-cost {amount(error.max_cost)} is reached: {spent}{why}"
         report.exit_code, report.over_budget = PAUSED, True
     except CostUnknown as error:
         report.error = f"--max-cost needs the cost of each chunk: {_cost_unknown_text(error)}"

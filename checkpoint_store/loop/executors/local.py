@@ -241,21 +241,22 @@ def checked_executor(given: Any) -> None:
         raise InvalidArgumentError("executor", given, "has no submit(), as executors have, and makes none")
 
 
-def why_it_stays(executor: object, fn: object) -> str | None:
-    """Return why a function cannot be sent to the workers of an executor; None if it can be sent.
+def check_sending(executor: object, fn: object) -> None:
+    """Refuse a function that cannot be sent to the workers of an executor. Some reasons show at the first attempt only.
 
-    Some reasons are not known before the first attempt.
+    Raises:
+        InvalidArgumentError: the executor is a pool of processes, and the function has no pickle.
     """
     pools = sys.modules.get("concurrent.futures.process")
     if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):
-        return None
+        return
     from multiprocessing.reduction import ForkingPickler  # for pools of processes, which use it
 
     try:
         ForkingPickler.dumps(fn)
     except Exception as error:  # whatever a value of the caller's does there
-        return describe(error)
-    return None
+        remedy = f"cannot be sent to another process: define it at the top level of a module ({describe(error)})"
+        raise InvalidArgumentError("fn", fn, remedy) from error
 
 
 def can_be_pickled(value: object) -> bool:

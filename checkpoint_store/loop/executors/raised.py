@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.loop.retry_policy import as_work_failed
 from checkpoint_store.loop.signals import a_loop_ends_at_once
+from checkpoint_store.model.causes import raised_from
 from checkpoint_store.model.error_text import text_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Raised:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Send exceptions that cannot be pickled as :class:`WorkFailed`; pickle alone would lose every cause."""
-        return _arrived, tuple(map(_sendable, _chain_of(self.error)))
+        chain = tuple(_chain_of(self.error))
+        causes = tuple(raised_from(error) is inner for error, inner in pairwise(chain))
+        return _arrived, (causes, *map(_sendable, chain))
 
     def as_failure(self) -> BaseException:
         """Return the exception that the loop treats as the failure of the chunk.
@@ -72,7 +75,7 @@ def _is_of_a_signal_handler(error: BaseException) -> bool:
 
 
 def _chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, its cause, and so on."""
+    """Yield an exception, its cause or what was being handled as it was raised, and so on."""
     seen: set[int] = set()
     following: BaseException | None = error
     while following is not None and id(following) not in seen and len(seen) < _LONGEST_CHAIN:
@@ -81,9 +84,13 @@ def _chain_of(error: BaseException) -> Iterator[BaseException]:
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
 
 
-def _arrived(*chain: BaseException) -> Raised:
-    for error, cause in pairwise(chain):
-        error.__cause__ = cause
+def _arrived(causes: tuple[bool, ...], *chain: BaseException) -> Raised:
+    """Return the exception with its chain. ``causes``: whether each one was raised from the next, or beside it."""
+    for is_cause, (error, inner) in zip(causes, pairwise(chain), strict=True):
+        if is_cause:
+            error.__cause__ = inner
+        else:
+            error.__context__ = inner
     return Raised(chain[0])
 
 

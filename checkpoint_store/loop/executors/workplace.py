@@ -75,12 +75,12 @@ class Workplace:
         """
         if self._make is not None:
             self._employ(self._make())
-        local.checked_executor(self._executor)
-        reason = local.why_it_stays(self._executor, fn)
-        if reason is not None:
-            remedy = f"cannot be sent to another process: define it at the top level of a module ({reason})"
+        try:
+            local.checked_executor(self._executor)
+            local.check_sending(self._executor, fn)
+        except InvalidArgumentError:
             self.close()
-            raise InvalidArgumentError("fn", fn, remedy)
+            raise
         if type(self._executor).__module__.startswith("distributed."):
             log.warning("Dask's own executor repeats calls by itself: use checkpoint_store.executors.dask(client)")
         self._size = local.size_of(self._executor)

@@ -1,0 +1,88 @@
+"""Options and functions that a loop cannot use: refused before the job is touched, or the job says why it ended."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import CheckpointStore, InvalidArgumentError, StorageUnavailableError
+from checkpoint_store.execution.job_lifecycle import JobLifecycle
+
+from . import executors_work as work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHUNKS = ["one", "two"]
+
+
+def test_a_function_that_no_process_can_get_is_refused_before_there_is_a_job(store: CheckpointStore) -> None:
+    """A job that was opened for it would be recorded as running, and nobody would work on it."""
+    with ProcessPoolExecutor(1) as pool:
+        with pytest.raises(InvalidArgumentError, match=r"^fn=.*cannot be sent to another process"):
+            store.map(lambda text: text, CHUNKS, file_name="f", executor=pool)
+        assert store.jobs() == []
+        job = store.open_job("f", chunks=CHUNKS)
+        job.pause()
+        with pytest.raises(InvalidArgumentError, match=r"^fn="):
+            job.map(lambda text: text, executor=pool)
+    assert (job.status, job.error_message) == ("paused", None)
+
+
+def refused() -> Any:
+    raise ValueError("no cluster is up")
+
+
+@pytest.mark.parametrize("make", [refused, dict], ids=["raises", "makes no executor"])
+def test_an_executor_that_cannot_be_made_ends_the_job(store: CheckpointStore, make: Callable[[], Any]) -> None:
+    """The job is failed with the reason, and not running without a runner; a run with another executor goes on."""
+    with pytest.raises((ValueError, InvalidArgumentError)) as caught:
+        store.map(str.upper, CHUNKS, file_name="f", executor=make)
+    job = store.job("f")
+    assert (job.status, job.is_active) == ("failed", False)
+    assert str(caught.value) in str(job.state().error_message)
+    assert store.map(str.upper, CHUNKS, file_name="f") == ["ONE", "TWO"]
+    assert job.status == "completed"
+
+
+def test_a_pool_for_a_function_that_no_process_can_get_is_shut_down(store: CheckpointStore) -> None:
+    """The function that makes the pool is known only once it is called."""
+    pools: list[ProcessPoolExecutor] = []
+
+    def make() -> ProcessPoolExecutor:
+        pools.append(ProcessPoolExecutor(1))
+        return pools[0]
+
+    with pytest.raises(InvalidArgumentError, match=r"^fn="):
+        store.map(lambda text: text, CHUNKS, file_name="f", executor=make)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        pools[0].submit(work.clean, "a")
+    assert store.job("f").status == "failed"
+
+
+def test_a_loop_that_cannot_begin_leaves_its_job_with_the_reason(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as on a disk that is gone for a moment."""
+    job = store.open_job("f", chunks=CHUNKS)
+
+    def fails(*_: object) -> None:
+        raise StorageUnavailableError(store.path, "an I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobLifecycle, "mark_running", fails)
+        with pytest.raises(StorageUnavailableError):
+            list(job.map(str.upper, workers=2))
+    assert (job.status, job.is_active) == ("failed", False)
+    assert [item.result for item in job.map(str.upper)] == ["ONE", "TWO"]
+
+
+@pytest.mark.parametrize("max_attempts", [0, -1, 1.5, "3", True])
+def test_pending_refuses_a_number_of_tries_that_is_none(store: CheckpointStore, max_attempts: Any) -> None:
+    """A loop with it would silently hand out nothing, or everything."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with pytest.raises(InvalidArgumentError, match="max_attempts"):
+        next(job.pending(max_attempts=max_attempts))
+    assert len(list(job.pending(max_attempts=1))) == 2

@@ -1,0 +1,215 @@
+"""A program that makes warnings errors (``python -W error``): a warning comes after the work, and keeps none undone."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sqlite3
+import sys
+import warnings
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import SECRET
+
+from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StoreRecovered
+from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.execution import loops
+from checkpoint_store.system.log import WarningsLast, warn_caller
+
+from .manager_tools import a_state, old_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def errors() -> Iterator[None]:
+    """Every warning is an error, whatever filters a test set before."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def spoil(path: Path) -> None:
+    """Change a word in every stored result, without the digests."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("UPDATE chunk_results SET result = replace(result, 'river', 'rover')").rowcount
+
+
+def made(path: Path) -> None:
+    """Make a store of one complete job, with a state file that has its result."""
+    with CheckpointStore(path) as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, {"text": "the river", "price": 2.0})
+
+
+# -- a store that was brought back
+
+
+def test_a_manager_records_a_result_before_it_warns_of_a_recovery(tmp_path: Path) -> None:
+    """The call that opens the store may be the one that brings a paid result."""
+    with StateManager(tmp_path / "state.json") as manager:
+        manager.save(a_state())
+        manager.update_chunk_complete(0, "first")
+    (tmp_path / "state.db").unlink()
+    with StateManager(tmp_path / "state.json") as manager, pytest.raises(StoreRecovered):
+        manager.update_chunk_complete(1, "paid for")
+    with CheckpointStore(tmp_path / "state.db") as store:
+        assert dict(store.jobs()[0].items()) == {0: "first", 1: "paid for"}
+
+
+def test_a_manager_saves_a_state_before_it_warns_of_a_recovery(tmp_path: Path) -> None:
+    """The state may hold results that are nowhere else."""
+    with StateManager(tmp_path / "state.json") as manager:
+        manager.save(a_state())
+        manager.update_chunk_complete(0, "first")
+    (tmp_path / "state.db").unlink()
+    state = a_state(completed_chunks=[0, 1], processed_results=["first", "paid for"])
+    with StateManager(tmp_path / "state.json") as manager, pytest.raises(StoreRecovered):
+        manager.save(state)
+    with CheckpointStore(tmp_path / "state.db") as store:
+        assert dict(store.jobs()[0].items()) == {0: "first", 1: "paid for"}
+
+
+def test_what_met_a_damaged_result_is_done_before_the_warning(tmp_path: Path) -> None:
+    """The result is put back, the work is repeated, and then the warning is raised."""
+    made(tmp_path / "talks.db")
+    spoil(tmp_path / "talks.db")
+    done: list[str] = []
+
+    def work() -> None:
+        done.append("begun")
+        job = store._context.reading.jobs.find(job_id)
+        text = store._context.reading.results.digest(job.job_id, 0)
+        if len(done) == 1:
+            raise StoreDamaged(store.path, "a digest", job_id=job_id, chunk_index=0)
+        done.append(f"done with {text is not None}")
+
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job_id = store.job("talk.srt").job_id
+        with pytest.raises(StoreRecovered):
+            store._context.storage.healing.run(work)
+        assert done == ["begun", "begun", "done with True"]
+        assert store.check() == []
+
+
+def test_a_result_whose_earlier_one_was_put_back_is_recorded(tmp_path: Path) -> None:
+    """What the earlier result of a chunk cost is read before the new one is recorded, which is paid for."""
+    calls: list[int] = []
+
+    def work(index: int) -> dict[str, Any]:
+        calls.append(index)
+        spoil(tmp_path / "talks.db")
+        return {"text": "anew", "price": 2.0}
+
+    made(tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.job("talk.srt")
+        job.redo([0])
+        assert [item.result["text"] for item in job.map(work, cost="price")] == ["anew"]
+        assert (job.result(0)["text"], calls) == ("anew", [0])
+
+
+# -- a state with a secret
+
+
+def secret_state(path: Path) -> Path:
+    path.write_text(json.dumps(old_state(config={"note": SECRET})), encoding="utf-8")
+    return path
+
+
+def results(store: CheckpointStore) -> list[Any]:
+    return [item["cleaned_text"] for item in store.jobs()[0].results(missing="skip")]
+
+
+def test_a_state_file_with_a_secret_is_taken_in_before_the_warning(tmp_path: Path) -> None:
+    """The first open raises, and the second one goes on with the results; before, every open was refused."""
+    secret_state(tmp_path / "talks.json")
+    with pytest.raises(UserWarning, match="redacted"):
+        CheckpointStore(tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert results(store) == ["A", "B"]
+
+
+def test_an_imported_state_is_taken_in_before_the_warning(tmp_path: Path) -> None:
+    """Its results are in the store when the call raises."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        with pytest.raises(UserWarning, match="redacted"):
+            store.import_state(secret_state(tmp_path / "other.json"))
+        assert results(store) == ["A", "B"]
+
+
+def test_a_merged_state_is_taken_in_before_the_warning(tmp_path: Path) -> None:
+    """Its results are in the store, and in the state file, when the call raises."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        with pytest.raises(UserWarning, match="redacted"):
+            store.merge(secret_state(tmp_path / "other.json"))
+        assert results(store) == ["A", "B"]
+
+
+# -- the end
+
+
+def test_a_store_that_nobody_closed_is_closed_before_the_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be recorded until then is recorded, or kept in a file, by that closing."""
+    raised: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: raised.append(what.exc_type))
+    store = CheckpointStore(tmp_path / "talks.db")
+    context = store._context
+    assert context is not None
+    store.open_job("talk.srt", total_chunks=2).complete(0, "paid for")
+    del store
+    gc.collect()
+    assert (context.reading.closed, raised) == (True, [ResourceWarning])
+    state = ProcessingState.from_json((tmp_path / "talks.json").read_bytes())
+    assert list(state.processed_results) == ["paid for"]
+
+
+def test_a_warning_at_the_end_of_the_process_keeps_no_other_store_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each store with an open loop records what it has, whatever the end of another one raises."""
+    ended: list[str] = []
+
+    class Store:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def at_exit(self) -> None:
+            ended.append(self.name)
+            raise RuntimeWarning(self.name)
+
+    monkeypatch.setattr(loops, "_open_stores", [Store("first"), Store("second")])
+    with pytest.raises(RuntimeWarning, match="first"):
+        loops._end_all()
+    assert ended == ["first", "second"]
+
+
+# -- the rule
+
+
+def test_warnings_come_after_the_outermost_body_and_all_of_them() -> None:
+    """The first one that is an error is raised, at the caller's line where it is none."""
+    done: list[str] = []
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("error", message="second")
+        with pytest.raises(UserWarning, match="second"), WarningsLast():
+            with WarningsLast():
+                warn_caller("first", UserWarning)
+                warn_caller("second", UserWarning)
+            warn_caller("third", UserWarning)
+            done.append("all")
+            assert given == []
+    assert ([str(warning.message) for warning in given], done) == (["first", "third"], ["all"])
+
+
+def test_an_error_of_the_body_stands_in_the_place_of_a_warning() -> None:
+    """It says more; and the next warning of the thread is given at once again."""
+    with pytest.raises(ValueError, match="no"), WarningsLast():
+        warn_caller("first", UserWarning)
+        raise ValueError("no")
+    with pytest.raises(UserWarning, match="second"):
+        warn_caller("second", UserWarning)

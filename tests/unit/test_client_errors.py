@@ -1,0 +1,144 @@
+"""The errors of clients that say what failed in a place of their own: each is judged as what it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import requests
+
+from checkpoint_store.loop.retry_after import retry_after
+from checkpoint_store.loop.retry_policy import as_work_failed, is_fatal, is_transient, pause_before_retry
+from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
+
+REQUEST = httpx.Request("POST", "https://api.example/v1")
+QUOTA = {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota"}}
+LIMITED = {"error": {"message": "Slow down", "type": "requests", "code": "rate_limit_exceeded"}}
+
+
+def of(name: str, base: type[Exception] = Exception, /, **fields: Any) -> Exception:
+    """Return an exception of a class of this name, with these fields."""
+    error = type(name, (base,), {})("no")
+    for field, value in fields.items():
+        setattr(error, field, value)
+    return error
+
+
+def of_httpx(status: int, answer: object) -> Exception:
+    response = httpx.Response(status, json=answer, request=REQUEST)
+    return httpx.HTTPStatusError("no", request=REQUEST, response=response)
+
+
+def of_requests(status: int, answer: object) -> Exception:
+    response = requests.Response()
+    response.status_code, response._content = status, json.dumps(answer).encode()
+    return requests.HTTPError("no", response=response)
+
+
+def unread() -> Exception:
+    """An answer whose body nobody has read: reading it would wait for the network."""
+    return httpx.HTTPStatusError("no", request=REQUEST, response=httpx.Response(429, stream=httpx.ByteStream(b"{")))
+
+
+def of_anthropic(status: int, kind: str, message: str = "no") -> Exception:
+    return of("APIStatusError", status_code=status, body={"type": "error", "error": {"type": kind, "message": message}})
+
+
+LIMIT = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+PAUSED_ON = {
+    "httpx, quota in the body": of_httpx(429, QUOTA),
+    "requests, quota in the body": of_requests(429, QUOTA),
+    "a body as text, as mistralai has it": of("SDKError", status_code=429, body=json.dumps(QUOTA)),
+    "Moonshot": of_httpx(429, {"error": {"type": "exceeded_current_quota_error", "message": "suspended"}}),
+    "Alibaba": of_httpx(400, {"code": "Arrearage", "message": "Access denied"}),
+    "Anthropic, the usage limit": of_anthropic(400, "invalid_request_error", LIMIT),
+    "Anthropic, of a workspace": of_anthropic(400, "invalid_request_error", LIMIT.replace(" API", " workspace API")),
+    "google-auth": of("RefreshError", retryable=False),
+    "azure-identity": of("CredentialUnavailableError"),
+    "azure-core": of("ClientAuthenticationError"),
+    "litellm, its own budget": of("BudgetExceededError", current_cost=2, max_budget=1),
+    "AWS SSO": of("UnauthorizedSSOTokenError"),
+    "openai, no key": openai.OpenAIError(
+        "Missing credentials. Please pass an `api_key`, or set it in the environment."
+    ),
+    "anthropic, no key": TypeError('"Could not resolve authentication method. Expected one of api_key, auth_token."'),
+    "google-genai, no key": ValueError("No API key was provided. Please pass a valid API key."),
+}
+WAITED_FOR = {
+    "httpx, limit in the body": (of_httpx(429, LIMITED), Trouble.BUSY),
+    "httpx, unread": (unread(), Trouble.BUSY),
+    "google, called too often": (
+        of("HttpError", status_code=403, error_details=[{"reason": "rateLimitExceeded"}]),
+        Trouble.BUSY,
+    ),
+    "google-auth, passing": (of("RefreshError", retryable=True), Trouble.NONE),
+    "a stream that is overloaded": (of_anthropic(200, "overloaded_error"), Trouble.BUSY),
+    "a stream that fails": (of_anthropic(200, "api_error"), Trouble.ERROR),
+    "litellm, no connection": (of("APIConnectionError", status_code=500), Trouble.NO_ANSWER),
+    "litellm, a broken connection": (
+        of("InternalServerError", status_code=500, response=httpx.Response(500), __cause__=httpx.ReadError("no")),
+        Trouble.NO_ANSWER,
+    ),
+    "litellm, a time-out": (of("Timeout", status_code=408), Trouble.NO_ANSWER),
+    "a time-out that the service reports": (
+        of("ModelTimeoutException", response={"ResponseMetadata": {"HTTPStatusCode": 408}}),
+        Trouble.ERROR,
+    ),
+    "google, given up on the way": (of("ClientError", code=499, status="CANCELLED"), Trouble.ERROR),
+    "azure-core, not sent": (of("ServiceRequestError"), Trouble.NO_ANSWER),
+    "azure-core, no answer": (of("ServiceResponseError"), Trouble.NO_ANSWER),
+    "mistralai, no answer": (of("NoResponseError"), Trouble.NO_ANSWER),
+}
+
+
+TOO_LARGE = "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 42000."
+
+
+def test_a_call_that_is_above_the_limit_by_itself_is_its_chunks_failure() -> None:
+    """No wait makes it fit, whatever its status says: the chunk is failed, and no other chunk waits."""
+    error = of_httpx(429, {"error": {"message": TOO_LARGE, "type": "tokens", "code": "rate_limit_exceeded"}})
+    for link in (error, as_work_failed(error, "no", "")):
+        assert (trouble_of(link), is_transient(link), is_fatal(link)) == (Trouble.NONE, False, False)
+
+
+@pytest.mark.parametrize("name", PAUSED_ON)
+def test_what_every_chunk_would_meet_pauses_the_job(name: str) -> None:
+    """A key that is not valid, and money that is used up; also where the error comes from another process as text."""
+    error = PAUSED_ON[name]
+    assert (is_fatal(error), is_fatal(as_work_failed(error, "no", ""))) == (True, True)
+
+
+@pytest.mark.parametrize("name", WAITED_FOR)
+def test_trouble_that_passes_is_waited_for(name: str) -> None:
+    """No chunk is failed, and no job is paused, for a service that comes back."""
+    error, trouble = WAITED_FOR[name]
+    assert (trouble_of(error), is_transient(error), is_fatal(error)) == (trouble, True, False)
+
+
+@pytest.mark.parametrize("name", [name for name in WAITED_FOR if name != "google-auth, passing"])
+def test_trouble_is_the_same_from_another_process(name: str) -> None:
+    """An exception without a pickle arrives as text, and keeps what it said of the service."""
+    error, trouble = WAITED_FOR[name]
+    arrived = as_work_failed(error, "no", "")
+    assert (trouble_of(arrived) is Trouble.NONE, is_fatal(arrived)) == (trouble is Trouble.NONE, False)
+
+
+def test_a_call_of_azure_that_was_not_sent_is_not_billed() -> None:
+    """And one whose answer broke may be."""
+    assert (may_have_arrived(of("ServiceRequestError")), may_have_arrived(of("ServiceResponseError"))) == (False, True)
+
+
+def test_retry_after_is_read_in_a_raw_response() -> None:
+    """As mistralai has it."""
+    error = of("SDKError", status_code=429, body="", raw_response=httpx.Response(429, headers={"retry-after": "9"}))
+    assert retry_after(error) == 9
+    assert 9 <= pause_before_retry(None, 1, error) <= 9.5
+
+
+@pytest.mark.parametrize("body", ["", "no JSON", "5", "[" * 100_000, "{" + " " * 70_000 + "}", b"\xff"])
+def test_a_body_that_is_no_json_says_nothing(body: str | bytes) -> None:
+    """The status alone counts."""
+    assert trouble_of(of("SDKError", status_code=500, body=body)) is Trouble.ERROR
