@@ -255,6 +255,7 @@ class Job(JobRedo):
     # -- how it ends
 
     def __enter__(self) -> Self:
+        self._execution.lifecycle.enter_block()
         return self
 
     def __exit__(
@@ -262,7 +263,7 @@ class Job(JobRedo):
     ) -> None:
         try:
             status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
-            self._execution.lifecycle.leave(status, reason, with_this_thread=True)
+            self._execution.lifecycle.leave_block(status, reason)
         except CheckpointStoreError as late:
             if error is None:
                 raise

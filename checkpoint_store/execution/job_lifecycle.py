@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
@@ -24,6 +25,8 @@ class JobLifecycle:
         self._context, self._recorded, self._job_id = context, recorded, recorded.job_id
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
+        self._blocks: Final[dict[int, list[bool]]] = {}
+        """For each ``with`` block of a thread, outer blocks first: whether the block is part of a loop's body."""
 
     def change(self, wanted: StatusChange) -> None:
         """Change the job's status; see :mod:`checkpoint_store.execution.lifecycle`."""
@@ -53,6 +56,20 @@ class JobLifecycle:
         """End this loop's part (or that of all loops of this thread); see :func:`lifecycle.leave`."""
         claims = self._context.claims_of(self._job_id)
         lifecycle.leave(self._context, claims, status, error, with_this_thread=with_this_thread)
+
+    def enter_block(self) -> None:
+        """Begin a ``with`` block of this thread; note whether it is part of the body of a loop of this job."""
+        claims, thread = self._context.claims.at_hand(self._job_id), threading.get_ident()
+        is_in_loop = claims is not None and thread in claims.runner.loop_threads
+        self._blocks.setdefault(thread, []).append(is_in_loop)
+
+    def leave_block(self, status: JobStatus, error: BaseException | str | None) -> None:
+        """End a ``with`` block, and with it all loops of this thread, unless the block is part of a loop's body."""
+        blocks, thread = self._blocks, threading.get_ident()
+        is_in_loop = blocks[thread].pop() if blocks.get(thread) else False
+        if not blocks.get(thread):
+            blocks.pop(thread, None)
+        self.leave(status, error, with_this_thread=not is_in_loop)
 
     def record_failure(self, error: BaseException) -> None:
         """Record the error that ended a loop of this job; log the error if it cannot be recorded."""

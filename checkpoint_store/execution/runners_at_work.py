@@ -22,7 +22,7 @@ class RunnersAtWork:
         """Return how many loops share the limits of the job: own loops, and one for each other runner alive now."""
         own = self._own()
         others = self._context.reading.runners.count(self._job_id, but=own.runner_id)
-        return others + max(1, own.loop_count)
+        return others + max(1, len(own.loop_threads))
 
     def has_others(self) -> bool:
         """Return whether another runner is at work on the job now. Dead runners are reaped."""

@@ -42,7 +42,9 @@ class UnrecordedResults(ForkAware):
         self._is_written = True
         """Whether a file has each of the results."""
         self._lock = threading.RLock()
-        """Held while a file replaces the earlier file: another thread may write a file with more results."""
+        """Held while the list changes, or a file replaces the earlier file: another thread may keep more results."""
+        self._recording = threading.RLock()
+        """Held by the thread that records the results; taken before the other lock."""
 
     def keep(self, completions: Sequence[Completion], *, are_failures: bool = False) -> str:
         """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them.
@@ -78,33 +80,57 @@ class UnrecordedResults(ForkAware):
         Raises:
             CheckpointStoreError: a result cannot be recorded yet; the notes name the chunks, and where the results are.
         """
-        strays: list[UnrecordedResult] = []
-        while self._results:
-            result = self._results.pop()
+        with self._recording:
+            strays: list[UnrecordedResult] = []
+            self._record_each(storage, record, strays)
+            with self._lock:
+                if strays:
+                    self._leave(strays)
+                elif not self._results:
+                    self._remove_files()
+
+    def _record_each(
+        self,
+        storage: Storage | None,
+        record: Callable[[Sequence[Completion]], None],
+        strays: list[UnrecordedResult],
+    ) -> None:
+        """Record the kept results, and add to ``strays`` the results of jobs that the store lacks."""
+        while (result := self._next_but(strays)) is not None:
             try:
                 assert storage is not None, "a read-only store has no results"
-                if not _record(storage, record, result):
-                    strays.append(result)
+                is_over = _record(storage, record, result)
             except BaseException as error:
                 with self._lock:
-                    self._results += [result, *strays]
                     self._write(self._store.parent)
                     note_where(error, self._what_is_left())
                 raise
+            if is_over:
+                self._drop([result])
+            else:
+                strays.append(result)
+
+    def _next_but(self, strays: Sequence[UnrecordedResult]) -> UnrecordedResult | None:
+        """Return a kept result that is none of ``strays``; None if none is left. It stays kept until it is recorded."""
         with self._lock:
-            if strays:
-                self._leave(strays)
-            elif not self._results:
-                self._remove_files()
+            return next((result for result in self._results if not _has(strays, result)), None)
+
+    def _drop(self, over: Sequence[UnrecordedResult]) -> None:
+        with self._lock:
+            self._results = [result for result in self._results if not _has(over, result)]
 
     def _leave(self, strays: Sequence[UnrecordedResult]) -> None:
         """Leave results of jobs that the store lacks in a file for a later open; in memory if that fails."""
-        self._results += strays
-        self._is_written = False
+        kept = [result for result in self._results if not _has(strays, result)]
+        self._results, self._is_written = list(strays), False
         self._write_somewhere()
         log.warning("%s has no job of unrecorded results. %s", self._store, self._what_is_left(is_last=True))
         if self._is_written:
             self._results, self._files = [], []
+        self._results += kept
+        if kept:
+            self._is_written = False
+            self._write(self._store.parent)
 
     def write_rest(self) -> str | None:
         """Write the kept results to a file, because this process will not record them; return a sentence, or None.
@@ -119,7 +145,8 @@ class UnrecordedResults(ForkAware):
 
     def forget(self, job_id: str) -> None:
         """Forget the results of a deleted job, and remove them from the files beside the store."""
-        self._results = [result for result in self._results if result.completion.job_id != job_id]
+        with self._lock:
+            self._results = [result for result in self._results if result.completion.job_id != job_id]
         for path in unrecorded_files.files_of(self._store):
             with suppress(CheckpointStoreError):
                 unrecorded_files.remove_job(self._store, path, job_id)
@@ -167,6 +194,11 @@ class UnrecordedResults(ForkAware):
             f"kept in {path}, which the next open of the store takes in; "
             f"if that file may go before, move it beside the store {self._store}"
         )
+
+
+def _has(results: Sequence[UnrecordedResult], wanted: UnrecordedResult) -> bool:
+    """Whether these results have this very one: equal results of two attempts were both paid for."""
+    return any(result is wanted for result in results)
 
 
 def note_where(error: BaseException, sentence: str) -> None:

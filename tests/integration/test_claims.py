@@ -308,6 +308,7 @@ def test_exclusive_is_refused_while_others_are_at_work(job: Job, open_store: Ope
     with pytest.raises(JobBusy) as caught:
         wanting.open_job("talk.srt", total_chunks=TOTAL, exclusive=True)
     assert caught.value.pid == os.getpid()
+    working.close()
     with job:
         pass
     for _ in range(2):

@@ -155,8 +155,12 @@ class ChunkQueue:
         A chunk that was claimed a moment ago is taken to be incomplete: the store is not asked.
         """
         is_fresh = time.monotonic() - along.since < _COMES_BACK_SECONDS
-        if is_fresh or not self._completed_in(along.index, along.index + 1):
-            return False
+        try:
+            if is_fresh or not self._completed_in(along.index, along.index + 1):
+                return False
+        except BaseException:  # the loop ends without this chunk
+            self.claims.release([along])
+            raise
         self.claims.release([along])
         return True
 
@@ -181,7 +185,8 @@ class ChunkQueue:
 
     def _take_from_others(self, wanted: int) -> list[ClaimedChunk]:
         """Claim the chunks that come last: other runners had claimed them, or they got a redo mark since."""
-        self._held_by_others = sorted({*self._held_by_others, *self._asked_for_since()})
+        by_index = dict(self._asked_for_since()) | dict(self._held_by_others)  # each chunk once, or it is claimed twice
+        self._held_by_others = sorted(by_index.items())
         if not self._held_by_others:
             return []
         self.claims.runner.forget_probes()

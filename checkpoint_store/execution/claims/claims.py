@@ -52,6 +52,8 @@ class Claims(ForkAware):
     def forget_in_child(self) -> None:
         """Forget the runner and its chunks in a forked child: they are the parent's."""
         self._lock = threading.RLock()
+        self._freeing = threading.RLock()
+        """Held while a chunk goes from the hand to the queue of releases. Nobody waits for the disk with it."""
         self.in_hand = ChunksInHand(self.storage.path)
         """The chunks that are claimed, by index."""
         self.along = ClaimedAlong(self._lock, self.in_hand)
@@ -210,16 +212,29 @@ class Claims(ForkAware):
 
         Chunks whose work began are in doubt. A finalizer may call this: no thread is waited for.
         """
-        mine = [chunk for chunk in chunks if self.in_hand.holds(chunk)]
-        for chunk in mine:
-            self.in_hand.pop(chunk.index, None)
-            self.storage.done(chunk.runner_id, chunk.claim)
-            self.storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
+        mine = [chunk for chunk in chunks if self._queue_release(chunk)]
         if any(chunk.loop.is_active and chunk.loop.started_in_a_row > _STARTED_IN_A_ROW_MAX for chunk in mine):
             return  # the loop only reads its chunks: its next claim frees them
         if not self.storage.is_closed:
             self.end_if_idle()
             self._release_queued()
+
+    def _queue_release(self, chunk: ClaimedChunk) -> bool:
+        """Queue the release of a chunk in hand; return whether it was in hand. It is released once.
+
+        The release is queued before the chunk leaves the hand: a search that finds it in no hand would take over its
+        attempt, and the release would then free a chunk that another loop works on.
+        """
+        if not self.in_hand.holds(chunk):
+            return False
+        self.storage.done(chunk.runner_id, chunk.claim)
+        with self._freeing:
+            if not self.in_hand.holds(chunk):
+                return False
+            self.storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
+            if self.in_hand.holds(chunk):  # a search may have freed and claimed it meanwhile
+                self.in_hand.pop(chunk.index, None)
+            return True
 
     def _release_queued(self) -> None:
         if self.runner.is_registered:

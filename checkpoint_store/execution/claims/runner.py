@@ -88,16 +88,16 @@ class OwnRunner:
         return bool(self._loops)
 
     @property
-    def loop_count(self) -> int:
-        """How many loops need this runner."""
-        return len(self._loops)
+    def loop_threads(self) -> list[int]:
+        """The thread that drives each loop that needs this runner, by its identifier."""
+        return [loop.driven_by for loop in list(self._loops)]
 
     def has_running_loop(self, *, but_this_thread: bool) -> bool:
         """Whether a thread that is alive drives a loop of this runner; ``but_this_thread``: another thread."""
         living = {thread.ident for thread in threading.enumerate()}
         if but_this_thread:
             living.discard(threading.get_ident())
-        return any(loop.driven_by in living for loop in list(self._loops))
+        return not living.isdisjoint(self.loop_threads)
 
     def may_end(self, *, look: bool) -> bool:
         """Whether no loop needs this runner, and it is not exclusive.
