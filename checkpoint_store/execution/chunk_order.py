@@ -11,8 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.records import Completion
 
 _WINDOW_CHUNKS: Final = 4096
+
+
+def require_order(reading: Reading, completion: Completion) -> None:
+    """Refuse a completion out of order if its job is sequential. Ask this where nobody has the job open.
+
+    Raises:
+        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
+        JobNotFound: the store lacks the job.
+    """
+    if reading.jobs.find(completion.job_id).sequential:
+        ChunkOrder(reading, completion.job_id).require([completion.chunk_index])
 
 
 class ChunkOrder:

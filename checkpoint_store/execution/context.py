@@ -13,7 +13,8 @@ from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
 from checkpoint_store.execution.loops import Loops
-from checkpoint_store.execution.unrecorded import UnrecordedResults, take_in
+from checkpoint_store.execution.taking_in import take_in
+from checkpoint_store.execution.unrecorded import UnrecordedResults
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.read_only import READ_ONLY
@@ -150,6 +151,10 @@ class StoreContext:
         """Record the unrecorded results of all jobs. Durable when this returns."""
         self.unrecorded.record(self.writing, self.record)
 
+    def take_in_unrecorded(self) -> None:
+        """Record the results that other processes left in files; see :func:`take_in`. Durable when this returns."""
+        take_in(self.storage, self.record, self.unrecorded.passed_over)
+
     def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
         """Let the loops of this store object that are at work on a job see the chunks that the job has now."""
         self.grown[job_id] = max(total_chunks, self.grown.get(job_id, 0))
@@ -254,7 +259,7 @@ def _open_store(
                 context.job_changed(storage.states.take_in(state).job_id)
 
             notice = storage.healing.run(lambda: importer.import_at_opening(database, follower, for_new_store, save))
-        take_in(storage, context.record)
+        take_in(storage, context.record, context.unrecorded.passed_over, is_opening=True)
     except BaseException:
         storage.close()
         raise

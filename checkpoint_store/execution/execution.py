@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
-from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidArgumentError
 from checkpoint_store.execution import chunk_ranges, redo
 from checkpoint_store.execution.chunk_contents import NOT_AT_HAND, ChunkContents, Given
 from checkpoint_store.execution.chunk_keys import ChunkKeys
@@ -17,7 +17,7 @@ from checkpoint_store.execution.handles import HandleRecorder
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.job_results import JobResults
-from checkpoint_store.execution.late import LateRecorder
+from checkpoint_store.execution.late import LateRecorder, failure_of
 from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
@@ -232,14 +232,21 @@ class JobExecution:
         amount_paid = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
         if cost is not None and amount_paid is None:
             raise InvalidArgumentError("cost", cost, "is no amount: a number from 0 to 10^15")
-        self.claims.fail(index, describe(error), cost=amount_paid, counted=counted)
+        message, attempt = describe(error), self.claims.in_hand.attempt_at(index)
+        try:
+            self.claims.fail(index, message, cost=amount_paid, counted=counted)
+        except ChunkAlreadyCompleted:
+            if amount_paid is not None:
+                self.late.failure(failure_of(self.job_id, index, message, attempt=attempt, cost=amount_paid))
+            raise
 
-    def keep_unrecorded(self, completions: Sequence[Completion]) -> str:
+    def keep_unrecorded(self, completions: Sequence[Completion], *, are_failures: bool = False) -> str:
         """Keep completions that cannot be recorded now (a full disk); return a sentence about them.
 
-        The next loop of this store object records them first.
+        The next loop of this store object records them first. ``are_failures``: see
+        :attr:`UnrecordedResult.is_failure`.
         """
-        return self._context.unrecorded.keep(completions)
+        return self._context.unrecorded.keep(completions, are_failures=are_failures)
 
     def record_unrecorded(self) -> None:
         """Record the unrecorded results of the store."""

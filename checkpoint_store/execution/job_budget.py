@@ -36,10 +36,6 @@ class JobBudget:
         """Free the reservations of these claimed chunks, which wait for their start. Durable when this returns."""
         self._context.storage.budgets.free(self._job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
 
-    def note_cost(self, index: int, cost: float, attempt: int | None = None) -> None:
-        """Record the cost of an attempt, by its number, that gave no result of the job. Durable when this returns."""
-        self._context.storage.budgets.note_cost(self._job_id, index, cost, attempt)
-
     def keep_result(self, completion: Completion) -> None:
         """Keep the text and the cost of a result that another one stands in place of. Durable when this returns."""
         self._context.storage.budgets.keep_result(completion)

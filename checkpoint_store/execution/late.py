@@ -2,66 +2,102 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.errors import ChunkAlreadyCompleted, ChunkOutOfOrder, JobNotFound
+from checkpoint_store.execution.chunk_order import require_order
+from checkpoint_store.model.clock import now
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.storage.records import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.storage.records import Completion
+
+
+def failure_of(
+    job_id: str, index: int, error: str, *, attempt: tuple[int | None, float | None], cost: float | None
+) -> Completion:
+    """Return what a failed attempt cost, and its error; see :attr:`UnrecordedResult.is_failure`.
+
+    ``attempt``: the number of the attempt, and its seconds.
+    """
+    text, (number, seconds) = json_text.encode(error), attempt
+    digest = result_digest.digest(job_id, index, text)
+    return Completion(job_id, index, now(), text, digest, attempt=number, seconds=seconds, cost=cost)
 
 
 class LateRecorder:
     """Records late results and late failures of one job. Safe to share between threads.
 
     The store object of the loop may be closed by then. Another one that this process has open for the same file takes
-    its place. Without one, and where the store is busy, the next open of the store records what came.
+    its place. Without one, and where the store is busy, what came waits in a file. The next open of the store records
+    it, or the next loop, in any process, that comes to its chunk.
     """
 
     def __init__(self, context: StoreContext, job_id: str) -> None:
         self._context, self._job_id = context, job_id
 
+    def look_before(self, chunk: ClaimedChunk) -> tuple[bool, str | None]:
+        """Record what waits for being recorded, and look at a chunk before a try; see :meth:`JobExecution.look_at`.
+
+        The result of an earlier try may wait in a file: the process of that try had closed the store when it came.
+
+        Raises:
+            CheckpointStoreError: a result that waits cannot be recorded now. The try would be paid for in vain.
+        """
+        if self._context.unrecorded.has_any:
+            self._context.record_unrecorded()
+        if chunk.number > chunk.attempts_in_loop:  # another loop tried it
+            self._context.take_in_unrecorded()
+        return self._context.storage.handles.look_at(self._job_id, chunk.index)
+
     def result(self, completion: Completion, submit: Callable[[], None]) -> str:
         """Record a late result. Durable on return, in the store or in a file; returns what became of it.
 
-        ``submit`` records it through the store object of the loop.
+        ``submit`` records it through the store object of the loop. No work on its chunk begins meanwhile.
         """
         context = self._context.open_now()
-        record = submit if context is self._context else lambda: context.record([completion])
+        claims = context.claims.at_hand(self._job_id)
+        no_begin: AbstractContextManager[object] = nullcontext() if claims is None else claims.settling_late
+        record = submit if context is self._context else partial(_record_in_order, context, completion)
         try:
-            try:
-                if context.storage.handles.look_at(self._job_id, completion.chunk_index)[0]:  # or the same result
-                    raise ChunkAlreadyCompleted(self._job_id, completion.chunk_index)
-                record()
-            except ChunkAlreadyCompleted:
-                is_in_vain = context.storage.budgets.keep_result(completion)
-                standing = context.reading.results.digest(self._job_id, completion.chunk_index)
-                if is_in_vain or standing != completion.digest:
-                    return "was paid for in vain: another result of the chunk stands"
-            except JobNotFound:
-                if context.storage.jobs.was_deleted(self._job_id):
-                    return "is gone with its job, which was deleted"
-                raise  # another store is at the path now
+            with no_begin:
+                return self._unless_deleted(context, partial(_record, context, completion, record), "is ")
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
             return f"is not recorded yet: {self._keep(error, completion)}"
-        return "is recorded"
 
     def failure(self, failure: Completion) -> str:
-        """Record what a late failure cost; see :attr:`UnrecordedResult.is_failure`. Durable on return, likewise."""
+        """Record what a late failure cost; see :func:`failure_of`. Durable on return, likewise."""
         context = self._context.open_now()
+
+        def record() -> str:
+            context.storage.budgets.keep_failure(failure)
+            return ""
+
         try:
-            try:
-                context.storage.budgets.keep_failure(failure)
-            except JobNotFound:
-                if context.storage.jobs.was_deleted(self._job_id):
-                    return ", and its job was deleted"
-                raise  # another store is at the path now
+            return self._unless_deleted(context, record, ", and it is ")
         except BaseException as error:  # an interrupt, too
             return f"; {self._keep(error, failure, is_failure=True)}"
-        return ""
+
+    def _unless_deleted(self, context: StoreContext, record: Callable[[], str], begins: str) -> str:
+        """Return what ``record`` returns, or that what came is gone with its job, in words that follow ``begins``.
+
+        Raises:
+            JobNotFound: another store, which lacks the job, is at the path now.
+        """
+        try:
+            return record()
+        except JobNotFound:
+            if not context.storage.jobs.was_deleted(self._job_id):
+                raise
+            return f"{begins}gone with its job, which was deleted"
 
     def _keep(self, error: BaseException, what: Completion, *, is_failure: bool = False) -> str:
         """Keep what an error kept from being recorded; return a sentence about both, or raise an interrupt again."""
@@ -72,3 +108,26 @@ class LateRecorder:
             error.add_note(kept)
             raise error
         return kept
+
+
+def _record(context: StoreContext, completion: Completion, record: Callable[[], None]) -> str:
+    """Record a late result, unless it was paid for in vain; return what became of it."""
+    job_id, index = completion.job_id, completion.chunk_index
+    try:
+        if context.storage.handles.look_at(job_id, index)[0]:  # or the same result
+            raise ChunkAlreadyCompleted(job_id, index)
+        record()
+    except ChunkOutOfOrder as refused:  # the result was made from another one of that chunk
+        context.storage.budgets.keep_result(completion)
+        return f"was paid for in vain: chunk {refused.missing_index} is to be done before its chunk"
+    except ChunkAlreadyCompleted:
+        is_in_vain = context.storage.budgets.keep_result(completion)
+        if is_in_vain or context.reading.results.digest(job_id, index) != completion.digest:
+            return "was paid for in vain: another result of the chunk stands"
+    return "is recorded"
+
+
+def _record_in_order(context: StoreContext, completion: Completion) -> None:
+    """Record a completion of a job that this store object has not opened."""
+    require_order(context.storage, completion)
+    context.record([completion])

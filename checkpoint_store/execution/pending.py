@@ -75,7 +75,6 @@ class PendingLoop(Generic[T]):
         queue = execution.queue(max_attempts=self._max_attempts)
         ready: deque[ClaimedChunk] = deque()
         last: ClaimedChunk | None = None
-        ahead = False
         try:
             while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
                 if self._is_stopped or queue.is_paused() or self._is_held_up_by(last):
@@ -91,24 +90,29 @@ class PendingLoop(Generic[T]):
                     if not claimed:
                         break
                     ready.extend(claimed)
-                    ahead = len(claimed) > 1
                 last = ready.popleft()
-                is_completed, stored_handle = execution.look_at(last.index)
-                if ahead and is_completed:
-                    queue.claims.release([last])
-                    continue
-                queue.start(last)
-                queue.claims.note_begun([last])
-                yield self._claimed(queue, last, stored_handle)
-                self._note_back(queue, last)
+                made = self._begun(queue, last)
+                if made:
+                    yield made.pop()  # the caller alone refers to it
+                    self._note_back(queue, last)
         except GeneratorExit:  # the caller left: the work on the last chunk may have begun
             if last is not None and not last.dropped:
                 last.begun = True
             raise
         finally:
-            queue.close(ready)
+            queue.close([*_not_handed_out(last), *ready])
         queue.claims.end_if_idle(wait=True)
         self._log_lost_work()
+
+    def _begun(self, queue: ChunkQueue, chunk: ClaimedChunk) -> list[T]:
+        """Note that the work on a chunk begins, and return it for the caller; none, if it is complete already."""
+        is_completed, stored_handle = self._execution.late.look_before(chunk)
+        if is_completed:
+            queue.claims.release([chunk])
+            return []
+        queue.start(chunk)
+        made = [self._claimed(queue, chunk, stored_handle)]  # first: an interrupt frees what has a handle
+        return made if queue.claims.note_begun([chunk], by_caller=True) else []
 
     def _note_back(self, queue: ChunkQueue, chunk: ClaimedChunk) -> None:
         """Note that the body of the loop is through with a chunk, and asks for the next."""
@@ -145,3 +149,8 @@ class PendingLoop(Generic[T]):
         attempt = execution.attempt_of(chunk, handle=stored_handle)
         self._yielded_at = time.monotonic()
         return self._make_chunk(chunk.index, data, attempt, handle)
+
+
+def _not_handed_out(chunk: ClaimedChunk | None) -> list[ClaimedChunk]:
+    """Return a chunk that a loop took from its queue and did not hand out: an error came first, or it is complete."""
+    return [] if chunk is None or chunk.is_yielded else [chunk]

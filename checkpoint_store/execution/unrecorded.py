@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 import threading
 from contextlib import suppress
-from logging import DEBUG, WARNING
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound, counted
+from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.execution.taking_in import record_one
 from checkpoint_store.storage import unrecorded_files
 from checkpoint_store.storage.unrecorded_files import UnrecordedResult, plan_digest
 from checkpoint_store.system.forks import ForkAware, watch
@@ -31,6 +31,8 @@ class UnrecordedResults(ForkAware):
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._store: Final = reading.path
+        self.passed_over: Final[set[Path]] = set()
+        """The files of other processes that belong to another store or plan, or cannot be read: one look is enough."""
         self.forget_in_child()
         watch(self)
 
@@ -45,6 +47,11 @@ class UnrecordedResults(ForkAware):
         """Held while the list changes, or a file replaces the earlier file: another thread may keep more results."""
         self._recording = threading.RLock()
         """Held by the thread that records the results; taken before the other lock."""
+
+    @property
+    def has_any(self) -> bool:
+        """Whether any result is kept in memory."""
+        return bool(self._results)
 
     def keep(self, completions: Sequence[Completion], *, are_failures: bool = False) -> str:
         """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them.
@@ -99,7 +106,7 @@ class UnrecordedResults(ForkAware):
         while (result := self._next_but(strays)) is not None:
             try:
                 assert storage is not None, "a read-only store has no results"
-                is_over = _record(storage, record, result)
+                is_over = record_one(storage, record, result)
             except BaseException as error:
                 with self._lock:
                     self._write(self._store.parent)
@@ -222,73 +229,3 @@ def _places(results: Sequence[UnrecordedResult], *, are_failures: bool) -> str:
         f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
         for job_id, some in indices.items()
     )
-
-
-def _record(storage: Storage, record: Callable[[Sequence[Completion]], None], result: UnrecordedResult) -> bool:
-    """Record one result. Where another result of its chunk stands, keep its text and its cost with an attempt.
-
-    Returns whether it needs no keeping any more: it does if the store lacks its job, and nobody deleted the job there.
-    """
-    completion = result.completion
-    try:
-        try:
-            if result.is_failure:
-                storage.budgets.keep_failure(completion)
-            else:
-                record([completion])
-        except ChunkAlreadyCompleted as error:
-            storage.budgets.keep_result(completion)
-            kept = "its text and its cost are kept with an attempt at the chunk: see job.attempts()"
-            log.warning("an unrecorded result came too late: %s; %s", error, kept)
-    except JobNotFound:
-        if not storage.jobs.was_deleted(completion.job_id):
-            return False
-        _tell_of_deleted(result)
-    return True
-
-
-def _tell_of_deleted(result: UnrecordedResult) -> None:
-    job_id, index = result.completion.job_id, result.completion.chunk_index
-    log.warning("job %s, chunk %d: an unrecorded result is gone with its job, which was deleted", job_id, index)
-
-
-def take_in(storage: Storage, record: Callable[[Sequence[Completion]], None]) -> None:
-    """Record the results that an earlier process could not record, and remove its files. Repeatable after a kill."""
-    for path in unrecorded_files.files_of(storage.path):
-        try:
-            results = unrecorded_files.read(storage.path, path)
-            left = [result for result in results if not _take_in_one(storage, record, path, result)]
-        except CheckpointStoreError as error:
-            log.warning("unrecorded results were not taken in, and stay where they are: %s", error)
-            continue
-        if not left:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            log.warning("taken in from %s: %s that had not been recorded", path, counted(len(results), "result"))
-
-
-def _take_in_one(
-    storage: Storage, record: Callable[[Sequence[Completion]], None], path: Path, result: UnrecordedResult
-) -> bool:
-    """Record one result; return whether its file is no longer needed."""
-    if unrecorded_files.is_of_another(storage.path, path, result):
-        return False
-    job_id = result.completion.job_id
-    try:
-        job = storage.jobs.find(job_id)
-        if result.plan not in (None, plan_digest(job)) or not 0 <= result.completion.chunk_index < job.total_chunks:
-            log.warning("%s has a result for another plan of job %s: not taken in", path, job_id)
-            return False
-        return _record(storage, record, result)
-    except JobNotFound as error:
-        if not storage.jobs.was_deleted(job_id):
-            level = WARNING if _names(storage.path, path, result) else DEBUG
-            log.log(level, "a result in %s was not taken in, and stays there: %s", path, error)
-            return False
-        _tell_of_deleted(result)
-    return True
-
-
-def _names(store: Path, path: Path, result: UnrecordedResult) -> bool:
-    """Whether this store left a result: the file of the result lies beside the store, or names the store."""
-    return path.parent == store.parent or result.store == str(store)

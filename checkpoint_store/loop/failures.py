@@ -6,7 +6,15 @@ import time
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidResultError, WorkerDied, counted, short_repr
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    ChunkAlreadyCompleted,
+    InvalidResultError,
+    JobNotFound,
+    WorkerDied,
+    counted,
+    short_repr,
+)
 from checkpoint_store.loop.late_results import LateResults, copy_in
 from checkpoint_store.loop.retry_after import retry_after
 from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, matcher, pause_before_retry
@@ -40,6 +48,7 @@ class FailurePolicy:
         is finished and recorded first.
         """
         for attempt, error in outcomes.failures:
+            self._schedule.unsettled.take_up(attempt)
             if isinstance(error, Exception):
                 self.fail(attempt, error)
             else:
@@ -49,6 +58,7 @@ class FailurePolicy:
         if outcomes.cancelled and self._place.is_orphaned:  # another attempt would be cancelled, too, and count
             self._state.pause("its event loop does not run any more")
         for attempt in outcomes.cancelled:
+            self._schedule.unsettled.take_up(attempt)
             if self._state.is_paused:
                 self._state.claims.release([attempt.chunk])
             else:
@@ -96,7 +106,7 @@ class FailurePolicy:
             )
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
-            state.note_cost(chunk, cost)
+            self._late.note_failure(chunk, error, cost)
             state.events.ended("completed", chunk, None, cost, seconds)
             return
         wait_seconds = self._wait_after(attempt, error, trouble, is_last=next_attempt is None)
@@ -189,6 +199,7 @@ class FailurePolicy:
 
         The program is wrong, not the chunk: the next result would be paid for in vain, too.
         """
+        self._schedule.unsettled.take_up(attempt)
         self._state.end_with(error)
         cost = self._cost_in(error)
         self._state.statistics.failed(cost)
@@ -218,6 +229,7 @@ class FailurePolicy:
         was_alone = len(broken) == 1 and not self._schedule.in_flight and not self._place.is_broken
         self._place.mark_broken()
         for attempt in broken:
+            self._schedule.unsettled.take_up(attempt)
             if was_alone:
                 died = WorkerDied("the process that worked on this chunk ended before it gave a result")
                 self.fail(attempt, died, may_be_billed=True)
@@ -239,9 +251,20 @@ class FailurePolicy:
 
     # -- recording
 
-    def _record(self, chunk: ClaimedChunk, message: str, **how: Any) -> ClaimedChunk | None:
-        """Record a failed attempt. Return the chunk, claimed for its next attempt; None if no attempt follows."""
-        return self._state.retry_while_busy(lambda: self._state.claims.fail(chunk.index, message, **how))
+    def _record(self, chunk: ClaimedChunk, message: str, copy: str = "", **how: Any) -> ClaimedChunk | None:
+        """Record a failed attempt. Return the chunk, claimed for its next attempt; None if no attempt follows.
+
+        If the store cannot take it now, what the attempt cost, and the copy of its result, are kept for later.
+        """
+        try:
+            return self._state.retry_while_busy(lambda: self._state.claims.fail(chunk.index, message + copy, **how))
+        except (ChunkAlreadyCompleted, JobNotFound):
+            raise
+        except CheckpointStoreError as unrecorded:
+            if copy or how.get("cost") is not None:
+                unrecorded.add_note(self._late.keep_error(chunk, message + copy, how.get("cost")))
+            self._state.claims.release([chunk])
+            raise
 
     def _record_uncounted(self, chunk: ClaimedChunk, message: str, copy: str = "", **how: Any) -> ClaimedChunk | None:
         """Record a failed attempt that does not count against the chunk. If another runner completed it, that stands.
@@ -250,10 +273,11 @@ class FailurePolicy:
         """
         seconds, cost = chunk.seconds, how.get("cost")
         try:
-            next_attempt = self._record(chunk, message + copy, counted=False, seconds=seconds, **how)
+            next_attempt = self._record(chunk, message, copy, counted=False, seconds=seconds, **how)
         except ChunkAlreadyCompleted:
             self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
-            self._state.note_cost(chunk, cost)
+            if copy or cost is not None:
+                self._late.note_error(chunk, message + copy, cost)
             self._state.events.ended("completed", chunk, None, cost, seconds)
             return None
         self._state.events.ended("failed" if next_attempt is None else "retried", chunk, message, cost, seconds)

@@ -8,14 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from checkpoint_store.errors import InvalidResultError, readable
+from checkpoint_store.execution.late import failure_of
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.model.amounts import cost_in, cost_of_error
-from checkpoint_store.model.clock import now
-from checkpoint_store.model.codec import digest as result_digest
-from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.storage.records import Completion
 
 
 def completion_of(execution: JobExecution, call: Call, result: Any, cost: Cost) -> Completion:
@@ -102,10 +100,14 @@ class LateResults:
 
         Durable when it returns, in the store or in a file. Repeating this changes nothing.
         """
-        job_id, index, text = self._execution.job_id, call.index, json_text.encode(error)
-        digest = result_digest.digest(job_id, index, text)
-        failure = Completion(job_id, index, now(), text, digest, attempt=call.number, seconds=call.seconds, cost=cost)
-        return self._execution.late.failure(failure)
+        return self._execution.late.failure(self._failure_of(call, error, cost))
+
+    def keep_error(self, call: Call, error: str, cost: float | None) -> str:
+        """Keep the error of a failed attempt, and what it cost, for later; return a sentence about where they are."""
+        return self._execution.keep_unrecorded([self._failure_of(call, error, cost)], are_failures=True)
+
+    def _failure_of(self, call: Call, error: str, cost: float | None) -> Completion:
+        return failure_of(self._execution.job_id, call.index, error, attempt=(call.number, call.seconds), cost=cost)
 
 
 def copy_in(error: InvalidResultError) -> str:

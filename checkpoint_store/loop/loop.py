@@ -154,7 +154,7 @@ class Loop:
             if chunk is None or not self._start_one(chunk):
                 self._look_again_at = self._schedule.retries.due_at
                 return
-            if self._place.runs_inline:  # the attempt has ended already; its result is recorded before the next start
+            if self._place.runs_inline and self._schedule.in_flight:  # it has ended: record it before the next start
                 return
 
     def _start_one(self, chunk: ClaimedChunk) -> bool:
@@ -271,13 +271,13 @@ class Loop:
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""
         schedule = self._schedule
-        count_before = len(schedule.in_flight) + len(schedule.overdue)
+        count_before = len(schedule.in_flight) + len(schedule.unsettled) + len(schedule.overdue)
         try:
             self._wait_for_attempts()
             self._settle()
         except Exception as error:  # a full disk, the caller's function: the others are waited for
             self._state.end_with(error)
-            if len(schedule.in_flight) + len(schedule.overdue) == count_before:
+            if len(schedule.in_flight) + len(schedule.unsettled) + len(schedule.overdue) == count_before:
                 time.sleep(POLL_INTERVAL_SECONDS)
 
     def _release(self) -> None:

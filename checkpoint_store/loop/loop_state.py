@@ -49,6 +49,8 @@ class LoopState:
         """The chunks that had failed before this loop began; empty unless ``on_error`` is ``"record"``."""
         self.failed_now: Final[set[int]] = set()
         """The chunks that this loop has given up."""
+        self._has_waited_in_vain = False
+        """Whether the store stayed locked for too long: the next call does not wait as long again."""
         self.is_paused = False
         """Whether the loop starts nothing more, and leaves the job paused."""
         self.pause_reason: str | None = None
@@ -91,20 +93,19 @@ class LoopState:
         is_logged = False
         while True:
             try:
-                return call(*arguments)
+                outcome = call(*arguments)
             except StoreBusy as busy:
                 give_up_at = since + _BUSY_TIMEOUTS_MAX * self.claims.lock_timeout_seconds
-                if self.interrupts.requested or time.monotonic() >= give_up_at:
+                self._has_waited_in_vain |= time.monotonic() >= give_up_at
+                if self._has_waited_in_vain or self.interrupts.requested:
                     raise
                 if not is_logged:
                     log.warning("job %s: retrying until the store is free: %s", self.job_id, busy)
                 is_logged = True
                 time.sleep(POLL_INTERVAL_SECONDS)
-
-    def note_cost(self, chunk: ClaimedChunk, cost: float | None) -> None:
-        """Record the cost of an attempt whose chunk another attempt has completed: it was paid for, too."""
-        if cost is not None:
-            self.retry_while_busy(lambda: self.execution.budget.note_cost(chunk.index, cost, chunk.number))
+            else:
+                self._has_waited_in_vain = False
+                return outcome
 
     @contextmanager
     def log_instead_of_raising(self, action: str) -> Iterator[None]:

@@ -51,6 +51,10 @@ class Outcomes:
     broken: list[InFlight] = field(default_factory=list)
     """Attempts that were in an executor when it broke."""
 
+    def without_result(self) -> list[InFlight]:
+        """Return the attempts that gave no result that can be stored."""
+        return [*(attempt for attempt, _ in [*self.unstorable, *self.failures]), *self.cancelled, *self.broken]
+
 
 class Recorder:
     """Records the results of one loop."""
@@ -69,15 +73,20 @@ class Recorder:
     def settle(self, ended: list[tuple[Future[Any], InFlight]]) -> tuple[Outcomes, list[MapItem]]:
         """Sort what came of attempts that have ended, record the results, and return what to yield of them.
 
-        After an interrupt, these attempts are settled once more: recording the same result twice changes nothing.
+        After an interrupt, these attempts are settled once more: recording the same result twice changes nothing. An
+        attempt without a result stays unsettled until the failure policy takes it up, also where an error comes first.
         """
         try:
             outcomes = self.outcomes(ended)
-            items = self.record(outcomes.successes)
-        except Exception:  # what could not be recorded is kept already
+        except Exception:  # whatever a result of the caller's does while it is looked at
             self._schedule.unsettled.clear()
             raise
-        self._schedule.unsettled.clear()
+        try:
+            items = self.record(outcomes.successes)
+        except Exception:  # what could not be recorded is kept already
+            self._schedule.unsettled.keep(outcomes.without_result())
+            raise
+        self._schedule.unsettled.keep(outcomes.without_result())
         return outcomes, items
 
     def outcomes(self, ended: list[tuple[Future[Any], InFlight]]) -> Outcomes:
@@ -209,7 +218,8 @@ class Recorder:
         """
         ended = self._schedule.ended_late()
         try:
-            recorded = self._record_late(ended)
+            with self._state.claims.settling_late:
+                recorded = self._record_late(ended)
         except Exception:  # what could not be recorded is kept already; after an interrupt all are settled once more
             self._forget_late(ended)
             raise

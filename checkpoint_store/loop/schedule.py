@@ -33,6 +33,19 @@ class InFlight:
     """The stretch in which the attempt started; see :class:`Outage`."""
 
 
+class Unsettled(dict["Future[Any]", InFlight]):
+    """Attempts that have ended, and are not recorded yet: an interrupt or an error may come in between."""
+
+    def keep(self, attempts: Collection[InFlight]) -> None:
+        """Keep these attempts: the others are recorded."""
+        for future in [future for future, attempt in self.items() if attempt not in attempts]:
+            del self[future]
+
+    def take_up(self, attempt: InFlight) -> None:
+        """Remove an attempt that is about to be recorded: to record a failure twice would count it twice."""
+        self.keep([other for other in self.values() if other is not attempt])
+
+
 class RetryQueue:
     """Claimed chunks that wait for their next start; the chunk that is due first is first."""
 
@@ -107,8 +120,7 @@ class Schedule:
         self._ready: deque[ClaimedChunk] = deque()
         """Claimed chunks that were not started."""
         self.in_flight: Final[dict[Future[Any], InFlight]] = {}
-        self.unsettled: Final[dict[Future[Any], InFlight]] = {}
-        """Attempts that have ended, and whose results are not recorded yet: an interrupt may come in between."""
+        self.unsettled: Final = Unsettled()
         self.overdue: Final[dict[Future[Any], ClaimedChunk]] = {}
         """The attempts that timed out; a result that comes all the same is paid for."""
         self.given_up: Final[dict[Future[Any], ClaimedChunk]] = {}

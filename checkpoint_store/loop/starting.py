@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.schedule import Schedule
 
 _WAITED_SECONDS_MIN: Final = 0.05
-"""A chunk that was claimed less than this ago is taken to be incomplete: the store is not asked."""
+"""A first try at a chunk that was claimed less than this ago is taken to be needed: the store is not asked."""
 
 
 class Starter:
@@ -63,16 +63,20 @@ class Starter:
             chunk = self._schedule.next_chunk(self.claim, retries_last=retries_last)
             if chunk is None or not self._is_done_elsewhere(chunk):
                 return chunk
-            self._schedule.drop_completed([chunk.index])
-            self._state.claims.release([chunk])
-            self._state.events.ended("completed", chunk, None, None, None)
+            self._pass_over(chunk)
+
+    def _pass_over(self, chunk: ClaimedChunk) -> None:
+        """Free a chunk that was completed while it was to be tried: the try would be paid for in vain."""
+        self._schedule.drop_completed([chunk.index])
+        self._state.claims.release([chunk])
+        self._state.events.ended("completed", chunk, None, None, None)
 
     def _is_done_elsewhere(self, chunk: ClaimedChunk) -> bool:
-        if chunk.attempts_in_loop == 1 and chunk.seconds < _WAITED_SECONDS_MIN:
+        if chunk.number == 1 and chunk.seconds < _WAITED_SECONDS_MIN:
             return False
         is_done: bool | None = None
         try:
-            is_done = self._state.retry_while_busy(self._state.execution.look_at, chunk.index)[0]
+            is_done = self._state.retry_while_busy(self._state.execution.late.look_before, chunk)[0]
         finally:
             if is_done is None:
                 self._schedule.retries.put(chunk)
@@ -97,15 +101,19 @@ class Starter:
     def _note_begun(self, held: dict[Future[Any], ClaimedChunk]) -> None:
         chunks = list(held.values())
         try:
-            self._state.claims.note_begun(chunks)
+            begun = self._state.claims.note_begun(chunks)
         except Exception:
             for future in held:
                 future.cancel()
                 del self._schedule.in_flight[future]
             self._state.claims.release(chunks)
             raise
-        for chunk in chunks:
-            chunk.begun = True
+        if len(begun) == len(held):
+            return
+        for future in [future for future, chunk in held.items() if chunk not in begun]:
+            future.cancel()
+            del self._schedule.in_flight[future]
+            self._pass_over(held[future])
 
     def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
         """Start a claimed chunk that the gates admit, as :meth:`start` does, or queue it. Return whether it started."""
@@ -122,8 +130,8 @@ class Starter:
     def start(self, chunk: ClaimedChunk, queue: ChunkQueue) -> None:
         """Start an attempt at a claimed chunk: give the work to the executor. The begin is noted before the work.
 
-        A chunk that cannot be sent to where the work is done has failed; a chunk that a broken executor does not take
-        is postponed.
+        A chunk that was completed meanwhile is passed over. A chunk that cannot be sent to where the work is done has
+        failed; a chunk that a broken executor does not take is postponed.
 
         Raises:
             BaseException: the executor refused the work; the chunk is released.
@@ -135,11 +143,14 @@ class Starter:
         try:
             self._state.events.started(chunk)
             data = execution.contents.data(chunk.index) if execution.contents.are_given else chunk.index
-            attempt = execution.attempt_of(chunk, handle=self._handle_of(chunk.index))
+            is_done, handle = self._look_at(chunk.index)
+            attempt = execution.attempt_of(chunk, handle=handle)
             chunk.begun = False
-            if not self._place.begins_at_hand_over:
-                self._state.claims.note_begun([chunk])
-                chunk.begun = True  # an interrupt of submit() leaves it unknown
+            begins_now = not self._place.begins_at_hand_over
+            # From here on the work may have begun: an interrupt of submit() leaves it unknown.
+            if is_done or (begins_now and not self._state.claims.note_begun([chunk])):
+                self._pass_over(chunk)
+                return
             future = self._place.submit(self._fn, attempt, data)
         except BrokenExecutor:
             self._place.mark_broken()
@@ -162,15 +173,18 @@ class Starter:
             if not self._starts_quickly or self._held_count >= self._place.handed_over_max():
                 self.hand_over()
 
-    def _handle_of(self, index: int) -> str | None:
-        """Return the handle of a chunk, as of now or of the moment when the first chunk of its group was started."""
+    def _look_at(self, index: int) -> tuple[bool, str | None]:
+        """Return whether a chunk is complete, and its handle; see :meth:`JobExecution.look_at`.
+
+        Chunks that begin together ask once whether there is any handle; if not, they are taken to be incomplete.
+        """
         execution = self._state.execution
         if self._place.begins_at_hand_over:
             if self._has_handles is None:
                 self._has_handles = execution.has_handles()
             if not self._has_handles:
-                return None
-        return execution.look_at(index)[1]
+                return False, None
+        return execution.look_at(index)
 
     def postpone(self, chunk: ClaimedChunk) -> None:
         """Queue a chunk that was not started until the executor works again."""

@@ -66,15 +66,12 @@ class BudgetStorage:
         if attempts:
             self._database.write(work)
 
-    def note_cost(self, job_id: str, index: int, cost: float, attempt: int | None = None) -> None:
-        """Add a cost to an attempt at a chunk that did not complete it, by its number. Durable when it returns."""
-        self._database.write(lambda connection: reservations.note_cost(connection, job_id, index, cost, attempt))
-
     def keep_result(self, completion: Completion) -> bool:
-        """Keep a result that was paid for, and whose chunk has another result, with a failed attempt at the chunk.
+        """Keep a result that was paid for in vain with a failed attempt at its chunk.
 
-        What it cost counts from then on. Durable when it returns. Repeating this changes nothing. Returns whether
-        anything was changed: not, if the attempt made the recorded result.
+        Another result of the chunk stands; or, in a sequential job, an earlier chunk is to be done first. What it cost
+        counts from then on. Durable when it returns. Repeating this changes nothing. Returns whether anything was
+        changed: not, if the attempt made the recorded result.
 
         Raises:
             JobNotFound: the job was deleted.
@@ -84,6 +81,8 @@ class BudgetStorage:
 
     def keep_failure(self, failure: Completion) -> None:
         """Count what a late failure cost, with its attempt. Durable when it returns. Repeating this changes nothing.
+
+        If the attempt has completed its chunk, by hand, the failure becomes an attempt of its own.
 
         Args:
             failure: the attempt, its cost, and the error as JSON text in the place of a result.

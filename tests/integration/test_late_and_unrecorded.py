@@ -116,3 +116,40 @@ def test_a_full_disk_keeps_what_came_late_together(tmp_path: Path, monkeypatch: 
 
 def refused(*_: object) -> None:
     raise StorageFullError("late.db", "No space left on device", 0)
+
+
+@pytest.mark.parametrize("where", ["in the store object", "in another one", "at the next open"])
+def test_a_late_result_is_not_recorded_before_a_chunk_that_it_depends_on(
+    slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    """In a sequential job it was made from the result that is to be done again: it is kept with its attempt, and counts."""
+    path, content = tmp_path / "late.db", b""
+    store = CheckpointStore(path)
+    job = store.open_job("book.txt", total_chunks=2, sequential=True)
+    job.complete(0, "zero")
+    timed_out(job, slow)
+    if where == "at the next open":
+        store.close()
+        answer(job, slow, caplog)
+        (file,) = kept(tmp_path)
+        content = file.read_bytes()
+        file.unlink()
+    if where != "in the store object":
+        store.close()
+        store = CheckpointStore(path)
+        job = store.job("book.txt")
+    assert job.redo(0) == 1
+    if where == "at the next open":
+        store.close()
+        file.write_bytes(content)
+        file.chmod(0o600)
+        store = CheckpointStore(path)
+        job = store.job("book.txt")
+    else:
+        answer(job, slow, caplog)
+    with store:
+        assert (job.remaining(), kept(tmp_path), job.costs().cost) == ([range(2)], [], 0.5)
+        (attempt,) = job.attempts()
+        assert '{"index":1,"cost":0.5}' in (attempt.error or "").replace(" ", "")
+        calls = [(item.index, item.result) for item in job.map(lambda index: f"again {index}")]
+        assert calls == [(0, "again 0"), (1, "again 1")]

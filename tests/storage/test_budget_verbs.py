@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store.execution.late import failure_of
 from checkpoint_store.model.budget import Spending
 from checkpoint_store.storage.budget_verbs import Reserved
 from checkpoint_store.storage.records import NO_COSTS, Claim, ClaimRequest, Costs, FailedAttempt, ReservationRequest
@@ -134,10 +135,10 @@ def test_what_was_paid_for_in_vain_is_spent(job: Job, first: Storage, second: St
     """Another runner completed the chunk: its result stands, and both have cost something."""
     one, (chunk,) = claimed(first, job)
     reserve(first, job, one, chunk)
-    second.budgets.note_cost(job.job_id, 0, 0.125)
+    second.budgets.keep_failure(failure_of(job.job_id, 0, "too late", attempt=(1, None), cost=0.125))
     fail(first, job, one, chunk, cost=0.25)
     assert spending(first, job).spent == 0.375
-    first.budgets.note_cost(job.job_id, 0, 0.5)
+    first.budgets.keep_failure(failure_of(job.job_id, 0, "too late again", attempt=(1, None), cost=0.5))
     assert (spending(first, job).spent, spending(first, job).in_work) == (0.875, 0)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
@@ -26,6 +28,8 @@ class ChunksInHand(dict[int, ClaimedChunk]):
     def __init__(self, store: Path) -> None:
         super().__init__()
         self._store = str(store)
+        self._letting_go = threading.RLock()
+        """Held while a chunk leaves the hand: each is let go once. Nobody waits for the disk with it."""
 
     def belong_to(self, runner_id: int) -> None:
         """Let every loop of this process find these chunks by the id of their runner."""
@@ -42,6 +46,20 @@ class ChunksInHand(dict[int, ClaimedChunk]):
     def holds(self, chunk: ClaimedChunk) -> bool:
         """Whether this claim still stands: its attempt is neither done nor freed."""
         return self.get(chunk.index) is chunk
+
+    def let_go(self, chunk: ClaimedChunk, queue_release: Callable[[ClaimedChunk], None]) -> bool:
+        """Queue the release of a chunk, then take it out of the hand. Returns whether it was in hand.
+
+        In the other order a search could find it in no hand, and take over its attempt; the release would then free a
+        chunk that another loop works on.
+        """
+        with self._letting_go:
+            if not self.holds(chunk):
+                return False
+            queue_release(chunk)
+            if self.holds(chunk):  # a search may have freed the chunk and claimed it again
+                self.pop(chunk.index, None)
+            return True
 
     def is_worked_on_by(self, loop: ClaimingLoop, index: int) -> bool:
         """Whether this loop has claimed this chunk."""

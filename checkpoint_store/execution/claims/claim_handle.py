@@ -20,7 +20,6 @@ class ClaimHandle:
 
     def __init__(self, claims: Claims, chunk: ClaimedChunk) -> None:
         self._claims, self._chunk = claims, chunk
-        chunk.is_yielded = True
 
     def __del__(self) -> None:
         try:

@@ -52,8 +52,8 @@ class Claims(ForkAware):
     def forget_in_child(self) -> None:
         """Forget the runner and its chunks in a forked child: they are the parent's."""
         self._lock = threading.RLock()
-        self._freeing = threading.RLock()
-        """Held while a chunk goes from the hand to the queue of releases. Nobody waits for the disk with it."""
+        self.settling_late = threading.RLock()
+        """Held while a late result is recorded: no work on its chunk begins that would be paid for in vain."""
         self.in_hand = ChunksInHand(self.storage.path)
         """The chunks that are claimed, by index."""
         self.along = ClaimedAlong(self._lock, self.in_hand)
@@ -157,16 +157,26 @@ class Claims(ForkAware):
 
     # -- what becomes of claimed chunks
 
-    def note_begun(self, chunks: Sequence[ClaimedChunk]) -> None:
+    def note_begun(self, chunks: Sequence[ClaimedChunk], *, by_caller: bool = False) -> list[ClaimedChunk]:
         """Note in the runner's lock file that the work on claimed chunks begins; see :meth:`ClaimStorage.note_begun`.
+
+        ``by_caller``: the caller of a loop does the work, and may leave it undone. Returns the chunks whose work may
+        begin: not those that are no longer in hand, because a late result, or a completion by hand, came meanwhile.
 
         Raises:
             RunnerReleased: the chunks were given to others by hand. No work on them may begin.
         """
         runner_id = chunks[0].runner_id  # all were claimed for one loop, whose runner does not end before the loop
-        with self._lock:
-            if not self.storage.note_begun(runner_id, [chunk.claim for chunk in chunks]):
+        with self.settling_late, self._lock:
+            held = [chunk for chunk in chunks if self.in_hand.holds(chunk)]
+            if held and not self.storage.note_begun(runner_id, [chunk.claim for chunk in held]):
                 raise RunnerReleased(self.job_id, runner_id)
+            for chunk in held:
+                if by_caller:
+                    chunk.is_yielded = True
+                else:
+                    chunk.begun = True
+            return held
 
     def completed(self, completions: Iterable[Completion]) -> None:
         """Forget the claims of chunks that the store has as complete now. End the runner if no loop needs it.
@@ -185,8 +195,9 @@ class Claims(ForkAware):
         chunk = self.in_hand.get(completion.chunk_index)
         if chunk is None or completion.attempt in (None, chunk.number):
             return True
-        if not chunk.begun and not chunk.is_yielded:
-            self.release([chunk])
+        with self._lock:  # no work on the chunk begins in between: see note_begun()
+            if not chunk.begun and not chunk.is_yielded:
+                self.release([chunk])
         return False
 
     def done(self, indices: Iterable[int]) -> None:
@@ -212,29 +223,21 @@ class Claims(ForkAware):
 
         Chunks whose work began are in doubt. A finalizer may call this: no thread is waited for.
         """
-        mine = [chunk for chunk in chunks if self._queue_release(chunk)]
+        mine = [chunk for chunk in chunks if self._let_go(chunk)]
         if any(chunk.loop.is_active and chunk.loop.started_in_a_row > _STARTED_IN_A_ROW_MAX for chunk in mine):
             return  # the loop only reads its chunks: its next claim frees them
         if not self.storage.is_closed:
             self.end_if_idle()
             self._release_queued()
 
-    def _queue_release(self, chunk: ClaimedChunk) -> bool:
-        """Queue the release of a chunk in hand; return whether it was in hand. It is released once.
+    def _let_go(self, chunk: ClaimedChunk) -> bool:
+        """Queue the release of a chunk in hand; return whether it was in hand."""
+        if self.in_hand.holds(chunk):
+            self.storage.done(chunk.runner_id, chunk.claim)
+        return self.in_hand.let_go(chunk, self._queue_release)
 
-        The release is queued before the chunk leaves the hand: a search that finds it in no hand would take over its
-        attempt, and the release would then free a chunk that another loop works on.
-        """
-        if not self.in_hand.holds(chunk):
-            return False
-        self.storage.done(chunk.runner_id, chunk.claim)
-        with self._freeing:
-            if not self.in_hand.holds(chunk):
-                return False
-            self.storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
-            if self.in_hand.holds(chunk):  # a search may have freed and claimed it meanwhile
-                self.in_hand.pop(chunk.index, None)
-            return True
+    def _queue_release(self, chunk: ClaimedChunk) -> None:
+        self.storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
 
     def _release_queued(self) -> None:
         if self.runner.is_registered:

@@ -10,7 +10,7 @@ from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.statements.attempts import THIS, literal
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk, end_attempt, insert_into
+from checkpoint_store.storage.statements.compiled import PRESENT, Statement, at_chunk, end_attempt, insert_into
 from checkpoint_store.storage.tables import attempts
 from checkpoint_store.system.log import log
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _A: Final = attempts.c
 _OTHERS: Final = attempts.alias()
 _CAME_LATE: Final = "its result came after another one, which stands: "
-_FAILED_LATE: Final = "it failed after it was given up: "
+_CAME_EARLY: Final = "its result came while a chunk before it, which it depends on, was to be done: "
+_FAILED_LATE: Final = "its failure was recorded later: "
 _IS_THE_SAME: Final = "its result came after another one, which is the same"
 _ERROR: Final = func.coalesce(_A.error, literal_column("''"))
 _WAS_NOT_COMPLETED: Final = _A.outcome != literal(AttemptOutcome.COMPLETED)
@@ -103,18 +104,33 @@ def note_the_same(connection: sqlite3.Connection, completion: Completion) -> Non
 
 
 def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
-    """Keep the text and the cost of a result that another one stands in place of, with its attempt, which failed.
+    """Keep the text and the cost of a result that is not to be recorded, with its attempt, which failed.
 
-    Repeating this changes nothing. Returns whether anything was changed: not, if the attempt made the recorded result.
+    Another result of the chunk stands; or, in a sequential job, an earlier chunk is to be done first. Repeating this
+    changes nothing. Returns whether anything was changed: not, if the attempt made the recorded result.
     """
-    text = completion.text or "null"
-    return _keep(connection, _NOTE_RESULT, completion, f"{_CAME_LATE}{text}", text)
+    text, here = completion.text or "null", {"in_job": completion.job_id, "at_index": completion.chunk_index}
+    why = _CAME_EARLY if PRESENT.run(connection, **here).fetchone() is None else _CAME_LATE
+    return _keep(connection, _NOTE_RESULT, completion, f"{why}{text}", text)
 
 
 def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:
-    """Count what a failure cost that came when nobody waited for it, with its attempt. Repeating changes nothing."""
-    what = f"{_FAILED_LATE}{json_text.decode(failure.text or 'null')}"
-    _keep(connection, _NOTE_FAILURE, failure, what, what)
+    """Count what a failure cost that came when nobody waited for it, with its attempt. Repeating changes nothing.
+
+    An attempt that completed its chunk by hand keeps its result: its failure after that is an attempt of its own.
+    """
+    error, by_hand = json_text.decode(failure.text or "null"), _made_the_result(connection, failure)
+    what = f"attempt {failure.attempt} failed after it had completed the chunk: " if by_hand else _FAILED_LATE
+    failure = failure._replace(attempt=None) if by_hand else failure
+    _keep(connection, _NOTE_FAILURE, failure, f"{what}{error}", f"{what}{error}")
+
+
+def _made_the_result(connection: sqlite3.Connection, failure: Completion) -> bool:
+    if failure.attempt is None:
+        return False
+    here = {"in_job": failure.job_id, "at_index": failure.chunk_index}
+    outcome = _OUTCOME.run(connection, **here, its_number=failure.attempt).fetchone()
+    return bool(outcome == (AttemptOutcome.COMPLETED.value,))
 
 
 def _keep(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, text: str) -> bool:

@@ -12,7 +12,7 @@ from checkpoint_store.model.job_costs import JobCosts
 from checkpoint_store.storage.statements import replaced
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
 from checkpoint_store.storage.statements.attempts import THIS, literal
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk
+from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import attempts, runners
 
 if TYPE_CHECKING:
@@ -53,30 +53,6 @@ _RESERVE: Final = Statement(
         attempts.update()
         .where(*THIS, _A.runner_id == bindparam("its_runner"), _RUNNING)
         .values(reserved_cost=bindparam("amount"))
-    )
-)
-_THIS: Final = attempts.alias()
-_NOTE_COST: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(
-            *at_chunk(_A),
-            # One that has ended comes first: another may be completed yet, and its result has a cost of its own.
-            _A.number
-            == select(_THIS.c.number)
-            .where(*at_chunk(_THIS.c), _THIS.c.outcome != literal(AttemptOutcome.COMPLETED))
-            .order_by(_THIS.c.outcome == literal(AttemptOutcome.RUNNING), _THIS.c.number.desc())
-            .limit(literal_column("1"))
-            .scalar_subquery(),
-        )
-        .values(cost=func.coalesce(_A.cost, literal_column("0.0")) + bindparam("more"))
-    )
-)
-_NOTE_COST_OF: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(*THIS, _A.outcome != literal(AttemptOutcome.COMPLETED))
-        .values(cost=func.coalesce(_A.cost, literal_column("0.0")) + bindparam("more"))
     )
 )
 
@@ -132,10 +108,3 @@ def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: 
         its_runner=runner_id,
         amount=amount,
     )
-
-
-def note_cost(connection: sqlite3.Connection, job_id: str, index: int, cost: float, attempt: int | None) -> None:
-    """Add a cost to the attempt of this number at a chunk, unless its result is recorded; None: to the likeliest."""
-    here = {"in_job": job_id, "at_index": index, "more": cost}
-    if attempt is None or not _NOTE_COST_OF.run(connection, **here, its_number=attempt).rowcount:
-        _NOTE_COST.run(connection, **here)

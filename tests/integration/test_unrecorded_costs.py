@@ -1,0 +1,151 @@
+"""What a failed call cost is never forgotten: not in a store that stays locked, and not behind a completion by hand."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store import (
+    CheckpointStore,
+    ChunkAlreadyCompleted,
+    InvalidResultError,
+    Job,
+    StorageFullError,
+    StoreBusy,
+)
+from checkpoint_store.storage.connection.database import Database
+
+from .full_disks import full_disk
+from .test_after_a_time_out import kept
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Opener
+
+
+def failure(cost: float | None = 0.25) -> ValueError:
+    error = ValueError("no")
+    error.cost = cost  # type: ignore[attr-defined]
+    return error
+
+
+class Together:
+    """An executor whose calls end in the same moment, as the last of them is submitted."""
+
+    def __init__(self, count: int, end: Callable[[list[Future[Any]]], None]) -> None:
+        self._count, self._end = count, end
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, *_: object) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        self.futures.append(future)
+        if len(self.futures) == self._count:
+            self._end(self.futures)
+        return future
+
+
+def busy(database: Database, *_: object, **__: object) -> None:
+    raise StoreBusy(database.path, 0.0)
+
+
+def test_what_failed_calls_cost_is_counted_where_the_store_stays_locked(
+    open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them, for `max_cost` and the totals; the error says where the costs are kept until then."""
+    job = open_store(lock_timeout_seconds=0.01).open_job("talk.srt", total_chunks=3)
+
+    def end(futures: list[Future[Any]]) -> None:
+        monkeypatch.setattr(Database, "write", busy)
+        for future in futures:
+            future.set_exception(failure())
+
+    with pytest.raises(StoreBusy) as error:
+        list(job.map(str, executor=Together(3, end), workers=3))
+    monkeypatch.undo()
+    assert any("costs of failed tries" in note and "chunk 0 of job" in note for note in error.value.__notes__)
+    assert len(kept(tmp_path)) == 1
+    assert [chunk.index for chunk in job.pending()] == [0, 1, 2]
+    assert (job.costs().cost, job.costs().failed_cost, kept(tmp_path)) == (0.75, 0.75, [])
+    assert [attempt.cost for attempt in job.attempts() if "ValueError: no" in (attempt.error or "")] == [0.25] * 3
+
+
+def test_the_copy_of_a_result_that_cannot_be_stored_is_kept_where_the_store_stays_locked(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was paid for; a person reads it with the attempt later."""
+    job = open_store(lock_timeout_seconds=0.01).open_job("talk.srt", total_chunks=1)
+
+    def work(_: int) -> dict[str, Any]:
+        monkeypatch.setattr(Database, "write", busy)
+        return {"text": "paid for", "cost": 0.25, "object": object()}
+
+    with pytest.raises(StoreBusy):
+        list(job.map(work))
+    monkeypatch.undo()
+    list(job.pending())
+    assert (job.costs().cost, "paid for" in (next(job.attempts()).error or "")) == (0.25, True)
+
+
+def test_what_a_call_cost_is_counted_that_failed_beside_a_result_that_cannot_be_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk keeps the result from being recorded; the money of the failure is not forgotten over it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=2)
+
+        def end(futures: list[Future[Any]]) -> None:
+            futures[0].set_result({"cost": 0.5})
+            futures[1].set_exception(failure())
+
+        with full_disk(store), pytest.raises(StorageFullError):
+            list(job.map(str, executor=Together(2, end), workers=2))
+        list(job.pending())
+        assert (job.costs().cost, job.costs().failed_cost, job.result(0)) == (0.75, 0.25, {"cost": 0.5})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("fails", [True, False], ids=["fails", "cannot be stored"])
+def test_what_a_call_cost_is_counted_that_had_completed_its_chunk_by_hand(
+    store: CheckpointStore, workers: int, *, fails: bool
+) -> None:
+    """Its result stands with its own cost; what it names after that was billed, too."""
+    job = store.open_job("talk.srt", total_chunks=1)
+
+    def work(index: int) -> dict[str, Any]:
+        job.complete(index, {"text": "by hand", "cost": 0.25})
+        if fails:
+            raise failure(0.5)
+        return {"cost": 0.5, "object": object()}
+
+    if fails:
+        list(job.map(work, workers=workers, max_cost=9.0))
+    else:
+        with pytest.raises(InvalidResultError):
+            list(job.map(work, workers=workers))
+    assert (job.result(0)["text"], job.status) == ("by hand", "completed")
+    assert (job.costs().cost, job.costs().failed_cost) == (0.75, 0.5)
+    assert [(attempt.outcome, attempt.cost) for attempt in job.attempts()][1:] == [("failed", 0.5)]
+
+
+def complete_and_fail(job: Job, other: Job) -> None:
+    """Fail a try, whose chunk another runner has completed meanwhile."""
+    (chunk,) = job.pending()
+    other.complete(0, {"cost": 0.25})
+    with pytest.raises(ChunkAlreadyCompleted):
+        chunk.fail("no", cost=0.5)
+
+
+def test_what_a_failed_try_by_hand_cost_is_counted_where_its_chunk_is_complete(
+    store: CheckpointStore, open_store: Opener
+) -> None:
+    """Its caller is told that the chunk is complete, and the money is not forgotten."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    complete_and_fail(job, open_store().job(job.job_id))
+    assert (job.costs().cost, job.costs().failed_cost, job.in_doubt_chunks()) == (0.75, 0.5, [])
