@@ -274,10 +274,11 @@ class MigrationFailed(CheckpointStoreError):
 
 
 class JobNotFound(CheckpointStoreError, LookupError):
-    """No job, or more than one, has this id or prefix."""
+    """No job, or more than one, has this id or prefix. ``deleted_at``: when the job was deleted, if that is known."""
 
     def __init__(self, job_id: str, path: Path | str, matches: Sequence[str] = ()) -> None:
         self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
+        self.deleted_at: str | None = None
         what = f"names {len(self.matches)} jobs ({', '.join(self.matches[:5])})" if self.matches else "is not a job"
         remedy = (
             "Give more of the id" if self.matches else f"List what there is with: CheckpointStore({self.path!r}).jobs()"
@@ -432,11 +433,9 @@ class DeadlineReached(JobPaused):
     def __init__(self, job_id: str, remaining_chunks: int, deadline_seconds: float) -> None:
         super().__init__(job_id, remaining_chunks)
         self.deadline_seconds = deadline_seconds
-        message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}: its run has reached its deadline of "
-            f"{deadline_seconds:g} s. Run it again to go on."
-        )
-        self.args = (message,)
+        # Without the number: where a run shares its time between several loops, this loop had the rest of that time.
+        paused = f"job {job_id} is paused with {_left(remaining_chunks)}"
+        self.args = (f"{paused}: its run has reached its deadline. Run it again to go on.",)
 
 
 class CostUnknown(JobPaused):
