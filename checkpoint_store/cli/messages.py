@@ -119,6 +119,7 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
             rf"\1checkpoint-store release \2 --runner \3{_STORE}",
         ),
         (r"(\bjob ([^\s:]+)[: ].*)\bjob\.retry_failed\(\)", rf"\1checkpoint-store retry \2{_STORE}"),
+        (r", or pass state_file=PATH or None\b", ""),
         (r"\bpass replace=True|\bwith replace=True", "use --force"),
         (r"\breplace it use --force", "replace it with --force"),
         (r"call again, or open the store with a longer lock_timeout_seconds", "run the command again"),
