@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 _D: Final = deleted_jobs.c
 _PREFIX_LENGTH_MIN: Final = 8
 """A shorter beginning of an id may be a slip, or name a job that never was."""
-_DELETED: Final = Statement(
+_WHOLE_ID_LENGTH: Final = 36
+"""The length of a whole id, which is looked up by the index."""
+_DELETED: Final = Statement(lambda: select(_D.job_id, _D.deleted_at).where(_D.job_id == bindparam("in_job")))
+_DELETED_BY_PREFIX: Final = Statement(
     lambda: select(_D.job_id, _D.deleted_at).where(
         func.substr(_D.job_id, 1, func.length(bindparam("prefix"))) == bindparam("prefix")
     )
@@ -34,11 +37,11 @@ def no_job(connection: sqlite3.Connection, job_id: str, path: Path | None = None
     """
     store = path or Path(connection.execute("PRAGMA database_list").fetchone()[2])
     error = JobNotFound(job_id, store)
-    deleted = dict(_DELETED.run(connection, prefix=job_id).fetchall())
-    is_one = job_id in deleted or (len(deleted) == 1 and len(job_id) >= _PREFIX_LENGTH_MIN)
-    if is_one:
-        whole_id = job_id if job_id in deleted else next(iter(deleted))
-        error.deleted_at = str(deleted[whole_id])
+    deleted = _DELETED.run(connection, in_job=job_id).fetchall()
+    if not deleted and _PREFIX_LENGTH_MIN <= len(job_id) < _WHOLE_ID_LENGTH:
+        deleted = _DELETED_BY_PREFIX.run(connection, prefix=job_id).fetchall()
+    if len(deleted) == 1:
+        ((whole_id, error.deleted_at),) = deleted
         message = (
             f"job {whole_id} is no longer in {store}: it was deleted, or pruned, at {error.deleted_at}. Its results "
             "are gone, and nothing more is recorded in it. To do its work again, begin a new job with its input. List "
