@@ -433,9 +433,8 @@ class DeadlineReached(JobPaused):
     def __init__(self, job_id: str, remaining_chunks: int, deadline_seconds: float) -> None:
         super().__init__(job_id, remaining_chunks)
         self.deadline_seconds = deadline_seconds
-        # Without the number: where a run shares its time between several loops, this loop had the rest of that time.
-        paused = f"job {job_id} is paused with {_left(remaining_chunks)}"
-        self.args = (f"{paused}: its run has reached its deadline. Run it again to go on.",)
+        why = "its run has reached its deadline"  # no number: this loop may have had the rest of the time of a run
+        self.args = (f"job {job_id} is paused with {_left(remaining_chunks)}: {why}. Run it again to go on.",)
 
 
 class CostUnknown(JobPaused):

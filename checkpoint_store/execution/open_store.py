@@ -66,7 +66,7 @@ class OpenStore:
             raise InvalidArgumentError("lock_timeout_seconds", lock_timeout_seconds, remedy)
         self.path: Final = resolve(target)
         self.durability: Final = durability
-        self.state_file: Final = self._state_path(state_file, read_only=read_only)
+        self.state_file: Final = self._state_path(state_file)
         opened = open_store(
             self.path,
             self.state_file,
@@ -88,12 +88,12 @@ class OpenStore:
             opened.context.reading.close()
             raise
 
-    def _state_path(self, state_file: str | os.PathLike[str] | Beside | None, *, read_only: bool) -> Path | None:
+    def _state_path(self, state_file: str | os.PathLike[str] | Beside | None) -> Path | None:
         if state_file is None:
             return None
         if isinstance(state_file, Beside):
             return StoreFiles(self.path).state_file
-        return resolve_state_file(state_file, self.path, read_only=read_only)
+        return resolve_state_file(state_file, self.path)
 
     @property
     def _open(self) -> StoreContext:

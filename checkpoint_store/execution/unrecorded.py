@@ -252,7 +252,7 @@ def _take_in_one(
             return False
         return _record(storage, record, result)
     except JobNotFound as error:
-        if error.deleted_at is None:
+        if not storage.jobs.was_deleted(job_id):
             level = WARNING if _names(storage.path, path, result) else DEBUG
             log.log(level, "a result in %s was not taken in, and stays there: %s", path, error)
             return False

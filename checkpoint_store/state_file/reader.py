@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -140,8 +139,7 @@ def holds_something_else(path: Path) -> bool:
 def is_no_file(path: Path) -> bool:
     """Whether a folder, a pipe, a socket or a device is at ``path``: no file can replace a folder."""
     with suppress(OSError):
-        mode = os.lstat(path).st_mode
-        return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode))
+        return os.path.lexists(path) and not path.is_file() and not path.is_symlink()
     return False
 
 

@@ -14,13 +14,12 @@ from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
 _SUFFIXES_BESIDE: Final = (STORE_SUFFIX, ".lock", ".bak", ".open")
 
 
-def resolve_state_file(given: object, store: Path, *, read_only: bool) -> Path:
-    """Return the absolute path of a state file. Whatever keeps it from being written is known before any work is paid.
+def resolve_state_file(given: object, store: Path) -> Path:
+    """Return the absolute path of a state file.
 
     Args:
         given: the path, as a caller gave it.
         store: the store file.
-        read_only: whether nothing is to be written.
 
     Raises:
         StoreTargetError: no state file can be there.
@@ -37,7 +36,15 @@ def resolve_state_file(given: object, store: Path, *, read_only: bool) -> Path:
         refuse_own(path, store)
     except OSError as error:
         raise StoreTargetError(path, error.strerror or str(error), USE) from error
-    if not read_only and not os.access(path.parent, os.W_OK | os.X_OK):
-        remedy = "give a path in another folder, or None for no state file"
-        raise StoreTargetError(path, f"no permission to create files in {path.parent}; {remedy}", USE)
     return path
+
+
+def refuse_unwritable(state_file: Path, store: Path) -> None:
+    """Raise :class:`StoreTargetError` if no state file can be written, before any work is paid for.
+
+    Without permission for the folder of the store, no store is opened for writing: its own errors say so.
+    """
+    folder = state_file.parent
+    if folder != store.parent and not os.access(folder, os.W_OK | os.X_OK):
+        remedy = "give a path in another folder, or None for no state file"
+        raise StoreTargetError(state_file, f"no permission to create files in {folder}; {remedy}", USE)
