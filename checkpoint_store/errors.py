@@ -275,10 +275,11 @@ class MigrationFailed(CheckpointStoreError):
 
 
 class JobNotFound(CheckpointStoreError, LookupError):
-    """No job, or more than one, has this id or prefix."""
+    """No job, or more than one, has this id or prefix. ``deleted_at``: when the job was deleted, if that is known."""
 
     def __init__(self, job_id: str, path: Path | str, matches: Sequence[str] = ()) -> None:
         self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
+        self.deleted_at: str | None = None
         what = f"names {len(self.matches)} jobs ({', '.join(self.matches[:5])})" if self.matches else "is not a job"
         remedy = (
             "Give more of the id" if self.matches else f"List what there is with: CheckpointStore({self.path!r}).jobs()"
@@ -436,7 +437,7 @@ class DeadlineReached(JobPaused):
     def __init__(self, job_id: str, remaining_chunks: int, deadline_seconds: float) -> None:
         super().__init__(job_id, remaining_chunks)
         self.deadline_seconds = deadline_seconds
-        why = f"its run has reached its deadline of {deadline_seconds:g} s"
+        why = "its run has reached its deadline"  # no number: this loop may have had the rest of the time of a run
         self.args = (f"job {job_id} is paused with {_left(remaining_chunks)}: {why}. Run it again to go on.",)
 
 

@@ -26,7 +26,7 @@ from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
 from checkpoint_store.storage.recovery.restore import put_backup
-from checkpoint_store.storage.sibling_check import refuse_foreign
+from checkpoint_store.storage.sibling_check import refuse_foreign, refuse_unreadable
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import EMPTY, inspect, no_store, resolve
 from checkpoint_store.store import CheckpointStore
@@ -66,12 +66,13 @@ def recover_store(
     Raises:
         StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
         SchemaTooNew: a newer version of this library wrote the file. Nothing was changed.
-        StoreTargetError: ``target`` is another program's file, or there is neither a store nor a copy. Nothing was
-            changed, and nothing created.
+        StoreTargetError: ``target`` is another program's file, there is neither a store nor a copy, or this process may
+            not read a file. Nothing was changed, and nothing created.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
     """
     opener = _opener(target, state_file, lock_timeout_seconds)
     _refuse_missing(opener)
+    _refuse_unreadable(opener, accept_loss=accept_loss)
     _refuse_newer(opener, lock_timeout_seconds)
     destination.refuse_to_take(opener.path, opener.state_files)
     report = opener.recover("a recovery was asked for", accept_loss=accept_loss)
@@ -87,6 +88,15 @@ def _refuse_missing(opener: Opener) -> None:
     copies = (opener.path, files.wal, files.recovered, *Siblings(opener.path).backups(), *opener.state_files)
     if not any(os.path.lexists(copy) for copy in copies):
         raise StoreTargetError(opener.path, "there is no such file, no backup of it and no state file")
+
+
+def _refuse_unreadable(opener: Opener, *, accept_loss: bool) -> None:
+    """Refuse files that this process may not read: a sound store, or the newest copy, would count as lost."""
+    files, beside = StoreFiles(opener.path), Siblings(opener.path)
+    copies = () if accept_loss else (*beside.backups(), *opener.state_files)
+    for path in (opener.path, files.wal, files.journal, *copies):
+        if is_there(path):
+            refuse_unreadable(path)
 
 
 def _refuse_newer(opener: Opener, lock_timeout_seconds: float) -> None:

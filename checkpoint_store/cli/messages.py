@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.typed_line import DEFAULT_STORE, store_words, typed_line
-from checkpoint_store.errors import StorageUnavailableError, StoreTargetError
+from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,12 +56,11 @@ def message_of(error: BaseException, store_path: str = DEFAULT_STORE) -> str:
 def _message_of(error: BaseException, store_path: str) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, StoreTargetError) and _is_nowhere(error, store_path):
-        if not os.access(Path(error.target).parent, os.W_OK):  # to begin a store there would fail too
-            joint = ", or" if error.reason.endswith("create it first") else ";"
-            return f"{spoken(str(error))}{joint} name another store with --store"
-        begin = typed_line(["run"], error.target, "FILE")
-        return f"{spoken(str(error))}; begin one with: {begin}, or name another with --store"
+    if isinstance(error, StoreTargetError) and _is_of_command(error, store_path):
+        return f"{spoken(str(error), store_path)}{_in_its_place(error)}"
+    if isinstance(error, StateFormatError) and error.path and _is_of_text(error):
+        run = typed_line(["run", error.path], store_path)
+        return f"{error.path} is no state file, such as export writes; to work on the text in it: {run}"
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
         reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
         safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
@@ -71,11 +70,27 @@ def _message_of(error: BaseException, store_path: str) -> str:
     return spoken(str(error), store_path)
 
 
-def _is_nowhere(error: StoreTargetError, store_path: str) -> bool:
-    """Whether neither the store of the command is there, nor a copy that brings it back."""
+def _is_of_command(error: StoreTargetError, store_path: str) -> bool:
+    """Whether the file at fault is the store of the command, and no file that it reads or writes besides."""
     path = store_path.removeprefix("sqlite:///")
-    is_store = error.use == "as a store" and bool(path) and Path(error.target).absolute() == Path(path).absolute()
-    return is_store and "://" not in error.target and not os.path.lexists(error.target) and not names_copy(error)
+    return error.use == "as a store" and bool(path) and Path(error.target).absolute() == Path(path).absolute()
+
+
+def _in_its_place(error: StoreTargetError) -> str:
+    """Return the end of a message about a store that cannot be used: to begin a store, or to name another one."""
+    if names_copy(error):
+        return ""
+    if error.reason.endswith("create it first"):
+        return ", or name another store with --store"
+    is_new = error.reason.startswith(("there is no such file", "it is empty"))
+    if is_new and os.access(Path(error.target).parent, os.W_OK):  # else to begin a store would fail, too
+        return f"; begin one with: {typed_line(['run'], error.target, 'FILE')}, or name another with --store"
+    return "" if ";" in error.reason else "; name another store with --store"
+
+
+def _is_of_text(error: StateFormatError) -> bool:
+    """Whether what was given as a state file is rather a text to work on than a torn state file."""
+    return error.reason.startswith("is not JSON") and Path(str(error.path)).suffix not in (".json", ".bak")
 
 
 def names_copy(error: StoreTargetError) -> bool:
@@ -119,13 +134,14 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
             rf"\1checkpoint-store release \2 --runner \3{_STORE}",
         ),
         (r"(\bjob ([^\s:]+)[: ].*)\bjob\.retry_failed\(\)", rf"\1checkpoint-store retry \2{_STORE}"),
+        (r", or pass state_file=PATH or None\b", ""),
         (r"\bpass replace=True|\bwith replace=True", "use --force"),
         (r"\breplace it use --force", "replace it with --force"),
         (r"call again, or open the store with a longer lock_timeout_seconds", "run the command again"),
         (r"\bcall again: the same object goes on, and repeating the last call is safe", "run the command again"),
         (r"\band call again: the same object goes on", "and run the command again"),
         (r"end it first, and call again", "end it first, and run the command again"),
-        (r"\bopen it with read_only=True to read", "without it, nothing can be recorded"),
+        (r", or open it with read_only=True to read\b", ""),
         (r"\bread_only=True creates nothing", "a command that reads creates nothing"),
         (r"\bthis store was opened with read_only=True", "a command that reads writes nothing"),
         (r"\bwith cost= \(a field, [^)]*\)", "with --cost FIELD"),

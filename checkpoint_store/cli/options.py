@@ -42,6 +42,22 @@ class PositiveNumber(click.FloatRange):
         return checked
 
 
+class WholeNumber(click.IntRange):
+    """A whole number in a range. The range of click calls a word that is none "not a valid integer range"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; show a usage error for anything else."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = -1
+        low, high = int(self.min or 0), math.inf if self.max is None else int(self.max)
+        if not low <= number <= high:
+            until = "" if self.max is None else f" to {self.max:,}"
+            self.fail(f"{value} is no whole number from {low}{until}.", param, ctx)
+        return number
+
+
 def sibling_of(store_path: Path, suffix: str) -> Path:
     """Return the file of this suffix beside a store: ``talk.json`` of ``talk.db``, ``talk.sqlite.json`` of another."""
     return store_path.with_name(f"{store_path.name.removesuffix('.db')}{suffix}")

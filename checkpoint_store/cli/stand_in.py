@@ -40,6 +40,7 @@ def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[Checkpoin
             trial = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder)))
             for copy in _copies_of(store_path):
                 shutil.copyfile(copy, trial / copy.name)
+                shutil.copymode(copy, trial / copy.name)  # no store takes in what others may write to
         except OSError as error:
             raise StorageUnavailableError(store_path, f"its copies cannot be tried: {error.strerror}") from error
         warnings.simplefilter("ignore")  # the store itself says what it brings back
@@ -47,16 +48,24 @@ def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[Checkpoin
 
 
 def _copies_of(store_path: Path) -> list[Path]:
-    """Return the copies beside a store, of its automatic backups the newest: the others may have gigabytes."""
+    """Return the files beside a store that opening it takes in; of its automatic backups the newest.
+
+    The others may have gigabytes.
+    """
     numbered = [
         (int(match[1]), path)
         for path in store_path.parent.glob(f"{glob.escape(store_path.name)}.backup-*")
         if (match := _BACKUP.fullmatch(path.name.removeprefix(store_path.name)))
     ]
     backups = [path for _, path in sorted(numbered)[-1:]]
-    return [
-        path for path in (sibling_of(store_path, ".json"), sibling_of(store_path, ".bak"), *backups) if path.is_file()
-    ]
+    copies = (sibling_of(store_path, ".json"), sibling_of(store_path, ".bak"), *backups)
+    return [*(path for path in copies if path.is_file()), *unrecorded_beside(store_path)]
+
+
+def unrecorded_beside(store_path: Path) -> list[Path]:
+    """Return the files beside a store with paid results that the next open for writing takes in."""
+    named = store_path.parent.glob(f"{glob.escape(store_path.name)}.unrecorded-*")
+    return sorted(path for path in named if path.is_file() and not path.is_symlink())
 
 
 def open_or_create(store_path: str, first: Callable[[CheckpointStore], object] | None) -> CheckpointStore:

@@ -182,6 +182,15 @@ class StoreContext:
     def job_ended(self, job_id: str) -> None:
         """Make the state file exact, and keep a copy of the store."""
         self.job_changed(job_id)
+        self._keep_copy()
+
+    def loop_ended(self, job_id: str) -> None:
+        """:meth:`job_ended` for a loop: its caller gets the results even if the state file cannot be written now."""
+        if self.state_file is not None:
+            self.state_file.write_or_later(job_id)
+        self._keep_copy()
+
+    def _keep_copy(self) -> None:
         if self.back_up() and self.state_file is not None:
             self.state_file.drop_previous()
 

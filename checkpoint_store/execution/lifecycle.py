@@ -68,7 +68,8 @@ def leave(
 ) -> None:
     """End a loop's part in a job (or that of all loops of this thread).
 
-    The job gets this status unless it is complete, or other loops or runners are at work on it.
+    The job gets this status unless it is complete, or other loops or runners are at work on it. A state file that
+    cannot be written is left to the close of the store: the results are in the store, and their caller gets them.
     """
     if claims.runner.has_running_loop(but_this_thread=with_this_thread):
         return
@@ -77,7 +78,7 @@ def leave(
     wanted = StatusChange(status, None if error is None else describe(error))
     own_runner_id = claims.runner.runner_id
     context.storage.job_changes.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
-    context.job_ended(claims.job_id)
+    context.loop_ended(claims.job_id)
 
 
 def keep_errors(context: StoreContext, error: BaseException) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import ref
 
-from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreRecovered, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreRecovered
 from checkpoint_store.execution import closing, lifecycle
 from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.current_job import CurrentJob
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.state_file.reader import USE, refuse_own
-from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
+from checkpoint_store.state_file.target import resolve_state_file
+from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.system.log import WarningsLast, warn_caller
 
@@ -95,15 +95,7 @@ class OpenStore:
             return None
         if isinstance(state_file, Beside):
             return StoreFiles(self.path).state_file
-        path = Path(state_file).absolute()
-        if path.suffix in (STORE_SUFFIX, ".lock", ".bak", ".open"):
-            raise StoreTargetError(
-                path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE
-            )
-        if not path.parent.is_dir():
-            raise StoreTargetError(path, f"the folder {path.parent} does not exist; create it first", USE)
-        refuse_own(path, self.path)
-        return path
+        return resolve_state_file(state_file, self.path)
 
     @property
     def _open(self) -> StoreContext:

@@ -220,11 +220,14 @@ def says_where(note: str) -> bool:
 
 
 def _places(results: Sequence[UnrecordedResult], *, are_failures: bool) -> str:
-    """Return the chunks of results, or of failures, by job: "chunks 1, 2 of job X"."""
-    indices: dict[str, list[int]] = {}
+    """Return the chunks of results, or of failures, by job, each once: "chunks 1, 2 of job X".
+
+    A chunk may have more than one of them: each of its tries was paid for.
+    """
+    indices: dict[str, set[int]] = {}
     for result in results:
         if result.is_failure is are_failures:
-            indices.setdefault(result.completion.job_id, []).append(result.completion.chunk_index)
+            indices.setdefault(result.completion.job_id, set()).add(result.completion.chunk_index)
     return "; ".join(
         f"chunk{'' if len(some) == 1 else 's'} {', '.join(map(str, sorted(some)))} of job {job_id}"
         for job_id, some in indices.items()

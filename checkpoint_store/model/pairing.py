@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from checkpoint_store.errors import StateFormatError
+
+_NUMBERED_FROM: Final = (0, 1)
+"""The numbers from which results count the chunks, in states of before."""
 
 
 def chunk_of_each(
@@ -30,6 +34,7 @@ def chunk_of_each(
         own = [index for index in map(own_index, results) if index is not None]
         if len(own) == len(results) and set(own) == set(completed):
             return own
+        _refuse_contradiction(completed, results)
     taken = set(known)
     left = [index for index in completed if index not in taken]
     rest = len(results) - len(known)
@@ -41,6 +46,31 @@ def chunk_of_each(
             "as chunks have to be new, or result_indices has to say which chunk each belongs to"
         )
     return _with_repeats(left, results, known)
+
+
+def _refuse_contradiction(completed: Sequence[int], results: Sequence[Any]) -> None:
+    """Raise :class:`StateFormatError` if some results have the number of the chunk at their place, and others do not.
+
+    The numbers of results may count from 0, from 1, or in a way of their own. If they count from 0 or 1 in some places
+    only, or name completed chunks at other places, the list of chunks or a number was changed: nothing tells which.
+    """
+    numbers = list(map(own_index, results))
+    if len(results) > len(completed):  # a chunk that was recorded again has all of its results in the list
+        numbers = [] if None in numbers else list(dict.fromkeys(numbers))
+    named = [(index, number) for index, number in zip(completed, numbers, strict=False) if number is not None]
+    offsets = Counter(number - index for index, number in named)
+    own = {number for _, number in named}
+    is_one_numbering = len(offsets) <= 1 or len(own) < len(named)
+    if is_one_numbering or (offsets.keys().isdisjoint(_NUMBERED_FROM) and not own <= set(completed)):
+        return
+    usual = offsets.most_common(1)[0][0]
+    index, number = next((index, number) for index, number in named if number - index != usual)
+    position = next(at for at, result in enumerate(results) if own_index(result) == number)
+    _fail(
+        f"[{position}] has the chunk_index {number} and stands at the place of chunk {index} in completed_chunks, "
+        "which does not go with the other results: one of the two numbers is damaged. If result_indices names the "
+        "chunk of each result, it decides"
+    )
 
 
 def _with_repeats(left: Sequence[int], results: Sequence[Any], known: Sequence[int]) -> list[int]:

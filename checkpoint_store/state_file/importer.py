@@ -31,6 +31,7 @@ from checkpoint_store.state_file.reader import (
     refuse_stranger,
     without_secrets,
 )
+from checkpoint_store.state_file.target import refuse_unwritable
 from checkpoint_store.storage import state_file_import as facts
 from checkpoint_store.storage.file_names import state_backup
 from checkpoint_store.storage.sibling_check import passed_over
@@ -98,11 +99,13 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ImportableState
     the store file is created.
 
     Raises:
-        StoreTargetError: a file that is no state file stands in the place of the state file, or of its backup.
+        StoreTargetError: a file that is no state file stands in the place of the state file, or of its backup; or its
+            folder may not be written.
         StateFormatError: the state file is no state, or both it and its backup are torn.
     """
     if state_file is None:
         return None
+    refuse_unwritable(state_file, store)
     is_known = is_there(store) or bool(Siblings(store).backups())
     backup = state_backup(state_file)
     for path in (state_file, backup):

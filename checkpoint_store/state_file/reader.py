@@ -13,6 +13,7 @@ from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.state_file.torn_file import completed_from
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.sibling_check import kind_of
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_error
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 USE: Final = "as a state file"
 """For what a path was given that is refused here; see :class:`StoreTargetError`."""
+_MOVE: Final = "move it away, or pass state_file=PATH or None"
 
 
 def read_state(path: Path) -> ProcessingState:
@@ -50,7 +52,7 @@ def refuse_own(path: Path, store: Path) -> None:
     target, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
     if target in StoreFiles(own).own or (is_there(path) and is_there(store) and path.samefile(store)):
         raise StoreTargetError(path, f"it is the store {store} or belongs to it; a state needs a file of its own", USE)
-    _refuse_special(path)
+    _refuse_special(path, "name another file")
 
 
 def refuse_planted_state(path: Path) -> None:
@@ -59,17 +61,17 @@ def refuse_planted_state(path: Path) -> None:
     A symlink may lead to the file of another user, and the next export would replace it.
     """
     if path.is_symlink():
-        raise StoreTargetError(path, "it is a symlink, and not a regular file; a state file is one", USE)
-    _refuse_special(path)
+        raise StoreTargetError(path, f"it is a symlink, and not a regular file; {_MOVE}", USE)
+    _refuse_special(path, _MOVE)
 
 
-def _refuse_special(path: Path) -> None:
+def _refuse_special(path: Path, remedy: str) -> None:
     """Raise :class:`StoreTargetError` if something else than a regular file is at ``path``.
 
     Reading a pipe blocks. A device or a folder holds no state, and must not be replaced by one.
     """
     if is_there(path) and not path.is_file():
-        raise StoreTargetError(path, "it is not a regular file; a state file is one", USE)
+        raise StoreTargetError(path, f"it is {kind_of(path.stat().st_mode)}, and not a regular file; {remedy}", USE)
 
 
 def refuse_to_replace(path: Path, job_id: str, completed: Iterable[Collection[int]]) -> None:
@@ -114,8 +116,7 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
     except OSError as error:
         raise storage_error(error, path) from error
     if _begins_otherwise(start) and not (backup and _is_torn(path, backup)):
-        remedy = "move it away, or pass state_file=PATH or None"
-        raise StoreTargetError(path, f"it holds something else, and the state file would replace it; {remedy}", USE)
+        raise StoreTargetError(path, f"it holds something else, and the state file would replace it; {_MOVE}", USE)
 
 
 def _begins_otherwise(start: bytes) -> bool:
@@ -123,13 +124,22 @@ def _begins_otherwise(start: bytes) -> bool:
 
 
 def holds_something_else(path: Path) -> bool:
-    """Whether the file at ``path`` is no state file, not even a torn one; False if it is missing or cannot be read."""
+    """Whether what is at ``path`` is no state file, not even a torn one; False if it is missing or cannot be read."""
+    if is_no_file(path):
+        return True
     with suppress(OSError):
         descriptor = open_regular(path, os.O_RDONLY)  # the built-in open() is gone while the interpreter ends
         try:
             return _begins_otherwise(os.read(descriptor, 4096))
         finally:
             os.close(descriptor)
+    return False
+
+
+def is_no_file(path: Path) -> bool:
+    """Whether a folder, a pipe, a socket or a device is at ``path``: no file can replace a folder."""
+    with suppress(OSError):
+        return os.path.lexists(path) and not path.is_file() and not path.is_symlink()
     return False
 
 

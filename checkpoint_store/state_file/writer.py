@@ -7,11 +7,24 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateFormatError, StoreBusy
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    JobNotFound,
+    StateFormatError,
+    StorageFullError,
+    StorageUnavailableError,
+    StoreBusy,
+)
 from checkpoint_store.model.state_text import state_text
 from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_text
 from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
-from checkpoint_store.state_file.reader import holds_something_else, read_state, refuse_own, refuse_to_replace
+from checkpoint_store.state_file.reader import (
+    holds_something_else,
+    is_no_file,
+    read_state,
+    refuse_own,
+    refuse_to_replace,
+)
 from checkpoint_store.storage.file_names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
@@ -125,6 +138,15 @@ class StateFile(ForkAware):
             self._write(job_id, self._lock_timeout_seconds, known)
         return self.path
 
+    def write_or_later(self, job_id: str) -> None:
+        """:meth:`write`; log the error if only the state file or its ``.bak`` is in trouble: the close tries again."""
+        try:
+            self.write(job_id)
+        except (StorageFullError, StorageUnavailableError) as error:
+            if error.path not in (str(self.path), str(self.backup)):
+                raise
+            self._log_failure(error)
+
     def write_if_behind(self) -> None:
         """Write the file if the job has changed since the last writing. Exact and durable when this returns."""
         if self._unwritten_job_id is not None:
@@ -147,7 +169,7 @@ class StateFile(ForkAware):
             with storage_errors(self.path), file_lock(self._lock, timeout_seconds, like=self._storage.path):
                 sweep(self.path)
                 sweep(self.backup)
-                self._move_foreign_file_aside()
+                self._move_foreign_files_aside()
                 self._unwritten_job_id = None
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
@@ -171,12 +193,12 @@ class StateFile(ForkAware):
             self.path.rename(aside)
         return aside
 
-    def _move_foreign_file_aside(self) -> None:
-        """Move a file aside that is no state file. As ``.bak`` it would make the next opening fail."""
+    def _move_foreign_files_aside(self) -> None:
+        """Move aside what is no state file. As ``.bak`` it would make the next opening fail."""
         if holds_something_else(self.path):
-            aside = moved_aside(self.path, "replaced")
-            self.path.rename(aside)
-            log.warning("%s was no state file: moved to %s", self.path, aside.name)
+            _move_aside(self.path)
+        if is_no_file(self.backup):
+            _move_aside(self.backup)
 
     def _update(self, job_id: str, known: Known | None, overhead_bytes_max: int | None) -> Outcome:
         if CAN_TELL_READERS and (self._pace.is_large or _is_large(self.path)):
@@ -216,6 +238,12 @@ class StateFile(ForkAware):
                 sweep(path)
                 if (and_backup and path == self.backup) or _shows(path, job_id):
                     remove_file(path)
+
+
+def _move_aside(path: Path) -> None:
+    aside = moved_aside(path, "replaced")
+    path.rename(aside)
+    log.warning("%s was no state file: moved to %s", path, aside.name)
 
 
 def _is_large(path: Path) -> bool:

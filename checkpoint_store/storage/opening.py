@@ -225,7 +225,8 @@ class Opener:
                 raise StoreTargetError(path, f"no permission to create files in {path.parent}")
             return EMPTY
         if not os.access(path, os.R_OK | os.W_OK):
-            raise StoreTargetError(path, "no permission to read and write it; open it with read_only=True to read")
+            remedy = "make it readable and writable (chmod 0600), or open it with read_only=True to read"
+            raise StoreTargetError(path, f"no permission to read and write it; {remedy}")
         if not as_writer:
             with suppress(StorageUnavailableError):
                 reading = ReadOnlyDatabase(path, lock_timeout_seconds=self.lock_timeout_seconds)

@@ -7,10 +7,11 @@ import socket
 import sqlite3
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from checkpoint_store.errors import JobNotFound, StoreDamaged
+from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_paths
 from checkpoint_store.storage.statements import attempts, liveness, runners, stretch
+from checkpoint_store.storage.statements.deletions import no_job
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -174,5 +175,5 @@ def write_of_job(
         return database.write(work)
     except StoreDamaged as error:
         if code_of(error.__cause__ or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            raise JobNotFound(job_id, database.path) from error
+            raise database.read(lambda connection: no_job(connection, job_id, database.path)) from error
         raise

@@ -49,7 +49,7 @@ def refuse_planted(store: Path) -> None:
         if status is None:
             continue
         if not stat.S_ISREG(status.st_mode):
-            raise _refusal(store, path, f"is {_kind(status.st_mode)}")
+            raise _refusal(store, path, f"is {kind_of(status.st_mode)}")
         if status.st_nlink > 1:
             raise _refusal(store, path, f"has {status.st_nlink} names (hard links)")
 
@@ -195,7 +195,8 @@ def _look(path: Path) -> os.stat_result | None:
     return None
 
 
-def _kind(mode: int) -> str:
+def kind_of(mode: int) -> str:
+    """Return what is no regular file: a folder, a pipe, and so on; ``mode`` is its ``st_mode``."""
     return next((name for test, name in _KINDS if test(mode)), "a device")
 
 

@@ -63,8 +63,7 @@ def resolve(target: object) -> Path:
         raise StoreTargetError(name, "the name of a store must be UTF-8; name it otherwise")
     try:
         path = _follow(path)
-        if not path.parent.is_dir():
-            raise StoreTargetError(path, f"the folder {path.parent} does not exist; create it first")
+        refuse_no_folder(path)
         _check_length(path)
         _check_kind(path)
         refuse_planted(path)
@@ -113,11 +112,27 @@ def _check_length(path: Path) -> None:
     if length > _PATH_BYTES_MAX:
         reason = f"its whole path has {length} bytes, and SQLite opens at most {_PATH_BYTES_MAX}; move it further up"
         raise StoreTargetError(path, reason)
+    refuse_long_name(path)
+
+
+def refuse_no_folder(path: Path, use: str = "as a store") -> None:
+    """Raise :class:`StoreTargetError` if no file can be at a path, because there is no folder for it."""
+    folder = path.parent
+    if folder.is_dir():
+        return
+    nearest = next(existing for existing in (folder, *folder.parents) if os.path.lexists(existing))
+    if nearest.is_dir():
+        raise StoreTargetError(path, f"the folder {folder} does not exist; create it first", use)
+    raise StoreTargetError(path, f"{nearest} is no folder, so that no file can be in it", use)
+
+
+def refuse_long_name(path: Path, use: str = "as a store") -> None:
+    """Raise :class:`StoreTargetError` if the name of a file leaves no room for the names of the files beside it."""
     try:
         os.lstat(f"{path}{'-' * _SIBLING_BYTES}")
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise StoreTargetError(path, "its name leaves no room for the files beside it; shorten it") from error
+            raise StoreTargetError(path, "its name leaves no room for the files beside it; shorten it", use) from error
 
 
 def _check_kind(path: Path) -> None:

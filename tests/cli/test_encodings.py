@@ -54,6 +54,8 @@ def test_utf_16_without_a_mark_is_offered(tmp_path: Path) -> None:
     with pytest.raises(UnreadableTranscriptError, match=r"NUL.*--encoding: utf-16-le reads '1'"):
         read(tmp_path, "a.srt", content)
     assert read(tmp_path, "a.srt", content, "utf-16-le") == "One."
+    with pytest.raises(UnreadableTranscriptError, match=r"NUL at byte .*--encoding: utf-16-le reads 'naïve'"):
+        read(tmp_path, "a.txt", "naïve\n".encode("utf-16-le"))
 
 
 def test_xml_names_its_own_encoding(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migration_status
 from checkpoint_store.cli.stand_in import stand_in
+from checkpoint_store.storage import unrecorded_files
 
 from .conftest import LOGGING_COMMAND, SIX
 
@@ -92,6 +93,29 @@ def test_plan_says_what_run_and_resume_do_after_they_have_brought_the_store_back
         lecture.run("resume")
     lecture.run(*line)
     assert len(lecture.calls()) == 6
+
+
+@pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_plan_knows_of_results_that_are_not_recorded_yet(lecture: Folder, is_gone: bool) -> None:
+    """A run takes them in first, and pays for the rest alone: plan counts them, or names their file, and leaves it."""
+    line = ["run", "lecture.txt", *SIX, *lecture.command()]
+    lecture.run(*line[:2], "--only", "0-3", *line[2:])
+    path = lecture.path / ".processing_state.db"
+    with CheckpointStore(path) as store:
+        (job,) = store.jobs()
+        completion = job._execution.completion(4, {"cleaned_text": "paid for"})
+        plan = unrecorded_files.plan_digest(job._execution.recorded.record())
+        kept = lecture.path / unrecorded_files.new_name(path)
+        unrecorded_files.write(kept, [unrecorded_files.UnrecordedResult(completion, plan)])
+    if is_gone:
+        path.unlink()
+    planned = lecture.run("plan", *line[1:])
+    assert f"to do  {1 if is_gone else 2} of 6 chunks" in planned.stdout
+    assert is_gone or f"{kept.name} has results that are not recorded yet; run takes them in first" in planned.stderr
+    assert kept.exists()
+    lecture.run(*line)
+    assert (len(lecture.calls()), kept.exists()) == (5, False)
 
 
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")

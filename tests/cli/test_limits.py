@@ -21,7 +21,8 @@ SLOW = """import sys, time; time.sleep(3.2); print(sys.stdin.read())"""
 def test_a_deadline_pauses_the_run(lecture: Folder) -> None:
     """Exit 75: the chunk in hand is finished, the rest is left, and the same command goes on."""
     done = lecture.run(*WORDS, "--deadline", 3, *lecture.command(SLOW), code=75)
-    assert "the --deadline is reached" in done.stderr
+    assert "the --deadline of 3 s is reached" in done.stderr
+    assert "its run has reached its deadline" in lecture.json("show")["error_message"]
     assert "--deadline 3" in done.stderr
     assert (lecture.json("show")["completed_chunks"], lecture.json("show")["status"]) == (1, "paused")
     lecture.run(*WORDS, *lecture.command(PRICED, "command.py"))

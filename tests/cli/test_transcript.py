@@ -118,6 +118,7 @@ def test_text_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> N
         (b"caf\xe9", "is not UTF-8 text (byte 0xe9 at offset 3)"),
         (b"a\0b", "is not a text file"),
         (b"SQLite format 3\0", "is not a text file"),
+        (b"\x7fELF\x02\x01\0\0\xd0\xff", "is not a text file (it has a NUL at byte 6)"),
     ],
 )
 def test_what_is_no_transcript_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:

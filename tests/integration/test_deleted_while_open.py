@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, StorageUnavailableError, StoreRecovered
+from checkpoint_store import CheckpointStore, ProcessingState, StorageUnavailableError, StoreRecovered
 from checkpoint_store.storage.siblings import Siblings
 
 if TYPE_CHECKING:
@@ -43,15 +43,14 @@ def test_no_chunk_of_a_store_deleted_in_a_loop_is_paid_for_again(tmp_path: Path)
     assert sorted(paid) == list(range(TOTAL))
 
 
-def test_what_stands_in_the_place_of_the_state_before_is_named(tmp_path: Path) -> None:
-    """A folder at ``.bak`` keeps the state file from being replaced; the error does not blame the state file."""
+def test_what_stands_in_the_place_of_the_state_before_is_kept(tmp_path: Path) -> None:
+    """A folder at ``.bak`` is moved aside with what is in it, and the state file is written."""
     with CheckpointStore(tmp_path / "talk.db") as store:
         job = store.open_job("talk.txt", total_chunks=3)
         job.complete(0, "a")
         (tmp_path / "talk.bak").unlink(missing_ok=True)
         (tmp_path / "talk.bak" / "a").mkdir(parents=True)
         job.complete(1, "b")
-        with pytest.raises(StorageUnavailableError, match=r"talk\.bak cannot be used"):
-            job.export()
-        (tmp_path / "talk.bak" / "a").rmdir()
-        (tmp_path / "talk.bak").rmdir()
+        assert ProcessingState.from_json(job.export().read_bytes()) == job.state()
+        (aside,) = tmp_path.glob("talk.bak.replaced-*")
+        assert [path.name for path in aside.iterdir()] == ["a"]

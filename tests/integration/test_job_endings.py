@@ -20,6 +20,7 @@ from checkpoint_store import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -220,6 +221,30 @@ def test_bytes_of_a_deleted_job_that_a_reader_keeps_in_the_log_are_told_of(
     second.close()
     store.close()
     assert files_with(store.path.parent, "CANARY") == []
+
+
+def test_a_deleted_job_says_when_it_was_deleted(store: CheckpointStore, job: Job) -> None:
+    """Whoever goes on with it, or asks for it by its id or eight letters of the id: not that it never was."""
+    store.delete_job(job.job_id)
+    calls: list[Callable[[], object]] = [
+        lambda: job.complete(0, "late"),
+        lambda: job.complete_many([(0, "late"), (1, "late")]),
+        lambda: job.fail_chunk(0, "late"),
+        lambda: next(iter(job.pending())),
+        job.pause,
+        lambda: store.job(job.job_id),
+        lambda: store.job(job.job_id[:8]),
+    ]
+    for call in calls:
+        with pytest.raises(JobNotFound) as caught:
+            call()
+        told = f"job {job.job_id} is no longer in {store.path}: it was deleted, or pruned, at {caught.value.deleted_at}"
+        assert str(caught.value).startswith(told)
+        assert f"CheckpointStore({str(store.path)!r}).jobs()" in str(caught.value)
+        assert str(caught.value.deleted_at).endswith("Z")
+    with pytest.raises(JobNotFound, match="is not a job in") as caught:
+        store.job(job.job_id[:7])
+    assert caught.value.deleted_at is None
 
 
 @pytest.mark.parametrize("job_id", ["", "nope", "\ud800", "%", "_"])

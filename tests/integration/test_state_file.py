@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, Job, JobStatus, ProcessingState, StoreTargetError
+from checkpoint_store import (
+    CheckpointStore,
+    Job,
+    JobStatus,
+    ProcessingState,
+    StorageUnavailableError,
+    StoreTargetError,
+)
 from checkpoint_store.state_file import pace, writer
 from checkpoint_store.state_file.writer import StateFile
 from tests.unit.state_tools import FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Children, Opener
@@ -297,6 +306,42 @@ def test_a_file_that_cannot_be_written_stops_no_chunk(job: Job, path: Path, monk
     assert shown(path).completed_chunks == []
     job.complete(1, "y")
     assert shown(path) == job.state()
+
+
+@pytest.mark.parametrize("name", ["talks.json", "talks.bak"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_comes_in_the_place_of_a_state_file_is_moved_aside(
+    job: Job, path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    """A folder or a pipe that somebody makes there while the job runs keeps no result, and stays, under another name."""
+
+    def work(_: object) -> str:
+        if path.with_name(name).is_file():
+            path.with_name(name).unlink()
+            make(path.with_name(name))
+        return "done"
+
+    assert [item.result for item in job.map(work)] == ["done"] * job.total_chunks
+    assert shown(path) == job.state()
+    assert not any(aside.is_file() for aside in path.parent.glob(f"{name}.replaced-*"))
+    assert list(path.parent.glob(f"{name}.replaced-*"))
+
+
+def test_a_loop_hands_over_its_results_without_a_state_file(open_store: Opener, tmp_path: Path) -> None:
+    """The folder of the state file is gone: the loop ends as ever, and the close says that the file is not written."""
+    folder = tmp_path / "states"
+    folder.mkdir()
+    store = open_store(state_file=folder / "state.json")
+    job = store.open_job("f", chunks=["a", "b"])
+
+    def work(text: str) -> str:
+        shutil.rmtree(folder, ignore_errors=True)
+        return text.upper()
+
+    assert [item.result for item in job.map(work)] == ["A", "B"]
+    assert job.status == "completed"
+    with pytest.raises(StorageUnavailableError, match=r"states/state\.json cannot be used now"):
+        store.close()
 
 
 def test_a_state_file_survives_a_lost_store(open_store: Opener, job: Job, store: CheckpointStore) -> None:

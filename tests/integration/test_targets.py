@@ -66,7 +66,8 @@ BAD = {
     "dangling.db": "symlink to a file that does not exist",
     "loop.db": "symlink",
     "missing/talks.db": "does not exist; create it first",
-    "text.db/talks.db": "does not exist; create it first",
+    "text.db/talks.db": "text.db is no folder",
+    "text.db/sub/talks.db": "text.db is no folder",
     "state.json": "suffix .json",
     "x.lock": "suffix .lock",
     "x.bak": "suffix .bak",
@@ -123,6 +124,46 @@ def test_a_state_file_that_is_no_file_is_refused(here: Path, make: Any) -> None:
             CheckpointStore("talks.db", **options)  # type: ignore[arg-type]
     assert snapshot(here) == before
     assert Path("/dev/null").is_char_device()
+
+
+BAD_STATES: dict[Any, str] = {
+    "": "give the path of a file",
+    7: "give the path of a file",
+    "nul\0.json": "give the path of a file",
+    "missing/state.json": "missing does not exist; create it first",
+    "text.db/state.json": "text.db is no folder",
+    "text.db/sub/state.json": "text.db is no folder",
+    "folder.db/../sub.json": "it is a folder, and not a regular file; name another file",
+    "pipe.json": "it is a pipe, and not a regular file; name another file",
+    "/dev/null": "it is a device, and not a regular file; name another file",
+    "dangling.json": "it is a symlink, and not a regular file; move it away",
+    "x" * 250 + ".json": "leaves no room for the files beside it; shorten it",
+    "x" * 300: "leaves no room for the files beside it; shorten it",
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), BAD_STATES.items(), ids=[repr(name)[:20] for name in BAD_STATES])
+def test_a_bad_state_file_is_refused_before_any_work(here: Path, name: Any, reason: str) -> None:
+    """The error says what is wrong and what helps, when the store opens: no chunk is paid for, and nothing is touched."""
+    (here / "sub.json").mkdir()
+    os.mkfifo(here / "pipe.json")
+    (here / "dangling.json").symlink_to("nowhere.json")
+    before = snapshot(here)
+    with pytest.raises(StoreTargetError, match=reason) as caught:
+        CheckpointStore("talks.db", state_file=name)
+    assert "cannot be used as a state file" in str(caught.value)
+    assert snapshot(here) == before
+
+
+def test_a_state_file_that_may_not_be_written_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any work; a store that is only read needs no permission."""
+    with CheckpointStore("talks.db", state_file=None):
+        pass
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)  # root may write everywhere
+    with pytest.raises(StoreTargetError, match=r"no permission to create files in .*; give a path in another folder"):
+        CheckpointStore("talks.db", state_file="folder.db/state.json")
+    with CheckpointStore("talks.db", state_file="folder.db/state.json", read_only=True) as store:
+        assert store.jobs() == []
 
 
 @pytest.mark.parametrize("name", ["talks.db", "link.json", "sub/../talks.db"])

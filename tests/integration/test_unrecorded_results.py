@@ -75,6 +75,14 @@ def test_a_result_that_meets_a_locked_store_is_in_a_file_at_once(open_store: Ope
     assert (calls, list(again.results())) == (["a", "b", "c"], ["A", "B", "C"])
 
 
+def test_each_chunk_is_named_once(open_store: Opener) -> None:
+    """Each try at a chunk was paid for, and may have a result; the sentence about them names the chunk once."""
+    job = open_store().open_job("talk.srt", total_chunks=3)
+    completions = [job._execution.completion(index, {"paid": index}) for index in (1, 0, 0)]
+    told = job._execution.keep_unrecorded(completions)
+    assert told.startswith(f"The results of chunks 0, 1 of job {job.job_id} are not recorded yet")
+
+
 PAYS_IN_VAIN = program(__file__, "pay_in_vain")
 
 

@@ -78,6 +78,37 @@ def test_what_cannot_be_paired_is_refused(version: str, completed: list[int], re
     assert entry in caught.value.reason
 
 
+@pytest.mark.parametrize(
+    ("completed", "numbers", "entry"),
+    [
+        ([0, 1, 7, 3], [0, 1, 2, 3], "[2] has the chunk_index 2 and stands at the place of chunk 7"),
+        ([0, 1, 7, 3], [1, 2, 3, 4], "[2] has the chunk_index 3 and stands at the place of chunk 7"),
+        ([0, 1, 2, 3], [0, 1, 8, 3], "[2] has the chunk_index 8 and stands at the place of chunk 2"),
+        ([0, 1, 7, 3], [0, 1, 1, 2, 3], "[3] has the chunk_index 2 and stands at the place of chunk 7"),
+        ([0, 1, 2, 3, 4], [0, 1, 3, 4], "[2] has the chunk_index 3 and stands at the place of chunk 2"),
+        ([9, 0, 1, 2], [0, 1, 2], "[0] has the chunk_index 0 and stands at the place of chunk 9"),
+        ([0, 1, 7, 3], [0, None, 2, 3], "[2] has the chunk_index 2 and stands at the place of chunk 7"),
+    ],
+)
+def test_numbers_that_contradict_the_list_of_chunks_are_no_guess(
+    completed: list[int], numbers: list[int | None], entry: str
+) -> None:
+    """A state of before with a damaged number is refused, and read once ``result_indices`` decides."""
+    results = [{"text": "a"} if number is None else own(number) for number in numbers]
+    with pytest.raises(StateFormatError) as caught:
+        a_state(completed, results, "1.0")
+    assert caught.value.field == "processed_results"
+    assert caught.value.reason.startswith(entry)
+    indices = [*completed[: len(results)], *completed[-1:] * (len(results) - len(completed))]
+    assert a_state(completed, results, "1.0", result_indices=indices).result_indices == indices
+
+
+@pytest.mark.parametrize("numbers", [[5, 3, 9, 8], [0, 1, 0, 1], [4, 5, 6, 7]])
+def test_numbers_of_another_kind_pair_nothing(numbers: list[int]) -> None:
+    """Results that number pages, or begin again with each part, belong to the chunks at their places."""
+    assert a_state([0, 1, 2, 3], list(map(own, numbers)), "1.0").results() == dict(enumerate(map(own, numbers)))
+
+
 def test_result_indices_win() -> None:
     """In whatever order; of two results of one chunk the later stands."""
     assert a_state([0, 1, 2], ["c", "a"], result_indices=[2, 0]).results() == {0: "a", 2: "c"}

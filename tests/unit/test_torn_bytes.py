@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -88,6 +89,21 @@ def test_a_flipped_bit_or_a_stray_byte_moves_no_result(layout: str, kind: str) -
     flips = [(at, text[at] ^ (1 << (at // 7 % 8))) for at in range(0, len(text), 7)]
     strays = [(at, STRUCTURE[at % len(STRUCTURE)]) for at in range(begin, len(text), 5)]
     assert wrong(text, KINDS[kind], [*flips, *strays]) == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_damaged_list_of_chunks_of_the_plan_moves_no_result(first: int) -> None:
+    """Where the text still reads as a whole, too: it is refused, or each result stands at its chunk."""
+    results = dict(zip(DONE, ({"chunk_index": index + first} for index in DONE), strict=True))
+    text = of_the_plan(list(results.values())).encode()
+    begin = text.index(b'"completed_chunks"')
+    wrongs = []
+    for at in range(begin, text.index(b"]", begin)):
+        for bit in range(8):
+            with suppress(StateFormatError):
+                read = ProcessingState.from_json(text[:at] + bytes([text[at] ^ (1 << bit)]) + text[at + 1 :]).results()
+                wrongs += [(at, bit, index) for index, result in read.items() if results.get(index) != result]
+    assert wrongs == []
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from checkpoint_store.cli.inspect.paid import costs_of
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
 from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
 from checkpoint_store.cli.options import (
+    WholeNumber,
     job_argument,
     json_option,
     open_for_reading,
@@ -90,7 +91,7 @@ def _percent(completed: int, total: int) -> float:
     "--file", "file_name", metavar="NAME", help="Only jobs of this file; its name without the folder will do."
 )
 @click.option("--since", metavar="WHEN", type=listing.When(), help="Only jobs that changed since: 2026-01-31, 12h, 7d.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the N newest of them.")
+@click.option("--limit", metavar="N", type=WholeNumber(min=1), help="Only the N newest of them.")
 @table_options
 @store_option
 @json_option
@@ -223,7 +224,7 @@ def _field(index: int, result: Any, field: str) -> Any:
     if not isinstance(result, dict):
         raise click.ClickException(f"the result of chunk {index} is no JSON object, so it has no field {field!r}")
     if field not in result:
-        has = ", ".join(result)
+        has = ", ".join(result) or "none"
         raise click.ClickException(f"the result of chunk {index} has no field {field!r}; it has: {has}")
     return result[field]
 

@@ -14,6 +14,7 @@ from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import (
     PositiveNumber,
+    WholeNumber,
     complete_job,
     json_option,
     open_for_reading,
@@ -75,7 +76,7 @@ _REPORT_INTERVAL_SECONDS: Final = 5.0
 @click.option(
     "--max-text",
     metavar="MB",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     default=16,
     show_default=True,
     help="The most text of results and inputs that the page holds; the rest is counted.",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.job_choice import chosen_job
-from checkpoint_store.cli.options import job_argument, json_option, open_for_writing, print_json, store_option
+from checkpoint_store.cli.options import (
+    WholeNumber,
+    job_argument,
+    json_option,
+    open_for_writing,
+    print_json,
+    store_option,
+)
 from checkpoint_store.cli.screen import Screen, chunk_count
 
 if TYPE_CHECKING:
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("release")
 @job_argument()
-@click.option("--runner", required=True, type=click.IntRange(min=1), metavar="N", help="Its number; see show JOB.")
+@click.option("--runner", required=True, type=WholeNumber(min=1), metavar="N", help="Its number; see show JOB.")
 @store_option
 @json_option
 def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store.cli.options import (
+    WholeNumber,
     json_option,
     open_for_reading,
     open_for_writing,
@@ -64,22 +65,28 @@ def _merge_record(report: MergeReport) -> dict[str, Any]:
     return {"path": printable(report.path), "jobs": [dataclasses.asdict(job) for job in report.jobs]}
 
 
+_DAYS_MAX: Final = 365_000
+
+
 class _Days(click.FloatRange):
     """A number of days from 0."""
 
     def __init__(self) -> None:
-        super().__init__(min=0, max=365_000)
+        super().__init__(min=0, max=_DAYS_MAX)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number; NaN passes the range of click itself."""
-        days: float = super().convert(value, param, ctx)
-        if math.isnan(days):
-            self.fail(f"{value} is no number of days from 0.", param, ctx)
+        """Return the number; show a usage error for anything else."""
+        try:
+            days = float(value)
+        except ValueError:
+            days = math.nan
+        if not 0 <= days <= _DAYS_MAX:
+            self.fail(f"{value} is no number of days from 0 to {_DAYS_MAX:,}.", param, ctx)
         return days
 
 
 @click.command("prune")
-@click.option("--keep-last", metavar="N", type=click.IntRange(min=0), help="Keep the N jobs that were opened last.")
+@click.option("--keep-last", metavar="N", type=WholeNumber(min=0), help="Keep the N jobs that were opened last.")
 @click.option("--older-than", "days", metavar="DAYS", type=_Days(), help="Keep what changed in so many days.")
 @click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
 @store_option

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandMissingError
+from checkpoint_store.cli.screen import number
 from checkpoint_store.errors import InvalidResultError
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class RunLimits:
     """The chunks to work on; None for all."""
     halt: Halt | None = None
     """When failed chunks end the run; None: the first one does, unless there are retries."""
-
+    deadline_seconds: float | None = None
+    """The time for all inputs, as a person gave it; ``deadline_at`` is its end."""
     joblog: Path | None = None
     """The file in which each try is logged; None to log no try."""
     frees_failed: bool = False
@@ -50,6 +52,11 @@ class RunLimits:
     def are_over(self) -> bool:
         """Whether the deadline has passed."""
         return self.deadline_at is not None and time.monotonic() >= self.deadline_at
+
+    @property
+    def deadline_text(self) -> str:
+        """What ended a run at its deadline: the option as a person gave it, whatever time was left for this input."""
+        return f"the --deadline of {number(self.deadline_seconds or 0.0)} s is reached"
 
     @property
     def options(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from checkpoint_store.cli.run.report import changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.stand_in import stand_in
+from checkpoint_store.cli.stand_in import stand_in, unrecorded_beside
 from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import StoreTargetError
 
@@ -125,6 +125,9 @@ def _store_or_stand_in(store_path: str, terminal: Screen) -> Iterator[tuple[Chec
                 terminal.note(f"{store_path}: {reason}; run, or resume, brings the store back from it")
             yield store, path
         else:
+            for kept in unrecorded_beside(store.path):
+                name = on_one_line(printable(kept.name))
+                terminal.note(f"{name} has results that are not recorded yet; run takes them in first")
             yield store, store.path
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.options import PositiveNumber, store_option
+from checkpoint_store.cli.options import PositiveNumber, WholeNumber, store_option
 from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.halt import HaltType
@@ -49,7 +49,7 @@ _OPTIONS: Final = (
         "row of a CSV file, as a JSON object. The output of lines and csv is one line for each chunk, in order.",
     ),
     click.option(
-        "--chunk-size", metavar="N", type=click.IntRange(min=1), help="The most characters of a chunk.  [default: 2000]"
+        "--chunk-size", metavar="N", type=WholeNumber(min=1), help="The most characters of a chunk.  [default: 2000]"
     ),
     click.option(
         "--unit",
@@ -66,7 +66,7 @@ _OPTIONS: Final = (
     click.option(
         "--overlap",
         metavar="N",
-        type=click.IntRange(min=0, max=CONTEXT_LENGTH_MAX),
+        type=WholeNumber(min=0, max=CONTEXT_LENGTH_MAX),
         help="Give COMMAND up to N characters of the text before the chunk, as context beside it, in the environment "
         "variable CHECKPOINT_STORE_CONTEXT.  [default: 200, or a tenth of a chunk size below 2000]",
     ),
@@ -137,7 +137,7 @@ _LIMITS: Final = (
     click.option(
         "--retries",
         metavar="N",
-        type=click.IntRange(min=0),
+        type=WholeNumber(min=0),
         default=0,
         help="Try a chunk up to N times more, then skip it and go on with the others; 'retry' frees it.  "
         "[default: 0, and the first failure ends the run]",
@@ -216,4 +216,4 @@ def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def workers_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--workers N``."""
-    return click.option("--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True, help=text)
+    return click.option("--workers", metavar="N", type=WholeNumber(min=1), default=1, show_default=True, help=text)

@@ -82,7 +82,8 @@ def resume(
     with open_to_go_on(store_path) as store:
         job = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
         if job is None or (job.status is JobStatus.COMPLETED and not job.progress().remaining_chunks):
-            return _say_complete(job, _later_of(store, job or store.latest_job(), store_path), as_json=as_json)
+            newest = job or chosen_job(store, None)  # which refuses a store without a job
+            return _say_complete(job, _later_of(store, newest, store_path), as_json=as_json)
         memory, later = _memory_of(job, store, store_path), _later_of(store, job, store_path)
         is_here = Path(memory["folder"]).samefile(Path.cwd())
         words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
@@ -162,8 +163,13 @@ def _memory_of(job: Job, store: CheckpointStore, store_path: str) -> dict[str, A
             "back to the folder where it was"
         )
     if not Path(moved["folder"]).is_dir():
-        raise click.ClickException(f"the folder of its last run, {printable(moved['folder'])}, is no longer there")
+        raise click.ClickException(f"{_gone(moved['folder'], store_path)}")
     return moved
+
+
+def _gone(folder: str, store_path: str) -> str:
+    line = typed_line(["run"], store_path, "FILE", "[-- COMMAND]")
+    return f"the folder of its last run, {printable(folder)}, is no longer there; put it back, or go on with: {line}"
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (run, resume)

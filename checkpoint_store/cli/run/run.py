@@ -125,7 +125,7 @@ def run(
     files = Files(len(inputs))
     deadline_at = None if deadline is None else time.monotonic() + deadline
     numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
-    limits = RunLimits(*numbers, deadline_at, only, halt, joblog, frees_failed=FREES_FAILED in ctx.meta)
+    limits = RunLimits(*numbers, deadline_at, only, halt, deadline, joblog, frees_failed=FREES_FAILED in ctx.meta)
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD

@@ -139,7 +139,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         report.error = f"--max-cost needs the cost of each chunk: {_cost_unknown_text(error)}"
         report.exit_code, report.cost_unknown = PAUSED, True
     except DeadlineReached:
-        report.error, report.exit_code = "the --deadline is reached", PAUSED
+        report.error, report.exit_code = context.limits.deadline_text, PAUSED
     report.halted = failures.is_over
     if failures.is_over and report.error is None:
         report.error = failures.message

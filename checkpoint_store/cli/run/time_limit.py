@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 _WAIT_SLICE_SECONDS: Final = 0.5
 _STOOD_STILL_SECONDS_MIN: Final = 1.0
-"""A wait that ends so much too late says that this process stood still meanwhile: a paused container, a SIGSTOP."""
+"""A wait that ends so much too late says that this process stood still meanwhile: a paused container, a SIGSTOP.
+
+The loop has a constant of this name, too. The command uses public names only; a test keeps a name to one number.
+"""
 _LAST_LOOK_SECONDS: Final = 0.05
 
 

@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, size_text
+from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreTargetError, size_text
 from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
+from checkpoint_store.storage.sibling_check import refuse_unreadable
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
@@ -35,6 +36,7 @@ _BACK_PORTED: Final = ((3, 50, 7), (3, 44, 6))
 _LITTLE_SPACE: Final = 64 * 1024 * 1024
 TIMEOUT_SECONDS: Final = 10.0
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
+_AWAY: Final = "move it away, and bring the store back from its copies with"
 _OF_A_CONTAINER: Final = frozenset({"overlay", "aufs"})
 
 
@@ -117,6 +119,7 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
     repair = f"recover_store({str(path)!r})"
     database = ReadOnlyDatabase(path, lock_timeout_seconds=TIMEOUT_SECONDS)
     try:
+        refuse_unreadable(path)
         version = inspect(database, (state_file,))
         if version == EMPTY:
             yield Finding("warning", "contents", "the file is empty", repair)
@@ -130,6 +133,12 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
         says = f"{error.found}; this version works with {error.needed}"
         remedy = f"the next open upgrades it, and so does: migrate({str(path)!r})"
         yield Finding("warning", "schema", says, remedy)
+        return
+    except StoreTargetError as error:  # a sound store that may not be read, or the file of another program
+        reason, _, remedy = error.reason.partition("; ")
+        yield Finding(
+            "problem", "contents", reason, remedy or f"name another file. If it was a store, {_AWAY}: {repair}"
+        )
         return
     except CheckpointStoreError as error:
         yield Finding("problem", "contents", str(error), repair)

@@ -6,9 +6,10 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.model.codec.same_value import is_same_result
 from checkpoint_store.storage.statements import compiled, effect, in_vain, redos, replaced
+from checkpoint_store.storage.statements.deletions import no_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,7 +140,7 @@ def record(
     except sqlite3.IntegrityError as error:
         _remove(connection, result_id)
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            raise JobNotFound(job_id, "the store (it was deleted)") from error
+            raise no_job(connection, job_id) from error
         raise
     if not done.rowcount:
         asked_at = _asked_at(connection, completion, answers, is_work=is_work)

@@ -13,6 +13,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import JobRecord
 from checkpoint_store.storage.statements import effect, redos
 from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
+from checkpoint_store.storage.statements.deletions import no_job
 from checkpoint_store.storage.statements.handles import of_chunk_in
 from checkpoint_store.storage.statements.job_records import records_of
 from checkpoint_store.storage.tables import chunk_handles, chunk_results, completed_chunks, deleted_jobs, jobs
@@ -162,6 +163,8 @@ def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobReco
         raise JobNotFound(job_id, path)
     exact = _FIND.run(connection, in_job=job_id).fetchall()
     matching = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
+    if not matching:
+        raise no_job(connection, job_id, path)
     if len(matching) != 1:
         raise JobNotFound(job_id, path, [row[_JOB_ID] for row in matching])
     return records_of(matching, path)[0]
@@ -238,7 +241,7 @@ def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values
     changes = {f"new_{name}": value for name, value in values.items()}
     changed = _update(tuple(values)).run(connection, in_job=job_id, **changes)
     if not changed.rowcount and not _FIND.run(connection, in_job=job_id).fetchone():
-        raise JobNotFound(job_id, path)
+        raise no_job(connection, job_id, path)
     effect.require_rows(changed, "a change of a job")
 
 

@@ -17,6 +17,7 @@ from storms.forking import forked
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.maintenance import migrate
+from checkpoint_store.storage import unrecorded_files
 
 template, way, what, step = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 NEWER = (
@@ -35,6 +36,8 @@ NEWER = (
 """Columns that schema 1.0 does not have."""
 real, old, new = sqlite3.connect, "1.0", "1.5"
 warnings.simplefilter("error")
+temporary: Any = unrecorded_files
+temporary._TEMPORARY_FOLDERS = ()  # what other programs left there for a store of this name is asked for, too
 
 
 def do(path):

@@ -81,12 +81,18 @@ def _decoded(path: Path, data: bytes, encoding: str | None) -> str:
     try:
         text = data.decode(used)
     except UnicodeDecodeError as error:
+        if b"\0" in data and encoding is None and marked is None:  # an encoding cannot help: it is no text
+            raise UnreadableTranscriptError(_no_text(path, data, f"byte {data.index(0):,}")) from error
         raise UnreadableTranscriptError(_refusal(path, data, used, error)) from error
     if "\0" in text:
-        likely = [("utf-16-le", line)] if data[1:2] == b"\0" and (line := _telling_line(data, "utf-16-le")) else []
-        what = f"{path} is not a text file (it has a NUL at character {text.index(chr(0)):,})"
-        raise UnreadableTranscriptError(what + (_choices(likely) if likely else ""))
+        raise UnreadableTranscriptError(_no_text(path, data, f"character {text.index(chr(0)):,}"))
     return text
+
+
+def _no_text(path: Path, data: bytes, place: str) -> str:
+    """Return the message for a file with a NUL; UTF-16 without a byte order mark has a NUL beside each ASCII letter."""
+    likely = [("utf-16-le", line)] if data[1:2] == b"\0" and (line := _telling_line(data, "utf-16-le")) else []
+    return f"{path} is not a text file (it has a NUL at {place})" + (_choices(likely) if likely else "")
 
 
 def _refusal(path: Path, data: bytes, used: str, error: UnicodeDecodeError) -> str:

@@ -1,0 +1,50 @@
+"""Check the path that a caller gives for a state file. Touches nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from checkpoint_store.errors import StoreTargetError
+from checkpoint_store.state_file.reader import USE, refuse_own
+from checkpoint_store.storage.file_names import STORE_SUFFIX
+from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
+
+_SUFFIXES_BESIDE: Final = (STORE_SUFFIX, ".lock", ".bak", ".open")
+
+
+def resolve_state_file(given: object, store: Path) -> Path:
+    """Return the absolute path of a state file.
+
+    Args:
+        given: the path, as a caller gave it.
+        store: the store file.
+
+    Raises:
+        StoreTargetError: no state file can be there.
+    """
+    name = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else ""
+    if not name or "\0" in name:
+        raise StoreTargetError(name, "give the path of a file, such as .processing_state.json", USE)
+    path = Path(name).absolute()
+    if path.suffix in _SUFFIXES_BESIDE:
+        raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE)
+    try:
+        refuse_no_folder(path, USE)
+        refuse_long_name(path, USE)
+        refuse_own(path, store)
+    except OSError as error:
+        raise StoreTargetError(path, error.strerror or str(error), USE) from error
+    return path
+
+
+def refuse_unwritable(state_file: Path, store: Path) -> None:
+    """Raise :class:`StoreTargetError` if no state file can be written, before any work is paid for.
+
+    Without permission for the folder of the store, no store is opened for writing: its own errors say so.
+    """
+    folder = state_file.parent
+    if folder != store.parent and not os.access(folder, os.W_OK | os.X_OK):
+        remedy = "give a path in another folder, or None for no state file"
+        raise StoreTargetError(state_file, f"no permission to create files in {folder}; {remedy}", USE)
