@@ -1,21 +1,28 @@
-"""What a read of many chunks takes, counted in steps of SQLite: no clock is in it."""
+"""What a read of many chunks takes, counted in steps of SQLite, pages kept and calls of functions: no clock is in it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store.storage.connection.pragmas import READ_CACHE_KIBIBYTES
 from checkpoint_store.storage.statements.results import completed_in
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
 
 DONE = 1000
 STEPS_OF_A_CHUNK_MAX = 5.0
 """A count takes three steps for each chunk. A search for a mark at each chunk took fourteen."""
+CALLS_OF_A_RESULT_MAX = 3.5
+"""The generator, the result, its JSON text; calls for a whole page are shared by its results."""
 
 
 @pytest.fixture
@@ -50,3 +57,25 @@ def test_a_mark_counts_only_at_a_chunk_that_is_complete(job: Job) -> None:
     done = database.read(lambda connection: completed_in(connection, job.job_id, 0, DONE + 1))
     assert done == [index for index in range(DONE) if index != 3]
     assert [range(3, 4), range(DONE, DONE + 1)] == job.remaining()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_connection_that_reads_keeps_few_pages(job: Job, open_store: Opener, *, read_only: bool) -> None:
+    """A stream of a million results goes through memory that the processor still has at hand."""
+    assert job
+    with closing(open_store(read_only=read_only)) as store:
+        database: Any = store._context.reading.jobs._database  # type: ignore[union-attr]
+        assert database.read_row("PRAGMA cache_size", ()) == (-READ_CACHE_KIBIBYTES,)
+
+
+def test_a_result_takes_few_calls_of_functions(job: Job) -> None:
+    """Reading all results costs hardly more than their pages, their digests and their JSON text."""
+    calls: list[str] = []
+    results = job.results(missing="skip")
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        read = [*results]
+    finally:
+        sys.setprofile(None)
+    assert len(read) == DONE
+    assert len(calls) / DONE < CALLS_OF_A_RESULT_MAX, sorted(set(calls))

@@ -188,9 +188,10 @@ def verified(path: Path, job_id: str, index: int, text: str | None, *digests: st
 
 def verified_page(path: Path, job_id: str, page: list[ResultRow]) -> list[tuple[int, str]]:
     """Return (index, text) of each result of a page, or raise :class:`StoreDamaged` for the first that is not sound."""
-    for index, text, digest, beside in page:
-        if text is None or digest != beside or result_digest.digest(job_id, index, text) != digest:
-            verified(path, job_id, index, text, digest, beside)
+    damaged = result_digest.first_mismatch(job_id, page)
+    if damaged is not None:
+        index, text, *digests = damaged
+        verified(path, job_id, index, text, *digests)
     return [(index, text) for index, text, _, _ in page if text is not None]
 
 
