@@ -32,10 +32,9 @@ class JobResults:
         self._recorded.check_index(index)
         return self._reading.results.text(self._job_id, index)
 
-    def texts(self) -> Iterator[tuple[int, str]]:
-        """Yield (index, JSON text) of all results by index, in bounded memory; no read is open between two results."""
-        for page in self._reading.results.pages(self._job_id):
-            yield from page
+    def pages(self) -> Iterator[list[tuple[int, str]]]:
+        """Yield (index, JSON text) of all results by index, in pages of bounded size; no read is open between pages."""
+        return self._reading.results.pages(self._job_id)
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""

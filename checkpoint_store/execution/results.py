@@ -30,7 +30,7 @@ def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> s
         raise InvalidResultError(reason, path=path, job_id=job_id, chunk_index=chunk_index, result=result) from error
 
 
-def decoded(text: str, as_type: type[Any] | None, *, job_id: str, chunk_index: int) -> Any:
+def decoded(text: str, as_type: type[Any] | None, job_id: str, chunk_index: int) -> Any:
     """Return a result as JSON data, or as an object of ``as_type``.
 
     Raises:

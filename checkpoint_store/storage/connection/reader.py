@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from checkpoint_store.storage.connection.pragmas import keep_few_pages
 from checkpoint_store.storage.connection.store_file import StoreConnection
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class ReaderConnection(StoreConnection):
         connection = self.connection
         if connection is None:
             connection = self.connection = self._open()
+            keep_few_pages(connection)
         if connection.in_transaction:  # an interrupt came before the last read could end its transaction
             connection.rollback()
         return connection

@@ -55,6 +55,15 @@ def is_marked(chunk: Any, *, before: Any = None) -> Exists:
     return select(_M.chunk_index).where(*of_same_chunk(_M, chunk), *newer).exists()
 
 
+_IS_COMPLETE: Final = select(_C.chunk_index).where(*of_same_chunk(_C, _M)).exists()
+COMPLETED_BETWEEN: Final = (
+    select(func.count())
+    .select_from(chunk_redos)
+    .where(_IN_JOB, _M.chunk_index >= bindparam("start"), _M.chunk_index < bindparam("stop"), _IS_COMPLETE)
+    .scalar_subquery()
+)
+"""The SQL expression for the number of complete chunks in ``[start, stop)`` that are to be done again."""
+
 _FIND: Final = Statement(lambda: select(_M.after_attempt, _M.asked_at).where(*_HERE), order=("in_job", "at_index"))
 _MARKS: Final = Statement(
     lambda: select(_M.chunk_index, _M.after_attempt, _M.asked_at).where(_IN_JOB), order=("in_job",)
@@ -82,9 +91,7 @@ _NOTE_ANSWER: Final = Statement(
 _ANSWERED: Final = Statement(
     lambda: select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.redo_asked_at.is_not(null()))
 )
-_DROP_MARKS_OF_INCOMPLETE: Final = Statement(
-    lambda: chunk_redos.delete().where(_IN_JOB, ~select(_C.chunk_index).where(*of_same_chunk(_C, _M)).exists())
-)
+_DROP_MARKS_OF_INCOMPLETE: Final = Statement(lambda: chunk_redos.delete().where(_IN_JOB, ~_IS_COMPLETE))
 _LAST_ATTEMPT_OF_MARKED: Final = _last_attempt().where(*of_same_chunk(_A, _M)).scalar_subquery()
 """The SQL expression for the number of the last attempt at the chunk of a row of ``chunk_redos``; 0 for no attempt."""
 _LOWER_AFTER_ATTEMPT: Final = Statement(

@@ -37,7 +37,7 @@ _PAGE_ROWS: Final = 500
 _IN_JOB: Final[Any] = _C.job_id == bindparam("in_job")
 _DONE: Final[Any] = _IN_JOB, ~redos.is_marked(_C)
 """The condition that a chunk is complete, and not to be done again."""
-_BETWEEN: Final[Any] = *_DONE, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
+_BETWEEN: Final[Any] = _IN_JOB, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
 
 _WITHOUT_FINGERPRINT: Final = Statement(
     lambda: select(_C.chunk_index).where(_IN_JOB, _C.fingerprint.is_(null())).limit(literal_column("1"))
@@ -49,8 +49,19 @@ _SET_FINGERPRINT: Final = Statement(
         .values(fingerprint=bindparam("value"))
     )
 )
-_COUNT_BETWEEN: Final = Statement(lambda: select(func.count()).select_from(completed_chunks).where(*_BETWEEN))
-_INDICES_BETWEEN: Final = Statement(lambda: select(_C.chunk_index).where(*_BETWEEN).order_by(_C.chunk_index))
+_COUNT_BETWEEN: Final = Statement(
+    lambda: select(
+        select(func.count()).select_from(completed_chunks).where(*_BETWEEN).scalar_subquery(),
+        redos.COMPLETED_BETWEEN,
+    )
+)
+"""Two counts: all completed chunks of a range, and those of them that are to be done again.
+
+They take half of the time of one count that looks for a mark at each completed chunk.
+"""
+_INDICES_BETWEEN: Final = Statement(
+    lambda: select(_C.chunk_index).where(*_BETWEEN, ~redos.is_marked(_C)).order_by(_C.chunk_index)
+)
 _FIRST_FROM: Final = Statement(
     lambda: (
         select(_C.chunk_index)
@@ -107,7 +118,8 @@ def completed_in(connection: sqlite3.Connection, job_id: str, start: int, stop: 
     If all chunks are complete, this takes no longer than counting them.
     """
     between = {"in_job": job_id, "start": start, "stop": stop}
-    (count,) = _COUNT_BETWEEN.run(connection, **between).fetchone()
+    completed, marked = _COUNT_BETWEEN.run(connection, **between).fetchone()
+    count = completed - marked
     if count == stop - start:
         return list(range(start, stop))
     if count == 0:
@@ -176,9 +188,10 @@ def verified(path: Path, job_id: str, index: int, text: str | None, *digests: st
 
 def verified_page(path: Path, job_id: str, page: list[ResultRow]) -> list[tuple[int, str]]:
     """Return (index, text) of each result of a page, or raise :class:`StoreDamaged` for the first that is not sound."""
-    for index, text, digest, beside in page:
-        if text is None or digest != beside or result_digest.digest(job_id, index, text) != digest:
-            verified(path, job_id, index, text, digest, beside)
+    damaged = result_digest.first_mismatch(job_id, page)
+    if damaged is not None:
+        index, text, *digests = damaged
+        verified(path, job_id, index, text, *digests)
     return [(index, text) for index, text, _, _ in page if text is not None]
 
 

@@ -1,0 +1,81 @@
+"""What a read of many chunks takes, counted in steps of SQLite, pages kept and calls of functions: no clock is in it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkpoint_store.storage.connection.pragmas import READ_CACHE_KIBIBYTES
+from checkpoint_store.storage.statements.results import completed_in
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from conftest import Opener
+
+    from checkpoint_store import CheckpointStore, Job
+
+DONE = 1000
+STEPS_OF_A_CHUNK_MAX = 5.0
+"""A count takes three steps for each chunk. A search for a mark at each chunk took fourteen."""
+CALLS_OF_A_RESULT_MAX = 3.5
+"""The generator, the result, its JSON text; calls for a whole page are shared by its results."""
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Job:
+    """A job with all but its last chunk complete."""
+    job = store.open_job("talk.srt", total_chunks=DONE + 1)
+    job.complete_many((index, {"cleaned_text": f"number {index}"}) for index in range(DONE))
+    return job
+
+
+def test_chunks_that_are_done_are_passed_over_by_a_bare_count(job: Job) -> None:
+    """The first pending chunk of a large job that is nearly done is found in the time of a count."""
+    steps: list[None] = []
+
+    def count(connection: sqlite3.Connection) -> list[int]:
+        connection.set_progress_handler(lambda: steps.append(None), 1)
+        try:
+            return completed_in(connection, job.job_id, 0, DONE)
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    assert job._context.storage.database.read(count) == list(range(DONE))
+    assert len(steps) / DONE < STEPS_OF_A_CHUNK_MAX
+
+
+def test_a_mark_counts_only_at_a_chunk_that_is_complete(job: Job) -> None:
+    """A chunk to be done again is handed out, and a mark that a merge left at an incomplete chunk hides no other."""
+    job.redo([3])
+    mark = "INSERT INTO chunk_redos SELECT job_id, ?, asked_at, after_attempt FROM chunk_redos"
+    database = job._context.storage.database
+    database.write(lambda connection: connection.execute(mark, (DONE,)))
+    done = database.read(lambda connection: completed_in(connection, job.job_id, 0, DONE + 1))
+    assert done == [index for index in range(DONE) if index != 3]
+    assert [range(3, 4), range(DONE, DONE + 1)] == job.remaining()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_connection_that_reads_keeps_few_pages(job: Job, open_store: Opener, *, read_only: bool) -> None:
+    """A stream of a million results goes through memory that the processor still has at hand."""
+    assert job
+    with closing(open_store(read_only=read_only)) as store:
+        database: Any = store._context.reading.jobs._database  # type: ignore[union-attr]
+        assert database.read_row("PRAGMA cache_size", ()) == (-READ_CACHE_KIBIBYTES,)
+
+
+def test_a_result_takes_few_calls_of_functions(job: Job) -> None:
+    """Reading all results costs hardly more than their pages, their digests and their JSON text."""
+    calls: list[str] = []
+    results = job.results(missing="skip")
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        read = [*results]
+    finally:
+        sys.setprofile(None)
+    assert len(read) == DONE
+    assert len(calls) / DONE < CALLS_OF_A_RESULT_MAX, sorted(set(calls))
