@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import sys
 import threading
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,9 +22,11 @@ from .conftest import SIX
 from .test_interrupts import WAITING_COMMAND, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .conftest import Folder
 
-THREE = ("--chunk-size", "130", "--overlap", "0")
+TWO = ("--chunk-size", "130", "--overlap", "0")
 TALKING = program(__file__, "talk_and_answer")
 
 
@@ -50,10 +51,10 @@ def test_words_that_cannot_be_shown_fail_no_chunk(
 ) -> None:
     """``2> run.log`` on a full disk, ``2>&1 | head``: one call for each chunk, and the run ends as ever."""
     monkeypatch.chdir(lecture.path)
-    words = ["run", "lecture.txt", *THREE, *more, *lecture.command(TALKING), "10"]
+    words = ["run", "lecture.txt", *TWO, *more, *lecture.command(TALKING), "10"]
     with broken_stderr(how) as err, redirect_stderr(err):
         assert run_command_line(["checkpoint-store", *words]) == 0
-    assert paid_calls(lecture) == 3
+    assert paid_calls(lecture) == 2
     assert lecture.json("show")["status"] == "completed"
 
 
@@ -66,12 +67,12 @@ def test_a_fault_of_the_program_ends_the_run_and_fails_no_chunk(
     def fault(*_: object) -> None:
         raise OSError("a fault of the program")
 
-    words = ("run", "lecture.txt", *THREE, *more, *lecture.command(TALKING), "10")
+    words = ("run", "lecture.txt", *TWO, *more, *lecture.command(TALKING), "10")
     with monkeypatch.context() as patch:
         patch.setattr(work, "_result", fault)
         assert "a fault of the program" in lecture.run(*words, code=2).stderr
     assert paid_calls(lecture) == 1
-    assert lecture.json("show")["failed_chunks"] == []
+    assert lecture.json("show")["failed_chunks"] == 0
     lecture.run(*words)
 
 
@@ -113,15 +114,15 @@ def test_a_process_whose_stderr_is_full_ends_with_its_own_exit_code(folder: Fold
 def test_a_terminal_that_closes_pauses_the_run(lecture: Folder) -> None:
     """SIGHUP, and words of COMMAND for a terminal that is gone: exit 75, and the chunk in hand is recorded."""
     lecture.write("hold", "")
-    words = ("run", "lecture.txt", *THREE, *lecture.command(TALKING), "10")
+    words = ("run", "lecture.txt", *TWO, *lecture.command(TALKING), "10")
     screen, terminal = pty.openpty()
-    process = lecture.process(*words, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)
-    os.close(terminal)
-    wait_for(lecture.path / "paid.log", process)
-    os.close(screen)
-    process.send_signal(signal.SIGHUP)
-    (lecture.path / "hold").unlink()
-    assert process.wait() == 75
+    with lecture.process(*words, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True) as process:
+        os.close(terminal)
+        wait_for(lecture.path / "paid.log", process)
+        os.close(screen)
+        process.send_signal(signal.SIGHUP)
+        (lecture.path / "hold").unlink()
+    assert process.returncode == 75
     assert paid_calls(lecture) == lecture.json("show")["completed_chunks"] == 1
 
 
@@ -134,20 +135,20 @@ def test_a_reader_that_stands_still_keeps_no_answer_unrecorded(
     reader, writer = os.pipe()
 
     def read_when_all_is_done() -> None:
-        wait_until(lambda: (lecture.path / "lecture.cleaned.txt").exists())
+        wait_until((lecture.path / "lecture.cleaned.txt").exists)
         with open(reader, "rb", buffering=0) as file:
             while piece := file.read(65_536):
                 read.append(piece)
 
     thread = threading.Thread(target=read_when_all_is_done)
     thread.start()
-    words = ["run", "lecture.txt", *THREE, *lecture.command(TALKING), "100000"]
+    words = ["run", "lecture.txt", *TWO, *lecture.command(TALKING), "100000"]
     with os.fdopen(writer, "w", encoding="utf-8") as err, redirect_stderr(err):
         assert run_command_line(["checkpoint-store", *words]) == 0
     thread.join()
     text = b"".join(read).decode()
-    assert text.count("w" * 100_000) == 3
-    assert "3 chunks done" in text.rpartition("w")[2]
+    assert text.count("w" * 100_000) == 2
+    assert "2 chunks done" in text[text.rindex("w" * 100_000) :]
 
 
 @pytest.mark.slow
@@ -159,41 +160,25 @@ def test_a_signal_ends_a_run_whose_notices_nobody_reads(lecture: Folder) -> None
         while True:
             os.write(writer, bytes(4096))
     os.set_blocking(writer, True)
-    process = lecture.process("run", "lecture.txt", *SIX, *lecture.command(WAITING_COMMAND), stderr=writer)
-    wait_for(lecture.path / "waiting", process)
-    process.send_signal(signal.SIGTERM)
-    lecture.write("release", "")
-    assert process.wait() == 75
+    with lecture.process("run", "lecture.txt", *SIX, *lecture.command(WAITING_COMMAND), stderr=writer) as process:
+        wait_for(lecture.path / "waiting", process)
+        process.send_signal(signal.SIGTERM)
+        lecture.write("release", "")
+    assert process.returncode == 75
     os.close(writer)
     os.close(reader)
     assert lecture.json("show")["completed_chunks"] == 3
 
 
-@pytest.fixture
-def unread(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Make standard error a pipe that nobody reads, and return its other end; no look at a reader takes time."""
-    monkeypatch.setattr(notices, "READER_LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(notices, "READER_PATIENCE_SECONDS", 0.0)
+@contextmanager
+def unread(patch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Make standard error a pipe that nobody reads, and give its other end; no look at a reader takes time."""
+    patch.setattr(notices, "READER_LOOK_SECONDS", 0.001)
+    patch.setattr(notices, "READER_PATIENCE_SECONDS", 0.0)
     reader, writer = os.pipe()
-    monkeypatch.setattr(sys, "stderr", os.fdopen(writer, "w", encoding="utf-8"))
-    return reader
-
-
-def test_only_the_last_words_are_kept_for_a_reader_that_stands_still(unread: int) -> None:
-    """A COMMAND that says a lot for a night takes no memory for it, and how the work ended can be read."""
-    said = Notices()
-    with said.at_work():
-        for _ in range(100):
-            said.write(f"{'w' * 50_000}\n")
-        said.write("done\n")
-        thread = threading.Thread(target=lambda: said.flush())
-        assert said.is_behind
-        text = read_all(unread, said)
-        thread.start()
-        thread.join()
-    assert text.count(b"w" * 50_000) < 30
-    assert b"notices that nobody read are left out here" in text
-    assert text.endswith(b"done\n")
+    with os.fdopen(writer, "w", encoding="utf-8") as err, redirect_stderr(err):
+        yield reader
+    os.close(reader)
 
 
 def read_all(reader: int, said: Notices) -> bytes:
@@ -204,11 +189,25 @@ def read_all(reader: int, said: Notices) -> bytes:
     return text + os.read(reader, 1 << 20)
 
 
-def test_nobody_waits_for_a_reader_that_stands_still_once_the_command_is_to_end(unread: int) -> None:
-    """It was given its time; a word after that is kept, and costs no more time."""
+def test_only_the_last_words_are_kept_for_a_reader_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A COMMAND that talks all night fills no memory, and the reader learns how the work ended."""
+    said = Notices()
+    with unread(monkeypatch) as reader, said.at_work():
+        for _ in range(100):
+            said.write(f"{'w' * 50_000}\n")
+        said.write("done\n")
+        text = read_all(reader, said)
+    assert text.count(b"w" * 50_000) < 30
+    assert b"notices that nobody read are left out here" in text
+    assert text.endswith(b"done\n")
+
+
+def test_a_command_that_is_to_end_waits_for_no_reader_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader had its time; a word after that is kept for it, and costs no more time."""
     said = Notices()
     said.hurry()
-    said.write("w" * 1_000_000)
-    said.write("the last word")
-    assert said.is_behind
-    assert read_all(unread, said).endswith(b"the last word")
+    with unread(monkeypatch) as reader:
+        said.write("w" * 1_000_000)
+        said.write("the last word")
+        assert said.is_behind
+        assert read_all(reader, said).endswith(b"the last word")
