@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from contextlib import suppress
-from logging import DEBUG, WARNING, NullHandler, getLogger
+from logging import DEBUG, WARNING, LogRecord, NullHandler, getLogger
 from typing import Final
 
 from checkpoint_store.errors import StoreBusy
@@ -13,6 +14,21 @@ from checkpoint_store.errors import StoreBusy
 _PACKAGE: Final = __name__.partition(".")[0]
 log: Final = getLogger(_PACKAGE)
 log.addHandler(NullHandler())
+_handle: Final = log.handle
+
+
+def _handle_and_go_on(record: LogRecord) -> None:
+    """Handle a record. A handler or a filter of the host program that raises ends no work, which is paid for."""
+    try:
+        _handle(record)
+    except Exception as error:  # whatever the host program's handler raises
+        with suppress(Exception):
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+            )
+
+
+log.handle = _handle_and_go_on  # type: ignore[method-assign]  # a class of its own would come too late for a host program
 
 
 def log_suppressed(error: BaseException, what: str) -> None:

@@ -42,6 +42,7 @@ STATE = {
     "storage/runner_lock.py": {"_held": "a process may not probe its own locks"},
     "storage/upgrade/migrate.py": {"_one_at_a_time": "Alembic's op and context are global"},
     "system/file_lock.py": {"_mutexes": "threads of one process share a file lock"},
+    "system/log.py": {"log": "its handlers are the host program's, and one that raises ends no work"},
     "system/forks.py": {
         "_hooks": "Python never forgets a hook of forks, and their order matters",
         "_objects": "which objects a fork concerns",
