@@ -41,7 +41,9 @@ def main() -> int:
 
 
 def _ended_early(message: str, kind: str, exit_code: int) -> int:
-    print(f"checkpoint-store: {message}", file=sys.stderr)
+    from checkpoint_store.cli.notices import NOTICES  # main() catches a Ctrl-C while it imports
+
+    NOTICES.write(f"checkpoint-store: {message}\n")
     _tell_early(message, kind, exit_code)
     return exit_code
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.cli.missing_extra import what_to_install
+from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.typed_line import store_named_by
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, ResultsElsewhere
 
@@ -133,6 +133,7 @@ def group() -> None:
 def run_command_line(argv: Sequence[str]) -> int:
     """Run ``argv`` (its first word is the program), print any error, and return the exit code."""
     begin_document()
+    NOTICES.begin()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
         warnings.simplefilter("ignore", ResultsElsewhere)  # run says it in words of its own
@@ -159,7 +160,7 @@ def _run(argv: Sequence[str]) -> int:
     except Exception as error:
         need = what_to_install(error)
         if need is not None:  # without the screen, whose module may be what is missing
-            print(f"checkpoint-store: {need}", file=sys.stderr)
+            NOTICES.write(f"checkpoint-store: {need}\n")
             return _failed(argv, ModuleNotFoundError(need), _EXIT_USAGE)
         # A fault of the program: its traceback follows on stderr.
         _failed(argv, error, _FAULT)
@@ -178,7 +179,7 @@ def _show_error(error: Exception, argv: Sequence[str]) -> None:
 
         hint = output_hint(error, argv) or (None if isinstance(error, JobNotFound) else hint_of(error, argv))
     if isinstance(error, click.UsageError):
-        error.show()
+        error.show(NOTICES)  # type: ignore[arg-type]  # it has what click needs of a stream
     else:
         _screen().error(message_of(error, store_named_by(argv)))
     if hint is not None:

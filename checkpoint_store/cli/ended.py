@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.json_asked import asks_for_json
+from checkpoint_store.cli.notices import NOTICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,6 +121,7 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
         os.kill(os.getpid(), number)
         return
     _First.came_at = now
+    NOTICES.hurry()
     if _Printing.depth:
         _Printing.ended_by = number
         return

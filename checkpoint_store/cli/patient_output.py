@@ -8,18 +8,14 @@ import signal
 import stat
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
+from checkpoint_store.cli.notices import PIPE_PIECE_BYTES, READER_LOOK_SECONDS, READER_PATIENCE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_READER_PATIENCE_SECONDS: Final = 3.0
-"""Give up if the reader has taken nothing for this long, and somebody asks the process to end."""
-_READER_LOOK_SECONDS: Final = 0.1
-_PIPE_PIECE_BYTES: Final = 4096
-"""A pipe that can be written to takes this many bytes at once: a write of more may have to wait."""
 
 
 def write_patiently(text: str, is_asked_to_end: Callable[[], bool]) -> bool:
@@ -35,10 +31,10 @@ def write_patiently(text: str, is_asked_to_end: Callable[[], bool]) -> bool:
     left = memoryview(text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
     taken_at = time.monotonic()
     while left:
-        if select.select((), (pipe,), (), _READER_LOOK_SECONDS)[1]:
-            left = left[os.write(pipe, left[:_PIPE_PIECE_BYTES]) :]
+        if select.select((), (pipe,), (), READER_LOOK_SECONDS)[1]:
+            left = left[os.write(pipe, left[:PIPE_PIECE_BYTES]) :]
             taken_at = time.monotonic()
-        elif is_asked_to_end() and time.monotonic() - taken_at >= _READER_PATIENCE_SECONDS:
+        elif is_asked_to_end() and time.monotonic() - taken_at >= READER_PATIENCE_SECONDS:
             return False
     return True
 

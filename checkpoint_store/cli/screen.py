@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.text import Text
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli.encodings import sayable
+from checkpoint_store.cli.notices import NOTICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -96,9 +97,8 @@ def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # FORCE_COLOR asks for colours in a log. A live line there would be a mess of cursor movements.
     not_interactive = None if stream is not None and stream.isatty() else False
-    console = _PlainConsole(
-        stderr=stderr, highlight=False, emoji=False, markup=False, force_interactive=not_interactive
-    )
+    file: Any = NOTICES if stderr else None  # NOTICES has what a console needs of a stream
+    console = _PlainConsole(file=file, highlight=False, emoji=False, markup=False, force_interactive=not_interactive)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH  # a pipe has no width: cut nothing off
     return console

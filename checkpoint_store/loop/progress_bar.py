@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
-from checkpoint_store.errors import MissingExtra, number_text
+from checkpoint_store.errors import CheckpointStoreError, MissingExtra, number_text
+from checkpoint_store.system.log import log_suppressed
+from checkpoint_store.system.streams import takes_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +52,35 @@ def need_tqdm() -> Any:
     return tqdm
 
 
+class _PatientStream:
+    """A stream for the bar that raises no error of its own, and leaves out what its reader does not take at once.
+
+    What is recorded next is paid for: it neither waits for a screen that stands still, nor fails with a closed one.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._wrapped = stream  # by this name, and ``==``, tqdm knows a standard stream, whose width it looks up
+
+    def write(self, text: str) -> None:
+        """Write a text, if the reader takes it."""
+        with suppress(OSError, ValueError):
+            if takes_text(self._wrapped):
+                self._wrapped.write(text)
+                self._wrapped.flush()
+
+    def flush(self) -> None:
+        """Do nothing: what was written is flushed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._wrapped == getattr(other, "_wrapped", other))
+
+    def __hash__(self) -> int:
+        return hash(self._wrapped)
+
+
 class LiveBar:
     """A tqdm bar, in a terminal or a notebook. It starts at what is completed; its rate is that of this run.
 
@@ -59,7 +92,13 @@ class LiveBar:
     def __init__(self, execution: JobExecution, paid: Callable[[], float | None]) -> None:
         self._execution, self._paid = execution, paid
         job = execution.recorded.record()
-        self._bar: Any = need_tqdm()(total=job.total_chunks, initial=job.done_count, unit="chunk", desc=job.file_name)
+        self._bar: Any = need_tqdm()(
+            file=_PatientStream(sys.stderr),
+            total=job.total_chunks,
+            initial=job.done_count,
+            unit="chunk",
+            desc=job.file_name,
+        )
         self._shown_at = 0.0
         self.show(at_once=True)
 
@@ -69,6 +108,12 @@ class LiveBar:
         if not at_once and moment - self._shown_at < _UPDATE_INTERVAL_SECONDS_MIN:
             return
         self._shown_at = moment
+        try:
+            self._draw()
+        except CheckpointStoreError as error:  # what is to be recorded is more important than what is to be seen
+            log_suppressed(error, "the progress bar could not be brought up to date")
+
+    def _draw(self) -> None:
         progress = self._execution.recorded.progress()
         self._bar.n, self._bar.total = progress.completed_chunks, progress.total_chunks
         failed, in_doubt = self._execution.recorded.failure_counts()

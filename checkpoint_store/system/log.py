@@ -6,7 +6,7 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
-from logging import DEBUG, WARNING, NullHandler, getLogger
+from logging import DEBUG, WARNING, LogRecord, NullHandler, getLogger
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy
@@ -19,6 +19,21 @@ log: Final = getLogger(_PACKAGE)
 log.addHandler(NullHandler())
 _held: Final = threading.local()
 """``notices``: the list of the warnings that the outermost :class:`WarningsLast` of this thread will give."""
+_handle: Final = log.handle
+
+
+def _handle_and_go_on(record: LogRecord) -> None:
+    """Handle a record. A handler or a filter of the host program that raises ends no work, which is paid for."""
+    try:
+        _handle(record)
+    except Exception as error:  # whatever the host program's handler raises
+        with suppress(Exception):
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+            )
+
+
+log.handle = _handle_and_go_on  # type: ignore[method-assign]  # a class of its own would come too late for a host program
 
 
 def log_suppressed(error: BaseException, what: str) -> None:

@@ -42,7 +42,10 @@ STATE = {
     "storage/runner_lock.py": {"_held": "a process may not probe its own locks"},
     "storage/upgrade/migrate.py": {"_one_at_a_time": "Alembic's op and context are global"},
     "system/file_lock.py": {"_mutexes": "threads of one process share a file lock"},
-    "system/log.py": {"_held": "the warnings of a thread that wait for the end of the work of a call"},
+    "system/log.py": {
+        "_held": "the warnings of a thread that wait for the end of the work of a call",
+        "log": "its handlers are the host program's, and one that raises ends no work",
+    },
     "system/forks.py": {
         "_hooks": "Python never forgets a hook of forks, and their order matters",
         "_objects": "which objects a fork concerns",

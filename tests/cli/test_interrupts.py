@@ -106,6 +106,17 @@ def test_once_finishes_the_chunk_in_hand_and_pauses(lecture: Folder, number: sig
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_ignored_signal_stays_ignored(lecture: Folder, number: signal.Signals) -> None:
+    """A script that starts a run with ``&`` ignores Ctrl-C for it, nohup a hangup: the run goes on to its end."""
+    run = Waiting(lecture, preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+    run.process.send_signal(number)
+    run.release()
+    assert run.end()[1] == 0
+    assert paragraphs(lecture) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.slow
 def test_twice_stops_at_once(lecture: Folder) -> None:
     """COMMAND is killed, exit 130, what was acknowledged is there, and only the chunk in hand is done again."""
     run = Waiting(lecture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sys
 from contextlib import ExitStack
@@ -98,6 +99,21 @@ def test_lines_that_fit_are_kept_and_the_rest_is_written_later(
     log.write(call(4))
     assert [row["Seq"] for row in lines(folder)] == ["0", "1", "2", "3", "4"]
     assert capsys.readouterr().err.count("No space left on device; the run goes on") == 1
+
+
+def test_a_run_that_is_stopped_while_it_writes_keeps_no_other_run_waiting(
+    folder: Folder, logs: list[joblog.JobLog], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-Z in the wrong moment: the answers of the other run are recorded, and their lines are written later."""
+    monkeypatch.setattr(joblog, "_LOCK_SECONDS_MAX", 0.0)
+    with (folder.path / "log.tsv").open("rb") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        logs[0].write(call(0))
+        logs[0].write(call(1))
+        assert lines(folder) == []
+    logs[0].write(call(2))
+    assert [row["Seq"] for row in lines(folder)] == ["0", "1", "2"]
+    assert capsys.readouterr().err.count("another run keeps it locked; the run goes on") == 1
 
 
 def test_what_another_program_appends_is_never_cut_off(folder: Folder, disk: Disk, logs: list[joblog.JobLog]) -> None:

@@ -87,8 +87,8 @@ def test_a_reader_that_stands_still_is_given_up_only_if_somebody_asks(monkeypatc
     """Without a signal the text waits for its reader, however long that takes."""
     asked = iter([False, False, True])
     reading, writing = os.pipe()
-    monkeypatch.setattr(patient_output, "_READER_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(patient_output, "_READER_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(patient_output, "READER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(patient_output, "READER_LOOK_SECONDS", 0.001)
     with open(reading, "rb"), open(writing, "w", encoding="utf-8") as stdout, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stdout)
         assert not patient_output.write_patiently("x" * 1_000_000, lambda: next(asked))
@@ -98,8 +98,8 @@ def test_a_reader_that_stands_still_is_given_up_only_if_somebody_asks(monkeypatc
 @pytest.mark.parametrize("error", [KeyboardInterrupt("interrupted"), Terminated(signal.SIGTERM)], ids=["^C", "TERM"])
 def test_the_last_word_of_a_signal_waits_for_no_reader(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """The signal came between two pieces of a document, and nobody takes the piece that tells of it."""
-    monkeypatch.setattr(patient_output, "_READER_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(patient_output, "_READER_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(patient_output, "READER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(patient_output, "READER_LOOK_SECONDS", 0.001)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with pytest.raises(BlockingIOError):

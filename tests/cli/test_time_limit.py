@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import wait_until
 
 from checkpoint_store.cli.run.answer import AnswerReader
-from checkpoint_store.cli.run.subprocess_worker import Command, CommandFailedError
+from checkpoint_store.cli.run.subprocess_worker import Command, CommandFailedError, CommandKilledError
 from checkpoint_store.cli.transcripts.split import TextChunk
 
 from .conftest import SIX
 from .test_workers import hanging, pids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from .conftest import Folder
 
 PRICED_ONCE = """import os, sys, time; text = sys.stdin.read(); open("calls", "a").write("x")
@@ -52,6 +57,45 @@ def test_a_timeout_with_a_long_chunk(script: str, timeout_seconds: float, answer
             command(TextChunk("x" * 300_000), _VARIABLES)
     else:
         assert command(TextChunk("x" * 300_000), _VARIABLES)[0]["cleaned_text"].strip() == answer
+
+
+@pytest.fixture
+def left_running(tmp_path: Path) -> Iterator[Path]:
+    """The name of a file for the number of a process that COMMAND leaves behind; the process is ended."""
+    path = tmp_path / "pid"
+    yield path
+    os.kill(int(path.read_text("utf-8")), signal.SIGKILL)
+
+
+def leaving(path: Path, rest: str) -> tuple[str, ...]:
+    """Return a COMMAND that starts a server, which holds its stdout and outlives it, and then does the rest."""
+    return ("sh", "-c", f"cat > /dev/null; setsid sleep 60 & echo $! > {path}; {rest}")
+
+
+def test_a_server_that_command_leaves_behind_costs_no_answer(left_running: Path) -> None:
+    """COMMAND has answered and ended well: its answer is taken when --timeout is over, and not paid for again."""
+    command = Command(leaving(left_running, "echo answer; echo word >&2"), AnswerReader(), timeout_seconds=0.3)
+    fields, words = command(TextChunk("text"), _VARIABLES)
+    assert (fields["cleaned_text"].strip(), words) == ("answer", "word")
+
+
+def test_a_server_that_command_leaves_behind_hides_no_exit_code(left_running: Path) -> None:
+    """COMMAND has ended by itself, and has not taken too long."""
+    command = Command(leaving(left_running, "exit 3"), AnswerReader(), timeout_seconds=0.3)
+    with pytest.raises(CommandFailedError, match="ended with exit code 3"):
+        command(TextChunk("text"), _VARIABLES)
+
+
+@pytest.mark.parametrize("timeout_seconds", [None, 50])
+def test_a_server_that_command_leaves_behind_delays_no_kill(left_running: Path, timeout_seconds: float | None) -> None:
+    """The second Ctrl-C ends the call although a process in another session holds the stdout of COMMAND."""
+    command = Command(leaving(left_running, "sleep 60"), AnswerReader(), timeout_seconds=timeout_seconds)
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(command, TextChunk("text"), _VARIABLES)
+        wait_until(lambda: left_running.exists() and left_running.read_text("utf-8"))
+        command.kill()
+        with pytest.raises(CommandKilledError):
+            call.result(20)
 
 
 def test_what_took_too_long_may_be_billed(lecture: Folder) -> None:

@@ -8,7 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from checkpoint_store.cli.ended import SAME_PRESS_SECONDS
+from checkpoint_store.cli.ended import ENDING_SIGNALS, SAME_PRESS_SECONDS
+from checkpoint_store.cli.notices import NOTICES, can_take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 _NOTICE: Final = b"\ncheckpoint-store: finishing what is in hand, then pausing; press Ctrl-C again to stop at once\n"
 
 
-_HANGUP: Final = tuple(filter(None, [getattr(signal, "SIGHUP", None)]))
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *_HANGUP)
+_SIGNALS: Final = (signal.SIGINT, *ENDING_SIGNALS)
+_STDERR: Final = 2
 
 
 class RunInterrupts:
     """While entered, SIGINT, SIGTERM and SIGHUP set ``requested``; a second one sets ``stops_now`` and calls ``kill``.
+
+    A signal that is ignored stays so: nohup ignores SIGHUP, and a script that starts a run with ``&`` ignores SIGINT.
 
     Args:
         kill: ends the chunks in work; it is called from a signal handler.
@@ -39,9 +42,8 @@ class RunInterrupts:
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
-            if number in _HANGUP and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # nohup ignores SIGHUP, and so does the run then
-            self._previous_handlers[number] = signal.signal(number, self._on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._previous_handlers[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,9 +53,10 @@ class RunInterrupts:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if not self.requested:
             self.requested, self._first_seconds = True, time.monotonic()
-            if not self._quiet:
+            NOTICES.hurry()
+            if not self._quiet and can_take(_STDERR):
                 with suppress(OSError):  # the terminal may be gone
-                    os.write(2, _NOTICE)  # print may be interrupted by this very handler, and then raises
+                    os.write(_STDERR, _NOTICE)  # print may be interrupted by this very handler, and then raises
         elif time.monotonic() - self._first_seconds >= SAME_PRESS_SECONDS:
             self.stops_now = True
             self._kill()

@@ -7,9 +7,12 @@ once, and goes on.
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +42,9 @@ HEADER: Final = b"Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSign
 _HOST: Final = ":"
 """This machine, as GNU parallel writes it."""
 _CLOSED: Final = -1
+_LOCK_SECONDS_MAX: Final = 1.0
+"""How long the line of a try waits for another run that is writing; later it is written together with the next one."""
+_LOCK_LOOK_SECONDS: Final = 0.002
 _TAIL_BYTES: Final = 1 << 16
 _UNWRITTEN_BYTES_MAX: Final = 1 << 20
 """Keep at most this much while the disk is full; later lines are not logged."""
@@ -119,18 +125,34 @@ class JobLog:
             os.close(file)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other runs from writing at the same moment; closing the file unlocks it, too."""
+    def _alone(self, seconds_max: float = math.inf) -> Iterator[None]:
+        """Keep other runs from writing at the same moment; closing the file unlocks it, too.
+
+        Raises:
+            BlockingIOError: another run had the log for longer, such as one that Ctrl-Z stopped.
+        """
         if sys.platform == "win32":
             yield
             return
-        with suppress(OSError, ValueError):  # a file system without locks; a thread that is late
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+        until = time.monotonic() + seconds_max
+        while not self._try_to_lock():
+            if time.monotonic() >= until:
+                raise BlockingIOError(errno.EAGAIN, "another run keeps it locked")
+            time.sleep(_LOCK_LOOK_SECONDS)
         try:
             yield
         finally:
             with suppress(OSError, ValueError):
                 fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _try_to_lock(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError):  # a file system without locks; a thread that is late
+            return True
+        return True
 
     def _begin(self) -> None:
         """Write the header of a new log; take half a line, which a power cut or a full disk left, off an old one."""
@@ -190,7 +212,8 @@ class JobLog:
             if len(self._unwritten) + len(line) <= _UNWRITTEN_BYTES_MAX:
                 self._unwritten += line
             try:
-                with self._alone():
+                # What waits here is the record of an answer that is paid for.
+                with self._alone(0.0 if self._has_warned else _LOCK_SECONDS_MAX):
                     self._write_unwritten()
             except OSError as error:
                 if not self._has_warned:

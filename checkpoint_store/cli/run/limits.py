@@ -67,6 +67,11 @@ class RunLimits:
             common["deadline_seconds"] = max(self.deadline_at - time.monotonic(), _DEADLINE_SECONDS_MIN)
         if not self.retries and (self.halt is None or self.halt.is_at_first):
             # A failure ends the run and counts against no chunk: the person who runs again has mended its cause.
-            return common | {"stop_on": FAILURES, "max_attempts": sys.maxsize}
-        retry_options = {"retry_on": FAILURES, "stop_on": CommandMissingError, "max_attempts": self.retries + 1}
+            return common | {"stop_on": Exception, "max_attempts": sys.maxsize}
+        retry_options = {"retry_on": FAILURES, "stop_on": _blames_no_chunk, "max_attempts": self.retries + 1}
         return common | retry_options | {"on_error": "record"}
+
+
+def _blames_no_chunk(error: BaseException) -> bool:
+    """Whether an error is none of COMMAND with a chunk: a fault of this program would meet every chunk, and be paid."""
+    return isinstance(error, CommandMissingError) or not isinstance(error, FAILURES)

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from checkpoint_store.cli import screen
+from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.run.plain_progress import PlainProgress
 from checkpoint_store.cli.widths import without_beginning
 from checkpoint_store.errors import CheckpointStoreError
@@ -30,6 +31,15 @@ _NAME_WIDTH: Final = 28
 # The terminal itself writes ^C after the line; if that wrapped, the line could not be erased.
 _MARGIN: Final = 3
 _STOPPING: Final = "finishing what is in hand; Ctrl-C again stops at once"
+
+
+class _Line(Live):
+    """A live line that rests while nobody reads: pictures of moments that have passed would pile up."""
+
+    def refresh(self) -> None:
+        """Draw the line."""
+        if not NOTICES.is_behind:
+            super().refresh()
 
 
 class LiveView:
@@ -65,7 +75,7 @@ class LiveView:
         self._done_now = 0
         self._display: Live | PlainProgress
         if terminal.err.is_interactive:
-            self._display = Live(
+            self._display = _Line(
                 console=terminal.err,
                 get_renderable=self.line,
                 refresh_per_second=_REFRESH_PER_SECOND,

@@ -11,6 +11,7 @@ import click
 
 from checkpoint_store import current_attempt
 from checkpoint_store.cli.messages import message_of
+from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, printable
 from checkpoint_store.cli.run import report as run_report
@@ -212,7 +213,7 @@ def _run_all(
         for source, reason in zip(inputs, refused.reasons, strict=True):
             yield Report(printable(source.path), UNUSABLE, error=reason)
         return
-    with opened as store, log.opened(store) if log else nullcontext(), interrupts:
+    with NOTICES.at_work(), opened as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
             if interrupts.requested or limits.are_over or files.is_paused or failures.is_over:
                 code = INTERRUPTED if interrupts.stops_now else PAUSED

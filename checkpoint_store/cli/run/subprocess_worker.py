@@ -161,11 +161,15 @@ class Command:
         self._children.add(child)
         try:
             self._kill_if_too_late(child)
-            stdout, stderr = output_in_time(child, text, self._timeout_seconds)
+            stdout, stderr = output_in_time(child, text, self._timeout_seconds, lambda: self._killed)
         except subprocess.TimeoutExpired as late:
-            _kill_group(child)
+            has_ended = child.poll() is not None  # then a process that it started holds its stdout or stderr
+            if not has_ended:
+                _kill_group(child)
+            stdout, stderr = _output_so_far(child)
+            if has_ended or child.returncode == 0:  # it ended well just before the kill: what it printed is paid for
+                return stdout, stderr, child.wait()
             call.was_killed()
-            stdout, stderr = _output_after_kill(child)
             reason = f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended"
             failure = CommandFailedError(reason, _tail(plain(stderr.decode("utf-8", "replace")).strip()))
             failure.cost, failure.may_be_billed = cost_printed(stdout, self._cost), True
@@ -180,8 +184,8 @@ class Command:
         return stdout, stderr, child.returncode
 
 
-def _output_after_kill(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """Return what a killed program wrote to stdout and stderr, without waiting for other holders of those pipes."""
+def _output_so_far(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Return what a program that has ended wrote to stdout and stderr; wait for no other holder of those pipes."""
     try:
         return child.communicate(timeout=_OUTPUT_WAIT_SECONDS)
     except subprocess.TimeoutExpired as late:

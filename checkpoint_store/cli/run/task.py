@@ -6,9 +6,9 @@ import dataclasses
 import time
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from checkpoint_store import JobStatus, current_attempt
+from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.redone import tries_in_vain
@@ -19,6 +19,7 @@ from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError, ServiceAwayError
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
+from checkpoint_store.cli.run.work import Work
 from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (
@@ -33,13 +34,11 @@ from checkpoint_store.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from checkpoint_store import CheckpointStore, Job, RunPlan
     from checkpoint_store.cli.run.run_context import RunContext
-    from checkpoint_store.cli.run.task_records import Clean, Task
-    from checkpoint_store.cli.screen import Screen
-    from checkpoint_store.cli.transcripts.split import TextChunk
+    from checkpoint_store.cli.run.task_records import Task
 
 
 _SERVICE_AWAY: Final = f"HTTP {ServiceAwayError.status_code}"
@@ -103,7 +102,7 @@ def _fill_in_what_is_known(report: Report, snapshot: JobSnapshot) -> None:
 
 def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
     started, interrupts, failures = time.monotonic(), context.interrupts, context.failures
-    work = _work_function(task, context.clean, context.screen)
+    work = Work(task, context.clean)
     view = LiveView(
         context.screen,
         on_one_line(report.file_name),
@@ -116,9 +115,13 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     try:
         with view, warnings.catch_warnings():
             warnings.simplefilter("ignore", ChunksPassedOver)  # _fill_in counts them
-            for _ in job.map(work, **context.map_options):
-                report.done_now += 1
-                view.advance()
+            try:
+                for item in job.map(work, **context.map_options):
+                    report.done_now += 1
+                    view.advance()
+                    work.show_words(context.screen, item.index)
+            finally:  # of results that the end of the loop recorded, too
+                work.show_words(context.screen)
     except CommandKilledError:
         pass  # the second Ctrl-C, for which _fill_in sets the exit code, or --halt now
     except FAILURES as error:
@@ -161,34 +164,6 @@ def _cost_unknown_text(error: CostUnknown) -> str:
 
 def _failure_text(error: CommandFailedError | InvalidResultError) -> str:
     return f"{error.path} {error.reason}" if isinstance(error, InvalidResultError) else str(error)
-
-
-def _work_function(task: Task, clean: Clean, screen: Screen) -> Callable[[TextChunk], dict[str, Any]]:
-    """Return the function for ``Job.map``; several threads may call it."""
-
-    def work(chunk: TextChunk) -> dict[str, Any]:
-        index, started = current_attempt().chunk_index, time.monotonic()
-        try:
-            fields, stderr = clean(chunk, task.variables(chunk))
-        except CommandFailedError as error:
-            error.chunk_index = index
-            raise
-        if stderr:
-            screen.note(stderr, style="dim")
-        return _result(index, chunk, fields, time.monotonic() - started)
-
-    return work
-
-
-def _result(index: int, chunk: TextChunk, fields: dict[str, Any], seconds: float) -> dict[str, Any]:
-    measured = {
-        TEXT_FIELD: "",
-        "seconds": round(seconds, 3),
-        "characters_in": len(chunk.text),
-        "characters_out": len(fields[TEXT_FIELD]),
-    }
-    # The program cannot change the index, by which results are paired with chunks.
-    return {"chunk_index": index} | measured | fields | {"chunk_index": index}
 
 
 def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:

@@ -6,10 +6,11 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
+from math import inf
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _WAIT_SLICE_SECONDS: Final = 0.5
 _STOOD_STILL_SECONDS_MIN: Final = 1.0
@@ -20,7 +21,9 @@ The loop has a constant of this name, too. The command uses public names only; a
 _LAST_LOOK_SECONDS: Final = 0.05
 
 
-def output_in_time(child: subprocess.Popen[bytes], text: bytes, seconds_max: float | None) -> tuple[bytes, bytes]:
+def output_in_time(
+    child: subprocess.Popen[bytes], text: bytes, seconds_max: float | None, is_killed: Callable[[], bool]
+) -> tuple[bytes, bytes]:
     """Give a program its stdin, and return what it printed on stdout and stderr until its end.
 
     Args:
@@ -28,19 +31,21 @@ def output_in_time(child: subprocess.Popen[bytes], text: bytes, seconds_max: flo
         text: what it reads. A program that does not read all of it is no error.
         seconds_max: how long it may take; None for any time. After a pause of the container a program whose answer is
             paid for has the rest of its time to hand the answer over.
+        is_killed: whether somebody has killed the program meanwhile: a process that it started may live on, and hold
+            its stdout.
 
     Raises:
-        subprocess.TimeoutExpired: the program took longer. It still runs.
+        subprocess.TimeoutExpired: the program took longer, or was killed. Some process still has its stdout or stderr.
     """
-    if seconds_max is None:
-        return child.communicate(text)
     assert child.stdin is not None
     # `communicate` writes to stdin in its first call only, and this function calls it more often.
     threading.Thread(target=_feed, args=(child.stdin, text), name="checkpoint-store stdin", daemon=True).start()
     child.stdin = None
-    for wait_seconds in _waits(seconds_max):
+    for wait_seconds in _waits(inf if seconds_max is None else seconds_max):
         with suppress(subprocess.TimeoutExpired):
             return child.communicate(timeout=wait_seconds)
+        if is_killed() and child.poll() is not None:
+            break
     return child.communicate(timeout=_LAST_LOOK_SECONDS)  # it may have ended when the last wait did
 
 

@@ -1,0 +1,60 @@
+"""The work on one chunk: the cleaner is called, and its answer becomes the result."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from checkpoint_store import current_attempt
+from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.subprocess_worker import CommandFailedError
+
+if TYPE_CHECKING:
+    from checkpoint_store.cli.run.task_records import Clean, Task
+    from checkpoint_store.cli.screen import Screen
+    from checkpoint_store.cli.transcripts.split import TextChunk
+
+
+class Work:
+    """The function for ``Job.map``; threads may call it at the same time.
+
+    What COMMAND says on standard error waits until its answer is recorded: the answer is paid for.
+    """
+
+    def __init__(self, task: Task, clean: Clean) -> None:
+        self._task, self._clean = task, clean
+        self._words: dict[int, str] = {}
+        """By chunk, what COMMAND said on standard error beside an answer, and nobody has seen yet."""
+
+    def __call__(self, chunk: TextChunk) -> dict[str, Any]:
+        """Return the result for a chunk.
+
+        Raises:
+            CommandFailedError: COMMAND gave no answer.
+        """
+        index, started = current_attempt().chunk_index, time.monotonic()
+        try:
+            fields, stderr = self._clean(chunk, self._task.variables(chunk))
+        except CommandFailedError as error:
+            error.chunk_index = index
+            raise
+        if stderr:
+            self._words[index] = stderr
+        return _result(index, chunk, fields, time.monotonic() - started)
+
+    def show_words(self, screen: Screen, index: int | None = None) -> None:
+        """Print what COMMAND said beside the answer for a chunk, or, without an index, what it said and is unseen."""
+        for chunk_index in list(self._words) if index is None else [index]:
+            if (words := self._words.pop(chunk_index, None)) is not None:
+                screen.note(words, style="dim")
+
+
+def _result(index: int, chunk: TextChunk, fields: dict[str, Any], seconds: float) -> dict[str, Any]:
+    measured = {
+        TEXT_FIELD: "",
+        "seconds": round(seconds, 3),
+        "characters_in": len(chunk.text),
+        "characters_out": len(fields[TEXT_FIELD]),
+    }
+    # The program cannot change the index, by which results are paired with chunks.
+    return {"chunk_index": index} | measured | fields | {"chunk_index": index}
