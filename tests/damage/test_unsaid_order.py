@@ -27,10 +27,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "talks.db"
 
 
-def spoil(path: Path) -> None:
+def spoil(path: Path, column: str = "sequential") -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute("UPDATE jobs SET sequential = 'yes'")
+        connection.execute(f"UPDATE jobs SET {column} = 'yes'")
 
 
 def test_a_recovery_from_a_state_file_alone_says_what_it_assumes(path: Path) -> None:
@@ -62,3 +62,13 @@ def test_an_unreadable_value_is_taken_from_a_backup(path: Path, open_store: Open
     with pytest.warns(StoreRecovered):
         store = open_store()
     assert store.open_job("talk.srt", chunks=["a", "b", "c"], sequential=True).progress().completed_chunks == 1
+
+
+@pytest.mark.parametrize("column", ["looked_number", "looked_jobs", "looked_chunks"])
+def test_what_a_state_file_does_not_have_is_made_anew(path: Path, column: str) -> None:
+    """A value that only saves a look at the store does not read: the recovery leaves it out, and loses nothing."""
+    spoil(path, column)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE chunk_results SET result = 'no JSON'")
+    (report,) = recover_store(path, accept_loss=True).jobs
+    assert (report.lost, report.recovered_chunks) == (None, 1)

@@ -159,7 +159,7 @@ def _filled(job_id: str, unread: Collection[str], copies: list[Copy]) -> dict[st
         name: copy.jobs[job_id][name]
         for name in unread
         for copy in reversed(copies)  # so that the best one stays
-        if job_id in copy.jobs and name not in copy.unread.get(job_id, ())
+        if job_id in copy.jobs and name in copy.jobs[job_id] and name not in copy.unread.get(job_id, ())
     }
 
 
