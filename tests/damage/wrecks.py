@@ -24,6 +24,7 @@ from checkpoint_store import (
     JobNotFound,
     StoreDamaged,
     StoreRecovered,
+    StoreTargetError,
 )
 from checkpoint_store.maintenance import recover_store
 
@@ -275,6 +276,12 @@ class Look:
                 raise
             self._accepted = True
             report = recover_store(self._path, accept_loss=True)
+        except StoreTargetError as stranger:  # nothing says that the file was a store, and nothing is known elsewhere
+            if "if it was a store, move it away first" not in str(stranger) or any(self._known.values()):
+                raise
+            os.replace(self._path, f"{self._path}.corrupt-by-hand")
+            self._accepted = self._moved = True
+            return
         except CheckpointStoreError:
             self._set_state_aside()
             self._accepted = True
