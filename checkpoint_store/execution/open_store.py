@@ -15,7 +15,7 @@ from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.current_job import CurrentJob
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.reader import USE, refuse_own
-from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
+from checkpoint_store.storage.file_names import NO_STATE_SUFFIXES, StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.system.log import warn_caller
 
@@ -94,7 +94,7 @@ class OpenStore:
         if isinstance(state_file, Beside):
             return StoreFiles(self.path).state_file
         path = Path(state_file).absolute()
-        if path.suffix in (STORE_SUFFIX, ".lock", ".bak", ".open"):
+        if path.suffix in NO_STATE_SUFFIXES:
             raise StoreTargetError(
                 path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE
             )
@@ -146,14 +146,8 @@ class OpenStore:
 
     def owns(self, path: str | os.PathLike[str]) -> bool:
         """Return whether ``path`` is the store file, or a name for files of this store. The file need not exist."""
-        target = Path(path).absolute()
-        resolved = target.parent.resolve() / target.name
-        if self.state_file is not None:
-            states = state_copies(self.state_file)
-            if resolved in {state.parent.resolve() / state.name for state in states}:
-                return True
-        files = StoreFiles(self.path.parent.resolve() / self.path.name)
-        return resolved.parent == files.store.parent and files.has(resolved)
+        states = () if self.state_file is None else state_copies(self.state_file)
+        return belongs_to_store(Path(path).absolute(), self.path, states)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.

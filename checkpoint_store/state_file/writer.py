@@ -11,7 +11,8 @@ from checkpoint_store.errors import CheckpointStoreError, JobNotFound, StateForm
 from checkpoint_store.model.state_text import state_text
 from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_text
 from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
-from checkpoint_store.state_file.reader import holds_something_else, read_state, refuse_own, refuse_to_replace
+from checkpoint_store.state_file.reader import USE, holds_something_else, read_state, refuse_own, refuse_to_replace
+from checkpoint_store.storage.destination import refuse_in_use
 from checkpoint_store.storage.file_names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
@@ -241,6 +242,7 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
         StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set.
     """
     refuse_own(path, reading.path)
+    refuse_in_use(path, reading.path, USE)
 
     def write(snapshot: JobContent) -> None:
         if not replace:

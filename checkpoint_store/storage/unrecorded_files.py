@@ -20,7 +20,7 @@ from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.strict_json import read_json
-from checkpoint_store.storage.file_names import STAND_IN_FOLDER
+from checkpoint_store.storage.file_names import STAND_IN_FOLDER, UNRECORDED_MARK
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.file_replacement import replace_file
@@ -75,7 +75,7 @@ def write(path: Path, results: Sequence[UnrecordedResult]) -> None:
 
 def new_name(store: Path) -> str:
     """Return a name for a new file, which no other file has."""
-    return f"{store.name}.unrecorded-{os.urandom(6).hex()}"
+    return f"{store.name}{UNRECORDED_MARK}{os.urandom(6).hex()}"
 
 
 def remove_job(store: Path, path: Path, job_id: str) -> None:
