@@ -105,7 +105,9 @@ def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
     """
     # From here on the job is deleted. If the process is killed now, the next open ends the deletion.
     deleted = context.storage.job_changes.delete(job_id)
-    if context.state_file is not None:
-        context.state_file.forget(deleted, and_backup=and_backup)
-    context.unrecorded.forget(deleted)
-    context.storage.job_changes.erase_deleted(deleted)
+    try:
+        context.unrecorded.forget(deleted)
+        if context.state_file is not None:
+            context.state_file.forget(deleted, and_backup=and_backup)
+    finally:  # nobody can ask for it again: the store has the job no more
+        context.storage.job_changes.erase_deleted(deleted)
