@@ -168,7 +168,7 @@ class StateFile(ForkAware):
     def move_aside(self) -> Path:
         """Rename the state file, which is torn, and return its new name. Nothing but ``prune`` removes it then."""
         aside = moved_aside(self.path, "corrupt")
-        with file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
+        with file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path), storage_errors(self.path):
             self.path.rename(aside)
         return aside
 
@@ -176,7 +176,8 @@ class StateFile(ForkAware):
         """Move a file aside that is no state file. As ``.bak`` it would make the next opening fail."""
         if holds_something_else(self.path):
             aside = moved_aside(self.path, "replaced")
-            self.path.rename(aside)
+            with storage_errors(self.path):
+                self.path.rename(aside)
             log.warning("%s was no state file: moved to %s", self.path, aside.name)
 
     def _update(self, job_id: str, known: Known | None, overhead_bytes_max: int | None) -> Outcome:

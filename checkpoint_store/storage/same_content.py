@@ -13,6 +13,7 @@ from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import attempts, metadata
+from checkpoint_store.system.log import log_unread
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,10 +68,22 @@ def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
     try:
         with closing(open_copy(backup, ALONE)) as copy:
             return database.read(
-                lambda own: all(_digest(own, statement) == _digest(copy, statement) for statement in _CONTENT)
+                lambda own: all(
+                    _digest(own, statement) == _digest_in(backup, copy, statement) for statement in _CONTENT
+                )
             )
-    except UNREADABLE:
+    except UNREADABLE as error:
+        log_unread(backup, error)
         return False
+
+
+def _digest_in(backup: Path, copy: sqlite3.Connection, statement: Statement) -> bytes | None:
+    """Return the digest of the rows of a backup; None if they do not read. The error is not the store's."""
+    try:
+        return _digest(copy, statement)
+    except UNREADABLE as error:
+        log_unread(backup, error)
+        return None
 
 
 def _digest(connection: sqlite3.Connection, statement: Statement) -> bytes:

@@ -6,9 +6,12 @@ import sys
 import warnings
 from contextlib import suppress
 from logging import DEBUG, WARNING, NullHandler, getLogger
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreBusy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PACKAGE: Final = __name__.partition(".")[0]
 log: Final = getLogger(_PACKAGE)
@@ -23,6 +26,15 @@ def log_suppressed(error: BaseException, what: str) -> None:
     level = DEBUG if isinstance(error, StoreBusy) else WARNING
     with suppress(Exception):
         log.log(level, "%s: %s: %s", what, type(error).__name__, error)
+
+
+def log_unread(path: Path, error: BaseException) -> None:
+    """Log that a copy of the store does not read, or only in part, and that work goes on without it.
+
+    Nothing is logged of a copy that is missing.
+    """
+    if not isinstance(error, FileNotFoundError):
+        log.warning("the copy %s does not read, or not all of it: %s", path, error)
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
