@@ -15,8 +15,11 @@ from checkpoint_store import (
     report,
     restore_store,
 )
+from checkpoint_store.cli import stand_in
+from checkpoint_store.cli.options import sibling_of
 from checkpoint_store.cli.run.output_log import OutputLog
-from checkpoint_store.storage.file_names import StoreFiles, state_copies
+from checkpoint_store.storage.file_names import STAND_IN_FOLDER, StoreFiles, state_copies
+from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.files import temporary_path
 
 if TYPE_CHECKING:
@@ -145,3 +148,15 @@ def test_a_state_that_was_moved_aside_can_be_imported(tmp_path: Path) -> None:
         store.open_job("talk.srt", total_chunks=1).complete(0, "x")
         store.state_file.rename(aside)  # type: ignore[union-attr]
         assert store.import_state(aside).result(0) == "x"
+
+
+@pytest.mark.parametrize("name", [*NAMES, ".db", "talk.db.db", "talk", ".talk", "talk.DB", "a b.db"])
+def test_the_command_names_the_files_of_a_store_as_the_library_does(tmp_path: Path, name: str) -> None:
+    """``path`` shows the state file that ``run`` writes, and a stand-in takes the copies that an opening takes."""
+    files = StoreFiles(tmp_path / name)
+    named = [sibling_of(tmp_path / name, suffix) for suffix in (".json", ".bak", ".outputs")]
+    assert named == [*state_copies(files.state_file), files.outputs]
+    for copy in (files.state_file, Siblings(tmp_path / name).next_backup("1.2")):
+        copy.write_text("{}")
+        assert stand_in._copies_of(tmp_path / name)[-1] == copy
+    assert stand_in._FOLDER == STAND_IN_FOLDER
