@@ -144,6 +144,8 @@ def restore_store(
     destination.refuse_to_take(path, states)
     with exclusively(path, lock_timeout_seconds):
         moved = put_backup(reading, path)
+    names = ", ".join(file.name for file in moved)
+    log.warning("%s: restored from %s%s", path, origin, f"; moved aside: {names}" if moved else "")
     _let_state_file_follow(path, state)
     return moved
 
