@@ -516,7 +516,7 @@ class WorkFailed(CheckpointStoreError):
 
 
 class MissingExtra(CheckpointStoreError, ImportError):
-    """An optional package is needed for this. The message says what to install."""
+    """A call needs an optional package. The message says what to install."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package, self.extra = package, extra

@@ -123,14 +123,14 @@ class StoreContext:
         try:
             if claims is not None:
                 claims.completed(completions)
-        except Exception as error:  # see above
+        except Exception as error:  # the results are recorded
             log_suppressed(error, f"after a completion of job {job_id}, its claims could not be brought up to date")
         try:
             moment = time.monotonic()
             if self.state_file is not None:
                 self.state_file.follow(job_id, moment, sum([len(completion.text or "") for completion in completions]))
             self.backups.tell(storage.backups.make_if_due(moment))
-        except Exception as error:  # see above
+        except Exception as error:  # the results are recorded
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def _note_refused(self, completion: Completion) -> None:

@@ -50,7 +50,7 @@ class LateRecorder:
         return "is recorded"
 
     def failure(self, failure: Completion) -> str:
-        """Record what a late failure cost; see :attr:`UnrecordedResult.is_failure`. Durable on return, likewise."""
+        """Record what a late failure cost; see :attr:`UnrecordedResult.is_failure`. Durable when this returns."""
         context = self._context.open_now()
         try:
             try:

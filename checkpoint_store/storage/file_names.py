@@ -88,7 +88,7 @@ class StoreFiles:
 
     @property
     def own(self) -> tuple[Path, ...]:
-        """The names that no other file may be written to, without the state file."""
+        """The store file and the files that a process opens with it, without the state file."""
         return self.store, self.lock, self.open_lock, self.recovered, *self.of_sqlite
 
     def has(self, path: Path) -> bool:
