@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Cost = str | Callable[[Any], Any]
 """A field of the results, a dotted path (``"usage.cost"``), or a function that returns the cost of a result."""
 
-LONGEST_NUMBER: Final = 64
+NUMBER_LENGTH_MAX: Final = 64
 """Characters of the longest text that is read as a number."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
 _FIELDS_MAX: Final = 20
@@ -67,7 +67,7 @@ def number_in(text: str) -> int | float | None:
     Spaces around it are passed over. Currency signs, group separators, decimal commas, NaN and infinity are no number.
     """
     stripped = text.strip()
-    match = _NUMBER.fullmatch(stripped) if len(stripped) <= LONGEST_NUMBER else None
+    match = _NUMBER.fullmatch(stripped) if len(stripped) <= NUMBER_LENGTH_MAX else None
     if match is None:
         return None
     if match["real"] is None and match["power"] is None and not stripped.lstrip("+-").startswith("."):

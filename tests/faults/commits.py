@@ -48,7 +48,7 @@ def _beside_commits(self: Checkpoint, _writer: sqlite3.Connection) -> bool:
 def main() -> None:
     path, number, wanted, care = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     pragmas._pragmas = _with_memory_map
-    checkpoint.CHECKPOINT_EVERY = 1  # type: ignore[misc]
+    checkpoint.CHECKPOINT_BYTES = 1  # type: ignore[misc]
     Checkpoint.run = _counted if care == "ours" else _beside_commits  # type: ignore[method-assign]
     done, error = 0, None
     try:

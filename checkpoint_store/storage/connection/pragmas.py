@@ -17,12 +17,12 @@ from checkpoint_store.storage.connection.step_limit import limit_steps
 
 Durability = Literal["power-loss", "process"]
 
-PAGE_SIZE: Final = 1024
+PAGE_BYTES: Final = 1024
 """A result takes the pages that it needs, and a commit writes little beside it.
 
 With 8 KiB pages a result of 4 KB has a page of its own (2.1 bytes on disk for each byte), and a commit writes 26 KB.
 """
-WAL_SIZE_LIMIT: Final = 16 * 1024 * 1024
+WAL_BYTES_MAX: Final = 16 * 1024 * 1024
 """The size to which a WAL is cut back that grew during a long read."""
 _NETWORK: Final = frozenset("nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse afs ceph glusterfs lustre gpfs beegfs".split())
 
@@ -38,7 +38,7 @@ def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone
     try:
         if alone:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
-        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # has an effect only while the file is empty
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # has an effect only while the file is empty
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         wanted = journal_mode_for(path)
         if mode != wanted:
@@ -60,7 +60,7 @@ def _pragmas(mode: str, durability: Durability) -> list[str]:
         # SQLite before 3.51.3 can corrupt the file when a checkpoint runs beside a commit of another connection
         # (sqlite.org/wal.html#walresetbug). Ours run while no one can commit; see checkpoint.py.
         "wal_autocheckpoint = 0",
-        f"journal_size_limit = {WAL_SIZE_LIMIT}",
+        f"journal_size_limit = {WAL_BYTES_MAX}",
         "mmap_size = 0",
         "foreign_keys = ON",
         "secure_delete = ON",
