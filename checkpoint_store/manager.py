@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.current_job import CurrentJob
     from checkpoint_store.job import Job
-    from checkpoint_store.storage.connection.pragmas import Durability
+    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.saved_state import Saved
 

@@ -14,9 +14,9 @@ from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.execution.unrecorded import UnrecordedResults, take_in
+from checkpoint_store.model.open_mode import READ_ONLY
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.connection.read_only import READ_ONLY
 from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.reading import Reading
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
     from checkpoint_store.execution.chunk_contents import Given, Growing
+    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import Completion, Known
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 

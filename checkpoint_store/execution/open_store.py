@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.model.records import Problem
-    from checkpoint_store.storage.connection.pragmas import Durability
 
 
 class Beside:

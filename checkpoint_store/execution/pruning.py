@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.prune_report import PruneRequest
-    from checkpoint_store.storage.statements.pruning import Prunable
+    from checkpoint_store.model.prune_report import Prunable, PruneRequest
 
 
 def look(context: StoreContext, state_file: Path | None, request: PruneRequest) -> PruneReport:

@@ -10,12 +10,13 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes
 
 from checkpoint_store.storage.connection.step_limit import limit_steps
 
-Durability = Literal["power-loss", "process"]
+if TYPE_CHECKING:
+    from checkpoint_store.model.open_mode import Durability
 
 PAGE_BYTES: Final = 1024
 """A result takes the pages that it needs, and a commit writes little beside it.
