@@ -19,8 +19,7 @@ _KILO: Final = 1000
 _PREFIX_TO_DELETE_MIN: Final = 8
 _UNITS: Final = ("kB", "MB", "GB", "TB")
 _PLAIN_MAX: Final = 1e15
-_DECIMALS_MAX: Final = 12
-"""Digits behind the point: sums of floating-point numbers mean nothing behind those."""
+_DECIMALS_MAX: Final = 12  # digits behind the point: sums of floating-point numbers mean nothing behind those
 
 
 def short_repr(value: object, length: int = 200) -> str:
@@ -518,7 +517,7 @@ class WorkFailed(CheckpointStoreError):
 
 
 class MissingExtra(CheckpointStoreError, ImportError):
-    """An optional package is needed for this. The message says what to install."""
+    """A call needs an optional package. The message says what to install."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package, self.extra = package, extra

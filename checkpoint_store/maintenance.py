@@ -31,6 +31,7 @@ from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import EMPTY, inspect, no_store, resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
+from checkpoint_store.system.files import storage_errors, sync_folder
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -153,14 +154,17 @@ def restore_store(
     destination.refuse_to_take(path, states)
     with exclusively(path, lock_timeout_seconds):
         moved = put_backup(reading, path)
+    names = ", ".join(file.name for file in moved)
+    log.warning("%s: restored from %s%s", path, origin, f"; moved aside: {names}" if moved else "")
     _let_state_file_follow(path, state)
     return moved
 
 
 def _let_state_file_follow(path: Path, state_file: Path) -> None:
     """Write the state file anew: the earlier one has more chunks than the backup, as after a loss of the store."""
-    with suppress(FileNotFoundError):
+    with storage_errors(state_file), suppress(FileNotFoundError):
         os.replace(state_file, state_backup(state_file))
+        sync_folder(state_file.parent)
     with CheckpointStore(path, state_file=None) as store:
         job = store.current_job()
     if job is not None:

@@ -17,7 +17,7 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.storage.file_names import STORE_SUFFIX, StoreFiles, state_copies
+from checkpoint_store.storage.file_names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.saved_state import Looked
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import store_beside
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.current_job import CurrentJob
     from checkpoint_store.job import Job
-    from checkpoint_store.storage.connection.pragmas import Durability
+    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.saved_state import Saved
 
@@ -70,7 +70,7 @@ class StateManager(ForkAware):
         durability: Durability = "power-loss",
     ) -> None:
         path = Path(self.DEFAULT_PATH if state_path is None else state_path)
-        if path.suffix in (STORE_SUFFIX, ".lock", ".bak"):
+        if path.suffix in NO_STATE_SUFFIXES:
             raise InvalidArgumentError("state_path", str(state_path), "has the suffix of a file beside it; use .json")
         self.store_path: Final = store_beside(path)
         """The store file: absolute, so that the manager stays there wherever the program goes."""

@@ -10,7 +10,7 @@ from checkpoint_store.execution.store_care import StoreCare
 from checkpoint_store.execution.store_outlook import StoreOutlook
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
-from checkpoint_store.state_file.reader import read_state, refuse_own, without_secrets
+from checkpoint_store.state_file.reader import read_state, refuse_opened, without_secrets
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import WarningsLast
 
@@ -235,7 +235,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
             ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was imported.
         """
         source = Path(path).absolute()
-        refuse_own(source, self.path)  # reading the live store file would drop SQLite's locks on it
+        refuse_opened(source, self.path)
         with WarningsLast():
             state, _ = without_secrets(read_state(source))
             record = self._open.storage.states.take_in(state)

@@ -25,7 +25,10 @@ READER_LOOK_SECONDS: Final = 0.1
 PIPE_PIECE_BYTES: Final = 4096
 """A pipe that can be written to takes this many bytes at once: a write of more may have to wait."""
 _TERMINAL_PIECE_BYTES: Final = 128
-"""Likewise for a terminal of Linux: it counts its free room in blocks of 256, and writes two bytes for a line's end."""
+"""A terminal of Linux that can be written to takes this many bytes at once.
+
+It counts its free room in blocks of 256, and writes two bytes for a line's end.
+"""
 _KEPT_BYTES_MAX: Final = 1 << 20
 _LEFT_OUT: Final = b"\n(notices that nobody read are left out here)\n"
 

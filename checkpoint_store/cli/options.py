@@ -60,7 +60,9 @@ class WholeNumber(click.IntRange):
 
 def sibling_of(store_path: Path, suffix: str) -> Path:
     """Return the file of this suffix beside a store: ``talk.json`` of ``talk.db``, ``talk.sqlite.json`` of another."""
-    return store_path.with_name(f"{store_path.name.removesuffix('.db')}{suffix}")
+    if store_path.suffix == ".db":  # a store called ".db" has no suffix
+        return store_path.with_suffix(suffix)
+    return store_path.with_name(f"{store_path.name}{suffix}")
 
 
 def store_option(function: Callable[..., Any]) -> Callable[..., Any]:

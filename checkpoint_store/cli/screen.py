@@ -41,7 +41,7 @@ _PLAIN_MAX: Final = 1e15
 _FAST_PER_MINUTE: Final = 300
 _INDICES_MAX: Final = 8
 _COST_ROUNDED_MIN: Final = 100
-_PLACES_MAX: Final = 12
+_DECIMALS_MAX: Final = 12
 _OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))(?:CommandFailed|CommandMissing|ServiceAway)Error: ")
 _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
@@ -168,7 +168,7 @@ def number(value: float) -> str:
     if value.is_integer():
         return f"{value:,.0f}"
     places = max(2, 5 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(places, _PLACES_MAX)}f}"
+    text = f"{value:,.{min(places, _DECIMALS_MAX)}f}"
     return text.rstrip("0").rstrip(".")
 
 

@@ -15,9 +15,9 @@ from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
 from checkpoint_store.execution.loops import Loops
 from checkpoint_store.execution.taking_in import take_in
 from checkpoint_store.execution.unrecorded import UnrecordedResults
+from checkpoint_store.model.open_mode import READ_ONLY
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.connection.read_only import READ_ONLY
 from checkpoint_store.storage.file_names import StoreFiles, state_copies
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.reading import Reading
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
     from checkpoint_store.execution.chunk_contents import Given, Growing
+    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.records import Completion, Known
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
@@ -124,14 +124,14 @@ class StoreContext:
         try:
             if claims is not None:
                 claims.completed(completions)
-        except Exception as error:  # see above
+        except Exception as error:  # the results are recorded
             log_suppressed(error, f"after a completion of job {job_id}, its claims could not be brought up to date")
         try:
             moment = time.monotonic()
             if self.state_file is not None:
                 self.state_file.follow(job_id, moment, sum([len(completion.text or "") for completion in completions]))
             self.backups.tell(storage.backups.make_if_due(moment))
-        except Exception as error:  # see above
+        except Exception as error:  # the results are recorded
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def _note_refused(self, completion: Completion) -> None:

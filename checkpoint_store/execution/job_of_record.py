@@ -60,7 +60,7 @@ class JobOfRecord:
 
     @_FirstAsked
     def _execution(self) -> JobExecution:
-        """The job at work. A list of ten thousand jobs needs none of theirs, and would make six objects for each."""
+        """The job at work, made when it is first asked for: a list of jobs would make six objects for each job."""
         return self._new_execution()
 
     def _new_execution(

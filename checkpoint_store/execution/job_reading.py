@@ -42,7 +42,7 @@ class JobReading(JobOfRecord):
         """Return what a notebook shows: a table of the job's progress, as the store has it now, without secrets."""
         try:
             return self._execution.recorded.summary()._repr_html_()
-        except CheckpointStoreError:  # as above
+        except CheckpointStoreError:  # a representation raises nothing
             return html_text.text(repr(self))
 
     def __reduce__(self) -> NoReturn:

@@ -74,7 +74,7 @@ class LateRecorder:
             return f"is not recorded yet: {self._keep(error, completion)}"
 
     def failure(self, failure: Completion) -> str:
-        """Record what a late failure cost; see :func:`failure_of`. Durable on return, likewise."""
+        """Record what a late failure cost; see :func:`failure_of`. Durable when this returns."""
         context = self._context.open_now()
 
         def record() -> str:

@@ -9,7 +9,7 @@ from checkpoint_store.errors import CheckpointStoreError, JobPaused
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import StatusChange
-from checkpoint_store.system.log import log_suppressed
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
@@ -49,6 +49,8 @@ def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
         JobIncomplete: the job is to be completed, and chunks are left.
     """
     context.storage.job_changes.set_status(job_id, wanted)
+    if wanted.asks_for_pause:
+        log.info("job %s: a pause was asked for; each loop on it ends after the chunks in hand", job_id)
     context.job_ended(job_id)
 
 
@@ -79,6 +81,10 @@ def leave(
     own_runner_id = claims.runner.runner_id
     context.storage.job_changes.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
     context.loop_ended(claims.job_id)
+    if with_this_thread:  # a loop has a line of its own
+        status = context.reading.jobs.find(claims.job_id).status
+        if status is not JobStatus.COMPLETED:
+            log.info("job %s: its with block has ended, and the job is %s", claims.job_id, status)
 
 
 def keep_errors(context: StoreContext, error: BaseException) -> None:
@@ -106,7 +112,9 @@ def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
     """
     # From here on the job is deleted. If the process is killed now, the next open ends the deletion.
     deleted = context.storage.job_changes.delete(job_id)
-    if context.state_file is not None:
-        context.state_file.forget(deleted, and_backup=and_backup)
-    context.unrecorded.forget(deleted)
-    context.storage.job_changes.erase_deleted(deleted)
+    try:
+        context.unrecorded.forget(deleted)
+        if context.state_file is not None:
+            context.state_file.forget(deleted, and_backup=and_backup)
+    finally:  # nobody can ask for it again: the store has the job no more
+        context.storage.job_changes.erase_deleted(deleted)

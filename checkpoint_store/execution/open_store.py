@@ -15,7 +15,7 @@ from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.current_job import CurrentJob
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.target import resolve_state_file
-from checkpoint_store.storage.file_names import StoreFiles, state_copies
+from checkpoint_store.storage.file_names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.system.log import WarningsLast, warn_caller
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.model.records import Problem
-    from checkpoint_store.storage.connection.pragmas import Durability
 
 
 class Beside:
@@ -140,14 +140,8 @@ class OpenStore:
 
     def owns(self, path: str | os.PathLike[str]) -> bool:
         """Return whether ``path`` is the store file, or a name for files of this store. The file need not exist."""
-        target = Path(path).absolute()
-        resolved = target.parent.resolve() / target.name
-        if self.state_file is not None:
-            states = state_copies(self.state_file)
-            if resolved in {state.parent.resolve() / state.name for state in states}:
-                return True
-        files = StoreFiles(self.path.parent.resolve() / self.path.name)
-        return resolved.parent == files.store.parent and files.has(resolved)
+        states = () if self.state_file is None else state_copies(self.state_file)
+        return belongs_to_store(Path(path).absolute(), self.path, states)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.

@@ -77,7 +77,7 @@ class PendingLoop(Generic[T]):
         last: ClaimedChunk | None = None
         try:
             while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
-                if self._is_stopped or queue.is_paused() or self._is_held_up_by(last):
+                if self._is_stopped or self._is_paused(queue) or self._is_held_up_by(last):
                     break
                 if ready and queue.is_slow:
                     queue.give_back(ready)
@@ -137,6 +137,12 @@ class PendingLoop(Generic[T]):
                 "call chunk.complete(result) for each chunk, or the next run does the chunk again",
                 *(execution.job_id, counted(len(lost), "chunk"), min(lost)),
             )
+
+    def _is_paused(self, queue: ChunkQueue) -> bool:
+        if queue.is_paused():
+            log.info("job %s: this loop ends, because somebody asked for a pause", self._execution.job_id)
+            return True
+        return False
 
     def _is_held_up_by(self, last: ClaimedChunk | None) -> bool:
         """Whether the last chunk of a sequential job was left undone, so that no other may begin."""

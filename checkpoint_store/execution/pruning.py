@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.prune_report import PruneRequest
-    from checkpoint_store.storage.statements.pruning import Prunable
+    from checkpoint_store.model.prune_report import Prunable, PruneRequest
 
 
 def look(context: StoreContext, state_file: Path | None, request: PruneRequest) -> PruneReport:
@@ -32,15 +31,17 @@ def prune(context: StoreContext, state_file: Path | None, request: PruneRequest)
     storage = context.storage
     pruned = storage.job_changes.prune(request)
     report = _report(context, state_file, request, pruned, dry_run=False)
-    for job_id in pruned.jobs:
-        if context.state_file is not None:
-            context.state_file.forget(job_id)
-        context.unrecorded.forget(job_id)
-    remove_files(report.files)
-    log.info("%s: %s", storage.path, report)
-    if pruned.jobs:
-        storage.job_changes.erase_deleted(", ".join(pruned.jobs))
-        context.back_up()
+    try:
+        for job_id in pruned.jobs:
+            context.unrecorded.forget(job_id)
+            if context.state_file is not None:
+                context.state_file.forget(job_id)
+        remove_files(report.files)
+        log.info("%s: %s", storage.path, report)
+    finally:  # no later prune finds these jobs
+        if pruned.jobs:
+            storage.job_changes.erase_deleted(", ".join(pruned.jobs))
+            context.back_up()
     return report
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.execution import pruning
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.merge_report import MergeReport
     from checkpoint_store.model.prune_report import PruneReport
 
-_STATE_SUFFIXES = (".json", ".bak")
+_STATE_SUFFIXES: Final = (".json", ".bak")
 
 
 class StoreCare(OpenStore):

@@ -151,12 +151,15 @@ class UnrecordedResults(ForkAware):
             return self._what_is_left(is_last=True)
 
     def forget(self, job_id: str) -> None:
-        """Forget the results of a deleted job, and remove them from the files beside the store."""
+        """Forget the results of a deleted job, and remove them from their files; a warning names a file that stays."""
         with self._lock:
             self._results = [result for result in self._results if result.completion.job_id != job_id]
         for path in unrecorded_files.files_of(self._store):
-            with suppress(CheckpointStoreError):
+            try:
                 unrecorded_files.remove_job(self._store, path, job_id)
+            except CheckpointStoreError as error:
+                what = "may still hold results of this deleted job; if you need no other result in it, remove it"
+                log.warning("job %s: %s %s: %s", job_id, path, what, error)
 
     def _write_somewhere(self) -> None:
         """Write all kept results to a file beside the store; if that fails, in the folder for temporary files."""

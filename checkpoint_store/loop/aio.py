@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _END: Final = object()
-_POLL_INTERVAL_SECONDS: Final = 0.02
+_ASYNC_POLL_SECONDS: Final = 0.02
 
 
 def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) -> AsyncGenerator[MapItem, None]:
@@ -123,7 +123,7 @@ async def _with_signal_handlers(
         while True:  # no `while condition`: see Loop.run()
             if not interrupts.waits_for_others:
                 break
-            await asyncio.sleep(_POLL_INTERVAL_SECONDS)
+            await asyncio.sleep(_ASYNC_POLL_SECONDS)
         interrupts.deliver(None if type(error) is JobPaused else error)
         if error is not None:
             raise error

@@ -124,7 +124,7 @@ class Schedule:
         self.overdue: Final[dict[Future[Any], ClaimedChunk]] = {}
         """The attempts that timed out; a result that comes all the same is paid for."""
         self.given_up: Final[dict[Future[Any], ClaimedChunk]] = {}
-        """The attempts that the end of the loop does not wait for; likewise."""
+        """The attempts that the end of the loop does not wait for; a result that comes all the same is paid for."""
         self.retries: Final = RetryQueue()
         self.suspects: Final[set[int]] = set()
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""

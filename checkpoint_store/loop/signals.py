@@ -208,7 +208,7 @@ def _ignore(*_: object) -> None:
 def heed_second_interrupt_only() -> None:
     """Let a worker process finish its chunk: a terminal sends the first Ctrl-C to the worker process, too.
 
-    A terminal that closes sends SIGHUP to it likewise. Worker processes end with the process that made them.
+    A terminal that closes sends SIGHUP to it, too. Worker processes end with the process that made them.
     """
     if not _in_main_thread():
         return

@@ -21,7 +21,7 @@ Cost = str | Callable[[Any], Any]
 
 AMOUNT_MAX: Final = 1e15
 """A higher amount is a mistake. A sum with it would hide what everything else cost."""
-LONGEST_NUMBER: Final = 64
+NUMBER_LENGTH_MAX: Final = 64
 """Characters of the longest text that is read as a number."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
 _FIELDS_MAX: Final = 20
@@ -70,7 +70,7 @@ def number_in(text: str) -> int | float | None:
     Spaces around it are passed over. Currency signs, group separators, decimal commas, NaN and infinity are no number.
     """
     stripped = text.strip()
-    match = _NUMBER.fullmatch(stripped) if len(stripped) <= LONGEST_NUMBER else None
+    match = _NUMBER.fullmatch(stripped) if len(stripped) <= NUMBER_LENGTH_MAX else None
     if match is None:
         return None
     if match["real"] is None and match["power"] is None and not stripped.lstrip("+-").startswith("."):

@@ -11,7 +11,7 @@ from checkpoint_store.errors import WorkFailed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST_ERROR: Final = 16 * 1024
+ERROR_LENGTH_MAX: Final = 16 * 1024
 """The most characters of an error text that the store keeps."""
 _SEARCHED_BEYOND: Final = 1024
 """The further characters that are searched: a secret may begin in the kept text and end behind it."""
@@ -56,9 +56,9 @@ def describe(error: BaseException | str) -> str:
         return f"{type(error).__name__} (its text is not kept: secrets cannot be looked for: {type(missing).__name__})"
 
     text = _message_of(error)
-    searched = _CONTROLS.sub("", text[: LONGEST_ERROR + _SEARCHED_BEYOND])
+    searched = _CONTROLS.sub("", text[: ERROR_LENGTH_MAX + _SEARCHED_BEYOND])
     message = redact_text(searched.encode("utf-8", "backslashreplace").decode("utf-8"))
-    return message if len(text) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]}… (of {len(text):,} characters)"
+    return message if len(text) <= ERROR_LENGTH_MAX else f"{message[:ERROR_LENGTH_MAX]}… (of {len(text):,} characters)"
 
 
 def _message_of(error: BaseException | str) -> str:

@@ -14,7 +14,7 @@ from checkpoint_store.model.error_text import describe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LONGEST_CONFIG: Final = 1_000
+_CONFIG_LENGTH_MAX: Final = 1_000
 """Characters of the longest config that is shown whole."""
 
 
@@ -28,7 +28,7 @@ def config(value: Mapping[str, Any]) -> str:
     from checkpoint_store.model.codec.secrets import redact_secrets  # its patterns are for few callers
 
     message = describe(json.dumps(redact_secrets(value), ensure_ascii=False)) if value else ""
-    return html.escape(message if len(message) <= _LONGEST_CONFIG else f"{message[:_LONGEST_CONFIG]}…")
+    return html.escape(message if len(message) <= _CONFIG_LENGTH_MAX else f"{message[:_CONFIG_LENGTH_MAX]}…")
 
 
 def bar(done: int, total: int) -> str:

@@ -76,7 +76,7 @@ def _compared(key: Key) -> str:
 
 
 def _wrong(key: object) -> str | None:
-    """Return what keeps a value from being a key."""
+    """Return why a value cannot be a key; None if it can."""
     if isinstance(key, bool) or not isinstance(key, str | int):
         return "is neither text nor a whole number"
     if isinstance(key, int):

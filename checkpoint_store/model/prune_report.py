@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import InvalidArgumentError, counted, size_text
 
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DAYS_MAX: Final = 365_000
+
+
+class Prunable(NamedTuple):
+    """The rows of a store file that a prune deletes."""
+
+    jobs: tuple[str, ...]
+    attempts: int
+    result_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

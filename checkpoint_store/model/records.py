@@ -113,7 +113,7 @@ class JobSummary:
 
     @property
     def seconds_left(self) -> float | None:
-        """The time of the chunks that are left, without failed ones, at the rate of the job; None if it has no rate."""
+        """The seconds that the chunks left take at the rate of the job, without failed chunks; None without a rate."""
         left = max(self.progress.remaining_chunks - self.failed_chunks, 0)
         per_minute = self.progress.chunks_per_minute
         return 60 * left / per_minute if per_minute else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from array import array
 from itertools import pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from checkpoint_store.storage.job_content import JobContent
 
-_RESULTS_AT_ONCE: int = 1024
+_RESULTS_AT_ONCE: Final = 1024
 
 Key = tuple[int, int, str]
 """The key of a result: (chunk index, number, digest). A result that is recorded later has a larger number."""

@@ -80,11 +80,11 @@ class GrowingFile:
         self._patience_seconds = _REWRITE_SECONDS_MIN
         """How long the next whole file waits after the last one while ``.bak`` cannot be extended."""
         self._patient_until = float("-inf")
-        """When that wait ends, on the monotonic clock."""
+        """When the wait of ``_patience_seconds`` ends, on the monotonic clock."""
         self._others_file: Identity | None = None
         """The newest state file of another process; None for none."""
         self._others_since = 0.0
-        """When this process saw that file first, on the monotonic clock."""
+        """When this process saw the file of the other process first, on the monotonic clock."""
 
     def forget(self) -> None:
         """Forget all that is known of both files: another process may have written them."""

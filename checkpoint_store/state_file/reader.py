@@ -12,7 +12,7 @@ from checkpoint_store.model import state_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.state_file.torn_file import completed_from
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.file_names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.sibling_check import kind_of
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there
@@ -48,9 +48,25 @@ def read_state(path: Path) -> ProcessingState:
 
 
 def refuse_own(path: Path, store: Path) -> None:
-    """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it."""
-    target, own = path.parent.resolve() / path.name, store.parent.resolve() / store.name
-    if target in StoreFiles(own).own or (is_there(path) and is_there(store) and path.samefile(store)):
+    """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it.
+
+    The state file and its ``.bak`` hold a state, so a state may be written over them.
+    """
+    states = {file.name for file in state_copies(StoreFiles(store).state_file)}
+    _refuse_store(path, store, belongs=path.name not in states and belongs_to_store(path, store))
+
+
+def refuse_opened(path: Path, store: Path) -> None:
+    """Raise :class:`StoreTargetError` where a state would be read from a file that a process opens as a store.
+
+    To read the live store file would drop SQLite's locks on it. A state that was moved aside may be read.
+    """
+    opened = {file.name for file in StoreFiles(store).own}
+    _refuse_store(path, store, belongs=path.name in opened and belongs_to_store(path, store))
+
+
+def _refuse_store(path: Path, store: Path, *, belongs: bool) -> None:
+    if belongs or (is_there(path) and is_there(store) and path.samefile(store)):
         raise StoreTargetError(path, f"it is the store {store} or belongs to it; a state needs a file of its own", USE)
     _refuse_special(path, "name another file")
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.state_file.reader import USE, refuse_own
-from checkpoint_store.storage.file_names import STORE_SUFFIX
+from checkpoint_store.storage.file_names import NO_STATE_SUFFIXES
 from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
-
-_SUFFIXES_BESIDE: Final = (STORE_SUFFIX, ".lock", ".bak", ".open")
 
 
 def resolve_state_file(given: object, store: Path) -> Path:
@@ -28,7 +25,7 @@ def resolve_state_file(given: object, store: Path) -> Path:
     if not name or "\0" in name:
         raise StoreTargetError(name, "give the path of a file, such as .processing_state.json", USE)
     path = Path(name).absolute()
-    if path.suffix in _SUFFIXES_BESIDE:
+    if path.suffix in NO_STATE_SUFFIXES:
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE)
     try:
         refuse_no_folder(path, USE)

@@ -19,12 +19,14 @@ from checkpoint_store.model.state_text import state_text
 from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_text
 from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
 from checkpoint_store.state_file.reader import (
+    USE,
     holds_something_else,
     is_no_file,
     read_state,
     refuse_own,
     refuse_to_replace,
 )
+from checkpoint_store.storage.destination import refuse_in_use
 from checkpoint_store.storage.file_names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
@@ -189,7 +191,7 @@ class StateFile(ForkAware):
     def move_aside(self) -> Path:
         """Rename the state file, which is torn, and return its new name. Nothing but ``prune`` removes it then."""
         aside = moved_aside(self.path, "corrupt")
-        with file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
+        with file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path), storage_errors(self.path):
             self.path.rename(aside)
         return aside
 
@@ -242,7 +244,8 @@ class StateFile(ForkAware):
 
 def _move_aside(path: Path) -> None:
     aside = moved_aside(path, "replaced")
-    path.rename(aside)
+    with storage_errors(path):
+        path.rename(aside)
     log.warning("%s was no state file: moved to %s", path, aside.name)
 
 
@@ -269,6 +272,7 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
         StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set.
     """
     refuse_own(path, reading.path)
+    refuse_in_use(path, reading.path, USE)
 
     def write(snapshot: JobContent) -> None:
         if not replace:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
 from checkpoint_store.model.versions import APPLICATION_ID
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.connection.open_lock import alone
+from checkpoint_store.storage.connection.open_lock import alone, store_in_use
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import SQLITE_ENDINGS, StoreFiles, has_bytes
+from checkpoint_store.storage.file_names import SQLITE_ENDINGS, StoreFiles, belongs_to_store, has_bytes
 from checkpoint_store.storage.recovery.salvage import sqlite_siblings
 from checkpoint_store.storage.target import inspect
 
@@ -30,16 +30,21 @@ _REMEDY: Final = "name another file, or pass replace=True"
 
 def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     """Raise :class:`StoreTargetError` if a copy of the store would replace the store or a file that belongs to it."""
-    own = (*StoreFiles(store).own, *states)
-    if target.parent.resolve() / target.name in {file.parent.resolve() / file.name for file in own} or _is_same(
-        target, store
-    ):
+    if belongs_to_store(target, store, states) or _is_same(target, store):
         raise StoreTargetError(target, f"it is the store {store} or belongs to it; give it a name of its own", _USE)
     if len(os.fsencode(target.name)) > _STORE_NAME_BYTES_MAX:
         reason = f"its name leaves no room for the files beside it; {_STORE_NAME_BYTES_MAX} bytes are the most"
         raise StoreTargetError(target, reason, _USE)
     if target.is_dir() or not target.parent.is_dir():
         raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder", _USE)
+
+
+def refuse_in_use(path: Path, store: Path, use: str) -> None:
+    """Raise :class:`StoreTargetError` if a copy would replace a file of another store that a process has open."""
+    other = store_in_use(path, but=store) if os.path.lexists(path) else None
+    if other is not None:
+        what = "is" if other.name == path.name else f"belongs to {other}, which is"
+        raise StoreTargetError(path, f"it {what} a store that a process has open; name another file", use)
 
 
 def _is_same(target: Path, store: Path) -> bool:
@@ -56,6 +61,7 @@ def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> 
         return
     if target.is_symlink() or not target.is_file():
         raise StoreTargetError(target, "it is there and is no regular file; name another file", _USE)
+    refuse_in_use(target, database.path, _USE)
     with alone(target, create=False) as free:
         if not free:
             raise StoreTargetError(target, "it is a store that a process has open; name another file", _USE)

@@ -1,7 +1,7 @@
 """The names of a store's files.
 
-``NAME.db`` has the siblings ``NAME.json``, ``NAME.bak``, ``NAME.lock`` and ``NAME.open``. A store of any other name
-keeps all of it: ``talk.sqlite`` has ``talk.sqlite.json``. So no two stores share a sibling.
+``NAME.db`` has the siblings ``NAME.json``, ``NAME.bak``, ``NAME.lock``, ``NAME.open`` and ``NAME.outputs``. A store of
+any other name keeps all of it: ``talk.sqlite`` has ``talk.sqlite.json``. So no two stores share a sibling.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 STORE_SUFFIX: Final = ".db"
-SIBLING_SUFFIXES: Final = (".json", ".lock", ".bak", ".open")
+_NEITHER: Final = (".lock", ".bak", ".open", ".outputs")
+SIBLING_SUFFIXES: Final = (".json", *_NEITHER)
 """The suffixes that the name of a store cannot have."""
+NO_STATE_SUFFIXES: Final = (STORE_SUFFIX, *_NEITHER)
+"""The suffixes that the name of a state file cannot have."""
 RUNNER_MARK: Final = ".runner-"
+UNRECORDED_MARK: Final = ".unrecorded-"
 SQLITE_ENDINGS: Final = ("-wal", "-shm", "-journal")
 BACKUP: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)")
 _MOMENT: Final = "%Y%m%dT%H%M%S.%fZ"
@@ -28,7 +33,6 @@ ASIDE: Final = re.compile(
 STAND_IN_FOLDER: Final = ".checkpoint-store-stand-in-"
 """How the name of the folder of a stand-in begins: of a store that is thrown away, which the command makes to look."""
 STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
-_BELONGING: Final = (".backup-", ".runner-", *STRAY_MARKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +77,26 @@ class StoreFiles:
         return self._sibling(".open")
 
     @property
+    def outputs(self) -> Path:
+        """The log of the outputs that the command wrote: by it a run knows its own outputs."""
+        return self._sibling(".outputs")
+
+    @property
     def recovered(self) -> Path:
         """The new store file, whole and durable, that a recovery or a restoring is about to put in place."""
         return self._with(".recovered")
 
     @property
     def own(self) -> tuple[Path, ...]:
-        """The names that no other file may be written to, without the state file."""
+        """The store file and the files that a process opens with it, without the state file."""
         return self.store, self.lock, self.open_lock, self.recovered, *self.of_sqlite
 
     def has(self, path: Path) -> bool:
         """Return whether ``path`` is the store file or a name for a file of the store. The file need not exist."""
-        named = (*self.own, self.state_file, state_backup(self.state_file))
-        ending = path.name.removeprefix(self.store.name)
-        is_numbered = path.name.startswith(self.store.name) and ending.startswith(_BELONGING)
-        return is_numbered or path.name in {file.name for file in named}
+        named = (*self.own, self.outputs, *state_copies(self.state_file))
+        ending = path.name.removeprefix(self.store.name) if path.name.startswith(self.store.name) else ""
+        is_marked = ending.startswith((RUNNER_MARK, UNRECORDED_MARK)) or BACKUP.match(ending) is not None
+        return is_marked or any(_is_or_strays_from(path, file) for file in named)
 
     def remove(self) -> None:
         """Remove the files of SQLite beside the store file, and then the store file, as far as they can be removed."""
@@ -100,6 +109,40 @@ class StoreFiles:
 
     def _sibling(self, suffix: str) -> Path:
         return self.store.with_suffix(suffix) if self.store.suffix == STORE_SUFFIX else self._with(suffix)
+
+
+def belongs_to_store(path: Path, store: Path, states: Sequence[Path] = ()) -> bool:
+    """Return whether ``path`` is the store file, or a name for a file of the store. The file need not exist.
+
+    Folders are compared by their real paths, because a path may lead through a linked folder.
+
+    Args:
+        path: the path in question.
+        store: the store file.
+        states: the state file of the store and its ``.bak``, which may lie in another folder.
+    """
+    target, files = _in_real_folder(path), StoreFiles(_in_real_folder(store))
+    if target.parent == files.store.parent and files.has(target):
+        return True
+    state_files = [_in_real_folder(state) for state in states]
+    return any(target.parent == state.parent and _is_or_strays_from(target, state) for state in state_files)
+
+
+def possible_stores(path: Path) -> Iterator[Path]:
+    """Yield the store files, there or not, to which ``path`` belongs by its name."""
+    ends = {len(path.name), *(match.start() for match in re.finditer(r"[.-]", path.name))}
+    for name in (f"{path.name[:end]}{suffix}" for end in ends for suffix in ("", STORE_SUFFIX)):
+        if name.strip(".") and StoreFiles(path.with_name(name)).has(path):
+            yield path.with_name(name)
+
+
+def _in_real_folder(path: Path) -> Path:
+    return path.parent.resolve() / path.name
+
+
+def _is_or_strays_from(path: Path, file: Path) -> bool:
+    """Whether a path has the name of a file, or the name that the file has while it is unfinished or moved aside."""
+    return path.name == file.name or path.name.startswith(tuple(f"{file.name}{mark}" for mark in STRAY_MARKS))
 
 
 def moved_at(path: Path) -> datetime | None:

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from checkpoint_store.model.prune_report import PruneRequest
+    from checkpoint_store.model.prune_report import Prunable, PruneRequest
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.records import StatusChange
-    from checkpoint_store.storage.statements.pruning import Prunable
 
 
 _EXACT_NUMBER_WAIT_SECONDS_MAX: Final = 0.5

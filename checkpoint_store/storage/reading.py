@@ -30,11 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.prune_report import PruneRequest
+    from checkpoint_store.model.prune_report import Prunable, PruneRequest
     from checkpoint_store.model.records import Problem, RunPlan
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.connection.read_only import AnyDatabase
-    from checkpoint_store.storage.statements.pruning import Prunable
 
 T = TypeVar("T")
 

@@ -207,9 +207,9 @@ class Completion(NamedTuple):
     """How long the attempt took."""
     replace: bool = False
     earlier_cost: float | None = None
-    """The cost of the earlier result, if this result replaces one; None: one of its usual fields says it."""
+    """The cost of the result that this result replaces; None: a usual field of the replaced result says it."""
     cost: float | None = None
-    """What this result cost; None: one of its usual fields says it."""
+    """What this result cost; None: a usual field of the result says it."""
 
 
 @dataclass(frozen=True, slots=True)

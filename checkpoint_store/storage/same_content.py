@@ -4,36 +4,60 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select, text
 
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy
+from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.tables import attempts, metadata
+from checkpoint_store.system.log import log_unread
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from sqlalchemy import ColumnElement, Select, Table
+
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
+MAY_DIFFER: Final = {
+    "jobs": (
+        # Opening a job, or looking for results that it may take over, changes these and nothing that was paid for.
+        *("job_number", "started_at", "updated_at", "stretch_started_at", "stretch_completed_count"),
+        *("looked_number", "looked_jobs", "looked_chunks"),
+    ),
+    "deleted_jobs": ("deleted_at",),
+    "attempts": ("runner_id", "started_at", "finished_at", "seconds"),
+    "completed_chunks": ("completed_at", "result_id"),
+    "chunk_keys": (),
+    "chunk_handles": ("recorded_at",),
+    "chunk_redos": (),
+}
+"""The tables whose rows must be in a backup, and of each the columns that may differ there."""
+NOT_COMPARED: Final = ("chunk_results", "runners", "pauses")
+"""The other tables: the digest of a result stands in ``completed_chunks``, and the rest is about the runners of now."""
+
+
+def _rows(table: Table, condition: str | None = None, *first: ColumnElement[Any]) -> Select[Any]:
+    """Return the statement for the rows to compare. ``first``: the columns that they are sorted by before their key."""
+    rows = select(*(column for column in table.columns if column.name not in MAY_DIFFER[table.name]))
+    chosen = rows if condition is None else rows.where(text(condition))
+    return chosen.order_by(*first, *table.primary_key)
+
+
 _CONTENT: Final = (
-    # How many chunks are complete stands here, so that nearly every difference is found in this small table.
-    """
-    SELECT job_id, status, file_name, video_title, model, provider, total_chunks, completed_count, error_message,
-      config, chunks_digest, is_current, superseded_by,
-      metadata, sequential
-    FROM jobs ORDER BY job_number
-    """,
-    "SELECT job_id FROM deleted_jobs ORDER BY job_id",
-    """
-    SELECT job_id, chunk_index, number, outcome, counted, is_last FROM attempts
-    WHERE outcome IN ('failed', 'abandoned') ORDER BY job_id, chunk_index, number
-    """,
-    "SELECT job_id, chunk_index, digest FROM completed_chunks ORDER BY job_id, chunk_index",
-    "SELECT job_id, chunk_index, key FROM chunk_keys ORDER BY job_id, chunk_index",
-    "SELECT job_id, chunk_index, handle FROM chunk_handles ORDER BY job_id, chunk_index",
-    "SELECT job_id, chunk_index FROM chunk_redos ORDER BY job_id, chunk_index",
+    # How many chunks are complete stands in ``jobs``, so nearly every difference is found in that small table.
+    *(Statement(partial(_rows, metadata.tables[name])) for name in MAY_DIFFER if name != attempts.name),
+    # Both have an index. What the other attempts cost stands in their results.
+    Statement(partial(_rows, attempts, "outcome IN ('failed', 'abandoned')")),
+    Statement(
+        partial(_rows, attempts, "replaced_result_id IS NOT NULL", attempts.c.job_id, attempts.c.replaced_result_id)
+    ),
 )
-"""The content that matters in a backup. The times of a job that was only opened do not."""
+"""The content that matters in a backup."""
 
 
 def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
@@ -44,14 +68,26 @@ def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
     try:
         with closing(open_copy(backup, ALONE)) as copy:
             return database.read(
-                lambda own: all(_digest(own, statement) == _digest(copy, statement) for statement in _CONTENT)
+                lambda own: all(
+                    _digest(own, statement) == _digest_in(backup, copy, statement) for statement in _CONTENT
+                )
             )
-    except UNREADABLE:
+    except UNREADABLE as error:
+        log_unread(backup, error)
         return False
 
 
-def _digest(connection: sqlite3.Connection, statement: str) -> bytes:
+def _digest_in(backup: Path, copy: sqlite3.Connection, statement: Statement) -> bytes | None:
+    """Return the digest of the rows of a backup; None if they do not read. The error is not the store's."""
+    try:
+        return _digest(copy, statement)
+    except UNREADABLE as error:
+        log_unread(backup, error)
+        return None
+
+
+def _digest(connection: sqlite3.Connection, statement: Statement) -> bytes:
     rows_digest = hashlib.sha256()
-    for row in connection.execute(statement):
+    for row in statement.run(connection):
         rows_digest.update(repr(row).encode())
     return rows_digest.digest()

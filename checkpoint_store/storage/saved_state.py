@@ -68,7 +68,7 @@ class Looked(NamedTuple):
     recorded: _RecordedHere = _recorded_here
     """The records of all managers of its program: a program may make a manager for each call."""
     has_saved: bool = False
-    """Whether it saved a state after it looked, or its job is gone: managers that never looked do not go by it then."""
+    """Whether it saved a state after it looked, or its job is gone. Managers that never looked ignore it then."""
     store: Path | None = None
     """The store file."""
 

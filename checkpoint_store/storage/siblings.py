@@ -14,6 +14,7 @@ from checkpoint_store.storage.file_names import (
     RUNNER_MARK,
     SQLITE_ENDINGS,
     STRAY_MARKS,
+    UNRECORDED_MARK,
     StoreFiles,
     state_copies,
 )
@@ -80,7 +81,7 @@ class Siblings:
 
     def unrecorded(self) -> list[Path]:
         """Return the files with results that could not be recorded. By name."""
-        mine = re.compile(re.escape(self.store.name) + r"\.unrecorded-[0-9a-f]{12}")
+        mine = re.compile(re.escape(f"{self.store.name}{UNRECORDED_MARK}") + "[0-9a-f]{12}")
         return [self.store.with_name(name) for name in sorted(self._names_beside()) if mine.fullmatch(name)]
 
     def strays(self) -> list[Path]:

@@ -20,11 +20,11 @@ from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.strict_json import read_json
-from checkpoint_store.storage.file_names import STAND_IN_FOLDER
+from checkpoint_store.storage.file_names import STAND_IN_FOLDER, UNRECORDED_MARK
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.files import storage_errors
+from checkpoint_store.system.files import remove_file, storage_errors
 from checkpoint_store.system.guarded_open import GUARDS
 
 if TYPE_CHECKING:
@@ -75,17 +75,21 @@ def write(path: Path, results: Sequence[UnrecordedResult]) -> None:
 
 def new_name(store: Path) -> str:
     """Return a name for a new file, which no other file has."""
-    return f"{store.name}.unrecorded-{os.urandom(6).hex()}"
+    return f"{store.name}{UNRECORDED_MARK}{os.urandom(6).hex()}"
 
 
 def remove_job(store: Path, path: Path, job_id: str) -> None:
-    """Remove the results of one job from a file; with the last result the file goes. A copy of the store keeps its."""
+    """Remove the results of one job from a file; with the last result the file goes. A copy of the store keeps its.
+
+    Raises:
+        CheckpointStoreError: the file cannot be read, written or removed. It is as it was.
+    """
     results = read(store, path)
     rest = [result for result in results if result.completion.job_id != job_id or is_of_another(store, path, result)]
     if rest and len(rest) < len(results):
         write(path, rest)
     elif not rest:
-        path.unlink(missing_ok=True)
+        remove_file(path)
 
 
 def _line(result: UnrecordedResult) -> str:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from functools import cache
+from logging import NOTSET, WARNING, getLogger
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -73,6 +74,10 @@ def filelock_types() -> tuple[type[FileLock], type[Timeout]]:
     with importing():
         from filelock import FileLock, Timeout  # a tenth of the time that opening a store takes
 
+    # Its lines at level DEBUG tell of each lock, four for each result. A program that asked for them keeps them.
+    theirs = getLogger("filelock")
+    if theirs.level == NOTSET:
+        theirs.setLevel(WARNING)
     return FileLock, Timeout
 
 

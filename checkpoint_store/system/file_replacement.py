@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_SYNC_EVERY_BYTES: Final = 4 * 1024 * 1024
+_UNSYNCED_BYTES_MAX: Final = 4 * 1024 * 1024
 """Sync a large file after this many bytes: another process that syncs a small file waits for these bytes only."""
 
 
@@ -78,7 +78,7 @@ def _write_new(path: Path, texts: Iterable[str], like: Path | None, previous: Pa
         unsynced = 0
         for text in texts:
             unsynced += file.write(text.encode())
-            if unsynced >= _SYNC_EVERY_BYTES:
+            if unsynced >= _UNSYNCED_BYTES_MAX:
                 file.flush()
                 os.fsync(descriptor)
                 unsynced = 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreBusy
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 _PACKAGE: Final = __name__.partition(".")[0]
@@ -74,6 +75,15 @@ class WarningsLast:
                 first = first or raised
         if first is not None and error is None:
             raise first
+
+
+def log_unread(path: Path, error: BaseException) -> None:
+    """Log that a copy of the store does not read, or only in part, and that work goes on without it.
+
+    Nothing is logged of a copy that is missing.
+    """
+    if not isinstance(error, FileNotFoundError):
+        log.warning("the copy %s does not read, or not all of it: %s", path, error)
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:

@@ -39,6 +39,8 @@ FACES = {
     *("__init__.py", "__main__.py", "errors.py", "executors.py", "frames.py", "job.py", "maintenance.py", "manager.py"),
     *("py.typed", "store.py"),
 }
+HOLD_THE_FILE = {"maintenance.py", "state_file/importer.py"}
+"""These see a connection: a restore holds the store alone before it is open, and so does the import of a state file."""
 LINES_MAX = 300
 LONG = {"errors.py": 750}
 """The catalogue of errors may be long."""
@@ -95,6 +97,17 @@ def test_only_the_storage_knows_the_database() -> None:
         for path in sources(PACKAGE)
     }
     assert {file.split("/")[0] for file, tops in theirs.items() if tops} == {"storage"}
+
+
+def test_only_the_storage_knows_connections_and_statements() -> None:
+    """Above the storage, a call takes and returns records: whoever changes a statement reads one room."""
+    inner = (f"{PACKAGE}.storage.connection", f"{PACKAGE}.storage.statements")
+    theirs = {
+        within(path): {one.target for one in imports_of(path) if one.target.startswith(inner)}
+        for path in sources(PACKAGE)
+        if room_of(path) not in ("", "storage")
+    }
+    assert {file for file, modules in theirs.items() if modules} == HOLD_THE_FILE
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .imports import PACKAGE, sources, tree_of, within
+from .imports import PACKAGE, ROOT, sources, tree_of, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PRIVATE = {"found", "one", "piece", "pieces", "said", "several", "shown", "there", "told"}
 """Words that name no thing: what was found, or which one, stands in no glossary."""
+POINTS_ELSEWHERE = re.compile(r"\b(likewise|(as|see) above)\b|\| the same( file)? \|$", re.IGNORECASE)
 ROOMS = ["cli", "execution", "loop", "model", "neighbours", "report", "state_file", "storage", "system", "testing"]
 """The rooms in which no name is such a word."""
 PUBLIC = {"errors.py": {"found"}, "report/write.py": {"pieces"}}
@@ -55,6 +57,23 @@ def test_names_say_what_a_thing_is(room: str) -> None:
 def test_names_of_the_faces_say_what_a_thing_is() -> None:
     """A newcomer who reads the modules at the root knows, too."""
     assert private_words_of(path for path in sources(PACKAGE) if path.parent.name == PACKAGE) == {}
+
+
+def lines_that_point_elsewhere(paths: Iterable[Path]) -> list[str]:
+    """Return each line that can only be understood with an earlier one: a file is read from the middle."""
+    numbered = ((path, *line) for path in paths for line in enumerate(path.read_text("utf-8").splitlines(), 1))
+    return [f"{path.name}:{number}: {text.strip()}" for path, number, text in numbered if POINTS_ELSEWHERE.search(text)]
+
+
+def test_a_sentence_is_understood_alone() -> None:
+    """No docstring, comment or page sends its reader to what stood before."""
+    assert lines_that_point_elsewhere([*sources(PACKAGE), *(ROOT / "docs").glob("*.md")]) == []
+
+
+def test_a_pointer_elsewhere_is_seen(tmp_path: Path) -> None:
+    """The control: a word like these is seen in any line; the word that a table needs is not."""
+    (tmp_path / "a.md").write_text("Durable, likewise.\n# see above\nThe table above has it.\n| x | the same file |\n")
+    assert [line[:6] for line in lines_that_point_elsewhere([tmp_path / "a.md"])] == ["a.md:1", "a.md:2", "a.md:4"]
 
 
 def test_private_words_are_seen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -135,13 +136,25 @@ def test_an_empty_file_is_nobodys(lecture: Folder) -> None:
 
 @pytest.mark.slow_variants
 @pytest.mark.parametrize(
-    "name", [".db", ".json", ".bak", ".lock", ".open", ".outputs", ".db-wal", ".db.backup-1.1-0001"]
+    "name",
+    [
+        ".db.unrecorded-0123456789ab",
+        ".outputs",
+        ".db",
+        ".json",
+        ".bak",
+        ".lock",
+        ".open",
+        ".db-wal",
+        ".db.backup-1.1-1",
+    ],
 )
-def test_the_output_is_never_put_over_the_store(lecture: Folder, name: str) -> None:
-    """Not even with --force; nothing is done."""
+@pytest.mark.parametrize("option", ["--output", "--joblog"])
+def test_the_output_is_never_put_over_the_store(lecture: Folder, option: str, name: str) -> None:
+    """Neither the output nor the log of a run, not even with --force; nothing is done."""
     lecture.run("run", "lecture.txt", *SIX)
-    done = lecture.run("run", "lecture.txt", "--output", f".processing_state{name}", "--force", code=2)
-    assert "belongs to the store" in done.stderr
+    done = lecture.run("run", "lecture.txt", option, f".processing_state{name}", "--force", code=2)
+    assert re.search(r"belongs to the store|is there, and is no job log", done.stderr)
     assert len(lecture.json("list")["jobs"]) == 1
     assert lecture.json("check")["sound"]
 

@@ -79,6 +79,40 @@ def test_automatic_backups_are_few_and_private(tmp_path: Path) -> None:
     }
 
 
+def test_the_newest_backup_knows_what_was_spent(tmp_path: Path) -> None:
+    """A cost that becomes known later, or that of a replaced result, is in the next backup: a recovery keeps the budget."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=2)
+        job.complete(0, {"cost": 1.0})
+        job.fail_chunk(1, "no answer")
+        job.pause()
+        store._context.storage.budgets.note_cost(job.job_id, 1, 0.5, 1)  # type: ignore[union-attr]
+        job.pause()
+        assert spent(max(tmp_path.glob("*.backup-*"))) == 1.5
+        job.complete(0, {"cost": 1.0, "text": "better"}, replace=True)
+        job.pause()
+        assert spent(max(tmp_path.glob("*.backup-*"))) == 2.5
+
+
+def test_a_backup_is_made_anew_only_where_something_is_new(tmp_path: Path) -> None:
+    """To open a store, and to pause its job again, pushes out no backup that differs."""
+    for number in range(3):
+        with CheckpointStore(tmp_path / "talks.db") as store:
+            job = store.open_job("talk.srt", chunks=["a", "b"])
+            if number == 0:
+                job.complete(0, {"cost": 1.0})
+                job.fail_chunk(1, "no answer", cost=0.5)
+            job.pause()
+    assert [path.name[-4:] for path in tmp_path.glob("*.backup-*")] == ["0001"]
+
+
+def spent(backup: Path) -> float:
+    """What the job of a copy cost so far, as the view for people says."""
+    with closing(sqlite3.connect(backup)) as connection:
+        (cost,) = connection.execute("SELECT cost FROM job_costs").fetchone()
+        return float(cost)
+
+
 def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
     """``delete_job`` and ``clear`` leave no byte of a result in the store, its log, its backups or its state files."""
     word = "unmistakable-canary"

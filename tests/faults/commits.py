@@ -10,18 +10,22 @@ import random
 import sqlite3
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.storage.connection import checkpoint, pragmas
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from faults.workload import result_of
 
+if TYPE_CHECKING:
+    from checkpoint_store.model.open_mode import Durability
+
 _pragmas = pragmas._pragmas
 _run = Checkpoint.run
 rounds: list[None] = []
 
 
-def _with_memory_map(mode: str, durability: pragmas.Durability) -> list[str]:
+def _with_memory_map(mode: str, durability: Durability) -> list[str]:
     """Ours maps nothing; mapped, a checkpoint has the widened moment in it that the control dies of."""
     return [pragma.replace("mmap_size = 0", "mmap_size = 1073741824") for pragma in _pragmas(mode, durability)]
 
@@ -48,7 +52,7 @@ def _beside_commits(self: Checkpoint, _writer: sqlite3.Connection) -> bool:
 def main() -> None:
     path, number, wanted, care = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     pragmas._pragmas = _with_memory_map
-    checkpoint.CHECKPOINT_EVERY = 1  # type: ignore[misc]
+    checkpoint.CHECKPOINT_BYTES = 1  # type: ignore[misc]
     Checkpoint.run = _counted if care == "ours" else _beside_commits  # type: ignore[method-assign]
     done, error = 0, None
     try:

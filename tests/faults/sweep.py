@@ -403,7 +403,7 @@ def main() -> None:
     if options["operation"] == "control":
         print(json.dumps({"count": control(folder)}))
         return
-    checkpoint.CHECKPOINT_EVERY = 60_000  # type: ignore[misc] - one in each operation
+    checkpoint.CHECKPOINT_BYTES = 60_000  # type: ignore[misc] - one in each operation
     sweep = Sweep(folder, OPERATIONS[options["operation"]])
     for offset, kind in enumerate(KINDS):
         sweep.run(kind, 1 + offset % options["step"], options["step"])

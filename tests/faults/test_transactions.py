@@ -41,7 +41,7 @@ def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.M
     job.export()
     for connection in (database.writer.connection, database.reader.connection, database._long_reader.connection):
         found = _pragmas(connection, *names)
-        assert found == [synchronous, journal, 0, 0, 1, 1, 0, 1, pragmas.WAL_SIZE_LIMIT, 2]
+        assert found == [synchronous, journal, 0, 0, 1, 1, 0, 1, pragmas.WAL_BYTES_MAX, 2]
 
 
 @pytest.mark.slow_variants
@@ -97,7 +97,7 @@ def test_what_follows_a_rollback_by_sqlite_is_not_stored(store: CheckpointStore)
 
 def test_a_log_that_a_reader_let_grow_is_cut_back(open_store: Opener, tmp_path: Path, monkeypatch: Any) -> None:
     """Once the reader is gone, a checkpoint leaves a log no larger than its limit."""
-    monkeypatch.setattr(pragmas, "WAL_SIZE_LIMIT", 100_000)
+    monkeypatch.setattr(pragmas, "WAL_BYTES_MAX", 100_000)
     store = open_store(state_file=None)
     job = store.open_job("talk.srt", total_chunks=100)
     reader = sqlite3.connect(f"{(tmp_path / 'talks.db').as_uri()}?mode=ro", uri=True, isolation_level=None)

@@ -99,7 +99,7 @@ def _skip_syncing_files() -> None:
 
 def main() -> None:
     folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
-    checkpoint.CHECKPOINT_EVERY = 120_000  # type: ignore[misc] - several checkpoints in a short run
+    checkpoint.CHECKPOINT_BYTES = 120_000  # type: ignore[misc] - several checkpoints in a short run
     if options["journal"] != "wal":
         pragmas.file_system = lambda _path: "nfs"
     if options["careless_files"]:

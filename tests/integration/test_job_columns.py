@@ -12,12 +12,14 @@ import pytest
 
 from checkpoint_store import CheckpointStore, recover_store
 from checkpoint_store.execution.opening import Fingerprints
+from checkpoint_store.storage import same_content
 from checkpoint_store.storage.recovery import merge_copies
-from checkpoint_store.storage.tables import jobs
+from checkpoint_store.storage.tables import jobs, metadata
 
 from .shard_tools import NAME, clean, shard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 COLUMNS = sorted(column.name for column in jobs.columns)
@@ -40,6 +42,12 @@ KEPT = {
     *("job_number", "started_at", "error_message", "is_current", "superseded_by"),
     *("looked_number", "looked_jobs", "looked_chunks"),
 }
+IN_A_BACKUP = {
+    *("job_id", "status", "file_name", "video_title", "model", "provider", "total_chunks", "completed_count"),
+    *("error_message", "config", "chunks_digest", "fingerprint_rule", "is_current", "superseded_by", "metadata"),
+    "sequential",
+}
+"""A backup in which these differ does not hold all that the store holds."""
 RECKONED = {"status", "completed_count", "updated_at", "stretch_started_at", "stretch_completed_count"}
 
 
@@ -76,12 +84,18 @@ def row(path: Path) -> dict[str, Any]:
         (merge_copies._GIVEN, merge_copies._MADE_ANEW, TOLD_BY_THE_WORK),
         (merge_copies._OF_GROWTH, merge_copies._MADE_ANEW, AS_IN_THE_BEST_COPY),
         (SAME_PLAN, TAKEN, KEPT, RECKONED),
+        (IN_A_BACKUP, same_content.MAY_DIFFER["jobs"]),
     ],
-    ids=["recovery", "recovery of a job that has grown", "merge"],
+    ids=["recovery", "recovery of a job that has grown", "merge", "backup"],
 )
-def test_each_column_of_a_job_has_one_place(groups: tuple[set[str], ...]) -> None:
-    """Whoever adds a column decides what recovery and merge do with it: none is lost because nobody thought of it."""
+def test_each_column_of_a_job_has_one_place(groups: tuple[Iterable[str], ...]) -> None:
+    """Whoever adds a column decides what recovery, merge and backup do with it: none is lost because nobody thought of it."""
     assert sorted(name for group in groups for name in group) == COLUMNS
+
+
+def test_a_backup_is_compared_by_each_table_that_a_person_pays_for() -> None:
+    """Whoever adds a table decides whether a backup without its rows holds all that the store holds."""
+    assert sorted((*same_content.MAY_DIFFER, *same_content.NOT_COMPARED)) == sorted(metadata.tables)
 
 
 def test_a_recovery_names_all_that_somebody_gave_and_that_is_lost(tmp_path: Path) -> None:

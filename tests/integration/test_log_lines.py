@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import TESTS, program
 
-from checkpoint_store import CheckpointStore, StorageFullError, StoreRecovered
+from checkpoint_store import CheckpointStore, StorageFullError, StoreBusy, StoreRecovered, restore_store
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import backup
+from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.file_names import StoreFiles
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.file_lock import file_lock
@@ -167,3 +168,35 @@ def test_an_automatic_backup_beside_another_writer_is_logged(path: Path, caplog:
             job.pause()
     assert f"no automatic backup of {path}: another thread holds its lock" in lines(caplog)
     assert lines(caplog, logging.WARNING) == []
+
+
+def test_a_restore_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With the backup, and the names of the files that were moved aside."""
+    with CheckpointStore(path) as store:
+        copy = store.backup(path.with_name("copy"))
+    caplog.clear()
+    moved = restore_store(copy, path)
+    (line,) = lines(caplog, logging.WARNING)
+    assert line.startswith(f"{path}: restored from {copy}; moved aside: {moved[0].name}")
+
+
+def test_a_long_wait_for_another_writer_is_one_line(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that seems to hang says in the log which file is locked, and for how long it waits at most."""
+    monkeypatch.setattr(busy, "_LOGGED_AFTER_SECONDS", 0.01)
+    with CheckpointStore(path, lock_timeout_seconds=0.1) as store, closing(sqlite3.connect(path)) as other:
+        job = store.job("talk.srt")
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy):
+            job.complete(1, "one")
+        other.execute("ROLLBACK")
+    waits = [line for line in lines(caplog) if "is locked by another process" in line]
+    assert waits == [f"{path} is locked by another process: waiting up to 0.1 s"]
+
+
+def test_the_locks_of_filelock_are_no_lines(tmp_path: Path, children: Children) -> None:
+    """A program that logs at DEBUG reads of its own work: each result would be four lines about a lock file."""
+    lines_of_locks = children.run(program(__file__, "log_locks"), tmp_path / "talks.db")
+    assert lines_of_locks == "[]\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, Job, JobPaused, StorageFullError, StoreBusy
+from checkpoint_store.execution.claims import chunk_queue
 
 from .map_tools import CHUNKS, Flaky, upper
 from .test_broken_executors import Threads
@@ -86,7 +87,29 @@ def test_each_pause_is_a_line(store: CheckpointStore, way: str, lines: Callable[
             list(items)
     reasons = {"pause": "somebody asked", "stop_when": "stop_when returned True", "left": "left early"}
     assert only(lines(), f"job {job.job_id}: pausing, because .*{reasons[way]}") == "INFO"
-    assert len(lines()) == 1
+    asks = [message for _, message in lines() if message.startswith(f"job {job.job_id}: a pause was asked for")]
+    assert (len(lines()), len(asks)) == ((2, 1) if way == "pause" else (1, 0))
+
+
+def test_a_pause_of_the_callers_own_loop_is_a_line(
+    job: Job, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asked, which loop ended, and how the job was left are lines: they say why a night's work stopped halfway."""
+    monkeypatch.setattr(chunk_queue, "PAUSE_CHECK_INTERVAL_SECONDS", -1.0)
+    with job:
+        for chunk in job.pending():
+            chunk.complete("done")
+            job.pause()
+    for what in ("a pause was asked for", "this loop ends, because", "its with block has ended, and the job is paused"):
+        assert only(lines(), f"^job {job.job_id}: {what}") == "INFO"
+
+
+def test_a_with_block_around_a_whole_job_is_no_line(job: Job, lines: Callable[[], Lines]) -> None:
+    """A job that is complete is no news."""
+    with job:
+        for chunk in job.pending():
+            chunk.complete("done")
+    assert lines() == []
 
 
 def test_an_error_that_hits_every_chunk_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:

@@ -5,38 +5,89 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
-from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.file_names import StoreFiles, moved_aside, state_backup
+from checkpoint_store import (
+    CheckpointStore,
+    ReportTargetError,
+    StorageFullError,
+    StoreTargetError,
+    report,
+    restore_store,
+)
+from checkpoint_store.cli import stand_in
+from checkpoint_store.cli.options import sibling_of
+from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.storage.file_names import STAND_IN_FOLDER, StoreFiles, state_copies
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.files import temporary_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from conftest import Children
+
 NAMES = ("talk.db", "talk.sqlite", ".processing_state.db")
+LEFT = (".lock", ".open", ".outputs", "-wal", ".runner-", ".unrecorded-", ".backup-", ".replaced-", ".json", ".bak")
+"""What is in the name of some file that the store of these tests leaves."""
+WRITERS: dict[str, Callable[[CheckpointStore, Path], object]] = {
+    "backup": lambda store, path: store.backup(path, replace=True),
+    "export": lambda store, path: store.jobs()[0].export(path, replace=True),
+    "report": lambda store, path: report.write(store, path, replace=True),
+}
 
 
-def own_files(store: Path) -> list[Path]:
-    """Every file that a store may have beside it."""
-    files = StoreFiles(store)
-    state = files.state_file
-    numbered = [
-        Siblings(store).next_backup("1.2"),
-        temporary_path(Siblings(store).next_backup("1.2")),
-        moved_aside(store, "corrupt"),
-    ]
-    runner = store.with_name(f"{store.name}.runner-1")
-    return [*files.own, state, state_backup(state), *numbered, runner, temporary_path(store)]
+@pytest.fixture(params=NAMES)
+def used(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CheckpointStore]:
+    """An open store that was restored, has a chunk in hand, a result that it could not record, and the log of a run."""
+    path = tmp_path / request.param
+    with CheckpointStore(path) as store:
+        job = store.open_job("talk.srt", total_chunks=3)
+        job.complete(0, "x")
+        job.pause()  # an automatic backup is made
+        copy = store.backup(tmp_path / "copy")
+    restore_store(copy, path)
+    copy.unlink()
+    OutputLog(path).record(tmp_path / "talk.txt", "talk.srt", "0" * 64, "job")
+    with CheckpointStore(path) as store, pytest.MonkeyPatch.context() as patch:
+        loop = iter(store.open_job("talk.srt", total_chunks=3).pending())
+        next(loop)
+        patch.setattr(store._context.storage.group_commit, "submit", _refuse)  # type: ignore[union-attr]
+        with pytest.raises(StorageFullError):
+            next(store.job("talk.srt").map(lambda _: "paid for", only=[2]))
+        patch.undo()
+        yield store
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_store_owns_what_it_writes(tmp_path: Path, name: str) -> None:
-    """Each of its files is its own, whether it is there or not; so is every file that a job leaves."""
-    with CheckpointStore(tmp_path / name) as store:
-        store.open_job("talk.srt", total_chunks=1).complete(0, "x")
-        assert [path for path in own_files(store.path) if not store.owns(path)] == []
-        assert [path for path in tmp_path.iterdir() if not store.owns(path)] == []
+def _refuse(*_: object) -> None:
+    raise StorageFullError("talk.db", "No space left on device", 0)
+
+
+def left_by(store: CheckpointStore) -> list[Path]:
+    """The files that the store left; the unfinished form that each had or may have; and what a killed recovery leaves."""
+    left = sorted(store.path.parent.iterdir())
+    assert [mark for mark in LEFT if not any(mark in path.name for path in left)] == []
+    return [*left, *map(temporary_path, left), StoreFiles(store.path).recovered]
+
+
+def test_a_store_owns_what_it_writes(used: CheckpointStore) -> None:
+    """Each file that a store leaves is its own, in its unfinished form, too, whether it is there or not."""
+    assert [path.name for path in left_by(used) if not used.owns(path)] == []
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_no_copy_replaces_what_a_store_writes(used: CheckpointStore, writer: str) -> None:
+    """``replace=True`` takes no lock from a runner, no result that waits to be recorded, and no backup."""
+    left = left_by(used)
+    states = state_copies(StoreFiles(used.path).state_file)
+    before = {path: path.read_bytes() for path in left if path.exists()}
+    for path in left:
+        if writer == "export" and path in states:
+            continue  # an export is a state
+        with pytest.raises((StoreTargetError, ReportTargetError)):
+            WRITERS[writer](used, path)
+    assert {path: path.read_bytes() for path in left if path.exists()} == before
 
 
 @pytest.mark.parametrize("name", ["talk.txt", "talk.cleaned.txt", "talk.db.txt", "x.talk.db", "other.json", "talk.db2"])
@@ -48,6 +99,13 @@ def test_a_store_owns_no_other_file(tmp_path: Path, name: str) -> None:
         assert not store.owns(tmp_path / "elsewhere" / "talk.db")
 
 
+def test_a_backup_may_have_a_name_that_only_resembles_an_automatic_one(tmp_path: Path) -> None:
+    """``talk.db.backup-monday`` is a name that people choose, and no store does."""
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+        assert store.backup(tmp_path / "talk.db.backup-monday").exists()
+
+
 def test_a_name_is_known_by_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative path, or one through a linked folder, is the same file; so is a state file that was put elsewhere."""
     (tmp_path / "data").mkdir()
@@ -56,3 +114,49 @@ def test_a_name_is_known_by_its_place(tmp_path: Path, monkeypatch: pytest.Monkey
     with CheckpointStore("data/talk.db", state_file=tmp_path / "state.json") as store:
         owned = ("data/talk.db", "link/talk.db-wal", "data/../data/talk.lock", "state.json", "state.bak")
         assert [path for path in owned if not store.owns(path)] == []
+
+
+@pytest.mark.parametrize("writer", ["backup", "export"])
+def test_no_copy_replaces_a_file_of_another_store_that_a_process_has_open(
+    tmp_path: Path, children: Children, writer: str
+) -> None:
+    """``replace=True`` leaves the other store, its WAL and its locks alone: its chunks would be paid for twice."""
+    with CheckpointStore(tmp_path / "talk.sqlite") as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+    holder = children.start(program(__file__, "hold_open"), "talk.sqlite")
+    assert children.next_line(holder) == "open"
+    left = [path for path in tmp_path.iterdir() if path.name.startswith("talk.sqlite")]
+    with CheckpointStore(tmp_path / "mine.db") as store:
+        store.open_job("talk.srt", total_chunks=1)
+        for path in left:
+            with pytest.raises(StoreTargetError, match="a process has open"):
+                WRITERS[writer](store, path)
+    children.finish(holder, "\n\n")
+
+
+@pytest.mark.parametrize("end", [".db.runner-1", ".outputs", ".db.backup-1.2-0001"])
+def test_no_state_file_has_the_name_of_another_file_of_the_store(tmp_path: Path, end: str) -> None:
+    """The first state would replace the lock of a runner, or a backup."""
+    with pytest.raises(StoreTargetError, match=r"belong|beside"):
+        CheckpointStore(tmp_path / "talk.db", state_file=tmp_path / f"talk{end}")
+
+
+def test_a_state_that_was_moved_aside_can_be_imported(tmp_path: Path) -> None:
+    """It belongs to the store, and to read it replaces nothing."""
+    aside = tmp_path / "talk.json.replaced-20260101T000000.000000Z"
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+        store.state_file.rename(aside)  # type: ignore[union-attr]
+        assert store.import_state(aside).result(0) == "x"
+
+
+@pytest.mark.parametrize("name", [*NAMES, ".db", "talk.db.db", "talk", ".talk", "talk.DB", "a b.db"])
+def test_the_command_names_the_files_of_a_store_as_the_library_does(tmp_path: Path, name: str) -> None:
+    """``path`` shows the state file that ``run`` writes, and a stand-in takes the copies that an opening takes."""
+    files = StoreFiles(tmp_path / name)
+    named = [sibling_of(tmp_path / name, suffix) for suffix in (".json", ".bak", ".outputs")]
+    assert named == [*state_copies(files.state_file), files.outputs]
+    for copy in (files.state_file, Siblings(tmp_path / name).next_backup("1.2")):
+        copy.write_text("{}")
+        assert stand_in._copies_of(tmp_path / name)[-1] == copy
+    assert stand_in._FOLDER == STAND_IN_FOLDER

@@ -264,7 +264,7 @@ def test_many_results_are_not_kept_as_text(
     manager: StateManager, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a job with more than so much the file is made from the store, and is the same."""
-    monkeypatch.setattr(save_state_statements, "_TEXT_BYTES_MAX", 100)
+    monkeypatch.setattr(save_state_statements, "_HELD_TEXT_BYTES_MAX", 100)
     manager.save(ProcessingState(file_name="a", total_chunks=9))
     manager.save(with_chunk(loaded(manager), 0, "x" * 50))
     assert read == []

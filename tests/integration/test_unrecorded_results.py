@@ -17,6 +17,8 @@ from conftest import program
 
 from checkpoint_store import StorageFullError, StoreBusy
 from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.system.file_lock import file_lock
 
 from .full_disks import full_disk
 
@@ -207,6 +209,55 @@ def test_a_deleted_job_leaves_no_unrecorded_result(open_store: Opener, tmp_path:
     path.chmod(0o600)
     store.delete_job(job.job_id)
     assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize("trouble", ["others may write it", "it cannot be removed"])
+def test_a_warning_names_the_file_that_keeps_a_deleted_result(
+    open_store: Opener,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str,
+) -> None:
+    """Who deletes a job for good learns what is left of it; its bytes in the store and the backups go all the same."""
+    job = make_file(open_store, tmp_path, [0])
+    (path,) = kept(tmp_path)
+    content = path.read_text()
+    store = open_store()
+    path.write_text(content)
+    path.chmod(0o620 if trouble == "others may write it" else 0o600)
+    if trouble == "it cannot be removed":
+        monkeypatch.setattr(type(path), "unlink", _refuse_for(path, type(path).unlink))
+    caplog.clear()
+    store.delete_job(job.job_id)
+    assert kept(tmp_path) == [path]
+    assert [str(path) in record.message for record in caplog.records if record.levelname == "WARNING"] == [True]
+    assert list(tmp_path.glob("*.backup-*")) == []
+
+
+def _refuse_for(refused: Path, unlink: Any) -> Any:
+    def unlink_others(path: Path, *, missing_ok: bool = False) -> None:
+        if path == refused:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    return unlink_others
+
+
+@pytest.mark.parametrize("ask", ["delete", "prune"])
+def test_a_deletion_that_meets_a_locked_state_file_leaves_no_backup_of_the_job(
+    open_store: Opener, tmp_path: Path, ask: str
+) -> None:
+    """The call raises, and nobody can repeat it: the store no longer has the job."""
+    store = open_store(lock_timeout_seconds=0.01)
+    job = store.open_job("talk.srt", total_chunks=1)
+    job.complete(0, "paid for")
+    job.finish()
+    before = list(tmp_path.glob("*.backup-*"))
+    with file_lock(StoreFiles(store.path).lock, 1.0), pytest.raises(StoreBusy):
+        store.delete_job(job.job_id) if ask == "delete" else store.prune(keep_last=0, dry_run=False)
+    assert before
+    assert not any(b"paid for" in path.read_bytes() for path in tmp_path.glob("*.backup-*"))
 
 
 @pytest.mark.parametrize("is_moved", [False, True])

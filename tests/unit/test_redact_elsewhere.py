@@ -7,7 +7,7 @@ import time
 import pytest
 
 from checkpoint_store.model.codec.secrets import redact_secrets, redact_text
-from checkpoint_store.model.error_text import LONGEST_ERROR, describe
+from checkpoint_store.model.error_text import ERROR_LENGTH_MAX, describe
 
 from .redact_tools import is_rejected
 from .secrets_elsewhere import BASIC, HARMLESS, HARMLESS_MESSAGES, HEX, MESSAGES, MIXED, SECRETS, WORDS
@@ -52,5 +52,5 @@ def test_what_is_rejected_is_what_is_redacted() -> None:
 def test_a_long_message_is_read_in_a_moment(piece: str) -> None:
     """No repetition makes the search for secrets slow: a message of 16 Ki characters takes less than a second."""
     started = time.process_time()
-    describe(piece * (LONGEST_ERROR // len(piece)))
+    describe(piece * (ERROR_LENGTH_MAX // len(piece)))
     assert time.process_time() - started < 1.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import ChunkRecord, Job
 
-STATUSES: Final = ("pending", "to-redo", "running", "completed", "failed", "in-doubt")
+CHUNK_STATUSES: Final = ("pending", "to-redo", "running", "completed", "failed", "in-doubt")
 ATTEMPT: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
 """The columns of a row that describe the last attempt at its chunk."""
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.chosen_chunks import NamedChunks, takes_chunks
-from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT, STATUSES, count_in, rows_of
+from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT, CHUNK_STATUSES, count_in, rows_of
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
     job_argument,
@@ -46,7 +46,7 @@ _STYLES: Final = {"to-redo": "blue", "running": "cyan", "completed": "green", "f
 
 @click.command("chunks")
 @job_argument()
-@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@click.option("--status", type=click.Choice(CHUNK_STATUSES), help="Only these.")
 @table_options
 @store_option
 @json_option
@@ -62,7 +62,7 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
     with open_for_reading(store_path) as store:
         job = chosen_job(store, job_id)
         rows = list(rows_of(job))
-    counts = {name: count_in(row for row in rows if row["status"] == name) for name in STATUSES}
+    counts = {name: count_in(row for row in rows if row["status"] == name) for name in CHUNK_STATUSES}
     to_redo = count_in(row for row in rows if row["redo"])
     rows = [row for row in rows if status in (None, row["status"])]
     if as_json:

@@ -86,7 +86,7 @@ def _percent(completed: int, total: int) -> float:
 
 
 @click.command("list")
-@click.option("--status", type=click.Choice(listing.STATUSES), help="Only jobs of this status.")
+@click.option("--status", type=click.Choice(listing.JOB_STATUSES), help="Only jobs of this status.")
 @click.option(
     "--file", "file_name", metavar="NAME", help="Only jobs of this file; its name without the folder will do."
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job, JobSummary
 
-STATUSES: Final = (*(status.value for status in JobStatus), "interrupted", "superseded")
+JOB_STATUSES: Final = (*(status.value for status in JobStatus), "interrupted", "superseded")
 COLUMNS: Final = (
     *("job_id", "file_name", "status", "completed_chunks", "total_chunks", "redo_chunks", "failed_chunks"),
     "in_doubt_chunks",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EVERY_SECONDS: Final = 10.0
+LINE_INTERVAL_SECONDS: Final = 10.0
 
 
 class PlainProgress:
@@ -40,6 +40,6 @@ class PlainProgress:
             self._say(self._state())
 
     def _say_regularly(self) -> None:
-        while not self._wait(EVERY_SECONDS):
+        while not self._wait(LINE_INTERVAL_SECONDS):
             self._last_state = self._state()
             self._say(self._last_state)

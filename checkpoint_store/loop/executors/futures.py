@@ -50,7 +50,7 @@ class Ended(Future[Any]):
             raise self._error
         return self._value
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:  # noqa: ARG002 - as above
+    def exception(self, timeout: float | None = None) -> BaseException | None:  # noqa: ARG002 - there is nothing to wait for
         """See :meth:`concurrent.futures.Future.exception`."""
         return self._error
 

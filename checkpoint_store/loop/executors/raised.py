@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.errors import WorkFailed
 
-_LONGEST_CHAIN: Final = 10
+_CHAIN_LENGTH_MAX: Final = 10
 _ENDS_A_GENERATOR: Final = (StopIteration, StopAsyncIteration)
 
 
@@ -78,7 +78,7 @@ def _chain_of(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception, its cause or what was being handled as it was raised, and so on."""
     seen: set[int] = set()
     following: BaseException | None = error
-    while following is not None and id(following) not in seen and len(seen) < _LONGEST_CHAIN:
+    while following is not None and id(following) not in seen and len(seen) < _CHAIN_LENGTH_MAX:
         seen.add(id(following))
         yield following
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)

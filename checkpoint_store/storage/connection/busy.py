@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.connection.errors import is_busy
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,8 @@ _BUSY_WAIT_SECONDS_MAX: Final = 0.004
 """The longest wait between two tries, for the first ``_TRIES_IN_HASTE`` tries."""
 _GROWN_WAIT_SECONDS_MAX: Final = 0.04
 _TRIES_IN_HASTE: Final = 16
+_LOGGED_AFTER_SECONDS: Final = 1.0
+"""A shorter wait is nothing out of the ordinary."""
 
 
 def execute(
@@ -32,17 +35,25 @@ def execute(
     Raises:
         sqlite3.OperationalError: the file was busy for ``patience_seconds``, or another error occurred.
     """
-    deadline, attempts = None, 0
+    began, attempts, is_logged = None, 0, False
     while True:
         changes_before = connection.total_changes
         try:
             connection.execute(statement, values)
         except sqlite3.OperationalError as error:
-            deadline = deadline or time.monotonic() + patience_seconds
-            if not is_busy(error) or time.monotonic() >= deadline:
+            moment = time.monotonic()
+            began = moment if began is None else began
+            if not is_busy(error) or moment - began >= patience_seconds:
                 raise
+            if not is_logged and moment - began >= _LOGGED_AFTER_SECONDS:
+                is_logged = True
+                log.info("%s is locked by another process: waiting up to %g s", _file_of(connection), patience_seconds)
             attempts += 1
             longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, attempts / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
             time.sleep(random.uniform(_BUSY_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
         else:
             return connection.total_changes - changes_before
+
+
+def _file_of(connection: sqlite3.Connection) -> str:
+    return str(connection.execute("PRAGMA database_list").fetchone()[2])

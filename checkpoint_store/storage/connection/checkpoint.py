@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.reader import ReaderConnection
 
-CHECKPOINT_EVERY: Final = 1024 * 1024
+CHECKPOINT_BYTES: Final = 1024 * 1024
 """After about this many bytes of new WAL the writer copies the WAL into the file.
 
 Until the first copying each commit makes the WAL longer, and then its ``fdatasync`` waits for the journal of the file
@@ -49,7 +49,7 @@ class Checkpoint:
     def grew(self, size_bytes: int, writer: sqlite3.Connection | None) -> None:
         """Count a committed transaction with this many bytes of text; :meth:`run` a checkpoint if one is due."""
         self.wal_bytes += size_bytes + _TRANSACTION_BYTES
-        if self.wal_bytes >= CHECKPOINT_EVERY and writer is not None:
+        if self.wal_bytes >= CHECKPOINT_BYTES and writer is not None:
             self.run(writer)
 
     def run(self, writer: sqlite3.Connection) -> bool:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.storage.connection.open_lock import Presence
-    from checkpoint_store.storage.connection.pragmas import Durability
     from checkpoint_store.storage.data_version import DataVersion
 
 T = TypeVar("T")

@@ -52,7 +52,7 @@ _OPENING: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
 _BEGINNING: Final = frozenset({sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT})
 _NOT_WRITTEN: Final = _OPENING | {sqlite3.SQLITE_READONLY}
 """Primary codes that SQLite gives for a file that it could not write, and for other reasons."""
-_LITTLE: Final = 1 << 20
+_ROOM_BYTES_MIN: Final = 1 << 20
 
 Unreadable = sqlite3.Error | UnicodeDecodeError
 """The errors of the ``sqlite3`` module. A damaged name in a message of SQLite raises UnicodeDecodeError."""
@@ -159,7 +159,7 @@ def _has_no_locks(path: Path) -> bool:
 
 def _looks_full(path: Path) -> bool:
     free = free_bytes(path)
-    return (free is not None and free < _LITTLE) or _over_size_limit(path) or _probe_fails(path)
+    return (free is not None and free < _ROOM_BYTES_MIN) or _over_size_limit(path) or _probe_fails(path)
 
 
 def _over_size_limit(path: Path) -> bool:
@@ -173,7 +173,7 @@ def _over_size_limit(path: Path) -> bool:
     for file in (path, files.wal, files.journal):
         with suppress(OSError):
             sizes.append(file.stat().st_size)
-    return limit != resource.RLIM_INFINITY and max(sizes) + _LITTLE > limit
+    return limit != resource.RLIM_INFINITY and max(sizes) + _ROOM_BYTES_MIN > limit
 
 
 def _why_not_written(path: Path) -> str | None:

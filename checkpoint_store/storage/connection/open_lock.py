@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.file_names import StoreFiles, possible_stores
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
 from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.system import processes
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.guarded_open import GUARDS
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
@@ -70,6 +71,25 @@ def alone(path: Path, *, create: bool = True) -> Iterator[bool]:
         yield lock.take_alone() and not _older_user(path)
     finally:
         lock.release()
+
+
+def store_in_use(path: Path, *, but: Path) -> Path | None:
+    """Return the store that has ``path`` among its files, and that is open in a process; None if no store has.
+
+    No store file is opened for this: to close it would drop the locks of a connection of this process.
+
+    Args:
+        path: a file that would be replaced.
+        but: the store file of the caller, which is open.
+    """
+    for store in possible_stores(path):
+        lock = SharedLock(StoreFiles(store).open_lock, create=False)
+        try:
+            if not lock.take_alone() and not (is_there(store) and is_there(but) and store.samefile(but)):
+                return store
+        finally:
+            lock.release()
+    return None
 
 
 def store_lock(path: Path, timeout_seconds: float) -> file_lock:

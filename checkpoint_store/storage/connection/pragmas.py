@@ -10,14 +10,15 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes
 
 from checkpoint_store.storage.connection.step_limit import limit_steps
 
-Durability = Literal["power-loss", "process"]
+if TYPE_CHECKING:
+    from checkpoint_store.model.open_mode import Durability
 
-PAGE_SIZE: Final = 1024
+PAGE_BYTES: Final = 1024
 """A result takes the pages that it needs, and a commit writes little beside it.
 
 With 8 KiB pages a result of 4 KB has a page of its own (2.1 bytes on disk for each byte), and a commit writes 26 KB.
@@ -28,7 +29,7 @@ READ_CACHE_KIBIBYTES: Final = 256
 A long read needs each page of results once: with 2 MB, SQLite fills memory that the processor has long forgotten, and
 takes a tenth longer.
 """
-WAL_SIZE_LIMIT: Final = 16 * 1024 * 1024
+WAL_BYTES_MAX: Final = 16 * 1024 * 1024
 """The size to which a WAL is cut back that grew during a long read."""
 _NETWORK: Final = frozenset("nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse afs ceph glusterfs lustre gpfs beegfs".split())
 
@@ -44,7 +45,7 @@ def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone
     try:
         if alone:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
-        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # has an effect only while the file is empty
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # has an effect only while the file is empty
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         wanted = journal_mode_for(path)
         if mode != wanted:
@@ -66,7 +67,7 @@ def _pragmas(mode: str, durability: Durability) -> list[str]:
         # SQLite before 3.51.3 can corrupt the file when a checkpoint runs beside a commit of another connection
         # (sqlite.org/wal.html#walresetbug). Ours run while no one can commit; see checkpoint.py.
         "wal_autocheckpoint = 0",
-        f"journal_size_limit = {WAL_SIZE_LIMIT}",
+        f"journal_size_limit = {WAL_BYTES_MAX}",
         "mmap_size = 0",
         "foreign_keys = ON",
         "secure_delete = ON",

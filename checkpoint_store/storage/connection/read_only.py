@@ -27,7 +27,6 @@ T = TypeVar("T")
 Signature = tuple[int, ...]
 """Tells one content of a file from another: identity, size and times."""
 
-READ_ONLY: Final = "this store was opened with read_only=True"
 _TICK_SECONDS: Final = 0.02
 """The coarsest clock of a file system that a store may be on."""
 

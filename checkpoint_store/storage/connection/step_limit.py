@@ -19,7 +19,7 @@ REASON: Final = "reading it does not end, as its pages lead in circles"
 _STEPS_PER_BYTE: Final = 50
 _STEPS_MIN: Final = 1_000_000
 """The least limit: some hundredths of a second."""
-_LOOKS_EVERY: Final = 100_000
+_STEPS_PER_LOOK: Final = 100_000
 """Steps of SQLite's virtual machine between two looks: some milliseconds."""
 
 
@@ -29,5 +29,5 @@ def limit_steps(connection: sqlite3.Connection, path: Path) -> None:
     for file in (path, StoreFiles(path).wal):
         with suppress(OSError):
             size_bytes += file.stat().st_size
-    looks_left = iter(range((_STEPS_MIN + _STEPS_PER_BYTE * size_bytes) // _LOOKS_EVERY))
-    connection.set_progress_handler(lambda: next(looks_left, None) is None, _LOOKS_EVERY)
+    looks_left = iter(range((_STEPS_MIN + _STEPS_PER_BYTE * size_bytes) // _STEPS_PER_LOOK))
+    connection.set_progress_handler(lambda: next(looks_left, None) is None, _STEPS_PER_LOOK)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, StoreClosed
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.connection.pragmas import Durability, connect
+from checkpoint_store.storage.connection.pragmas import connect
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.files import storage_error
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.storage.connection.open_lock import Presence
 
 FileIdentity = tuple[int, int]

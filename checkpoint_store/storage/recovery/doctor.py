@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Level = Literal["ok", "warning", "problem"]
 _FIXED: Final = (3, 51, 3)
 _BACK_PORTED: Final = ((3, 50, 7), (3, 44, 6))
-_LITTLE_SPACE: Final = 64 * 1024 * 1024
+_SPACE_BYTES_MIN: Final = 64 * 1024 * 1024
 TIMEOUT_SECONDS: Final = 10.0
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _AWAY: Final = "move it away, and bring the store back from its copies with"
@@ -236,7 +236,7 @@ def _space(path: Path) -> Iterator[Finding]:
     free, size = free_bytes(path), path.stat().st_size
     if free is None:
         yield Finding("warning", "free space", "unknown")
-    elif free < max(_LITTLE_SPACE, size):
+    elif free < max(_SPACE_BYTES_MIN, size):
         yield Finding("warning", "free space", f"{size_text(free)}, and the store has {size_text(size)}", "make room")
     else:
         yield Finding("ok", "free space", f"{size_text(free)}; the store has {size_text(size)}")

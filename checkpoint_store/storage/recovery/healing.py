@@ -16,6 +16,7 @@ from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
 from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.system.log import log_suppressed, log_unread
 
 if TYPE_CHECKING:
     import sqlite3
@@ -106,8 +107,10 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
         sources[name] += 1
     put_back = False
     if healed and not database.read_only:
-        with suppress(CheckpointStoreError):  # no room, or more damage: reads use the healed texts all the same
+        try:
             put_back = database.write(lambda connection: _put_back(connection, healed))
+        except CheckpointStoreError as error:  # no room, or more damage: reads use the healed texts all the same
+            log_suppressed(error, f"{database.path}: damaged results are read from copies, and were not put back")
     texts = {result_digest.digest(result.job_id, result.chunk_index, text): text for result, text in healed.items()}
     return Healing(database.path, len(broken), texts, sources, put_back)
 
@@ -163,14 +166,20 @@ def _taken(
 
 
 def _from_backup(backup: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Broken, str]]:
+    unread: Exception | None = None
     try:
         with closing(open_copy(backup, ALONE)) as connection:
             for result in wanted:
-                with suppress(*UNREADABLE):
-                    for (raw,) in connection.execute(_IN_COPY, (result.job_id, result.chunk_index)).fetchall():
-                        yield result, _text(raw)
-    except UNREADABLE:
-        return
+                try:
+                    rows = connection.execute(_IN_COPY, (result.job_id, result.chunk_index)).fetchall()
+                except UNREADABLE as error:  # other rows may read
+                    unread = error
+                    continue
+                yield from ((result, _text(raw)) for (raw,) in rows)
+    except UNREADABLE as error:
+        unread = error
+    if unread is not None:
+        log_unread(backup, unread)
 
 
 def _from_state(state_file: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Broken, str]]:
@@ -179,7 +188,8 @@ def _from_state(state_file: Path, wanted: Sequence[Broken]) -> Iterator[tuple[Br
             copy = read_state(state_file)
         except StateFormatError:
             copy = read_torn_state(state_file)
-    except OSError:
+    except OSError as error:
+        log_unread(state_file, error)
         return
     for result in wanted:
         chunk = copy.chunks.get(result.job_id, {}).get(result.chunk_index)

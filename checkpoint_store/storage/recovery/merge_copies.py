@@ -24,6 +24,7 @@ from checkpoint_store.storage.statements.job_endings import finish_if_left_runni
 from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
+from checkpoint_store.system.log import log_unread
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,8 +50,8 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     for state_file in state_files:
         try:
             copies.append(read_state(state_file))
-        except OSError:
-            continue
+        except OSError as error:
+            log_unread(state_file, error)
         except StateFormatError:
             torn.append(read_torn_state(state_file))
     return copies + torn

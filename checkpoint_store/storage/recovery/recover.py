@@ -23,7 +23,7 @@ from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, log_unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -170,7 +170,8 @@ def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[
     for state_file in state_files:
         try:
             sound = bool(ProcessingState.from_json(state_file.read_bytes()))
-        except OSError:
+        except OSError as error:
+            log_unread(state_file, error)
             continue
         except StateFormatError:
             sound = False

@@ -63,7 +63,7 @@ def is_last_and_incomplete() -> tuple[Any, Any]:
     return ~select(later.c.number).where(*same, later.c.number > _A.number).exists(), ~is_complete()
 
 
-_FAILED: Final = Statement(
+_FAILED_CHUNKS: Final = Statement(
     lambda: (
         select(_A.chunk_index)
         .where(IN_JOB_BY_TROUBLE, TROUBLE, _A.is_last == 1, ~is_complete())
@@ -112,7 +112,7 @@ def _latest(outcomes: tuple[str, ...]) -> Statement:
 
 def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[int] | None = None) -> int:
     """Give failed chunks (None: all) their attempts back, and return the number of these chunks."""
-    failed = [index for (index,) in _FAILED.run(connection, in_job=job_id)]
+    failed = [index for (index,) in _FAILED_CHUNKS.run(connection, in_job=job_id)]
     if indices is not None:
         failed = sorted(set(failed) & set(indices))
     _FREE.run_many(connection, [{"in_job": job_id, "at_index": index} for index in failed])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, null, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import in_text, parse_time
+from checkpoint_store.model.prune_report import Prunable
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.statements import handles, liveness, redos
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -54,14 +55,6 @@ _OPEN_HANDLE: Final = Statement(
         .limit(literal_column("1"))
     )
 )
-
-
-class Prunable(NamedTuple):
-    """The rows of a store file that a prune deletes."""
-
-    jobs: tuple[str, ...]
-    attempts: int
-    result_bytes: int
 
 
 def prunable(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> Prunable:

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
-_PAGE_BYTES: Final = 1 << 18
+_RESULT_PAGE_BYTES: Final = 1 << 18
 """A page that fits into the cache of a processor: pages of 1 MiB took a fifth longer to read and to write."""
 _SNAPSHOT_PAGE_BYTES: Final = 1 << 16
 """The bytes of a page of a long read in one transaction. Other threads have their turn after each page."""
 _PAGE_INDICES: Final = 1024
-_PAGE_ROWS: Final = 500
+_RESULT_PAGE_ROWS: Final = 500
 
 
 _IN_JOB: Final[Any] = _C.job_id == bindparam("in_job")
-_DONE: Final[Any] = _IN_JOB, ~redos.is_marked(_C)
+_NOT_TO_REDO: Final[Any] = _IN_JOB, ~redos.is_marked(_C)
 """The condition that a chunk is complete, and not to be done again."""
 _BETWEEN: Final[Any] = _IN_JOB, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
 
@@ -65,7 +65,7 @@ _INDICES_BETWEEN: Final = Statement(
 _FIRST_FROM: Final = Statement(
     lambda: (
         select(_C.chunk_index)
-        .where(*_DONE, _C.chunk_index >= bindparam("start"))
+        .where(*_NOT_TO_REDO, _C.chunk_index >= bindparam("start"))
         .order_by(_C.chunk_index)
         .limit(literal_column("1"))
     )
@@ -274,14 +274,14 @@ def result_texts(
         yield [text for _, text in verified_page(path, job_id, page)]
 
 
-def paged(fetch: Callable[[int, int], list[Row]], size_bytes: int = _PAGE_BYTES) -> Iterator[list[Row]]:
+def paged(fetch: Callable[[int, int], list[Row]], size_bytes: int = _RESULT_PAGE_BYTES) -> Iterator[list[Row]]:
     """Yield pages of about ``size_bytes``. ``fetch`` gets the index after which to begin, and the most rows."""
     after, limit = -1, 16
     while page := fetch(after, limit):
         yield page
         after, *_ = page[-1]
         mean = sum([len(text or "") for _, text, *_ in page]) // len(page) + 1
-        limit = max(1, min(_PAGE_ROWS, size_bytes // mean))
+        limit = max(1, min(_RESULT_PAGE_ROWS, size_bytes // mean))
 
 
 def indices(connection: sqlite3.Connection, job_id: str) -> Iterator[int]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.saved_state import Looked
 
 
-_TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
+_HELD_TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
 """The most characters of result texts that are kept in memory beside the state."""
 
 
@@ -45,7 +45,7 @@ def load(connection: sqlite3.Connection, record: JobRecord, path: Path, data_ver
 
 
 def _if_few(texts: Sequence[str]) -> Sequence[str] | None:
-    return texts if sum(map(len, texts)) <= _TEXT_BYTES_MAX else None
+    return texts if sum(map(len, texts)) <= _HELD_TEXT_BYTES_MAX else None
 
 
 def save(connection: sqlite3.Connection, state: ProcessingState, path: Path, *, replace: bool) -> JobRecord:

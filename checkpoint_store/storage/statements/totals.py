@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
 
 from checkpoint_store.errors import InvalidArgumentError, StoreDamaged, counted
-from checkpoint_store.model.amounts import LONGEST_NUMBER, fields_of, json_paths, number_in, values_at
+from checkpoint_store.model.amounts import NUMBER_LENGTH_MAX, fields_of, json_paths, number_in, values_at
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.statements import compiled, results
 from checkpoint_store.storage.statements.compiled import Statement
@@ -64,7 +64,7 @@ def _total(*, with_carried: bool) -> Select[Any]:
 def _short_texts(*, with_carried: bool) -> Select[Any]:
     value, kind = _field()
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
-    is_short = func.length(value) <= literal_column(str(LONGEST_NUMBER))
+    is_short = func.length(value) <= literal_column(str(NUMBER_LENGTH_MAX))
     is_text = kind == literal_column("'text'")
     return select(value).select_from(of_job).where(_IN_JOB, _counts(with_carried=with_carried), is_text, is_short)
 

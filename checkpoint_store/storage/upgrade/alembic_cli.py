@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 from checkpoint_store.storage import target as targets
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_WRITES = frozenset({"upgrade", "downgrade", "stamp"})
-_TIMEOUT_SECONDS = 10.0
+_WRITES: Final = frozenset({"upgrade", "downgrade", "stamp"})
+_TIMEOUT_SECONDS: Final = 10.0
 
 
 def run_command(target: str, command: str, run: Callable[[Connection], object]) -> None:

@@ -14,7 +14,7 @@ from checkpoint_store.cli.app import run_command_line
 from checkpoint_store.maintenance import doctor, recover_store, restore_store
 from checkpoint_store.storage.connection import checkpoint
 
-checkpoint.CHECKPOINT_EVERY = 30_000
+checkpoint.CHECKPOINT_BYTES = 30_000
 quiet = Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
 
 
