@@ -78,7 +78,7 @@ def test_what_is_in_use_keeps_its_store_open(use: Callable[[Job], None], tmp_pat
     jobs = [opened(tmp_path)]
     with pytest.warns(ResourceWarning, match="never closed"):
         use_and_forget(use, jobs)
-    wait_until(lambda: threading.active_count() == before[1])  # those of a loop end by themselves
+    wait_until(lambda: threading.active_count() <= before[1])  # those of a loop end by themselves
     assert open_files() == before[0]
     assert list(tmp_path.glob("*.runner-*")) + list(tmp_path.glob("*-wal")) == []
 
