@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError
-from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.chunk_try import ChunkTry
 from checkpoint_store.execution.job_redo import JobRedo
 from checkpoint_store.execution.loops import RunningLoop
@@ -16,7 +15,6 @@ from checkpoint_store.loop import entry
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.service_errors import is_busy
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.records import JobStatus, MapItem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.loop_event import LoopEvent
+    from checkpoint_store.model.records import MapItem
 
 T = TypeVar("T")
 
@@ -262,8 +261,7 @@ class Job(JobRedo):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
-            self._execution.lifecycle.leave_block(status, reason)
+            self._execution.lifecycle.leave_block(error)
         except CheckpointStoreError as late:
             if error is None:
                 raise

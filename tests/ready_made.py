@@ -1,4 +1,6 @@
-"""A new store of a test is a copy of one that the migrations have made, which is quicker by far than to migrate each time.
+"""Make what each test finds ready: a folder for temporary files, and new stores that are copies.
+
+A new store is a copy of one that the migrations have made, which is quicker by far than to migrate each time.
 
 The store takes the copy for one that another process has made a moment ago, as it does where two open the same new file.
 Where the making itself is the point the migrations run (``MIGRATED``), and in each process that a test starts.
@@ -6,15 +8,18 @@ Where the making itself is the point the migrations run (``MIGRATED``), and in e
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage import opening
+from checkpoint_store.storage import opening, unrecorded_files
 
 MIGRATED: Final = frozenset({"migration", "faults", "storms", "benchmarks"})
 """The folders of tests whose new stores are made by the migrations."""
@@ -44,3 +49,26 @@ def new_stores_are_copies(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     """Create each new store of this process as a copy, unless the test is about how a store is made."""
     if request.path.parent.name not in MIGRATED and "migrates" not in request.keywords:
         monkeypatch.setattr(opening, "_create", create_copy)
+
+
+_folder_numbers: Final = count()
+
+
+@cache
+def _folder_for_temporary_files() -> Path:
+    """Make a folder which is removed with the process; another user may go through it, as through ``/tmp``."""
+    folder = Path(tempfile.mkdtemp(prefix="checkpoint-store-tests-"))
+    folder.chmod(0o711)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def temporary_files_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test an empty folder for temporary files: results that it leaves there are read by no other store."""
+    folder = _folder_for_temporary_files() / str(next(_folder_numbers))
+    folder.mkdir()
+    folder.chmod(0o711)
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(unrecorded_files, "_TEMPORARY_FOLDERS", ())

@@ -50,12 +50,9 @@ class JobLifecycle:
         if self._recorded.record().status is not JobStatus.RUNNING and self._recorded.progress().remaining_chunks:
             self.change(lifecycle.RUN)
 
-    def leave(
-        self, status: JobStatus, error: BaseException | str | None = None, *, with_this_thread: bool = False
-    ) -> None:
-        """End this loop's part (or that of all loops of this thread); see :func:`lifecycle.leave`."""
-        claims = self._context.claims_of(self._job_id)
-        lifecycle.leave(self._context, claims, status, error, with_this_thread=with_this_thread)
+    def leave(self, status: JobStatus, error: BaseException | str | None = None) -> None:
+        """End this loop's part; see :func:`lifecycle.leave`."""
+        lifecycle.leave(self._context, self._context.claims_of(self._job_id), status, error)
 
     def enter_block(self) -> None:
         """Begin a ``with`` block of this thread; note whether it is part of the body of a loop of this job."""
@@ -63,13 +60,20 @@ class JobLifecycle:
         is_in_loop = claims is not None and thread in claims.runner.loop_threads
         self._blocks.setdefault(thread, []).append(is_in_loop)
 
-    def leave_block(self, status: JobStatus, error: BaseException | str | None) -> None:
-        """End a ``with`` block, and with it all loops of this thread, unless the block is part of a loop's body."""
+    def leave_block(self, error: BaseException | None) -> None:
+        """End a ``with`` block, and with it all loops of this thread; ``error`` is what ended the block.
+
+        A block in the body of a loop ends no loop, and changes the job only if an error ended the block.
+        """
         blocks, thread = self._blocks, threading.get_ident()
         is_in_loop = blocks[thread].pop() if blocks.get(thread) else False
         if not blocks.get(thread):
             blocks.pop(thread, None)
-        self.leave(status, error, with_this_thread=not is_in_loop)
+        if error is None and is_in_loop:
+            return
+        status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
+        claims = self._context.claims_of(self._job_id)
+        lifecycle.leave(self._context, claims, status, reason, with_this_thread=True, keeps_claims=is_in_loop)
 
     def record_failure(self, error: BaseException) -> None:
         """Record the error that ended a loop of this job; log the error if it cannot be recorded."""

@@ -66,16 +66,18 @@ def leave(
     status: JobStatus,
     error: BaseException | str | None,
     *,
-    with_this_thread: bool,
+    with_this_thread: bool = False,
+    keeps_claims: bool = False,
 ) -> None:
-    """End a loop's part in a job (or that of all loops of this thread).
+    """End a loop's part in a job (or that of all loops of this thread, whose claims end if they are not kept).
 
     The job gets this status unless it is complete, or other loops or runners are at work on it. A state file that
     cannot be written is left to the close of the store: the results are in the store, and their caller gets them.
     """
     if claims.runner.has_running_loop(but_this_thread=with_this_thread):
         return
-    if with_this_thread or (not claims.in_hand.has_yielded and claims.runner.is_dispensable()):
+    are_over = with_this_thread or (not claims.in_hand.has_yielded and claims.runner.is_dispensable())
+    if are_over and not keeps_claims:
         claims.close()
     wanted = StatusChange(status, None if error is None else describe(error))
     own_runner_id = claims.runner.runner_id

@@ -82,6 +82,17 @@ def test_a_with_block_in_the_body_of_a_loop_ends_nothing(store: CheckpointStore,
     assert sorted(calls) == [0, 1, 2, 3]
 
 
+def test_an_error_in_such_a_block_is_told_by_the_job(store: CheckpointStore) -> None:
+    """The job is failed, with the message, also if a loop around the block was never closed."""
+    job = store.open_job("talk.srt", total_chunks=4)
+    loop = job.pending()
+    chunk = next(loop)
+    with pytest.raises(ValueError, match="no such word"), store.job("talk.srt"):
+        raise ValueError("no such word")
+    assert (job.status, job.state().error_message) == ("failed", "ValueError: no such word")
+    assert job._execution.claims.in_hand.attempt_at(chunk.index)[0] == 1
+
+
 def test_a_with_block_around_a_loop_still_ends_it(store: CheckpointStore) -> None:
     """A block within the loop does not hide the end of the outer block: the job is paused, and nothing is claimed."""
     with store.open_job("talk.srt", total_chunks=4) as job:

@@ -137,7 +137,7 @@ def test_failed_chunks_are_found_without_going_through_all_attempts(store: Check
     """A million attempts that went well are not looked through, neither for one job nor for all."""
     job = store.open_job("long", total_chunks=3)
     statements = [
-        attempt_log._FAILED,
+        attempt_log._FAILED_CHUNKS,
         attempt_log._latest(("abandoned", "failed", "running")),
         attempt_log._latest(("failed",)),
         job_summaries._troubled(of_one_job=True),
