@@ -13,11 +13,12 @@ from checkpoint_store.errors import (
     InvalidArgumentError,
     SchemaTooNew,
     StoreDamaged,
+    StoreRecovered,
     StoreTargetError,
 )
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
-from checkpoint_store.storage import destination, opening
+from checkpoint_store.storage import destination
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes, state_backup, state_copies
@@ -31,7 +32,7 @@ from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import EMPTY, inspect, no_store, resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,8 +218,12 @@ def migrate(
     A verified copy is made beside it first; it is one transaction, checked before its commit. Going back to an older
     schema is refused where that would lose something.
 
+    Where an upgrade to the newest schema finds a damaged store, it recovers the store first, as an open does: the
+    warning :class:`StoreRecovered` says from which copies.
+
     Raises:
         MigrationFailed: the file is as it was; the error says where the copy is.
+        StoreDamaged: the store is damaged, or a backup has more results, and they cannot all be brought back.
         StoreInUse: another process had the store open for ``lock_timeout_seconds``. Nothing was changed.
         SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
         InvalidArgumentError: ``to`` is no released schema.
@@ -229,9 +234,11 @@ def migrate(
     before = migration_status(target)
     if before.current == to:
         return before
-    opener = opening.Opener(before.path, (), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
+    opener = _opener(before.path, None, lock_timeout_seconds)
     if to == SCHEMA_VERSION:
         opener.open().close()
+        if opener.report is not None:
+            warn_caller(str(opener.report), StoreRecovered)
     else:
         is_newer = before.current is None or RELEASED_VERSIONS.index(before.current) < RELEASED_VERSIONS.index(to)
         opener.move_to(to, up=is_newer)

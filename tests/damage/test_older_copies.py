@@ -63,3 +63,27 @@ def test_a_store_that_went_back_in_time_is_not_moved_to_another_schema(tmp_path:
         migrate(path, to=to)
     assert migration_status(path).current == "1.2"
     assert [file.name for file in tmp_path.glob("talks.db.backup*")] == ["talks.db.backup-1.2-0007"]
+
+
+def test_migrate_says_that_it_recovered_and_reads_the_state_file(tmp_path: Path) -> None:
+    """A damaged store of an older schema gives what its state file has, too, and nobody takes the loss for an upgrade."""
+    path, newest = tmp_path / "talks.db", tmp_path / "newest"
+    newest.mkdir()
+    load((DUMPS / "1_2.sql").read_text(encoding="utf-8"), path)
+    shutil.copy(path, newest / "talks.db")
+    with CheckpointStore(newest / "talks.db") as store:
+        store.job("lecture.srt").complete(2, {"text": "of the state file"})
+        store.job("lecture.srt").export(tmp_path / "talks.json")
+    spoil(path)
+    with pytest.warns(StoreRecovered, match="state file"):
+        migrate(path)
+    with CheckpointStore(path) as store:
+        assert store.job("lecture.srt").result(2) == {"text": "of the state file"}
+
+
+def spoil(path: Path) -> None:
+    """Make a store damaged: its completed chunks are not as many as its job says."""
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("DELETE FROM completed_chunks WHERE chunk_index = 3")
+        raw.execute("DELETE FROM chunk_results WHERE chunk_index = 3")
+        raw.commit()
