@@ -117,6 +117,9 @@ def restore_store(
 
     The state file follows: the earlier state file becomes its ``.bak``.
 
+    The store has the schema of ``source``. An older version of this library can open a copy of an older schema, which
+    an upgrade left; the next open by this version upgrades it. Only then does the state file follow.
+
     Raises:
         StoreTargetError: ``source`` is no store file, or ``target`` is something else. Nothing was changed.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
@@ -144,14 +147,19 @@ def restore_store(
     destination.refuse_to_take(path, states)
     with exclusively(path, lock_timeout_seconds):
         moved = put_backup(reading, path)
-    _let_state_file_follow(path, state)
+    _let_state_file_follow(path, state, is_current=version == SCHEMA_VERSION)
     return moved
 
 
-def _let_state_file_follow(path: Path, state_file: Path) -> None:
-    """Write the state file anew: the earlier one has more chunks than the backup, as after a loss of the store."""
+def _let_state_file_follow(path: Path, state_file: Path, *, is_current: bool) -> None:
+    """Write the state file anew: the earlier one has more chunks than the backup, as after a loss of the store.
+
+    A store of an older schema is not opened: that would upgrade it.
+    """
     with suppress(FileNotFoundError):
         os.replace(state_file, state_backup(state_file))
+    if not is_current:
+        return
     with CheckpointStore(path, state_file=None) as store:
         job = store.current_job()
     if job is not None:
