@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,6 @@ from checkpoint_store.report.collect import jobs_of
 from checkpoint_store.report.destination import refuse_to_replace
 from checkpoint_store.report.options import ROWS_MAX, TEXT_BYTES_MAX, Options
 from checkpoint_store.report.write import require_extra, write_page
-from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import os
@@ -92,14 +92,12 @@ def follow(
 def _until_the_end(watch: _Watch, write_again: Callable[[], None], every_seconds: float) -> None:
     while True:
         began_seconds = time.monotonic()
-        try:
+        with suppress(StoreBusy):  # the page stays as it is until the next look
             if watch.has_ended():
                 return
             if watch.is_worth_writing():
                 write_again()
                 watch.note_written()
-        except StoreBusy as error:
-            log.debug("the page of the report stays as it is until the next look: %s", error)
         time.sleep(max(every_seconds, _REST_FACTOR * (time.monotonic() - began_seconds)))
 
 
