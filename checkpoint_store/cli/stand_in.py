@@ -32,7 +32,7 @@ _FOLDER: Final = ".checkpoint-store-stand-in-"
 
 _EMPTY_SECONDS_MAX: Final = 60.0
 """A stand-in may be empty, and not locked yet, for this long."""
-_AGE_SECONDS_MAX: Final = 24 * 3600.0
+_UNLOCKED_SECONDS_MAX: Final = 24 * 3600.0
 """Where no folder can be locked, a stand-in is left over after this time."""
 
 
@@ -80,7 +80,7 @@ def _sweep(folder: Path) -> None:
             seconds = time.time() - trial.lstat().st_mtime
             if seconds > _EMPTY_SECONDS_MAX or any(trial.iterdir()):
                 lock = _lock(trial)
-                if lock is not None or (not _has_locks and seconds > _AGE_SECONDS_MAX):
+                if lock is not None or (not _has_locks and seconds > _UNLOCKED_SECONDS_MAX):
                     shutil.rmtree(trial, ignore_errors=True)  # what belongs to another user stays
                 _unlock(lock)
 
