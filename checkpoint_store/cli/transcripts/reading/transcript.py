@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,8 @@ stops no half-done job whose file reads as it did.
 _JOINED_VERSION: Final = 3
 """Of files that were put together: version 2 mixed their cues, or read a header or a byte order mark as speech."""
 _FIRST_LINES: Final = 2
+_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
+"""A surrogate without its other half: JSON can write it, and UTF-8 cannot."""
 _SUFFIXES: Final = {
     ".srt": "SRT",
     ".vtt": "WebVTT",
@@ -89,6 +92,10 @@ def read_transcript(path: Path, encoding: str | None = None) -> Transcript:
     if not transcript.text.strip():
         what = "is empty" if transcript.reader is None else "has no subtitles in it"
         raise UnreadableTranscriptError(f"{path} {what}")
+    half = _HALF_CHARACTER.search(transcript.text)
+    if half is not None:  # neither a COMMAND nor a file takes it
+        what = f"has {half[0]!a} in it, half of a character that was cut in two"
+        raise UnreadableTranscriptError(f"{path} {what}; put \\ufffd, or the character, in its place")
     return transcript
 
 
