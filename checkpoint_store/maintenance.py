@@ -13,11 +13,12 @@ from checkpoint_store.errors import (
     InvalidArgumentError,
     SchemaTooNew,
     StoreDamaged,
+    StoreRecovered,
     StoreTargetError,
 )
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
-from checkpoint_store.storage import destination, opening
+from checkpoint_store.storage import destination
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.file_names import StoreFiles, has_bytes, state_backup, state_copies
@@ -32,7 +33,7 @@ from checkpoint_store.storage.target import EMPTY, inspect, no_store, resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_errors, sync_folder
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +128,9 @@ def restore_store(
 
     The state file follows: the earlier state file becomes its ``.bak``.
 
+    The store has the schema of ``source``. An older version of this library can open a copy of an older schema, which
+    an upgrade left; the next open by this version upgrades it. Only then does the state file follow.
+
     Raises:
         StoreTargetError: ``source`` is no store file, or ``target`` is something else. Nothing was changed.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
@@ -156,15 +160,20 @@ def restore_store(
         moved = put_backup(reading, path)
     names = ", ".join(file.name for file in moved)
     log.warning("%s: restored from %s%s", path, origin, f"; moved aside: {names}" if moved else "")
-    _let_state_file_follow(path, state)
+    _let_state_file_follow(path, state, is_current=version == SCHEMA_VERSION)
     return moved
 
 
-def _let_state_file_follow(path: Path, state_file: Path) -> None:
-    """Write the state file anew: the earlier one has more chunks than the backup, as after a loss of the store."""
+def _let_state_file_follow(path: Path, state_file: Path, *, is_current: bool) -> None:
+    """Write the state file anew: the earlier one has more chunks than the backup, as after a loss of the store.
+
+    A store of an older schema is not opened: that would upgrade it.
+    """
     with storage_errors(state_file), suppress(FileNotFoundError):
         os.replace(state_file, state_backup(state_file))
         sync_folder(state_file.parent)
+    if not is_current:
+        return
     with CheckpointStore(path, state_file=None) as store:
         job = store.current_job()
     if job is not None:
@@ -231,8 +240,12 @@ def migrate(
     A verified copy is made beside it first; it is one transaction, checked before its commit. Going back to an older
     schema is refused where that would lose something.
 
+    Where an upgrade to the newest schema finds a damaged store, it recovers the store first, as an open does: the
+    warning :class:`StoreRecovered` says from which copies.
+
     Raises:
         MigrationFailed: the file is as it was; the error says where the copy is.
+        StoreDamaged: the store is damaged, or a backup has more results, and they cannot all be brought back.
         StoreInUse: another process had the store open for ``lock_timeout_seconds``. Nothing was changed.
         SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
         InvalidArgumentError: ``to`` is no released schema.
@@ -243,9 +256,11 @@ def migrate(
     before = migration_status(target)
     if before.current == to:
         return before
-    opener = opening.Opener(before.path, (), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
+    opener = _opener(before.path, None, lock_timeout_seconds)
     if to == SCHEMA_VERSION:
         opener.open().close()
+        if opener.report is not None:
+            warn_caller(str(opener.report), StoreRecovered)
     else:
         is_newer = before.current is None or RELEASED_VERSIONS.index(before.current) < RELEASED_VERSIONS.index(to)
         opener.move_to(to, up=is_newer)

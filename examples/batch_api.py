@@ -94,14 +94,21 @@ def submitted(job: Job, service: Service, handle: str, chunks: Sequence[PendingC
 
 
 def collect(chunks: Sequence[PendingChunk], batch_id: str, name: str, service: Service) -> None:
-    """Wait for a batch, and record what came of each chunk; a line that failed goes into the next batch."""
+    """Wait for a batch, and record what came of each chunk; a line that failed goes into the next batch.
+
+    Of the chunks that share a line, the first has the tokens that the line cost, so that totals count them once. It is
+    recorded last: a run that is killed in between leaves it to the next one.
+    """
     while (answers := service.answers(batch_id)) is None:
         print(f"{batch_id}: {len(chunks)} chunks are not done yet", file=sys.stderr)
         time.sleep(POLL_SECONDS)
-    for chunk in chunks:
-        answer = answers.get(line_id(name, chunk), f"batch {batch_id} has no answer for it")
+    last_to_first = sorted(chunks, key=lambda chunk: chunk.index, reverse=True)
+    first = {line_id(name, chunk): chunk.index for chunk in last_to_first}
+    for chunk in last_to_first:
+        line = line_id(name, chunk)
+        answer = answers.get(line, f"batch {batch_id} has no answer for it")
         if isinstance(answer, dict):
-            chunk.complete(answer)
+            chunk.complete(answer if chunk.index == first[line] else answer | {"input_tokens": 0, "output_tokens": 0})
         else:
             chunk.record_handle(None)  # the service holds nothing for this chunk any more
             chunk.fail(answer)  # after three of these the chunk is failed

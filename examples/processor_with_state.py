@@ -43,7 +43,7 @@ def process(path: Path) -> None:
         state = state_for(manager, path, len(paragraphs))
         manager.save(state.replace(status="running"))
         try:
-            for index in sorted(set(range(len(paragraphs))) - set(state.completed_chunks)):
+            for index in sorted(set(range(len(paragraphs))) - set(state.completed_chunks) | set(state.redo_chunks)):
                 manager.update_chunk_complete(index, clean_with_retries(paragraphs[index]))
                 print(f"chunk {index} done")
         except KeyboardInterrupt:

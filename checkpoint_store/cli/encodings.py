@@ -26,6 +26,8 @@ def sayable(text: str, console: Console) -> str:
 def unsayable_message(error: UnicodeEncodeError) -> str:
     """Return the message for data that standard output cannot take as it is."""
     lacking = ascii(error.object[error.start])
+    if _says_all(error.encoding):
+        return f"a text has {lacking} in it, half of a character that was cut in two, which cannot be written"
     return (
         f"standard output is written in {error.encoding}, which has no {lacking}; "
         "set PYTHONIOENCODING=utf-8, or read the data with --json"

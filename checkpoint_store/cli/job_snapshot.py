@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.cli import screen
 
 if TYPE_CHECKING:
-    from checkpoint_store import Job
+    from checkpoint_store import Job, RunRecord
 
 _REFRESH_SECONDS: Final = 0.5
 
@@ -30,7 +30,6 @@ class JobSnapshot:
         self._first_pause = self._execution.lifecycle.pauses.last
         self.completed_chunks = self.failed_chunks = self.in_doubt_chunks = self.redo_chunks = 0
         self.refresh(force=True)
-        self._spent_at_start = self._spending.spent
 
     def refresh(self, *, force: bool = False) -> None:
         """Read the job from the store, at most twice a second unless forced; only new results are added up."""
@@ -57,10 +56,12 @@ class JobSnapshot:
         """The amount that the job has paid, failed tries included; None if no cost is known."""
         return round(self._spending.spent, 9) if self._spending.priced else None
 
-    @property
-    def cost_now(self) -> float | None:
-        """The amount that the job has paid since the snapshot was first taken; None if no cost is known."""
-        return round(self._spending.spent - self._spent_at_start, 9) if self._spending.priced else None
+    def cost_of(self, run: RunRecord | None) -> float | None:
+        """Return what a run of the job paid, 0 where no run is given; None if no cost of the job is known.
+
+        What other runs paid meanwhile is not part of it.
+        """
+        return None if self.cost is None else (run.cost if run else None) or 0.0
 
     @property
     def rate_text(self) -> str:

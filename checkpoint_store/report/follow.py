@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store import InvalidArgumentError, JobStatus
+from checkpoint_store import InvalidArgumentError, JobStatus, StoreBusy
 from checkpoint_store.report.collect import jobs_of
 from checkpoint_store.report.destination import refuse_to_replace
 from checkpoint_store.report.options import ROWS_MAX, TEXT_BYTES_MAX, Options
@@ -44,8 +45,8 @@ def follow(
     """Write the page of :func:`checkpoint_store.report.write` again and again, and return where it is.
 
     A browser that shows the page loads the page again by itself; no server is needed. The writing ends when all jobs
-    are complete, or when no runner has been at work for ``idle_seconds`` after the last one. The last page is not
-    loaded again. Ctrl-C writes the last page, too, and then raises KeyboardInterrupt.
+    are complete, or when no runner has been at work for ``idle_seconds``. The last page is not loaded again. While the
+    store is busy, the page stays as it is. Ctrl-C writes the last page, too, and then raises KeyboardInterrupt.
 
     Args:
         store: an open store; ``read_only=True`` will do.
@@ -89,10 +90,14 @@ def follow(
 
 
 def _until_the_end(watch: _Watch, write_again: Callable[[], None], every_seconds: float) -> None:
-    while not watch.has_ended():
+    while True:
         began_seconds = time.monotonic()
-        if watch.is_worth_writing():
-            write_again()
+        with suppress(StoreBusy):  # the page stays as it is until the next look
+            if watch.has_ended():
+                return
+            if watch.is_worth_writing():
+                write_again()
+                watch.note_written()
         time.sleep(max(every_seconds, _REST_FACTOR * (time.monotonic() - began_seconds)))
 
 
@@ -105,27 +110,26 @@ class _Watch:
         self._seen: list[JobSummary] = []
         self._written: list[JobSummary] | None = None
         self._written_seconds = 0.0
-        self._active_seconds: float | None = None
-        """When a runner was last at work, on the monotonic clock."""
+        self._active_seconds = time.monotonic()
+        """When a runner was last at work, or at the beginning may have been."""
+        self._was_active = False
 
     def has_ended(self) -> bool:
         """Look at the jobs, and return whether their work has ended."""
         summaries, job_ids = self._store.summaries(), self._job_ids
         self._seen = [summary for summary in summaries if job_ids is None or summary.job_id in job_ids]
         if any(summary.is_active for summary in self._seen):
-            self._active_seconds = time.monotonic()
+            self._active_seconds, self._was_active = time.monotonic(), True
             return False
-        if self._seen and all(summary.status is JobStatus.COMPLETED for summary in self._seen):
-            return self._active_seconds is None or self._is_idle(self._active_seconds)
-        return self._active_seconds is not None and self._is_idle(self._active_seconds)
-
-    def _is_idle(self, since_seconds: float) -> bool:
-        return time.monotonic() - since_seconds >= self._idle_seconds
+        is_complete = self._seen and all(summary.status is JobStatus.COMPLETED for summary in self._seen)
+        if is_complete and not self._was_active:
+            return True
+        return time.monotonic() - self._active_seconds >= self._idle_seconds
 
     def is_worth_writing(self) -> bool:
-        """Return whether to write the page: a job has changed, or the page is old. If so, note it as written."""
-        is_old = time.monotonic() - self._written_seconds >= _UNCHANGED_SECONDS_MAX
-        if self._seen == self._written and not is_old:
-            return False
+        """Return whether to write the page: a job has changed, or the page is old."""
+        return self._seen != self._written or time.monotonic() - self._written_seconds >= _UNCHANGED_SECONDS_MAX
+
+    def note_written(self) -> None:
+        """Note that the page is written, as the jobs were seen last."""
         self._written, self._written_seconds = self._seen, time.monotonic()
-        return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,20 +20,33 @@ _DIGESTS_IN_MIND_MAX: Final = 200_000
 """The number of results that the managers of all stores but the latest were given, at most: about 20 MB."""
 
 
+class _RecordedOfJob(set[int | str]):
+    """The chunks and the digests of one job; a set that weak references may have."""
+
+
 class _RecordedHere:
     """The chunks, and the digests of results, that the managers of one program have recorded for the latest jobs."""
 
     def __init__(self) -> None:
-        self._of_job: dict[str, set[int | str]] = {}
+        self._of_job: dict[str, _RecordedOfJob] = {}
+        """The jobs used last."""
+        self._held: WeakValueDictionary[str, _RecordedOfJob] = WeakValueDictionary()
+        """These, and the jobs of the managers that are alive."""
         self.latest: dict[Path | None, tuple[int, Looked]] = {}
         """By store file: the process, and what the manager knew that looked or saved last in it."""
 
     def add(self, job_id: str, what: Iterable[int | str]) -> None:
         """Note chunks that were recorded one by one, or digests of results that were saved."""
-        self._of_job.setdefault(job_id, set()).update(what)
+        self.of_job(job_id).update(what)
+
+    def of_job(self, job_id: str) -> _RecordedOfJob:
+        """Return what was recorded of a job. It is kept in mind while the caller keeps it, and a while longer."""
+        recorded = self._of_job.pop(job_id, None) or self._held.setdefault(job_id, _RecordedOfJob())
+        self._of_job[job_id] = recorded  # the job used longest ago stands first
         if len(self._of_job) > _JOBS_IN_MIND_MAX:
             with suppress(KeyError, RuntimeError):  # another thread forgets it
                 del self._of_job[next(iter(self._of_job))]
+        return recorded
 
     def keep_latest(self, looked: Looked) -> None:
         """Note what the manager knows that looked or saved last in a store, and forget the stores used longest ago."""
@@ -48,7 +62,7 @@ class _RecordedHere:
 
     def has(self, job_id: str, what: int | str) -> bool:
         """Whether the program has recorded this itself."""
-        return what in self._of_job.get(job_id, ())
+        return what in self._held.get(job_id, ())
 
 
 _recorded_here: Final = _RecordedHere()
@@ -71,6 +85,8 @@ class Looked(NamedTuple):
     """Whether it saved a state after it looked, or its job is gone. Managers that never looked ignore it then."""
     store: Path | None = None
     """The store file."""
+    recorded_of_own: _RecordedOfJob | None = None
+    """The records of its own job, which are kept in mind while the manager lives."""
 
     def of_program(self) -> Looked:
         """Return what the manager knows. One that never looked knows what another of its program saw just before."""
@@ -133,7 +149,8 @@ class Looked(NamedTuple):
     def _of(self, job_id: str) -> Looked:
         if job_id == self.own_job_id:
             return self.seen(job_id)
-        return Looked(job_id, job_id, has_looked=True, recorded=self.recorded, store=self.store)
+        its, kept = self.recorded, self.recorded.of_job(job_id)
+        return Looked(job_id, job_id, has_looked=True, recorded=its, store=self.store, recorded_of_own=kept)
 
 
 class Before(NamedTuple):

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 PRIVATE: Final = 0o600
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_UNSUPPORTED: Final = frozenset(
+    {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY}
+)
+"""The answers of a file system that can sync files, and no folders (vboxsf, some CIFS and FUSE).
+
+SQLite and PostgreSQL, too, pass over that answer.
+"""
 _TEMPORARY: Final = ".tmp-"
 _RANDOM_BYTES: Final = 6
 _TEMPORARY_MARK: Final = re.compile(rf"{re.escape(_TEMPORARY)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}(-[a-z]+)?$")
@@ -127,12 +134,16 @@ def _escape(name: str) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a folder's entries durable, where the platform can."""
+    """Make a folder's entries durable, where the platform and the file system can."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        log.debug("the file system of %s cannot sync a folder: %s", folder, error.strerror)
     finally:
         os.close(descriptor)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store import CheckpointStore
+
 from .conftest import SIX
+from .test_interrupts import until
 
 if TYPE_CHECKING:
     from .conftest import Folder
@@ -48,3 +52,26 @@ def test_a_budget_is_for_a_command(lecture: Folder) -> None:
     before = lecture.files()
     assert "--max-cost is for a COMMAND" in lecture.run("run", "lecture.txt", "--max-cost", 5, code=2).stderr
     assert lecture.files() == before
+
+
+WAITS_FOR_ANOTHER = """import json, pathlib, sys, time
+pathlib.Path("waiting").touch()
+while not pathlib.Path("release").exists():
+    time.sleep(0.01)
+print(json.dumps({"cleaned_text": sys.stdin.read(), "cost": 0.25}))"""
+
+
+def test_what_others_pay_meanwhile_is_not_what_this_run_paid(lecture: Folder) -> None:
+    """While five chunks are done at 0.25, another program pays 8 for the sixth: the job cost 9.25, and this run 1.25."""
+
+    def pay() -> None:
+        until((lecture.path / "waiting").exists)
+        with CheckpointStore(lecture.path / ".processing_state.db") as store:
+            store.job("lecture.txt").complete(5, {"cleaned_text": "theirs", "cost": 8})
+        (lecture.path / "release").touch()
+
+    another = Thread(target=pay)
+    another.start()
+    report = lecture.json("run", "lecture.txt", *SIX, *lecture.command(WAITS_FOR_ANOTHER))["jobs"][0]
+    another.join()
+    assert (report["done_now"], report["cost"], report["cost_now"]) == (5, 9.25, 1.25)

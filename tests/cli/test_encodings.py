@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -80,3 +81,13 @@ def test_what_is_no_encoding_of_text_is_refused(folder: Folder, name: str) -> No
     folder.write("talk.txt", "hello")
     assert "no encoding of text" in folder.run("run", "talk.txt", "--encoding", name, code=2).stderr
     assert folder.files() == {"talk.txt"}
+
+
+def test_half_a_character_is_refused_where_it_stands(folder: Folder) -> None:
+    """A recognizer cut a character in two: the message names the file, and blames no terminal; nothing is paid for."""
+    segment = {"start": 0, "end": 1, "text": "Hello \ud83d there."}
+    folder.write("talk.json", json.dumps({"text": segment["text"], "segments": [segment]}))
+    refused = folder.run("run", "talk.json", "--", "cat", code=2)
+    assert r"talk.json has '\ud83d' in it, half of a character" in refused.stderr
+    assert "PYTHONIOENCODING" not in refused.stderr
+    assert [path.name for path in folder.path.iterdir()] == ["talk.json"]

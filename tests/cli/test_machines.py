@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from .conftest import SIX, Folder
+from checkpoint_store import CheckpointStore
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from .conftest import SIX, Folder
 
 WORDS = ("run", "lecture.txt", *SIX)
 
@@ -55,6 +54,23 @@ def test_what_cannot_be_merged_is_a_usage_error(lecture: Folder, other: str) -> 
     done = lecture.run("merge", other, code=2)
     assert other in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("order", ["a.db bad.db b.db", "bad.db a.db b.db"])
+def test_a_store_that_cannot_be_merged_does_not_stop_the_others(folder: Folder, order: str) -> None:
+    """The stores of two machines are merged, the third is named, and the document tells of each of the three."""
+    folder.write("bad.db", "no store")
+    for name in "ab":
+        with CheckpointStore(folder.path / f"{name}.db", state_file=None) as store:
+            store.open_job(name, chunks=[name]).complete(0, name)
+    document = folder.json("merge", *order.split(), code=2)
+    assert [Path(each["path"]).name for each in document["merged"]] == ["a.db", "b.db"]
+    assert [(each["path"], each["type"]) for each in document["not_merged"]] == [("bad.db", "StoreTargetError")]
+    assert document["error"] == document["not_merged"][0]["error"]
+    assert {job["file_name"] for job in folder.json("list")["jobs"]} == {"a", "b"}
+    again = folder.run("merge", *order.split(), code=2)
+    assert again.stderr.count("bad.db") == 1
+    assert again.stderr.count("1 there before; complete") == 2
 
 
 def test_prune_says_what_goes_and_deletes_it_with_yes_only(lecture: Folder) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkpoint_store.cli.app import NAMES
+from checkpoint_store.cli.stand_in import stand_in
 
 from .conftest import Folder, write_lecture
 
@@ -101,3 +105,25 @@ def test_a_command_without_a_store_begins_none(tmp_path: Path, command: str, wor
     before = contents(folder)
     folder.try_to_run(command, *more.get(command, ()), *words)
     assert contents(folder) == before
+
+
+KILLED_AT_FIRST_LOOK = """import os, signal, sys
+from pathlib import Path
+from checkpoint_store.cli.stand_in import open_or_create
+open_or_create(sys.argv[1], lambda trial: os.kill(os.getpid(), signal.SIGKILL))"""
+
+
+def test_what_a_killed_first_look_left_is_removed_by_the_next_run(lecture: Folder) -> None:
+    """A run that is killed before it makes its store leaves a folder with copies; the next run removes that folder."""
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_FIRST_LOOK, lecture.path / STORE], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(lecture.path.glob(".*stand-in*"))
+    lecture.run("run", "lecture.txt", *CAT)
+    assert list(lecture.path.glob(".*stand-in*")) == []
+
+
+def test_the_first_look_of_another_run_stays(lecture: Folder) -> None:
+    """A run that begins beside another one takes nothing away from it."""
+    with stand_in(lecture.path / "another.db", lecture.path) as trial:
+        lecture.run("run", "lecture.txt", *CAT)
+        assert trial.path.is_file()

@@ -94,3 +94,30 @@ def test_resume_offers_no_job_that_another_replaced(lecture: Folder) -> None:
         store.open_job("lecture.txt", chunks=["a"], on_change="reuse")
         assert [job.superseded_by is None for job in store.jobs()] == [True, False]
     assert "there is nothing to go on with" in lecture.run("resume").stderr
+
+
+OCCUPIES_OUTPUT = (
+    "import os, pathlib, sys\ntext = sys.stdin.read()\n"
+    "if os.environ['CHECKPOINT_STORE_CHUNK_INDEX'] == '5': pathlib.Path('lecture.cleaned.txt').write_text('theirs')\nprint(text)"
+)
+
+
+def test_a_text_that_could_not_be_written_is_written(lecture: Folder) -> None:
+    """All chunks are paid for, and a stranger's file is in the way of the text: once it is away, resume writes the text."""
+    lecture.run("run", "lecture.txt", *SIX, *lecture.command(OCCUPIES_OUTPUT), code=2)
+    refused = " ".join(lecture.run("resume", code=2).stderr.split())
+    assert lecture.read("lecture.cleaned.txt") == "theirs"
+    assert "--output and --force are options of run: " in refused
+    (lecture.path / "lecture.cleaned.txt").unlink()
+    lecture.run("resume")
+    assert "Paragraph 5" in lecture.read("lecture.cleaned.txt")
+    assert "there is nothing to go on with" in lecture.run("resume").stderr
+
+
+def test_an_edited_text_of_a_complete_job_is_left_to_its_owner(lecture: Folder) -> None:
+    """A text that a person edited was written: resume has nothing to do, and leaves the text as it is."""
+    lecture.run("run", "lecture.txt", *SIX, *lecture.command())
+    lecture.write("lecture.cleaned.txt", "edited")
+    (lecture.path / "lecture.txt").unlink()
+    assert "there is nothing to go on with" in lecture.run("resume", "lecture.txt").stderr
+    assert lecture.read("lecture.cleaned.txt") == "edited"

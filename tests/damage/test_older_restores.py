@@ -8,7 +8,7 @@ import pytest
 from integration.shard_tools import rows
 from migration import make_dump
 
-from checkpoint_store import CheckpointStore, StoreDamaged, restore_store
+from checkpoint_store import CheckpointStore, StoreDamaged, migration_status, restore_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,3 +46,18 @@ def test_a_damaged_backup_of_any_schema_is_refused(dump: Path, tmp_path: Path) -
         restore_store(old, tmp_path / "talks.db")
     with CheckpointStore(tmp_path / "talks.db") as store:
         assert [job.file_name for job in store.jobs()] == ["other"]
+
+
+@pytest.mark.parametrize("schema", ["1.0", "1.4"])
+def test_a_restored_copy_keeps_its_schema(schema: str, tmp_path: Path) -> None:
+    """Who goes back to an older version puts back the copy that the upgrade made, and the older version can open that copy."""
+    path = tmp_path / "talks.db"
+    make_dump.load((make_dump.DUMPS / f"{schema.replace('.', '_')}.sql").read_text(encoding="utf-8"), path)
+    with CheckpointStore(path) as store:  # upgrades it
+        store.job("lecture.srt").complete(2, {"cleaned_text": "later"})
+    (copy,) = tmp_path.glob(f"talks.db.backup-{schema}-*")
+    restore_store(copy, path)
+    assert migration_status(path).current == schema
+    assert ((tmp_path / "talks.json").exists(), (tmp_path / "talks.bak").exists()) == (False, True)
+    with CheckpointStore(path) as store:
+        assert [index for index, _ in store.job("lecture.srt").items()] == [0, 1, 3]

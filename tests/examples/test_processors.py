@@ -56,3 +56,15 @@ def test_a_second_run_makes_no_call(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "talk.cleaned.txt").read_text("utf-8") == "One\n\nTwo\n\nThree"
     with CheckpointStore(tmp_path / ".processing_state.db", read_only=True) as store:
         assert [job.status for job in store.jobs()] == ["completed"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chunk_that_is_to_be_done_again_is(name: str, tmp_path: Path) -> None:
+    """After a redo of a paragraph, the next run asks for that paragraph, and for no other."""
+    (tmp_path / "talk.txt").write_text("one\n\ntwo", "utf-8")
+    with CheckpointStore(tmp_path / ".processing_state.db") as store:
+        assert run(name, tmp_path).calls == 2
+        store.job("talk.txt").redo(1)
+    assert run(name, tmp_path).calls == 1
+    with CheckpointStore(tmp_path / ".processing_state.db", read_only=True) as store:
+        assert store.job("talk.txt").to_redo() == []

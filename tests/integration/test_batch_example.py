@@ -60,12 +60,14 @@ def start(folder: Path, server: BatchService, provider: str, *before: object) ->
 
 
 def finish(folder: Path, server: BatchService, provider: str, parts: list[str] = PARTS) -> None:
-    """Run the example to its end, and expect every paragraph answered."""
+    """Run the example to its end, and expect every paragraph answered, and the tokens of each line counted once."""
     server.kill_at = None
     process = start(folder, server, provider)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert (folder / "talk.cleaned.txt").read_text() == "\n\n".join(parts).upper() + "\n"
+    with CheckpointStore(folder / ".processing_state.db") as store:
+        assert store.job("talk.txt").totals("input_tokens") == {"input_tokens": 10 * len(set(parts))}
 
 
 def killed(process: subprocess.Popen[str]) -> bool:
@@ -96,7 +98,7 @@ def test_a_whole_job_through_a_batch_interface(talk: Path, provider: str) -> Non
         assert len(server.batches) == 3
     with CheckpointStore(talk / ".processing_state.db") as store:
         job = store.job("talk.txt")
-        assert (job.status, job.totals("input_tokens")) == ("completed", {"input_tokens": 60})
+        assert (job.status, job.totals("input_tokens")) == ("completed", {"input_tokens": 50})
 
 
 @pytest.mark.slow_variants

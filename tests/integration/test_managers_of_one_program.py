@@ -164,3 +164,22 @@ def test_only_the_stores_that_came_last_are_kept_in_mind(monkeypatch: pytest.Mon
     assert list(recorded.latest) == [Path("300")]
     look(301, 500)
     assert list(recorded.latest) == [Path("301")]
+
+
+def test_a_manager_knows_what_it_recorded_however_many_jobs_came_in_between() -> None:
+    """A server goes through a hundred jobs, and puts a better text into the first one: nobody else did it, nobody is warned."""
+    with StateManager("first.json", durability="process") as first:
+        first.save(ProcessingState(file_name="talk.txt", total_chunks=TOTAL, status="running"))
+        first.update_chunk_complete(0, "raw")
+        for number in range(100):
+            first._looked.recorded.add(f"job {number}", [0])
+        first.update_chunk_complete(0, "edited")
+
+
+def test_the_job_used_longest_ago_is_forgotten_first() -> None:
+    """A program that makes a manager for each call goes on with its first job beside many short ones."""
+    recorded = type(StateManager()._looked.recorded)()
+    for number in range(200):
+        recorded.add("long job", [number])
+        recorded.add(f"job {number}", [0])
+    assert recorded.has("long job", 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError, ReportTargetError, report
+from checkpoint_store import CheckpointStore, InvalidArgumentError, ReportTargetError, StoreBusy, report
 
 from .pages import blocks, facts
 
@@ -92,3 +92,36 @@ def test_what_somebody_puts_there_meanwhile_ends_it(open_store: Opener, tmp_path
     with pytest.raises(ReportTargetError, match="is no report"):
         report.follow(store, page, every_seconds=0.01, on_written=replaced)
     assert page.read_text() == "mine"
+
+
+def test_a_job_that_nobody_works_on_ends_it(open_store: Opener, tmp_path: Path) -> None:
+    """Where no runner comes, the page of an unfinished job is written to its end, and the command does not wait for ever."""
+    store = open_store()
+    store.open_job("talk.txt", total_chunks=2).complete(0, "done")
+    page = report.follow(store, tmp_path / "page.html", every_seconds=0.01, idle_seconds=0.02)
+    assert (facts(page)["completed"], blocks(page)["index"]["refresh_seconds"]) == (1, None)
+
+
+@pytest.mark.parametrize("call", ["summaries", "jobs"])
+def test_a_busy_store_does_not_end_it(
+    open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A store that is busy at one look, or while the page is written, is read again at the next look."""
+    store = open_store()
+    store.open_job("talk.txt", total_chunks=2).complete(0, "done")
+    busy = iter([StoreBusy(store.path, 0.1)])
+    read = getattr(store, call)
+
+    def read_later(*args: Any, **options: Any) -> Any:
+        for error in busy:
+            raise error
+        return read(*args, **options)
+
+    monkeypatch.setattr(store, call, read_later)
+    seen: list[int] = []
+
+    def written(path: Path) -> None:
+        seen.append(facts(path)["completed"])
+
+    report.follow(store, tmp_path / "page.html", every_seconds=0.01, idle_seconds=0.2, on_written=written)
+    assert seen == [1, 1], "the page that follows, and the last one"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import program
 
+from checkpoint_store import CheckpointStore
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
 from checkpoint_store.system import file_replacement, files
 
@@ -242,3 +243,33 @@ def test_errors_of_the_operating_system(tmp_path: Path) -> None:
 def test_free_room_where_nothing_is_yet(tmp_path: Path) -> None:
     """How much is free is known for a file that does not exist in a folder that does not either."""
     assert (files.free_bytes(tmp_path / "no" / "such" / "file") or 0) > 0
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EBADF])
+def test_a_folder_that_cannot_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """On a file system that syncs files and no folders (vboxsf, some CIFS and FUSE), a store can be made and used."""
+    refuse_to_sync_folders(monkeypatch, number)
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        store.open_job("talk.srt", chunks=["a"]).complete(0, {"text": "A"})
+        store.backup(tmp_path / "copy.db")
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        assert store.job("talk.srt").result(0) == {"text": "A"}
+
+
+def test_a_folder_that_is_not_synced_for_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk fails while a folder is synced, nobody is told that the file is durable."""
+    refuse_to_sync_folders(monkeypatch, errno.EIO)
+    with pytest.raises(StorageUnavailableError):
+        file_replacement.replace_file(tmp_path / "state.json", ["1"])
+
+
+def refuse_to_sync_folders(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let each sync of a folder end with this error of the operating system; files are synced as ever."""
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)

@@ -9,12 +9,13 @@ import click
 from rich.filesize import decimal
 from rich.text import Text
 
-from checkpoint_store import Finding, RecoveryReport, recover_store, restore_store
+from checkpoint_store import Finding, RecoveryReport, migration_status, recover_store, restore_store
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.maintain.how_far import saying_how_far
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import StoreDamaged
 
 _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
@@ -49,10 +50,16 @@ def restore(*, source: str, store_path: str, as_json: bool) -> None:
     The files of the present store are moved aside, never deleted.
     """
     moved = restore_store(source, store_path)
+    schema = migration_status(store_path)
     if as_json:
-        print_json({"restored": source, "moved_aside": [str(path) for path in moved]})
+        print_json({"restored": source, "moved_aside": [str(path) for path in moved], "schema": schema.current})
         return
     Screen().note(f"{store_path} is restored from {source}")
+    if schema.pending:
+        opens = (
+            f"the version that wrote it opens it; this one upgrades it, as {typed_line(['migrate'], store_path)} does"
+        )
+        Screen().note(f"  it has the older schema {schema.current}: {opens}")
     for path in moved:
         Screen().note(f"  moved aside  {path.name}")
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from checkpoint_store import CheckpointStoreError
+from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.options import (
     WholeNumber,
     json_option,
@@ -23,7 +25,9 @@ from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stand_in import open_or_create
 
 if TYPE_CHECKING:
-    from checkpoint_store import JobSummary, MergeReport, PruneReport
+    from collections.abc import Sequence
+
+    from checkpoint_store import CheckpointStore, JobSummary, MergeReport, PruneReport
 
 
 @click.command("merge")
@@ -38,19 +42,45 @@ def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
     Each OTHER is only read. A job of the same plan gets the results that it
     lacks; a job that is not there is added. Merging again changes nothing.
     Exit 1: a chunk has another result in OTHER (the store keeps its own), or a
-    job was passed over.
+    job was passed over. Exit 2: an OTHER cannot be merged; the others are.
     """
-    reports = []
+    reports: list[MergeReport] = []
+    failures: list[dict[str, str]] = []
     screen = Screen()
-    with open_or_create(store_path, lambda trial: trial.merge(others[0])) as store:
+    with open_or_create(store_path, lambda trial: _merge_any(trial, others)) as store:
         for other in others:
-            reports.append(store.merge(other))
+            try:
+                reports.append(store.merge(other))
+            except CheckpointStoreError as error:
+                if len(others) == 1:
+                    raise
+                message = message_of(error, store_path)
+                failures.append({"path": printable(other), "error": message, "type": type(error).__name__})
+                screen.error(message)
+                continue
             if not as_json:
                 _show_merge(screen, other, reports[-1])
     if as_json:
-        print_json({"store": store_path, "merged": [_merge_record(report) for report in reports]})
+        failure = {"error": failures[0]["error"], "type": failures[0]["type"], "exit_code": 2} if failures else {}
+        merged = [_merge_record(report) for report in reports]
+        print_json(failure | {"store": store_path, "merged": merged, "not_merged": failures})
+    if failures:
+        return 2
     is_clean = not any(job.contradictions or job.passed_over for report in reports for job in report.jobs)
     return 0 if is_clean else 1
+
+
+def _merge_any(trial: CheckpointStore, others: Sequence[Path]) -> None:
+    """Merge the first store that can be merged; raise the error of the first one if none can be."""
+    errors = []
+    for other in others:
+        try:
+            trial.merge(other)
+        except CheckpointStoreError as error:
+            errors.append(error)
+        else:
+            return
+    raise errors[0]
 
 
 def _show_merge(screen: Screen, other: Path, report: MergeReport) -> None:

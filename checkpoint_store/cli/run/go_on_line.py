@@ -46,12 +46,12 @@ def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
     return shell_words([*str(ctx.find_root().info_name).split(), "run", *words])
 
 
-def line_with_reuse(ctx: click.Context, request: Request, path: Path) -> str | None:
-    """Return the ``run`` that takes over results, where ``resume`` is in use, which has no such option; or None."""
+def line_of_run(ctx: click.Context, request: Request, files: Sequence[Path], *options: str) -> str | None:
+    """Return the ``run`` of these files with more options, where ``resume`` is in use, which has no such; or None."""
     if GOES_ON_WITH not in ctx.meta:
         return None
-    words = words_of_line(ctx, request, [path], _NOT_REPEATED)
-    run = shell_words([*str(ctx.find_root().info_name).split(), "run", "--on-change", "reuse", *words])
+    words = words_of_line(ctx, request, files, _NOT_REPEATED)
+    run = shell_words([*str(ctx.find_root().info_name).split(), "run", *options, *words])
     return f"{shell_words(['cd', ctx.meta[FOLDER]])} && {run}" if FOLDER in ctx.meta else run
 
 

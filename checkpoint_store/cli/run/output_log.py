@@ -43,6 +43,10 @@ class OutputLog:
         own_lines = (line for line in self._lines() if line[:2] == key)
         return {line[2] for line in own_lines if (line[3] in job_ids if len(line) > len(key) + 1 else job_ids)}
 
+    def has_text_of(self, job_id: str) -> bool:
+        """Return whether an output that this job wrote is there, edited or not."""
+        return any(os.path.lexists(Path(self._folder, line[0])) for line in self._lines() if line[3:] == [job_id])
+
     def record(self, output: Path, file_name: str, digest: str, job_id: str) -> None:
         """Record that this text of this job is written to ``output``. Without the record a later run refuses."""
         line = [self._relative_path(output), file_name, digest, job_id]

@@ -61,6 +61,16 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
     return resume_command
 
 
+def show_output_options(screen: Screen, reports: list[Report], run_line: str | None) -> None:
+    """Print the ``run`` line that has these options, where the command in use has none and a text is not written."""
+    unusable = (report for report in reports if report.exit_code == UNUSABLE)
+    # A job that is not begun was refused for its output, or for its plan: that report has the id of the earlier job.
+    if run_line and any(
+        report.job_id is None or 0 < report.completed_chunks == report.total_chunks for report in unusable
+    ):
+        screen.note(f"  --output and --force are options of run:  {run_line}")
+
+
 def _head(screen: Screen, report: Report, summary: str) -> Text:
     """Return the line that names an input and says what came of it."""
     mark = marks(screen.err)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.paths import STANDARD, printable
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.go_on_line import FOLDER, GOES_ON_WITH, OPENED
 from checkpoint_store.cli.run.later_files import (
@@ -31,6 +32,7 @@ from checkpoint_store.cli.run.later_files import (
     not_begun,
 )
 from checkpoint_store.cli.run.memory import is_memory
+from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.run.plan_options import checked_field
 from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.run.run import FREES_FAILED, run
@@ -77,13 +79,14 @@ def resume(
     """Go on with JOB, or the newest unfinished job.
 
     The command and the options are those of its last run, and so is the folder;
-    but --only is not: all chunks that are left are done.
+    but --only is not: all chunks that are left are done. Where all are done and
+    the file with the text is not there, the text is written.
     """
     with open_to_go_on(store_path) as store:
-        job = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
-        if job is None or (job.status is JobStatus.COMPLETED and not job.progress().remaining_chunks):
-            newest = job or chosen_job(store, None)  # which refuses a store without a job
-            return _say_complete(job, _later_of(store, newest, store_path), as_json=as_json)
+        wanted = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
+        job = wanted or chosen_job(store, None)  # which refuses a store without a job
+        if _is_complete(job) and not _lacks_text(job, store):
+            return _say_complete(wanted, _later_of(store, job, store_path), as_json=as_json)
         memory, later = _memory_of(job, store, store_path), _later_of(store, job, store_path)
         is_here = Path(memory["folder"]).samefile(Path.cwd())
         words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
@@ -109,6 +112,20 @@ def resume(
     if later and later.note:
         Screen().note(later.note)
     return code
+
+
+def _is_complete(job: Job) -> bool:
+    return job.status is JobStatus.COMPLETED and not job.progress().remaining_chunks
+
+
+def _lacks_text(job: Job, store: CheckpointStore) -> bool:
+    """Whether a complete job that remembers its command has no text: it could not be written, or was removed."""
+    memory = job.metadata.get(MEMORY)
+    if not is_memory(memory) or job.superseded_by is not None or as_moved(memory, job.file_name, store.path) is None:
+        return False
+    options = memory["words"][: memory["words"].index("--")] if "--" in memory["words"] else memory["words"]
+    is_printed = ("--output", str(STANDARD)) in pairwise(options)
+    return not is_printed and not OutputLog(store.path).has_text_of(job.job_id)
 
 
 def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from checkpoint_store.cli.paths import STANDARD, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
-from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_to_go_on, line_with_reuse, words_of_line
+from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_of_run, line_to_go_on, words_of_line
 from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.interrupts import RunInterrupts
 from checkpoint_store.cli.run.joblog import JobLog
@@ -133,7 +133,7 @@ def run(
         return tuple(words_of_line(ctx, request, [path.absolute()], NOT_REMEMBERED)) if is_file else ()
 
     def change_text(changed: PlanChanged, path: Path) -> str:
-        return run_report.plan_changed(changed, line_with_reuse(ctx, request, path))
+        return run_report.plan_changed(changed, line_of_run(ctx, request, [path], "--on-change", "reuse"))
 
     known = ctx.meta.get(LATER_FILES)
     for report in _reports(
@@ -145,6 +145,7 @@ def run(
     go_on_with = run_report.show_resume_command(
         screen, files.reports, line_to_go_on(ctx, request, files), request.store_path
     )
+    run_report.show_output_options(screen, files.reports, line_of_run(ctx, request, request.files))
     codes = [UNUSABLE] if files.closing_failure else []
     code = max((*codes, *(report.exit_code for report in files.reports)), key=_BEST_TO_WORST.index)
     if as_json:

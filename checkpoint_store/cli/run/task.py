@@ -73,7 +73,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     try:
         _do(job, task, report, snapshot, context)
     except (CheckpointStoreError, OSError):
-        _fill_in_what_is_known(report, snapshot)
+        _fill_in_what_is_known(job, report, snapshot)
         raise
     return report
 
@@ -91,12 +91,12 @@ def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: Ru
             report.exit_code, report.error = UNUSABLE, str(error)
 
 
-def _fill_in_what_is_known(report: Report, snapshot: JobSnapshot) -> None:
+def _fill_in_what_is_known(job: Job, report: Report, snapshot: JobSnapshot) -> None:
     """Count the done chunks if an error of the store ends the work: the store itself may be unreadable by now."""
     with suppress(CheckpointStoreError, OSError):
         snapshot.refresh(force=True)
     report.completed_chunks = max(report.done_before + report.done_now, snapshot.completed_chunks)
-    report.cost, report.cost_now = snapshot.cost, snapshot.cost_now
+    report.cost, report.cost_now = snapshot.cost, snapshot.cost_of(job.last_run)
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
 
 
@@ -172,7 +172,8 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
     snapshot.refresh(force=True)
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
     report.redo_chunks = snapshot.redo_chunks
-    report.cost, report.cost_now, report.pause_asked = snapshot.cost, snapshot.cost_now, snapshot.pause_asked
+    report.cost, report.cost_now = snapshot.cost, snapshot.cost_of(job.last_run)
+    report.pause_asked = snapshot.pause_asked
     _fill_in_run(job, report, context)
     if report.exit_code == PAUSED:
         return

@@ -31,7 +31,10 @@ takes a tenth longer.
 """
 WAL_BYTES_MAX: Final = 16 * 1024 * 1024
 """The size to which a WAL is cut back that grew during a long read."""
-_NETWORK: Final = frozenset("nfs nfs4 cifs smb3 smbfs 9p virtiofs fuse afs ceph glusterfs lustre gpfs beegfs".split())
+_NETWORK: Final = frozenset(
+    "nfs nfs4 cifs smb3 smbfs 9p virtiofs vboxsf prl_fs vmhgfs fuse afs ceph glusterfs lustre gpfs beegfs".split()
+)
+"""The file systems that another machine, such as the host of a virtual machine, also writes, without shared memory."""
 
 
 def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone: bool = False) -> sqlite3.Connection:

@@ -23,6 +23,7 @@ from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, Store
 from checkpoint_store.storage.backup import copy_to, thin_out
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.opening_checks import compare_with_backup
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 from checkpoint_store.system.log import log
@@ -117,6 +118,7 @@ def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path |
 
     Raises:
         MigrationFailed: the file is as it was.
+        StoreDamaged: a backup knows of more. Nothing was changed.
     """
     with _quiet():
         from alembic import command  # see config()
@@ -131,6 +133,7 @@ def downgrade(database: Database, wanted: str) -> Path | None:
 
     Raises:
         MigrationFailed: the file is as it was.
+        StoreDamaged: a backup knows of more. Nothing was changed.
     """
     with _quiet():
         from alembic import command  # see config()
@@ -145,6 +148,8 @@ def run(
     with _one_at_a_time:
         version = current_version(database)
         backup = None if version is None or not keeps_copy else Siblings(database.path).next_backup(version)
+        if backup is not None:  # later, this copy is the newest, and it knows of no more than the store
+            compare_with_backup(database)
         try:
             database.migrate(
                 lambda connection: _checked(connection, version, migrate),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,8 @@ _ANEW_VERSION: Final = 3
 """Of the files that version 2 read in another way, such as files that were put together: it mixed their cues."""
 _FIRST_LINES: Final = 2
 _TIMED_TEXT: Final = "Text with times"
+_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
+"""A surrogate without its other half: JSON can write it, and UTF-8 cannot."""
 _SUFFIXES: Final = {
     ".srt": "SRT",
     ".vtt": "WebVTT",
@@ -107,6 +110,10 @@ def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: b
     if not transcript.text.strip():
         what = "is empty" if transcript.reader is None else "has no subtitles in it"
         raise UnreadableTranscriptError(f"{path} {what}")
+    half = _HALF_CHARACTER.search(transcript.text)
+    if half is not None:  # neither a COMMAND nor a file takes it
+        what = f"has {half[0]!a} in it, half of a character that was cut in two"
+        raise UnreadableTranscriptError(f"{path} {what}; put \\ufffd, or the character, in its place")
     return transcript
 
 
