@@ -19,9 +19,11 @@ from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, 
 from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, retry_after, trouble_of
 from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
@@ -79,7 +81,16 @@ class FailurePolicy:
         is_in_doubt = may_be_billed or (cost is None and may_have_arrived(error))
         how: dict[str, Any] = {"cost": cost, "may_be_billed": is_in_doubt}
         state.statistics.failed(cost)
-        if self._stops_the_job(error):
+        try:
+            stops_the_job = self._stops_the_job(error)
+            is_retried = not stops_the_job and self._is_retried(error)
+            trouble = trouble_of(error) if is_retried else Trouble.NONE
+            is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
+        except Exception as mistake:  # of a function of the caller's; or the store cannot be asked for another chunk
+            mistake.__cause__ = mistake.__cause__ or error
+            self._record_uncounted(chunk, message, **how)
+            raise
+        if stops_the_job:
             self._record_uncounted(chunk, message, **how)
             self._log(chunk, "attempt %d met an error that every chunk would meet: %s", chunk.number, message)
             if state.error is None:
@@ -87,9 +98,6 @@ class FailurePolicy:
             state.pause("an error would hit every chunk")
             return
         seconds = chunk.seconds
-        is_retried = self._is_retried(error)
-        trouble = trouble_of(error) if is_retried else Trouble.NONE
-        is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
         try:
             next_attempt = self._record(
                 chunk,
@@ -167,19 +175,36 @@ class FailurePolicy:
         self._schedule.retries.put(chunk, time.monotonic() + seconds)
 
     def time_out(self) -> None:
-        """Fail the attempts that took too long; end the loop where every worker hangs."""
+        """Fail the attempts that took too long; end the loop where every worker hangs.
+
+        An error at one of them costs no other one its late result; the first error is raised at the end.
+        """
+        errors: list[Exception] = []
         for future, attempt in self._schedule.take_timed_out():
-            if self._place.abandon(future):  # attempts that hang occupy its place
-                self._schedule.retries.put(attempt.chunk)
-                continue
-            self._schedule.overdue[future] = attempt.chunk
-            late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
-            self.fail(attempt, late, may_be_billed=True)
+            try:
+                self._time_out(future, attempt)
+            except Exception as error:  # the store, or a function of the caller's
+                log_suppressed(error, f"job {self._state.job_id}, chunk {attempt.chunk.index}: timed out")
+                errors.append(error)
+        if errors:
+            raise errors[0]
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
             capacity = self._place.capacity
             self._state.error = TimeoutError(
                 f"work that hangs has taken all of the executor: {counted(capacity, 'place')}"
             )
+
+    def _time_out(self, future: Future[Any], attempt: InFlight) -> None:
+        if self._place.abandon(future):  # attempts that hang occupy its place
+            self._schedule.overdue.pop(future, None)
+            self._schedule.retries.put(attempt.chunk)
+            return
+        was_suspect = self._schedule.take_suspect(attempt.chunk.index)
+        self.fail(
+            attempt, TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s"), may_be_billed=True
+        )
+        if was_suspect:
+            self._schedule.suspect_retries(attempt.chunk.index)
 
     # -- a result that cannot be stored
 
@@ -222,8 +247,7 @@ class FailurePolicy:
             if was_alone:
                 died = WorkerDied("the process that worked on this chunk ended before it gave a result")
                 self.fail(attempt, died, may_be_billed=True)
-                index = attempt.chunk.index
-                self._schedule.suspects.update(chunk.index for chunk in self._schedule.retries if chunk.index == index)
+                self._schedule.suspect_retries(attempt.chunk.index)
             else:
                 self._suspect(attempt)
 

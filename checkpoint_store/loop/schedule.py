@@ -191,6 +191,18 @@ class Schedule:
             chunk.begun = False
         return chunks
 
+    # -- chunks that may kill their worker process
+
+    def take_suspect(self, index: int) -> bool:
+        """Suspect a chunk no more, and return whether it was suspected: while any chunk is, no other one starts."""
+        was_suspect = index in self.suspects
+        self.suspects.discard(index)
+        return was_suspect
+
+    def suspect_retries(self, index: int) -> None:
+        """Suspect a chunk, if it is to be tried once more."""
+        self.suspects.update(chunk.index for chunk in self.retries if chunk.index == index)
+
     # -- what ended
 
     @property
@@ -211,10 +223,17 @@ class Schedule:
         return list(self.unsettled.items())
 
     def take_timed_out(self) -> list[tuple[Future[Any], InFlight]]:
-        """Remove and return the attempts in flight that took too long."""
+        """Make the attempts in flight that took too long overdue, and return them."""
         moment = time.monotonic()
-        late = [future for future, attempt in self.in_flight.items() if attempt.deadline <= moment]
-        return [(future, self.in_flight.pop(future)) for future in late if not future.done()]
+        late = [
+            (future, attempt)
+            for future, attempt in self.in_flight.items()
+            if attempt.deadline <= moment and not future.done()
+        ]
+        for future, attempt in late:
+            self.overdue[future] = attempt.chunk
+            del self.in_flight[future]
+        return late
 
     def ended_late(self) -> list[tuple[ClaimedChunk, Future[Any]]]:
         """Return the overdue attempts that have ended, each with its chunk as it was claimed for the attempt."""
