@@ -199,12 +199,12 @@ class FailurePolicy:
             self._schedule.overdue.pop(future, None)
             self._schedule.retries.put(attempt.chunk)
             return
-        was_suspect = self._schedule.take_suspect(attempt.chunk.index)
+        was_suspect = self._schedule.suspects.take(attempt.chunk.index)
         self.fail(
             attempt, TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s"), may_be_billed=True
         )
         if was_suspect:
-            self._schedule.suspect_retries(attempt.chunk.index)
+            self._schedule.suspects.add_retries(attempt.chunk.index, self._schedule.retries)
 
     # -- a result that cannot be stored
 
@@ -247,7 +247,7 @@ class FailurePolicy:
             if was_alone:
                 died = WorkerDied("the process that worked on this chunk ended before it gave a result")
                 self.fail(attempt, died, may_be_billed=True)
-                self._schedule.suspect_retries(attempt.chunk.index)
+                self._schedule.suspects.add_retries(attempt.chunk.index, self._schedule.retries)
             else:
                 self._suspect(attempt)
 

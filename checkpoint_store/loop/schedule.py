@@ -92,6 +92,20 @@ class RetryQueue:
         return [chunk for _, _, chunk in entries]
 
 
+class Suspects(set[int]):
+    """The chunks that may kill their worker process. While there are any, no other chunk starts."""
+
+    def take(self, index: int) -> bool:
+        """Remove a chunk, and return whether it was suspected."""
+        was_suspect = index in self
+        self.discard(index)
+        return was_suspect
+
+    def add_retries(self, index: int, retries: RetryQueue) -> None:
+        """Add a chunk, if it is to be tried once more."""
+        self.update(chunk.index for chunk in retries if chunk.index == index)
+
+
 class ReorderBuffer:
     """Completed chunks that are not yielded before the chunks with lower indices."""
 
@@ -126,7 +140,7 @@ class Schedule:
         self.given_up: Final[dict[Future[Any], ClaimedChunk]] = {}
         """The attempts that the end of the loop does not wait for; likewise."""
         self.retries: Final = RetryQueue()
-        self.suspects: Final[set[int]] = set()
+        self.suspects: Final = Suspects()
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
         self._reorder_buffer: Final = ReorderBuffer()
         self.items_left = 0
@@ -190,18 +204,6 @@ class Schedule:
         for chunk in chunks:
             chunk.begun = False
         return chunks
-
-    # -- chunks that may kill their worker process
-
-    def take_suspect(self, index: int) -> bool:
-        """Suspect a chunk no more, and return whether it was suspected: while any chunk is, no other one starts."""
-        was_suspect = index in self.suspects
-        self.suspects.discard(index)
-        return was_suspect
-
-    def suspect_retries(self, index: int) -> None:
-        """Suspect a chunk, if it is to be tried once more."""
-        self.suspects.update(chunk.index for chunk in self.retries if chunk.index == index)
 
     # -- what ended
 
