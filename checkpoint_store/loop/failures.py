@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import (
@@ -179,7 +180,7 @@ class FailurePolicy:
 
         An error at one of them costs no other one its late result; the first error is raised at the end.
         """
-        errors: list[Exception] = []
+        errors = list[Exception]()
         for future, attempt in self._schedule.take_timed_out():
             try:
                 self._time_out(future, attempt)
@@ -189,10 +190,8 @@ class FailurePolicy:
         if errors:
             raise errors[0]
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
-            capacity = self._place.capacity
-            self._state.error = TimeoutError(
-                f"work that hangs has taken all of the executor: {counted(capacity, 'place')}"
-            )
+            places = counted(self._place.capacity, "place")
+            self._state.error = TimeoutError(f"work that hangs has taken all of the executor: {places}")
 
     def _time_out(self, future: Future[Any], attempt: InFlight) -> None:
         if self._place.abandon(future):  # attempts that hang occupy its place
@@ -270,7 +269,8 @@ class FailurePolicy:
         If the store cannot take it now, what the attempt cost, and the copy of its result, are kept for later.
         """
         try:
-            return self._state.retry_while_busy(lambda: self._state.claims.fail(chunk.index, message + copy, **how))
+            fail = partial(self._state.claims.fail, chunk.index, message + copy, attempt=chunk, **how)
+            return self._state.retry_while_busy(fail)
         except (ChunkAlreadyCompleted, JobNotFound):
             raise
         except CheckpointStoreError as unrecorded:

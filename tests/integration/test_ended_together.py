@@ -6,12 +6,13 @@ import os
 import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import StoreBusy, current_attempt
+from checkpoint_store import InvalidResultError, StoreBusy, current_attempt
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.storage.connection.database import Database
 
@@ -21,7 +22,7 @@ from .test_unrecorded_costs import Together, busy, failure
 if TYPE_CHECKING:
     from conftest import Opener
 
-    from checkpoint_store import CheckpointStore
+    from checkpoint_store import CheckpointStore, PendingChunk
 
 __all__ = ["slow"]
 
@@ -141,3 +142,29 @@ def test_a_chunk_that_hangs_where_it_is_tried_alone_keeps_no_other_from_its_try(
         assert [chunk.chunk_index for chunk in job.failed_chunks()] == [0]
         for process in pool._processes.values():
             process.kill()
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["fails", "cannot be stored"])
+def test_a_failure_is_that_of_the_attempt_that_failed(store: CheckpointStore, *, fails: bool) -> None:
+    """Its chunk was completed by hand and is done again since: the attempt in work goes on, and no third one begins."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    at_work: list[PendingChunk] = []
+
+    def end(futures: list[Future[Any]]) -> None:
+        job.complete(0, {"text": "by hand", "cost": 0.25})
+        job.redo(0)
+        at_work.append(next(job.pending()))
+        if fails:
+            futures[0].set_exception(failure(0.5))
+        else:
+            futures[0].set_result({"object": object(), "cost": 0.5})
+
+    with suppress(InvalidResultError):
+        list(job.map(str, executor=Together(1, end), on_pause="return", stop_when=lambda: bool(at_work)))
+    assert [(attempt.outcome, attempt.cost) for attempt in job.attempts()] == [
+        ("completed", None),
+        ("running", None),
+        ("failed", 0.5),
+    ]
+    at_work.pop().complete({"text": "again", "cost": 1.0})
+    assert (job.result(0)["text"], job.costs().cost, job.status) == ("again", 1.75, "completed")

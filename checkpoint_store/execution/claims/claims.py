@@ -246,6 +246,7 @@ class Claims(ForkAware):
         index: int,
         error: str,
         *,
+        attempt: ClaimedChunk | None = None,
         limit: int = MAX_ATTEMPTS_DEFAULT,
         counted: bool = True,
         again: bool = False,
@@ -256,14 +257,19 @@ class Claims(ForkAware):
     ) -> ClaimedChunk | None:
         """Record that the attempt at a chunk failed; see :class:`FailedAttempt`. Durable when this returns.
 
+        ``attempt`` is what failed; None: the attempt in hand.
+
         Returns:
             The chunk with its next attempt, which has begun because ``again`` asks for it; None if none has begun.
 
         Raises:
-            ChunkAlreadyCompleted: another runner has completed the chunk. The failure is not recorded.
+            ChunkAlreadyCompleted: the chunk was completed otherwise; or, since then, it is to be done again, and its
+                next attempt is in hand, which goes on. The failure is not recorded.
         """
         with self._lock:
             chunk = self.in_hand.get(index)
+            if attempt is not None and chunk is not None and chunk is not attempt:
+                raise ChunkAlreadyCompleted(self.job_id, index)
             number = None if chunk is None else chunk.number
             failed = FailedAttempt(
                 self.job_id, index, number, self.runner.runner_id, error, seconds,
