@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.execution.lifecycle import ending_by
+from checkpoint_store.loop.beginning import begin
 from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, abandon_unrecorded, conclude
 from checkpoint_store.loop.executors.workplace import Workplace, is_break
@@ -119,19 +120,15 @@ class Loop:
 
     def _run(self) -> Iterator[MapItem]:
         self._place.open(self._fn)
-        if self._options.progress and self._costs is not None:
-            self._bar = LiveBar(self._execution, self._costs.paid)
-        # First: another runner that ends the job sees this runner, or has ended the job before.
-        self._state.claims.register()
-        self._execution.lifecycle.mark_running(self._known_pause)
-        if self._options.on_error == "record":
-            self._state.failed_before = frozenset(
-                record.chunk_index for record in self._execution.recorded.failed_chunks()
-            )
-        options, places = self._options, max(1, self._place.capacity)
-        self._state.queue = self._execution.queue(
-            known_pause=self._known_pause, max_attempts=options.attempts_max, shard=options.shard, places=places
-        )
+        try:
+            if self._options.progress and self._costs is not None:
+                self._bar = LiveBar(self._execution, self._costs.paid)
+            begin(self._state, self._known_pause, places=max(1, self._place.capacity))
+        except BaseException:
+            self._place.close()
+            with self._state.log_instead_of_raising("its progress bar could not be closed"):
+                self._bar.close()
+            raise
         ended_by: BaseException | None = None
         with self._interrupts if self._heeds_signals else nullcontext():
             try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from checkpoint_store.errors import MissingExtra, number_text
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +50,36 @@ def need_tqdm() -> Any:
     return tqdm
 
 
+class _Screen:
+    """Standard error, as a bar writes to it. After its first error a bar writes nothing more, and costs no result.
+
+    Nobody may read it any more (``2>&1 | head``), or it may be closed, or missing, as in a program without a console.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> None:
+        """Write a text, if that is still possible."""
+        self._try("write", text)
+
+    def flush(self) -> None:
+        """Show what was written, if that is still possible."""
+        self._try("flush")
+
+    def _try(self, action: str, *arguments: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            getattr(self._stream, action)(*arguments)
+        except (OSError, ValueError) as error:  # ValueError: the stream is closed
+            self._stream = None
+            log_suppressed(error, "the progress bar is shown no more")
+
+
 class LiveBar:
     """A tqdm bar, in a terminal or a notebook. It starts at what is completed; its rate is that of this run.
 
@@ -59,7 +91,14 @@ class LiveBar:
     def __init__(self, execution: JobExecution, paid: Callable[[], float | None]) -> None:
         self._execution, self._paid = execution, paid
         job = execution.recorded.record()
-        self._bar: Any = need_tqdm()(total=job.total_chunks, initial=job.done_count, unit="chunk", desc=job.file_name)
+        self._bar: Any = need_tqdm()(
+            total=job.total_chunks,
+            initial=job.done_count,
+            unit="chunk",
+            desc=job.file_name,
+            file=_Screen(sys.stderr),
+            dynamic_ncols=True,  # otherwise tqdm asks for the width of standard error itself only
+        )
         self._shown_at = 0.0
         self.show(at_once=True)
 
@@ -80,5 +119,7 @@ class LiveBar:
 
     def close(self) -> None:
         """Show the last state, and leave the bar on the screen."""
-        self.show(at_once=True)
-        self._bar.close()
+        try:
+            self.show(at_once=True)
+        finally:
+            self._bar.close()
