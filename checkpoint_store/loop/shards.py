@@ -55,6 +55,6 @@ def chunks_left_to_try(execution: JobExecution, shard: Shard | None) -> int:
     if not failed:
         return left
     if execution.is_sequential:
-        (first, *_) = execution.recorded.remaining_ranges()
-        return 0 if first.start in failed else left
+        ranges = execution.recorded.remaining_ranges()  # none, if others have completed the rest meanwhile
+        return left if ranges and ranges[0].start not in failed else 0
     return left if left > sum(shard is None or index in shard for index in failed) else 0
