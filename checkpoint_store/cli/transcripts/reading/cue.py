@@ -69,8 +69,8 @@ _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
 _SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[DASLT]|[XY][12]):\S*")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
-_HAS_ARROW: Final = re.compile(_ARROW)
-_ONLY_TIMES: Final = re.compile(r"[\d\s:.,;OoIl>–—-]*\d[\d\s:.,;OoIl>–—-]*")
+_HAS_ARROW: Final = re.compile(r"[-–—−=] ?>|→")
+_ONLY_TIMES: Final = re.compile(r"(?=\D*\d)[\d\s:.,;OoIl>–—-]*")
 _COLONS_MIN: Final = 2
 
 

@@ -29,7 +29,8 @@ _SRT_EXAMPLE: Final = "00:00:01,000 --> 00:00:03,000"
 _SBV_EXAMPLE: Final = "0:00:01.000,0:00:03.000"
 _NUMBER: Final = re.compile(r"\s*(\d{1,9})\s*")
 _SBV_BREAK: Final = re.compile(r"(?i)\[br\]")
-_HALF_SBV: Final = re.compile(r"\s*[\w:.]*\w:[\w:.]*\d[\w:.]*\s?[,;]\s?[\w:.]*(?:\w:[\w:.]*\d[\w:.]*)?\s*")
+_TWO_HALVES: Final = re.compile(r"\s*([\w:.]+)\s?[,;]\s?[\w:.]*\s*")
+_BEFORE_COLON: Final = re.compile(r"\w:")
 
 
 class CueTexts:
@@ -143,11 +144,18 @@ def read_sbv(text: str) -> list[Cue]:
         times = sbv_times(line)
         if times is not None:
             cues.open(times)
-        elif _HALF_SBV.fullmatch(line):
+        elif _is_broken_sbv_line(line):
             raise broken_time_line(number, line, _SBV_EXAMPLE)
         else:
             cues.add(_SBV_BREAK.sub("\n", line))
     return cues.finished()
+
+
+def _is_broken_sbv_line(line: str) -> bool:
+    """Return whether a line has a comma, and before it what looks like a time."""
+    halves = _TWO_HALVES.fullmatch(line)
+    colon = _BEFORE_COLON.search(halves[1]) if halves else None
+    return halves is not None and colon is not None and any(map(str.isdecimal, halves[1][colon.end() :]))
 
 
 def sbv_times(line: str) -> TimeLine | None:

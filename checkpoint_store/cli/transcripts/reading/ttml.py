@@ -20,7 +20,9 @@ _CLOCK: Final = re.compile(r"(\d{2,}):(\d{2}):(\d{2})(?:\.(\d+)|:(\d{2,})(?:\.\d
 _OFFSET: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t|)")  # Apple leaves the s out
 _PARTS_WORDS: Final = (" ", "\t", "\n", "\0")
 _WORD: Final = "word"  # Apple writes each word into an element of its own, and no space between them
-_ROOT: Final = re.compile(r"(?s)(?:\s*<(?:\?.*?\?|!--.*?--|!DOCTYPE[^>\[]*)>)*\s*<(?:[\w.-]+:)?([\w.-]+)")
+_ROOT: Final = re.compile(
+    r"(?s)(?:\s*<(?:\?(?:(?!\?>).)*\?|!--(?:(?!-->).)*--|!DOCTYPE[^>\[]*)>)*\s*<(?:[\w.-]+:)?([\w.-]+)"
+)
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
 
