@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,7 +64,5 @@ def test_a_mark_that_repeats_keeps_no_reader_busy(tmp_path: Path, case: str) -> 
     suffix, before, mark, count, after = REPEATED[case]
     path = tmp_path / f"talk{suffix}"
     path.write_text(f"{before}{mark * count}{after}", "utf-8")
-    try:
+    with suppress(UnreadableTranscriptError):
         assert read_transcript(path).text
-    except UnreadableTranscriptError as error:
-        assert str(path) in str(error)

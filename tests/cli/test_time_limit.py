@@ -86,6 +86,16 @@ def test_a_server_that_command_leaves_behind_hides_no_exit_code(left_running: Pa
         command(TextChunk("text"), _VARIABLES)
 
 
+@pytest.mark.parametrize("holds", ["", "exec 2> /dev/null; "])
+def test_half_an_answer_is_no_answer(holds: str) -> None:
+    """COMMAND has ended, and a process of its session still prints when --timeout is over: it is ended, and may be billed."""
+    script = f"(printf 'First half '; {holds}sleep 60; echo 'second half') & exit 0"
+    command = Command(("sh", "-c", script), AnswerReader(), timeout_seconds=0.3)
+    with pytest.raises(CommandFailedError, match=r"took longer than 0\.3 s and was ended") as failed:
+        command(TextChunk("text"), _VARIABLES)
+    assert failed.value.may_be_billed
+
+
 @pytest.mark.parametrize("timeout_seconds", [None, 50])
 def test_a_server_that_command_leaves_behind_delays_no_kill(left_running: Path, timeout_seconds: float | None) -> None:
     """The second Ctrl-C ends the call although a process in another session holds the stdout of COMMAND."""
