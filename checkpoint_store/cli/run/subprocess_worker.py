@@ -169,9 +169,7 @@ class Command:
             stdout, stderr = output_in_time(child, text, self._timeout_seconds, lambda: self._killed)
         except subprocess.TimeoutExpired as late:
             has_ended = child.poll() is not None
-            if has_ended and (
-                self._killed or not _group_lives(child)
-            ):  # then a process that it started holds its stdout or stderr
+            if has_ended and not self._goes_on_printing(child):  # a process that has left the group holds its pipes
                 return *_output_so_far(child), child.wait()
             _kill_group(child)
             stdout, stderr = _output_so_far(child)
