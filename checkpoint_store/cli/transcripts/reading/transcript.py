@@ -87,6 +87,8 @@ class Transcript:
     text: str
     reader: str | None
     """The format and the version of its reader, a part of the job's config; None for plain text."""
+    plain_text: str | None = None
+    """The text of the file as it is; None for plain text."""
 
 
 def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: bool = False) -> Transcript:
@@ -126,14 +128,15 @@ def _transcript(path: Path, text: str) -> Transcript:
     kind = kind or _SUFFIXES.get(suffix)
     if kind is None:
         turns = without_time_lines(text)
-        return Transcript(text, None) if turns is None else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}")
+        return Transcript(text, None) if turns is None else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}", text)
+    plain_text = text
     has_marks = kind in _CAPTIONS and "\ufeff" in text
     if has_marks:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
     cues = (_CAPTIONS | _HEARD)[kind](text)
     cues = with_names(cues) if kind in _CAPTIONS else cues
     version = _ANEW_VERSION if has_marks or isinstance(cues, ReadAnewCues) else _READER_VERSION
-    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {version}")
+    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {version}", plain_text)
 
 
 def _kind_by_content(text: str, suffix: str) -> str | None:
