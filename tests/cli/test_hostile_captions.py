@@ -66,3 +66,30 @@ def test_a_mark_that_repeats_keeps_no_reader_busy(tmp_path: Path, case: str) -> 
     path.write_text(f"{before}{mark * count}{after}", "utf-8")
     with suppress(UnreadableTranscriptError):
         assert read_transcript(path).text
+
+
+LONG, DEEP, NESTED = "9" * 5000, '{"a":', '{"nBest":[' * 800 + "]}" * 800
+NUMBERS = {
+    "csv": (".csv", f"start,end,text\n{LONG},2,a\n"),
+    "tsv": (".tsv", f"start\tend\ttext\n1\t{LONG}\ta\n"),
+    "labels": (".txt", f"1.0\t2.0\ta\n1.0\t2.0\ta\n{LONG}.0\t{LONG}.0\ta\n"),
+    "whisper": (".txt", f"[0.5s -> 1.0s] a\n[1.5s -> {LONG}.5s] a\n"),
+    "ttml": (".ttml", f"<tt><body><p begin='{LONG}s'>a</p></body></tt>"),
+    "ttml_clock": (".ttml", f"<tt><body><p begin='{LONG}:00:00'>a</p></body></tt>"),
+    "ttml_rate": (".ttml", "<tt tickRate='nan'><body><p begin='1t'>a</p></body></tt>"),
+    "ass": (".ass", f"[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,{{\\p{LONG}}}a"),
+    "json": (".json", f'{{"segments": [{{"text": "a", "start": {LONG}}}]}}'),
+    "nested_cue": (".vtt", f"WEBVTT\n\n00:01.000 --> 00:02.000\n{DEEP * 5000}"),
+    "nested_entry": (".vtt", f"WEBVTT\n\n00:01.000 --> 00:02.000\n{NESTED}"),
+    "nested_json": (".json", NESTED),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_a_number_or_a_nesting_of_any_length_ends_no_run(tmp_path: Path, case: str) -> None:
+    """``run`` reads the file, or refuses it and names it: nobody sees a traceback."""
+    suffix, text = NUMBERS[case]
+    path = tmp_path / f"talk{suffix}"
+    path.write_text(text, "utf-8")
+    with suppress(UnreadableTranscriptError):
+        assert read_transcript(path).text

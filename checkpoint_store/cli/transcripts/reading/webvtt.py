@@ -79,10 +79,9 @@ def _decoded(cues: list[Cue]) -> list[Cue]:
     if not full or not all(cue.text.startswith("{") for cue in full):
         return cues
     try:
-        values = [json.loads(cue.text) for cue in full]
-    except ValueError:
+        entries = entries_of([json.loads(cue.text) for cue in full], {})
+    except (ValueError, RecursionError):
         return cues
-    entries = entries_of(values, {})
     if not all(entries):
         raise BadLineError(0, "its cues hold JSON for a program, and no speech")
     return ReadAnewCues(
