@@ -37,6 +37,7 @@ _ANEW_VERSION: Final = 3
 """Of the files that version 2 read in another way, such as files that were put together: it mixed their cues."""
 _FIRST_LINES: Final = 2
 _TIMED_TEXT: Final = "Text with times"
+_AS_IT_IS: Final = "--plain-text"
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 """A surrogate without its other half: JSON can write it, and UTF-8 cannot."""
 _SUFFIXES: Final = {
@@ -104,19 +105,32 @@ def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: b
             losing words, or says nothing.
     """
     text = read_text(path, encoding)
-    try:
-        transcript = Transcript(text, None) if as_plain_text else _transcript(path, text)
-    except BadLineError as error:
-        place = f", line {error.line_number}" if error.line_number else ""
-        raise UnreadableTranscriptError(f"{path}{place}: {error.reason}") from error
+    is_as_it_is = as_plain_text or not text.strip()
+    transcript = Transcript(text, None) if is_as_it_is else _transcript_or_way_out(path, text)
     if not transcript.text.strip():
-        what = "is empty" if transcript.reader is None else "has no subtitles in it"
-        raise UnreadableTranscriptError(f"{path} {what}")
+        raise UnreadableTranscriptError(f"{path} is empty")
     half = _HALF_CHARACTER.search(transcript.text)
     if half is not None:  # neither a COMMAND nor a file takes it
         what = f"has {half[0]!a} in it, half of a character that was cut in two"
         raise UnreadableTranscriptError(f"{path} {what}; put \\ufffd, or the character, in its place")
     return transcript
+
+
+def _transcript_or_way_out(path: Path, text: str) -> Transcript:
+    """Return the transcript of a text; each refusal names the option that takes the text as it is."""
+    try:
+        transcript = _transcript(path, text)
+    except BadLineError as error:
+        place = f", line {error.line_number}" if error.line_number else ""
+        refusal = f"{path}{place}: {error.reason}"
+    except UnreadableTranscriptError as error:
+        refusal = str(error)
+    else:
+        if transcript.text.strip():
+            return transcript
+        refusal = f"{path} has no subtitles in it"
+    way_out = "" if _AS_IT_IS in refusal else f"; for the text as it is: {_AS_IT_IS}"
+    raise UnreadableTranscriptError(f"{refusal}{way_out}")
 
 
 def _transcript(path: Path, text: str) -> Transcript:
