@@ -42,17 +42,18 @@ class CueTexts:
         self._begins_file = False
         self._shift_ms = 0
         self._voice = ""
-        self._is_read_anew = False
+        self._is_joined = False
+        self._has_names = False
 
     def begin_file(self, *, has_header: bool = False) -> None:
         """Begin with the next of the files that were put together: its times may begin again."""
         self._begins_file = True
-        self._is_read_anew = self._is_read_anew or has_header
+        self._is_joined = self._is_joined or has_header
 
     def name_speaker(self, name: str) -> None:
         """Take a name that stands above a time line as that of the next cue's speaker."""
         self._voice = f"<v {html.escape(name)}>"
-        self._is_read_anew = True
+        self._has_names = True
 
     def open(self, times: TimeLine) -> None:
         """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
@@ -61,7 +62,7 @@ class CueTexts:
             last_ms = max((start for start, _, _ in self._cues), default=0)
             if times.start_ms + self._shift_ms < last_ms:
                 self._shift_ms = max(end for _, end, _ in self._cues)
-                self._is_read_anew = True
+                self._is_joined = True
         words = [self._voice + times.words]
         self._cues.append((times.start_ms + self._shift_ms, times.end_ms + self._shift_ms, words))
         self._has_times, self._voice = True, ""
@@ -79,15 +80,17 @@ class CueTexts:
     def finished(self) -> list[Cue]:
         """Return the cues in the order of the file; none if no time line was found.
 
-        They are :class:`ReadAnewCues` if version 2 reads another text: files were put together, a cue has the name of a
-        speaker, or a text has codes of ``.ass`` that version 2 took for speech.
+        They are :class:`ReadAnewCues` if an earlier version reads another text: files were put together, a cue has the
+        name of a speaker, or a text has codes of ``.ass`` that earlier versions took for speech.
         """
         if not self._has_times:
             return []
         raw = [(start, end, "\n".join(lines)) for start, end, lines in self._cues]
         cues = (marked_up_cue(start, end, text) for start, end, text in raw)
-        is_read_anew = self._is_read_anew or any(has_codes_of_version_3(text) for _, _, text in raw)
-        return ReadAnewCues(cues) if is_read_anew else list(cues)
+        is_other = self._has_names or any(has_codes_of_version_3(text) for _, _, text in raw)
+        if not self._is_joined and not is_other:
+            return list(cues)
+        return ReadAnewCues(cues, is_joined=self._is_joined, is_other=is_other)
 
 
 def read_srt(text: str) -> list[Cue]:

@@ -30,11 +30,10 @@ if TYPE_CHECKING:
 _READER_VERSION: Final = 2
 """Results of another reading belong to another plan.
 
-Where a change concerns few files, only these files get a new number, higher than each number before: an upgrade then
-stops no half-done job whose file reads as it did.
+Where a change concerns few files, only these files get a new number, higher than they had before: an upgrade then
+stops no half-done job whose file reads as it did. The number is one higher where files were put together, whose cues
+version 2 mixed, and one more where the text differs since names, codes and the files of more makers are read.
 """
-_ANEW_VERSION: Final = 3
-"""Of the files that version 2 read in another way, such as files that were put together: it mixed their cues."""
 _FIRST_LINES: Final = 2
 _TIMED_TEXT: Final = "Text with times"
 _AS_IT_IS: Final = "--plain-text"
@@ -148,9 +147,14 @@ def _transcript(path: Path, text: str) -> Transcript:
     if has_marks:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
     cues = (_CAPTIONS | _HEARD)[kind](text)
-    cues = with_names(cues) if kind in _CAPTIONS else cues
-    version = _ANEW_VERSION if has_marks or isinstance(cues, ReadAnewCues) else _READER_VERSION
-    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {version}", plain_text)
+    is_joined, is_other = has_marks, False
+    if isinstance(cues, ReadAnewCues):
+        is_joined, is_other = has_marks or cues.is_joined, cues.is_other
+    named = with_names(cues) if kind in _CAPTIONS else cues
+    said = speech(named, shows_again=kind in _CAPTIONS)
+    if named is not cues and not is_other:
+        is_other = said != speech(cues, shows_again=True)
+    return Transcript(said, f"{kind} {_READER_VERSION + is_joined + is_other}", plain_text)
 
 
 def _kind_by_content(text: str, suffix: str) -> str | None:

@@ -84,11 +84,12 @@ def _decoded(cues: list[Cue]) -> list[Cue]:
         return cues
     if not all(entries):
         raise BadLineError(0, "its cues hold JSON for a program, and no speech")
-    return ReadAnewCues(
+    decoded = (
         plain_cue(cue.start_ms, cue.end_ms, entry.text, entry.speaker)
         for cue, entry in zip(full, entries, strict=True)
         if entry
     )
+    return ReadAnewCues(decoded, is_joined=isinstance(cues, ReadAnewCues) and cues.is_joined)
 
 
 def _after_header(lines: list[str]) -> int:
