@@ -151,10 +151,10 @@ def _transcript(path: Path, text: str) -> Transcript:
     if isinstance(cues, ReadAnewCues):
         is_joined, is_other = has_marks or cues.is_joined, cues.is_other
     named = with_names(cues) if kind in _CAPTIONS else cues
-    said = speech(named, shows_again=kind in _CAPTIONS)
+    words = speech(named, shows_again=kind in _CAPTIONS)
     if named is not cues and not is_other:
-        is_other = said != speech(cues, shows_again=True)
-    return Transcript(said, f"{kind} {_READER_VERSION + is_joined + is_other}", plain_text)
+        is_other = words != speech(cues, shows_again=True)
+    return Transcript(words, f"{kind} {_READER_VERSION + is_joined + is_other}", plain_text)
 
 
 def _kind_by_content(text: str, suffix: str) -> str | None:
