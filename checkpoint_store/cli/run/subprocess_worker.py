@@ -87,6 +87,8 @@ class Command:
         self._timeout_seconds = timeout_seconds
         # A lock would deadlock: the signal handler runs in a thread that may hold it.
         self._children: set[subprocess.Popen[bytes]] = set()
+        self._cut_off: set[subprocess.Popen[bytes]] = set()
+        """The programs that had ended at a kill, while a process of their group might print the rest of the answer."""
         self._killed = False
         self.away_codes: set[int] = set()
         """The exit codes by which the program said that its service is away."""
@@ -144,6 +146,8 @@ class Command:
         self._killed = True
         for child in self._children.copy():
             if child.returncode is None:
+                if _has_ended(child) and _group_lives(child):
+                    self._cut_off.add(child)
                 _kill_group(child)
 
     def _kill_if_too_late(self, child: subprocess.Popen[bytes]) -> None:
@@ -167,8 +171,13 @@ class Command:
         try:
             self._kill_if_too_late(child)
             stdout, stderr = output_in_time(child, text, self._timeout_seconds, lambda: self._killed)
+            if child in self._cut_off:
+                raise CommandKilledError
         except subprocess.TimeoutExpired as late:
             has_ended = child.poll() is not None
+            if child in self._cut_off:
+                call.was_killed()
+                raise CommandKilledError from late
             if has_ended and not self._goes_on_printing(child):  # a process that has left the group holds its pipes
                 return *_output_so_far(child), child.wait()
             _kill_group(child)
@@ -217,6 +226,15 @@ def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:
     # As bytes: in a locale that is not UTF-8 the text of many a context has no encoding.
     encoded = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in variables.items()}
     return {**os.environb, **encoded}
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a program has ended; its exit code is left for the thread that waits for it."""
+    if sys.platform == "win32":
+        return False
+    with contextlib.suppress(ChildProcessError):
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return True
 
 
 def _group_lives(child: subprocess.Popen[bytes]) -> bool:
