@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EFBIG})
 _END_OF_LINE: Final = re.compile(r"(: checkpoint-store (?:(?!\. ).)*)\.$")
 """The full stop of a sentence that ends with a line to type: it is no part of the line."""
+_HEAD_BYTES: Final = 1024
 _STORE: Final = "\0STORE"
 """The placeholder for the store that the command works on: not every message of the library names the store."""
 _TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
@@ -89,8 +90,15 @@ def _in_its_place(error: StoreTargetError) -> str:
 
 
 def _is_of_text(error: StateFormatError) -> bool:
-    """Whether what was given as a state file is rather a text to work on than a torn state file."""
-    return error.reason.startswith("is not JSON") and Path(str(error.path)).suffix not in (".json", ".bak")
+    """Whether what was given as a state file is rather a text to work on than what is left of a state file."""
+    path = Path(str(error.path))
+    if not error.reason.startswith("is not JSON") or ".json" in path.name or path.suffix == ".bak":
+        return False
+    try:
+        with path.open("rb") as file:
+            return not file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    except OSError:
+        return False
 
 
 def names_copy(error: StoreTargetError) -> bool:

@@ -116,6 +116,20 @@ def test_a_run_that_is_stopped_while_it_writes_keeps_no_other_run_waiting(
     assert capsys.readouterr().err.count("another run keeps it locked; the run goes on") == 1
 
 
+def test_the_end_of_a_run_waits_for_a_run_that_writes(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines that are kept since a lock was met have their last chance then."""
+    log = joblog.JobLog(folder.path / "log.tsv", ("run-0",), [], Screen())
+    with CheckpointStore(folder.path / "talks.db") as store, ExitStack() as stack:
+        with log.opened(store):
+            theirs = stack.enter_context((folder.path / "log.tsv").open("rb"))
+            fcntl.flock(theirs, fcntl.LOCK_EX)
+            monkeypatch.setattr(joblog, "_LOCK_SECONDS_MAX", 0.0)
+            log.write(call(0))
+            monkeypatch.setattr(joblog, "_LOCK_SECONDS_MAX", 60.0)
+            monkeypatch.setattr(joblog.time, "sleep", lambda _: fcntl.flock(theirs, fcntl.LOCK_UN))
+        assert [row["Seq"] for row in lines(folder)] == ["0"]
+
+
 def test_what_another_program_appends_is_never_cut_off(folder: Folder, disk: Disk, logs: list[joblog.JobLog]) -> None:
     """GNU parallel takes no lock: where it appended in the meantime, the half line stays."""
     write, theirs = disk.write, "9\t:\t1.000\t     1.000\t1\t1\t0\t0\ttheirs\n"

@@ -81,6 +81,15 @@ def test_who_imports_a_text_is_told_of_run(lecture: Folder) -> None:
     assert lecture.read("lecture.cleaned.txt")
 
 
+@pytest.mark.parametrize("name", [".s.json.corrupt-20260101", "state.backup", "talk.txt"])
+def test_who_imports_a_torn_state_file_is_not_told_of_run(folder: Folder, name: str) -> None:
+    """Nobody pays to have what is left of a state file cleaned."""
+    folder.write(name, '{"version": "1.0", "job_id": "torn')
+    said = folder.run("import", name, code=2).stderr
+    assert name in said
+    assert "to work on the text" not in said
+
+
 @pytest.fixture
 def unreadable(lecture: Folder, monkeypatch: pytest.MonkeyPatch) -> Folder:
     """A store that its user may not read, with copies that may be read. Root may read everything."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from checkpoint_store.cli.transcripts.reading import transcript
 
 from .caption_files import srt, vtt
 from .conftest import LOGGING_COMMAND, Folder
-
-if TYPE_CHECKING:
-    import pytest
 
 TOOLS = Path(__file__).parent / "captions" / "tools"
 CUES = [f"Sentence number {number} says one thing and another." for number in range(6)]
@@ -61,8 +59,14 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
     plain, other = {"srt": srt("One.", "Two."), "vtt": vtt("One.", "Two.")}, srt("Three.")
     follows = "3\n01:00:00,000 --> 01:00:02,000\nThree.\n"
     cases = {
-        "SRT 2": [plain["srt"], f"\ufeff{plain['srt']}", f"{plain['srt']}\n{follows}"],
+        # The one cue with a name of a program says the same with that name as with a speaker of that name.
+        "SRT 2": [plain["srt"], f"\ufeff{plain['srt']}", f"{plain['srt']}\n{follows}", srt("speaker_1: ok")],
         "SRT 3": [f"{plain['srt']}\n{other}", f"{plain['srt']}\n\ufeff{follows}"],
+        # Version 3 read neither names nor codes.
+        "SRT 4": [
+            f"{srt('spk_0: One.', 'spk_0: Two.')}\n{srt('spk_1: Three.')}",
+            "\n".join([plain["srt"], srt(r"{\bord2}Three.")]),
+        ],
         "WebVTT 2": [plain["vtt"], f"\ufeff{plain['vtt']}"],
         "WebVTT 3": [f"{plain['vtt']}\n{vtt('Three.')}"],
     }
@@ -83,25 +87,54 @@ def test_only_files_of_makers_that_read_better_now_have_another_version() -> Non
     assert {name: transcript.read_transcript(TOOLS / name).reader for name in readers} == readers
 
 
+def read_as_text(folder: Folder, monkeypatch: pytest.MonkeyPatch, code: int) -> list[str]:
+    """Leave a job of ``talk.txt`` by an earlier version, which read the times as text; return the words of COMMAND."""
+    folder.write("talk.txt", "\n".join(f"Ana  0:0{number}\n{cue}\n" for number, cue in enumerate(CUES)))
+    at_4 = "'number 4' in n and sys.exit(1); " if code else ""
+    command = folder.command(f"import sys; n = sys.stdin.read(); {at_4}print(n)")
+    with monkeypatch.context() as patch:
+        patch.setattr(transcript, "without_time_lines", lambda _: None)
+        folder.run("run", "talk.txt", *SMALL, *command, code=code)
+    folder.command(LOGGING_COMMAND)
+    return command
+
+
 def test_a_half_done_job_of_a_text_with_times_goes_on_as_plain_text(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An earlier version read it as plain text; the refusal names the option, and no chunk is paid for twice."""
-    turns = (f"Ana  0:0{number}\n{cue}\n" for number, cue in enumerate(CUES))
-    folder.write("talk.txt", "\n".join(turns))
-    command = folder.command("import sys; n = sys.stdin.read(); 'number 4' in n and sys.exit(1); print(n)")
-    with monkeypatch.context() as patch:
-        patch.setattr(transcript, "without_time_lines", lambda _: None)
-        folder.run("run", "talk.txt", *SMALL, *command, code=1)
-    folder.command(LOGGING_COMMAND)
-    refused = folder.run("run", "talk.txt", *SMALL, *command, code=2).stderr
-    assert (
-        "was read as plain text, and is read as 'Text with times 2' now; with --plain-text its job goes on" in refused
-    )
-    assert folder.calls() == []
-    folder.run("run", "talk.txt", "--plain-text", *SMALL, *command)
+    """An earlier version read it as plain text; no chunk is paid for twice."""
+    command = read_as_text(folder, monkeypatch, 1)
+    assert "talk.txt: its job reads it as plain text" in folder.run("run", "talk.txt", *SMALL, *command).stderr
     assert [call.partition("\n")[0] for call in folder.calls()] == ["Ana  0:04", "Ana  0:05"]
     assert "reader" not in folder.json("show")["config"]
+
+
+@pytest.mark.parametrize("choice", ["refuse", "reuse", "restart"])
+def test_a_complete_job_of_a_text_with_times_stays_complete(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    """A script that runs each night pays for nothing again after an upgrade, whatever it does with a changed file."""
+    command = read_as_text(folder, monkeypatch, 0)
+    words = ("talk.txt", "--on-change", choice, *SMALL, *command)
+    assert [plan["action"] for plan in folder.json("plan", *words)["plans"]] == ["complete"]
+    folder.run("run", *words)
+    assert folder.calls() == []
+
+
+def test_fresh_reads_a_text_with_times_as_this_version_does(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wants the better reading has it."""
+    command = read_as_text(folder, monkeypatch, 0)
+    folder.run("run", "talk.txt", "--fresh", *SMALL, *command)
+    assert folder.json("show")["config"]["reader"] == "Text with times 2"
+
+
+def test_a_changed_text_with_times_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its job cannot go on; the refusal names the option that reads the file as before."""
+    command = read_as_text(folder, monkeypatch, 0)
+    folder.write("talk.txt", f"{folder.read('talk.txt')}\nAna  0:09\nMore.\n")
+    refused = folder.run("run", "talk.txt", *SMALL, *command, code=2).stderr
+    assert "was read as plain text, and is read as 'Text with times 2' now; --plain-text reads it as before" in refused
+    assert folder.calls() == []
 
 
 def test_a_job_that_began_without_plain_text_says_so(folder: Folder) -> None:

@@ -86,6 +86,35 @@ def test_a_server_that_command_leaves_behind_hides_no_exit_code(left_running: Pa
         command(TextChunk("text"), _VARIABLES)
 
 
+@pytest.mark.parametrize("holds", ["", "exec 2> /dev/null; "])
+def test_half_an_answer_is_no_answer(holds: str) -> None:
+    """COMMAND has ended, and a process of its session still prints when --timeout is over: it is ended, and may be billed."""
+    script = f"(printf 'First half '; {holds}sleep 60; echo 'second half') & exit 0"
+    command = Command(("sh", "-c", script), AnswerReader(), timeout_seconds=0.3)
+    with pytest.raises(CommandFailedError, match=r"took longer than 0\.3 s and was ended") as failed:
+        command(TextChunk("text"), _VARIABLES)
+    assert failed.value.may_be_billed
+
+
+def test_half_an_answer_is_none_after_a_kill(tmp_path: Path) -> None:
+    """The second Ctrl-C ends a process that still prints although COMMAND has ended: nothing is recorded."""
+    begun = tmp_path / "begun"
+    script = f"(printf 'First half '; touch {begun}; exec sleep 60) & echo $$ > {begun}.pid; exit 0"
+    command = Command(("sh", "-c", script), AnswerReader())
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(command, TextChunk("text"), _VARIABLES)
+        wait_until(lambda: begun.exists() and has_ended(tmp_path / "begun.pid"))
+        command.kill()
+        with pytest.raises(CommandKilledError):
+            call.result(20)
+
+
+def has_ended(path: Path) -> bool:
+    """Whether the child process whose number is in a file has ended."""
+    number = path.read_text("utf-8").strip() if path.exists() else ""
+    return bool(number) and os.waitid(os.P_PID, int(number), os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 @pytest.mark.parametrize("timeout_seconds", [None, 50])
 def test_a_server_that_command_leaves_behind_delays_no_kill(left_running: Path, timeout_seconds: float | None) -> None:
     """The second Ctrl-C ends the call although a process in another session holds the stdout of COMMAND."""

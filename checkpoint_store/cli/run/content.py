@@ -23,6 +23,8 @@ class Content:
     """The spoken language, if it is known."""
     reader: str | None = None
     """The format and the version of its reader, a part of the job's config; None for plain text and records."""
+    plain_text: str | None = None
+    """The text of the file as it is, where a reader has read it."""
     cleaned: tuple[str, ...] | None = None
     """The text that the built-in cleaner makes of each chunk; None if COMMAND does the work."""
 
@@ -50,4 +52,4 @@ def cleaned_content(transcript: Transcript, chunks: list[TextChunk], language: s
         position = starts[-1] + len(chunk.text)
     parts = cleaned(transcript.text, language).chunks(starts)
     joined = [dataclasses.replace(chunk, separator=part.separator) for chunk, part in zip(chunks, parts, strict=True)]
-    return Content(joined, language, transcript.reader, tuple(part.text for part in parts))
+    return Content(joined, language, transcript.reader, transcript.plain_text, tuple(part.text for part in parts))

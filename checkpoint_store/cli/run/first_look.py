@@ -57,7 +57,7 @@ def open_for_run(
         reasons = []
         for source in inputs:
             try:
-                task = request.task_of(source, trial, path)
+                task = request.task_of(request.as_begun(source, trial, path), trial, path)
                 refuse_output(trial, task, trial.plan(task.file_name, chunks=task.chunks, **task.settings))
                 open_job(trial, task, only)
             except UnusableOutputError as error:

@@ -178,7 +178,7 @@ class JobLog:
         return 0
 
     def _end(self) -> None:
-        self._append(b"")
+        self._append(b"", _LOCK_SECONDS_MAX)  # the last chance of the lines that are kept
         if self._unwritten:
             self._screen.note(f"{path_text(self.path)}: lines are missing at its end", style="yellow")
         with self._lock:  # a thread that is late would write to whichever file has this number then
@@ -192,7 +192,7 @@ class JobLog:
         facts = (call.bytes_in, call.bytes_out, call.exit_value, call.signal)
         times = (f"{call.started_at:.3f}", f"{call.seconds:10.3f}")
         line = "\t".join([call.chunk_index, _HOST, *times, *map(str, facts), command])
-        self._append(f"{line}\n".encode())
+        self._append(f"{line}\n".encode(), 0.0 if self._has_warned else _LOCK_SECONDS_MAX)
 
     def logged(self, clean: Clean) -> Clean:
         """Return a built-in cleaner that has a line for each chunk, as COMMAND has."""
@@ -207,13 +207,13 @@ class JobLog:
 
         return clean_and_log
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, line: bytes, lock_seconds_max: float) -> None:
         with self._lock:
             if len(self._unwritten) + len(line) <= _UNWRITTEN_BYTES_MAX:
                 self._unwritten += line
             try:
                 # What waits here is the record of an answer that is paid for.
-                with self._alone(0.0 if self._has_warned else _LOCK_SECONDS_MAX):
+                with self._alone(lock_seconds_max):
                     self._write_unwritten()
             except OSError as error:
                 if not self._has_warned:

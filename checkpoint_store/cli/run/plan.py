@@ -67,7 +67,8 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     plans: list[tuple[Input, RunPlan, str | None, int, BudgetOutlook]] = []
     max_cost, cost = options["max_cost"], options["cost"]
     with _store_or_stand_in(request.store_path, terminal) as (store, path):
-        for source in checked_inputs(request, terminal):
+        for checked in checked_inputs(request, terminal):
+            source = request.as_begun(checked, store, path)
             run_plan, refusal = _plan_of(request, source, store, path, cost)
             budget = budget_outlook(store, run_plan, max_cost, cost)
             if run_plan.estimated_seconds is not None:

@@ -211,8 +211,7 @@ def _change(difference: Difference) -> str:
     known, _, version = difference.old.strip("'").rpartition(" ")
     kind, _, new_version = difference.new.strip("'").rpartition(" ")
     if not known:
-        now = f"is read as {difference.new} now; with --plain-text its job goes on"
-        return f"the file was read as plain text, and {now}"
+        return f"the file was read as plain text, and is read as {difference.new} now; --plain-text reads it as before"
     if known != kind or version > new_version:
         return f"the file was read as {difference.old}, and is read as {difference.new if kind else 'plain text'} now"
     return f"this version reads the file better (reader {difference.new}, before {difference.old})"

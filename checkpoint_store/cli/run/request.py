@@ -18,7 +18,7 @@ from checkpoint_store.cli.run.output_log import OutputLog
 from checkpoint_store.cli.run.task_records import Task
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
 from checkpoint_store.cli.transcripts.reading.text import read_text
-from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
+from checkpoint_store.cli.transcripts.reading.transcript import Transcript, read_transcript
 from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import TextChunk, UnknownTokenizerError, split
 
@@ -99,10 +99,30 @@ class Request:
         if self.split != "text":
             return Content(self._records(path), self.language)
         transcript = read_transcript(path, self.encoding, as_plain_text=self.plain_text)
+        return self._content(transcript)
+
+    def as_begun(self, source: Input, store: CheckpointStore, store_path: Path) -> Input:
+        """Return an input as its newest job read it: as plain text, where that job goes on so; else the input.
+
+        Which files are read in a format of their own differs between versions. The chunks of such a job are paid for.
+        """
+        plain_text = source.content.plain_text
+        if self.fresh or plain_text is None:
+            return source
+        name = job_name(source.path, store_path)
+        newest = next(iter(store.jobs(file_name=name)), None)
+        if newest is None or "reader" in newest.config:
+            return source
+        plain = dataclasses.replace(source, content=self._content(Transcript(plain_text, None)))
+        settings = self.settings_of(plain) | {"on_change": "refuse"}
+        run_plan = store.plan(name, chunks=plain.content.chunks, **settings)
+        return plain if run_plan.job_id == newest.job_id else source
+
+    def _content(self, transcript: Transcript) -> Content:
         chunks = split(transcript.text, chunk_size=self.chunk_size, overlap=self.overlap, tokenizer=self.tokenizer)
         if not self.command:
             return cleaned_content(transcript, chunks, self.language)
-        return Content(chunks, self.language, transcript.reader)
+        return Content(chunks, self.language, transcript.reader, transcript.plain_text)
 
     def _records(self, path: Path) -> list[TextChunk]:
         try:

@@ -13,7 +13,7 @@ from checkpoint_store import current_attempt
 from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.options import json_option, print_json
-from checkpoint_store.cli.paths import STANDARD, printable
+from checkpoint_store.cli.paths import STANDARD, on_one_line, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
@@ -220,10 +220,13 @@ def _run_all(
                 code = INTERRUPTED if interrupts.stops_now else PAUSED
                 yield _not_begun(source, code)
                 continue
-            clean = command or _built_in_cleaner(source.content.cleaned or (), log)
+            begun = request.as_begun(source, store, store.path)
+            if begun is not source:
+                screen.note(_goes_on_as_text(source))
+            clean = command or _built_in_cleaner(begun.content.cleaned or (), log)
             context = RunContext(clean, limits, interrupts, screen, failures, files)
             try:
-                task = request.task_of(source, store, store.path)
+                task = request.task_of(begun, store, store.path)
                 behind = inputs[len(files.reports) + 1 :]
                 later = LaterFiles.of([each.path for each in behind]) if known is None else known
                 yield do_task(store, dataclasses.replace(task, words=words_of(source.path), later=later), context)
@@ -231,6 +234,12 @@ def _run_all(
                 yield Report(printable(source.path), UNUSABLE, error.job_id, error=change_text(error, source.path))
             except UnusableOutputError as error:
                 yield Report(printable(source.path), UNUSABLE, error=str(error))
+
+
+def _goes_on_as_text(source: Input) -> str:
+    reader = source.content.reader
+    name = on_one_line(printable(source.path))
+    return f"{name}: its job reads it as plain text, and goes on; --fresh begins a job that reads it as {reader!r}"
 
 
 def _built_in_cleaner(cleaned: Sequence[str], log: JobLog | None) -> Clean:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.answer import UnusableAnswerError, cost_printed
@@ -15,13 +16,14 @@ from checkpoint_store.cli.run.time_limit import output_in_time
 from checkpoint_store.cli.screen import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from checkpoint_store.cli.run.answer import AnswerReader
     from checkpoint_store.cli.transcripts.split import TextChunk
 
 _SERVICE_AWAY_CODES: Final = {69: "which says that a service is unavailable", 75: "which asks to try again later"}
 """EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h, and what they say."""
+_ENDED_STATES: Final = frozenset("ZX")
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
 _OUTPUT_WAIT_SECONDS: Final = 1.0
@@ -85,6 +87,8 @@ class Command:
         self._timeout_seconds = timeout_seconds
         # A lock would deadlock: the signal handler runs in a thread that may hold it.
         self._children: set[subprocess.Popen[bytes]] = set()
+        self._cut_off: set[subprocess.Popen[bytes]] = set()
+        """The programs that had ended at a kill, while a process of their group might print the rest of the answer."""
         self._killed = False
         self.away_codes: set[int] = set()
         """The exit codes by which the program said that its service is away."""
@@ -142,11 +146,16 @@ class Command:
         self._killed = True
         for child in self._children.copy():
             if child.returncode is None:
+                if _has_ended(child) and _group_lives(child):
+                    self._cut_off.add(child)
                 _kill_group(child)
 
     def _kill_if_too_late(self, child: subprocess.Popen[bytes]) -> None:
         if self._killed:  # kill() came before the child was in the set
             _kill_group(child)
+
+    def _goes_on_printing(self, child: subprocess.Popen[bytes]) -> bool:
+        return not self._killed and _group_lives(child)
 
     def _communicate(self, text: bytes, variables: Mapping[str, str], call: CommandCall) -> tuple[bytes, bytes, int]:
         if self._killed:
@@ -162,13 +171,19 @@ class Command:
         try:
             self._kill_if_too_late(child)
             stdout, stderr = output_in_time(child, text, self._timeout_seconds, lambda: self._killed)
+            if child in self._cut_off:
+                raise CommandKilledError
         except subprocess.TimeoutExpired as late:
-            has_ended = child.poll() is not None  # then a process that it started holds its stdout or stderr
-            if not has_ended:
-                _kill_group(child)
+            has_ended = child.poll() is not None
+            if child in self._cut_off:
+                call.was_killed()
+                raise CommandKilledError from late
+            if has_ended and not self._goes_on_printing(child):  # a process that has left the group holds its pipes
+                return *_output_so_far(child), child.wait()
+            _kill_group(child)
             stdout, stderr = _output_so_far(child)
-            if has_ended or child.returncode == 0:  # it ended well just before the kill: what it printed is paid for
-                return stdout, stderr, child.wait()
+            if not has_ended and child.wait() == 0:  # it ended well just before the kill: what it printed is paid for
+                return stdout, stderr, 0
             call.was_killed()
             reason = f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended"
             failure = CommandFailedError(reason, _tail(plain(stderr.decode("utf-8", "replace")).strip()))
@@ -211,6 +226,38 @@ def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:
     # As bytes: in a locale that is not UTF-8 the text of many a context has no encoding.
     encoded = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in variables.items()}
     return {**os.environb, **encoded}
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a program has ended; its exit code is left for the thread that waits for it."""
+    if sys.platform == "win32":
+        return False
+    with contextlib.suppress(ChildProcessError):
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return True
+
+
+def _group_lives(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a process lives that a program started and left in its group: it may print the rest of the answer."""
+    if sys.platform == "win32":
+        return False
+    try:
+        os.killpg(child.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # a process of another user
+        return True
+    states = [state for group, state in _groups_and_states() if group == child.pid]
+    return not states or any(state not in _ENDED_STATES for state in states)
+
+
+def _groups_and_states() -> Iterator[tuple[int, str]]:
+    """Yield the group and the state of each process, where the system has them in files; a container may reap none."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name of a program, in brackets, may have any character.
+            state, _, group, *_ = path.read_bytes().rpartition(b")")[2].decode("ascii").split()
+            yield int(group), state
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

@@ -54,9 +54,9 @@ _NOISE_TAG: Final = re.compile(
 _TAG: Final = re.compile(
     r"(?i)</?(?:i|b|u|c|font)(?:\.[^\s<>]+)*(?:\s+[\w-]+=[^<>]*)?>|<(?:\d+:)?\d+:\d+[.,]\d+>|\{\\an?\d+\}"
 )
-_LINE_END: Final = re.compile(r"[^\S\n]*\n\s*")
+_LINE_END: Final = re.compile(r"(?<![^\S\n])[^\S\n]*\n\s*")
 _SPACES: Final = re.compile(r"[^\S\n]+")
-_AROUND: Final = re.compile(r"\A\s+|\s+\Z")
+_AROUND: Final = re.compile(r"\A\s+|(?<!\s)\s+\Z")
 _SPACE_BEFORE: Final = re.compile(r"(?<=[^\s.,;!?]) +(?=[.,](?:[\s\"'”’)]|$))")
 _EMPTY_PARAGRAPH: Final = re.compile(r"(?m)^[ ,.;:…–—-]+$\n*")
 _LEADING_MARK: Final = re.compile(r"(?m)^[,;] *")

@@ -18,7 +18,7 @@ _NOT_SHOWN: Final = re.compile(r"(?i)\s*(?:(?:Comment|Picture|Sound|Movie|Comman
 _SECTION: Final = re.compile(r"\s*\[([^\]]+)\]\s*")
 _FIRST_SECTIONS: Final = frozenset({"script info", "v4 styles", "v4+ styles", "events"})
 _OVERRIDE: Final = re.compile(r"\{([^{}]*)\}")
-_DRAWING: Final = re.compile(r"\\p(\d+)")
+_DRAWING: Final = re.compile(r"\\p([0-9]+)")
 _ACTOR: Final = ("Name", "Actor")
 _BREAK: Final = re.compile(r"\\[Nn]")
 
@@ -89,7 +89,7 @@ def _visible_lines(raw: str) -> tuple[list[str], int | None]:
         parts.append("" if drawing else raw[position : match.start()])
         position = match.end()
         mode = _DRAWING.findall(match[1])
-        drawing = int(mode[-1]) > 0 if mode else drawing
+        drawing = bool(mode[-1].strip("0")) if mode else drawing
         if marked is None and "\\" in match[1]:
             marked = len("".join(parts))
     parts.append("" if drawing else raw[position:])

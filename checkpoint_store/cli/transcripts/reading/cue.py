@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class BadLineError(Exception):
@@ -50,7 +53,17 @@ class Cue:
 
 
 class ReadAnewCues(list[Cue]):
-    """The cues of a file that version 3 reads in another way than version 2."""
+    """The cues of a file that an earlier version reads in another way.
+
+    Args:
+        cues: the cues.
+        is_joined: whether files were put together, whose cues version 2 mixes.
+        is_other: whether what is said, or who says it, is read since then only.
+    """
+
+    def __init__(self, cues: Iterable[Cue], *, is_joined: bool = False, is_other: bool = True) -> None:
+        super().__init__(cues)
+        self.is_joined, self.is_other = is_joined, is_other
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +82,8 @@ _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
 _SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[DASLT]|[XY][12]):\S*")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
-_HAS_ARROW: Final = re.compile(_ARROW)
-_ONLY_TIMES: Final = re.compile(r"[\d\s:.,;OoIl>–—-]*\d[\d\s:.,;OoIl>–—-]*")
+_HAS_ARROW: Final = re.compile(r"[-–—−=] ?>|→")
+_ONLY_TIMES: Final = re.compile(r"(?=\D*\d)[\d\s:.,;OoIl>–—-]*")
 _COLONS_MIN: Final = 2
 
 

@@ -135,7 +135,12 @@ def _turns_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] |
     turned = [entry for entry in entries if entry is not None and entry.speaker]
     if not turned or len(turned) < len(entries):
         return None
-    return ReadAnewCues(_checked(document, "speakers", turned))
+    try:
+        return ReadAnewCues(_checked(document, "speakers", turned))
+    except BadLineError:
+        if any(isinstance(document.get(name), list) and document[name] for name in _SEGMENT_LISTS):
+            return None  # the turns have other words than the text, and the segments may have the same
+        raise
 
 
 def _segments_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:

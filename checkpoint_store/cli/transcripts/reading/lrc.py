@@ -16,16 +16,17 @@ _CLOCK: Final = r"(?:\d{1,2}:)?\d{1,3}:[0-5]?\d(?:[.,]\d{1,3})?"
 _TIME: Final = re.compile(rf"\s*\[({_CLOCK})\]")
 _WORD_TIME: Final = re.compile(rf"\[{_CLOCK}\]")
 _TAG: Final = re.compile(r"(?i)\s*\[(?:ti|ar|al|au|lr|by|re|ve|tool|length|offset|la|lang|id|kana|#)\s*:.*\]\s*")
-_MOMENT: Final = rf"(?:{_CLOCK}|\d+\.\d+)s?"
+_MOMENT: Final = rf"(?:{_CLOCK}|\d{{1,9}}\.\d{{1,18}})s?"
 _SPAN: Final = re.compile(rf"(?:Transcript:)?\s*\[({_MOMENT})\s*-?->\s*({_MOMENT})\]")
 _BEFORE_SPANS: Final = re.compile(r"Detecting language .*|Detected language:? .*")
 _LINES_LOOKED_AT_MAX: Final = 12
 
 
 def is_lrc(text: str) -> bool:
-    """Return whether a text begins with a tag of LRC (``[ar:Ana]``), and a line with a time follows."""
+    """Return whether a text begins with a tag of LRC (``[ar:Ana]``), and lines with times follow."""
     lines = _first_lines(text)
-    return bool(lines) and bool(_TAG.fullmatch(lines[0])) and any(_TIME.match(line) for line in lines)
+    sung = [line for line in lines if not _TAG.fullmatch(line)]
+    return bool(lines) and lines[0] not in sung and _are_enough(_TIME, sung)
 
 
 def read_lrc(text: str) -> list[Cue]:
@@ -49,8 +50,14 @@ def read_lrc(text: str) -> list[Cue]:
 
 
 def is_whisper_text(text: str) -> bool:
-    """Return whether one of the first lines begins with two times in brackets, as Whisper prints them."""
-    return any(_SPAN.match(line) for line in _first_lines(text))
+    """Return whether the first lines begin with two times in brackets, as Whisper prints them."""
+    return _are_enough(_SPAN, [line for line in _first_lines(text) if not _BEFORE_SPANS.fullmatch(line.strip())])
+
+
+def _are_enough(times: re.Pattern[str], lines: list[str]) -> bool:
+    """Return whether half of the lines, two at least, begin with times: a line of prose may do so, too."""
+    count = sum(times.match(line) is not None for line in lines)
+    return 2 * count >= len(lines) and (count > 1 or count == len(lines) == 1)
 
 
 def read_whisper_text(text: str) -> list[Cue]:

@@ -10,24 +10,25 @@ from checkpoint_store.cli.transcripts.reading.cue import Cue, Line
 
 _ATTRIBUTES: Final = r"(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*"
 _STYLES: Final = r"i|b|u|s|em|strong|c|font|span"
-_OPENING_STYLE: Final = re.compile(rf"(?i)<(?:{_STYLES})(?:\.[^\s<>]+)*{_ATTRIBUTES}\s*>")
+_OPENING_STYLE: Final = re.compile(rf"(?i)<(?:{_STYLES})(?:\.[^\s<>]+)?{_ATTRIBUTES}\s*>")
 _CODE: Final = (
     r"an?\d+|[ibus][01]|[ibus]\d{3}|\d?c&[^{}\\]*|fn[^{}\\]*|fs\d+|(?:pos|move|fad|clip|org)\([^{}()]*\)|[kK][fo]?\d+"
 )
 """What .srt borrows from .ass: ``{\\an8}``, ``{\\i1}``."""
 _CODE_OF_VERSION_3: Final = (
-    r"(?:[xy]?(?:bord|shad)|be|blur|fs(?:c[xy]|p|[+-])?|fr[xyz]?|fa[xy]|fe|q|pbo|kt)-?\d+(?:\.\d+)?|r"
-    r"|(?:alpha|\da)&[^{}\\]*|(?:fade|iclip|t)\([^{}]*\)"
+    r"(?:[xy]?(?:bord|shad)|be|blur|fs(?:c[xy]|p|[+-])|fr[xyz]?|fa[xy]|fe|q|pbo|kt)-?\d+(?:\.\d+)?|r"
+    r"|fs(?:-\d+|\d+(?=\.))(?:\.\d+)?|(?:alpha|\da)&[^{}\\]*|(?:fade|iclip|t)\((?:[^{}()]|\([^{}()]*\))*\)"
 )
+"""A text matches one of the codes in one way only: else a list of codes with a wrong end takes time without bound."""
 _TAG: Final = re.compile(
-    rf"(?i)</?(?:{_STYLES}|ruby|rt|rp)(?:\.[^\s<>]+)*{_ATTRIBUTES}\s*/?>"  # <b>, <c.yellow>, <font color="red">
-    r"|<(?:v|lang)(?:\.[^\s<>]+)*(?:\s+[^<>\n]*)?>|</(?:v|lang)>"
+    rf"(?i)</?(?:{_STYLES}|ruby|rt|rp)(?:\.[^\s<>]+)?{_ATTRIBUTES}\s*/?>"  # <b>, <c.yellow>, <font color="red">
+    r"|<(?:v|lang)(?:\.[^\s<>]+)?(?:\s+(?:[^\s<>][^<>\n]*)?)?>|</(?:v|lang)>"
     r"|<(?:\d+:)?\d+:\d+(?:[.,]\d+)?>"  # the time of a word
     rf"|\{{(?:\\(?:{_CODE}))+\}}"
 )
 _CODES: Final = re.compile(rf"(?i)\{{(?:\\(?:{_CODE}|{_CODE_OF_VERSION_3}))+\}}")
 _LINE_BREAK: Final = re.compile(r"(?i)<br\s*/?>")
-_VOICE: Final = re.compile(r"(?i)<v(?:\.[^\s<>]+)*\s+([^<>\n]*)>|</v>")
+_VOICE: Final = re.compile(r"(?i)<v(?:\.[^\s<>]+)?\s+((?:[^\s<>][^<>\n]*)?)>|</v>")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 

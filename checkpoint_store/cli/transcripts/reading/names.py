@@ -6,8 +6,6 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.transcripts.reading.cue import ReadAnewCues
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,7 +27,7 @@ def with_names(cues: list[Cue]) -> list[Cue]:
     full = [cue for cue in cues if cue.lines]
     by_machine = sum(bool(_machine_name(cue.lines[0])[0]) for cue in full)
     if by_machine and 2 * by_machine >= len(full):
-        return ReadAnewCues(_with_speakers(cue, _machine_name) for cue in cues)
+        return [_with_speakers(cue, _machine_name) for cue in cues]
     names = [name for cue in full if len(cue.lines) > 1 and (name := _name_line(cue.lines[0]))]
     if len(names) <= 1 or 10 * len(names) < 9 * len(full):
         return cues
@@ -38,7 +36,7 @@ def with_names(cues: list[Cue]) -> list[Cue]:
         name = _name_line(line)
         return (name, "") if name in names else ("", line.text)
 
-    return ReadAnewCues(_with_speakers(cue, name_and_words) for cue in cues)
+    return [_with_speakers(cue, name_and_words) for cue in cues]
 
 
 def _machine_name(line: Line) -> tuple[str, str]:

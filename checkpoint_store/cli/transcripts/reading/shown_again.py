@@ -32,7 +32,7 @@ _OVERLAP_WORDS_LONG: Final = 3
 """The number of words from which on a repetition is rarely spoken."""
 _SHARE_OF_LONG: Final = 0.3
 _SHARE_OF_SHORT: Final = 0.5
-_EDGES: Final = re.compile(r"^\W+|\W+$")
+_EDGES: Final = re.compile(r"^\W+|(?<!\W)\W+$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ _SRT_EXAMPLE: Final = "00:00:01,000 --> 00:00:03,000"
 _SBV_EXAMPLE: Final = "0:00:01.000,0:00:03.000"
 _NUMBER: Final = re.compile(r"\s*(\d{1,9})\s*")
 _SBV_BREAK: Final = re.compile(r"(?i)\[br\]")
-_HALF_SBV: Final = re.compile(r"\s*[\w:.]*\w:[\w:.]*\d[\w:.]*\s?[,;]\s?[\w:.]*(?:\w:[\w:.]*\d[\w:.]*)?\s*")
+_TWO_HALVES: Final = re.compile(r"\s*([\w:.]+)\s?[,;]\s?[\w:.]*\s*")
+_BEFORE_COLON: Final = re.compile(r"\w:")
 
 
 class CueTexts:
@@ -41,17 +42,18 @@ class CueTexts:
         self._begins_file = False
         self._shift_ms = 0
         self._voice = ""
-        self._is_read_anew = False
+        self._is_joined = False
+        self._has_names = False
 
     def begin_file(self, *, has_header: bool = False) -> None:
         """Begin with the next of the files that were put together: its times may begin again."""
         self._begins_file = True
-        self._is_read_anew = self._is_read_anew or has_header
+        self._is_joined = self._is_joined or has_header
 
     def name_speaker(self, name: str) -> None:
         """Take a name that stands above a time line as that of the next cue's speaker."""
         self._voice = f"<v {html.escape(name)}>"
-        self._is_read_anew = True
+        self._has_names = True
 
     def open(self, times: TimeLine) -> None:
         """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
@@ -60,7 +62,7 @@ class CueTexts:
             last_ms = max((start for start, _, _ in self._cues), default=0)
             if times.start_ms + self._shift_ms < last_ms:
                 self._shift_ms = max(end for _, end, _ in self._cues)
-                self._is_read_anew = True
+                self._is_joined = True
         words = [self._voice + times.words]
         self._cues.append((times.start_ms + self._shift_ms, times.end_ms + self._shift_ms, words))
         self._has_times, self._voice = True, ""
@@ -78,15 +80,17 @@ class CueTexts:
     def finished(self) -> list[Cue]:
         """Return the cues in the order of the file; none if no time line was found.
 
-        They are :class:`ReadAnewCues` if version 2 reads another text: files were put together, a cue has the name of a
-        speaker, or a text has codes of ``.ass`` that version 2 took for speech.
+        They are :class:`ReadAnewCues` if an earlier version reads another text: files were put together, a cue has the
+        name of a speaker, or a text has codes of ``.ass`` that earlier versions took for speech.
         """
         if not self._has_times:
             return []
         raw = [(start, end, "\n".join(lines)) for start, end, lines in self._cues]
         cues = (marked_up_cue(start, end, text) for start, end, text in raw)
-        is_read_anew = self._is_read_anew or any(has_codes_of_version_3(text) for _, _, text in raw)
-        return ReadAnewCues(cues) if is_read_anew else list(cues)
+        is_other = self._has_names or any(has_codes_of_version_3(text) for _, _, text in raw)
+        if not self._is_joined and not is_other:
+            return list(cues)
+        return ReadAnewCues(cues, is_joined=self._is_joined, is_other=is_other)
 
 
 def read_srt(text: str) -> list[Cue]:
@@ -143,11 +147,18 @@ def read_sbv(text: str) -> list[Cue]:
         times = sbv_times(line)
         if times is not None:
             cues.open(times)
-        elif _HALF_SBV.fullmatch(line):
+        elif _is_broken_sbv_line(line):
             raise broken_time_line(number, line, _SBV_EXAMPLE)
         else:
             cues.add(_SBV_BREAK.sub("\n", line))
     return cues.finished()
+
+
+def _is_broken_sbv_line(line: str) -> bool:
+    """Return whether a line has a comma, and before it what looks like a time."""
+    halves = _TWO_HALVES.fullmatch(line)
+    colon = _BEFORE_COLON.search(halves[1]) if halves else None
+    return halves is not None and colon is not None and any(map(str.isdecimal, halves[1][colon.end() :]))
 
 
 def sbv_times(line: str) -> TimeLine | None:

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TSV_HEADER: Final = "start\tend\ttext"
-_LABEL: Final = re.compile(r"(\d+[.,]\d+)\t(\d+[.,]\d+)\t(?:\[\[([^\[\]]*)\]\])?(.*)")  # WhisperX: [[SPEAKER_00]]
+_LABEL: Final = re.compile(
+    r"(\d{1,9}[.,]\d{1,18})\t(\d{1,9}[.,]\d{1,18})\t(?:\[\[([^\[\]]*)\]\])?(.*)"
+)  # WhisperX: [[SPEAKER_00]]
 _SPECTRUM: Final = "\\\t"
 _LABELS_MIN: Final = 2
 _COLUMNS: Final = frozenset({"start", "end", "text"})
 _DELIMITERS: Final = ",;\t"
 _TIMES: Final = ("start", "end")
+_DIGITS_MAX: Final = 18
+"""No time has more; Python refuses to read a number of thousands of digits."""
 _OTHER_NAMES: Final = {"in": "start", "begin": "start", "out": "end", "transcript": "text", "caption": "text"}
 _NO_LETTERS: Final = re.compile(r"[^a-z]+")
 _UNIT: Final = re.compile(r"(?:name)?(?:times?|timecodes?)?(?:m?s|(?:milli)?seconds?)?$")
@@ -43,7 +47,7 @@ def read_tsv(text: str) -> list[Cue]:
         if not line.strip() or not has_header:
             has_header = has_header or bool(line.strip())
             continue
-        if not tab or not start.strip().isdecimal() or not end.strip().isdecimal():
+        if not tab or not _is_whole(start) or not _is_whole(end):
             wrong = f"{line.strip()[:60]!r} should be two times in milliseconds and a text, with tabs between them"
             raise BadLineError(number, wrong)
         cues.append(plain_cue(int(start), int(end), words, ""))
@@ -69,7 +73,7 @@ def read_csv(text: str) -> list[Cue]:
     entries = entries_of(rows, {})
     for number, row, entry in zip(numbers, rows, entries, strict=True):
         if entry is None or entry.start_ms is None or entry.end_ms is None:
-            wrong = f"{row.get('start')!r} and {row.get('end')!r} should be the times of a text"
+            wrong = f"{row.get('start')!r:.60} and {row.get('end')!r:.60} should be the times of a text"
             raise BadLineError(number, wrong)
     return turns((entry for entry in entries if entry), own_spaces=False)
 
@@ -85,12 +89,16 @@ def _rows(text: str) -> Iterator[tuple[int, dict[str, str | int]]]:
             is_blank = not any(field.strip() for field in row)
             if names and not is_blank:
                 fields = dict(zip(names, row, strict=False))
-                times = {name: int(fields[name]) for name in _TIMES if fields.get(name, "").strip().isdecimal()}
+                times = {name: int(fields[name]) for name in _TIMES if _is_whole(fields.get(name, ""))}
                 yield reader.line_num, fields | times
             elif not is_blank:
                 names = _names(row)
     except csv.Error as error:
         raise BadLineError(reader.line_num, str(error)) from error
+
+
+def _is_whole(field: str) -> bool:
+    return field.strip().isdecimal() and len(field.strip()) <= _DIGITS_MAX
 
 
 def are_labels(text: str) -> bool:

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 _READER_VERSION: Final = 2
 """Results of another reading belong to another plan.
 
-Where a change concerns few files, only these files get a new number, higher than each number before: an upgrade then
-stops no half-done job whose file reads as it did.
+Where a change concerns few files, only these files get a new number, higher than they had before: an upgrade then
+stops no half-done job whose file reads as it did. The number is one higher where files were put together, whose cues
+version 2 mixed, and one more where the text differs since names, codes and the files of more makers are read.
 """
-_ANEW_VERSION: Final = 3
-"""Of the files that version 2 read in another way, such as files that were put together: it mixed their cues."""
 _FIRST_LINES: Final = 2
 _TIMED_TEXT: Final = "Text with times"
+_AS_IT_IS: Final = "--plain-text"
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 """A surrogate without its other half: JSON can write it, and UTF-8 cannot."""
 _SUFFIXES: Final = {
@@ -87,6 +87,8 @@ class Transcript:
     text: str
     reader: str | None
     """The format and the version of its reader, a part of the job's config; None for plain text."""
+    plain_text: str | None = None
+    """The text of the file as it is; None for plain text."""
 
 
 def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: bool = False) -> Transcript:
@@ -102,19 +104,32 @@ def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: b
             losing words, or says nothing.
     """
     text = read_text(path, encoding)
-    try:
-        transcript = Transcript(text, None) if as_plain_text else _transcript(path, text)
-    except BadLineError as error:
-        place = f", line {error.line_number}" if error.line_number else ""
-        raise UnreadableTranscriptError(f"{path}{place}: {error.reason}") from error
+    is_as_it_is = as_plain_text or not text.strip()
+    transcript = Transcript(text, None) if is_as_it_is else _transcript_or_way_out(path, text)
     if not transcript.text.strip():
-        what = "is empty" if transcript.reader is None else "has no subtitles in it"
-        raise UnreadableTranscriptError(f"{path} {what}")
+        raise UnreadableTranscriptError(f"{path} is empty")
     half = _HALF_CHARACTER.search(transcript.text)
     if half is not None:  # neither a COMMAND nor a file takes it
         what = f"has {half[0]!a} in it, half of a character that was cut in two"
         raise UnreadableTranscriptError(f"{path} {what}; put \\ufffd, or the character, in its place")
     return transcript
+
+
+def _transcript_or_way_out(path: Path, text: str) -> Transcript:
+    """Return the transcript of a text; each refusal names the option that takes the text as it is."""
+    try:
+        transcript = _transcript(path, text)
+    except BadLineError as error:
+        place = f", line {error.line_number}" if error.line_number else ""
+        refusal = f"{path}{place}: {error.reason}"
+    except UnreadableTranscriptError as error:
+        refusal = str(error)
+    else:
+        if transcript.text.strip():
+            return transcript
+        refusal = f"{path} has no subtitles in it"
+    way_out = "" if _AS_IT_IS in refusal else f"; for the text as it is: {_AS_IT_IS}"
+    raise UnreadableTranscriptError(f"{refusal}{way_out}")
 
 
 def _transcript(path: Path, text: str) -> Transcript:
@@ -126,14 +141,20 @@ def _transcript(path: Path, text: str) -> Transcript:
     kind = kind or _SUFFIXES.get(suffix)
     if kind is None:
         turns = without_time_lines(text)
-        return Transcript(text, None) if turns is None else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}")
+        return Transcript(text, None) if turns is None else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}", text)
+    plain_text = text
     has_marks = kind in _CAPTIONS and "\ufeff" in text
     if has_marks:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
     cues = (_CAPTIONS | _HEARD)[kind](text)
-    cues = with_names(cues) if kind in _CAPTIONS else cues
-    version = _ANEW_VERSION if has_marks or isinstance(cues, ReadAnewCues) else _READER_VERSION
-    return Transcript(speech(cues, shows_again=kind in _CAPTIONS), f"{kind} {version}")
+    is_joined, is_other = has_marks, False
+    if isinstance(cues, ReadAnewCues):
+        is_joined, is_other = has_marks or cues.is_joined, cues.is_other
+    named = with_names(cues) if kind in _CAPTIONS else cues
+    words = speech(named, shows_again=kind in _CAPTIONS)
+    if named is not cues and not is_other:
+        is_other = words != speech(cues, shows_again=True)
+    return Transcript(words, f"{kind} {_READER_VERSION + is_joined + is_other}", plain_text)
 
 
 def _kind_by_content(text: str, suffix: str) -> str | None:

@@ -6,6 +6,7 @@ outside of paragraphs. This reader goes by the names of the elements in any name
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -16,11 +17,14 @@ from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line
 _SEPARATOR: Final = " "
 _METADATA: Final = "#metadata"
 _NOT_SAID: Final = frozenset({"metadata", "desc", "title", "copyright", "agent", "actor", "name"})
-_CLOCK: Final = re.compile(r"(\d{2,}):(\d{2}):(\d{2})(?:\.(\d+)|:(\d{2,})(?:\.\d+)?)?")
-_OFFSET: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t|)")  # Apple leaves the s out
+_CLOCK: Final = re.compile(r"(\d{2,9}):(\d{2}):(\d{2})(?:\.(\d+)|:(\d{2,9})(?:\.\d+)?)?")
+_OFFSET: Final = re.compile(r"(\d{1,18}(?:\.\d+)?)(h|ms|m|s|f|t|)")  # Apple leaves the s out
 _PARTS_WORDS: Final = (" ", "\t", "\n", "\0")
 _WORD: Final = "word"  # Apple writes each word into an element of its own, and no space between them
-_ROOT: Final = re.compile(r"(?s)(?:\s*<(?:\?.*?\?|!--.*?--|!DOCTYPE[^>\[]*)>)*\s*<(?:[\w.-]+:)?([\w.-]+)")
+_ROOT: Final = re.compile(
+    r"(?s)(?:\s*<(?:\?(?:(?!\?>).)*\?|!--(?:(?!-->).)*--|!DOCTYPE[^>\[]*)>)*\s*<(?:[\w.-]+:)?([\w.-]+)"
+)
+_RATE_MIN: Final = 0.001
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
 
@@ -142,6 +146,8 @@ class _Reader:
         try:
             self._rates["f"] = float(values.get("frameRate", "30"))
             self._rates["t"] = float(values.get("tickRate", "1"))
+            if any(rate and not _RATE_MIN <= rate < math.inf for rate in self._rates.values()):
+                raise ValueError
         except ValueError:
             raise BadLineError(self._parser.CurrentLineNumber, "frameRate and tickRate should be numbers") from None
 

@@ -29,7 +29,7 @@ _MAGIC: Final = (
 )
 _MP4: Final = re.compile(rb"....ftyp", re.DOTALL)
 _MARKED_UP: Final = re.compile(
-    r"(?is)\s*(?:<\?xml.*?\?>\s*)?(?:<!--.*?-->\s*)*<!?(doctype\s+html|html|head|body|sami)\b"
+    r"(?is)\s*(?:<\?xml(?:(?!\?>).)*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<!?(doctype\s+html|html|head|body|sami)\b"
 )
 _XML: Final = re.compile(r"\s*<(?:\?xml\b|(?:transcript|timedtext)(?:\s[^<>]*)?>)")  # the latter are YouTube's
 _FRAMES: Final = re.compile(r"\s*\{\d+\}\{\d*\}|\s*\[\d+\]\[\d*\]")

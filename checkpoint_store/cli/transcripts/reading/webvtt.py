@@ -79,17 +79,17 @@ def _decoded(cues: list[Cue]) -> list[Cue]:
     if not full or not all(cue.text.startswith("{") for cue in full):
         return cues
     try:
-        values = [json.loads(cue.text) for cue in full]
-    except ValueError:
+        entries = entries_of([json.loads(cue.text) for cue in full], {})
+    except (ValueError, RecursionError):
         return cues
-    entries = entries_of(values, {})
     if not all(entries):
         raise BadLineError(0, "its cues hold JSON for a program, and no speech")
-    return ReadAnewCues(
+    decoded = (
         plain_cue(cue.start_ms, cue.end_ms, entry.text, entry.speaker)
         for cue, entry in zip(full, entries, strict=True)
         if entry
     )
+    return ReadAnewCues(decoded, is_joined=isinstance(cues, ReadAnewCues) and cues.is_joined)
 
 
 def _after_header(lines: list[str]) -> int:
