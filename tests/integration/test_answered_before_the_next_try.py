@@ -129,7 +129,7 @@ def test_no_work_on_a_chunk_begins_while_its_late_answer_is_recorded(
     real = Claims.completed
 
     def completed(self: Claims, *arguments: Any) -> None:
-        trying = threading.Thread(target=lambda: begins.append(self.settling_late.acquire(blocking=False)))
+        trying = threading.Thread(target=lambda: begins.append(self.settling_late.lock.acquire(blocking=False)))
         trying.start()
         trying.join()
         real(self, *arguments)
