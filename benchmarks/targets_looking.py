@@ -190,7 +190,7 @@ def t17(bench: Bench) -> Report:
             "import click": "import click",
             "--version": _command("--version"),
             "import sqlalchemy, click": "import sqlalchemy, click",
-            "the same once more (noise)": "import sqlalchemy, click",
+            "import sqlalchemy, click once more": "import sqlalchemy, click",
             "list": _command("list", "--store", path),
         }
         runners = {name: partial(_cpu_seconds, program) for name, program in programs.items()}
@@ -199,6 +199,6 @@ def t17(bench: Bench) -> Report:
     version = measure.middle_ratio(found, "--version", "import click")
     report.verdicts.append(Verdict("--version ÷ import click", version, 2.0))
     listed = measure.middle_ratio(found, "list", "import sqlalchemy, click")
-    again = measure.middle_ratio(found, "the same once more (noise)", "import sqlalchemy, click")
+    again = measure.middle_ratio(found, "import sqlalchemy, click once more", "import sqlalchemy, click")
     report.verdicts.append(Verdict("list ÷ import sqlalchemy, click", listed, 1.5, note=f"noise {again:.2f}"))
     return report

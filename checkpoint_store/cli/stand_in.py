@@ -98,7 +98,7 @@ def _lock(trial: Path) -> int | None:
     """Lock the folder of a stand-in until its command ends; None where it is locked, or no folder can be locked."""
     if not _has_locks:
         return None
-    descriptor = os.open(trial, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    descriptor = os.open(trial, os.O_RDONLY | os.O_DIRECTORY)  # rmtree removes nothing behind a symlink
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -204,7 +204,7 @@ class JobExecution:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        fingerprint = self.contents.fingerprint(index)
+        fingerprint = self.contents.fingerprint(index) if attempt is None else self.contents.fingerprint_of_work(index)
         claims = self._claims or self._context.claims.at_hand(job_id)
         made = attempt or ((None, None) if claims is None else claims.in_hand.attempt_at(index))
         if cost == "cost":

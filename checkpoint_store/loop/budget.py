@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import BudgetReached, CheckpointStoreError, CostUnknown
 from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gate
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS
+from checkpoint_store.loop.shards import chunks_left_to_try
 from checkpoint_store.model.amounts import fields_of, name_of
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
@@ -85,10 +86,11 @@ class BudgetGate(Gate):
             return OPEN
         if spending.in_work and others_go_on and self._reader.results.unreadable is None:
             return time.monotonic() + POLL_INTERVAL_SECONDS  # an attempt of another loop may free its reservation
-        remaining_chunks = self._execution.recorded.progress().remaining_chunks
-        if remaining_chunks:
-            self._state.error = self._refusal(remaining_chunks, spending)
-            self._state.pause("the budget allows no further chunk")
+        remaining_chunks = chunks_left_to_try(self._execution, self._state.options.shard)
+        if not remaining_chunks:  # the loop is to see that, and to end: a chunk may wait for its retry
+            return OPEN
+        self._state.error = self._refusal(remaining_chunks, spending)
+        self._state.pause("the budget allows no further chunk")
         return UNTIL_ONE_ENDS
 
     def admits(self, chunk: ClaimedChunk) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import (
@@ -16,14 +17,16 @@ from checkpoint_store.errors import (
     short_repr,
 )
 from checkpoint_store.loop.late_results import LateResults, copy_in
-from checkpoint_store.loop.retry_after import retry_after
-from checkpoint_store.loop.retry_policy import backoff, is_fatal, is_transient, matcher, pause_before_retry
+from checkpoint_store.loop.retry_policy import is_fatal, is_transient, matcher
 from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
+from checkpoint_store.loop.waits import wait_after
 from checkpoint_store.model.amounts import cost_in, cost_of_error, unreadable_cost_of
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.loop_state import LoopState
@@ -82,7 +85,16 @@ class FailurePolicy:
         is_in_doubt = may_be_billed or is_unreadable or (cost is None and may_have_arrived(error))
         how: dict[str, Any] = {"cost": cost, "may_be_billed": is_in_doubt}
         state.statistics.failed(cost)
-        if self._stops_the_job(error):
+        try:
+            stops_the_job = self._stops_the_job(error)
+            is_retried = not stops_the_job and self._is_retried(error)
+            trouble = trouble_of(error) if is_retried else Trouble.NONE
+            is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
+        except Exception as mistake:  # of a function of the caller's; or the store cannot be asked for another chunk
+            mistake.__cause__ = mistake.__cause__ or error
+            self._record_uncounted(chunk, message, **how)
+            raise
+        if stops_the_job:
             self._record_uncounted(chunk, message, **how)
             self._log(chunk, "attempt %d met an error that every chunk would meet: %s", chunk.number, message)
             if state.error is None:
@@ -90,9 +102,6 @@ class FailurePolicy:
             state.pause("an error would hit every chunk")
             return
         seconds = chunk.seconds
-        is_retried = self._is_retried(error)
-        trouble = trouble_of(error) if is_retried else Trouble.NONE
-        is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
         try:
             next_attempt = self._record(
                 chunk,
@@ -109,7 +118,7 @@ class FailurePolicy:
             self._late.note_failure(chunk, error, cost)
             state.events.ended("completed", chunk, None, cost, seconds)
             return
-        wait_seconds = self._wait_after(attempt, error, trouble, is_last=next_attempt is None)
+        wait_seconds = wait_after(self._state, self._outage, attempt, error, trouble, is_last=next_attempt is None)
         is_tried_again = next_attempt is not None and wait_seconds is not None
         state.events.ended("retried" if is_tried_again else "failed", chunk, message, cost, seconds)
         if next_attempt is not None and wait_seconds is not None:
@@ -140,34 +149,6 @@ class FailurePolicy:
             error.add_note(f"It ended attempt {chunk.number} at chunk {chunk.index} of job {state.job_id}.")
             state.error = error
 
-    def _wait_after(self, attempt: InFlight, error: BaseException, trouble: Trouble, *, is_last: bool) -> float | None:
-        """Return the seconds to wait before the next attempt at a chunk; tell the outage how long to wait.
-
-        None where the caller's ``wait`` failed, which ends the loop.
-        """
-        wait, attempt_count = self._state.options.wait, attempt.chunk.attempts_in_loop
-        in_a_row = self._outage.waits_in_a_row(attempt.stretch) if trouble is not Trouble.NONE else 0
-        if is_last and callable(wait):  # it says how long to wait before a retry, and there is none
-            wait = None
-        try:
-            seconds = pause_before_retry(wait, max(attempt_count, in_a_row), error)
-        except Exception as mistake:  # whatever the caller's function raises
-            mistake.__cause__ = error
-            self._state.end_with(mistake)
-            return None
-        if trouble is not Trouble.NONE:
-            is_asked = retry_after(error) is not None
-            # A chunk that fails among good ones may wait longer each time; the others do not wait with it.
-            wait_seconds = seconds if is_asked else min(seconds, backoff(in_a_row))
-            was_long = self._outage.is_long
-            self._outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked)
-            if self._outage.is_long and not was_long:
-                log.warning(
-                    "job %s: the service answers no call, so the whole loop waits, and no chunk is to blame: %s",
-                    *(self._state.job_id, describe(error)),
-                )
-        return seconds
-
     def _retry(self, chunk: ClaimedChunk, error: BaseException, seconds: float) -> None:
         """Queue a chunk for its next attempt, after a wait."""
         log.info(
@@ -178,19 +159,34 @@ class FailurePolicy:
         self._schedule.retries.put(chunk, time.monotonic() + seconds)
 
     def time_out(self) -> None:
-        """Fail the attempts that took too long; end the loop where every worker hangs."""
+        """Fail the attempts that took too long; end the loop where every worker hangs.
+
+        An error at one of them costs no other one its late result; the first error is raised at the end.
+        """
+        errors = list[Exception]()
         for future, attempt in self._schedule.take_timed_out():
-            if self._place.abandon(future):  # attempts that hang occupy its place
-                self._schedule.retries.put(attempt.chunk)
-                continue
-            self._schedule.overdue[future] = attempt.chunk
-            late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
-            self.fail(attempt, late, may_be_billed=True)
+            try:
+                self._time_out(future, attempt)
+            except Exception as error:  # the store, or a function of the caller's
+                log_suppressed(error, f"job {self._state.job_id}, chunk {attempt.chunk.index}: timed out")
+                errors.append(error)
+        if errors:
+            raise errors[0]
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
-            capacity = self._place.capacity
-            self._state.error = TimeoutError(
-                f"work that hangs has taken all of the executor: {counted(capacity, 'place')}"
-            )
+            places = counted(self._place.capacity, "place")
+            self._state.error = TimeoutError(f"work that hangs has taken all of the executor: {places}")
+
+    def _time_out(self, future: Future[Any], attempt: InFlight) -> None:
+        if self._place.abandon(future):  # attempts that hang occupy its place
+            self._schedule.overdue.pop(future, None)
+            self._schedule.retries.put(attempt.chunk)
+            return
+        was_suspect = self._schedule.suspects.take(attempt.chunk.index)
+        self.fail(
+            attempt, TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s"), may_be_billed=True
+        )
+        if was_suspect:
+            self._schedule.suspects.add_retries(attempt.chunk.index, self._schedule.retries)
 
     # -- a result that cannot be stored
 
@@ -233,8 +229,7 @@ class FailurePolicy:
             if was_alone:
                 died = WorkerDied("the process that worked on this chunk ended before it gave a result")
                 self.fail(attempt, died, may_be_billed=True)
-                index = attempt.chunk.index
-                self._schedule.suspects.update(chunk.index for chunk in self._schedule.retries if chunk.index == index)
+                self._schedule.suspects.add_retries(attempt.chunk.index, self._schedule.retries)
             else:
                 self._suspect(attempt)
 
@@ -257,7 +252,8 @@ class FailurePolicy:
         If the store cannot take it now, what the attempt cost, and the copy of its result, are kept for later.
         """
         try:
-            return self._state.retry_while_busy(lambda: self._state.claims.fail(chunk.index, message + copy, **how))
+            fail = partial(self._state.claims.fail, chunk.index, message + copy, attempt=chunk, **how)
+            return self._state.retry_while_busy(fail)
         except (ChunkAlreadyCompleted, JobNotFound):
             raise
         except CheckpointStoreError as unrecorded:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ServiceUnavailable
+from checkpoint_store.loop.shards import chunks_left_to_try
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.run_record import SERVICE
 
@@ -156,8 +157,8 @@ class OutageGate(Gate):
         in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
         if not outage.has_lasted_too_long(in_stretch):
             return outage.opens_at(in_stretch)
-        remaining_chunks = self._state.execution.recorded.progress().remaining_chunks
-        if not remaining_chunks:  # another process has completed them
+        remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
+        if not remaining_chunks:  # other loops have completed or failed them
             return OPEN
         error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(outage.last_error))
         error.__cause__ = outage.last_error

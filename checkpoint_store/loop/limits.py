@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import DeadlineReached, InvalidArgumentError, short_repr
 from checkpoint_store.loop.gates import OPEN, PLACES_MAX, UNTIL_ONE_ENDS, Gate
+from checkpoint_store.loop.shards import chunks_left_to_try
 from checkpoint_store.model.amounts import tokens_in
 from checkpoint_store.model.run_record import LIMITS
 from checkpoint_store.model.token_bucket import TokenBucket
@@ -57,11 +58,13 @@ class DeadlineGate(Gate):
             self._at = moment + self._seconds
         if moment < self._at:
             return OPEN
-        if not in_flight:
-            remaining_chunks = self._state.execution.recorded.progress().remaining_chunks
-            if remaining_chunks:
-                self._state.error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
-                self._state.pause("its deadline is reached")
+        if in_flight:
+            return UNTIL_ONE_ENDS
+        remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
+        if not remaining_chunks:  # the loop is to see that, and to end: a chunk may wait for its retry
+            return OPEN
+        self._state.error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
+        self._state.pause("its deadline is reached")
         return UNTIL_ONE_ENDS
 
     def free_places(self, in_flight: int) -> int:  # the deadline limits no number of places

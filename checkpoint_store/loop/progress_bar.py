@@ -63,7 +63,7 @@ class _PatientStream:
 
     def write(self, text: str) -> None:
         """Write a text, if the reader takes it."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):  # AttributeError: there is no standard error
             if takes_text(self._wrapped):
                 self._wrapped.write(text)
                 self._wrapped.flush()
@@ -125,5 +125,7 @@ class LiveBar:
 
     def close(self) -> None:
         """Show the last state, and leave the bar on the screen."""
-        self.show(at_once=True)
-        self._bar.close()
+        try:
+            self.show(at_once=True)
+        finally:
+            self._bar.close()

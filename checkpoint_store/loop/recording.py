@@ -76,11 +76,7 @@ class Recorder:
         After an interrupt, these attempts are settled once more: recording the same result twice changes nothing. An
         attempt without a result stays unsettled until the failure policy takes it up, also where an error comes first.
         """
-        try:
-            outcomes = self.outcomes(ended)
-        except Exception:  # whatever a result of the caller's does while it is looked at
-            self._schedule.unsettled.clear()
-            raise
+        outcomes = self.outcomes(ended)
         try:
             items = self.record(outcomes.successes)
         except Exception:  # what could not be recorded is kept already
@@ -93,35 +89,47 @@ class Recorder:
         """Sort what came of attempts that have ended."""
         outcomes = Outcomes()
         for future, attempt in ended:
-            index = attempt.chunk.index
-            self._schedule.suspects.discard(index)
+            self._schedule.suspects.discard(attempt.chunk.index)
             try:
-                result = future.result()
-            except BrokenExecutor:
-                outcomes.broken.append(attempt)
-                continue
-            except CancelledError:
-                outcomes.cancelled.append(attempt)
-                continue
-            except BaseException as error:  # whatever the executor met
-                if not isinstance(error, Exception) and error is not future.exception():
-                    raise  # an interrupt of this thread
-                outcomes.failures.append((attempt, self._place.failure_of(error)))
-                continue
-            if isinstance(result, Raised):
-                outcomes.failures.append((attempt, result.as_failure()))
-                continue
-            if self._outage.is_long:
-                log.info("job %s: the service answers again, after %.0f s", self._state.job_id, self._outage.seconds)
-            self._outage.completed(attempt.stretch)
-            try:
-                outcomes.successes.append(self._success(attempt.chunk, result))
-            except InvalidResultError as error:
-                outcomes.unstorable.append((attempt, error))
+                self._sort(future, attempt, outcomes)
+            except Exception as error:  # whatever an executor of the caller's does: the others were paid for, too
+                outcomes.failures.append((attempt, error))
         return outcomes
 
+    def _sort(self, future: Future[Any], attempt: InFlight, outcomes: Outcomes) -> None:
+        try:
+            result = future.result()
+        except BrokenExecutor:
+            outcomes.broken.append(attempt)
+            return
+        except CancelledError:
+            outcomes.cancelled.append(attempt)
+            return
+        except BaseException as error:  # whatever the executor met
+            if not isinstance(error, Exception) and error is not future.exception():
+                raise  # an interrupt of this thread
+            outcomes.failures.append((attempt, self._place.failure_of(error)))
+            return
+        if isinstance(result, Raised):
+            outcomes.failures.append((attempt, result.as_failure()))
+            return
+        if self._outage.is_long:
+            log.info("job %s: the service answers again, after %.0f s", self._state.job_id, self._outage.seconds)
+        self._outage.completed(attempt.stretch)
+        try:
+            outcomes.successes.append(self._success(attempt.chunk, result))
+        except InvalidResultError as error:
+            outcomes.unstorable.append((attempt, error))
+
     def _success(self, chunk: ClaimedChunk, result: Any) -> Success:
-        completion = completion_of(self._state.execution, chunk, result, self._state.options.cost)
+        job_id, index = self._state.job_id, chunk.index
+        try:
+            completion = completion_of(self._state.execution, chunk, result, self._state.options.cost)
+        except InvalidResultError:
+            raise
+        except Exception as error:  # the store cannot be read: a copy of the result is kept with its attempt
+            reason = f"cannot be recorded: {describe(error)}"
+            raise InvalidResultError(reason, job_id=job_id, chunk_index=index, result=result) from error
         assert completion.text is not None
         return Success(completion, json_text.decode(completion.text))
 

@@ -92,6 +92,20 @@ class RetryQueue:
         return [chunk for _, _, chunk in entries]
 
 
+class Suspects(set[int]):
+    """The chunks that may kill their worker process. While there are any, no other chunk starts."""
+
+    def take(self, index: int) -> bool:
+        """Remove a chunk, and return whether it was suspected."""
+        was_suspect = index in self
+        self.discard(index)
+        return was_suspect
+
+    def add_retries(self, index: int, retries: RetryQueue) -> None:
+        """Add a chunk, if it is to be tried once more."""
+        self.update(chunk.index for chunk in retries if chunk.index == index)
+
+
 class ReorderBuffer:
     """Completed chunks that are not yielded before the chunks with lower indices."""
 
@@ -126,7 +140,7 @@ class Schedule:
         self.given_up: Final[dict[Future[Any], ClaimedChunk]] = {}
         """The attempts that the end of the loop does not wait for; a result that comes all the same is paid for."""
         self.retries: Final = RetryQueue()
-        self.suspects: Final[set[int]] = set()
+        self.suspects: Final = Suspects()
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
         self._reorder_buffer: Final = ReorderBuffer()
         self.items_left = 0
@@ -211,10 +225,17 @@ class Schedule:
         return list(self.unsettled.items())
 
     def take_timed_out(self) -> list[tuple[Future[Any], InFlight]]:
-        """Remove and return the attempts in flight that took too long."""
+        """Make the attempts in flight that took too long overdue, and return them."""
         moment = time.monotonic()
-        late = [future for future, attempt in self.in_flight.items() if attempt.deadline <= moment]
-        return [(future, self.in_flight.pop(future)) for future in late if not future.done()]
+        late = [
+            (future, attempt)
+            for future, attempt in self.in_flight.items()
+            if attempt.deadline <= moment and not future.done()
+        ]
+        for future, attempt in late:
+            self.overdue[future] = attempt.chunk
+            del self.in_flight[future]
+        return late
 
     def ended_late(self) -> list[tuple[ClaimedChunk, Future[Any]]]:
         """Return the overdue attempts that have ended, each with its chunk as it was claimed for the attempt."""

@@ -43,3 +43,18 @@ def remaining_chunks(execution: JobExecution, shard: Shard | None) -> int:
     if shard is None:
         return execution.recorded.progress().remaining_chunks
     return len(shard) - shard.count_in(execution.recorded.completed_ranges())
+
+
+def chunks_left_to_try(execution: JobExecution, shard: Shard | None) -> int:
+    """Return how many chunks of a loop's part are left; 0 if all of them are failed, so that no loop tries them.
+
+    In a sequential job no chunk is tried that comes after a failed one.
+    """
+    left = remaining_chunks(execution, shard)
+    failed = {record.chunk_index for record in execution.recorded.failed_chunks()} if left else set()
+    if not failed:
+        return left
+    if execution.is_sequential:
+        ranges = execution.recorded.remaining_ranges()  # none, if others have completed the rest meanwhile
+        return left if ranges and ranges[0].start not in failed else 0
+    return left if left > sum(shard is None or index in shard for index in failed) else 0

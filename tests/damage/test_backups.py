@@ -21,6 +21,7 @@ from checkpoint_store import (
     StoreInUse,
     StoreRecovered,
 )
+from checkpoint_store.execution.late import failure_of
 from checkpoint_store.maintenance import doctor, restore_store
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def test_the_newest_backup_knows_what_was_spent(tmp_path: Path) -> None:
         job.complete(0, {"cost": 1.0})
         job.fail_chunk(1, "no answer")
         job.pause()
-        store._context.storage.budgets.note_cost(job.job_id, 1, 0.5, 1)  # type: ignore[union-attr]
+        job._execution.late.failure(failure_of(job.job_id, 1, "no answer", attempt=(1, None), cost=0.5))
         job.pause()
         assert spent(max(tmp_path.glob("*.backup-*"))) == 1.5
         job.complete(0, {"cost": 1.0, "text": "better"}, replace=True)

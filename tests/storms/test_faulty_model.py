@@ -173,7 +173,7 @@ class FaultyStore(RuleBasedStateMachine):
         store.jobs()[0].export()
         for old in self.folder.glob("*.backup-*"):
             old.unlink()
-        store.backup(self.folder / "talks.db.backup-1.0-0007")
+        store.backup(self.folder / "copy.db").rename(self.folder / "talks.db.backup-1.0-0007")
         self._close()
         _damage(self.path, kind, random.Random(seed))
         try:

@@ -47,7 +47,11 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         """Whether this claim still stands: its attempt is neither done nor freed."""
         return self.get(chunk.index) is chunk
 
-    def let_go(self, chunk: ClaimedChunk, queue_release: Callable[[ClaimedChunk], None]) -> bool:
+    def indices_of_loops(self) -> set[int]:
+        """Return the indices of the chunks that loops have taken, and that are at work."""
+        return {index for index, held in list(self.items()) if held.loop.is_active and held.is_taken}
+
+    def let_go(self, chunk: ClaimedChunk, queue_release: Callable[..., None]) -> bool:
         """Queue the release of a chunk, then take it out of the hand. Returns whether it was in hand.
 
         In the other order a search could find it in no hand, and take over its attempt; the release would then free a
@@ -56,7 +60,7 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         with self._letting_go:
             if not self.holds(chunk):
                 return False
-            queue_release(chunk)
+            queue_release(chunk.runner_id, chunk.claim, begun=chunk.begun)
             if self.holds(chunk):  # a search may have freed the chunk and claimed it again
                 self.pop(chunk.index, None)
             return True

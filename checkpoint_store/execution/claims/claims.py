@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, RunnerReleased
@@ -138,9 +139,7 @@ class Claims(ForkAware):
                 spans,
                 wanted,
                 attempts_max=loop.attempts_max,
-                indices_in_hand={
-                    at for at, held in list(self.in_hand.items()) if held.loop.is_active and held.is_taken
-                },
+                indices_in_hand=self.in_hand.indices_of_loops(),
                 trusted_runner_ids=self.runner.trusted_runner_ids(),
                 in_order=in_order,
             )
@@ -233,12 +232,10 @@ class Claims(ForkAware):
 
     def _let_go(self, chunk: ClaimedChunk) -> bool:
         """Queue the release of a chunk in hand; return whether it was in hand."""
-        if self.in_hand.holds(chunk):
-            self.storage.done(chunk.runner_id, chunk.claim)
-        return self.in_hand.let_go(chunk, self._queue_release)
-
-    def _queue_release(self, chunk: ClaimedChunk) -> None:
-        self.storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
+        if not self.in_hand.holds(chunk):
+            return False
+        self.storage.done(chunk.runner_id, chunk.claim)
+        return self.in_hand.let_go(chunk, partial(self.storage.queue_release, self.job_id))
 
     def _release_queued(self) -> None:
         if self.runner.is_registered:
@@ -252,6 +249,7 @@ class Claims(ForkAware):
         index: int,
         error: str,
         *,
+        attempt: ClaimedChunk | None = None,
         limit: int = MAX_ATTEMPTS_DEFAULT,
         counted: bool = True,
         again: bool = False,
@@ -262,14 +260,16 @@ class Claims(ForkAware):
     ) -> ClaimedChunk | None:
         """Record that the attempt at a chunk failed; see :class:`FailedAttempt`. Durable when this returns.
 
-        Returns:
-            The chunk with its next attempt, which has begun because ``again`` asks for it; None if none has begun.
+        ``attempt`` is what failed; None: the attempt in hand. Returns the chunk with its next attempt, which has begun
+        because ``again`` asks for it; None if none has begun.
 
         Raises:
-            ChunkAlreadyCompleted: another runner has completed the chunk. The failure is not recorded.
+            ChunkAlreadyCompleted: the chunk was completed otherwise, or another attempt is in hand by now.
         """
         with self._lock:
             chunk = self.in_hand.get(index)
+            if attempt is not None and chunk is not None and chunk is not attempt:
+                raise ChunkAlreadyCompleted(self.job_id, index)
             number = None if chunk is None else chunk.number
             failed = FailedAttempt(
                 self.job_id, index, number, self.runner.runner_id, error, seconds,

@@ -7,6 +7,7 @@ import inspect
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,7 +121,8 @@ class Tasks(OwnExecutor):
 
     def abandon(self, future: Future[Any]) -> None:
         """Cancel a task that takes too long; a result that it returns all the same is in its future."""
-        self._loop.call_soon_threadsafe(self._cancel, future)
+        with suppress(RuntimeError):  # the event loop is closed: see cancel_orphans()
+            self._loop.call_soon_threadsafe(self._cancel, future)
 
     def _cancel(self, future: Future[Any]) -> None:
         task = self._running.get(future)
