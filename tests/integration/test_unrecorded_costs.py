@@ -17,6 +17,7 @@ from checkpoint_store import (
     StorageUnavailableError,
     StoreBusy,
 )
+from checkpoint_store.loop import loop_state
 from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.connection.database import Database
 
@@ -77,6 +78,28 @@ def test_what_failed_calls_cost_is_counted_where_the_store_stays_locked(
     assert [chunk.index for chunk in job.pending()] == [0, 1, 2]
     assert (job.costs().cost, job.costs().failed_cost, kept(tmp_path)) == (0.75, 0.75, [])
     assert [attempt.cost for attempt in job.attempts() if "ValueError: no" in (attempt.error or "")] == [0.25] * 3
+
+
+def test_calls_that_fail_together_in_a_locked_store_hold_up_the_end_of_the_loop_once(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop waits for the store at the first of them, and keeps what the others cost without another wait."""
+    job = open_store(lock_timeout_seconds=60).open_job("talk.srt", total_chunks=3)
+    tried: list[int] = []
+
+    def locked(storage: ClaimStorage, failed: FailedAttempt) -> None:
+        tried.append(failed.chunk_index)
+        raise StoreBusy(storage.path, 60.0)
+
+    def end(futures: list[Future[Any]]) -> None:
+        for future in futures:
+            future.set_exception(failure())
+
+    monkeypatch.setattr(loop_state, "_BUSY_TIMEOUTS_MAX", 0)
+    monkeypatch.setattr(ClaimStorage, "fail", locked)
+    with pytest.raises(StoreBusy):
+        list(job.map(str, executor=Together(3, end), workers=3))
+    assert (len(tried), job.costs().failed_cost) == (1, 0.75)
 
 
 def test_the_copy_of_a_result_that_cannot_be_stored_is_kept_where_the_store_stays_locked(
