@@ -62,10 +62,11 @@ class LateRecorder:
         """Record a late result. Durable on return, in the store or in a file; returns what became of it.
 
         ``submit`` records it through the store object of the loop. No work on its chunk begins meanwhile.
+        The copies of the store are made after that.
         """
         context = self._context.open_now()
         claims = context.claims.at_hand(self._job_id)
-        no_begin: AbstractContextManager[object] = nullcontext() if claims is None else claims.settling_late
+        no_begin: AbstractContextManager[object] = nullcontext() if claims is None else claims.settling_late.held()
         record = submit if context is self._context else partial(_record_in_order, context, completion)
         try:
             with no_begin:

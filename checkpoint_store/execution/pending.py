@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, counted
 from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 from checkpoint_store.execution.nesting import refuse_nested
+from checkpoint_store.model.whole_numbers import count_from
 from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ class PendingLoop(Generic[T]):
         max_attempts: int | None,
         wait: bool,
     ) -> None:
-        if max_attempts is not None and (type(max_attempts) is not int or max_attempts < 1):
+        attempts_max = count_from(max_attempts)
+        if max_attempts is not None and attempts_max is None:
             raise InvalidArgumentError("max_attempts", max_attempts, "is neither a whole number from 1 nor None")
         self._make_chunk = make_chunk
         self._execution = execution
-        self._max_attempts = max_attempts
+        self._max_attempts = attempts_max
         self._wait = wait
         self._is_stopped = False
         self._yielded_at = 0.0

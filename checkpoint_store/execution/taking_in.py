@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from logging import DEBUG, WARNING
@@ -13,6 +14,7 @@ from checkpoint_store.errors import (
     ChunkOutOfOrder,
     JobNotFound,
     StorageFullError,
+    StorageUnavailableError,
     StoreBusy,
     counted,
 )
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 _FOR_NOW: Final = (StoreBusy, StorageFullError)
 """The errors of a store that can take a result later."""
+_STAYS: Final = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO)
+"""The errors at a file that no user of this process may read, or that is no regular file."""
 
 
 def record_one(storage: Storage, record: Callable[[Sequence[Completion]], None], result: UnrecordedResult) -> bool:
@@ -80,6 +84,7 @@ def take_in(
 
     Raises:
         StoreBusy, StorageFullError: the store cannot take a result now. The files stay where they are.
+        StorageUnavailableError: a file, or the store, meets an error that may pass, such as too many open files.
     """
     for path in unrecorded_files.files_of(storage.path):
         if path in passed_over:
@@ -87,13 +92,14 @@ def take_in(
         try:
             results = unrecorded_files.read(storage.path, path)
             left = [result for result in results if not _take_in_one(storage, record, path, result)]
-        except _FOR_NOW as error:
-            if not is_opening:
+        except CheckpointStoreError as error:
+            if not isinstance(error, _FOR_NOW) and not os.path.lexists(path):
+                continue  # another process has taken it in just now
+            is_for_now = _may_pass(error)
+            if is_for_now and not is_opening:
                 raise
             _log_left(error)
-        except CheckpointStoreError as error:
-            if os.path.lexists(path):  # else another process has taken it in just now
-                _log_left(error)
+            if not is_for_now:
                 passed_over.add(path)
         else:
             if left:
@@ -102,6 +108,15 @@ def take_in(
             with suppress(OSError):
                 path.unlink(missing_ok=True)
             log.warning("taken in from %s: %s that had not been recorded", path, counted(len(results), "result"))
+
+
+def _may_pass(error: CheckpointStoreError) -> bool:
+    """Whether a file that met this error may be taken in later: the next call for its chunk would be paid for twice.
+
+    A file that this user may not read stays unreadable; so does a link, and what else is no file.
+    """
+    stays = isinstance(error.__cause__, OSError) and error.__cause__.errno in _STAYS
+    return isinstance(error, _FOR_NOW) or (isinstance(error, StorageUnavailableError) and not stays)
 
 
 def _log_left(error: CheckpointStoreError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from checkpoint_store.errors import StoreBusy
 from checkpoint_store.execution.lifecycle import ending_by
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ def begin(state: LoopState, place: Workplace, fn: Callable[[Any], Any], known_pa
     """Make a loop ready to start chunks.
 
     Where that is impossible (an executor that cannot be made, a store that is busy), the job ends as by any error that
-    ends a loop: a job without a runner does not stay ``running``.
+    ends a loop: a job without a runner does not stay ``running``. A store that is busy before anything is written
+    leaves the job as it is.
 
     Args:
         state: the loop, which gets its queue.
@@ -33,6 +35,8 @@ def begin(state: LoopState, place: Workplace, fn: Callable[[Any], Any], known_pa
             place.close()
             raise
     except BaseException as error:
+        if isinstance(error, StoreBusy) and not state.claims.runner.is_registered:
+            raise  # nothing was written, and the status of the job would wait for the same lock
         with state.log_instead_of_raising("its end could not be recorded"):
             state.execution.lifecycle.leave(*ending_by(error))
         raise

@@ -252,6 +252,7 @@ class FailurePolicy:
         If the store cannot take it now, what the attempt cost, and the copy of its result, are kept for later.
         """
         try:
+            self._state.raise_if_locked()
             fail = partial(self._state.claims.fail, chunk.index, message + copy, attempt=chunk, **how)
             return self._state.retry_while_busy(fail)
         except (ChunkAlreadyCompleted, JobNotFound):

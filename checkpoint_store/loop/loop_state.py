@@ -51,6 +51,8 @@ class LoopState:
         """The chunks that this loop has given up."""
         self._has_waited_in_vain = False
         """Whether the store stayed locked for too long: the next call does not wait as long again."""
+        self._locked: tuple[StoreBusy, float] | None = None
+        """The last error of a call that waited in vain, and when it came, on the monotonic clock."""
         self.is_paused = False
         """Whether the loop starts nothing more, and leaves the job paused."""
         self.pause_reason: str | None = None
@@ -97,6 +99,8 @@ class LoopState:
             except StoreBusy as busy:
                 give_up_at = since + _BUSY_TIMEOUTS_MAX * self.claims.lock_timeout_seconds
                 self._has_waited_in_vain |= time.monotonic() >= give_up_at
+                if self._has_waited_in_vain:
+                    self._locked = busy, time.monotonic()
                 if self._has_waited_in_vain or self.interrupts.requested:
                     raise
                 if not is_logged:
@@ -106,6 +110,19 @@ class LoopState:
             else:
                 self._has_waited_in_vain = False
                 return outcome
+
+    def raise_if_locked(self) -> None:
+        """Raise the error of the last call if it waited in vain, less than a lock timeout ago.
+
+        Calls that fail together end the loop after one wait, and not after a wait each.
+
+        Raises:
+            StoreBusy: the store stayed locked for too long.
+        """
+        if self._has_waited_in_vain and self._locked is not None:
+            busy, at = self._locked
+            if time.monotonic() < at + self.claims.lock_timeout_seconds:
+                raise busy
 
     @contextmanager
     def log_instead_of_raising(self, action: str) -> Iterator[None]:

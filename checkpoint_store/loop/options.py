@@ -15,6 +15,7 @@ from checkpoint_store.loop.progress_bar import need_tqdm
 from checkpoint_store.loop.retry_policy import checked_wait, is_fatal, is_transient, matcher
 from checkpoint_store.model.amounts import checked_cost
 from checkpoint_store.model.shard import Shard, shard_of
+from checkpoint_store.model.whole_numbers import count_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -123,9 +124,9 @@ class Options:
         object.__setattr__(self, "only", shard_of(self.only))
         self._one_of("on_error", ("stop", "record"))
         self._one_of("on_pause", ("raise", "return"))
-        self._whole("max_attempts", self.max_attempts)
+        self._whole("max_attempts")
         if self.workers is not None:
-            self._whole("workers", self.workers)
+            self._whole("workers")
         for name in ("timeout_seconds", "outage_seconds", "max_cost"):
             self._positive(name, getattr(self, name), up_to=math.inf)
         if self.outage_seconds is None:
@@ -168,6 +169,8 @@ class Options:
         if getattr(self, name) not in words:
             raise InvalidArgumentError(name, getattr(self, name), f"is none of {', '.join(map(repr, words))}")
 
-    def _whole(self, name: str, value: object) -> None:
-        if type(value) is not int or value < 1:
-            raise InvalidArgumentError(name, value, "is not a whole number from 1")
+    def _whole(self, name: str) -> None:
+        number = count_from(getattr(self, name))
+        if number is None:
+            raise InvalidArgumentError(name, getattr(self, name), "is not a whole number from 1")
+        object.__setattr__(self, name, number)

@@ -226,8 +226,7 @@ class Recorder:
         """
         ended = self._schedule.ended_late()
         try:
-            with self._state.claims.settling_late:
-                recorded = self._record_late(ended)
+            recorded = self._record_late(ended)
         except Exception:  # what could not be recorded is kept already; after an interrupt all are settled once more
             self._forget_late(ended)
             raise
@@ -266,7 +265,8 @@ class Recorder:
             if self._is_complete(chunk.index) or successes.setdefault(chunk.index, success) is not success:
                 in_vain.append((success, future))
         try:
-            items = self.record(list(successes.values()))
+            with self._state.claims.settling_late.held():
+                items = self.record(list(successes.values()))
         except Exception:  # the results that are to be recorded are kept: those paid for in vain are kept, too
             self._keep_late(in_vain)
             raise

@@ -25,7 +25,7 @@ from checkpoint_store.loop.service_errors import (
     status_of,
     trouble_of,
 )
-from checkpoint_store.model.amounts import cost_of_error
+from checkpoint_store.model.amounts import cost_of_error, unreadable_cost_of
 from checkpoint_store.model.causes import field_of, links
 from checkpoint_store.model.error_text import text_of
 from checkpoint_store.system.log import log
@@ -136,7 +136,7 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
         retry_after=retry_after(error),
         cost=cost_of_error(error),
     )
-    failed.may_be_billed = may_have_arrived(error)
+    failed.may_be_billed = may_have_arrived(error) or (failed.cost is None and unreadable_cost_of(error) is not None)
     return failed
 
 

@@ -38,12 +38,16 @@ class Unsettled(dict["Future[Any]", InFlight]):
 
     def keep(self, attempts: Collection[InFlight]) -> None:
         """Keep these attempts: the others are recorded."""
-        for future in [future for future, attempt in self.items() if attempt not in attempts]:
+        kept = {id(attempt) for attempt in attempts}
+        for future in [future for future, attempt in self.items() if id(attempt) not in kept]:
             del self[future]
 
     def take_up(self, attempt: InFlight) -> None:
         """Remove an attempt that is about to be recorded: to record a failure twice would count it twice."""
-        self.keep([other for other in self.values() if other is not attempt])
+        for future, other in self.items():
+            if other is attempt:
+                del self[future]
+                return
 
 
 class RetryQueue:

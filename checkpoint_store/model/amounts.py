@@ -11,7 +11,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError
-from checkpoint_store.model.causes import field_of, raised_from
+from checkpoint_store.model.causes import field_of, links, raised_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,9 +153,12 @@ def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
 
 
 def unreadable_cost_of(error: BaseException) -> object:
-    """Return what an exception names as its cost, if that is a number or a text, and no amount; None otherwise."""
-    stated = field_of(error, "cost")
-    return stated if isinstance(stated, str | Real | Decimal) and amount(stated) is None else None
+    """Return the cost that an exception names, or an exception that it reports, if it is no amount; None otherwise.
+
+    Only a number or a text is a cost.
+    """
+    costs = (field_of(link, "cost") for link in links(error))
+    return next((cost for cost in costs if isinstance(cost, str | Real | Decimal) and amount(cost) is None), None)
 
 
 _USAGE: Final = (

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, Job, LoopEvent, StoreBusy
+from checkpoint_store import CheckpointStore, Job, LoopEvent, StorageUnavailableError, StoreBusy
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.execution import JobExecution
+from checkpoint_store.storage import unrecorded_files
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.system.files import storage_errors
 
 from .test_after_a_time_out import ANSWER, Slow, answer, job, kept, slow, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Children
 
@@ -129,7 +132,7 @@ def test_no_work_on_a_chunk_begins_while_its_late_answer_is_recorded(
     real = Claims.completed
 
     def completed(self: Claims, *arguments: Any) -> None:
-        trying = threading.Thread(target=lambda: begins.append(self.settling_late.acquire(blocking=False)))
+        trying = threading.Thread(target=lambda: begins.append(self.settling_late.lock.acquire(blocking=False)))
         trying.start()
         trying.join()
         real(self, *arguments)
@@ -182,6 +185,44 @@ def test_an_answer_that_another_process_left_in_a_file_is_found_by_a_loop_that_c
         called = [item.index for item in job.map(str, workers=workers)]
     assert (called, job.result(0), job.costs().cost, kept(tmp_path)) == ([1], LATE, 0.5, [])
     assert next(job.attempts()).outcome == "completed"
+
+
+@pytest.mark.parametrize("workers", [None, 1, 2], ids=["pending", "map", "threads"])
+def test_an_answer_whose_file_cannot_be_read_for_a_moment_is_not_paid_for_again(
+    store: CheckpointStore, children: Children, monkeypatch: pytest.MonkeyPatch, workers: int | None
+) -> None:
+    """The process has too many open files just then: the loop ends, and the next loop has the answer."""
+    job, calls = store.open_job("talk.srt", total_chunks=1), Calls()
+    children.run(program(__file__, "answer_after_closing"), store.path)
+
+    def run() -> None:
+        if workers is None:
+            calls.extend(chunk.index for chunk in job.pending())
+        else:
+            list(job.map(calls, workers=workers))
+
+    def no_descriptor(_: Path, path: Path) -> None:
+        with storage_errors(path):
+            raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unrecorded_files, "read", no_descriptor)
+        with pytest.raises(StorageUnavailableError, match="Too many open files"):
+            run()
+    run()
+    assert (calls, job.result(0), job.costs().cost) == ([], LATE, 0.5)
+
+
+def test_a_link_in_place_of_a_file_of_answers_ends_no_loop(
+    store: CheckpointStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is never read, and the log says so once."""
+    job = store.open_job("talk.srt", total_chunks=2)
+    for chunk in job.pending():
+        chunk.fail("no")
+    Path(f"{store.path}.unrecorded-0123456789ab").symlink_to(tmp_path / "elsewhere")
+    assert [item.index for item in job.map(str)] == [0, 1]
+    assert caplog.text.count("were not taken in") == 1
 
 
 def test_what_a_late_failure_of_another_process_cost_is_counted_before_its_chunk_is_tried_again(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 
 from checkpoint_store import StoreBusy
+from checkpoint_store.execution.claims.runner import OwnRunner
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 
 if TYPE_CHECKING:
@@ -61,3 +62,19 @@ def test_a_loop_that_cannot_begin_leaves_no_runner(store: CheckpointStore, monke
         patch.setattr(JobLifecycle, "mark_running", busy)
         list(job.map(str))
     assert (job.is_active, len(list(job.map(str))), job.status) == (False, 1, "completed")
+
+
+def test_a_loop_that_cannot_begin_in_a_locked_store_leaves_the_job_as_it_is(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No chunk was tried: the job is not failed, and the loop does not wait for the lock a second time."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    before = job.status
+
+    def busy(*_: object, **__: object) -> int:
+        raise StoreBusy(store.path, 0.0)
+
+    with monkeypatch.context() as patch, pytest.raises(StoreBusy):
+        patch.setattr(OwnRunner, "register", busy)
+        list(job.map(str))
+    assert (job.status, job.is_active, len(list(job.map(str)))) == (before, False, 1)

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, restore_store
 from checkpoint_store.storage import backup as backups
@@ -93,3 +94,37 @@ def test_what_is_no_function_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="on_backup"):
         CheckpointStore(tmp_path / "talks.db", on_backup="s3://bucket")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loop_begins_while_the_callback_has_a_copy_with_a_late_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The callback may wait for another loop of the job, which another thread runs."""
+    monkeypatch.setattr(backups, "_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(backups, "_GROWTH", 0.0)
+    monkeypatch.setattr(backups, "_COPYING_CREDIT_SECONDS", 1e9)
+    may_answer, is_called, began = (threading.Event() for _ in range(3))
+    waited: list[bool] = []
+
+    def wait_for_the_loop(_: Path) -> None:
+        if may_answer.is_set() and not is_called.is_set():
+            is_called.set()
+            waited.append(began.wait(10))
+
+    def slow(_: int) -> str:
+        assert may_answer.wait(60)
+        return "late"
+
+    def begin(_: int) -> str:
+        began.set()
+        return "on time"
+
+    with CheckpointStore(tmp_path / "talks.db", on_backup=wait_for_the_loop) as store:
+        job = store.open_job("talk.srt", total_chunks=3)
+        with pytest.raises(TimeoutError):
+            list(job.map(slow, timeout_seconds=0.05, retry_on=(), only=[0]))
+        may_answer.set()
+        assert is_called.wait(60)
+        assert [item.result for item in job.map(begin, only=[1])] == ["on time"]
+        wait_until(lambda: bool(waited))
+        assert (waited, job.result(0)) == ([True], "late")

@@ -14,8 +14,11 @@ from checkpoint_store import (
     InvalidResultError,
     Job,
     StorageFullError,
+    StorageUnavailableError,
     StoreBusy,
 )
+from checkpoint_store.loop import loop_state
+from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.connection.database import Database
 
 from .full_disks import full_disk
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Opener
+
+    from checkpoint_store.storage.records import FailedAttempt
 
 
 def failure(cost: float | None = 0.25) -> ValueError:
@@ -75,6 +80,28 @@ def test_what_failed_calls_cost_is_counted_where_the_store_stays_locked(
     assert [attempt.cost for attempt in job.attempts() if "ValueError: no" in (attempt.error or "")] == [0.25] * 3
 
 
+def test_calls_that_fail_together_in_a_locked_store_hold_up_the_end_of_the_loop_once(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop waits for the store at the first of them, and keeps what the others cost without another wait."""
+    job = open_store(lock_timeout_seconds=60).open_job("talk.srt", total_chunks=3)
+    tried: list[int] = []
+
+    def locked(storage: ClaimStorage, failed: FailedAttempt) -> None:
+        tried.append(failed.chunk_index)
+        raise StoreBusy(storage.path, 60.0)
+
+    def end(futures: list[Future[Any]]) -> None:
+        for future in futures:
+            future.set_exception(failure())
+
+    monkeypatch.setattr(loop_state, "_BUSY_TIMEOUTS_MAX", 0)
+    monkeypatch.setattr(ClaimStorage, "fail", locked)
+    with pytest.raises(StoreBusy):
+        list(job.map(str, executor=Together(3, end), workers=3))
+    assert (len(tried), job.costs().failed_cost) == (1, 0.75)
+
+
 def test_the_copy_of_a_result_that_cannot_be_stored_is_kept_where_the_store_stays_locked(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +117,31 @@ def test_the_copy_of_a_result_that_cannot_be_stored_is_kept_where_the_store_stay
     monkeypatch.undo()
     list(job.pending())
     assert (job.costs().cost, "paid for" in (next(job.attempts()).error or "")) == (0.25, True)
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["fails", "cannot be stored"])
+def test_what_a_failed_call_cost_is_counted_once_where_the_disk_reports_an_error_and_has_stored_the_failure(
+    store: CheckpointStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """The end of a commit may report an error after the data is stored: a budget counts the money once."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    real = ClaimStorage.fail
+
+    def stored(self: ClaimStorage, failed: FailedAttempt) -> None:
+        real(self, failed)
+        raise StorageUnavailableError(store.path, "disk I/O error")
+
+    def work(_: int) -> dict[str, Any]:
+        if fails:
+            raise failure()
+        return {"text": "paid for", "cost": 0.25, "object": object()}
+
+    monkeypatch.setattr(ClaimStorage, "fail", stored)
+    with pytest.raises(StorageUnavailableError):
+        list(job.map(work))
+    monkeypatch.undo()
+    list(job.pending())
+    assert (job.costs().cost, job.costs().failed_cost, kept(tmp_path)) == (0.25, 0.25, [])
 
 
 def test_what_a_call_cost_is_counted_that_failed_beside_a_result_that_cannot_be_recorded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,6 +78,25 @@ def test_a_loop_that_cannot_begin_leaves_its_job_with_the_reason(
             list(job.map(str.upper, workers=2))
     assert (job.status, job.is_active) == ("failed", False)
     assert [item.result for item in job.map(str.upper)] == ["ONE", "TWO"]
+
+
+class Tries(IntEnum):
+    TWO = 2
+
+
+class OfNumpy:
+    """An integer of numpy, as far as Python knows it."""
+
+    def __index__(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize("number", [Tries.TWO, OfNumpy()])
+def test_a_whole_number_of_another_type_is_taken(store: CheckpointStore, number: Any) -> None:
+    """Of numpy, or of an IntEnum: by `pending` and by `map`."""
+    job = store.open_job("f", total_chunks=2)
+    next(job.pending(max_attempts=number)).complete(0)
+    assert len(list(job.map(str, max_attempts=number, workers=number))) == 1
 
 
 @pytest.mark.parametrize("max_attempts", [0, -1, 1.5, "3", True])

@@ -11,6 +11,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.execution.claims.chunks_in_hand import ChunksInHand
 from checkpoint_store.execution.claims.claimed_along import ClaimedAlong
 from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+from checkpoint_store.execution.claims.late_settlement import LateSettlement
 from checkpoint_store.execution.claims.runner import OwnRunner
 from checkpoint_store.storage.records import ClaimRequest, FailedAttempt
 from checkpoint_store.system.file_lock import take
@@ -53,7 +54,7 @@ class Claims(ForkAware):
     def forget_in_child(self) -> None:
         """Forget the runner and its chunks in a forked child: they are the parent's."""
         self._lock = threading.RLock()
-        self.settling_late = threading.RLock()
+        self.settling_late = LateSettlement()
         """Held while a late result is recorded: no work on its chunk begins that would be paid for in vain."""
         self.in_hand = ChunksInHand(self.storage.path)
         """The chunks that are claimed, by index."""
@@ -166,7 +167,7 @@ class Claims(ForkAware):
             RunnerReleased: the chunks were given to others by hand. No work on them may begin.
         """
         runner_id = chunks[0].runner_id  # all were claimed for one loop, whose runner does not end before the loop
-        with self.settling_late, self._lock:
+        with self.settling_late.lock, self._lock:
             held = [chunk for chunk in chunks if self.in_hand.holds(chunk)]
             if held and not self.storage.note_begun(runner_id, [chunk.claim for chunk in held]):
                 raise RunnerReleased(self.job_id, runner_id)

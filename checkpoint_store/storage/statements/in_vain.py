@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, literal_column, null, select
+from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
 
 from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
@@ -50,6 +50,16 @@ _NOTE_RESULT: Final = _note(_IN_VAIN)
 # What the attempt reserved still counts where nobody knows what it cost.
 _NOTE_FAILURE: Final = _note({"reserved_cost": case((bindparam("its_cost").is_(null()), _A.reserved_cost))})
 _OUTCOME: Final = Statement(lambda: select(_A.outcome).where(*THIS))
+_AS_LINES: Final = _ERROR + literal_column("char(10)")
+_HAS_THE_FAILURE: Final = Statement(
+    lambda: select(_A.number).where(
+        *THIS,
+        _A.outcome == literal(AttemptOutcome.FAILED),
+        or_(_A.cost.is_not(null()), bindparam("its_cost").is_(null())),
+        func.substr(_AS_LINES, literal_column("1"), func.length(bindparam("lines"))) == bindparam("lines"),
+    )
+)
+"""Whether an attempt was recorded as failed with these lines: the commit may be stored though it reported an error."""
 _IS_COMPLETED_BY_ANOTHER: Final = Statement(
     lambda: select(_OTHERS.c.number).where(
         *at_chunk(_OTHERS.c),
@@ -119,10 +129,22 @@ def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:
 
     An attempt that completed its chunk by hand keeps its result: its failure after that is an attempt of its own.
     """
-    error, by_hand = json_text.decode(failure.text or "null"), _made_the_result(connection, failure)
+    error = json_text.decode(failure.text or "null")
+    if _is_recorded(connection, failure, str(error)):
+        return
+    by_hand = _made_the_result(connection, failure)
     what = f"attempt {failure.attempt} failed after it had completed the chunk: " if by_hand else _FAILED_LATE
     failure = failure._replace(attempt=None) if by_hand else failure
     _keep(connection, _NOTE_FAILURE, failure, f"{what}{error}", f"{what}{error}")
+
+
+def _is_recorded(connection: sqlite3.Connection, failure: Completion, error: str) -> bool:
+    """Whether the attempt failed with this error and its cost already: the error came from the end of that commit."""
+    if failure.attempt is None:
+        return False
+    here = {"in_job": failure.job_id, "at_index": failure.chunk_index, "its_number": failure.attempt}
+    row = _HAS_THE_FAILURE.run(connection, **here, lines=f"{error}\n", its_cost=_cost_of(failure)).fetchone()
+    return row is not None
 
 
 def _made_the_result(connection: sqlite3.Connection, failure: Completion) -> bool:

@@ -27,5 +27,5 @@ def ask(_: int) -> dict[str, Any]:
 with CheckpointStore(path) as store, suppress(TimeoutError):
     list(store.job("talk.srt").map(ask, timeout_seconds=0.05, retry_on=(), only=[0]))
 may_answer.set()
-while not list(path.parent.glob("*.unrecorded-*")):
+while all(".tmp" in file.name for file in path.parent.glob("*.unrecorded-*")):  # a file that is not whole yet
     time.sleep(0.02)
