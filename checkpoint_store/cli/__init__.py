@@ -17,6 +17,11 @@ def main() -> int:
     is_begun = False
     try:
         _occupy_closed_streams()
+        from checkpoint_store.cli.closed_output import (  # main() catches a Ctrl-C while it imports
+            take_the_place_of_a_closed_output,
+        )
+
+        take_the_place_of_a_closed_output()
         from checkpoint_store.cli.ended import Terminated, ended_by_signals  # main() catches a Ctrl-C while it imports
 
         try:

@@ -18,7 +18,8 @@ from checkpoint_store.errors import StateFormatError, StorageUnavailableError, S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EFBIG})
+_OF_OUTPUT: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EBADF})
+"""The errors of a standard output that has no room, or is closed."""
 _END_OF_LINE: Final = re.compile(r"(: checkpoint-store (?:(?!\. ).)*)\.$")
 """The full stop of a sentence that ends with a line to type: it is no part of the line."""
 _HEAD_BYTES: Final = 1024
@@ -66,7 +67,7 @@ def _message_of(error: BaseException, store_path: str) -> str:
         reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
         safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
         return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
-    if isinstance(error, OSError) and (error.filename or error.errno in _NO_ROOM):
+    if isinstance(error, OSError) and (error.filename or error.errno in _OF_OUTPUT):
         return f"{error.filename or 'standard output cannot be written'}: {error.strerror}"  # files have names
     return spoken(str(error), store_path)
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import program
 
+from .conftest import SIX
+
 if TYPE_CHECKING:
     from .conftest import Folder
 
 # At the second talk, or at the third chunk of the fourth one.
 SPOILING = program(__file__, "spoil_store")
+REMOVING = program(__file__, "remove_store")
 
 
 @pytest.fixture
@@ -77,3 +80,11 @@ def test_a_program_reads_what_was_done_of_the_only_file(talks: Folder) -> None:
     (job,) = done["jobs"]
     told = [job[name] for name in ("outcome", "done_now", "completed_chunks", "total_chunks", "cost")]
     assert told == ["stopped", 2, 2, 4, 1]
+
+
+def test_the_only_run_is_not_said_to_share_the_work(lecture: Folder) -> None:
+    """Somebody removes the store: the results are those of this run, and no other run is named."""
+    said = lecture.run("run", "lecture.txt", *SIX, *lecture.command(REMOVING), code=2).stderr
+    assert "the file is no longer there" in said
+    assert "  2 of 6 chunks done and safe, 4 left\n" in said
+    assert "another run" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,6 +64,20 @@ def test_a_job_without_memory_says_so(folder: Folder) -> None:
     assert "does not remember its command" in error
     assert "with the program that opened it, or with checkpoint-store run FILE" in error
     assert "go on with" not in folder.run("show").stdout
+
+
+@pytest.mark.slow
+def test_a_job_of_standard_input_is_gone_on_with_by_the_same_text(lecture: Folder) -> None:
+    """The store does not keep the text: resume says that, and the line that it names pays for the rest alone."""
+    line = ("run", "-", *SIX, "--only", "0-3", *lecture.command())
+    text = lecture.read("lecture.txt")
+    lecture.process(*line, stdin=subprocess.PIPE).communicate(text)
+    said = lecture.run("resume", code=2).stderr
+    assert "is the job of standard input, whose text the store does not keep" in said
+    assert "with the same text, options and COMMAND: checkpoint-store run - [OPTIONS] [-- COMMAND] < FILE" in said
+    assert "secret" not in said
+    lecture.process("run", "-", *SIX, *lecture.command(), stdin=subprocess.PIPE).communicate(text)
+    assert len(lecture.calls()) == 6
 
 
 def test_metadata_of_the_user_stays(lecture: Folder) -> None:

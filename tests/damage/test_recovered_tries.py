@@ -103,7 +103,7 @@ def test_tries_that_do_not_read_stop_no_recovery(tmp_path: Path) -> None:
         raw.execute("DELETE FROM runners")
         raw.commit()
     (job,) = recover_store(tmp_path / "talks.db").jobs
-    assert (job.recovered_chunks, job.tries) == (1, "tries at its chunks are as the damaged file has them")
+    assert (job.recovered_chunks, job.tries) == (1, "tries at its chunks are as the store file has them")
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
 
 

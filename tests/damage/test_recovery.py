@@ -31,6 +31,14 @@ def test_what_any_copy_knows_comes_back_by_itself_with_a_report(tmp_path: Path) 
     assert sum(count for _, count in report.sources) == TOTAL
 
 
+def test_a_sound_store_is_not_called_damaged(tmp_path: Path) -> None:
+    """A user who asks for a recovery without need reads that all came from the store file."""
+    _make(tmp_path)
+    report = recover_store(tmp_path / "talks.db")
+    assert f"{TOTAL} chunks back ({TOTAL} from the store file)" in str(report)
+    assert "damaged" not in str(report)
+
+
 def test_the_damaged_files_are_moved_aside_and_kept(tmp_path: Path) -> None:
     """Nothing is deleted: what was damaged stands beside the new store, byte for byte, 0600."""
     _make(tmp_path)

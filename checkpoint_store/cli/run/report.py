@@ -184,6 +184,8 @@ def _show_cost(screen: Screen, report: Report) -> None:
 
 def _origin_text(report: Report) -> str:
     elsewhere = report.completed_chunks - report.done_before - report.done_now
+    if elsewhere > 0 and report.broken_off_by is not None:
+        return ""  # a result of this run may be recorded although the error came before this run counted it
     counts = ((report.done_now, "now"), (report.done_before, "before"), (elsewhere, "by another run"))
     if not report.done_before and elsewhere <= 0:
         return ""

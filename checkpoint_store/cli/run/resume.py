@@ -167,6 +167,12 @@ def _say_complete(job: Job | None, later: NotBegun | None, *, as_json: bool) -> 
 def _memory_of(job: Job, store: CheckpointStore, store_path: str) -> dict[str, Any]:
     memory = job.metadata.get(MEMORY)
     if not is_memory(memory):
+        if job.file_name == str(STANDARD):
+            line = typed_line(["run", str(STANDARD)], store_path, "[OPTIONS] [-- COMMAND] < FILE")
+            raise click.ClickException(
+                f"job {job.job_id[:8]} is the job of standard input, whose text the store does not keep; go on with "
+                f"the same text, options and COMMAND: {line}"
+            )
         raise click.ClickException(
             f"job {job.job_id[:8]} does not remember its command: a program or an earlier version began it, or the "
             "command holds a secret; go on as you began the job: with the program that opened it, or with "

@@ -40,7 +40,7 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     only_a_log = has_bytes(files.wal) and not has_bytes(path)
     base = _pages_of_a_new_store(path) if only_a_log else b""
     with openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
-        copies = read_store(path, "the damaged file", base)
+        copies = read_store(path, "the store file", base)
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "a recovery that was interrupted"))
     for backup in Siblings(path).backups()[:_BACKUPS_READ_MAX]:

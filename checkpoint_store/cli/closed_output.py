@@ -1,0 +1,34 @@
+"""A standard output that is closed: whatever is written to it is an error, as it is where a disk is full."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+
+
+class ClosedOutput(io.TextIOBase):
+    """The stream in the place of a closed standard output.
+
+    Python has None there, to which ``print`` writes nothing without a word: a command would end as done although
+    nobody got its results.
+    """
+
+    encoding = "utf-8"
+    errors = "strict"
+
+    def write(self, text: str) -> int:
+        """Raise :class:`OSError`, unless the text is empty.
+
+        Raises:
+            OSError: there is no place for the text.
+        """
+        if text:
+            raise OSError(errno.EBADF, "it is closed")
+        return 0
+
+
+def take_the_place_of_a_closed_output() -> None:
+    """Make each write to a standard output that is closed an error."""
+    if sys.stdout is None:
+        sys.stdout = ClosedOutput()
