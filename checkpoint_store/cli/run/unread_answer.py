@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from checkpoint_store.errors import READABLE_LENGTH_MAX, InvalidResultError
+from typing import Final
+
+from checkpoint_store.errors import InvalidResultError
+
+_COPY_LENGTH_MAX: Final = 256 * 1024
+"""The most characters of a copy, as of any readable copy of a result."""
 
 
 class UnreadAnswerError(InvalidResultError):
@@ -19,8 +24,8 @@ class UnreadAnswerError(InvalidResultError):
     may_be_billed = False
 
     def __init__(self, reason: str, command: str, printed: str) -> None:
-        copy = printed[:READABLE_LENGTH_MAX].replace("\0", r"\0")
-        if len(printed) > READABLE_LENGTH_MAX:
+        copy = printed[:_COPY_LENGTH_MAX].replace("\0", r"\0")
+        if len(printed) > _COPY_LENGTH_MAX:
             copy += f"… ({len(printed):,} characters)"
         super().__init__(reason, path=repr(command), result=copy)
         self.is_copy = True
