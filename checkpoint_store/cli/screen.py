@@ -42,7 +42,7 @@ _FAST_PER_MINUTE: Final = 300
 _INDICES_MAX: Final = 8
 _COST_ROUNDED_MIN: Final = 100
 _DECIMALS_MAX: Final = 12
-_OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))(?:CommandFailed|CommandMissing|ServiceAway)Error: ")
+_OWN_ERRORS: Final = re.compile(r"(?:^|(?<=: ))(?:Command(?:Failed|Missing)|ServiceAway|UnreadAnswer|OtherForm)Error: ")
 _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"  # and what lets a text be read backwards

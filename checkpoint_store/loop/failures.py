@@ -80,6 +80,8 @@ class FailurePolicy:
         """
         state, chunk = self._state, attempt.chunk
         message = describe(error)
+        # A result that the work itself refuses was paid for, too.
+        copy = copy_in(error) if isinstance(error, InvalidResultError) and error.result is not None else ""
         cost = cost_of_error(error)
         is_unreadable = cost is None and self._names_no_amount(chunk, error)
         is_in_doubt = may_be_billed or is_unreadable or (cost is None and may_have_arrived(error))
@@ -92,10 +94,10 @@ class FailurePolicy:
             is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
         except Exception as mistake:  # of a function of the caller's; or the store cannot be asked for another chunk
             mistake.__cause__ = mistake.__cause__ or error
-            self._record_uncounted(chunk, message, **how)
+            self._record_uncounted(chunk, message, copy, **how)
             raise
         if stops_the_job:
-            self._record_uncounted(chunk, message, **how)
+            self._record_uncounted(chunk, message, copy, **how)
             self._log(chunk, "attempt %d met an error that every chunk would meet: %s", chunk.number, message)
             if state.error is None:
                 state.error = error
@@ -106,6 +108,7 @@ class FailurePolicy:
             next_attempt = self._record(
                 chunk,
                 message,
+                copy,
                 limit=state.options.max_attempts,
                 again=is_retried,
                 counted=self._outage.counts(trouble, attempt.stretch, is_alone=is_alone),

@@ -61,6 +61,32 @@ def test_what_is_no_answer_is_refused(stdout: str) -> None:
         READER.read(stdout, PROSE)
 
 
+@pytest.mark.parametrize(
+    ("stdout", "is_other"),
+    [
+        ('{"text": "x"}', True),
+        ('{"choices": [{"text": "x"}]}', True),
+        ('{"choices": [{"message": ["x"]}]}', True),
+        ('{"choices": ["x"]}', True),
+        ('[{"text": "x"}]', True),
+        ('{"text": "x"}\n{"text": "y"}', True),
+        ('{"error": "x"}', False),
+        ('{"choices": [{"message": null}]}', False),
+        ('{"choices": []}', False),
+        ("{}", False),
+        ('[{"error": "x"}]', False),
+        ('{"error": "x"}\n{"error": "y"}', False),
+        ('{"text": "x', False),
+        ("", False),
+    ],
+)
+def test_whether_a_field_may_be_named_wrongly_is_told_from_a_bad_answer(stdout: str, is_other: bool) -> None:
+    """Whole JSON without a place for the text is of another form; an error, a half, null and nothing are not."""
+    with pytest.raises(UnusableAnswerError) as refused:
+        AnswerReader("choices.0.message").read(stdout, PROSE)
+    assert refused.value.has_other_form is is_other
+
+
 @pytest.mark.parametrize("stdout", SPEECH)
 def test_speech_in_brackets_is_speech(stdout: str) -> None:
     """What only begins like JSON is the text, as it was printed."""

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store.cli.run.answer import AnswerReader
 from checkpoint_store.cli.run.subprocess_worker import Command, CommandFailedError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 WORDS = ("run", "lecture.txt", *SIX, "--retries", 5)
 _COUNTED = "import sys; open('calls', 'a').write('x'); sys.stdin.read()\n"
-NO_TEXT = _COUNTED + """print('{"text": "x", "cost": 1}')"""
+NO_TEXT = _COUNTED + """print('{"cleaned_text": null, "cost": 1}')"""
 FAILS = _COUNTED + """print('{"cleaned_text": "x", "cost": "1.0"}'); sys.exit(1)"""
 NESTED = _COUNTED + """print('```json\\n{"error": "late", "usage": {"cost": 1}}\\n```')"""
 NOT_UTF8 = _COUNTED + """sys.stdout.buffer.write(b'{"cleaned_text": "\\xff", "cost": 1}')"""
@@ -58,3 +59,51 @@ def test_the_cost_of_a_command_that_took_too_long_counts() -> None:
     with pytest.raises(CommandFailedError, match="took longer") as failed:
         command(TextChunk("x"), _VARIABLES)
     assert failed.value.cost == 2
+
+
+OTHER_FORM = _COUNTED + """print('{"choices": [{"message": {"content": "PAID ANSWER"}}], "cost": 1}')"""
+THEN_OTHER_FORM = program(__file__, "answer_in_other_form_later")
+
+
+@pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
+def test_a_field_that_is_named_wrongly_is_paid_for_once(lecture: Folder, options: tuple[object, ...]) -> None:
+    """The run ends at the first answer, a copy of which is kept; with the right field the next run does every chunk."""
+    done = lecture.run("run", "lecture.txt", *SIX, *options, *lecture.command(OTHER_FORM), code=1)
+    assert lecture.read("calls") == "x"
+    assert "without a text as 'cleaned_text'; it has 'choices', 'cost'" in done.stderr
+    assert "PAID ANSWER" not in done.stderr
+    assert "what COMMAND printed is kept: see checkpoint-store errors " in done.stderr
+    (failed,) = lecture.json("errors")["errors"]
+    assert failed["error"].endswith(
+        'The result was: {"choices": [{"message": {"content": "PAID ANSWER"}}], "cost": 1}\n'
+    )
+    named = ("--result-field", "choices.0.message.content", "--on-change", "restart")
+    assert lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]["done_now"] == 6
+
+
+@pytest.mark.slow
+def test_workers_pay_for_one_answer_each(lecture: Folder) -> None:
+    """With two workers, the two answers in hand are rejected, and no third one is asked for."""
+    words = ("run", "lecture.txt", *SIX, "--retries", 2, "--workers", 2)
+    lecture.run(*words, *lecture.command(OTHER_FORM), code=1)
+    assert len(lecture.read("calls")) <= 2
+    assert len(lecture.json("errors")["errors"]) == len(lecture.read("calls"))
+
+
+def test_another_form_after_a_right_one_is_tried_again(lecture: Folder) -> None:
+    """A model that once leaves out the field does not end a night's run; its answer is kept, and the chunk is done."""
+    lecture.run("run", "lecture.txt", *SIX, "--retries", 1, *lecture.command(THEN_OTHER_FORM))
+    with closing(sqlite3.connect(lecture.path / ".processing_state.db")) as store:
+        errors = [error for (error,) in store.execute("SELECT error FROM attempts WHERE error IS NOT NULL")]
+    assert len(errors) == 1
+    assert errors[0].endswith('The result was: {"text": "PAID ANSWER"}\n')
+
+
+def test_a_chunk_that_failed_shows_the_reason_without_the_copy(lecture: Folder) -> None:
+    """The summary of a run has the reason; the copy of an answer, which may fill many screens, is shown by errors."""
+    cut_off = _COUNTED + """print('{"cleaned_text": "PAID ANSW')"""
+    done = lecture.run("run", "lecture.txt", *SIX, "--retries", 1, *lecture.command(cut_off), code=1)
+    assert len(lecture.read("calls")) == 12
+    assert "printed JSON that is cut off" in done.stderr
+    assert "PAID ANSW" not in done.stderr
+    assert "PAID ANSW" in lecture.run("errors").stdout

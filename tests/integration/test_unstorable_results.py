@@ -346,3 +346,18 @@ def test_a_copy_shows_what_is_inside() -> None:
     assert "Unprintable" in readable([Unprintable()])
     json.dumps(readable("\ud83d\0")).encode()
     assert READABLE_LENGTH_MAX < len(readable(["y" * 1000] * 1000)) < READABLE_LENGTH_MAX + 100
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_result_that_the_work_itself_refuses_is_kept(job: Job, stops: bool) -> None:
+    """Whether it ends the loop or fails the chunk, what was paid for is with the attempt."""
+
+    def refuse(_: str) -> None:
+        raise InvalidResultError("has no text", path="the answer", result={"answer": "paid for"})
+
+    how: dict[str, Any] = {"stop_on": InvalidResultError} if stops else {"stop_on": (), "max_attempts": 1}
+    with pytest.raises(InvalidResultError):
+        list(job.map(refuse, **how))
+    (record,) = job.errors()
+    copy = "\nThe result was: {'answer': 'paid for'}"
+    assert record.error == f"InvalidResultError: the answer has no text{copy}"

@@ -19,7 +19,17 @@ _SHOWN_FIELDS: Final = 8
 
 
 class UnusableAnswerError(Exception):
-    """The output of COMMAND is no result; the message is one line, and begins after the name of COMMAND."""
+    """The output of COMMAND is no result; the message is one line, and begins after the name of COMMAND.
+
+    Args:
+        message: what is wrong with the output.
+        has_other_form: whether whole JSON was printed that has its text elsewhere, as every answer of a COMMAND has it
+            whose field is named wrongly.
+    """
+
+    def __init__(self, message: str, *, has_other_form: bool = False) -> None:
+        self.has_other_form = has_other_form
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +67,19 @@ class AnswerReader:
                 raise UnusableAnswerError(f"printed an error: {_shortened(value['error'])}")
             return value | {TEXT_FIELD: answer_text}
         if not is_json(chunk) or (self.for_records and not _are_json_values(content)):
-            raise UnusableAnswerError(self._complaint(value))
+            raise UnusableAnswerError(self._complaint(value), has_other_form=self._has_other_form(content, value))
         if self.for_records and isinstance(value, dict):
             line = json.dumps(value, ensure_ascii=False) if "\n" in content else content
             return value | {TEXT_FIELD: line}
         return {TEXT_FIELD: text}
+
+    def _has_other_form(self, content: str, value: object) -> bool:
+        """Whether an output is whole JSON, names no error, and has no place for the text where it is expected."""
+        if value is None:
+            return _are_json_values(content) and '"error"' not in content
+        if isinstance(value, list):
+            return not any(isinstance(item, dict) and item.get("error") for item in value)
+        return isinstance(value, dict) and not value.get("error") and _leads_elsewhere(value, self.field)
 
     def _complaint(self, value: object) -> str:
         remedy = "name its field with --result-field, or pass --raw if all of it is the text"
@@ -98,6 +116,22 @@ def field_at(value: object, path: str) -> object:
         else:
             return None
     return value
+
+
+def _leads_elsewhere(value: Any, path: str) -> bool:
+    """Whether JSON has no place for a text at a path; null there, and an empty list on the way, are an empty place."""
+    if isinstance(value, dict) and path in value:
+        return value[path] is not None
+    for name in path.split("."):
+        if value is None or value in ([], {}):
+            return False
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return True
+    return value is not None
 
 
 def is_json(text: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandMissingError
+from checkpoint_store.cli.run.unread_answer import OtherFormError
 from checkpoint_store.cli.screen import number
 from checkpoint_store.errors import InvalidResultError
 
@@ -73,5 +74,8 @@ class RunLimits:
 
 
 def _blames_no_chunk(error: BaseException) -> bool:
-    """Whether an error is none of COMMAND with a chunk: a fault of this program would meet every chunk, and be paid."""
-    return isinstance(error, CommandMissingError) or not isinstance(error, FAILURES)
+    """Whether an error is none of COMMAND with a chunk: a fault of this program would meet every chunk, and be paid.
+
+    So would a field that is named wrongly: every answer would be paid for, and rejected.
+    """
+    return isinstance(error, CommandMissingError | OtherFormError) or not isinstance(error, FAILURES)

@@ -165,6 +165,8 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
         retry = "" if report.only_failed or report.halted else f", free with {typed_line(['retry', name], store_path)}"
         errors = typed_line(["errors", name], store_path)
         screen.note(f"  {report.failed_chunks:,} failed and passed over: see {errors}{retry}")
+    elif report.answer_kept:
+        screen.note(f"  what COMMAND printed is kept: see {typed_line(['errors', name], store_path)}")
     if report.in_doubt_chunks:
         meaning = "begun and never ended, possibly billed; the next run does them again"
         if report.broken_off_by is not None:  # some of their results may be kept in a file

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.cli.run.answer import UnusableAnswerError, cost_printed
 from checkpoint_store.cli.run.command_call import CommandCall
 from checkpoint_store.cli.run.time_limit import output_in_time
+from checkpoint_store.cli.run.unread_answer import OtherFormError, UnreadAnswerError
 from checkpoint_store.cli.screen import plain
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Command:
         self._killed = False
         self.away_codes: set[int] = set()
         """The exit codes by which the program said that its service is away."""
+        self._has_answered = False
+        """Whether an answer could be read: then another form is a whim of the model's, and is tried again."""
 
     def __call__(self, chunk: TextChunk, variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """Return the fields of the result for ``chunk`` (``cleaned_text`` at least), and the program's stderr.
@@ -99,7 +102,9 @@ class Command:
         The chunk's own text is the program's stdin; ``variables`` are added to its environment.
 
         Raises:
-            CommandFailedError: the program took too long, ended with another code than 0, or printed no answer.
+            CommandFailedError: the program took too long, ended with another code than 0, or printed nothing.
+            UnreadAnswerError: the program printed something else than an answer.
+            OtherFormError: the program did so, and its text seems to be in another field, as in every earlier answer.
             ServiceAwayError: the program ended with code 69 or 75.
             CommandMissingError: the program could not be started.
             CommandKilledError: :meth:`kill` was called meanwhile.
@@ -120,7 +125,7 @@ class Command:
         """Return the answer; the error for output that is no answer has its cost, because the call was paid for."""
         try:
             return self._read(chunk, stdout, message, code)
-        except CommandFailedError as error:
+        except (CommandFailedError, UnreadAnswerError) as error:
             error.cost = cost_printed(stdout, self._cost)
             raise
 
@@ -134,12 +139,23 @@ class Command:
                 self.away_codes.add(code)
             raise failure(f"{self._argv[0]!r} {_exit_text(code)}", _tail(message))
         try:
-            return self._answers.read(stdout.decode("utf-8"), chunk.text), message
-        except UnicodeDecodeError as error:
-            reason = f"{self._argv[0]!r} wrote what is not UTF-8: {error}"
-            raise CommandFailedError(reason, _tail(message)) from error
-        except UnusableAnswerError as error:
-            raise CommandFailedError(f"{self._argv[0]!r} {error}", _tail(message)) from error
+            answer = self._answers.read(stdout.decode("utf-8"), chunk.text)
+        except (UnicodeDecodeError, UnusableAnswerError) as error:
+            raise self._unread(error, stdout, _tail(message)) from error
+        self._has_answered = True
+        return answer, message
+
+    def _unread(
+        self, error: UnicodeDecodeError | UnusableAnswerError, stdout: bytes, stderr: str
+    ) -> CommandFailedError | UnreadAnswerError:
+        """Return the error for an output that is no answer; the output was paid for, so the error has a copy of it."""
+        reason = f"wrote what is not UTF-8: {error}" if isinstance(error, UnicodeDecodeError) else str(error)
+        if not stdout.strip():
+            return CommandFailedError(f"{self._argv[0]!r} {reason}", stderr)
+        is_other = isinstance(error, UnusableAnswerError) and error.has_other_form and not self._has_answered
+        kind = OtherFormError if is_other else UnreadAnswerError
+        printed = stdout.decode("utf-8", "backslashreplace")
+        return kind(f"{reason}\n{stderr}" if stderr else reason, self._argv[0], printed)
 
     def kill(self) -> None:
         """Kill every running program and its child processes; a signal handler may call this."""

@@ -19,6 +19,7 @@ from checkpoint_store.cli.run.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandKilledError, ServiceAwayError
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
+from checkpoint_store.cli.run.unread_answer import UnreadAnswerError
 from checkpoint_store.cli.run.work import Work
 from checkpoint_store.cli.screen import attempt_count, duration, plain_error
 from checkpoint_store.cli.screen import cost as amount
@@ -41,10 +42,13 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.task_records import Task
 
 
+_COPY_BEGINS: Final = "\nThe result was: "
+"""What stands in a recorded error before the copy of an answer, which may fill many screens."""
 _SERVICE_AWAY: Final = f"HTTP {ServiceAwayError.status_code}"
 """How the loop counts a COMMAND that says by its exit code that its service is away."""
 _PLAIN_KINDS: Final = {
     CommandFailedError.__name__: ("failure of COMMAND", "failures of COMMAND"),
+    UnreadAnswerError.__name__: ("failure of COMMAND", "failures of COMMAND"),
     InvalidResultError.__name__: ("result that is no JSON", "results that are no JSON"),
 }
 
@@ -126,6 +130,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         pass  # the second Ctrl-C, for which _fill_in sets the exit code, or --halt now
     except FAILURES as error:
         report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_failure_text(error)}"
+        report.answer_kept = isinstance(error, UnreadAnswerError)
         _mark_failed(job, report.error)
     except ChunkFailed:
         pass  # _fill_in names the chunk
@@ -189,7 +194,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
     if report.error is None and report.only_failed:
         first = failed[0]
         report.failed_chunk = first.chunk_index
-        reason = plain_error(first.error) or "its process ended before it gave a result"
+        reason = plain_error(first.error).partition(_COPY_BEGINS)[0] or "its process ended before it gave a result"
         attempt_total = tries_in_vain(job, [first])[first.chunk_index]
         report.error = f"chunk {first.chunk_index}, after {attempt_count(attempt_total)}: {reason}"
     if report.error is not None:

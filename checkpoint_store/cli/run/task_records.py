@@ -87,6 +87,8 @@ class Report:
     failed_chunk: int | None = None
     halted: bool = False
     """Whether ``--halt`` ended the run."""
+    answer_kept: bool = False
+    """Whether the run ended by an output of COMMAND that is no answer, of which a copy is kept with the attempt."""
     error: str | None = None
     output: str | None = None
     output_written: bool = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store import current_attempt
 from checkpoint_store.cli.run.answer import TEXT_FIELD
 from checkpoint_store.cli.run.subprocess_worker import CommandFailedError
+from checkpoint_store.cli.run.unread_answer import UnreadAnswerError
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.run.task_records import Clean, Task
@@ -30,12 +31,12 @@ class Work:
         """Return the result for a chunk.
 
         Raises:
-            CommandFailedError: COMMAND gave no answer.
+            CommandFailedError, UnreadAnswerError: COMMAND gave no answer, or printed something else.
         """
         index, started = current_attempt().chunk_index, time.monotonic()
         try:
             fields, stderr = self._clean(chunk, self._task.variables(chunk))
-        except CommandFailedError as error:
+        except (CommandFailedError, UnreadAnswerError) as error:
             error.chunk_index = index
             raise
         if stderr:
