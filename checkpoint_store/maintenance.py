@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from checkpoint_store.errors import (
     StoreRecovered,
     StoreTargetError,
 )
+from checkpoint_store.model.records import chunks_text
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
 from checkpoint_store.storage import destination
@@ -26,7 +28,7 @@ from checkpoint_store.storage.merging.other_store import copy_of_store
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
-from checkpoint_store.storage.recovery.restore import put_backup
+from checkpoint_store.storage.recovery.restore import count_chunks_left_behind, put_backup
 from checkpoint_store.storage.sibling_check import refuse_foreign, refuse_unreadable
 from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import EMPTY, inspect, no_store, resolve
@@ -126,7 +128,8 @@ def restore_store(
 ) -> tuple[Path, ...]:
     """Put the backup ``source`` in the place of the store ``target``, and return the files moved aside for it.
 
-    The state file follows: the earlier state file becomes its ``.bak``.
+    The state file follows: the earlier state file becomes its ``.bak``. If the replaced store has more completed chunks
+    than the backup, a ``UserWarning`` says how many, and how to bring them back before they are done again.
 
     The store has the schema of ``source``. An older version of this library can open a copy of an older schema, which
     an upgrade left; the next open by this version upgrades it. Only then does the state file follow.
@@ -157,11 +160,23 @@ def restore_store(
         refuse_stranger(copy)
     destination.refuse_to_take(path, states)
     with exclusively(path, lock_timeout_seconds):
+        left_behind = count_chunks_left_behind(reading, path, lock_timeout_seconds)
         moved = put_backup(reading, path)
     names = ", ".join(file.name for file in moved)
     log.warning("%s: restored from %s%s", path, origin, f"; moved aside: {names}" if moved else "")
     _let_state_file_follow(path, state, is_current=version == SCHEMA_VERSION)
+    if left_behind:
+        _warn_of_left_behind(left_behind, origin, path, moved[0])  # last: where warnings are errors, all is done
     return moved
+
+
+def _warn_of_left_behind(count: int, origin: Path, path: Path, replaced: Path) -> None:
+    line = shlex.join(["checkpoint-store", "merge", str(replaced), "--store", str(path)])
+    verb = "is" if count == 1 else "are"
+    lacks = f"{chunks_text(count)} that the replaced store had completed {verb} not in the backup {origin}"
+    notice = f"{lacks}. To bring them back, merge that store before the next run (CheckpointStore.merge): {line}"
+    log.warning("%s", notice)
+    warn_caller(notice, UserWarning)
 
 
 def _let_state_file_follow(path: Path, state_file: Path, *, is_current: bool) -> None:

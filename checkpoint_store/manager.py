@@ -112,8 +112,8 @@ class StateManager(ForkAware):
         results that the store has of this job and ``state`` lacks are kept: only :meth:`clear` removes them. A result
         that this manager loaded or saved before, and that was replaced since, is not put back
         (:meth:`update_chunk_complete` does that). :meth:`Job.redo` says which complete chunks are done again.
-        A job that begins without results is one more payment, if a job of the same file and settings was left with
-        chunks to do, or after its last chunk (``is_resumable`` is false then): a ``UserWarning`` names that job.
+        A job that begins without results is one more payment, if the store has results of the same file, number of
+        chunks and settings, or of a job with chunks left: a ``UserWarning`` names the job that has them.
 
         Raises:
             CurrentJobChanged: another program made another job the current one since this manager looked. If the job

@@ -99,21 +99,25 @@ class CurrentJob:
         warn_caller(notice, UserWarning)
 
     def _tell_of(self, earlier: JobRecord, job_id: str, *, ends_with_chunk: bool) -> None:
-        """Log which job has results already; warn if it has chunks left, or nobody recorded its end.
+        """Warn, and log, that a job has results already: the new job pays for them again.
 
-        The processor of that job was killed, perhaps: a second job would pay for its results again.
+        The processor of that job was killed, perhaps; or the state file had another input in between.
         """
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
         total_chunks = self._context.reading.jobs.total_chunks(job_id)
         done += "" if total_chunks == earlier.total_chunks else f", and this one has {total_chunks:,}"
         begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
-        done += ", and nobody recorded its end" if ends_with_chunk else ""
-        advice = f"job {earlier.job_id} of the same file and settings has {done}. To go on with that, save its state"
-        notice = f"{begins}, while {advice}: {remedy}"
+        todo = "To go on with that"
+        if ends_with_chunk:
+            done += ", and nobody recorded its end"
+        elif earlier.completed_count == earlier.total_chunks:
+            done += ", and is complete"
+            todo = "To take its results, and pay for none of them again"
+        has = f"job {earlier.job_id} of the same file and settings has {done}"
+        notice = f"{begins}, while {has}. {todo}, save its state: {remedy}"
         log.warning("%s", notice)
-        if ends_with_chunk or earlier.completed_count < earlier.total_chunks:
-            warn_caller(notice, UserWarning)
+        warn_caller(notice, UserWarning)
 
     def show(self, job_id: str, saved: Saved) -> None:
         """Make the state file exact after :meth:`save`, and log or warn what the caller has to know."""

@@ -204,7 +204,8 @@ def test_restoring_an_older_backup_is_not_undone(tmp_path: Path) -> None:
         copy = store.backup(tmp_path / "copy.db")
         store.job(job_id).complete_many((index, _result(index)) for index in range(4, TOTAL))
         store.job(job_id).finish()
-    restore_store(copy, tmp_path / "talks.db")
+    with pytest.warns(UserWarning, match="that the replaced store had completed"):
+        restore_store(copy, tmp_path / "talks.db")
     for _ in range(2):
         with CheckpointStore(tmp_path / "talks.db") as store:
             assert sorted(index for index, _ in store.job(job_id).items()) == [0, 1, 2, 3]

@@ -56,7 +56,8 @@ def test_a_restored_copy_keeps_its_schema(schema: str, tmp_path: Path) -> None:
     with CheckpointStore(path) as store:  # upgrades it
         store.job("lecture.srt").complete(2, {"cleaned_text": "later"})
     (copy,) = tmp_path.glob(f"talks.db.backup-{schema}-*")
-    restore_store(copy, path)
+    with pytest.warns(UserWarning, match="1 chunk that the replaced store had completed is not in the backup"):
+        restore_store(copy, path)
     assert migration_status(path).current == schema
     assert ((tmp_path / "talks.json").exists(), (tmp_path / "talks.bak").exists()) == (False, True)
     with CheckpointStore(path) as store:

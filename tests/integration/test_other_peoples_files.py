@@ -123,7 +123,8 @@ def test_a_copy_that_knows_more_is_not_replaced(path: Path) -> None:
         job.complete(1, "later")
         store.backup(backup)
         job.export(export)
-    restore_store(path.with_name("early"), path)
+    with pytest.warns(UserWarning, match="that the replaced store had completed"):
+        restore_store(path.with_name("early"), path)
     with CheckpointStore(path) as store:
         with pytest.raises(StoreTargetError, match="holds completed chunks"):
             store.backup(backup)

@@ -77,13 +77,23 @@ def test_the_call_of_the_page_goes_on_with_the_earlier_job(make_manager: Manager
     assert existing.job_id == left
 
 
-def test_who_begins_a_complete_input_again_is_told_in_the_log_only(
+def test_who_begins_a_complete_input_again_is_warned(
     make_manager: ManagerOpener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Doing a whole input once more, whose end was recorded, is often meant."""
+    """Once, though its end was recorded: its input would be paid for again. The call that it names takes the results."""
     run(make_manager(), "talk.txt", 2, until=2)
+    first = make_manager().load()
+    assert first is not None
     run(make_manager(), "other.txt", 2, until=2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with pytest.warns(UserWarning, match=f"while job {first.job_id} .* has 2 of 2 chunks, and is complete") as caught:
+        run(make_manager(), "talk.txt", 2, until=1)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert caplog.text.count("begins without results") == 1
+    run(make_manager(), "other.txt", 3, until=3)
+    with pytest.raises(UserWarning, match=first.job_id):  # not the newer job, which has one result
         run(make_manager(), "talk.txt", 2, until=2)
-    assert "begins without results" in caplog.text
+    manager = make_manager()
+    with CheckpointStore(manager.store_path) as store:
+        existing = store.job(first.job_id).state()
+    manager.save(existing.replace(status="running"))
+    assert run(manager, "talk.txt", 2, until=2) == []

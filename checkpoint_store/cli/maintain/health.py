@@ -47,7 +47,9 @@ def backup(*, destination: str, force: bool, store_path: str, as_json: bool) -> 
 def restore(*, source: str, store_path: str, as_json: bool) -> None:
     """Replace the store by the backup SOURCE.
 
-    The files of the present store are moved aside, never deleted.
+    The files of the present store are moved aside, never deleted. If it has
+    completed chunks that SOURCE lacks, a warning names the command that brings
+    them back.
     """
     moved = restore_store(source, store_path)
     schema = migration_status(store_path)

@@ -4,18 +4,48 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage import backup as backups
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+from checkpoint_store.storage.file_names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery import recover
 from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.system.files import storage_errors, temporary_path
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
-    from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+# Whatever the schema of the store is. A damaged row counts nothing.
+_COUNTS: Final = """
+    SELECT job_id, completed_count FROM jobs WHERE typeof(job_id) = 'text' AND typeof(completed_count) = 'integer'
+"""
+
+
+def count_chunks_left_behind(reading: ReadOnlyDatabase, path: Path, timeout_seconds: float) -> int:
+    """Return how many completed chunks the store at ``path`` has that the backup lacks, by the counts of its jobs.
+
+    Writes nothing. 0 if there is no store at ``path``, or if it does not read: a damaged store is replaced, too.
+    """
+    if not has_bytes(path):
+        return 0
+    replaced = ReadOnlyDatabase(path, lock_timeout_seconds=timeout_seconds)
+    try:
+        if inspect(replaced) == EMPTY:
+            return 0
+        before, after = replaced.read(_completed_counts), reading.read(_completed_counts)
+    except CheckpointStoreError as error:
+        log.debug("%s is to be replaced, and its completed chunks are not counted: %s", path, error)
+        return 0
+    return sum(max(0, count - after.get(job_id, 0)) for job_id, count in before.items())
+
+
+def _completed_counts(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute(_COUNTS).fetchall())
 
 
 def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:

@@ -43,10 +43,11 @@ def replaced_by(connection: sqlite3.Connection, job_id: str, looked: Looked, pat
 
 
 def passed_over(connection: sqlite3.Connection, state: ProcessingState, path: Path) -> JobRecord | None:
-    """Return the newest job of the same file and settings that has results, if the state begins a job without results.
+    """Return the job of the same file and settings that has most results, if the state begins a job without results.
 
-    A job with another number of chunks counts while it is unfinished: a finished job is of another input. None for no
-    such job, or if the store has the job of the state.
+    Of jobs that have the same number of results, the newest. A job with another number of chunks counts only while it
+    is unfinished, and only if no job has the same number of chunks: a finished job is of another input. None if the
+    store has no job to return, or if the store has the job of the state.
     """
     if state.completed_chunks or not state.file_name or _is_there(connection, state.job_id):
         return None
@@ -55,7 +56,7 @@ def passed_over(connection: sqlite3.Connection, state: ProcessingState, path: Pa
     alike = [job for job in of_file if (job.model or "", job.provider or "", job.config) == settings]
     same = [job for job in alike if job.total_chunks == state.total_chunks]
     unfinished = [job for job in alike if job.completed_count < job.total_chunks]
-    return next(iter(same or unfinished), None)
+    return max(same, key=lambda job: job.completed_count, default=next(iter(unfinished), None))
 
 
 def ends_with_chunk(connection: sqlite3.Connection, job: JobRecord | None) -> bool:

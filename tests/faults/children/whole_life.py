@@ -101,12 +101,12 @@ with StateManager(here("talks.json")) as manager:
     assert manager.load() is not None
     manager.set_status("paused")
     command("doctor")
+warnings.simplefilter("ignore")  # of the results that a restore leaves behind, and of a recovery
 command("restore", here("copy.db"))
 restore_store(here("copy.db"), path)
 with open(path, "r+b") as file:  # nobody has it open
     file.seek(8192)
     file.write(bytes(30_000))
-warnings.simplefilter("ignore")
 CheckpointStore(path).close()  # recovers
 recover_store(path, accept_loss=True)
 killed(lambda: CheckpointStore(path).latest_job().complete(25, "late", replace=True))
