@@ -13,7 +13,7 @@ from checkpoint_store.cli.app import NAMES, commands_of, group
 
 from .conftest import ROOT, Folder
 
-COMMANDS = tuple(group.list_commands(click.Context(group)))
+COMMANDS = tuple(group.list_commands(click.Context(group, **group.context_settings)))
 WITHOUT = program(__file__, "run_without")
 
 

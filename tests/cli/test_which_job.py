@@ -14,7 +14,7 @@ from checkpoint_store.cli.app import group
 if TYPE_CHECKING:
     from .conftest import Folder
 
-_CONTEXT = click.Context(group)
+_CONTEXT = click.Context(group, **group.context_settings)
 TAKE_A_JOB = [
     name
     for name in group.list_commands(_CONTEXT)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(
     r"^\| `checkpoint-store (.+?)` \| (.+) \|$", (ROOT / "docs" / "coming-from.md").read_text("utf-8"), re.MULTILINE
 )
-_CONTEXT = click.Context(group)
+_CONTEXT = click.Context(group, **group.context_settings)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def command_lines(text: str) -> list[tuple[str, list[str]]]:
 
 def unknown_options(text: str) -> list[str]:
     """The options that a text gives to commands which have none of that name."""
-    context = click.Context(group)
+    context = click.Context(group, **group.context_settings)
     unknown = []
     for name, options in command_lines(text):
         command = group.get_command(context, name)

@@ -40,7 +40,7 @@ def options(command: click.Command) -> set[str]:
 def test_every_command_and_option_is_in_the_reference(generated: ModuleType) -> None:
     """A reader finds each command, each option and its default, as ``--help`` has them."""
     text = generated.commands()
-    context = click.Context(group)
+    context = click.Context(group, **group.context_settings)
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert list(sections) == group.list_commands(context)
     for name, section in sections.items():
