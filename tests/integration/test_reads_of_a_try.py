@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store import current_attempt
 from checkpoint_store.execution.claims import chunk_queue
+from checkpoint_store.loop import starting
 from checkpoint_store.loop.starting import Starter
 from checkpoint_store.storage.connection.database import Database
 
@@ -75,6 +76,7 @@ def test_chunks_that_start_together_ask_once_whether_there_are_handles(
 ) -> None:
     """Eight chunks that begin in the same moment need one read, while no chunk of the job has a handle."""
     job = store.open_job("talk.srt", total_chunks=64)
+    monkeypatch.setattr(starting, "_WAITED_SECONDS_MIN", 1e9)  # however busy the machine is
     monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 1000.0)
     groups = []
     real = Starter.hand_over
