@@ -261,7 +261,7 @@ def test_a_page_that_follows_loads_itself_again(browser: Browser, tmp_path: Path
             if done < 3:
                 job.complete(done, "done")
 
-        report.follow(store, tmp_path / "page.html", every_seconds=0.2, idle_seconds=0.0, on_written=written)
+        report.follow(store, tmp_path / "page.html", every_seconds=0.2, idle_seconds=30.0, on_written=written)
     assert len(seen) == 4
     assert all("sort=when" in one for one in seen)
 
