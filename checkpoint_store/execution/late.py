@@ -70,7 +70,7 @@ class LateRecorder:
         record = submit if context is self._context else partial(_record_in_order, context, completion)
         try:
             with no_begin:
-                return self._unless_deleted(context, partial(_record, context, completion, record), "is ")
+                return _unless_deleted(partial(_record, context, completion, record), "is ")
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
             return f"is not recorded yet: {self._keep(error, completion)}"
 
@@ -83,22 +83,9 @@ class LateRecorder:
             return ""
 
         try:
-            return self._unless_deleted(context, record, ", and it is ")
+            return _unless_deleted(record, ", and it is ")
         except BaseException as error:  # an interrupt, too
             return f"; {self._keep(error, failure, is_failure=True)}"
-
-    def _unless_deleted(self, context: StoreContext, record: Callable[[], str], begins: str) -> str:
-        """Return what ``record`` returns, or that what came is gone with its job, in words that follow ``begins``.
-
-        Raises:
-            JobNotFound: another store, which lacks the job, is at the path now.
-        """
-        try:
-            return record()
-        except JobNotFound:
-            if not context.storage.jobs.was_deleted(self._job_id):
-                raise
-            return f"{begins}gone with its job, which was deleted"
 
     def _keep(self, error: BaseException, what: Completion, *, is_failure: bool = False) -> str:
         """Keep what an error kept from being recorded; return a sentence about both, or raise an interrupt again."""
@@ -109,6 +96,20 @@ class LateRecorder:
             error.add_note(kept)
             raise error
         return kept
+
+
+def _unless_deleted(record: Callable[[], str], begins: str) -> str:
+    """Return what ``record`` returns, or that what came is gone with its job, in words that follow ``begins``.
+
+    Raises:
+        JobNotFound: another store, which lacks the job, is at the path now.
+    """
+    try:
+        return record()
+    except JobNotFound as missing:
+        if missing.deleted_at is None:
+            raise
+        return f"{begins}gone with its job, which was deleted"
 
 
 def _record(context: StoreContext, completion: Completion, record: Callable[[], None]) -> str:

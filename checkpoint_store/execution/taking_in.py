@@ -55,8 +55,8 @@ def record_one(storage: Storage, record: Callable[[Sequence[Completion]], None],
             storage.budgets.keep_result(completion)
             kept = "its text and its cost are kept with an attempt at the chunk: see job.attempts()"
             log.warning("an unrecorded result came too late: %s; %s", error, kept)
-    except JobNotFound:
-        if not storage.jobs.was_deleted(completion.job_id):
+    except JobNotFound as missing:
+        if missing.deleted_at is None:
             return False
         _tell_of_deleted(result)
     return True
@@ -136,10 +136,10 @@ def _take_in_one(
             log.warning("%s has a result for another plan of job %s: not taken in", path, job_id)
             return False
         return record_one(storage, record, result)
-    except JobNotFound as error:
-        if not storage.jobs.was_deleted(job_id):
+    except JobNotFound as missing:
+        if missing.deleted_at is None:
             level = WARNING if _names(storage.path, path, result) else DEBUG
-            log.log(level, "a result in %s was not taken in, and stays there: %s", path, error)
+            log.log(level, "a result in %s was not taken in, and stays there: %s", path, missing)
             return False
         _tell_of_deleted(result)
     return True
