@@ -110,6 +110,17 @@ def pytest_terminal_summary() -> None:
     gc.unfreeze()
 
 
+def full_pipe() -> tuple[int, int]:
+    """Return the ends of a pipe, to read and to write, that is full: the next write waits for a reader."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
 class Opener(Protocol):
     """Opens a store, which is closed when the test ends."""
 

@@ -17,11 +17,10 @@ def main() -> int:
     is_begun = False
     try:
         _occupy_closed_streams()
-        from checkpoint_store.cli.closed_output import (  # main() catches a Ctrl-C while it imports
-            take_the_place_of_a_closed_output,
-        )
+        if sys.stdout is None:
+            from checkpoint_store.cli.closed_output import ClosedOutput  # main() catches a Ctrl-C while it imports
 
-        take_the_place_of_a_closed_output()
+            sys.stdout = ClosedOutput()
         from checkpoint_store.cli.ended import Terminated, ended_by_signals  # main() catches a Ctrl-C while it imports
 
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import sys
 
 
 class ClosedOutput(io.TextIOBase):
@@ -26,9 +25,3 @@ class ClosedOutput(io.TextIOBase):
         if text:
             raise OSError(errno.EBADF, "it is closed")
         return 0
-
-
-def take_the_place_of_a_closed_output() -> None:
-    """Make each write to a standard output that is closed an error."""
-    if sys.stdout is None:
-        sys.stdout = ClosedOutput()

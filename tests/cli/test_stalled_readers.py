@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import wait_until
+from conftest import full_pipe, wait_until
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli import patient_output
@@ -100,11 +100,8 @@ def test_the_last_word_of_a_signal_waits_for_no_reader(monkeypatch: pytest.Monke
     """The signal came between two pieces of a document, and nobody takes the piece that tells of it."""
     monkeypatch.setattr(patient_output, "READER_PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(patient_output, "READER_LOOK_SECONDS", 0.001)
-    reading, writing = os.pipe()
+    reading, writing = full_pipe()
     os.set_blocking(writing, False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(writing, bytes(4096))
     with open(reading, "rb"), open(writing, "w", encoding="utf-8") as stdout, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stdout)
         begin_document()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import pytest
-from conftest import program, wait_until
+from conftest import full_pipe, program, wait_until
 
 from checkpoint_store.cli import notices
 from checkpoint_store.cli.app import run_command_line
@@ -154,12 +154,7 @@ def test_a_reader_that_stands_still_keeps_no_answer_unrecorded(
 @pytest.mark.slow
 def test_a_signal_ends_a_run_whose_notices_nobody_reads(lecture: Folder) -> None:
     """SIGTERM finishes the chunk in hand and pauses, although the screen stands still (Ctrl-S)."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(writer, bytes(4096))
-    os.set_blocking(writer, True)
+    reader, writer = full_pipe()
     with lecture.process("run", "lecture.txt", *SIX, *lecture.command(WAITING_COMMAND), stderr=writer) as process:
         wait_for(lecture.path / "waiting", process)
         process.send_signal(signal.SIGTERM)

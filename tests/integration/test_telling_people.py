@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import full_pipe
 
 from checkpoint_store.errors import StoreBusy
 
@@ -24,12 +25,7 @@ CHUNKS = list("abcdef")
 @contextmanager
 def stderr_in_trouble(how: str) -> Iterator[None]:
     """Make standard error a stream that is full, closed at its other end, or read by nobody."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(writer, bytes(4096))
-    os.set_blocking(writer, True)
+    reader, writer = full_pipe()
     if how == "closed pipe":
         os.close(reader)
     err = os.fdopen(os.open("/dev/full", os.O_WRONLY) if how == "full disk" else writer, "w", encoding="utf-8")
