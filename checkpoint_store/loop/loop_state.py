@@ -49,10 +49,11 @@ class LoopState:
         """The chunks that had failed before this loop began; empty unless ``on_error`` is ``"record"``."""
         self.failed_now: Final[set[int]] = set()
         """The chunks that this loop has given up."""
-        self._has_waited_in_vain = False
-        """Whether the store stayed locked for too long: the next call does not wait as long again."""
         self._locked: tuple[StoreBusy, float] | None = None
-        """The last error of a call that waited in vain, and when it came, on the monotonic clock."""
+        """The last error of a store that stayed locked for too long, and when it came, on the monotonic clock.
+
+        None once a call succeeds. Until then no call waits as long again.
+        """
         self.is_paused = False
         """Whether the loop starts nothing more, and leaves the job paused."""
         self.pause_reason: str | None = None
@@ -98,17 +99,18 @@ class LoopState:
                 outcome = call(*arguments)
             except StoreBusy as busy:
                 give_up_at = since + _BUSY_TIMEOUTS_MAX * self.claims.lock_timeout_seconds
-                self._has_waited_in_vain |= time.monotonic() >= give_up_at
-                if self._has_waited_in_vain:
-                    self._locked = busy, time.monotonic()
-                if self._has_waited_in_vain or self.interrupts.requested:
+                moment = time.monotonic()
+                if self._locked is not None or moment >= give_up_at:
+                    self._locked = busy, moment
+                    raise
+                if self.interrupts.requested:
                     raise
                 if not is_logged:
                     log.warning("job %s: retrying until the store is free: %s", self.job_id, busy)
                 is_logged = True
                 time.sleep(POLL_INTERVAL_SECONDS)
             else:
-                self._has_waited_in_vain = False
+                self._locked = None
                 return outcome
 
     def raise_if_locked(self) -> None:
@@ -119,7 +121,7 @@ class LoopState:
         Raises:
             StoreBusy: the store stayed locked for too long.
         """
-        if self._has_waited_in_vain and self._locked is not None:
+        if self._locked is not None:
             busy, at = self._locked
             if time.monotonic() < at + self.claims.lock_timeout_seconds:
                 raise busy
