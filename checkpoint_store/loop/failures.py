@@ -117,9 +117,7 @@ class FailurePolicy:
                 **how,
             )
         except ChunkAlreadyCompleted:
-            self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
-            self._late.note_failure(chunk, error, cost)
-            state.events.ended("completed", chunk, None, cost, seconds)
+            self._note_overtaken(chunk, message, copy, cost, seconds)
             return
         wait_seconds = wait_after(self._state, self._outage, attempt, error, trouble, is_last=next_attempt is None)
         is_tried_again = next_attempt is not None and wait_seconds is not None
@@ -275,13 +273,17 @@ class FailurePolicy:
         try:
             next_attempt = self._record(chunk, message, copy, counted=False, seconds=seconds, **how)
         except ChunkAlreadyCompleted:
-            self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
-            if copy or cost is not None:
-                self._late.note_error(chunk, message + copy, cost)
-            self._state.events.ended("completed", chunk, None, cost, seconds)
+            self._note_overtaken(chunk, message, copy, cost, seconds)
             return None
         self._state.events.ended("failed" if next_attempt is None else "retried", chunk, message, cost, seconds)
         return next_attempt
+
+    def _note_overtaken(self, chunk: ClaimedChunk, message: str, copy: str, cost: float | None, seconds: float) -> None:
+        """Record what a failed attempt cost, and the copy of its result, though the chunk was completed meanwhile."""
+        self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
+        if copy or cost is not None:
+            self._late.note_error(chunk, message + copy, cost)
+        self._state.events.ended("completed", chunk, None, cost, seconds)
 
     def _log(self, chunk: ClaimedChunk, message: str, *args: object) -> None:
         log.warning(f"job %s, chunk %d: {message}", self._state.job_id, chunk.index, *args)
