@@ -127,18 +127,18 @@ class StoreContext:
                 claims.completed(completions)
         except Exception as error:  # the results are recorded
             log_suppressed(error, f"after a completion of job {job_id}, its claims could not be brought up to date")
-        size = sum([len(completion.text or "") for completion in completions])
         if claims is None:
-            self._let_copies_follow(job_id, size)
+            self._let_copies_follow(completions)
         else:
-            claims.settling_late.afterwards(partial(self._let_copies_follow, job_id, size))
+            claims.settling_late.afterwards(partial(self._let_copies_follow, completions))
 
-    def _let_copies_follow(self, job_id: str, size: int) -> None:
-        """Let the state file and the backups follow completions of a job, with results of this size in characters."""
+    def _let_copies_follow(self, completions: Sequence[Completion]) -> None:
+        """Let the state file and the backups follow completions of a job."""
+        job_id = completions[0].job_id
         try:
             moment = time.monotonic()
             if self.state_file is not None:
-                self.state_file.follow(job_id, moment, size)
+                self.state_file.follow(job_id, moment, sum([len(completion.text or "") for completion in completions]))
             self.backups.tell(self.storage.backups.make_if_due(moment))
         except Exception as error:  # the results are recorded
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")

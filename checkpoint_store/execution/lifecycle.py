@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from logging import INFO
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, JobPaused
@@ -83,7 +84,7 @@ def leave(
     own_runner_id = claims.runner.runner_id
     context.storage.job_changes.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
     context.loop_ended(claims.job_id)
-    if with_this_thread:  # a loop has a line of its own
+    if with_this_thread and log.isEnabledFor(INFO):  # a loop has a line of its own
         status = context.reading.jobs.find(claims.job_id).status
         if status is not JobStatus.COMPLETED:
             log.info("job %s: its with block has ended, and the job is %s", claims.job_id, status)

@@ -113,7 +113,7 @@ class UnrecordedResults(ForkAware):
                     note_where(error, self._what_is_left())
                 raise
             if is_over:
-                self._drop([result])
+                self._drop(result)
             else:
                 strays.append(result)
 
@@ -122,9 +122,9 @@ class UnrecordedResults(ForkAware):
         with self._lock:
             return next((result for result in self._results if not _has(strays, result)), None)
 
-    def _drop(self, over: Sequence[UnrecordedResult]) -> None:
+    def _drop(self, recorded: UnrecordedResult) -> None:
         with self._lock:
-            self._results = [result for result in self._results if not _has(over, result)]
+            self._results = [result for result in self._results if result is not recorded]
 
     def _leave(self, strays: Sequence[UnrecordedResult]) -> None:
         """Leave results of jobs that the store lacks in a file for a later open; in memory if that fails."""
