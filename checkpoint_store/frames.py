@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError
-from checkpoint_store.execution.frames import joined, library_of, result_columns
+from checkpoint_store.execution.job.frame_columns import joined, library_of, result_columns
 from checkpoint_store.loop.option_names import shows_options_of
 from checkpoint_store.model.frame_rows import row_identity, rows_of
 from checkpoint_store.store import CheckpointStore

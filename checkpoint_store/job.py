@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError
-from checkpoint_store.execution.chunk_try import ChunkTry
-from checkpoint_store.execution.job_redo import JobRedo
-from checkpoint_store.execution.loops import RunningLoop
+from checkpoint_store.execution.job.chunk_try import ChunkTry
+from checkpoint_store.execution.job.redo import JobRedo
+from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop import entry
 from checkpoint_store.loop.option_names import checks_option_names

@@ -17,9 +17,9 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.storage.file_names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
+from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.saved_state import Looked
-from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import store_beside
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
@@ -30,7 +30,7 @@ from checkpoint_store.system.log import WarningsLast
 if TYPE_CHECKING:
     import os
 
-    from checkpoint_store.execution.current_job import CurrentJob
+    from checkpoint_store.execution.store.current_job import CurrentJob
     from checkpoint_store.job import Job
     from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.storage.records import Known

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint_store.execution import opening
-from checkpoint_store.execution.store_care import StoreCare
-from checkpoint_store.execution.store_outlook import StoreOutlook
+from checkpoint_store.execution.store.care import StoreCare
+from checkpoint_store.execution.store.outlook import StoreOutlook
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.state_file.reader import read_state, refuse_opened, without_secrets

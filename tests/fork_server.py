@@ -27,7 +27,7 @@ from typing import Any, Final
 _EARLY: Final = (
     "alembic.command",
     "asyncio",
-    "checkpoint_store.execution.store_care",
+    "checkpoint_store.execution.store.care",
     "checkpoint_store.job",
     "checkpoint_store.maintenance",
     "checkpoint_store.manager",

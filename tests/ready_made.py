@@ -19,7 +19,8 @@ from typing import Final
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage import opening, unrecorded_files
+from checkpoint_store.storage import opening
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 MIGRATED: Final = frozenset({"migration", "faults", "storms", "benchmarks"})
 """The folders of tests whose new stores are made by the migrations."""

@@ -13,13 +13,13 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
-from checkpoint_store.execution.loops import Loops
-from checkpoint_store.execution.taking_in import take_in
-from checkpoint_store.execution.unrecorded import UnrecordedResults
+from checkpoint_store.execution.loops.open_loops import Loops
+from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
+from checkpoint_store.execution.unrecorded.taking_in import take_in
 from checkpoint_store.model.open_mode import READ_ONLY
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.file_names import StoreFiles, state_copies
+from checkpoint_store.storage.files.names import StoreFiles, state_copies
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.sibling_check import refuse_foreign
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from weakref import ReferenceType
 
-    from checkpoint_store.execution.chunk_contents import Given, Growing
+    from checkpoint_store.execution.chunks.contents import Given, Growing
     from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidArgumentError
-from checkpoint_store.execution import chunk_ranges, redo
-from checkpoint_store.execution.chunk_contents import NOT_AT_HAND, ChunkContents, Given
-from checkpoint_store.execution.chunk_keys import ChunkKeys
-from checkpoint_store.execution.chunk_order import ChunkOrder
+from checkpoint_store.execution import redo
+from checkpoint_store.execution.chunks import ranges as chunk_ranges
+from checkpoint_store.execution.chunks.contents import NOT_AT_HAND, ChunkContents, Given
+from checkpoint_store.execution.chunks.keys import ChunkKeys
+from checkpoint_store.execution.chunks.order import ChunkOrder
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.redo_marks import RedoMarks
 from checkpoint_store.execution.handles import HandleRecorder
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.execution.loops import Loops
+    from checkpoint_store.execution.loops.open_loops import Loops
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.keys import Key
     from checkpoint_store.model.shard import Shard

@@ -16,7 +16,7 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from checkpoint_store.storage.handle_verbs import HandleStorage
+    from checkpoint_store.storage.verbs.handles import HandleStorage
 
 _CHUNKS_NAMED_MAX: Final = 5
 _BUSY_TIMEOUTS_MAX: Final = 6

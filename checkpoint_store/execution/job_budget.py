@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.budget import Spending
-    from checkpoint_store.storage.budget_verbs import Reserved
     from checkpoint_store.storage.records import Completion, Costs
+    from checkpoint_store.storage.verbs.budgets import Reserved
 
 
 class JobBudget:

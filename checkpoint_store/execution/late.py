@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, ChunkOutOfOrder, JobNotFound
-from checkpoint_store.execution.chunk_order import require_order
+from checkpoint_store.execution.chunks.order import require_order
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text

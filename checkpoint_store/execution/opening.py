@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, ResultsElsewhere
-from checkpoint_store.execution.chunk_contents import Given
+from checkpoint_store.execution.chunks.contents import Given
 from checkpoint_store.model.amounts import checked_field
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frame_rows import as_rows

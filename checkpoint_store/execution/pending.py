@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, counted
 from checkpoint_store.execution.claims.claim_handle import ClaimHandle
-from checkpoint_store.execution.nesting import refuse_nested
+from checkpoint_store.execution.loops.nesting import refuse_nested
 from checkpoint_store.model.whole_numbers import count_from
 from checkpoint_store.system.log import log, log_suppressed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
-from checkpoint_store.execution import chunk_ranges
+from checkpoint_store.execution.chunks import ranges as chunk_ranges
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext

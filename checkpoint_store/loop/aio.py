@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from checkpoint_store.errors import InvalidArgumentError, JobPaused
 from checkpoint_store.execution.claims.chunk_queue import act_for
-from checkpoint_store.execution.loops import RunningLoop
-from checkpoint_store.execution.nesting import refuse_nested
+from checkpoint_store.execution.loops.nesting import refuse_nested
+from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.loop.events import called_in
 from checkpoint_store.loop.executors.tasks import Tasks
 from checkpoint_store.loop.late_results import LateResults, where_it_may_wait

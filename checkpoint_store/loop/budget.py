@@ -14,8 +14,8 @@ from checkpoint_store.model.amounts import fields_of, name_of
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.run_record import LIMITS
-from checkpoint_store.storage.budget_verbs import Reserved
 from checkpoint_store.storage.records import NO_COSTS
+from checkpoint_store.storage.verbs.budgets import Reserved
 
 if TYPE_CHECKING:
     from checkpoint_store.errors import JobPaused

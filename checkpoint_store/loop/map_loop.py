@@ -7,8 +7,8 @@ import warnings
 from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.execution.loops import RunningLoop
-from checkpoint_store.execution.nesting import refuse_nested
+from checkpoint_store.execution.loops.nesting import refuse_nested
+from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.shards import check_shard_of
 from checkpoint_store.model.records import MapItem

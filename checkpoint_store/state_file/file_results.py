@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from checkpoint_store.storage.job_content import JobContent
+    from checkpoint_store.storage.verbs.job_content import JobContent
 
 _RESULTS_AT_ONCE: Final = 1024
 

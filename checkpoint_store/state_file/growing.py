@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from checkpoint_store.storage.job_content import JobContent
     from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.verbs.job_content import JobContent
 
 _LEFT_TO_OTHERS_SECONDS: Final = 60.0
 """Leave the state file to another process until it has stood unchanged for this many seconds."""

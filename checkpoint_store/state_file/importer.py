@@ -33,9 +33,9 @@ from checkpoint_store.state_file.reader import (
 )
 from checkpoint_store.state_file.target import refuse_unwritable
 from checkpoint_store.storage import state_file_import as facts
-from checkpoint_store.storage.file_names import state_backup
+from checkpoint_store.storage.files.names import state_backup
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.sibling_check import passed_over
-from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log, warn_caller
 

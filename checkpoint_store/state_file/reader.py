@@ -12,7 +12,7 @@ from checkpoint_store.model import state_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.state_file.torn_file import completed_from
-from checkpoint_store.storage.file_names import StoreFiles, belongs_to_store, state_copies
+from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.sibling_check import kind_of
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_there

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.state_file.reader import USE, refuse_own
-from checkpoint_store.storage.file_names import NO_STATE_SUFFIXES
+from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES
 from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
 
 

@@ -27,7 +27,7 @@ from checkpoint_store.state_file.reader import (
     refuse_to_replace,
 )
 from checkpoint_store.storage.destination import refuse_in_use
-from checkpoint_store.storage.file_names import moved_aside, state_backup
+from checkpoint_store.storage.files.names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
 from checkpoint_store.system.file_replacement import replace_file
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.job_content import JobContent
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.storage import Storage
+    from checkpoint_store.storage.verbs.job_content import JobContent
 
 _PAGE_RESULTS: Final = 256
 

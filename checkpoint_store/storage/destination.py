@@ -13,7 +13,7 @@ from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone, store_in_use
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import SQLITE_ENDINGS, StoreFiles, belongs_to_store, has_bytes
+from checkpoint_store.storage.files.names import SQLITE_ENDINGS, StoreFiles, belongs_to_store, has_bytes
 from checkpoint_store.storage.recovery.salvage import sqlite_siblings
 from checkpoint_store.storage.target import inspect
 

@@ -13,7 +13,7 @@ from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, store_lock, wait_or_refuse
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.sibling_check import make_private, refuse_foreign, refuse_unreadable
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
 from checkpoint_store.system.descriptors import importing

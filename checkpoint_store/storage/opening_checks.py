@@ -8,8 +8,8 @@ from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.storage.backup import remove_backups
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.openings import openings
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
-from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import metadata

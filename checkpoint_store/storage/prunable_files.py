@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from checkpoint_store.storage.backup import BACKUPS_KEPT
-from checkpoint_store.storage.file_names import moved_at
-from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.storage.files.names import moved_at
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
-from checkpoint_store.storage.chunk_verbs import ChunkVerbs
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.job_content import JobContent
-from checkpoint_store.storage.job_verbs import JobVerbs
-from checkpoint_store.storage.key_verbs import KeyVerbs
-from checkpoint_store.storage.living_runners import LivingRunners
 from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.reading_verbs import ReadingVerbs
 from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.redo_verbs import MarkVerbs
-from checkpoint_store.storage.result_verbs import ResultVerbs
-from checkpoint_store.storage.self_healing import SelfHealing
 from checkpoint_store.storage.statements import earlier_job, pruning, run_plan
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.verbs.base import ReadingVerbs
+from checkpoint_store.storage.verbs.chunks import ChunkVerbs
+from checkpoint_store.storage.verbs.job_content import JobContent
+from checkpoint_store.storage.verbs.jobs import JobVerbs
+from checkpoint_store.storage.verbs.keys import KeyVerbs
+from checkpoint_store.storage.verbs.living_runners import LivingRunners
+from checkpoint_store.storage.verbs.redos import MarkVerbs
+from checkpoint_store.storage.verbs.results import ResultVerbs
+from checkpoint_store.storage.verbs.self_healing import SelfHealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

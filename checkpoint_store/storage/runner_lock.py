@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.errors import StorageUnavailableError
 from checkpoint_store.storage.connection.errors import gone
-from checkpoint_store.storage.file_names import RUNNER_MARK
-from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.storage.files.names import RUNNER_MARK
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.existence import is_folder, is_there
 from checkpoint_store.system.file_lock import filelock_types
 from checkpoint_store.system.files import PRIVATE, storage_error, storage_errors

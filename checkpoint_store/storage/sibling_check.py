@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.connection.pragmas import file_system
-from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import PRIVATE, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log

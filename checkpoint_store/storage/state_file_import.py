@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.storage.job_verbs import JobVerbs
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.verbs.jobs import JobVerbs
 
 if TYPE_CHECKING:
     from checkpoint_store.model.state import ProcessingState

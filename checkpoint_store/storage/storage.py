@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.model.merge_report import MergeReport
 from checkpoint_store.storage.backup import RollingBackup
-from checkpoint_store.storage.budget_verbs import BudgetStorage
-from checkpoint_store.storage.claim_verbs import ClaimStorage
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
-from checkpoint_store.storage.handle_verbs import HandleStorage
-from checkpoint_store.storage.job_changes import JobChanges
 from checkpoint_store.storage.reading import Reading
-from checkpoint_store.storage.redo_verbs import RedoStorage
-from checkpoint_store.storage.state_verbs import StateVerbs
 from checkpoint_store.storage.statements import liveness, open_job
+from checkpoint_store.storage.verbs.budgets import BudgetStorage
+from checkpoint_store.storage.verbs.claims import ClaimStorage
+from checkpoint_store.storage.verbs.handles import HandleStorage
+from checkpoint_store.storage.verbs.job_changes import JobChanges
+from checkpoint_store.storage.verbs.redos import RedoStorage
+from checkpoint_store.storage.verbs.states import StateVerbs
 from checkpoint_store.system.descriptors import importing
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, St
 from checkpoint_store.model import state_text
 from checkpoint_store.model.versions import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.file_names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
-from checkpoint_store.storage.link_check import refuse_second_name
+from checkpoint_store.storage.files.link_check import refuse_second_name
+from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.sibling_check import refuse_planted
-from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.tables import metadata
 from checkpoint_store.system.existence import is_there
 

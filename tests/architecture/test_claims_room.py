@@ -17,10 +17,10 @@ FILES = [path for path in sources(ROOM) if path.name != "__init__.py"]
 BELOW = {
     f"{PACKAGE}.errors",
     f"{PACKAGE}.model.shard",  # a set of chunk indices
-    f"{PACKAGE}.storage.claim_verbs",
+    f"{PACKAGE}.storage.verbs.claims",
     f"{PACKAGE}.storage.group_commit",  # the verb that writes completions
     f"{PACKAGE}.storage.records",
-    f"{PACKAGE}.storage.redo_verbs",
+    f"{PACKAGE}.storage.verbs.redos",
     f"{PACKAGE}.system.file_lock",
     f"{PACKAGE}.system.forks",
     f"{PACKAGE}.system.log",

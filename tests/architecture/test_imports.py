@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 THIRD_PARTY_OF_THE_CORE = {"alembic", "filelock", "sqlalchemy"}
 OF_AN_EXTRA = {
-    "execution/frames.py": {"pandas", "polars"},
+    "execution/job/frame_columns.py": {"pandas", "polars"},
     "loop/executors/dask_executor.py": {"distributed"},
     "loop/executors/ray_executor.py": {"ray"},
     "loop/progress_bar.py": {"tqdm"},

@@ -17,7 +17,7 @@ STATE = {
     "execution/claims/chunk_queue.py": {"_acting": "the thread for which a loop acts, per thread"},
     "execution/claims/chunks_in_hand.py": {"_by_runner": "a loop finds the chunks that other store objects claimed"},
     "execution/context.py": {"_made": "an open store object records what comes for one that was closed"},
-    "execution/loops.py": {"_open_stores": "loops that are open are ended as the interpreter ends"},
+    "execution/loops/open_loops.py": {"_open_stores": "loops that are open are ended as the interpreter ends"},
     "loop/executors/processes.py": {
         "_is_watching": "one watcher of forks for each process",
         "_launching": "whether this thread launches a worker now, seen by the hook of forks",

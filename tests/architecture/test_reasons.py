@@ -22,7 +22,7 @@ PASSED_OVER_MAX = 60
 EVERYTHING = sources(PACKAGE, "benchmarks", "examples", "migrations", "tests")
 LATE = {
     f"{PACKAGE}/cli/app.py": "a command imports what it needs when it runs",
-    f"{PACKAGE}/execution/frames.py": "pandas and polars are extras",
+    f"{PACKAGE}/execution/job/frame_columns.py": "pandas and polars are extras",
     f"{PACKAGE}/loop/entry.py": "only some programs use a loop",
     f"{PACKAGE}/testing/__init__.py": "pytest loads this module in each of its runs",
 }

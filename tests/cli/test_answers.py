@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import program
 
-from checkpoint_store.cli.run.answer import AnswerReader, UnusableAnswerError
+from checkpoint_store.cli.run.command.answer import AnswerReader, UnusableAnswerError
 
 from .conftest import SIX, Folder
 

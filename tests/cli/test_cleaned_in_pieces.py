@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.cli.run.content import cleaned_content
-from checkpoint_store.cli.run.output_text import joined
+from checkpoint_store.cli.run.outputs.text import joined
 from checkpoint_store.cli.transcripts.clean import cleaned
 from checkpoint_store.cli.transcripts.reading.transcript import Transcript
 from checkpoint_store.cli.transcripts.split import split

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, StorageFullError
-from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.storage.group_commit import Writer
 
 from .conftest import SIX

@@ -12,7 +12,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migration_status
 from checkpoint_store.cli.stand_in import stand_in
-from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 from .conftest import LOGGING_COMMAND, SIX
 

@@ -13,7 +13,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.ended import Terminated
-from checkpoint_store.cli.run.output import StandardOutput
+from checkpoint_store.cli.run.outputs.output import StandardOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import program
 
-from checkpoint_store.cli.run.answer import AnswerReader
-from checkpoint_store.cli.run.subprocess_worker import Command, CommandFailedError
+from checkpoint_store.cli.run.command.answer import AnswerReader
+from checkpoint_store.cli.run.command.worker import Command, CommandFailedError
 from checkpoint_store.cli.transcripts.split import TextChunk
 
 from .conftest import SIX

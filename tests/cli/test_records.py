@@ -15,7 +15,7 @@ from conftest import program
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint_store.cli.run.output_text import lines as joined_lines
+from checkpoint_store.cli.run.outputs.text import lines as joined_lines
 from checkpoint_store.cli.run.records import UnreadableRecordsError, lines, rows
 
 if TYPE_CHECKING:

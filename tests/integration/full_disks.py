@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import StorageFullError
-from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

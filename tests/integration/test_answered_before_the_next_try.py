@@ -15,8 +15,8 @@ from conftest import program
 from checkpoint_store import CheckpointStore, Job, LoopEvent, StorageUnavailableError, StoreBusy
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.execution import JobExecution
-from checkpoint_store.storage import unrecorded_files
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.system.files import storage_errors
 
 from .test_after_a_time_out import ANSWER, Slow, answer, job, kept, slow, timed_out

@@ -22,7 +22,7 @@ from checkpoint_store import (
     Job,
     StorageFullError,
 )
-from checkpoint_store.storage.budget_verbs import BudgetStorage
+from checkpoint_store.storage.verbs.budgets import BudgetStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

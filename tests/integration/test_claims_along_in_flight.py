@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.execution.claims import chunk_queue
-from checkpoint_store.storage.claim_verbs import ClaimStorage
+from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 from .claims_tools import rows
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import wait_until
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 if TYPE_CHECKING:
     from pathlib import Path

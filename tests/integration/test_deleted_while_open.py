@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StorageUnavailableError, StoreRecovered
-from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.storage.files.siblings import Siblings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore, doctor, recover_store
-from checkpoint_store.storage.file_names import StoreFiles, state_backup
-from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.storage.files.names import StoreFiles, state_backup
+from checkpoint_store.storage.files.siblings import Siblings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

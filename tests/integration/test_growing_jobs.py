@@ -16,7 +16,7 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobPaused, PlanChanged
 from checkpoint_store.model.codec.digest import digest
-from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 from .open_job_tools import work_through
 

@@ -15,8 +15,8 @@ from checkpoint_store import CheckpointStore, StorageFullError, StoreBusy, Store
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import backup
 from checkpoint_store.storage.connection import busy
-from checkpoint_store.storage.file_names import StoreFiles
-from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.file_lock import file_lock
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import StorageFullError
-from checkpoint_store.storage import sibling_check, unrecorded_files
+from checkpoint_store.storage import sibling_check
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 from .full_disks import full_disk
 

@@ -17,9 +17,9 @@ from checkpoint_store import (
 )
 from checkpoint_store.cli import stand_in
 from checkpoint_store.cli.options import sibling_of
-from checkpoint_store.cli.run.output_log import OutputLog
-from checkpoint_store.storage.file_names import STAND_IN_FOLDER, StoreFiles, state_copies
-from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.cli.run.outputs.log import OutputLog
+from checkpoint_store.storage.files.names import STAND_IN_FOLDER, StoreFiles, state_copies
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import temporary_path
 
 if TYPE_CHECKING:

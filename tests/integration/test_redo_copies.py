@@ -11,8 +11,8 @@ import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StoreRecovered
 from checkpoint_store.maintenance import migrate, recover_store
-from checkpoint_store.storage import unrecorded_files
-from checkpoint_store.storage.unrecorded_files import UnrecordedResult
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
+from checkpoint_store.storage.files.unrecorded import UnrecordedResult
 
 if TYPE_CHECKING:
     from pathlib import Path

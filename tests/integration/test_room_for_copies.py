@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.siblings import Siblings
+from checkpoint_store.storage.files.siblings import Siblings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from checkpoint_store.loop.executors.local import Threads
 from checkpoint_store.loop.executors.workplace import Workplace
 from checkpoint_store.loop.gates import Gates
 from checkpoint_store.loop.recording import Recorder
-from checkpoint_store.storage.claim_verbs import ClaimStorage
+from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

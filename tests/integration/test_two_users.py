@@ -16,7 +16,7 @@ from conftest import ROOT, Children, program, snapshot
 from storms import disks
 
 from checkpoint_store import CheckpointStore, StoreTargetError, doctor, migrate, recover_store, restore_store
-from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.cli.run.outputs.log import OutputLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from checkpoint_store import (
     StoreBusy,
 )
 from checkpoint_store.loop import loop_state
-from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 from .full_disks import full_disk
 from .test_after_a_time_out import kept

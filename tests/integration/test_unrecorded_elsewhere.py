@@ -9,7 +9,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.app import run_command_line
-from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 if TYPE_CHECKING:
     from pathlib import Path

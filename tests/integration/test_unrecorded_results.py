@@ -16,8 +16,8 @@ import pytest
 from conftest import program
 
 from checkpoint_store import StorageFullError, StoreBusy
-from checkpoint_store.storage import unrecorded_files
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
+from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import file_lock
 
 from .full_disks import full_disk

@@ -15,7 +15,7 @@ from conftest import SECRET
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StoreRecovered
 from checkpoint_store.errors import StoreDamaged
-from checkpoint_store.execution import loops
+from checkpoint_store.execution.loops import open_loops as loops
 from checkpoint_store.system.log import WarningsLast, warn_caller
 
 from .manager_tools import a_state, old_state

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store.storage.job_verbs import JobVerbs
+from checkpoint_store.storage.verbs.jobs import JobVerbs
 
 from .open_job_tools import work_through
 

@@ -8,8 +8,8 @@ import pytest
 
 from checkpoint_store.execution.late import failure_of
 from checkpoint_store.model.budget import Spending
-from checkpoint_store.storage.budget_verbs import Reserved
 from checkpoint_store.storage.records import NO_COSTS, Claim, ClaimRequest, Costs, FailedAttempt, ReservationRequest
+from checkpoint_store.storage.verbs.budgets import Reserved
 
 if TYPE_CHECKING:
     from conftest import Opener

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import ChunkAlreadyCompleted, JobBusy, JobNotFound
-from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult, FailedAttempt, FailureOutcome
+from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 if TYPE_CHECKING:
     from collections.abc import Collection

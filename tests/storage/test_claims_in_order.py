@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store.storage.claim_verbs import ClaimStorage
 from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult
+from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 if TYPE_CHECKING:
     from conftest import Opener

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
-    from checkpoint_store.storage.job_content import JobContent
+    from checkpoint_store.storage.verbs.job_content import JobContent
 
 TOTAL = 5
 DONE = {0: {"cost": 0.5}, 1: {"cost": "0.25"}, 4: "no cost"}

@@ -11,14 +11,14 @@ import pytest
 
 import checkpoint_store
 from checkpoint_store import StorageFullError, StorageUnavailableError
-from checkpoint_store.cli.run.output_log import open_to_append
+from checkpoint_store.cli.run.outputs.log import open_to_append
 from checkpoint_store.storage import runner_lock
 from checkpoint_store.storage.connection.errors import translate
 from checkpoint_store.system.files import final_path, storage_error, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW, open_regular
 
 PACKAGE = Path(checkpoint_store.__file__).parent
-OPENERS = {"system/guarded_open.py", "cli/run/output_log.py"}
+OPENERS = {"system/guarded_open.py", "cli/run/outputs/log.py"}
 """The command stands on public names only, so it has an opener of its own."""
 
 

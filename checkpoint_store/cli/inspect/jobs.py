@@ -279,7 +279,7 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
         job = job_to_delete(store, job_id)
         data = record(job.summary())
         if yes:
-            from checkpoint_store.cli.run.output_log import OutputLog  # most calls of this module delete nothing
+            from checkpoint_store.cli.run.outputs.log import OutputLog  # most calls of this module delete nothing
 
             store.delete_job(job.job_id)
             OutputLog(store.path).forget(job.job_id, job.file_name)

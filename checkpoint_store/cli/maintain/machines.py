@@ -20,7 +20,7 @@ from checkpoint_store.cli.options import (
     store_option,
 )
 from checkpoint_store.cli.paths import printable
-from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stand_in import open_or_create
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.paths import STANDARD
 from checkpoint_store.cli.run.memory import open_job
-from checkpoint_store.cli.run.output import UnusableOutputError
+from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.task import refuse_output
 from checkpoint_store.cli.stand_in import open_or_create
 from checkpoint_store.errors import PlanChanged

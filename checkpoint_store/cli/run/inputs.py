@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpoint_store.cli.paths import STANDARD, printable
-from checkpoint_store.cli.run.output import check_output
+from checkpoint_store.cli.run.outputs.output import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.paths import belongs_to, path_text, shell_words
-from checkpoint_store.cli.run.answer import TEXT_FIELD
-from checkpoint_store.cli.run.command_call import CommandCall
-from checkpoint_store.cli.run.output_log import give_to_owner, open_to_append
+from checkpoint_store.cli.run.command.answer import TEXT_FIELD
+from checkpoint_store.cli.run.command.call import CommandCall
+from checkpoint_store.cli.run.outputs.log import give_to_owner, open_to_append
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
 
 if sys.platform != "win32":

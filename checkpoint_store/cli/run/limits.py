@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.run.subprocess_worker import CommandFailedError, CommandMissingError
-from checkpoint_store.cli.run.unread_answer import OtherFormError
+from checkpoint_store.cli.run.command.unread_answer import OtherFormError
+from checkpoint_store.cli.run.command.worker import CommandFailedError, CommandMissingError
 from checkpoint_store.cli.screen import number
 from checkpoint_store.errors import InvalidResultError
 

@@ -18,7 +18,7 @@ from checkpoint_store.cli.options import json_option, open_for_reading, print_js
 from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.inputs import job_name
-from checkpoint_store.cli.run.output import UnusableOutputError
+from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_budget import budget_outlook
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.report import changes

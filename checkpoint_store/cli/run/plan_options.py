@@ -9,8 +9,8 @@ import click
 from checkpoint_store.cli.options import PositiveNumber, WholeNumber, store_option
 from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
+from checkpoint_store.cli.run.command.variables import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.run.halt import HaltType
-from checkpoint_store.cli.run.variables import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store.cli.paths import STANDARD, belongs_to, is_program, printable
-from checkpoint_store.cli.run import output_text, records
-from checkpoint_store.cli.run.answer import TEXT_FIELD, AnswerReader
+from checkpoint_store.cli.run import records
+from checkpoint_store.cli.run.command.answer import TEXT_FIELD, AnswerReader
 from checkpoint_store.cli.run.content import Content, cleaned_content
 from checkpoint_store.cli.run.inputs import UnusableInputError, job_name, read_inputs
-from checkpoint_store.cli.run.output import OutputFile, StandardOutput, UnusableOutputError
-from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.cli.run.outputs import text as output_text
+from checkpoint_store.cli.run.outputs.log import OutputLog
+from checkpoint_store.cli.run.outputs.output import OutputFile, StandardOutput, UnusableOutputError
 from checkpoint_store.cli.run.task_records import Task
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
 from checkpoint_store.cli.transcripts.reading.text import read_text
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore
     from checkpoint_store.cli.run.inputs import Input
-    from checkpoint_store.cli.run.output import Output
+    from checkpoint_store.cli.run.outputs.output import Output
     from checkpoint_store.cli.screen import Screen
 
 _COMMAND_KEY: Final = "checkpoint_store.command"

@@ -32,7 +32,7 @@ from checkpoint_store.cli.run.later_files import (
     not_begun,
 )
 from checkpoint_store.cli.run.memory import is_memory
-from checkpoint_store.cli.run.output_log import OutputLog
+from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.run.plan_options import checked_field
 from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.run.run import FREES_FAILED, run

@@ -15,7 +15,8 @@ from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, on_one_line, printable
 from checkpoint_store.cli.run import report as run_report
-from checkpoint_store.cli.run.answer import TEXT_FIELD
+from checkpoint_store.cli.run.command.answer import TEXT_FIELD
+from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
 from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_of_run, line_to_go_on, words_of_line
 from checkpoint_store.cli.run.halt import FailureWatch
@@ -23,7 +24,7 @@ from checkpoint_store.cli.run.interrupts import RunInterrupts
 from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles
 from checkpoint_store.cli.run.limits import RunLimits
-from checkpoint_store.cli.run.output import UnusableOutputError
+from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import (
     limit_options,
     request_options,
@@ -32,7 +33,6 @@ from checkpoint_store.cli.run.plan_options import (
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.run_context import RunContext
 from checkpoint_store.cli.run.several import Files, show_summary
-from checkpoint_store.cli.run.subprocess_worker import Command
 from checkpoint_store.cli.run.task import do_task
 from checkpoint_store.cli.run.task_records import (
     DONE,

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
+from checkpoint_store.cli.run.command.variables import variables_of
 from checkpoint_store.cli.run.later_files import NO_LATER_FILES, LaterFiles
-from checkpoint_store.cli.run.variables import variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from checkpoint_store.cli.run.output import Output
+    from checkpoint_store.cli.run.outputs.output import Output
     from checkpoint_store.cli.transcripts.split import TextChunk
 
     # Does a chunk, with the variables of this try; returns the fields of the result (``cleaned_text`` at least) and a

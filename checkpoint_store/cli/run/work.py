@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import current_attempt
-from checkpoint_store.cli.run.answer import TEXT_FIELD
-from checkpoint_store.cli.run.subprocess_worker import CommandFailedError
-from checkpoint_store.cli.run.unread_answer import UnreadAnswerError
+from checkpoint_store.cli.run.command.answer import TEXT_FIELD
+from checkpoint_store.cli.run.command.unread_answer import UnreadAnswerError
+from checkpoint_store.cli.run.command.worker import CommandFailedError
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.run.task_records import Clean, Task

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
-    from checkpoint_store.storage.claim_verbs import ClaimStorage
     from checkpoint_store.storage.records import ClaimSearchResult, Completion
+    from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 MAX_ATTEMPTS_DEFAULT: Final = 3
 _STARTED_IN_A_ROW_MAX: Final = 4

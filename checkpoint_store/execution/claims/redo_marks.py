@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checkpoint_store.storage.redo_verbs import MarkVerbs
+    from checkpoint_store.storage.verbs.redos import MarkVerbs
 
 
 class RedoMarks:

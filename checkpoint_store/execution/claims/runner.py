@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
-    from checkpoint_store.storage.claim_verbs import ClaimStorage
     from checkpoint_store.storage.records import Claim, ClaimSearchResult
+    from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 _PROBE_INTERVAL_SECONDS_MIN: Final = 0.1
 """Skip the liveness probe of another runner for this many seconds after a probe found it alive."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.log import log
 

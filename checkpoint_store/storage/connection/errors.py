@@ -17,7 +17,7 @@ from checkpoint_store.errors import (
     StoreDamaged,
 )
 from checkpoint_store.storage.connection import step_limit
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.existence import unavailable_reason
 from checkpoint_store.system.files import FULL, final_path, free_bytes

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.file_names import StoreFiles, possible_stores
+from checkpoint_store.storage.files.names import StoreFiles, possible_stores
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
 from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.system import processes

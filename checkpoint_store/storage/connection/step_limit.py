@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files.names import StoreFiles
 
 if TYPE_CHECKING:
     import sqlite3

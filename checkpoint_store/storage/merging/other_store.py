@@ -14,10 +14,10 @@ from checkpoint_store.storage.connection.errors import UNREADABLE, translate
 from checkpoint_store.storage.connection.open_lock import Presence, alone, store_lock
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy, reason_foreign
-from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate

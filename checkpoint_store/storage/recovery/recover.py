@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreDamaged, StoreInUse, counted
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
-from checkpoint_store.storage.file_names import StoreFiles, moved_aside
+from checkpoint_store.storage.files.names import StoreFiles, moved_aside
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.recovery.job_recovery import JobRecovery
 from checkpoint_store.storage.recovery.merge_copies import all_copies, build, without_deleted
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
-from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.recovery import recover
-from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.system.files import storage_errors, temporary_path
 from checkpoint_store.system.log import log

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreInUse
 from checkpoint_store.storage.backup import copy_to, thin_out
 from checkpoint_store.storage.connection.open_lock import who_has_open
-from checkpoint_store.storage.file_names import StoreFiles
+from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup
-from checkpoint_store.storage.siblings import Siblings
 from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 from checkpoint_store.system.log import log
 

@@ -9,7 +9,7 @@ import sys
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.execution.claims import chunk_queue
-from checkpoint_store.storage.claim_verbs import ClaimStorage
+from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 step = int(sys.argv[1])
 TOTAL = 5

@@ -6,7 +6,7 @@ import os
 import signal
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.execution import pruning
+from checkpoint_store.execution.store import pruning
 
 pruning.remove_files = lambda paths: os.kill(os.getpid(), signal.SIGKILL)
 with CheckpointStore("talks.db") as store:

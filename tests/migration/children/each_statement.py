@@ -17,7 +17,7 @@ from storms.forking import forked
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.maintenance import migrate
-from checkpoint_store.storage import unrecorded_files
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 template, way, what, step = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 NEWER = (

@@ -15,8 +15,8 @@ from storms.forking import import_early
 
 from checkpoint_store import CheckpointStore, StoreRecovered
 from checkpoint_store.storage import backup
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.recovery import recover
-from checkpoint_store.storage.siblings import Siblings
 
 import_early()
 

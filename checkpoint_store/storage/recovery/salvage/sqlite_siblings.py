@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
-from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.file_names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.columns import columns_of, misnamed_columns

@@ -1,0 +1,298 @@
+"""COMMAND: a program that reads a chunk from stdin and prints the cleaned text on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.cli.run.command.answer import UnusableAnswerError, cost_printed
+from checkpoint_store.cli.run.command.call import CommandCall
+from checkpoint_store.cli.run.command.time_limit import output_in_time
+from checkpoint_store.cli.run.command.unread_answer import OtherFormError, UnreadAnswerError
+from checkpoint_store.cli.screen import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from checkpoint_store.cli.run.command.answer import AnswerReader
+    from checkpoint_store.cli.transcripts.split import TextChunk
+
+_SERVICE_AWAY_CODES: Final = {69: "which says that a service is unavailable", 75: "which asks to try again later"}
+"""EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h, and what they say."""
+_ENDED_STATES: Final = frozenset("ZX")
+_TAIL_LINES: Final = 8
+_TAIL_CHARACTERS: Final = 2_000
+_OUTPUT_WAIT_SECONDS: Final = 1.0
+
+
+class CommandFailedError(Exception):
+    """COMMAND gave no cleaned text. ``reason`` is one line; ``stderr`` has the last lines of its standard error."""
+
+    chunk_index: int | None = None
+    cost: object = None
+    """The cost of the failed call, as COMMAND printed it: the loop counts it if it is an amount of money."""
+    may_be_billed = False
+    """Whether nobody knows what the call cost: the loop keeps its reservation."""
+
+    def __init__(self, reason: str, stderr: str = "") -> None:
+        self.reason, self.stderr = reason, stderr
+        super().__init__(f"{reason}\n{stderr}" if stderr else reason)
+
+
+class CommandMissingError(CommandFailedError):
+    """COMMAND cannot be started, whichever the chunk."""
+
+
+class ServiceAwayError(CommandFailedError):
+    """COMMAND says by its exit code that its service is away (sysexits.h), so that no chunk counts as failed."""
+
+    status_code = 503
+
+
+class CommandKilledError(BaseException):
+    """COMMAND was ended by :meth:`Command.kill`. It is no Exception, so that no chunk counts as failed."""
+
+
+class Command:
+    """Run one program for each chunk; several threads may call this object at the same time.
+
+    The program runs in a session of its own, so that a Ctrl-C in the terminal does not reach it: its work on the chunk
+    may have been paid for. It has no terminal to ask questions on.
+
+    Args:
+        argv: the program and its arguments.
+        answers: reads what the program prints.
+        cost: the field, or the dotted path, that holds the cost in the JSON that the program prints.
+        timeout_seconds: how long the program may take for a chunk before it is killed.
+        on_end: called with each call that has ended, in the thread that made the call.
+    """
+
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        answers: AnswerReader,
+        *,
+        cost: str = "cost",
+        timeout_seconds: float | None = None,
+        on_end: Callable[[CommandCall], object] | None = None,
+    ) -> None:
+        self._argv = argv
+        self._on_end = on_end
+        self._answers = answers
+        self._cost = cost
+        self._timeout_seconds = timeout_seconds
+        # A lock would deadlock: the signal handler runs in a thread that may hold it.
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._cut_off: set[subprocess.Popen[bytes]] = set()
+        """The programs that had ended at a kill, while a process of their group might print the rest of the answer."""
+        self._killed = False
+        self.away_codes: set[int] = set()
+        """The exit codes by which the program said that its service is away."""
+        self._has_answered = False
+        """Whether an answer could be read: then another form is a whim of the model's, and is tried again."""
+
+    def __call__(self, chunk: TextChunk, variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+        """Return the fields of the result for ``chunk`` (``cleaned_text`` at least), and the program's stderr.
+
+        The chunk's own text is the program's stdin; ``variables`` are added to its environment.
+
+        Raises:
+            CommandFailedError: the program took too long, ended with another code than 0, or printed nothing.
+            UnreadAnswerError: the program printed something else than an answer.
+            OtherFormError: the program did so, and its text seems to be in another field, as in every earlier answer.
+            ServiceAwayError: the program ended with code 69 or 75.
+            CommandMissingError: the program could not be started.
+            CommandKilledError: :meth:`kill` was called meanwhile.
+        """
+        text = chunk.text.encode("utf-8")
+        call = CommandCall.of(variables, len(text))
+        try:
+            stdout, stderr, code = self._communicate(text, variables, call)
+            call.printed(stdout, code)
+            answer = self._answer(chunk, stdout, plain(stderr.decode("utf-8", "replace")).strip(), code)
+            call.exit_value = 0
+        finally:
+            if self._on_end is not None and call.is_made:
+                self._on_end(call)
+        return answer
+
+    def _answer(self, chunk: TextChunk, stdout: bytes, message: str, code: int) -> tuple[dict[str, Any], str]:
+        """Return the answer; the error for output that is no answer has its cost, because the call was paid for."""
+        try:
+            return self._read(chunk, stdout, message, code)
+        except (CommandFailedError, UnreadAnswerError) as error:
+            error.cost = cost_printed(stdout, self._cost)
+            raise
+
+    def _read(self, chunk: TextChunk, stdout: bytes, message: str, code: int) -> tuple[dict[str, Any], str]:
+        if code and self._killed:  # what ended well by itself is an answer, and paid for
+            raise CommandKilledError
+        if code:
+            failure = CommandFailedError
+            if code in _SERVICE_AWAY_CODES:
+                failure = ServiceAwayError
+                self.away_codes.add(code)
+            raise failure(f"{self._argv[0]!r} {_exit_text(code)}", _tail(message))
+        try:
+            answer = self._answers.read(stdout.decode("utf-8"), chunk.text)
+        except (UnicodeDecodeError, UnusableAnswerError) as error:
+            raise self._unread(error, stdout, _tail(message)) from error
+        self._has_answered = True
+        return answer, message
+
+    def _unread(
+        self, error: UnicodeDecodeError | UnusableAnswerError, stdout: bytes, stderr: str
+    ) -> CommandFailedError | UnreadAnswerError:
+        """Return the error for an output that is no answer; the output was paid for, so the error has a copy of it."""
+        reason = f"wrote what is not UTF-8: {error}" if isinstance(error, UnicodeDecodeError) else str(error)
+        if not stdout.strip():
+            return CommandFailedError(f"{self._argv[0]!r} {reason}", stderr)
+        is_other = isinstance(error, UnusableAnswerError) and error.has_other_form and not self._has_answered
+        kind = OtherFormError if is_other else UnreadAnswerError
+        printed = stdout.decode("utf-8", "backslashreplace")
+        return kind(f"{reason}\n{stderr}" if stderr else reason, self._argv[0], printed)
+
+    def kill(self) -> None:
+        """Kill every running program and its child processes; a signal handler may call this."""
+        self._killed = True
+        for child in self._children.copy():
+            if child.returncode is None:
+                if _has_ended(child) and _group_lives(child):
+                    self._cut_off.add(child)
+                _kill_group(child)
+
+    def _kill_if_too_late(self, child: subprocess.Popen[bytes]) -> None:
+        if self._killed:  # kill() came before the child was in the set
+            _kill_group(child)
+
+    def _goes_on_printing(self, child: subprocess.Popen[bytes]) -> bool:
+        return not self._killed and _group_lives(child)
+
+    def _communicate(self, text: bytes, variables: Mapping[str, str], call: CommandCall) -> tuple[bytes, bytes, int]:
+        if self._killed:
+            raise CommandKilledError
+        try:
+            child = _start(self._argv, variables)
+        except OSError as error:
+            call.not_started(error)
+            reason = error.strerror or str(error)
+            raise CommandMissingError(f"{self._argv[0]!r} cannot be started: {reason}") from error
+        call.is_made = True
+        self._children.add(child)
+        try:
+            self._kill_if_too_late(child)
+            stdout, stderr = output_in_time(child, text, self._timeout_seconds, lambda: self._killed)
+            if child in self._cut_off:
+                raise CommandKilledError
+        except subprocess.TimeoutExpired as late:
+            has_ended = child.poll() is not None
+            if child in self._cut_off:
+                call.was_killed()
+                raise CommandKilledError from late
+            if has_ended and not self._goes_on_printing(child):  # a process that has left the group holds its pipes
+                return *_output_so_far(child), child.wait()
+            _kill_group(child)
+            stdout, stderr = _output_so_far(child)
+            if not has_ended and child.wait() == 0:  # it ended well just before the kill: what it printed is paid for
+                return stdout, stderr, 0
+            call.was_killed()
+            reason = f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended"
+            failure = CommandFailedError(reason, _tail(plain(stderr.decode("utf-8", "replace")).strip()))
+            failure.cost, failure.may_be_billed = cost_printed(stdout, self._cost), True
+            raise failure from late
+        except BaseException:
+            _kill_group(child)
+            call.was_killed()
+            child.wait()
+            raise
+        finally:
+            self._children.discard(child)
+        return stdout, stderr, child.returncode
+
+
+def _output_so_far(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Return what a program that has ended wrote to stdout and stderr; wait for no other holder of those pipes."""
+    try:
+        return child.communicate(timeout=_OUTPUT_WAIT_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+        return late.stdout or b"", late.stderr or b""
+
+
+def _start(argv: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    session_options: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        session_options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    session_options["env"] = _environment(variables)
+    pipe = subprocess.PIPE
+    # Running what the person typed is the purpose; there is no shell in between.
+    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, **session_options)  # noqa: S603 - the command of the user
+
+
+def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:
+    if not os.supports_bytes_environ:
+        return {**os.environ, **variables}
+    # As bytes: in a locale that is not UTF-8 the text of many a context has no encoding.
+    encoded = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in variables.items()}
+    return {**os.environb, **encoded}
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a program has ended; its exit code is left for the thread that waits for it."""
+    if sys.platform == "win32":
+        return False
+    with contextlib.suppress(ChildProcessError):
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return True
+
+
+def _group_lives(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a process lives that a program started and left in its group: it may print the rest of the answer."""
+    if sys.platform == "win32":
+        return False
+    try:
+        os.killpg(child.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # a process of another user
+        return True
+    states = [state for group, state in _groups_and_states() if group == child.pid]
+    return not states or any(state not in _ENDED_STATES for state in states)
+
+
+def _groups_and_states() -> Iterator[tuple[int, str]]:
+    """Yield the group and the state of each process, where the system has them in files; a container may reap none."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name of a program, in brackets, may have any character.
+            state, _, group, *_ = path.read_bytes().rpartition(b")")[2].decode("ascii").split()
+            yield int(group), state
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            child.kill()
+        else:
+            os.killpg(child.pid, signal.SIGKILL)
+
+
+def _exit_text(code: int) -> str:
+    if code in _SERVICE_AWAY_CODES:
+        return f"ended with exit code {code}, {_SERVICE_AWAY_CODES[code]}"
+    if code > 0:
+        return f"ended with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"was ended by signal {-code}"
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text[-_TAIL_CHARACTERS:].splitlines()[-_TAIL_LINES:])

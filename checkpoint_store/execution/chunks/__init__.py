@@ -1,0 +1,1 @@
+"""The chunks of a job: their contents, keys, order and ranges."""

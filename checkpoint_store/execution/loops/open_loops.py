@@ -1,0 +1,254 @@
+"""The open loops on the jobs of one store: closing the store stops them, and waits for their results.
+
+One thread may close a store while another one runs a loop. So each step of a loop is made under a lock of the loop. The
+lock is free while the caller has an item in hand: then another thread can end the loop.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from weakref import WeakSet
+
+from checkpoint_store.errors import JobPaused, StorageUnavailableError, StoreClosed
+from checkpoint_store.execution.claims.chunk_queue import acting_thread
+from checkpoint_store.execution.loops.left_loops import LeftLoops
+from checkpoint_store.model.attempt import jobs_worked_on_here
+from checkpoint_store.system.forks import ForkAware, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_END: Final = object()
+
+
+class StoppableLoop(Protocol[T_co]):
+    """A loop that can be stopped."""
+
+    def run(self) -> Iterator[T_co]:
+        """Yield the items of the loop. When it is closed, it waits for the work in flight, and records the results."""
+
+    def stop(self) -> None:
+        """Start no further chunk; called from any thread."""
+
+    def forget(self) -> None:
+        """After a fork, in the child: forget the work in flight, which is the parent's."""
+
+
+class Loops(ForkAware):
+    """The loops of one store. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path: Final = path
+        self._is_closing = False
+        self.is_closed = False
+        """Whether nothing can be recorded any more: nobody waits for what is in flight."""
+        self.at_exit: Callable[[], None] = self.end
+        """The function that the end of the process calls for this store."""
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: forget the loops, which are the parent's."""
+        self._running: set[RunningLoop[Any]] = set()
+        self.left: LeftLoops = LeftLoops()
+        """The loops that were left before their end."""
+        self._guard = threading.RLock()
+        """Held while a loop enters: so the loop is stopped with the others, or sees that the store is being closed."""
+        self.closing = threading.RLock()
+        """Held by the thread that closes the store."""
+
+    def enter(self, loop: RunningLoop[Any]) -> None:
+        """Note that a loop begins; the store is not garbage-collected before the loop ends.
+
+        Raises:
+            StoreClosed: the store is closed, or being closed.
+        """
+        with self._guard:
+            # While the interpreter ends, no other thread closes the store.
+            if self._is_closing and not sys.is_finalizing():
+                raise StoreClosed(self.path)
+            self._running.add(loop)
+        self.left.forget(loop.job_id)
+        _end_at_exit(self)
+
+    def leave(self, loop: RunningLoop[Any]) -> None:
+        """Note that a loop has ended."""
+        self._running.discard(loop)
+
+    @property
+    def would_deadlock(self) -> bool:
+        """Whether this thread would wait for itself if it waited for the end of the loops."""
+        return any(loop.needs_this_thread for loop in list(self._running))
+
+    def stop(self) -> None:
+        """Let no loop begin, and no open loop start a further chunk."""
+        with self._guard:
+            self._is_closing = True
+        for loop in list(self._running):
+            loop.stop()
+
+    def end(self) -> None:
+        """Stop the loops, wait for the work in flight, and record the results. A Ctrl-C ends the wait."""
+        self.stop()
+        problem: Exception | None = None
+        for loop in list(self._running):
+            if loop.is_driven_here:
+                self.left.note_closed(loop.job_id)
+            try:
+                loop.end()
+            except Exception as error:  # whatever the error of a loop is, the other loops are waited for
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
+
+class LoopOwner(Protocol):
+    """The job execution that a loop drives, as far as its end needs it."""
+
+    @property
+    def loops(self) -> Loops:
+        """The open loops on all jobs of the store."""
+
+
+class RunningLoop(ForkAware, Generic[T]):
+    """One loop of a store: one thread runs it, and another thread may end it."""
+
+    def __init__(
+        self,
+        execution: LoopOwner,
+        job_id: str,
+        loop: StoppableLoop[T],
+        *,
+        serves_this_thread: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._loops = execution.loops
+        self.job_id: Final = job_id
+        self._loop = loop
+        self._serves_this_thread = serves_this_thread
+        self._under_way: Iterator[T] | None = None
+        self._next: list[T] = []
+        self._inside: int | None = None
+        """The thread that makes a step."""
+        self._driven_by = acting_thread()
+        """The thread of the caller, who made the last step."""
+        self._is_stopped = False
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        """Held while a step is made."""
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: begin with a free lock and without the parent's loop."""
+        self._lock = threading.RLock()
+        self._inside = None
+        self._loop.forget()
+
+    def run(self) -> Iterator[T]:
+        """Yield the items of the loop until it ends, or its store is closed.
+
+        Raises:
+            StoreClosed: the store was closed meanwhile. The results of the chunks in hand are recorded.
+        """
+        self._loops.enter(self)
+        try:
+            self._under_way = self._loop.run()
+            while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
+                if not self._step():
+                    break
+                yield self._next.pop()  # no reference is kept: a chunk that nobody refers to is free
+        except GeneratorExit:
+            self._loops.left.note_left(self.job_id)
+            raise
+        finally:
+            self._leave()
+
+    def _step(self) -> bool:
+        """Make the next item ready; False at the end."""
+        with self._lock:
+            if self._process != os.getpid():
+                reason = "this loop is that of the process that this one was forked from; begin one of its own here"
+                raise StorageUnavailableError(self._loops.path, reason)
+            assert self._under_way is not None
+            self._inside, self._driven_by = threading.get_ident(), acting_thread()
+            try:
+                item: Any = next(self._under_way, _END)
+            except (JobPaused, StoreClosed) as error:
+                if self._is_stopped:
+                    raise self._closed() from error
+                raise
+            finally:
+                self._inside = None
+        if item is not _END:
+            self._next.append(item)
+            return True
+        if self._is_stopped:
+            raise self._closed()
+        return False
+
+    def _closed(self) -> StoreClosed:
+        reason = "this store was closed while a loop was under way (what the loop had in hand was recorded)"
+        return StoreClosed(self._loops.path, reason)
+
+    @property
+    def needs_this_thread(self) -> bool:
+        """Whether this thread works for this loop: if it waited for the loop's end, it would wait for itself."""
+        is_worker = self.job_id in jobs_worked_on_here()
+        return is_worker or self._inside == threading.get_ident() or self._serves_this_thread()
+
+    @property
+    def is_driven_here(self) -> bool:
+        """Whether the caller of this loop is in this thread."""
+        return self._driven_by == acting_thread()
+
+    def stop(self) -> None:
+        """Start no further chunk, because the store is being closed."""
+        self._is_stopped = True
+        self._loop.stop()
+
+    def end(self) -> None:
+        """Wait for the current step, then for the work in flight, and record the results."""
+        with self._lock:
+            # The garbage collector may end the generator first, and this object after it.
+            is_ending = getattr(self._under_way, "gi_running", False)
+            if self._under_way is not None and self._process == os.getpid() and not is_ending:
+                self._under_way.close()  # type: ignore[attr-defined]
+        self._loops.leave(self)
+
+    def _leave(self) -> None:
+        if self.needs_this_thread:  # a garbage collection in the middle of the work
+            with suppress(RuntimeError):  # the interpreter ends, and so does this thread
+                threading.Thread(target=self.end, name="checkpoint-store loop").start()
+        else:
+            self.end()
+
+
+_open_stores: Final[WeakSet[Loops]] = WeakSet()
+
+
+def _end_at_exit(loops: Loops) -> None:
+    """End these loops with the process. Exit handlers run in reverse order: what was imported before is still there."""
+    if not _open_stores:
+        atexit.unregister(_end_all)
+        atexit.register(_end_all)
+    _open_stores.add(loops)
+
+
+def _end_all() -> None:
+    """End the loops of every store: an error of one store, or a warning that is an error, keeps no other from it."""
+    problem: Exception | None = None
+    for loops in list(_open_stores):
+        try:
+            loops.at_exit()
+        except Exception as error:  # raised below
+            problem = problem or error
+    if problem is not None:
+        raise problem

@@ -1,0 +1,115 @@
+"""The care of an open store: merge the work of other machines, and prune what nobody needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import StateFormatError, StoreTargetError
+from checkpoint_store.execution.store import pruning
+from checkpoint_store.execution.store.open_store import OpenStore
+from checkpoint_store.model.prune_report import prune_request
+from checkpoint_store.state_file.reader import read_state, without_secrets
+from checkpoint_store.storage.target import NO_DATABASE, resolve
+from checkpoint_store.system.log import WarningsLast
+
+if TYPE_CHECKING:
+    import os
+
+    from checkpoint_store.model.merge_report import MergeReport
+    from checkpoint_store.model.prune_report import PruneReport
+
+_STATE_SUFFIXES: Final = (".json", ".bak")
+
+
+class StoreCare(OpenStore):
+    """The part of :class:`CheckpointStore` that takes care of the whole store. Safe to share between threads."""
+
+    def merge(self, path: str | os.PathLike[str]) -> MergeReport:
+        """Take in what another machine did: the jobs of another store, or of a state file. Durable when this returns.
+
+        A job of the same plan (or the same id) gets the results that it lacks, each verified by its digest, and the
+        attempts with their hosts and costs; merged results count as paid by this job. A job that is whole then is
+        ``completed``. A job that this store does not have is added, and supersedes none. Each job is one transaction:
+        after a kill merge again. Stores can be merged in any order, and more than once.
+
+        Args:
+            path: the other store, of any schema (its processes may be at work), or a state file. It is only read.
+
+        Returns:
+            What was taken of each job. Where both stores have a result for a chunk and the results differ, this store
+            keeps its own, and ``contradictions`` names the chunk; so does a warning in the log. A job that was deleted
+            here, or is of another plan under the same id, is ``passed_over``.
+
+        Raises:
+            StoreTargetError: it is neither a store nor a state file, or it is this store. Nothing was changed.
+            StateFormatError: the state file is none; it names the field. Nothing was changed.
+            SchemaTooNew, StoreDamaged: the other store cannot be read whole. Nothing was changed.
+        """
+        storage, other = self._open.storage, Path(path).absolute()
+        self._refuse_itself(other)
+        with WarningsLast():
+            if other.suffix in _STATE_SUFFIXES:
+                report = storage.merge(other, without_secrets(read_state(other))[0])
+            else:
+                try:
+                    report = storage.merge(resolve(path))
+                except StoreTargetError as error:
+                    if NO_DATABASE not in error.reason:
+                        raise
+                    report = self._merge_state_of_other_name(other, error)
+            self._follow({job.job_id for job in report.jobs if job.passed_over is None})
+        return report
+
+    def prune(
+        self, *, keep_last: int | None = None, older_than_days: float | None = None, dry_run: bool = True
+    ) -> PruneReport:
+        """Delete old and superseded jobs, for good, or (``dry_run``, the default) only say which.
+
+        A job that went is paid for again if its input is opened again. So where some inputs are opened again and again,
+        keep at least as many jobs as there are inputs: a job that is complete gets no younger by being opened.
+
+        These go: jobs that are superseded or complete; attempts that are older than ``older_than_days`` and cost
+        nothing, at complete chunks of the jobs that stay; files that a recovery or a restoring moved aside; automatic
+        backups but the newest two (where jobs go, all, and a new one is made), and a state file that shows a job that
+        goes. A job stays where a runner is at work on it, and where a service holds work of it (a handle of a chunk
+        that is not complete). What another job carries of a deleted job's results stays, with the id of who paid.
+
+        Args:
+            keep_last: how many jobs stay because they were opened last. 0: none stays for that reason.
+            older_than_days: keep what changed within this many days, by the clock of this machine. With both options,
+                a job goes only where both let it go; without an option, no job and no attempt goes.
+            dry_run: delete nothing, as in a read-only store.
+
+        Returns:
+            What went, or would go, as ``.jobs`` (ids), ``.attempts`` (a number), ``.files`` (paths) and ``.bytes``.
+
+        Raises:
+            InvalidArgumentError: an argument cannot be what it is. Nothing was deleted.
+            ErasureUnfinished: a reader was in the way. All of it is deleted, and its bytes are still in the WAL.
+        """
+        request = prune_request(keep_last, older_than_days)
+        if dry_run:
+            return pruning.look(self._open, self.state_file, request)
+        return pruning.prune(self._open, self.state_file, request)
+
+    def _refuse_itself(self, other: Path) -> None:
+        own = [self.path, *([] if self.state_file is None else [self.state_file])]
+        for file in own:
+            if other.exists() and file.exists() and other.samefile(file):
+                raise StoreTargetError(other, f"it is this store itself ({file}); name the store of another machine")
+
+    def _merge_state_of_other_name(self, other: Path, error: StoreTargetError) -> MergeReport:
+        try:
+            state = read_state(other)
+        except StateFormatError:
+            raise error from None
+        return self._open.storage.merge(other, without_secrets(state)[0])
+
+    def _follow(self, changed: set[str]) -> None:
+        """Make the state file exact after a merge, and make an automatic backup."""
+        current = next(iter(self._open.reading.jobs.matching(current=True)), None)
+        if current is not None and current.job_id in changed:
+            self._open.job_changed(current.job_id)
+        if changed:
+            self._open.back_up()

@@ -1,0 +1,212 @@
+"""One open store file: opened, described, checked, copied and closed."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from weakref import ref
+
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreRecovered
+from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.context import StoreContext, open_store
+from checkpoint_store.execution.store import closing
+from checkpoint_store.execution.store.current_job import CurrentJob
+from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.state_file.target import resolve_state_file
+from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
+from checkpoint_store.storage.target import resolve
+from checkpoint_store.system.log import WarningsLast, warn_caller
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from checkpoint_store.model.open_mode import Durability
+    from checkpoint_store.model.records import Problem
+
+
+class Beside:
+    """The default of ``state_file``: the state file beside the store file."""
+
+    def __repr__(self) -> str:
+        return "<beside the store file, with the suffix .json>"
+
+
+BESIDE: Final = Beside()
+DEFAULT_TARGET: Final = ".processing_state.db"
+_TIMEOUT_SECONDS_MAX: Final = 1e9
+
+
+class OpenStore:
+    """The part of :class:`CheckpointStore` that is about the file, and not about its jobs.
+
+    :class:`CheckpointStore` says what the arguments are.
+    """
+
+    _context: StoreContext | None = None
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str] = DEFAULT_TARGET,
+        *,
+        state_file: str | os.PathLike[str] | Beside | None = BESIDE,
+        durability: Durability = "power-loss",
+        lock_timeout_seconds: float = 10.0,
+        migrate: bool = True,
+        read_only: bool = False,
+        on_backup: Callable[[Path], object] | None = None,
+    ) -> None:
+        if durability not in ("power-loss", "process"):
+            raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
+        if not 0 <= lock_timeout_seconds < _TIMEOUT_SECONDS_MAX:
+            remedy = "is not a number of seconds from 0"
+            raise InvalidArgumentError("lock_timeout_seconds", lock_timeout_seconds, remedy)
+        self.path: Final = resolve(target)
+        self.durability: Final = durability
+        self.state_file: Final = self._state_path(state_file)
+        try:
+            with WarningsLast():
+                opened = open_store(
+                    self.path,
+                    self.state_file,
+                    durability=durability,
+                    lock_timeout_seconds=lock_timeout_seconds,
+                    migrate=migrate,
+                    read_only=read_only,
+                    on_backup=on_backup,
+                )
+                self._context = opened.context
+                for notice in opened.notices:
+                    warn_caller(notice, StoreRecovered)
+        except BaseException:  # warnings are errors here
+            if self._context is not None:
+                self._context.reading.close()
+            raise
+        opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
+        self._current: Final = CurrentJob(opened.context)
+        self.recovery: Final = opened.recovery
+        """The report of the recovery that opening made; None without a recovery."""
+
+    def _state_path(self, state_file: str | os.PathLike[str] | Beside | None) -> Path | None:
+        if state_file is None:
+            return None
+        if isinstance(state_file, Beside):
+            return StoreFiles(self.path).state_file
+        return resolve_state_file(state_file, self.path)
+
+    @property
+    def _open(self) -> StoreContext:
+        assert self._context is not None, "no method is called on a store that did not open"
+        return self._context
+
+    def info(self) -> dict[str, Any]:
+        """Return facts about the store: paths, schema and SQLite versions, journal mode, durability, counts."""
+        facts = self._open.reading.facts()
+        return {
+            "path": str(self.path),
+            "state_file": None if self.state_file is None else str(self.state_file),
+            "schema_version": SCHEMA_VERSION,
+            "sqlite_version": facts.pop("sqlite_version"),
+            "durability": self.durability,
+            **facts,
+        }
+
+    def check(self, *, on_progress: Callable[[int, int], object] | None = None) -> list[Problem]:
+        """Check the whole store: structure, references, counts, and the digest of every result.
+
+        ``on_progress`` is called with the number of checked jobs, and the number of all jobs: once at the beginning,
+        and after each job. It begins at 0 again if another process changed the store meanwhile.
+
+        Returns the problems, or an empty list. Reads only.
+        """
+        return self._open.reading.check(on_progress)
+
+    def backup(self, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
+        """Copy the store as it is now, while it is in use, to ``path``; verified, durable, 0600 when this returns.
+
+        An existing file is replaced if it is an earlier copy of this store and the new copy lacks nothing of it; any
+        other file only with ``replace``, and never a file that a process has open.
+
+        Raises:
+            StoreTargetError: ``path`` is another file, or belongs to the store. Nothing was written.
+        """
+        target = Path(path).absolute()
+        own = () if self.state_file is None else state_copies(self.state_file)
+        self._open.reading.backup(target, own, replace=replace)
+        return target
+
+    def owns(self, path: str | os.PathLike[str]) -> bool:
+        """Return whether ``path`` is the store file, or a name for files of this store. The file need not exist."""
+        states = () if self.state_file is None else state_copies(self.state_file)
+        return belongs_to_store(Path(path).absolute(), self.path, states)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete a job, its completed chunks and its results for good, from every file of this store.
+
+        Its bytes are overwritten. A state file and a ``.bak`` that show this job, and all automatic backups, are
+        removed. The answer of a call that is still under way is not recorded; the log says that it came.
+
+        Raises:
+            JobNotFound: no job (or more than one) has this id or prefix, or the prefix has fewer than eight characters.
+            ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
+        """
+        lifecycle.delete(self._open, job_id, and_backup=False)
+
+    def close(self) -> None:
+        """Close the store, and make the state file exact. Closing twice is fine.
+
+        Open loops on its jobs, in whatever thread, start no further chunk; their work in flight is waited for, and its
+        results are recorded. A Ctrl-C ends the wait: the chunks in flight are in doubt. A call from the work of such a
+        loop, or from the event loop of an ``amap``, cannot wait: it returns, and the store is closed as soon as that
+        work is done.
+
+        Raises:
+            CheckpointStoreError: a result cannot be recorded (the notes name the chunks), or the state file cannot be
+                written. The store is closed all the same.
+        """
+        self._close(None)
+
+    def _close(self, error: BaseException | None) -> None:
+        if self._context is None or self._context.reading.closed:
+            return
+        if sys.is_finalizing():
+            closing.close_in_finalizer(self._context)
+        else:
+            closing.close(self._context, error)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a store is a file that each process opens."""
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled: pass its path ({str(self.path)!r}), and open it there with "
+            "CheckpointStore(path)"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._close(error)
+        except CheckpointStoreError as late:
+            if error is None:
+                raise
+            closing.note_besides(error, late)
+
+    def __del__(self) -> None:
+        context = self._context
+        if context is not None and context.writing is not None and not context.reading.closed:
+            try:
+                closing.close_in_finalizer(context)
+            finally:  # last: where warnings are errors, no result is left unrecorded for this warning
+                warnings.warn(
+                    f"{self.path} was never closed: call close(), or use `with CheckpointStore(...)`",
+                    ResourceWarning,
+                    source=self,
+                    stacklevel=2,
+                )

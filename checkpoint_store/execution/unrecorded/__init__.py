@@ -1,0 +1,1 @@
+"""Results that were paid for and that the store has not recorded yet."""

@@ -1,0 +1,73 @@
+"""The reading verbs about the chunks of a job: which chunks are complete, and the attempts at them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.statements import attempt_log, chunk_accounts, chunk_pages
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.verbs.base import ReadingVerbs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checkpoint_store.model.records import AttemptRecord, ChunkAccount, ChunkRecord, CompletionRecord
+
+_CHUNKS_AT_ONCE: Final = 4096
+
+
+class ChunkVerbs(ReadingVerbs):
+    """The reading verbs about chunks. Safe to share between threads."""
+
+    def completed_in(self, job_id: str, start: int, stop: int) -> list[int]:
+        """Return the completed chunks of ``[start, stop)``, ascending."""
+        return self._database.read(lambda connection: result_statements.completed_in(connection, job_id, start, stop))
+
+    def completed_from(self, job_id: str, start: int) -> list[int]:
+        """Return the next completed chunks from an index on, ascending: at most a few thousand, none at the end.
+
+        The time depends on the number of completed chunks, not on the number of chunks of the job.
+        """
+        return self._database.read(
+            lambda connection: result_statements.completed_from(connection, job_id, start, _CHUNKS_AT_ONCE)
+        )
+
+    def completed_pages(self, job_id: str, total_chunks: int) -> Iterator[tuple[range, list[int]]]:
+        """Yield every range of a few thousand chunks, with those of them that are complete, ascending."""
+        for start in range(0, total_chunks, _CHUNKS_AT_ONCE):
+            page = range(start, min(start + _CHUNKS_AT_ONCE, total_chunks))
+            yield page, self.completed_in(job_id, page.start, page.stop)
+
+    def is_completed(self, job_id: str, index: int) -> bool:
+        """Whether a chunk is complete; the quickest read of it."""
+        return self._database.read_row(*result_statements.is_completed(job_id, index)) is not None
+
+    def last_attempts(self, job_id: str, *outcomes: str) -> list[ChunkRecord]:
+        """Return the last try at each incomplete chunk whose last try has one of these outcomes, by index."""
+        return self._database.read(
+            lambda connection: attempt_log.latest(connection, job_id, self.path, outcomes=outcomes)
+        )
+
+    def accounts(self, job_id: str) -> dict[int, ChunkAccount]:
+        """Return the tries, time and cost of each chunk that was tried or carried over, by index."""
+        return self._database.read(lambda connection: chunk_accounts.accounts(connection, job_id))
+
+    def attempts(self, job_id: str) -> Iterator[AttemptRecord]:
+        """Yield every attempt of a job by chunk and number, in bounded memory; a few thousand are one snapshot."""
+        after: tuple[int, int] | None = (-1, 0)
+        while after is not None:
+            page = partial(chunk_pages.attempt_page, job_id=job_id, path=self.path, after=after)
+            records, after = self._database.read(page)
+            yield from records
+
+    def completions(self, job_id: str) -> Iterator[CompletionRecord]:
+        """Yield every completed chunk of a job by index, in bounded memory; a few thousand are one snapshot."""
+        after = -1
+        while True:
+            page = partial(chunk_pages.completion_page, job_id=job_id, path=self.path, after=after)
+            records = self._database.read(page)
+            yield from records
+            if len(records) < chunk_pages.PAGE_ROWS:
+                return
+            after = records[-1].chunk_index

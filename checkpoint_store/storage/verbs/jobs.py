@@ -1,0 +1,146 @@
+"""The reading verbs about the jobs of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import JobsPassedOver, counted
+from checkpoint_store.storage.data_version import data_version_of
+from checkpoint_store.storage.statements import job_summaries
+from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.verbs.base import ReadingVerbs
+from checkpoint_store.system.log import log, warn_caller
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from checkpoint_store.errors import StoreDamaged
+    from checkpoint_store.model.records import JobSummary
+    from checkpoint_store.storage.data_version import DataVersion
+    from checkpoint_store.storage.records import JobRecord
+
+
+class JobVerbs(ReadingVerbs):
+    """The reading verbs about jobs. Safe to share between threads."""
+
+    def find(self, job_id: str) -> JobRecord:
+        """Return the job with this id, or with an id that begins so.
+
+        Raises:
+            JobNotFound: no job has this id, or more than one.
+        """
+        return self._database.read(lambda connection: job_statements.find_job(connection, job_id, self.path))
+
+    def find_by_id_or_file(self, wanted: str) -> JobRecord:
+        """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
+
+        Raises:
+            JobNotFound: no job matches, or more than one id begins so.
+        """
+        return self._database.read(lambda connection: job_statements.find_job_or_file(connection, wanted, self.path))
+
+    def matching(
+        self,
+        *,
+        status: str | None = None,
+        file_name: str | None = None,
+        current: bool = False,
+        limit: int | None = None,
+    ) -> list[JobRecord]:
+        """Return the jobs (with this status, of this file, the current one only), the one opened last first.
+
+        A list of all of them leaves out jobs of a read-only store that do not read, with a warning.
+        """
+        passed_over = None if limit is not None or current else self._passed_over()
+        records = self._database.read(
+            lambda connection: job_statements.list_jobs(
+                connection,
+                self.path,
+                status=status,
+                file_name=file_name,
+                current=current,
+                limit=limit,
+                passed_over=passed_over,
+            )
+        )
+        _warn_of(passed_over)
+        return records
+
+    def summaries(
+        self, *, job_id: str | None = None, status: str | None = None, file_name: str | None = None
+    ) -> list[JobSummary]:
+        """Return the summaries of the jobs (filtered by id, status, file name), in the order of jobs.
+
+        Jobs of a read-only store that do not read are left out, with a warning.
+
+        Raises:
+            JobNotFound: there is no job with this id.
+        """
+        passed_over = self._passed_over()
+
+        def read(connection: sqlite3.Connection) -> list[JobSummary]:
+            records = (
+                job_statements.list_jobs(
+                    connection, self.path, status=status, file_name=file_name, passed_over=passed_over
+                )
+                if job_id is None
+                else [job_statements.find_job(connection, job_id, self.path)]
+            )
+            return job_summaries.summaries(connection, records, self.path)
+
+        summaries = self._database.read(read)
+        _warn_of(passed_over)
+        return summaries
+
+    def incomplete(self) -> tuple[list[JobRecord], DataVersion]:
+        """Return the jobs with chunks left that are not superseded, the one opened last first, and the data version.
+
+        Jobs of a read-only store that do not read are left out, with a warning.
+        """
+        passed_over = self._passed_over()
+
+        def read(connection: sqlite3.Connection) -> tuple[list[JobRecord], DataVersion]:
+            as_of = data_version_of(connection)
+            return job_statements.list_jobs(connection, self.path, incomplete=True, passed_over=passed_over), as_of
+
+        records_and_version = self._database.read(read)
+        _warn_of(passed_over)
+        return records_and_version
+
+    def _passed_over(self) -> list[StoreDamaged] | None:
+        """Return a list for the errors of unreadable jobs; None: raise the error, because the store can be repaired."""
+        return [] if self._database.read_only else None
+
+    def still_hold(self, as_of: DataVersion) -> bool:
+        """Whether no process committed anything since a data version; no table is read. False for a read-only store."""
+        return not self._database.read_only and self._database.read(data_version_of) == as_of
+
+    def completed_count(self, job_id: str) -> tuple[int, str] | None:
+        """Return how many chunks of a job are complete, and its ``updated_at``; None if the job does not exist."""
+        row = self._database.read_row("SELECT completed_count, updated_at FROM jobs WHERE job_id = ?", (job_id,))
+        if row is None:
+            return None
+        count, updated_at = row
+        return int(count), str(updated_at)
+
+    def total_chunks(self, job_id: str) -> int:
+        """Return how many chunks a job has; 0 if the job does not exist. The quickest read of it."""
+        (count,) = self._database.read_row("SELECT total_chunks FROM jobs WHERE job_id = ?", (job_id,)) or (0,)
+        return int(count)
+
+    def failure_counts(self, job_id: str) -> tuple[int, int]:
+        """Return how many chunks of a job are failed, and how many are in doubt."""
+        (summary,) = self.summaries(job_id=job_id)
+        return summary.failed_chunks, summary.in_doubt_chunks
+
+    def was_deleted(self, job_id: str) -> bool:
+        """Whether a job of this id was deleted, and not imported or merged again later."""
+        return self._database.read(lambda connection: job_statements.was_deleted(connection, job_id))
+
+
+def _warn_of(passed_over: list[StoreDamaged] | None) -> None:
+    if passed_over:
+        names = ", ".join(error.job_id or "one without an id" for error in passed_over)
+        notice = f"{counted(len(passed_over), 'job')} left out of the list ({names}): {passed_over[0]}"
+        log.warning("%s", notice)
+        warn_caller(notice, JobsPassedOver)

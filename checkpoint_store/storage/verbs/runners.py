@@ -1,0 +1,179 @@
+"""The verbs of the storage about runners; they take and return plain values."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.storage.connection.errors import code_of
+from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_paths
+from checkpoint_store.storage.statements import attempts, liveness, runners, stretch
+from checkpoint_store.storage.statements.deletions import no_job
+from checkpoint_store.system.forks import ForkAware, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.records import Claim
+    from checkpoint_store.storage.verbs.queued_releases import QueuedReleases
+
+T = TypeVar("T")
+
+_FINALIZER_WAIT_SECONDS_MAX: Final = 0.5
+"""The longest wait of a finalizer for other processes."""
+
+
+class RunnerStorage(ForkAware):
+    """The runners of one store file. Safe to share between threads; a forked child has no runner.
+
+    A verb that writes returns once what it wrote is durable. Each raises a :class:`CheckpointStoreError` where the
+    store cannot be read or written, and nothing was written then.
+
+    Args:
+        database: the store file.
+        releases: the claims that are freed with the next end of a runner.
+    """
+
+    def __init__(self, database: Database, releases: QueuedReleases) -> None:
+        self._database = database
+        self._releases = releases
+        self.path: Final[Path] = database.path
+        """The store file."""
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the runners are the parent's."""
+        self.locks: dict[int, RunnerLock] = {}
+        """The lock of each runner that was registered here, and has not ended."""
+
+    def register(self, job_id: str, *, exclusive: bool) -> int:
+        """Record a runner of this process, which is alive from now on, and return its id. Durable when it returns.
+
+        Raises:
+            JobBusy: another runner has the job for itself, or ``exclusive`` asks for that and another is at work.
+            JobNotFound: the job was deleted.
+        """
+        lock = RunnerLock(self.path)
+
+        def work(connection: sqlite3.Connection) -> int:
+            liveness.refuse_if_busy(connection, self.path, job_id, own_runner_id=None, exclusive=exclusive)
+            stretch.go_on(connection, job_id, self.path)
+            return add_runner(connection, job_id, lock.path.name, exclusive=exclusive)
+
+        try:
+            runner_id = write_of_job(self._database, job_id, work)
+        except BaseException:
+            lock.end()
+            raise
+        self.locks[runner_id] = lock
+        return runner_id
+
+    def make_exclusive(self, job_id: str, runner_id: int) -> None:
+        """Give a runner the job for itself. Durable when it returns.
+
+        Raises:
+            JobBusy: another runner is at work on the job.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            liveness.refuse_if_busy(connection, self.path, job_id, own_runner_id=runner_id, exclusive=True)
+            runners.make_exclusive(connection, runner_id)
+
+        write_of_job(self._database, job_id, work)
+
+    def end(self, job_id: str, runner_id: int, *, begun: Collection[Claim], only_if_free: bool = False) -> None:
+        """Record that a runner has ended, and release its lock. Durable when it returns.
+
+        The claims that it had ``begun`` are in doubt, and do not count as attempts; its other claims are free.
+
+        Args:
+            job_id: the job that it worked on.
+            runner_id: the runner.
+            begun: its claims whose work began.
+            only_if_free: wait for no thread, and only briefly for other processes, as a finalizer has to.
+
+        Raises:
+            StoreBusy: the store was busy. The runner is as it was.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._releases.write(connection)
+            attempts.end_runner(connection, runner_id, begun=frozenset(begun), is_counted=False)
+
+        write_of_job(self._database, job_id, work, only_if_free=only_if_free)
+        self.drop(runner_id)
+
+    def release(self, job_id: str, runner_id: int) -> int:
+        """Give the chunks of a runner to the others, also where it is alive; return how many. Durable when it returns.
+
+        Chunks whose work the runner had begun are in doubt, and their attempts do not count. If its process goes on, it
+        may still record the chunks that it has in hand, and starts no other chunk.
+
+        Raises:
+            InvalidArgumentError: the job has no such runner, or it has ended.
+        """
+
+        def work(connection: sqlite3.Connection) -> int:
+            return liveness.release(connection, self.path, job_id, runner_id)
+
+        return write_of_job(self._database, job_id, work)
+
+    def drop(self, runner_id: int) -> None:
+        """Release the lock of a runner, and record nothing: the next process that probes it finds the runner dead."""
+        lock = self.locks.pop(runner_id, None)
+        if lock is not None:
+            lock.end()
+
+    def others_at_work(self, job_id: str, *, own_runner_id: int | None) -> bool:
+        """Return whether another runner is at work on a job now. Dead runners are reaped, durably."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            return liveness.others_at_work(connection, self.path, job_id, own_runner_id=own_runner_id)
+
+        return write_of_job(self._database, job_id, work)
+
+    def reap_dead(self) -> None:
+        """Record the end of runners that were killed, of any job, and remove their locks. Durable when it returns.
+
+        The chunks whose work they had begun are in doubt; that counts as an attempt. Their other claims are free.
+        """
+        lock_paths = runner_lock_paths(self.path)
+        if not lock_paths:
+            return
+
+        def work(connection: sqlite3.Connection) -> None:
+            for runner in runners.runners_at_work(connection):
+                liveness.reap_if_dead(connection, self.path, runner)
+
+        self._database.write(work)
+        for path in lock_paths:  # of runners that were killed before they were recorded
+            reap(path)
+
+
+def add_runner(connection: sqlite3.Connection, job_id: str, lock_name: str, *, exclusive: bool) -> int:
+    """Record a runner of this process, and return its id."""
+    return runners.add_runner(connection, job_id, lock_name, socket.gethostname(), os.getpid(), exclusive=exclusive)
+
+
+def write_of_job(
+    database: Database, job_id: str, work: Callable[[sqlite3.Connection], T], *, only_if_free: bool = False
+) -> T:
+    """Return what ``work`` wrote in one transaction for a job; ``only_if_free`` is for finalizers.
+
+    Raises:
+        JobNotFound: the job was deleted.
+    """
+    try:
+        if only_if_free:
+            return database.write_if_free(work, patience_seconds=_FINALIZER_WAIT_SECONDS_MAX)
+        return database.write(work)
+    except StoreDamaged as error:
+        if code_of(error.__cause__ or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+            raise database.read(lambda connection: no_job(connection, job_id, database.path)) from error
+        raise
