@@ -194,10 +194,14 @@ COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest"
 _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 
+VIEWS: Final = ("completion", "completion_and_claim")
+"""The temporary views of the connection that writes: see :func:`fast_insert_views`."""
+
+
 @cache
 def fast_insert(rows: int) -> str:
     """Return the statement that writes this many completions: all of them, or none."""
-    return _insert_into("completion", len(COMPLETION), rows)
+    return _insert_into(VIEWS[0], len(COMPLETION), rows)
 
 
 def _insert_into(view: str, width: int, rows: int) -> str:
@@ -205,14 +209,8 @@ def _insert_into(view: str, width: int, rows: int) -> str:
     return f"INSERT INTO {view} VALUES {', '.join([placeholders] * rows)}"  # noqa: S608 - our own words
 
 
-FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", len(_AND_CLAIM), rows=1)
+FAST_INSERT_AND_CLAIM: Final = _insert_into(VIEWS[1], len(_AND_CLAIM), rows=1)
 """The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
-
-
-_NO_TRIGGER: Final = (
-    "SELECT RAISE(ABORT, 'a trigger') WHERE EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
-)
-"""The first step: a trigger in the file could undo the other steps, and the schema has no triggers."""
 
 
 @cache
@@ -230,14 +228,14 @@ def fast_insert_views() -> tuple[str, ...]:
     ]
     claim = _claim_untried(job_id, _new("next_index"), _new("runner_id"), at)
     return (
-        *_view_with_trigger("completion", COMPLETION, steps),
-        *_view_with_trigger("completion_and_claim", _AND_CLAIM, [*steps, claim]),
+        *_view_with_trigger(VIEWS[0], COMPLETION, steps),
+        *_view_with_trigger(VIEWS[1], _AND_CLAIM, [*steps, claim]),
     )
 
 
 def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[ClauseElement]) -> tuple[str, str]:
     """Return the statements that make a temporary view. Each row that is inserted into the view runs these steps."""
-    body = _NO_TRIGGER + "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
+    body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
     nulls = ", ".join(f"NULL AS {column}" for column in columns)
     return (
         f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",
