@@ -18,6 +18,7 @@ from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.cli.missing_extra import what_to_install
 from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.typed_line import store_named_by
+from checkpoint_store.cli.waits import saying_waits
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, ResultsElsewhere
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def run_command_line(argv: Sequence[str]) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
         warnings.simplefilter("ignore", ResultsElsewhere)  # run says it in words of its own
         try:
-            with ended_by_signals(argv):
+            with ended_by_signals(argv), saying_waits(_say_wait):
                 return _run(argv)
         except Terminated as ended:
             if ended.exit_code == EXIT_PAUSED:
@@ -203,6 +204,10 @@ def _screen() -> Screen:
 
 def _show_warning(message: Warning | str, *_: object) -> None:
     _screen().note(f"checkpoint-store: {spoken(str(message))}", style="yellow")
+
+
+def _say_wait(text: str) -> None:
+    _screen().note(f"checkpoint-store: {text}", style="dim")
 
 
 def _program_name(first: str) -> str:
