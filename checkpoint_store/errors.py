@@ -530,9 +530,10 @@ class JobIncomplete(CheckpointStoreError):
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
         super().__init__(
-            f"job {job_id} is incomplete, with {_left(remaining_chunks)}. To complete them: job.map(...), or job.pending() "
-            "and chunk.complete(...); first job.retry_failed(), where they are among job.failed_chunks(). To take what "
-            'there is: job.items(), or job.results(missing="skip"). To end the job as it is: job.pause() or job.fail(...).'
+            f"job {job_id} is incomplete, with {_left(remaining_chunks)}. To complete them: job.map(...), or "
+            "job.pending() and chunk.complete(...); first job.retry_failed(), where job.failed_chunks() names them. To "
+            'take what there is: job.items(), or job.results(missing="skip"). To end the job as it is: job.pause() or '
+            "job.fail(...)."
         )
 
 

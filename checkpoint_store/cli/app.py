@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _FAULT: Final = 1  # that of every Python program that ends with a traceback
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
+_NARROW: Final = 60
+_NAME_WIDTH_MIN: Final = 10
+_WHOLE_SENTENCE: Final = 200
+"""More characters than the first sentence of any command's help has: it is wrapped, and not cut off."""
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
 
 
@@ -81,7 +85,21 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
     return COMMANDS
 
 
+class _Formatter(click.HelpFormatter):
+    """Writes help. On a narrow screen options stand above what they do: beside them, words would be broken."""
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and what they mean."""
+        super().write_dl(rows, col_max if self.width >= _NARROW else min(col_max, _NAME_WIDTH_MIN), col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
 class _Group(click.Group):
+    context_class = _Context
+
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return [name for names in NAMES.values() for name in names]
 
@@ -89,17 +107,19 @@ class _Group(click.Group):
         module = next((module for module, names in NAMES.items() if name in names), None)
         with _without_collecting():
             commands = commands_of(module or "run")
-        return next((command for command in commands if command.name == name), None)
+        chosen = next((command for command in commands if command.name == name), None)
+        if chosen is not None:
+            chosen.context_class = _Context
+        return chosen
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in parts: to work, to look at what is there, and to take care of the store."""
         names = self.list_commands(ctx)
-        width = formatter.width - 6 - max(map(len, names))
         for section, members in _SECTIONS.items():
             commands = [command for name in names if name in members and (command := self.get_command(ctx, name))]
             with formatter.section(section):
                 formatter.write_dl(
-                    [(command.name or "", command.get_short_help_str(width)) for command in commands],
+                    [(command.name or "", command.get_short_help_str(_WHOLE_SENTENCE)) for command in commands],
                     col_max=max(map(len, names)),
                 )
 

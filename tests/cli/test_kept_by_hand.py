@@ -34,7 +34,9 @@ def by_hand(folder: Folder) -> Folder:
 
 
 @pytest.mark.parametrize("words", [("list",), ("show",), ("doctor",), ("errors",)], ids=" ".join)
-def test_a_reading_command_says_what_the_file_is_and_what_takes_it_over(by_hand: Folder, words: tuple[str, ...]) -> None:
+def test_a_reading_command_says_what_the_file_is_and_what_takes_it_over(
+    by_hand: Folder, words: tuple[str, ...]
+) -> None:
     """Nothing was lost, so nothing is to be recovered; the line that it prints works, and the job is in the store."""
     before = by_hand.read(STATE)
     said = by_hand.run(*words, code=2).stderr.rstrip()

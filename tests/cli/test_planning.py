@@ -67,7 +67,8 @@ def test_a_changed_option_is_shown_with_the_choices(lecture: Folder) -> None:
     shown = lecture.run("plan", "lecture.txt", *SIX, "--model", "m").stdout
     assert "refused: its job was made for something else" in shown
     assert "model: None -> 'm'" in shown
-    assert "0 with --on-change reuse, none with --on-change restart" in shown
+    kept = "0 with --on-change reuse, 6 with --reuse-ignoring model, none with --on-change restart"
+    assert kept in " ".join(shown.split())
     edited = lecture.read("lecture.txt").replace("Paragraph 2", "Passage 2")
     lecture.write("lecture.txt", edited)
     assert "changed  the text\n" in lecture.run("plan", "lecture.txt", *SIX).stdout.replace(" \n", "\n")
@@ -81,7 +82,6 @@ def test_a_changed_option_is_shown_with_the_choices(lecture: Folder) -> None:
         (("--chunk-size", "60", "--overlap", "20"), False, "the context before each chunk"),
         (("--chunk-size", "120", "--overlap", "0"), False, "where the text is cut"),
         (("--chunk-size", "120", "--overlap", "0"), True, "the text, and where the text is cut"),
-        (("--split", "lines"), False, "where the text is cut"),
         (SIX, True, "the text"),
         ((*SIX, "--language", "de"), True, "the text"),
     ],

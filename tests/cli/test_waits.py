@@ -66,7 +66,9 @@ def test_a_command_that_needs_the_store_alone_names_who_has_it_open(
     assert ": waiting up to 10 s\n" in said
 
 
-@pytest.mark.parametrize("words", [("prune", "--keep-last", "0", "--yes"), ("merge", "copy.db"), ("pause",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("prune", "--keep-last", "0", "--yes"), ("merge", "copy.db"), ("pause",)], ids=" ".join
+)
 def test_a_command_that_writes_says_that_another_process_is_writing(
     stored: Folder, at_a_wait: Callable[[Callable[[], object]], None], words: tuple[str, ...]
 ) -> None:

@@ -230,7 +230,9 @@ def test_a_refusal_offers_each_set_of_settings_that_keeps_more(paid: Paid) -> No
     both = ("config.max_tokens", "model")
     assert caught.value.choices == ((("config.max_tokens",), 1), (both, 11))
     assert (caught.value.ignoring, caught.value.kept_ignoring) == (both, 11)
-    assert f"with reuse_ignoring=('config.max_tokens',) 1 result, with reuse_ignoring={both} 11 results" in str(caught.value)
+    assert f"with reuse_ignoring=('config.max_tokens',) 1 result, with reuse_ignoring={both} 11 results" in str(
+        caught.value
+    )
     assert paid.run([*TALK, "b"], model="B", config={"max_tokens": 20}, reuse_ignoring=both) == 0
 
 

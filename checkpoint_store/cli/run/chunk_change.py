@@ -1,7 +1,7 @@
 """What made the chunks of an input others than those of its earlier job: its text, or where the text is cut.
 
-A store has no text, only digests of chunks. So the input is cut once more, as the earlier job had it cut: if the digests
-agree then, the text is as it was.
+A store has no text, only digests of chunks. So the input is cut once more, as the earlier job had it cut: if the
+digests agree then, the text is as it was.
 """
 
 from __future__ import annotations

@@ -13,6 +13,6 @@ def said(*arguments):
     real(*arguments)
 
 
-open_lock.Wait.a_moment = said
+open_lock.Wait.a_moment = said  # type: ignore[method-assign]  # in this process alone
 restore_store("copy.db", "talks.db", lock_timeout_seconds=100)
 print("restored")

@@ -30,7 +30,7 @@ def stop(name, real):
 
 
 if sys.argv[1] == "waits":
-    open_lock.Wait.a_moment = wait
+    open_lock.Wait.a_moment = wait  # type: ignore[method-assign]  # in this process alone
 elif sys.argv[1] == "before":
     migrate.run = stop("before", real_run)
 elif sys.argv[1] == "alone":

@@ -6,9 +6,8 @@ first is the likeliest, or a list of parts; times in seconds, milliseconds, tick
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.transcripts.reading.cue import Cue, Line, clock_ms
@@ -227,7 +226,8 @@ def has_same_words(whole: str, cues: list[Cue]) -> bool:
 def rests_from_difference(whole: str, cues: list[Cue]) -> tuple[str, str]:
     """Return the next words of a text, and of the cues, from their first difference on; "" for the one that ends."""
     whole_words, cue_words = _word_lists(whole, cues)
-    same = len(os.path.commonprefix(["".join(whole_words), "".join(cue_words)]))  # words may be cut differently
+    pairs = zip("".join(whole_words), "".join(cue_words), strict=False)  # the same text may be cut into other words
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     return _next_words(whole_words, same), _next_words(cue_words, same)
 
 
