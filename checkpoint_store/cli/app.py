@@ -22,15 +22,16 @@ from checkpoint_store.cli.waits import saying_waits
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, ResultsElsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from checkpoint_store.cli.screen import Screen
 
 _FAULT: Final = 1  # that of every Python program that ends with a traceback
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
-_NARROW: Final = 60
-_NAME_WIDTH_MIN: Final = 10
+_HELP_WIDTH_MIN: Final = 60
+"""On a narrower screen what a term means stands below the term, unless the term is very short."""
+_TERM_WIDTH_MIN: Final = 10
 _WHOLE_SENTENCE: Final = 200
 """More characters than the first sentence of any command's help has: it is wrapped, and not cut off."""
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
@@ -88,9 +89,9 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
 class _Formatter(click.HelpFormatter):
     """Writes help. On a narrow screen options stand above what they do: beside them, words would be broken."""
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names and what they mean."""
-        super().write_dl(rows, col_max if self.width >= _NARROW else min(col_max, _NAME_WIDTH_MIN), col_spacing)
+        super().write_dl(rows, col_max if self.width >= _HELP_WIDTH_MIN else min(col_max, _TERM_WIDTH_MIN), col_spacing)
 
 
 class _Context(click.Context):

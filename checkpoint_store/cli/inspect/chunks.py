@@ -39,8 +39,8 @@ _ALWAYS: Final = 3
 """This many columns are shown even if they are empty."""
 _TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
 _ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT)
-_STATUS: Final = _COLUMNS.index("STATUS")
-_ERROR: Final = _COLUMNS.index("LAST ERROR")
+_STATUS_COLUMN: Final = _COLUMNS.index("STATUS")
+_ERROR_COLUMN: Final = _COLUMNS.index("LAST ERROR")
 _RIGHT: Final = frozenset({"COUNT", "TRIES"})
 _DROPPED_FIRST: Final = ("SINCE", "TRIES", "COUNT")
 """Columns that a narrow screen drops, in this order. The numbers of the chunks and their status stay whole."""
@@ -97,8 +97,8 @@ def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     table = screen.table(*columns, right=frozenset(at for at, name in enumerate(columns) if name in _RIGHT))
     for row in cells:
         styled: dict[int, str | Text] = {
-            _STATUS: Text(row[_STATUS], style=_STYLES.get(row[_STATUS], "")),
-            _ERROR: without_end(row[_ERROR], max(_ERROR_WIDTH_MIN, width)),
+            _STATUS_COLUMN: Text(row[_STATUS_COLUMN], style=_STYLES.get(row[_STATUS_COLUMN], "")),
+            _ERROR_COLUMN: without_end(row[_ERROR_COLUMN], max(_ERROR_WIDTH_MIN, width)),
         }
         table.add_row(*(styled.get(at, row[at]) for at in positions))
     screen.print_table(terminal.out, table)
@@ -106,7 +106,7 @@ def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
 
 def _error_width(cells: Sequence[Sequence[str]], positions: Sequence[int], width: int) -> int:
     """Return how many cells of a screen are left for the last error when the other columns are shown whole."""
-    others = [at for at in positions if at != _ERROR]
+    others = [at for at in positions if at != _ERROR_COLUMN]
     rows = [[*(row[at] for at in others), ""] for row in (_COLUMNS, *cells)]
     return screen.flexible_width(rows[0], rows[1:], len(others), width)
 
