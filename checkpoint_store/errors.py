@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _KILO: Final = 1000
 _PREFIX_TO_DELETE_MIN: Final = 8
 _UNITS: Final = ("kB", "MB", "GB", "TB")
+UNSEEN_PROCESS: Final = "a process that does not show here (of another user, or in another container)"
 _PLAIN_MAX: Final = 1e15
 _DECIMALS_MAX: Final = 12  # digits behind the point: sums of floating-point numbers mean nothing behind those
 
@@ -166,8 +167,7 @@ class StoreInUse(StoreBusy):
     """
 
     def __init__(self, path: Path | str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
-        elsewhere = "a process that does not show here (of another user, or in another container)"
-        who = f"process {', '.join(map(str, holders))}" if holders else elsewhere
+        who = f"process {', '.join(map(str, holders))}" if holders else UNSEEN_PROCESS
         super().__init__(path, waited_seconds, who, holders=holders)
         waited = f" (waited {waited_seconds:g} s)" if waited_seconds else ""
         self.args = (
@@ -530,9 +530,10 @@ class JobIncomplete(CheckpointStoreError):
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
         super().__init__(
-            f"job {job_id} is incomplete, with {_left(remaining_chunks)}. Complete what is left (see job.pending() and "
-            'job.map()); take what there is (job.items(), job.results(missing="skip")); or end the job with '
-            "job.pause() or job.fail(...)."
+            f"job {job_id} is incomplete, with {_left(remaining_chunks)}. To complete them: job.map(...), or "
+            "job.pending() and chunk.complete(...); first job.retry_failed(), where job.failed_chunks() names them. To "
+            'take what there is: job.items(), or job.results(missing="skip"). To end the job as it is: job.pause() or '
+            "job.fail(...)."
         )
 
 
@@ -552,11 +553,12 @@ class PlanChanged(CheckpointStoreError):
     """No job of this file was made for this plan, and a job of another plan has results. Nothing was changed.
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
-    ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store;
-    ``kept_ignoring`` how many with ``reuse_ignoring=ignoring``, the settings that differ; ``kept_by_place`` of them are
-    of chunks whose content the earlier job does not know (``"chunks"`` is in ``ignoring``, then): only their place
-    tells the chunk. ``reusable_handles`` is how many other chunks have a handle that it takes along: a service holds
-    their work. Where a job was to grow (``on_change="extend"``), ``differences`` are those that keep it from that.
+    ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store.
+    ``choices`` are pairs of settings for ``reuse_ignoring`` and how many it finds then, each more than the one before;
+    the last one is ``ignoring`` and ``kept_ignoring``. ``kept_by_place`` of these are of chunks whose content the
+    earlier job does not know (``"chunks"`` is in ``ignoring``, then): only their place tells the chunk.
+    ``reusable_handles`` is how many other chunks have a handle that it takes along: a service holds their work. Where a
+    job was to grow (``on_change="extend"``), ``differences`` are those that keep it from that.
     """
 
     def __init__(
@@ -566,7 +568,7 @@ class PlanChanged(CheckpointStoreError):
         differences: Sequence[Difference],
         reusable_results: int,
         *,
-        kept_ignoring: int = 0,
+        choices: Sequence[tuple[Sequence[str], int]] = (),
         kept_by_place: int = 0,
         reusable_handles: int = 0,
         extends: bool = False,
@@ -574,20 +576,17 @@ class PlanChanged(CheckpointStoreError):
         self.file_name, self.job_id, self.reusable_handles = file_name, job_id, reusable_handles
         self.differences = tuple(differences)
         self.reusable_results, self.kept_by_place = reusable_results, kept_by_place
-        self.kept_ignoring = max(reusable_results, kept_ignoring) + kept_by_place
-        fields = [difference.field for difference in self.differences]
-        always = ("file_name", "total_chunks", "sequential", "chunks")
-        self.ignoring = tuple(field for field in fields if field not in always)
-        self.ignoring += ("chunks",) if kept_by_place else ()
+        self.choices = tuple((tuple(names), count) for names, count in choices)
+        self.ignoring, self.kept_ignoring = self.choices[-1] if self.choices else ((), reusable_results)
         lines = "".join(f"\n  {difference}" for difference in self.differences)
         more = "; "
-        if self.kept_ignoring > reusable_results:
-            others = counted(self.kept_ignoring, "result")
+        if self.choices:
+            others = ", ".join(f"with reuse_ignoring={its!r} {counted(count, 'result')}" for its, count in self.choices)
             places = f", {kept_by_place} of them only by the place of the chunk" if kept_by_place else ""
-            more = f" (with reuse_ignoring={self.ignoring!r} {others} made under other settings{places}); "
+            more = f" ({others} made under other settings{places}); "
         held = f", and {counted(reusable_handles, 'handle')} of work that a service holds" if reusable_handles else ""
         fields_count = ""
-        if "chunks" in fields:
+        if any(difference.field == "chunks" for difference in self.differences):
             fields_count = (
                 " A chunk that is a dataclass or a pydantic model counts with all its fields but index and "
                 "chunk_index; to leave one out, give fingerprint= a function that returns the others."

@@ -18,16 +18,22 @@ from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.cli.missing_extra import what_to_install
 from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.typed_line import store_named_by
+from checkpoint_store.cli.waits import saying_waits
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, ResultsElsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from checkpoint_store.cli.screen import Screen
 
 _FAULT: Final = 1  # that of every Python program that ends with a traceback
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
+_HELP_WIDTH_MIN: Final = 60
+"""On a narrower screen what a term means stands below the term, unless the term is very short."""
+_TERM_WIDTH_MIN: Final = 10
+_WHOLE_SENTENCE: Final = 200
+"""More characters than the first sentence of any command's help has: it is wrapped, and not cut off."""
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
 
 
@@ -80,7 +86,21 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
     return COMMANDS
 
 
+class _Formatter(click.HelpFormatter):
+    """Writes help. On a narrow screen options stand above what they do: beside them, words would be broken."""
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and what they mean."""
+        super().write_dl(rows, col_max if self.width >= _HELP_WIDTH_MIN else min(col_max, _TERM_WIDTH_MIN), col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
 class _Group(click.Group):
+    context_class = _Context
+
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return [name for names in NAMES.values() for name in names]
 
@@ -88,17 +108,19 @@ class _Group(click.Group):
         module = next((module for module, names in NAMES.items() if name in names), None)
         with _without_collecting():
             commands = commands_of(module or "run")
-        return next((command for command in commands if command.name == name), None)
+        chosen = next((command for command in commands if command.name == name), None)
+        if chosen is not None:
+            chosen.context_class = _Context
+        return chosen
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in parts: to work, to look at what is there, and to take care of the store."""
         names = self.list_commands(ctx)
-        width = formatter.width - 6 - max(map(len, names))
         for section, members in _SECTIONS.items():
             commands = [command for name in names if name in members and (command := self.get_command(ctx, name))]
             with formatter.section(section):
                 formatter.write_dl(
-                    [(command.name or "", command.get_short_help_str(width)) for command in commands],
+                    [(command.name or "", command.get_short_help_str(_WHOLE_SENTENCE)) for command in commands],
                     col_max=max(map(len, names)),
                 )
 
@@ -138,7 +160,7 @@ def run_command_line(argv: Sequence[str]) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
         warnings.simplefilter("ignore", ResultsElsewhere)  # run says it in words of its own
         try:
-            with ended_by_signals(argv):
+            with ended_by_signals(argv), saying_waits(_say_wait):
                 return _run(argv)
         except Terminated as ended:
             if ended.exit_code == EXIT_PAUSED:
@@ -203,6 +225,10 @@ def _screen() -> Screen:
 
 def _show_warning(message: Warning | str, *_: object) -> None:
     _screen().note(f"checkpoint-store: {spoken(str(message))}", style="yellow")
+
+
+def _say_wait(text: str) -> None:
+    _screen().note(f"checkpoint-store: {text}", style="dim")
 
 
 def _program_name(first: str) -> str:

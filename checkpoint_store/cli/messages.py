@@ -103,8 +103,13 @@ def _is_of_text(error: StateFormatError) -> bool:
 
 
 def names_copy(error: StoreTargetError) -> bool:
-    """Whether the store file is missing, and the error names a copy beside it that brings the store back."""
-    return "recover_store(" in error.reason
+    """Whether the store file is missing, and the error names a file beside it that a store can be made from."""
+    return "recover_store(" in error.reason or names_kept_by_hand(error)
+
+
+def names_kept_by_hand(error: StoreTargetError) -> bool:
+    """Whether the error names a state file that a program keeps without a store."""
+    return ".import_state(" in error.reason
 
 
 def _words(text: str) -> list[str]:
@@ -135,6 +140,10 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
             lambda match: f"run checkpoint-store export {_words(match[1])[0]} FILE{_STORE}",
         ),
         (r"\bcall store\.import_state\(path\)", f"run checkpoint-store import FILE{_STORE}"),
+        (
+            rf"\bCheckpointStore\({_TEXT}\)\.import_state\({_TEXT}\)",
+            lambda match: f"checkpoint-store import {_words(match[2])[0]} --store {_words(match[1])[0]}",
+        ),
         (rf"\bCheckpointStore\({_TEXT}\)\.jobs\(\)", _of_store("list")),
         (rf"\bCheckpointStore\({_TEXT}\)\.prune\(\)", _of_store("prune --yes")),
         (rf"\bCheckpointStore\({_TEXT}\)\.backup\(destination\)", _of_store("backup DEST")),

@@ -47,6 +47,8 @@ def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[Checkpoin
     Raises:
         CheckpointStoreError: the copies make no store, as for the store itself; or they cannot be copied.
     """
+    if folder is None:
+        _sweep(Path(tempfile.gettempdir()))
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         try:

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,6 +38,7 @@ _ID_BYTES_MAX: Final = 40
 _COMPLETED_LINE: Final = re.compile(rf'  "{COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
 # With all indices on one line, as beside a store: a state file from before stores existed has a line for each index.
 _KNOWS_CHUNKS: Final = re.compile(rf'\n  "{COMPLETED}": \[\d'.encode())
+_VERSION: Final = re.compile(rf'"{FIELDS[0]}"\s*:\s*"([^"]*)"'.encode())
 _UPDATED_AT: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
 
 
@@ -231,6 +232,12 @@ def looks_like_state(start: bytes) -> bool:
     first = inside[1:].lstrip()
     begins = first.startswith(_BEGINS_WITH) or _BEGINS_WITH.startswith(first)
     return len(start) < _ID_BYTES_MAX and begins and not start.rstrip().endswith(b"}")
+
+
+def is_kept_by_hand(start: bytes) -> bool:
+    """Return whether a text begins like the state of a program that has no store: it has the first version, or none."""
+    version = _VERSION.search(start)
+    return looks_like_state(start) and (version is None or version[1] == RELEASED_VERSIONS[0].encode())
 
 
 def _read_fields(lines: Iterator[bytes], names: Iterable[str]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDam
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.open_lock import Presence, alone, exclusively, store_lock, wait_or_refuse
+from checkpoint_store.storage.connection.open_lock import Presence, Wait, alone, exclusively, store_lock
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.sibling_check import make_private, refuse_foreign, refuse_unreadable
@@ -129,7 +128,7 @@ class Opener:
 
     def _open_repaired(self, *, migrate: bool) -> Database:
         """Repair a damaged store once nobody has it open, or open it once somebody else has repaired it."""
-        deadline = time.monotonic() + self.lock_timeout_seconds
+        wait = Wait(self.path, self.lock_timeout_seconds)
         while True:
             with store_lock(self.path, self.lock_timeout_seconds), alone(self.path) as free:
                 if free:
@@ -140,7 +139,7 @@ class Opener:
                 if free:
                     raise
                 try:
-                    wait_or_refuse(self.path, deadline, self.lock_timeout_seconds)
+                    wait.a_moment()
                 except StoreInUse as busy:
                     who = f"process {', '.join(map(str, busy.holders))}" if busy.holders else "another process"
                     reason = f"{error.reason}; {who} has it open: end it, and open the store again"
@@ -245,7 +244,7 @@ class Opener:
         Raises:
             StoreInUse: somebody had the store open all the time, and would work on with the older schema.
         """
-        deadline = time.monotonic() + self.lock_timeout_seconds
+        wait = Wait(self.path, self.lock_timeout_seconds)
         while True:
             with store_lock(self.path, self.lock_timeout_seconds):
                 if self._inspect_target() == SCHEMA_VERSION:
@@ -253,7 +252,7 @@ class Opener:
                 with alone(self.path) as free:
                     if free and self._is_made_current():
                         return
-            wait_or_refuse(self.path, deadline, self.lock_timeout_seconds)
+            wait.a_moment()
 
     def _is_made_current(self) -> bool:
         """Create or upgrade the store; return False where a program that shares no lock came in just now."""

@@ -1,4 +1,4 @@
-"""The files beside a store that nothing needs: moved aside by a recovery or a restoring, and surplus backups."""
+"""The files beside a store that nothing needs: moved aside, surplus backups, and what killed commands left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from checkpoint_store.storage.backup import BACKUPS_KEPT
-from checkpoint_store.storage.files.names import moved_at
+from checkpoint_store.storage.files import stand_ins
+from checkpoint_store.storage.files.names import STAND_IN_FOLDER, moved_at
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
@@ -28,13 +29,16 @@ def prunable_files(
         path: the store file.
         state_files: its state file, and the one before, wherever they are.
         request: the request of the prune.
-        with_jobs: whether jobs are deleted. Every automatic backup is deleted then, because it has these jobs.
+        with_jobs: whether jobs are deleted. Every automatic backup is deleted then, because it has these jobs; so is
+            what a killed command left.
     """
     beside = Siblings(path)
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
+    trials = [folder for folder in stand_ins.left_over(path.parent) if with_jobs or request.is_old(_changed_at(folder))]
     surplus = backups if with_jobs else [file for file in backups[BACKUPS_KEPT:] if request.is_old(_changed_at(file))]
-    return [(file, size) for file in (*aside, *surplus) if (size := _size_of(file)) is not None]
+    files = [(file, size) for file in (*aside, *surplus) if (size := _size_of(file)) is not None]
+    return [*files, *((folder, stand_ins.size_bytes(folder)) for folder in trials)]
 
 
 def _changed_at(path: Path) -> datetime:
@@ -54,11 +58,14 @@ def _size_of(path: Path) -> int | None:
 
 
 def remove_files(paths: Iterable[Path]) -> None:
-    """Remove files; one that is gone already is fine.
+    """Remove files, and the folders of stand-ins; one that is gone already is fine.
 
     Raises:
         StorageUnavailableError: one cannot be removed. Those before it are gone.
     """
     for path in paths:
-        remove_file(path)
-        log.info("%s was pruned", path)
+        if path.name.startswith(STAND_IN_FOLDER):
+            stand_ins.remove(path)
+        else:
+            remove_file(path)
+            log.info("%s was pruned", path)

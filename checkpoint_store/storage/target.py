@@ -233,15 +233,23 @@ def no_store(path: Path, state_files: Iterable[Path]) -> StoreTargetError:
     """Return the error that there is no store at ``path``; it says which copy brings it back, if there is one."""
     copies = (*Siblings(path).backups(), *filter(_is_state, state_files))
     for copy in copies:
+        kind = f"there is no such file, but {copy.name} is there"
         remedy = f"bring the store back from it: recover_store({str(path)!r})"
-        return StoreTargetError(path, f"there is no such file, but {copy.name} is there; {remedy}")
+        if state_text.is_kept_by_hand(_beginning(copy)):
+            kind += ": a state file that a program keeps by hand, without a store"
+            remedy = f"take its job into a store: CheckpointStore({str(path)!r}).import_state({str(copy)!r})"
+        return StoreTargetError(path, f"{kind}; {remedy}")
     return StoreTargetError(path, "there is no such file")
 
 
 def _is_state(path: Path) -> bool:
+    return state_text.looks_like_state(_beginning(path))
+
+
+def _beginning(path: Path) -> bytes:
     with suppress(OSError), path.open("rb") as file:
-        return state_text.looks_like_state(file.read(_BEGIN_BYTES))
-    return False
+        return file.read(_BEGIN_BYTES)
+    return b""
 
 
 def check_version(path: Path, version: str) -> None:

@@ -47,6 +47,21 @@ def log_suppressed(error: BaseException, what: str) -> None:
         log.log(level, "%s: %s: %s", what, type(error).__name__, error)
 
 
+LOG_WAIT_AFTER_SECONDS: Final = 0.5
+"""A shorter wait for another process is nothing out of the ordinary."""
+
+
+def log_wait(path: Path, whom: str, timeout_seconds: float) -> None:
+    """Log that a call waits for other processes, and for how long at most; the command prints this line.
+
+    Args:
+        path: the file that is in use.
+        whom: what the others do with it, such as "locked by process 17 (python)".
+        timeout_seconds: how long the call waits before it gives up.
+    """
+    log.info("%s is %s: waiting up to %g s", path, whom, timeout_seconds, extra={"is_wait": True})
+
+
 class WarningsLast:
     """Give the warnings of its body after the body: where warnings are errors, none keeps a step from being done.
 

@@ -66,7 +66,7 @@ def lock_holders(paths: Iterable[Path]) -> LockHolders:
         return LockHolders("another process", (), None if open_in else unseen)
     pids = tuple(sorted(lockers))
     advice = " ".join(filter(None, map(_advice, pids)))
-    return LockHolders(" and ".join(map(_described, pids)), pids, advice or None)
+    return LockHolders(" and ".join(map(described, pids)), pids, advice or None)
 
 
 def _writers(paths: Iterable[Path]) -> set[int]:
@@ -88,8 +88,8 @@ def _writers(paths: Iterable[Path]) -> set[int]:
     return pids
 
 
-def _described(pid: int) -> str:
-    """Return a process in words, without its arguments: they may hold a secret."""
+def described(pid: int) -> str:
+    """Return a process in words, without its arguments: they may hold a secret. A comma ends a relative clause."""
     name = ""
     with suppress(OSError):
         name = (_PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()

@@ -29,13 +29,34 @@ def test_a_copied_input_says_one_line_and_reuse_takes_its_results(lecture: Folde
     assert calls(lecture) == 12
 
 
+def test_results_that_two_changes_are_away_are_offered_with_all_that_differs(lecture: Folder) -> None:
+    """The model was changed, and then the prompt: the line that keeps everything names both, and can be typed."""
+    command = lecture.command(LOGGING_COMMAND)
+    lecture.run("run", "lecture.txt", *SIX, "--model", "a", *command)
+    reuse = ["--on-change", "reuse", "--reuse-ignoring", "model"]
+    lecture.write("lecture.txt", lecture.read("lecture.txt") + "\n\nParagraph 6 is new, and says one thing.")
+    lecture.run("run", "lecture.txt", *SIX, "--model", "b", *reuse, *command)
+    assert calls(lecture) == 7
+    other = ("run", "lecture.txt", *SIX, "--model", "b", "--language", "de")
+    said = lecture.run(*other, *command, code=2).stderr
+    kept = [line.strip() for line in said.partition("finds no result to keep\n")[2].splitlines()[:4]]
+    assert kept == [
+        "--on-change reuse --reuse-ignoring config.language",
+        "keeps 1, made with other settings",
+        "--on-change reuse --reuse-ignoring config.language --reuse-ignoring model",
+        "keeps 7, made with other settings",
+    ]
+    lecture.run(*other, *kept[2].split(), *command)
+    assert calls(lecture) == 7
+
+
 def test_another_model_is_refused_and_may_be_ignored(lecture: Folder) -> None:
     """The refusal says how many results --reuse-ignoring keeps; with it they are kept, and the way on is the plain one."""
     command = lecture.command(LOGGING_COMMAND)
     lecture.run("run", "lecture.txt", *SIX, "--model", "a", *command)
     said = lecture.run("run", "lecture.txt", *SIX, "--model", "b", *command, code=2).stderr
     assert "finds no result to keep" in said
-    assert "with --reuse-ignoring model  6" in said
+    assert "  --on-change reuse --reuse-ignoring model\n" + " " * 23 + "keeps 6, made with other settings\n" in said
     reuse = ("--on-change", "reuse", "--reuse-ignoring", "model")
     lecture.run("run", "lecture.txt", *SIX, "--model", "b", *reuse, *command)
     assert calls(lecture) == 6

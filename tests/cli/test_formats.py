@@ -219,7 +219,7 @@ def test_the_json_of_recognizers_is_read(tmp_path: Path, document: object, said:
         (
             "a.json",
             '{"text": "a b c", "segments": [{"text": "a c"}]}',
-            "'text' and 'segments' have different words, from 'b c'",
+            "'text' and 'segments' have different words: 'text' goes on with 'b c' and 'segments' goes on with 'c'; remove",
         ),
         ("a.tsv", "start\tend\ttext\n0\t1000\ta\n1,5\t2000\tb\n", "line 3: .* should be two times"),
         ("a.tsv", "start\tend\ttext\n0\t1000\n", "line 2: .* should be two times"),

@@ -64,9 +64,29 @@ def test_people_who_speak_at_a_time_may_stand_in_another_order(tmp_path: Path) -
 def test_words_that_the_text_has_not_are_refused(tmp_path: Path) -> None:
     """Of words with speakers; words without speakers are no use, and the text is read."""
     document = {"text": "a b c", "words": timed("a c", speaker="A")}
-    with pytest.raises(UnreadableTranscriptError, match="'text' and 'words' have different words, from 'b c' on"):
+    with pytest.raises(
+        UnreadableTranscriptError, match="different words: 'text' goes on with 'b c' and 'words' goes on"
+    ):
         read(tmp_path, "a.json", json.dumps(document))
     assert read(tmp_path, "a.json", json.dumps({"text": "a b c", "words": timed("a c")})) == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("text", "segment", "differ"),
+    [
+        ("We look at rivers.", "We look at rivers. And at hills.", "'text' ends and 'segments' goes on with 'And at hills.'"),
+        ("We look at rivers. And", "We look at rivers.", "'text' goes on with 'And' and 'segments' ends"),
+        ("We can not see hills", "We cannot see all hills", "'text' goes on with 'hills' and 'segments' goes on with 'all hills'"),
+    ],
+    ids=["the text is cut off", "a segment is missing", "words are cut differently before"],
+)  # fmt: skip
+def test_different_words_are_named_from_the_first_difference(
+    tmp_path: Path, text: str, segment: str, differ: str
+) -> None:
+    """Who has edited one of the two, or cut it off, is led to that place, and not to the beginning of the file."""
+    document = {"text": text, "segments": [{"start": 0.0, "end": 2.0, "text": segment}]}
+    with pytest.raises(UnreadableTranscriptError, match=f"different words: {differ}; remove one of them"):
+        read(tmp_path, "a.json", json.dumps(document))
 
 
 @pytest.mark.parametrize("name", ["output", "response", "data", "result"])

@@ -70,4 +70,4 @@ def test_a_file_that_grew_is_extended(folder: Folder) -> None:
     listed = json.loads(folder.run("list", "--json").stdout)["jobs"]
     assert [(job["completed_chunks"], job["total_chunks"], job["status"]) for job in listed] == [(3, 3, "completed")]
     path.write_text("one\nTWO\nthree\nfour\n", encoding="utf-8")
-    assert "the text, or where it is cut" in folder.run("run", *extend, code=2).stderr
+    assert "\n  the text\n" in folder.run("run", *extend, code=2).stderr

@@ -51,6 +51,27 @@ def test_each_screen_fits(jobs: Folder, width: int) -> None:
             assert all(line.startswith("  ") for line in lines if line), "a line was broken by the screen"
 
 
+def test_a_narrow_table_of_chunks_leaves_columns_out_and_cuts_no_word(jobs: Folder) -> None:
+    """Which chunks, and how they stand, is read on any screen; when and how often they were tried, on wider ones."""
+    narrow, wide = (jobs.run("chunks", WIDE, COLUMNS=width).stdout.splitlines() for width in ("40", "100"))
+    assert narrow[0].split() == ["CHUNKS", "STATUS", "LAST", "ERROR"]
+    assert [line.split()[:2] for line in narrow[1:]] == [
+        ["0-1", "completed"],
+        ["2-29", "pending"],
+        ["30", "pending"],
+        ["31-999999", "pending"],
+    ]
+    assert wide[0].split() == ["CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST", "ERROR"]
+
+
+def test_help_on_a_narrow_screen_breaks_no_word(folder: Folder) -> None:
+    """The line of a command is wrapped and not cut off, and so is what an option does."""
+    said = folder.run("--help", COLUMNS="50").stdout
+    assert " ".join("run Clean each FILE, paying for no chunk twice.".split()) in " ".join(said.split())
+    assert "..." not in said.partition("Work:")[2]
+    assert "CHECKPOINT_STORE_CONTEXT" in folder.run("run", "--help", COLUMNS="50").stdout.partition("Options:")[2]
+
+
 def test_a_list_has_the_time_that_is_left(jobs: Folder) -> None:
     """How long each job has yet to go stands beside how fast it goes; what is complete has none."""
     with CheckpointStore(jobs.path / ".processing_state.db") as store:

@@ -25,4 +25,4 @@ def test_a_command_more_or_less_is_no_change_of_the_text(lecture: Folder, *, is_
         assert "config.cleaner: " in told
         assert "the text" not in told.replace("whose text", "")
     lecture.write("lecture.txt", lecture.read("lecture.txt").replace("a", "o", 1))
-    assert "the text, or where it is cut" in lecture.run("run", "lecture.txt", *SIX, *first, code=2).stderr
+    assert "\n  the text\n" in lecture.run("run", "lecture.txt", *SIX, *first, code=2).stderr

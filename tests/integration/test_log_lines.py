@@ -184,7 +184,7 @@ def test_a_long_wait_for_another_writer_is_one_line(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call that seems to hang says in the log which file is locked, and for how long it waits at most."""
-    monkeypatch.setattr(busy, "_LOGGED_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr(busy, "LOG_WAIT_AFTER_SECONDS", 0.01)
     with CheckpointStore(path, lock_timeout_seconds=0.1) as store, closing(sqlite3.connect(path)) as other:
         job = store.job("talk.srt")
         other.isolation_level = None

@@ -221,6 +221,30 @@ def test_a_result_that_was_kept_so_is_not_handed_out_without_that(paid: Paid) ->
     assert paid.run([*TALK, "b", "c"], "other.txt", model="B") == 10
 
 
+def test_a_refusal_offers_each_set_of_settings_that_keeps_more(paid: Paid) -> None:
+    """A was changed to B, which took A's results along; then max_tokens was changed: B's own results differ in less."""
+    paid.run(TALK, config={"max_tokens": 10})
+    paid.run([*TALK, "b"], model="B", config={"max_tokens": 10}, reuse_ignoring=["model"])
+    with pytest.raises(PlanChanged) as caught:
+        paid.store.open_job("talk.txt", chunks=[*TALK, "b"], model="B", config={"max_tokens": 20})
+    both = ("config.max_tokens", "model")
+    assert caught.value.choices == ((("config.max_tokens",), 1), (both, 11))
+    assert (caught.value.ignoring, caught.value.kept_ignoring) == (both, 11)
+    assert f"with reuse_ignoring=('config.max_tokens',) 1 result, with reuse_ignoring={both} 11 results" in str(
+        caught.value
+    )
+    assert paid.run([*TALK, "b"], model="B", config={"max_tokens": 20}, reuse_ignoring=both) == 0
+
+
+def test_a_setting_that_changes_no_result_is_not_offered(paid: Paid) -> None:
+    """Where two settings differ, and one of them is enough, as the results of an older job differ in that one alone."""
+    paid.run(TALK, model="A", config={"tone": "kind"})
+    paid.run(["other"], model="C", config={"tone": "terse"})
+    with pytest.raises(PlanChanged) as caught:
+        paid.store.open_job("talk.txt", chunks=TALK, model="A", config={"tone": "terse"})
+    assert caught.value.choices == ((("config.tone",), 10),)
+
+
 def test_results_under_the_very_settings_come_first(paid: Paid) -> None:
     """What may differ is taken only for chunks that have nothing better, though that is newer."""
     paid.run(TALK[:5], model="B")

@@ -190,7 +190,7 @@ EXAMPLES = {
     "JobIncomplete": (
         errors.JobIncomplete(JOB, 4),
         {"job_id": JOB, "remaining_chunks": 4},
-        "job.pending()",
+        "To complete them: job.map(...), or job.pending() and chunk.complete(...); first job.retry_failed()",
     ),
     "PlanChanged": (
         errors.PlanChanged("talk.srt", JOB, [DIFFERENCE], 7),

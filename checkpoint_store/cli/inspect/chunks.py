@@ -30,6 +30,8 @@ from checkpoint_store.cli.table_output import print_table, refuse_two_formats, t
 from checkpoint_store.cli.widths import without_end
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from checkpoint_store import ChunkRecord
 
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
@@ -37,6 +39,11 @@ _ALWAYS: Final = 3
 """This many columns are shown even if they are empty."""
 _TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
 _ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT)
+_STATUS_COLUMN: Final = _COLUMNS.index("STATUS")
+_ERROR_COLUMN: Final = _COLUMNS.index("LAST ERROR")
+_RIGHT: Final = frozenset({"COUNT", "TRIES"})
+_DROPPED_FIRST: Final = ("SINCE", "TRIES", "COUNT")
+"""Columns that a narrow screen drops, in this order. The numbers of the chunks and their status stay whole."""
 _ERROR_WIDTH_MIN: Final = 12
 _STYLES: Final = {"to-redo": "blue", "running": "cyan", "completed": "green", "failed": "red", "in-doubt": "yellow"}
 
@@ -81,13 +88,27 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
 def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     cells = [_cells(row) for row in rows]
     positions = [at for at in range(len(_COLUMNS)) if at < _ALWAYS or any(row[at] for row in cells)]
-    columns, cells = [_COLUMNS[at] for at in positions], [tuple(row[at] for at in positions) for row in cells]
-    width = max(_ERROR_WIDTH_MIN, screen.flexible_width(columns, cells, len(columns) - 1, terminal.out.width))
-    table = screen.table(*columns, right=frozenset({1, 3}) if "TRIES" in columns else frozenset({1}))
-    for start, count, status, *others in cells:
-        visible = [*others[:-1], without_end(others[-1], width)] if columns[-1] == _COLUMNS[-1] else others
-        table.add_row(start, count, Text(status, style=_STYLES.get(status, "")), *visible)
+    width = _error_width(cells, positions, terminal.out.width)
+    for name in _DROPPED_FIRST:
+        if width < _ERROR_WIDTH_MIN and (dropped := _COLUMNS.index(name)) in positions:
+            positions.remove(dropped)
+            width = _error_width(cells, positions, terminal.out.width)
+    columns = [_COLUMNS[at] for at in positions]
+    table = screen.table(*columns, right=frozenset(at for at, name in enumerate(columns) if name in _RIGHT))
+    for row in cells:
+        styled: dict[int, str | Text] = {
+            _STATUS_COLUMN: Text(row[_STATUS_COLUMN], style=_STYLES.get(row[_STATUS_COLUMN], "")),
+            _ERROR_COLUMN: without_end(row[_ERROR_COLUMN], max(_ERROR_WIDTH_MIN, width)),
+        }
+        table.add_row(*(styled.get(at, row[at]) for at in positions))
     screen.print_table(terminal.out, table)
+
+
+def _error_width(cells: Sequence[Sequence[str]], positions: Sequence[int], width: int) -> int:
+    """Return how many cells of a screen are left for the last error when the other columns are shown whole."""
+    others = [at for at in positions if at != _ERROR_COLUMN]
+    rows = [[*(row[at] for at in others), ""] for row in (_COLUMNS, *cells)]
+    return screen.flexible_width(rows[0], rows[1:], len(others), width)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 from rich.table import Table
@@ -13,15 +15,16 @@ from rich.text import Text
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import screen
-from checkpoint_store.cli.messages import names_copy
+from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json
 from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.redone import to_redo_text
+from checkpoint_store.cli.run.chunk_change import chunk_change
 from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_budget import budget_outlook
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
-from checkpoint_store.cli.run.report import changes
+from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
 from checkpoint_store.cli.screen import Screen
@@ -43,6 +46,7 @@ Say what run would do with each FILE, and do nothing.
 Give it the FILEs, the options and the COMMAND that run would be given. Cost
 and time are estimated from the mean of the chunks that are done.
 """
+_NO_SETTINGS: Final = frozenset({"file_name", "total_chunks", "sequential", "chunks", READER_FIELD})
 _ACTIONS: Final = {
     "new": ("a new job", "cyan"),
     "resume": ("goes on", "cyan"),
@@ -64,7 +68,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     """Plan each FILE. Most limits of a run change nothing here; they are taken so that run's line can be typed."""
     request = request_of(ctx, **{name: value for name, value in options.items() if name not in LIMIT_NAMES})
     terminal = Screen()
-    plans: list[tuple[Input, RunPlan, str | None, int, BudgetOutlook]] = []
+    plans: list[tuple[Input, RunPlan, str | None, int, BudgetOutlook, _Change]] = []
     max_cost, cost = options["max_cost"], options["cost"]
     with _store_or_stand_in(request.store_path, terminal) as (store, path):
         for checked in checked_inputs(request, terminal):
@@ -73,22 +77,44 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
             budget = budget_outlook(store, run_plan, max_cost, cost)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
-            plans.append((source, run_plan, refusal, _redo_count(store, run_plan), budget))
+            changed = changes(run_plan.differences, partial(chunk_change, request, source, store, path))
+            change = _Change(changed, _ignoring_text(request, source, store, path, run_plan))
+            plans.append((source, run_plan, refusal, _redo_count(store, run_plan), budget, change))
     if as_json:
         records = [
             dataclasses.asdict(run_plan)
             | {"output_refused": refusal, "redo_chunks": redo_chunks, "over_budget": budget.is_over}
-            for _, run_plan, refusal, redo_chunks, budget in plans
+            for _, run_plan, refusal, redo_chunks, budget, _ in plans
         ]
         print_json({"store": request.store_path, "plans": records})
         return
-    for source, run_plan, refusal, redo_chunks, budget in plans:
+    for source, run_plan, refusal, redo_chunks, budget, change in plans:
         name = on_one_line(printable(source.path))
-        facts = _facts(run_plan, redo_chunks, request, workers)
+        facts = _facts(run_plan, redo_chunks, request, workers, change)
         _show(terminal, name, run_plan, [*facts, ("budget", budget.text), ("output", refusal or "")])
         if run_plan.failed:  # on a line of its own: one that a table breaks cannot be pasted
             free = typed_line(["retry", str(run_plan.job_id)[:8]], request.store_path)
             terminal.out.print(Text.assemble(("  retry failed chunks with:  ", "dim"), free), soft_wrap=True)
+
+
+class _Change(NamedTuple):
+    """What has changed since the earlier job of an input, in words."""
+
+    texts: list[str]
+    ignoring: str
+    """What ``--reuse-ignoring`` would keep, where the run is refused and it keeps more; otherwise empty."""
+
+
+def _ignoring_text(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> str:
+    """Return how many results a refused run could keep in spite of its settings, and with which options."""
+    settings = request.settings_of(source)
+    names = [difference.field for difference in run_plan.differences if difference.field not in _NO_SETTINGS]
+    if run_plan.action != "refuse" or not names:
+        return ""
+    reuse = settings | {"on_change": "reuse", "reuse_ignoring": (*settings["reuse_ignoring"], *names)}
+    kept = store.plan(job_name(source.path, path), chunks=source.content.chunks, **reuse).kept
+    options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in names)
+    return f" {kept:,} with {options}," if kept > run_plan.kept else ""
 
 
 def _plan_of(
@@ -123,7 +149,10 @@ def _store_or_stand_in(store_path: str, terminal: Screen) -> Iterator[tuple[Chec
                 raise error from None  # it has the path of the store, and names what helps
             if names_copy(error):
                 reason = error.reason.partition(";")[0]
-                terminal.note(f"{store_path}: {reason}; run, or resume, brings the store back from it")
+                next_step = "run, or resume, brings the store back from it"
+                if names_kept_by_hand(error):
+                    next_step = "run takes its job into a store first"
+                terminal.note(f"{store_path}: {reason}; {next_step}")
             yield store, path
         else:
             for kept in unrecorded_beside(store.path):
@@ -148,15 +177,17 @@ def _redo_count(store: CheckpointStore, run_plan: RunPlan) -> int:
     return len(store.job(str(run_plan.job_id)).to_redo()) if goes_on else 0
 
 
-def _facts(run_plan: RunPlan, redo_chunks: int, request: Request, workers: int) -> list[tuple[str, str]]:
+def _facts(
+    run_plan: RunPlan, redo_chunks: int, request: Request, workers: int, change: _Change
+) -> list[tuple[str, str]]:
     job = (run_plan.job_id or "")[:8]
     refused = run_plan.action == "refuse"
-    choices = " with --on-change reuse, none with --on-change restart" if refused else ""
+    choices = f" with --on-change reuse,{change.ignoring} none with --on-change restart" if refused else ""
     doubt = "  (begun and never ended, possibly billed; done again)"
     held = "  (with a handle: a service holds their work, and can be asked for it)"
     return [
         ("job", job),
-        ("changed", "\n".join(changes(run_plan.differences))),
+        ("changed", "\n".join(change.texts)),
         ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
         ("to redo", to_redo_text(redo_chunks) if redo_chunks else ""),
         ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),

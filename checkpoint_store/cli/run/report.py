@@ -15,7 +15,7 @@ from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.typed_line import typed_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.errors import Difference, PlanChanged
@@ -194,13 +194,18 @@ def _origin_text(report: Report) -> str:
     return f" ({', '.join(f'{count:,} {when}' for count, when in counts if count > 0 or when == 'now')})"
 
 
-def changes(differences: Sequence[Difference]) -> list[str]:
-    """Return the differences between two plans, a text for each."""
+def changes(differences: Sequence[Difference], of_chunks: Callable[[Sequence[Difference]], str]) -> list[str]:
+    """Return the differences between two plans, a text for each.
+
+    Args:
+        differences: the differences.
+        of_chunks: says in words why the chunks differ.
+    """
     fields = {difference.field: _change(difference) for difference in differences}
-    if "chunks" in fields:  # people cannot read a digest
-        fields["chunks"] = "the text, or where it is cut"
     if any(map(_is_other_worker, differences)):  # it is given the same text in another form: the digests tell nothing
         fields.pop("chunks", None)
+    if "chunks" in fields:  # people cannot read a digest
+        fields["chunks"] = of_chunks(differences)
     return list(fields.values())
 
 
@@ -221,20 +226,21 @@ def _change(difference: Difference) -> str:
     return f"this version reads the file better (reader {difference.new}, before {difference.old})"
 
 
-def plan_changed(error: PlanChanged, line: str | None) -> str:
+def plan_changed(error: PlanChanged, line: str | None, of_chunks: Callable[[Sequence[Difference]], str]) -> str:
     """Return the message for a changed plan: the differences, and the choices that the command has.
 
     Args:
         error: what has changed.
         line: the command that has such a choice, where the one in use has none.
+        of_chunks: says in words why the chunks differ.
     """
-    changed = "".join(f"\n  {change}" for change in changes(error.differences))
+    changed = "".join(f"\n  {change}" for change in changes(error.differences, of_chunks))
     reusable, nothing = error.reusable_results, "finds no result to keep"
     reuse = f"keeps the results of {chunk_count(reusable)} whose text is as it was" if reusable else nothing
-    if error.kept_ignoring > reusable:
-        options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in error.ignoring)
-        reuse += f";\n    with {options}  {error.kept_ignoring:,}, made with other settings"
-        reuse += ", by the place of their chunks" if error.kept_by_place else ""
+    for names, kept in error.choices:  # each on a line of its own, ready to be typed
+        options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in names if name != READER_FIELD)
+        reuse += f"\n  --on-change reuse {options}\n{'':23}keeps {kept:,}, made with other settings"
+    reuse += f", {error.kept_by_place:,} of them by the place of the chunk" if error.kept_by_place else ""
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    {reuse}\n"

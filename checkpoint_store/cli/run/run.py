@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,6 +16,7 @@ from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, on_one_line, printable
 from checkpoint_store.cli.run import report as run_report
+from checkpoint_store.cli.run.chunk_change import chunk_change
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from checkpoint_store import CheckpointStore
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
     from checkpoint_store.cli.run.halt import Halt
     from checkpoint_store.cli.run.inputs import Input
@@ -132,8 +135,9 @@ def run(
         is_file = path != STANDARD
         return tuple(words_of_line(ctx, request, [path.absolute()], NOT_REMEMBERED)) if is_file else ()
 
-    def change_text(changed: PlanChanged, path: Path) -> str:
-        return run_report.plan_changed(changed, line_of_run(ctx, request, [path], "--on-change", "reuse"))
+    def change_text(changed: PlanChanged, source: Input, store: CheckpointStore) -> str:
+        line = line_of_run(ctx, request, [source.path], "--on-change", "reuse")
+        return run_report.plan_changed(changed, line, partial(chunk_change, request, source, store, store.path))
 
     known = ctx.meta.get(LATER_FILES)
     for report in _reports(
@@ -191,7 +195,7 @@ def _run_all(
     words_of: Callable[[Path], tuple[str, ...]],
     known: LaterFiles | None,
     files: Files,
-    change_text: Callable[[PlanChanged, Path], str],
+    change_text: Callable[[PlanChanged, Input, CheckpointStore], str],
 ) -> Iterator[Report]:
     """Run one input after the other, and yield a report for each; an input that fails does not stop the others."""
     command = None
@@ -231,7 +235,7 @@ def _run_all(
                 later = LaterFiles.of([each.path for each in behind]) if known is None else known
                 yield do_task(store, dataclasses.replace(task, words=words_of(source.path), later=later), context)
             except PlanChanged as error:
-                yield Report(printable(source.path), UNUSABLE, error.job_id, error=change_text(error, source.path))
+                yield Report(printable(source.path), UNUSABLE, error.job_id, error=change_text(error, begun, store))
             except UnusableOutputError as error:
                 yield Report(printable(source.path), UNUSABLE, error=str(error))
 

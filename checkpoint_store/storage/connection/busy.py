@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.connection.errors import is_busy
-from checkpoint_store.system.log import log
+from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
+from checkpoint_store.system.processes import lock_holders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +21,6 @@ _BUSY_WAIT_SECONDS_MAX: Final = 0.004
 """The longest wait between two tries, for the first ``_TRIES_IN_HASTE`` tries."""
 _GROWN_WAIT_SECONDS_MAX: Final = 0.04
 _TRIES_IN_HASTE: Final = 16
-_LOGGED_AFTER_SECONDS: Final = 1.0
-"""A shorter wait is nothing out of the ordinary."""
 
 
 def execute(
@@ -45,9 +46,9 @@ def execute(
             began = moment if began is None else began
             if not is_busy(error) or moment - began >= patience_seconds:
                 raise
-            if not is_logged and moment - began >= _LOGGED_AFTER_SECONDS:
+            if not is_logged and moment - began >= LOG_WAIT_AFTER_SECONDS:
                 is_logged = True
-                log.info("%s is locked by another process: waiting up to %g s", _file_of(connection), patience_seconds)
+                _log(connection, patience_seconds)
             attempts += 1
             longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, attempts / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
             time.sleep(random.uniform(_BUSY_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
@@ -55,5 +56,6 @@ def execute(
             return connection.total_changes - changes_before
 
 
-def _file_of(connection: sqlite3.Connection) -> str:
-    return str(connection.execute("PRAGMA database_list").fetchone()[2])
+def _log(connection: sqlite3.Connection, patience_seconds: float) -> None:
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    log_wait(path, f"locked by {lock_holders([path, StoreFiles(path).shm]).holder.rstrip(',')}", patience_seconds)

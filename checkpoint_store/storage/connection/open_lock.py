@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StoreBusy, StoreInUse
+from checkpoint_store.errors import UNSEEN_PROCESS, StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.files.names import StoreFiles, possible_stores
@@ -23,6 +23,7 @@ from checkpoint_store.system import processes
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.guarded_open import GUARDS
+from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
 
 if TYPE_CHECKING:
@@ -49,9 +50,14 @@ class Presence:
 
     def ensure(self) -> None:
         """Share the lock; a forked child calls this again before it connects."""
-        if not self._ended and not self._lock.share(self._timeout_seconds):
-            who = processes.lock_holders([StoreFiles(self._path).open_lock])
-            holder = f"a recovery, a restoring or a migration ({who.holder})"
+        moment = min(LOG_WAIT_AFTER_SECONDS, self._timeout_seconds)
+        if self._ended or self._lock.share(moment):
+            return
+        who = processes.lock_holders([StoreFiles(self._path).open_lock])
+        holder = f"a recovery, a restoring or a migration ({who.holder.rstrip(',')})"
+        if self._timeout_seconds > moment:
+            log_wait(self._path, f"kept by {holder}", self._timeout_seconds)
+        if not self._lock.share(self._timeout_seconds - moment):
             raise StoreBusy(self._path, self._timeout_seconds, holder, holders=who.pids, advice=who.advice)
 
     def end(self) -> None:
@@ -108,20 +114,46 @@ def exclusively(path: Path, timeout_seconds: float) -> Iterator[None]:
         StoreTargetError: the store belongs to another user. Nothing was changed.
     """
     refuse_foreign(path)
-    deadline = time.monotonic() + timeout_seconds
+    wait = Wait(path, timeout_seconds)
     while True:
-        with store_lock(path, max(0.0, deadline - time.monotonic())), alone(path) as free:
+        with store_lock(path, wait.left_seconds), alone(path) as free:
             if free:
                 yield
                 return
-        wait_or_refuse(path, deadline, timeout_seconds)
+        wait.a_moment()
 
 
-def wait_or_refuse(path: Path, deadline: float, timeout_seconds: float) -> None:
-    """Wait a moment for the processes that have the store open; raise :class:`StoreInUse` after the deadline."""
-    if time.monotonic() >= deadline:
-        raise StoreInUse(path, timeout_seconds, who_has_open(path))
-    time.sleep(POLL_SECONDS)
+class Wait:
+    """A wait for the processes that have the store at ``path`` open, from now on for ``timeout_seconds``.
+
+    If it takes longer than a moment, a line in the log says for which processes.
+    """
+
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        self._path, self._timeout_seconds = path, timeout_seconds
+        self._began = time.monotonic()
+        self._is_logged = False
+
+    @property
+    def left_seconds(self) -> float:
+        """The time that is left; 0 after the time-out."""
+        return max(0.0, self._timeout_seconds - (time.monotonic() - self._began))
+
+    def a_moment(self) -> None:
+        """Wait for a moment; raise :class:`StoreInUse` after the time-out."""
+        if not self.left_seconds:
+            raise StoreInUse(self._path, self._timeout_seconds, who_has_open(self._path))
+        self.log()
+        time.sleep(POLL_SECONDS)
+
+    def log(self) -> None:
+        """Log for whom this waits, once, if it has waited longer than a moment."""
+        if self._is_logged or time.monotonic() - self._began < LOG_WAIT_AFTER_SECONDS:
+            return
+        self._is_logged = True
+        others = [pid for pid in who_has_open(self._path) if pid != os.getpid()]
+        who = " and ".join(map(processes.described, others)).rstrip(",") or UNSEEN_PROCESS
+        log_wait(self._path, f"open in {who}", self._timeout_seconds)
 
 
 def _older_user(path: Path) -> bool:

@@ -11,7 +11,7 @@ from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, 
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from checkpoint_store.storage.connection.errors import UNREADABLE, gone, is_busy
-from checkpoint_store.storage.connection.open_lock import who_has_open
+from checkpoint_store.storage.connection.open_lock import Wait, who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.data_version import DataVersion, data_version_of
 from checkpoint_store.storage.statements import compiled, effect
@@ -237,11 +237,12 @@ class WriterConnection(StoreConnection):
                 self.disconnect()
 
     def _copy_all_of_the_wal(self, connection: sqlite3.Connection, what: str) -> None:
-        deadline = time.monotonic() + self.file.lock_timeout_seconds
+        wait = Wait(self.file.path, self.file.lock_timeout_seconds)
         while not self.checkpoint.run(connection):
-            if time.monotonic() >= deadline:
+            if not wait.left_seconds:
                 others = [pid for pid in who_has_open(self.file.path) if pid != os.getpid()]
                 raise ErasureUnfinished(self.file.path, what, self.file.lock_timeout_seconds, others)
+            wait.log()
             time.sleep(0.005)
 
     def migrate(self, work: Callable[[sqlite3.Connection], T], *, first: Callable[[sqlite3.Connection], object]) -> T:

@@ -96,6 +96,7 @@ class StoreFiles:
         named = (*self.own, self.outputs, *state_copies(self.state_file))
         ending = path.name.removeprefix(self.store.name) if path.name.startswith(self.store.name) else ""
         is_marked = ending.startswith((RUNNER_MARK, UNRECORDED_MARK)) or BACKUP.match(ending) is not None
+        is_marked = is_marked or path.name.startswith(STAND_IN_FOLDER)
         return is_marked or any(_is_or_strays_from(path, file) for file in named)
 
     def remove(self) -> None:

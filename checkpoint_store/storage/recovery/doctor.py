@@ -13,6 +13,7 @@ from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreTar
 from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
+from checkpoint_store.storage.files import stand_ins
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.recovery import integrity
@@ -192,7 +193,7 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 
 
 def _strays(path: Path) -> Iterator[Finding]:
-    names = [stray.name for stray in Siblings(path).strays()]
+    names = [stray.name for stray in (*Siblings(path).strays(), *stand_ins.left_over(path.parent))]
     if names:
         remedy = f"once you need nothing from those that were moved aside: CheckpointStore({str(path)!r}).prune()"
         yield Finding("warning", "left-over files", ", ".join(names), remedy)

@@ -18,6 +18,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.by_place import results_by_place
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
 from checkpoint_store.storage.statements.liveness import Liveness
+from checkpoint_store.storage.statements.refusal import refusal
 from checkpoint_store.storage.statements.stored_results import StoredResults, jobs_before
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from checkpoint_store.errors import Difference
     from checkpoint_store.storage.open_requests import Action, OpenRequest, Source
     from checkpoint_store.storage.records import JobRecord
 
@@ -48,7 +48,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
             earlier.job_id,
             decision.differences,
             len(decision.reused),
-            kept_ignoring=decision.kept_ignoring,
+            choices=decision.choices,
             kept_by_place=decision.kept_by_place,
             reusable_handles=len(decision.handles),
             extends=request.on_change == "extend",
@@ -84,7 +84,7 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
             return Decision("extend", earlier, differences, {})
         differences = extend.differences_at_beginning(connection, earlier, request, differences)
     if earlier is not None and request.on_change in ("refuse", "extend"):
-        return _refusal(connection, request, earlier, differences, path)
+        return refusal(connection, request, earlier, differences, path)
     stored = StoredResults(connection, request, path)
     reused, by_place = _reusable(connection, request, earlier, stored, path)
     handles = stored_handles.for_new_job(connection, request, path, reused) if request.on_change == "reuse" else {}
@@ -95,30 +95,6 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
         if request.on_change == "refuse":  # no job of the file has handles
             elsewhere = elsewhere._replace(handles=len(stored_handles.for_new_job(connection, request, path, {})))
     return Decision(action, earlier, differences, reused, elsewhere, handles=handles)
-
-
-def _refusal(
-    connection: sqlite3.Connection,
-    request: OpenRequest,
-    earlier: JobRecord,
-    differences: list[Difference],
-    path: Path,
-) -> Decision:
-    """Return the decision to refuse a request, with what each choice would keep."""
-    stored = StoredResults(connection, request, path)
-    reused, ignored = stored.reusable(), request.reuse_ignoring | stored.differing_settings(earlier)
-    ignoring = stored.reusable(ignored)
-    by_place = results_by_place(connection, request, path, ignored, ignoring)
-    handles = stored_handles.for_new_job(connection, request, path, reused)
-    return Decision(
-        "refuse",
-        earlier,
-        differences,
-        reused,
-        kept_ignoring=len(ignoring),
-        kept_by_place=len(by_place),
-        handles=handles,
-    )
 
 
 def _reusable(

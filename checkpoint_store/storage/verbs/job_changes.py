@@ -8,6 +8,7 @@ from checkpoint_store.errors import CheckpointStoreError, JobIncomplete, JobNotF
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.files import stand_ins
 from checkpoint_store.storage.state_fields import metadata_text
 from checkpoint_store.storage.statements import attempt_log, liveness, pruning, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -124,14 +125,17 @@ class JobChanges:
         return self._database.write(lambda connection: pruning.prune(connection, self.path, request))
 
     def erase_deleted(self, job_id: str) -> None:
-        """Remove every byte of a deleted job from the automatic backups and from the WAL, and shrink the file.
+        """Remove every byte of a deleted job from all copies beside the store and from the WAL, and shrink the file.
 
+        The copies are the automatic backups, and those that a killed command left in a stand-in.
         If the file cannot shrink now (a full disk, somebody at work), later results use its free pages.
 
         Raises:
             ErasureUnfinished: a reader was active all the time. The job is deleted all the same.
         """
         remove_backups(self.path)
+        for folder in stand_ins.left_over(self.path.parent):
+            stand_ins.remove(folder)
         try:
             self._database.writer.give_room_back()
         except CheckpointStoreError as error:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import sys
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
-from checkpoint_store.storage import opening
 from checkpoint_store.storage.connection import open_lock
 from checkpoint_store.storage.upgrade import migrate
 
-real_wait, real_copy, real_run = open_lock.wait_or_refuse, migrate._back_up, migrate.run
+real_wait, real_copy, real_run = open_lock.Wait.a_moment, migrate._back_up, migrate.run
 
 
 def wait(*arguments):
@@ -31,7 +30,7 @@ def stop(name, real):
 
 
 if sys.argv[1] == "waits":
-    opening.wait_or_refuse = wait
+    open_lock.Wait.a_moment = wait  # type: ignore[method-assign]  # in this process alone
 elif sys.argv[1] == "before":
     migrate.run = stop("before", real_run)
 elif sys.argv[1] == "alone":

@@ -7,6 +7,7 @@ first is the likeliest, or a list of parts; times in seconds, milliseconds, tick
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.transcripts.reading.cue import Cue, Line, clock_ms
@@ -45,6 +46,7 @@ _MILLISECONDS_MIN: Final = 100
 _TIME_MS_MAX: Final = 10**12
 _TICKS_MAX: Final = 10**18
 _TURN_GAP_MS: Final = 2_000
+_SHOWN_WORDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +219,25 @@ def plain_cue(start_ms: int, end_ms: int, words: str, speaker: str) -> Cue:
 
 def has_same_words(whole: str, cues: list[Cue]) -> bool:
     """Return whether a text has the words of the cues; where people speak at a time, their order may differ."""
-    whole_words, cue_words = word_lists(whole, cues)
+    whole_words, cue_words = _word_lists(whole, cues)
     return "".join(whole_words) == "".join(cue_words) or sorted(whole_words) == sorted(cue_words)
 
 
-def word_lists(whole: str, cues: list[Cue]) -> tuple[list[str], list[str]]:
+def rests_from_difference(whole: str, cues: list[Cue]) -> tuple[str, str]:
+    """Return the next words of a text, and of the cues, from their first difference on; "" for the one that ends."""
+    whole_words, cue_words = _word_lists(whole, cues)
+    pairs = zip("".join(whole_words), "".join(cue_words), strict=False)  # the same text may be cut into other words
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return _next_words(whole_words, same), _next_words(cue_words, same)
+
+
+def _next_words(words: list[str], position: int) -> str:
+    """Return a few words, from the word with the character at a position on, where no space is between the words."""
+    ends = accumulate(map(len, words))
+    start = next((index for index, end in enumerate(ends) if end > position), len(words))
+    return " ".join(words[start : start + _SHOWN_WORDS])
+
+
+def _word_lists(whole: str, cues: list[Cue]) -> tuple[list[str], list[str]]:
     """Return the words of a text, and those of cues."""
     return TOKEN.findall(whole), TOKEN.findall(" ".join(cue.text for cue in cues))

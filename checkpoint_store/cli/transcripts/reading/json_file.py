@@ -20,9 +20,9 @@ from checkpoint_store.cli.transcripts.reading.json_entries import (
     has_same_words,
     milliseconds,
     plain_cue,
+    rests_from_difference,
     text_of,
     turns,
-    word_lists,
 )
 from checkpoint_store.cli.transcripts.reading.json_speakers import with_speakers
 from checkpoint_store.cli.transcripts.reading.speech import speech
@@ -236,10 +236,8 @@ def _on_channel(number: int, cue: Cue) -> Cue:
 
 
 def _check_same_words(whole_name: str, whole: str, cues: list[Cue], name: str) -> None:
-    if not has_same_words(whole, cues):
-        whole_words, cue_words = word_lists(whole, cues)
-        pairs = zip(whole_words, cue_words, strict=False)
-        differs = next((index for index, (word, cue_word) in enumerate(pairs) if word != cue_word), 0)
-        place = " ".join(whole_words[differs : differs + 6])
-        wrong = f"{whole_name!r} and {name!r} have different words, from {place!r} on; remove one of them"
-        raise BadLineError(0, wrong)
+    if has_same_words(whole, cues):
+        return
+    goes_on = (f"goes on with {words!r}" if words else "ends" for words in rests_from_difference(whole, cues))
+    rests = " and ".join(f"{part!r} {rest}" for part, rest in zip((whole_name, name), goes_on, strict=True))
+    raise BadLineError(0, f"{whole_name!r} and {name!r} have different words: {rests}; remove one of them")

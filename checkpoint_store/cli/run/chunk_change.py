@@ -1,0 +1,83 @@
+"""What made the chunks of an input others than those of its earlier job: its text, or where the text is cut.
+
+A store has no text, only digests of chunks. So the input is cut once more, as the earlier job had it cut: if the
+digests agree then, the text is as it was.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store import CheckpointStoreError
+from checkpoint_store.cli.paths import STANDARD
+from checkpoint_store.cli.run.inputs import job_name
+from checkpoint_store.cli.run.report import READER_FIELD
+from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
+from checkpoint_store.cli.transcripts.split import UnknownTokenizerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from checkpoint_store import CheckpointStore
+    from checkpoint_store.cli.run.inputs import Input
+    from checkpoint_store.cli.run.request import Request
+    from checkpoint_store.errors import Difference
+
+_OVERLAP: Final = "config.overlap"
+_CUT_DEFAULTS: Final[dict[str, Any]] = {
+    "config.split": "text",
+    "config.chunk_size": None,
+    _OVERLAP: None,
+    "config.unit": "characters",
+    "config.tokenizer": None,
+}
+"""The settings that say where a text is cut, and what a config means that has none of them; None: as asked for now."""
+_OF_CLEANER: Final = frozenset({"config.language", "config.cleaner"})
+"""Settings by which the built-in cleaner makes other chunks of the same text."""
+
+
+def chunk_change(
+    request: Request, source: Input, store: CheckpointStore, store_path: Path, differences: Sequence[Difference]
+) -> str:
+    """Return in words why the chunks of an input differ from those of its earlier job, as far as that can be known."""
+    fields = {difference.field for difference in differences}
+    cut = fields & _CUT_DEFAULTS.keys()
+    shaping = fields & {READER_FIELD, *(() if request.command else _OF_CLEANER)}
+    if not cut:
+        return "the text, or what these settings make of it" if shaping else "the text"
+    what = "the context before each chunk" if cut == {_OVERLAP} else "where the text is cut"
+    is_same = None if shaping else _is_text_same(request, source, store, store_path, differences)
+    return what if is_same else f"the text, {'or' if is_same is None else 'and'} {what}"
+
+
+def _is_text_same(
+    request: Request, source: Input, store: CheckpointStore, store_path: Path, differences: Sequence[Difference]
+) -> bool | None:
+    """Return whether the input has the chunks of the earlier job if it is cut as then; None if that is unknown."""
+    if source.path == STANDARD:  # it is read already
+        return None
+    earlier = {
+        difference.field.removeprefix("config."): _value(difference)
+        for difference in differences
+        if difference.field in _CUT_DEFAULTS
+    }
+    kept = {name: value for name, value in earlier.items() if value is not None or name == "tokenizer"}
+    before = dataclasses.replace(request, **kept)
+    with suppress(CheckpointStoreError, UnreadableTranscriptError, UnknownTokenizerError, OSError):
+        cut = dataclasses.replace(source, content=before.read(source.path))
+        name = job_name(source.path, store_path)
+        settings = before.settings_of(cut) | {"on_change": "refuse"}
+        run_plan = store.plan(name, chunks=cut.content.chunks, **settings)
+        return all(difference.field != "chunks" for difference in run_plan.differences)
+    return None
+
+
+def _value(difference: Difference) -> Any:
+    try:
+        return ast.literal_eval(difference.old)
+    except (ValueError, SyntaxError):  # an absent key
+        return _CUT_DEFAULTS[difference.field]

@@ -1,0 +1,68 @@
+"""A killed command may leave a stand-in, a folder with copies of results: who deletes a job deletes these, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore, doctor
+from checkpoint_store.cli.stand_in import stand_in
+from checkpoint_store.storage.files.names import STAND_IN_FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COPY = b'{"cleaned_text": "paid for"}'
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """A folder as a killed command leaves it, with a copy of a state file."""
+    folder = tmp_path / f"{STAND_IN_FOLDER}x1y2z3"
+    folder.mkdir(mode=0o700)
+    (folder / "talks.json").write_bytes(COPY)
+    return folder
+
+
+def test_deleting_a_job_removes_it(store: CheckpointStore, left: Path) -> None:
+    """No byte of a deleted job stays beside its store."""
+    job = store.open_job("talk.txt", chunks=["a"])
+    job.complete(0, "paid for")
+    store.delete_job(job.job_id)
+    assert not left.exists()
+
+
+def test_a_prune_says_and_removes_it(store: CheckpointStore, left: Path) -> None:
+    """The dry run has the folder and the bytes of its files; while nothing is asked of jobs, it goes as other files do."""
+    report = store.prune()
+    assert (report.files, report.bytes) == ((left,), len(COPY))
+    assert left.exists()
+    assert store.prune(dry_run=False).files == (left,)
+    assert not left.exists()
+
+
+def test_the_doctor_names_it(store: CheckpointStore, left: Path) -> None:
+    """With the call that removes it; and no other file may be given its name."""
+    (finding,) = [finding for finding in doctor(store.path) if finding.what == "left-over files"]
+    assert (finding.level, finding.says) == ("warning", left.name)
+    assert "prune()" in str(finding.remedy)
+    assert store.owns(left)
+
+
+def test_a_stand_in_that_is_in_use_stays(store: CheckpointStore) -> None:
+    """A command that looks at a store at this moment loses nothing."""
+    with stand_in(store.path.with_name("another.db"), store.path.parent) as trial:
+        assert store.prune(dry_run=False).files == ()
+        store.delete_job(store.open_job("talk.txt", chunks=["a"]).job_id)
+        assert trial.path.is_file()
+
+
+def test_planning_removes_what_a_killed_plan_left_among_the_temporary_files(
+    tmp_path: Path, left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan looks at a stand-in there."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with stand_in(tmp_path / "another.db"):
+        pass
+    assert not left.exists()
