@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreTargetError, size_text
 from checkpoint_store.storage.connection.open_lock import alone, who_has_open
-from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
+from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
@@ -22,6 +22,7 @@ from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.target import EMPTY, check_version, inspect
 from checkpoint_store.system.files import free_bytes
+from checkpoint_store.system.mounts import file_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
