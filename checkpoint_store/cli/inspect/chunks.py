@@ -11,9 +11,9 @@ from rich.text import Text
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
-from checkpoint_store.cli.chosen_chunks import NamedChunks, takes_chunks
 from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT, CHUNK_STATUSES, count_in, rows_of
 from checkpoint_store.cli.job_choice import chosen_job
+from checkpoint_store.cli.run.chosen_chunks import NamedChunks, takes_chunks
 from checkpoint_store.cli.options import (
     job_argument,
     json_option,
