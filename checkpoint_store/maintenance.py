@@ -21,13 +21,13 @@ from checkpoint_store.model.records import chunks_text
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
 from checkpoint_store.storage import destination
+from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes, state_backup, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.merging.other_store import copy_of_store
 from checkpoint_store.storage.opening import Opener
-from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
 from checkpoint_store.storage.recovery.restore import count_chunks_left_behind, put_backup
 from checkpoint_store.storage.sibling_check import refuse_foreign, refuse_unreadable

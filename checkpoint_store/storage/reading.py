@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
+from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.statements import earlier_job, pruning, run_plan
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements

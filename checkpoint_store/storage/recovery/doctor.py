@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreTargetError, size_text
+from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.sibling_check import refuse_unreadable
 from checkpoint_store.storage.statements import jobs as job_statements
