@@ -17,7 +17,6 @@ from checkpoint_store.storage.statements import liveness, open_job
 from checkpoint_store.storage.verbs.budgets import BudgetStorage
 from checkpoint_store.storage.verbs.claims import ClaimStorage
 from checkpoint_store.storage.verbs.handles import HandleStorage
-from checkpoint_store.storage.verbs.import_facts import ImportFacts
 from checkpoint_store.storage.verbs.job_changes import JobChanges
 from checkpoint_store.storage.verbs.redos import RedoStorage
 from checkpoint_store.storage.verbs.states import StateVerbs
@@ -47,7 +46,6 @@ class Storage(Reading):
         self.budgets: Final = BudgetStorage(database)
         self.handles: Final = HandleStorage(database, state_files)
         self.redos: Final = RedoStorage(database)
-        self.import_facts: Final = ImportFacts(database)
         follows_growth = has_backup_hook or not state_files  # the hook may take backups to another machine
         self.backups: Final = RollingBackup(database, StoreFiles(database.path).lock, follows_growth=follows_growth)
         """The automatic backups."""
