@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import graphlib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources, within
+from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources, tree_of, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,11 @@ LONG = {"errors.py": 750}
 def entered(path: Path) -> set[str]:
     """The other rooms that a file imports from, at run time or for annotations."""
     return {one.room for one in imports_of(path) if one.top == PACKAGE} - {room_of(path)}
+
+
+def attributes_of(path: Path) -> set[str]:
+    """The names of the attributes that a file reads or sets."""
+    return {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
 
 
 def test_the_list_of_rooms_is_complete() -> None:
@@ -134,6 +140,14 @@ def test_only_the_storage_knows_connections_and_statements() -> None:
         if room_of(path) not in ("", "storage")
     }
     assert {file: modules for file, modules in theirs.items() if modules} == {}
+
+
+def test_nobody_reaches_through_a_verb_to_the_connection() -> None:
+    """The object behind the verbs is the storage's own, also where no import shows that another room uses it."""
+    above = [path for path in sources(PACKAGE) if room_of(path) not in ("", "storage")]
+    attributes = {within(path): attributes_of(path) & {"database", "_database"} for path in above}
+    assert {file: names for file, names in attributes.items() if names} == {}
+    assert "database" in attributes_of(ROOT / PACKAGE / "storage" / "storage.py")
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
