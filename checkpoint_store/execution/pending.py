@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, counted
@@ -72,17 +73,18 @@ class PendingLoop(Generic[T]):
 
     def _claimed_chunks(self) -> Iterator[T]:
         self._execution.record_unrecorded()
-        queue = self._execution.queue(max_attempts=self._max_attempts)
-        with ChunksInTurn(queue, wait=self._wait, is_over=lambda last: self._is_over(queue, last)) as chunks:
+        open_queue = partial(self._execution.queue, max_attempts=self._max_attempts)
+        with ChunksInTurn(open_queue, wait=self._wait, is_over=self._is_over) as chunks:
             for chunk in chunks:
-                made = self._begun(queue, chunk)
+                made = self._begun(chunks.queue, chunk)
                 if made:
                     yield made.pop()  # the caller alone refers to it
-                    self._note_back(queue, chunk)
-        queue.claims.end_if_idle(wait=True)
+                    self._note_back(chunks.queue, chunk)
+        chunks.queue.claims.end_if_idle(wait=True)
         self._log_lost_work()
 
     def _is_over(self, queue: ChunkQueue, last: ClaimedChunk | None) -> bool:
+        """Whether the loop ends before its next chunk; ``last``: the chunk before it, or None."""
         return self._is_stopped or self._is_paused(queue) or self._is_held_up_by(last)
 
     def _begun(self, queue: ChunkQueue, chunk: ClaimedChunk) -> list[T]:

@@ -46,12 +46,14 @@ def is_cut_off(job: Job, place: int) -> bool:
 
 
 def test_an_interrupt_anywhere_in_the_loop_leaves_every_chunk_free(store: CheckpointStore, open_store: Opener) -> None:
-    """The caller of ``pending`` gets none, and another runner gets each chunk at once: none waits for the close."""
+    """Another runner gets each chunk at once, and after the next loop nobody is at work: nothing waits for the close."""
     other = open_store()
     for place in count(1):
         job = store.open_job(f"talk{place}.srt", total_chunks=3)
         cut_off = is_cut_off(job, place)
         assert [chunk.index for chunk in other.job(job.job_id).pending()] == [0, 1, 2], place
+        assert [chunk.index for chunk in job.pending()] == [0, 1, 2], place
+        assert not other.job(job.job_id).is_active, place
         if not cut_off:
             break
     assert place > 10
