@@ -7,31 +7,17 @@ import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import (
-    CheckpointStoreError,
-    InvalidArgumentError,
-    SchemaTooNew,
-    StoreDamaged,
-    StoreRecovered,
-    StoreTargetError,
-)
+from checkpoint_store.errors import InvalidArgumentError, StoreRecovered
 from checkpoint_store.model.records import chunks_text
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
-from checkpoint_store.storage import destination
-from checkpoint_store.storage.connection.open_lock import exclusively
-from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.files.names import StoreFiles, has_bytes, state_backup, state_copies
-from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.merging.other_store import copy_of_store
-from checkpoint_store.storage.opening import Opener
-from checkpoint_store.storage.recovery import integrity
+from checkpoint_store.storage.closed_store import ClosedStore
+from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
-from checkpoint_store.storage.recovery.restore import count_chunks_left_behind, put_backup
-from checkpoint_store.storage.sibling_check import refuse_foreign, refuse_unreadable
-from checkpoint_store.storage.target import EMPTY, inspect, no_store, resolve
+from checkpoint_store.storage.sibling_check import refuse_foreign
+from checkpoint_store.storage.target import no_store, resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_errors, sync_folder
@@ -43,17 +29,14 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 
-_REMEDY: Final = "Choose another backup."
-
-
-def _opener(
+def _closed_store(
     target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None, lock_timeout_seconds: float
-) -> Opener:
+) -> ClosedStore:
     path = resolve(target)
     state = StoreFiles(path).state_file if state_file is None else Path(state_file).absolute()
     for copy in state_copies(state):
         refuse_planted_state(copy)
-    return Opener(path, state_copies(state), durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
+    return ClosedStore(path, state_copies(state), lock_timeout_seconds=lock_timeout_seconds)
 
 
 def recover_store(
@@ -74,45 +57,12 @@ def recover_store(
             not read a file. Nothing was changed, and nothing created.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
     """
-    opener = _opener(target, state_file, lock_timeout_seconds)
-    _refuse_missing(opener)
-    _refuse_unreadable(opener, accept_loss=accept_loss)
-    _refuse_newer(opener, lock_timeout_seconds)
-    destination.refuse_to_take(opener.path, opener.state_files)
-    report = opener.recover("a recovery was asked for", accept_loss=accept_loss)
+    report = _closed_store(target, state_file, lock_timeout_seconds).recover(accept_loss=accept_loss)
     with CheckpointStore(report.path, state_file=_state_file(report.path, state_file)) as store:
         job = store.current_job()
         if job is not None:
             job.export()
     return report
-
-
-def _refuse_missing(opener: Opener) -> None:
-    files = StoreFiles(opener.path)
-    copies = (opener.path, files.wal, files.recovered, *Siblings(opener.path).backups(), *opener.state_files)
-    if not any(os.path.lexists(copy) for copy in copies):
-        raise StoreTargetError(opener.path, "there is no such file, no backup of it and no state file")
-
-
-def _refuse_unreadable(opener: Opener, *, accept_loss: bool) -> None:
-    """Refuse files that this process may not read: a sound store, or the newest copy, would count as lost."""
-    files, beside = StoreFiles(opener.path), Siblings(opener.path)
-    copies = () if accept_loss else (*beside.backups(), *opener.state_files)
-    for path in (opener.path, files.wal, files.journal, *copies):
-        if is_there(path):
-            refuse_unreadable(path)
-
-
-def _refuse_newer(opener: Opener, lock_timeout_seconds: float) -> None:
-    """Refuse a file whose schema has more than a store of this version: the rest would be lost without a notice."""
-    if not has_bytes(opener.path):
-        return
-    try:
-        inspect(ReadOnlyDatabase(opener.path, lock_timeout_seconds=lock_timeout_seconds), opener.state_files)
-    except SchemaTooNew:
-        raise
-    except CheckpointStoreError as error:  # damage is what a recovery is for: it examines the file itself
-        log.debug("%s is to be recovered: %s", opener.path, error)
 
 
 def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:
@@ -140,34 +90,17 @@ def restore_store(
         StoreDamaged: ``source`` is damaged. Nothing was changed.
     """
     origin, path = resolve(source), resolve(target)
-    if not is_there(origin) or origin == path:
-        raise StoreTargetError(origin, "there is no such file" if origin != path else "it is the store itself")
-    reading = ReadOnlyDatabase(origin, lock_timeout_seconds=TIMEOUT_SECONDS)
-    version = inspect(reading)
-    if version == EMPTY:
-        raise StoreTargetError(origin, "it is empty")
-    if version == SCHEMA_VERSION:
-        problems = integrity.check(reading)
-        if problems:
-            raise StoreDamaged(origin, f"{problems[0]}", remedy=_REMEDY)
-    else:
-        with copy_of_store(origin, path, lock_timeout_seconds, remedy=_REMEDY):
-            pass  # the checks of a store need the current schema
     state = _state_file(path, state_file)
-    states = state_copies(state)
+    store = ClosedStore(path, state_copies(state), lock_timeout_seconds=lock_timeout_seconds)
+    backup = store.check_backup(origin)
     refuse_foreign(path)
-    for copy in states:  # they are replaced
+    for copy in store.state_files:  # they are replaced
         refuse_stranger(copy)
-    destination.refuse_to_take(path, states)
-    with exclusively(path, lock_timeout_seconds):
-        left_behind = count_chunks_left_behind(reading, path, lock_timeout_seconds)
-        moved = put_backup(reading, path)
-    names = ", ".join(file.name for file in moved)
-    log.warning("%s: restored from %s%s", path, origin, f"; moved aside: {names}" if moved else "")
-    _let_state_file_follow(path, state, is_current=version == SCHEMA_VERSION)
-    if left_behind:
-        _warn_of_left_behind(left_behind, origin, path, moved[0])  # last: where warnings are errors, all is done
-    return moved
+    restored = store.restore(backup)
+    _let_state_file_follow(path, state, is_current=backup.is_current)
+    if restored.left_behind:  # last: where warnings are errors, all is done
+        _warn_of_left_behind(restored.left_behind, origin, path, restored.moved_aside[0])
+    return restored.moved_aside
 
 
 def _warn_of_left_behind(count: int, origin: Path, path: Path, replaced: Path) -> None:
@@ -241,8 +174,8 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
     path = resolve(target)
     if not is_there(path):
         raise no_store(path, state_copies(_state_file(path, None)))
-    version = inspect(ReadOnlyDatabase(path, lock_timeout_seconds=TIMEOUT_SECONDS))
-    if version == EMPTY:
+    version = ClosedStore(path, (), lock_timeout_seconds=TIMEOUT_SECONDS).schema_version()
+    if version is None:
         return MigrationStatus(path, None, SCHEMA_VERSION, RELEASED_VERSIONS)
     return MigrationStatus(path, version, SCHEMA_VERSION, RELEASED_VERSIONS[RELEASED_VERSIONS.index(version) + 1 :])
 
@@ -271,12 +204,12 @@ def migrate(
     before = migration_status(target)
     if before.current == to:
         return before
-    opener = _opener(before.path, None, lock_timeout_seconds)
+    store = _closed_store(before.path, None, lock_timeout_seconds)
     if to == SCHEMA_VERSION:
-        opener.open().close()
-        if opener.report is not None:
-            warn_caller(str(opener.report), StoreRecovered)
+        report = store.upgrade()
+        if report is not None:
+            warn_caller(str(report), StoreRecovered)
     else:
         is_newer = before.current is None or RELEASED_VERSIONS.index(before.current) < RELEASED_VERSIONS.index(to)
-        opener.move_to(to, up=is_newer)
+        store.move_to(to, up=is_newer)
     return before

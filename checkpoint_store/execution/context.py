@@ -20,10 +20,8 @@ from checkpoint_store.model.open_mode import READ_ONLY
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.files.names import StoreFiles, state_copies
-from checkpoint_store.storage.opening import Opener
-from checkpoint_store.storage.reading import Reading
+from checkpoint_store.storage.opened_store import open_for_reading, open_for_writing
 from checkpoint_store.storage.sibling_check import refuse_foreign
-from checkpoint_store.storage.storage import Storage
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log_suppressed
 
@@ -36,8 +34,10 @@ if TYPE_CHECKING:
     from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion, Known
     from checkpoint_store.storage.recovery.recover import RecoveryReport
+    from checkpoint_store.storage.storage import Storage
 
 
 _made: Final[WeakValueDictionary[int, StoreContext]] = WeakValueDictionary()
@@ -252,17 +252,22 @@ def _open_store(
 ) -> OpenedStore:
     backups = BackupListener(on_backup)
     copies = () if state_file is None else state_copies(state_file)
-    if not read_only:
-        refuse_foreign(path)
-    for_new_store = None if read_only else importer.state_for_new_store(path, state_file)
-    opener = Opener(path, copies, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
     if read_only:
-        reading = Reading(opener.open_read_only(), copies)
+        reading = open_for_reading(path, copies, lock_timeout_seconds=lock_timeout_seconds)
         return OpenedStore(
-            StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), opener.report, ()
+            StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), None, ()
         )
-    database = opener.open(migrate=migrate, is_owner_checked=True)
-    storage = Storage(database, copies, has_backup_hook=on_backup is not None)
+    refuse_foreign(path)
+    for_new_store = importer.state_for_new_store(path, state_file)
+    storage, recovery = open_for_writing(
+        path,
+        copies,
+        durability=durability,
+        lock_timeout_seconds=lock_timeout_seconds,
+        migrate=migrate,
+        is_owner_checked=True,
+        has_backup_hook=on_backup is not None,
+    )
     notice = None
     try:
         follower = None
@@ -276,10 +281,11 @@ def _open_store(
             def save(state: ProcessingState) -> None:
                 context.job_changed(storage.states.take_in(state).job_id)
 
-            notice = storage.healing.run(lambda: importer.import_at_opening(database, follower, for_new_store, save))
+            facts = storage.import_facts
+            notice = storage.healing.run(lambda: importer.import_at_opening(facts, follower, for_new_store, save))
         take_in(storage, context.record, context.unrecorded.passed_over, is_opening=True)
     except BaseException:
         storage.close()
         raise
-    notices = (notice, None if opener.report is None else str(opener.report))
-    return OpenedStore(context, opener.report, tuple(filter(None, notices)))
+    notices = (notice, None if recovery is None else str(recovery))
+    return OpenedStore(context, recovery, tuple(filter(None, notices)))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
 from checkpoint_store.model.handles import checked_handle
-from checkpoint_store.storage.opening import Opener
-from checkpoint_store.storage.storage import Storage
+from checkpoint_store.storage.opened_store import open_for_writing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
 
@@ -73,13 +72,13 @@ class RecorderElsewhere:
         if not is_there(path):
             reason = "it is not on this machine; return the handle, and record it where the loop runs"
             raise StorageUnavailableError(path, reason)
-        opener = Opener(
+        storage, _ = open_for_writing(
             path,
             tuple(map(Path, self.state_files)),
             durability="power-loss",
             lock_timeout_seconds=self.lock_timeout_seconds,
+            migrate=False,
         )
-        storage = Storage(opener.open(migrate=False), opener.state_files)
         try:
             storage.handles.record(self.job_id, {self.index: self.fingerprint}, handle)
         finally:

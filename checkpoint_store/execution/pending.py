@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, counted
+from checkpoint_store.execution.claims.chunks_in_turn import ChunksInTurn
 from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 from checkpoint_store.execution.loops.nesting import refuse_nested
 from checkpoint_store.model.whole_numbers import count_from
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_RETRY_INTERVAL_SECONDS: Final = 0.1
 _WORKED_ON_SECONDS: Final = 0.2
 """A chunk that the body of a loop had for this long was worked on; a shorter time is a look at it."""
 
@@ -72,39 +72,20 @@ class PendingLoop(Generic[T]):
             raise
 
     def _claimed_chunks(self) -> Iterator[T]:
-        execution = self._execution
-        execution.record_unrecorded()
-        queue = execution.queue(max_attempts=self._max_attempts)
-        ready: deque[ClaimedChunk] = deque()
-        last: ClaimedChunk | None = None
-        try:
-            while True:  # no `while condition`: an interrupt at its jump would skip `finally` (python/cpython#130279)
-                if self._is_stopped or self._is_paused(queue) or self._is_held_up_by(last):
-                    break
-                if ready and queue.is_slow:
-                    queue.give_back(ready)
-                    ready.clear()
-                if not ready:
-                    claimed = queue.take(queue.batch())
-                    if not claimed and self._wait and queue.waits_for_others():
-                        time.sleep(_RETRY_INTERVAL_SECONDS)
-                        continue
-                    if not claimed:
-                        break
-                    ready.extend(claimed)
-                last = ready.popleft()
-                made = self._begun(queue, last)
+        self._execution.record_unrecorded()
+        open_queue = partial(self._execution.queue, max_attempts=self._max_attempts)
+        with ChunksInTurn(open_queue, wait=self._wait, is_over=self._is_over) as chunks:
+            for chunk in chunks:
+                made = self._begun(chunks.queue, chunk)
                 if made:
                     yield made.pop()  # the caller alone refers to it
-                    self._note_back(queue, last)
-        except GeneratorExit:  # the caller left: the work on the last chunk may have begun
-            if last is not None and not last.dropped:
-                last.begun = True
-            raise
-        finally:
-            queue.close([*_not_handed_out(last), *ready])
-        queue.claims.end_if_idle(wait=True)
+                    self._note_back(chunks.queue, chunk)
+        chunks.queue.claims.end_if_idle(wait=True)
         self._log_lost_work()
+
+    def _is_over(self, queue: ChunkQueue, last: ClaimedChunk | None) -> bool:
+        """Whether the loop ends before its next chunk; ``last``: the chunk before it, or None."""
+        return self._is_stopped or self._is_paused(queue) or self._is_held_up_by(last)
 
     def _begun(self, queue: ChunkQueue, chunk: ClaimedChunk) -> list[T]:
         """Note that the work on a chunk begins, and return it for the caller; none, if it is complete already."""
@@ -157,8 +138,3 @@ class PendingLoop(Generic[T]):
         attempt = execution.attempt_of(chunk, handle=stored_handle)
         self._yielded_at = time.monotonic()
         return self._make_chunk(chunk.index, data, attempt, handle)
-
-
-def _not_handed_out(chunk: ClaimedChunk | None) -> list[ClaimedChunk]:
-    """Return a chunk that a loop took from its queue and did not hand out: an error came first, or it is complete."""
-    return [] if chunk is None or chunk.is_yielded else [chunk]

@@ -15,13 +15,13 @@ from checkpoint_store.execution.claims.chunk_queue import act_for
 from checkpoint_store.execution.loops.nesting import refuse_nested
 from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.loop.events import called_in
-from checkpoint_store.loop.executors.tasks import Tasks
 from checkpoint_store.loop.late_results import LateResults, where_it_may_wait
 from checkpoint_store.loop.loop import Loop
 from checkpoint_store.loop.map_loop import AsyncMapLoop
 from checkpoint_store.loop.options import checked_work
 from checkpoint_store.loop.shards import check_shard_of
 from checkpoint_store.loop.signals import Interrupts
+from checkpoint_store.loop.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator

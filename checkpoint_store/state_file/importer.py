@@ -32,7 +32,6 @@ from checkpoint_store.state_file.reader import (
     without_secrets,
 )
 from checkpoint_store.state_file.target import refuse_unwritable
-from checkpoint_store.storage import state_file_import as facts
 from checkpoint_store.storage.files.names import state_backup
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.sibling_check import passed_over
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.state_file.writer import StateFile
-    from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.verbs.import_facts import ImportFacts
 
 
 class Action(Enum):
@@ -126,7 +125,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ImportableState
 
 
 def import_at_opening(
-    database: Database,
+    facts: ImportFacts,
     state_file: StateFile,
     for_new_store: ImportableState | None,
     save: Callable[[ProcessingState], object],
@@ -134,7 +133,7 @@ def import_at_opening(
     """Import the results that the state file has and the store lacks; durable when this returns.
 
     Args:
-        database: the open store.
+        facts: the facts of the open store.
         state_file: the state file of the store.
         for_new_store: the state from :func:`state_for_new_store` before the store was created. It counts only while
             the store has no job: this opening may have recovered a job, or another process may have imported it.
@@ -149,19 +148,19 @@ def import_at_opening(
         StateFormatError: the store has no job, and the state file is no state, or both it and its backup are torn.
     """
     copies = [path for path in (state_file.path, state_file.backup) if is_there(path)]
-    readable = [path for path in copies if passed_over(path, database.path) is None]
+    readable = [path for path in copies if passed_over(path, facts.path) is None]
     if not readable:
         return None
-    if facts.has_jobs(database):  # also where the store was missing: it was made anew from the copies since that look
+    if facts.has_jobs():  # also where the store was missing: it was made anew from the copies since that look
         if state_file.path not in readable:
             return None
-        return _import_if_ahead(database, state_file, save)
-    importable = for_new_store or first_sound(database.path, *readable)
+        return _import_if_ahead(facts, state_file, save)
+    importable = for_new_store or first_sound(facts.path, *readable)
     state, was_redacted = without_secrets(importable.state)
     situation = Situation(
         is_new=for_new_store is not None,
         has_jobs=False,
-        was_deleted=facts.known_job(database, state.job_id).was_deleted,
+        was_deleted=facts.known_job(state.job_id).was_deleted,
         completed_in_store=None,
         completed_in_file=len(state.completed_chunks),
         is_file_newer=True,
@@ -177,11 +176,11 @@ def import_at_opening(
         state_file.backup.unlink(missing_ok=True)
     if importable.torn is not None and aside is not None:
         return _notice_of_torn(importable, state_file, aside)
-    return _notice(database, state_file, state.job_id, situation) if action is Action.IMPORT_AND_WARN else None
+    return _notice(facts, state_file, state.job_id, situation) if action is Action.IMPORT_AND_WARN else None
 
 
 def _import_if_ahead(
-    database: Database, state_file: StateFile, save: Callable[[ProcessingState], object]
+    facts: ImportFacts, state_file: StateFile, save: Callable[[ProcessingState], object]
 ) -> str | None:
     """Import the state file into a store that has jobs, where :func:`decide` says so. Durable when this returns.
 
@@ -190,7 +189,7 @@ def _import_if_ahead(
     seen = glance(state_file.path) or _glance_of_whole(state_file.path)
     if seen is None:
         return None
-    known = facts.known_job(database, seen.job_id)
+    known = facts.known_job(seen.job_id)
     situation = Situation(
         is_new=False,
         has_jobs=True,
@@ -203,10 +202,10 @@ def _import_if_ahead(
         case Action.REMOVE:
             _remove(state_file, seen.job_id)
         case Action.IMPORT_AND_WARN:
-            _import_or_refuse(database, state_file.path, save)
-            return _notice(database, state_file, seen.job_id, situation)
+            _import_or_refuse(facts, state_file.path, save)
+            return _notice(facts, state_file, seen.job_id, situation)
         case Action.COMPARE:
-            _compare(database, state_file.path)
+            _compare(facts, state_file.path)
     return None
 
 
@@ -218,24 +217,24 @@ def _glance_of_whole(path: Path) -> Glance | None:
     return None
 
 
-def _import_or_refuse(database: Database, path: Path, save: Callable[[ProcessingState], object]) -> None:
+def _import_or_refuse(facts: ImportFacts, path: Path, save: Callable[[ProcessingState], object]) -> None:
     try:
         save(without_secrets(read_state(path))[0])
     except ChunkAlreadyCompleted as error:
         reason = f"{path.name} knows of more completed chunks, and contradicts it in chunk {error.chunk_index}"
-        raise StoreDamaged(database.path, reason, job_id=error.job_id) from error
+        raise StoreDamaged(facts.path, reason, job_id=error.job_id) from error
 
 
-def _compare(database: Database, path: Path) -> None:
+def _compare(facts: ImportFacts, path: Path) -> None:
     """Raise :class:`StoreDamaged` if the state file and the store have different results for a chunk.
 
     The state file was written later: the store has lost its WAL.
     """
     state = read_state(path)
-    index = facts.first_contradiction(database, state)
+    index = facts.first_contradiction(state)
     if index is not None:
         reason = f"{path.name} was written later, and contradicts it in chunk {index}"
-        raise StoreDamaged(database.path, reason, job_id=state.job_id)
+        raise StoreDamaged(facts.path, reason, job_id=state.job_id)
 
 
 def _remove(state_file: StateFile, job_id: str) -> None:
@@ -265,10 +264,10 @@ def _without(behind: Sequence[int]) -> str:
     return f" The results of {chunks} do not read: they are done again."
 
 
-def _notice(database: Database, state_file: StateFile, job_id: str, situation: Situation) -> str:
+def _notice(facts: ImportFacts, state_file: StateFile, job_id: str, situation: Situation) -> str:
     notice = (
         f"{state_file.path} knew of {counted(situation.completed_in_file, 'completed chunk')} of job {job_id}, "
-        f"and {database.path} of {situation.completed_in_store or 0}: taken in"
+        f"and {facts.path} of {situation.completed_in_store or 0}: taken in"
     )
     log.warning("%s", notice)
     return notice

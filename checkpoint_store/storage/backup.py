@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.storage.checks.same_content import holds_the_same
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.same_content import holds_the_same
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,

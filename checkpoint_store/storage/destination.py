@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
 from checkpoint_store.model.versions import APPLICATION_ID
+from checkpoint_store.storage.checks import sqlite_siblings
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone, store_in_use
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import SQLITE_ENDINGS, StoreFiles, belongs_to_store, has_bytes
-from checkpoint_store.storage.recovery.salvage import sqlite_siblings
 from checkpoint_store.storage.target import inspect
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.checks.integrity import MISCOUNTED
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.tables import metadata
@@ -42,7 +42,7 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
 
     Call it while nobody has the store open. SQLite has not read the WAL yet.
     """
-    from checkpoint_store.storage.recovery.salvage import sqlite_siblings  # needed only after an unclean end
+    from checkpoint_store.storage.checks import sqlite_siblings  # needed only after an unclean end
 
     # The file is read without locks: closing it would drop the locks of a connection that another thread opens now.
     with openings.lock:
@@ -114,7 +114,7 @@ def compare_with_backup(database: Database) -> None:
     backups.
     """
     for backup in Siblings(database.path).backups()[:1]:
-        from checkpoint_store.storage.recovery.salvage import sqlite_siblings  # only beside a backup
+        from checkpoint_store.storage.checks import sqlite_siblings  # only beside a backup
 
         counts_in_backup, _ = sqlite_siblings.counts_of(backup)
         counts, deleted = database.read(sqlite_siblings.known)

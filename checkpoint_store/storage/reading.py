@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
+from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.statements import earlier_job, pruning, run_plan
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.storage.verbs.chunks import ChunkVerbs
+from checkpoint_store.storage.verbs.import_facts import ImportFacts
 from checkpoint_store.storage.verbs.job_content import JobContent
 from checkpoint_store.storage.verbs.jobs import JobVerbs
 from checkpoint_store.storage.verbs.keys import KeyVerbs
@@ -51,6 +52,7 @@ class Reading(ReadingVerbs):
         self.marks: Final = MarkVerbs(database)
         """The marks on chunks that are to be done again."""
         self.runners: Final = LivingRunners(database)
+        self.import_facts: Final = ImportFacts(database)
 
     # -- a whole job
 

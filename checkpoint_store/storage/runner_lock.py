@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.errors import StorageUnavailableError
-from checkpoint_store.storage.connection.errors import gone
+from checkpoint_store.storage.files.gone_store import gone
 from checkpoint_store.storage.files.names import RUNNER_MARK
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.existence import is_folder, is_there

@@ -13,11 +13,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import StoreTargetError
-from checkpoint_store.storage.connection.pragmas import file_system
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import PRIVATE, temporary_path
 from checkpoint_store.system.guarded_open import GUARDS, NEW
 from checkpoint_store.system.log import log
+from checkpoint_store.system.mounts import file_system
 from checkpoint_store.system.ownership import match_owner
 
 if TYPE_CHECKING:

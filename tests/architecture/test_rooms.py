@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import graphlib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources, within
+from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources, tree_of, within
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 ROOMS = (
@@ -39,8 +41,6 @@ FACES = {
     *("__init__.py", "__main__.py", "errors.py", "executors.py", "frames.py", "job.py", "maintenance.py", "manager.py"),
     *("py.typed", "store.py"),
 }
-HOLD_THE_FILE = {"maintenance.py", "state_file/importer.py"}
-"""These see a connection: a restore holds the store alone before it is open, and so does the import of a state file."""
 LINES_MAX = 300
 LONG = {"errors.py": 750}
 """The catalogue of errors may be long."""
@@ -49,6 +49,11 @@ LONG = {"errors.py": 750}
 def entered(path: Path) -> set[str]:
     """The other rooms that a file imports from, at run time or for annotations."""
     return {one.room for one in imports_of(path) if one.top == PACKAGE} - {room_of(path)}
+
+
+def attributes_of(path: Path) -> set[str]:
+    """The names of the attributes that a file reads or sets."""
+    return {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
 
 
 def test_the_list_of_rooms_is_complete() -> None:
@@ -80,14 +85,41 @@ def test_leaves_need_nothing_but_errors() -> None:
     assert {within(path): entered(path) for path in leaves if not entered(path) <= {"errors"}} == {}
 
 
-def test_no_file_is_in_a_circle() -> None:
-    """Inside a room, too, the files can be read one after the other: no circle of imports, also not for annotations."""
+def imported_modules() -> dict[str, set[str]]:
+    """The modules of the package that each module in a room imports, at run time or for annotations."""
     modules = {module_of(path): path for path in sources(PACKAGE) if room_of(path)}
-    graph = {
+    return {
         module: {one.target for one in imports_of(path) if one.target in modules and one.target != module}
         for module, path in modules.items()
     }
-    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(modules)
+
+
+def entries_in_order(folder: str, imports: Mapping[str, set[str]]) -> list[str]:
+    """The files and folders that stand in a folder, each after those that it needs; CycleError where that is no order."""
+
+    def entry_of(module: str) -> str:
+        return module.removeprefix(f"{folder}.").partition(".")[0] if module.startswith(f"{folder}.") else ""
+
+    graph: dict[str, set[str]] = {}
+    for module, targets in imports.items():
+        entry = entry_of(module)
+        if entry:
+            graph.setdefault(entry, set()).update({entry_of(target) for target in targets} - {entry, ""})
+    return list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_no_file_is_in_a_circle() -> None:
+    """Inside a room, too, the files can be read one after the other: no circle of imports, also not for annotations."""
+    graph = imported_modules()
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(graph)
+
+
+def test_no_folder_is_in_a_circle() -> None:
+    """A newcomer can read the folders of a room one after the other, and each with the files beside it."""
+    imports = imported_modules()
+    folders = {module.rpartition(".")[0] for module in imports} - {PACKAGE}
+    assert "checkpoint_store.storage" in folders
+    assert [folder for folder in folders if not entries_in_order(folder, imports)] == []
 
 
 def test_only_the_storage_knows_the_database() -> None:
@@ -101,13 +133,21 @@ def test_only_the_storage_knows_the_database() -> None:
 
 def test_only_the_storage_knows_connections_and_statements() -> None:
     """Above the storage, a call takes and returns records: whoever changes a statement reads one room."""
-    inner = (f"{PACKAGE}.storage.connection", f"{PACKAGE}.storage.statements")
+    inner = tuple(f"{PACKAGE}.storage.{name}" for name in ("connection", "statements", "opening"))  # which opens a file
     theirs = {
         within(path): {one.target for one in imports_of(path) if one.target.startswith(inner)}
         for path in sources(PACKAGE)
         if room_of(path) not in ("", "storage")
     }
-    assert {file for file, modules in theirs.items() if modules} == HOLD_THE_FILE
+    assert {file: modules for file, modules in theirs.items() if modules} == {}
+
+
+def test_nobody_reaches_through_a_verb_to_the_connection() -> None:
+    """The object behind the verbs is the storage's own, also where no import shows that another room uses it."""
+    above = [path for path in sources(PACKAGE) if room_of(path) not in ("", "storage")]
+    attributes = {within(path): attributes_of(path) & {"database", "_database"} for path in above}
+    assert {file: names for file, names in attributes.items() if names} == {}
+    assert "database" in attributes_of(ROOT / PACKAGE / "storage" / "storage.py")
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
@@ -128,3 +168,11 @@ def test_a_circle_is_seen() -> None:
     """The control: two files that name each other are no order."""
     with pytest.raises(graphlib.CycleError):
         list(graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
+
+
+def test_a_circle_of_a_folder_is_seen() -> None:
+    """The control: a folder and a file that need each other are no order, although no two files do."""
+    files = {"room.folder.first": {"room.file"}, "room.file": {"room.folder.last"}, "room.folder.last": set[str]()}
+    assert list(graphlib.TopologicalSorter(files).static_order())
+    with pytest.raises(graphlib.CycleError):
+        entries_in_order("room", files)

@@ -12,8 +12,8 @@ from conftest import Children, program, snapshot
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StoreInUse, StoreRecovered
 from checkpoint_store.maintenance import doctor, recover_store, restore_store
+from checkpoint_store.storage.checks import sqlite_siblings
 from checkpoint_store.storage.connection.openings import openings
-from checkpoint_store.storage.recovery.salvage import sqlite_siblings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, recover_store
 from checkpoint_store.execution.opening import Fingerprints
-from checkpoint_store.storage import same_content
+from checkpoint_store.storage.checks import same_content
 from checkpoint_store.storage.recovery import merge_copies
 from checkpoint_store.storage.tables import jobs, metadata
 

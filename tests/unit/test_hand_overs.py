@@ -12,7 +12,7 @@ import pytest
 
 from checkpoint_store.loop import aio
 from checkpoint_store.loop.executors.local import Inline
-from checkpoint_store.loop.executors.tasks import Tasks
+from checkpoint_store.loop.tasks import Tasks
 from checkpoint_store.model.attempt import Attempt
 
 if TYPE_CHECKING:

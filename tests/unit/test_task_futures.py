@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
-from checkpoint_store.loop.executors.tasks import Tasks
+from checkpoint_store.loop.tasks import Tasks
 from checkpoint_store.model.attempt import Attempt, CurrentAttempt, threads_at_work
 
 if TYPE_CHECKING:

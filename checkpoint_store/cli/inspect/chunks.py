@@ -11,7 +11,6 @@ from rich.text import Text
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
-from checkpoint_store.cli.chosen_chunks import NamedChunks, takes_chunks
 from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT, CHUNK_STATUSES, count_in, rows_of
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
@@ -24,6 +23,7 @@ from checkpoint_store.cli.options import (
 )
 from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.redone import to_redo_text, tries_in_vain
+from checkpoint_store.cli.run.chosen_chunks import NamedChunks, takes_chunks
 from checkpoint_store.cli.run.redo import redo
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options

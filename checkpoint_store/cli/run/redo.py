@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from checkpoint_store.cli.chosen_chunks import NamedChunks, takes_chunks
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import open_for_writing, print_json
 from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.run.chosen_chunks import NamedChunks, takes_chunks
 from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.typed_line import typed_line

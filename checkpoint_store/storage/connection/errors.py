@@ -87,16 +87,6 @@ def says_nothing_of_contents(error: Unreadable) -> bool:
     return (code & 0xFF) in _BUSY | _NO_ACCESS
 
 
-def gone(path: Path) -> StorageUnavailableError:
-    """Return the error for a store file that was removed, or replaced by another file, while it is open."""
-    return StorageUnavailableError(
-        path,
-        "the file is no longer there, or another one is in its place",
-        "If it was moved, put it back: what was recorded is in it. If it was deleted, close the store everywhere and "
-        "open it again: it is made anew from its copies (state file, backups), and a warning says what came back.",
-    )
-
-
 def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:
     """Return the error that a caller should see for an error of SQLite on the store at ``path``.
 

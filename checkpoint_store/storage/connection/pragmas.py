@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes
 
 from checkpoint_store.storage.connection.step_limit import limit_steps
+from checkpoint_store.system.mounts import file_system
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from checkpoint_store.model.open_mode import Durability
 
 PAGE_BYTES: Final = 1024
@@ -128,20 +130,3 @@ def _uri_of(path: Path) -> str:
 def journal_mode_for(path: Path) -> str:
     """Return the journal mode for a store at ``path``: WAL, or a rollback journal on network file systems."""
     return "truncate" if file_system(path) in _NETWORK else "wal"
-
-
-def file_system(path: Path) -> str:
-    """Return the kind of the file system of ``path`` (``ext4``, ``nfs4`` …), or ``""`` if it is unknown."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
-        folder = os.path.realpath(path.parent)
-    except OSError:
-        return ""
-    best, kind = "", ""
-    for line in lines:
-        left, _, right = line.partition(" - ")
-        mount = left.split()[4].replace("\\040", " ")
-        inside = folder == mount or folder.startswith(f"{mount.rstrip('/')}/")
-        if inside and len(mount) >= len(best):
-            best, kind = mount, right.split()[0]
-    return "fuse" if kind.startswith("fuse") else kind

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import CheckpointStoreError, StoreClosed
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import connect
+from checkpoint_store.storage.files.gone_store import gone
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.files import storage_error
@@ -49,7 +50,7 @@ class StoreFile:
             StoreBusy: ``alone`` is set, and another connection is open.
         """
         if not is_there(self.path):
-            raise sqlite_errors.gone(self.path)
+            raise gone(self.path)
         try:
             if self._presence is not None:
                 self._presence.ensure()

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, StoreBusy
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
-from checkpoint_store.storage.connection.errors import UNREADABLE, gone, is_busy
+from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy
 from checkpoint_store.storage.connection.open_lock import Wait, who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.data_version import DataVersion, data_version_of
+from checkpoint_store.storage.files.gone_store import gone
 from checkpoint_store.storage.statements import compiled, effect
 from checkpoint_store.system.file_lock import take
 

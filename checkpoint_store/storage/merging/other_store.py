@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import backup
+from checkpoint_store.storage.checks import integrity
+from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy, reason_foreign
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.errors import UNREADABLE, translate
 from checkpoint_store.storage.connection.open_lock import Presence, alone, store_lock
@@ -16,8 +18,6 @@ from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.recovery import integrity
-from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy, reason_foreign
 from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate

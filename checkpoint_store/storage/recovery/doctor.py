@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreTargetError, size_text
+from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.open_lock import alone, who_has_open
-from checkpoint_store.storage.connection.pragmas import file_system, journal_mode_for
+from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files import stand_ins
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.recovery import integrity
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.sibling_check import refuse_unreadable
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.target import EMPTY, check_version, inspect
 from checkpoint_store.system.files import free_bytes
+from checkpoint_store.system.mounts import file_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

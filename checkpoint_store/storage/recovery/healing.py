@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, counted
 from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.recovery.salvage.state_file import read_state, read_torn_state
 from checkpoint_store.system.log import log_suppressed, log_unread
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.checks.sqlite_siblings import ALONE, deleted_jobs, has_foreign_journal, is_own, open_copy
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
@@ -17,13 +18,6 @@ from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.columns import columns_of, misnamed_columns
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
 from checkpoint_store.storage.recovery.salvage.row_reading import rows, rows_by_job
-from checkpoint_store.storage.recovery.salvage.sqlite_siblings import (
-    ALONE,
-    deleted_jobs,
-    has_foreign_journal,
-    is_own,
-    open_copy,
-)
 from checkpoint_store.storage.statements.rows import JOB
 from checkpoint_store.storage.tables import completed_chunks as completed_table
 from checkpoint_store.storage.tables import jobs as jobs_table

@@ -6,10 +6,10 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.storage.checks.integrity import MISCOUNTED
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
-from checkpoint_store.storage.recovery.integrity import MISCOUNTED
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select, text
 
+from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.recovery.salvage.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import attempts, metadata
 from checkpoint_store.system.log import log_unread
