@@ -6,9 +6,9 @@ import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from checkpoint_store.storage.backup import BACKUPS_KEPT
 from checkpoint_store.storage.files.names import moved_at
 from checkpoint_store.storage.files.siblings import Siblings
+from checkpoint_store.storage.surplus_backups import surplus
 from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def prunable_files(
     path: Path, state_files: Sequence[Path], request: PruneRequest, *, with_jobs: bool
 ) -> list[tuple[Path, int]]:
-    """Return the files that a request deletes, each with its size in bytes. Nothing is opened.
+    """Return the files that a request deletes, each with its size in bytes. Backups alone are opened, to read them.
 
     Args:
         path: the store file.
@@ -33,8 +33,8 @@ def prunable_files(
     beside = Siblings(path)
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
-    surplus = backups if with_jobs else [file for file in backups[BACKUPS_KEPT:] if request.is_old(_changed_at(file))]
-    return [(file, size) for file in (*aside, *surplus) if (size := _size_of(file)) is not None]
+    gone = backups if with_jobs else [file for file in surplus(backups) if request.is_old(_changed_at(file))]
+    return [(file, size) for file in (*aside, *gone) if (size := _size_of(file)) is not None]
 
 
 def _changed_at(path: Path) -> datetime:
