@@ -612,14 +612,14 @@ class ChunkOutOfRange(CheckpointStoreError, IndexError):
 
 
 class ChunkOutOfOrder(CheckpointStoreError):
-    """A chunk of a sequential job was to be completed before ``missing_index``, which its work depends on."""
+    """A result needs the result of ``missing_index``, which is missing or (``is_stale``) was made anew since."""
 
-    def __init__(self, job_id: str, chunk_index: int, missing_index: int) -> None:
-        self.job_id, self.chunk_index, self.missing_index = job_id, chunk_index, missing_index
-        super().__init__(
-            f"chunk {chunk_index} of job {job_id} cannot be completed before chunk {missing_index}: the job is "
-            f"sequential, each chunk depends on the results before it. Complete chunk {missing_index} first."
-        )
+    def __init__(self, job_id: str, chunk_index: int, missing_index: int, *, is_stale: bool = False) -> None:
+        self.job_id, self.chunk_index, self.missing_index, self.is_stale = job_id, chunk_index, missing_index, is_stale
+        why = f"the job is sequential, each chunk needs the results before it. Complete chunk {missing_index} first."
+        if is_stale:
+            why = f"that chunk was done again after this result was begun. Do chunk {chunk_index} again, too."
+        super().__init__(f"chunk {chunk_index} of job {job_id} cannot be completed before chunk {missing_index}: {why}")
 
 
 class KeyNotFound(CheckpointStoreError, KeyError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from types import TracebackType
 
-    from checkpoint_store.execution.claims.claim_handle import ClaimHandle
+    from checkpoint_store.execution.pending import AttemptInHand
     from checkpoint_store.loop.retry_policy import Errors, Wait
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt
@@ -283,12 +283,18 @@ class PendingChunk(ChunkTry):
     """The caller's own chunk; None where the job was opened with ``total_chunks`` only."""
     attempt: Attempt | None = field(default=None, compare=False)
     """The try at the chunk; None if the store is read only, so that nothing was claimed."""
-    _handle: ClaimHandle | None = field(default=None, compare=False, repr=False)
+    _handle: AttemptInHand | None = field(default=None, compare=False, repr=False)
 
     def fail(self, error: BaseException | str, *, cost: float | None = None) -> None:
-        """Record that this try failed, and what it cost. See :meth:`Job.fail_chunk`."""
-        self.job.fail_chunk(self.index, error, cost=cost)
+        """Record that this try failed, and what it cost; a later try goes on. See :meth:`Job.fail_chunk`."""
+        if self._handle is None:
+            self.job.fail_chunk(self.index, error, cost=cost)
+        else:
+            self._handle.fail(error, cost, counted=not is_busy(error))
 
     def complete(self, result: object, *, replace: bool = False) -> None:
-        """Record the result; durable when this returns. See :meth:`Job.complete`."""
-        self.job.complete(self.index, result, replace=replace)
+        """Record the result of this try; durable when this returns. See :meth:`Job.complete`."""
+        if self._handle is None:
+            self.job.complete(self.index, result, replace=replace)
+        else:
+            self._handle.complete(result, replace=replace)

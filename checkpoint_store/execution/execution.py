@@ -23,13 +23,14 @@ from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
 from checkpoint_store.model.amounts import amount, cost_in, cost_of_error
-from checkpoint_store.model.attempt import Attempt, attempt_key
+from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.storage.records import Completion
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -169,6 +170,9 @@ class JobExecution:
     def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
         """Return the attempt at a claimed chunk, for the work on it."""
         job_id, index, fingerprint = self.job_id, chunk.index, self.contents.fingerprint(chunk.index)
+        # What comes of this try may come while a later try is at work: it was made from what this one was given.
+        redo_before = None if self._order is None else self._order.redo_before(index)
+        chunk.made_from = MadeFrom(fingerprint, redo_before)
         return Attempt(
             job_id,
             index,
@@ -177,7 +181,8 @@ class JobExecution:
             None if self._order is None else self._order.previous(index),
             handle,
             self.keys.of(index),
-            HandleRecorder(self._context.storage.handles, job_id, index, fingerprint),
+            HandleRecorder(self._context.storage.handles, job_id, index, chunk.number, fingerprint),
+            chunk.made_from,
         )
 
     def completion(
@@ -190,11 +195,13 @@ class JobExecution:
         replace: bool = False,
         cost: Cost = "cost",
         attempt: tuple[int, float] | None = None,
+        made_from: MadeFrom | None = None,
     ) -> Completion:
         """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
 
         ``cost`` says where the cost stands in this result, and in the earlier one if the chunk is done again.
         ``attempt``: the number of the attempt that made the result, and its seconds; None: the attempt in hand.
+        ``made_from``: what that attempt was given; None: the chunk as it is now.
 
         Raises:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
@@ -205,40 +212,58 @@ class JobExecution:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        fingerprint = self.contents.fingerprint(index) if attempt is None else self.contents.fingerprint_of_work(index)
+        if made_from is None:
+            made_from = MadeFrom(self.contents.fingerprint(index))
         claims = self._claims or self._context.claims.at_hand(job_id)
         made = attempt or ((None, None) if claims is None else claims.in_hand.attempt_at(index))
         if cost == "cost":
-            return Completion(job_id, index, at or now(), text, digest, fingerprint, *made, replace)
-        costs = redo.earlier_cost(self._context, job_id, index, cost), cost_in(json_text.decode(text), cost)
-        return Completion(job_id, index, at or now(), text, digest, fingerprint, *made, replace, *costs)
+            costs: tuple[float | None, float | None] = None, None
+        else:
+            costs = redo.earlier_cost(self._context, job_id, index, cost), cost_in(json_text.decode(text), cost)
+        about = at or now(), text, digest, made_from.fingerprint
+        return Completion(job_id, index, *about, *made, replace, *costs, made_from.redo_before)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.
 
         Raises:
-            ChunkOutOfOrder: the job is sequential, and a chunk before them is not complete.
+            ChunkOutOfOrder: the job is sequential, and a chunk before them is not complete, or was done again since.
         """
         if self._order is not None:
-            self._order.require([completion.chunk_index for completion in completions])
+            self._order.require(completions)
         self._context.record(completions)
         self.contents.forget(completions)
 
-    def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
+    def fail(
+        self,
+        index: int,
+        error: BaseException | str,
+        cost: float | None,
+        *,
+        counted: bool,
+        attempt: ClaimedChunk | None = None,
+    ) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
 
-        ``counted`` says whether the try counts against the chunk.
+        ``counted`` says whether the try counts against the chunk. ``attempt``: the try; None: the one in hand. If a
+        later try has the chunk, that one goes on: only the error and the cost are noted.
         """
         self.recorded.check_index(index)
         amount_paid = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
         if cost is not None and amount_paid is None:
             raise InvalidArgumentError("cost", cost, "is no amount: a number from 0 to 10^15")
-        message, attempt = describe(error), self.claims.in_hand.attempt_at(index)
+        message, in_hand = describe(error), self.claims.in_hand
+        made = in_hand.attempt_at(index) if attempt is None else (attempt.number, attempt.seconds)
+        failure = failure_of(self.job_id, index, message, attempt=made, cost=amount_paid)
+        if attempt is not None and in_hand.get(index, attempt) is not attempt:
+            where = f"job {self.job_id}, chunk {index}"
+            log.warning("%s: attempt %d failed after a later one began%s", where, made[0], self.late.failure(failure))
+            return
         try:
             self.claims.fail(index, message, cost=amount_paid, counted=counted)
         except ChunkAlreadyCompleted:
             if amount_paid is not None:
-                self.late.failure(failure_of(self.job_id, index, message, attempt=attempt, cost=amount_paid))
+                self.late.failure(failure)
             raise
 
     def keep_unrecorded(self, completions: Sequence[Completion], *, are_failures: bool = False) -> str:

@@ -23,26 +23,28 @@ _BUSY_TIMEOUTS_MAX: Final = 6
 
 
 class HandleRecorder:
-    """Records the handle of one chunk in the store that this process has open. In another process it opens the store.
+    """Records the handle of one attempt in the store that this process has open. In another process it opens the store.
 
     ``recorder(handle)`` is durable when it returns; None clears the handle.
     """
 
-    __slots__ = ("_fingerprint", "_index", "_job_id", "_storage")
+    __slots__ = ("_fingerprint", "_index", "_job_id", "_number", "_storage")
 
-    def __init__(self, storage: HandleStorage, job_id: str, index: int, fingerprint: str | None) -> None:
-        self._storage, self._job_id, self._index, self._fingerprint = storage, job_id, index, fingerprint
+    def __init__(self, storage: HandleStorage, job_id: str, index: int, number: int, fingerprint: str | None) -> None:
+        self._storage, self._job_id, self._index = storage, job_id, index
+        self._number, self._fingerprint = number, fingerprint
 
     def __call__(self, handle: str | None) -> None:
         """Record the handle."""
         owner = chunks_of_job(self._job_id, [self._index])
         checked = checked_handle(handle, owner)
-        persist(lambda: self._storage.record(self._job_id, {self._index: self._fingerprint}, checked), checked, owner)
+        named = {self._index: self._fingerprint}
+        persist(lambda: self._storage.record(self._job_id, named, checked, attempt=self._number), checked, owner)
 
     def __reduce__(self) -> tuple[Any, ...]:
         storage = self._storage
         state_files = tuple(map(str, storage.state_files))
-        chunk = (self._job_id, self._index, self._fingerprint)
+        chunk = (self._job_id, self._index, self._number, self._fingerprint)
         return RecorderElsewhere, (str(storage.path), state_files, storage.lock_timeout_seconds, *chunk)
 
 
@@ -59,6 +61,7 @@ class RecorderElsewhere:
     lock_timeout_seconds: float
     job_id: str
     index: int
+    number: int
     fingerprint: str | None
 
     def __call__(self, handle: str | None) -> None:
@@ -80,7 +83,7 @@ class RecorderElsewhere:
             migrate=False,
         )
         try:
-            storage.handles.record(self.job_id, {self.index: self.fingerprint}, handle)
+            storage.handles.record(self.job_id, {self.index: self.fingerprint}, handle, attempt=self.number)
         finally:
             storage.close()
 

@@ -121,7 +121,8 @@ def _record(context: StoreContext, completion: Completion, record: Callable[[], 
         record()
     except ChunkOutOfOrder as refused:  # the result was made from another one of that chunk
         context.storage.budgets.keep_result(completion)
-        return f"was paid for in vain: chunk {refused.missing_index} is to be done before its chunk"
+        what = "was done again after it was begun" if refused.is_stale else "is to be done before its chunk"
+        return f"was paid for in vain: chunk {refused.missing_index} {what}"
     except ChunkAlreadyCompleted:
         is_in_vain = context.storage.budgets.keep_result(completion)
         if is_in_vain or context.reading.results.digest(job_id, index) != completion.digest:

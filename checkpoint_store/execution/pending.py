@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.attempt import Attempt
 
@@ -25,6 +26,30 @@ T = TypeVar("T")
 
 _WORKED_ON_SECONDS: Final = 0.2
 """A chunk that the body of a loop had for this long was worked on; a shorter time is a look at it."""
+
+
+class AttemptInHand(ClaimHandle):
+    """One attempt that the caller of a loop has in hand. What it records is of this attempt, and of no later one.
+
+    The chunk may have been given to another loop meanwhile: it was released by hand, or is done again.
+    """
+
+    __slots__ = ("_execution",)
+
+    def __init__(self, execution: JobExecution, claims: Claims, chunk: ClaimedChunk) -> None:
+        super().__init__(claims, chunk)
+        self._execution = execution
+
+    def complete(self, result: object, *, replace: bool) -> None:
+        """Record the result of the attempt; see :meth:`Job.complete`. Durable when this returns."""
+        chunk, execution = self._chunk, self._execution
+        made, made_from = (chunk.number, chunk.seconds), chunk.made_from
+        completion = execution.completion(chunk.index, result, replace=replace, attempt=made, made_from=made_from)
+        execution.submit([completion])
+
+    def fail(self, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
+        """Record that the attempt failed; see :meth:`Job.fail_chunk`. Durable when this returns."""
+        self._execution.fail(self._chunk.index, error, cost, counted=counted, attempt=self._chunk)
 
 
 class PendingLoop(Generic[T]):
@@ -36,7 +61,7 @@ class PendingLoop(Generic[T]):
     def __init__(
         self,
         execution: JobExecution,
-        make_chunk: Callable[[int, Any, Attempt, ClaimHandle], T],
+        make_chunk: Callable[[int, Any, Attempt, AttemptInHand], T],
         *,
         max_attempts: int | None,
         wait: bool,
@@ -134,7 +159,7 @@ class PendingLoop(Generic[T]):
 
     def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk, stored_handle: str | None) -> T:
         execution = self._execution
-        handle, data = ClaimHandle(queue.claims, chunk), execution.contents.data(chunk.index)
+        handle, data = AttemptInHand(execution, queue.claims, chunk), execution.contents.data(chunk.index)
         attempt = execution.attempt_of(chunk, handle=stored_handle)
         self._yielded_at = time.monotonic()
         return self._make_chunk(chunk.index, data, attempt, handle)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.attempt import MadeFrom
     from checkpoint_store.storage.records import Completion
 
 
@@ -33,7 +34,8 @@ def completion_of(execution: JobExecution, call: Call, result: Any, cost: Cost) 
     if isinstance(result, local.Unstorable):
         raise result.error.at(execution.job_id)
     text = result.text if isinstance(result, processes.Packed) else None
-    return execution.completion(call.index, result, text=text, cost=cost, attempt=(call.number, call.seconds))
+    made, made_from = (call.number, call.seconds), call.made_from
+    return execution.completion(call.index, result, text=text, cost=cost, attempt=made, made_from=made_from)
 
 
 class Call(Protocol):
@@ -50,6 +52,10 @@ class Call(Protocol):
     @property
     def seconds(self) -> float:
         """How long the work has taken so far."""
+
+    @property
+    def made_from(self) -> MadeFrom | None:
+        """What the work was given."""
 
 
 class LateResults:

@@ -219,7 +219,7 @@ class _Call:
     """One call of the work; see :class:`Call`."""
 
     def __init__(self, attempt: Attempt) -> None:
-        self.index, self.number = attempt.chunk_index, attempt.number
+        self.index, self.number, self.made_from = attempt.chunk_index, attempt.number, attempt.made_from
         self._since = time.monotonic()
 
     @property

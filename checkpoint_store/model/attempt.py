@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,16 @@ class AttemptOutcome(StrEnum):
     """It ended with an error."""
     ABANDONED = "abandoned"
     """It never ended: its process died, or gave it up. Its chunk is in doubt, unless it was completed later."""
+
+
+class MadeFrom(NamedTuple):
+    """What the work of one try was given. Its result is recorded as made from this, whatever a later try is given."""
+
+    fingerprint: str | None = None
+    """The fingerprint of the chunk when the try got its data; None for a chunk that is not at hand."""
+    redo_before: str | None = None
+    """In a sequential job, when the redo was asked for that the result before this chunk answered; an empty text for no
+    redo; None if nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,8 @@ class Attempt:
     key: str | int | None = field(default=None, compare=False)
     """What the caller calls the chunk (a file name, a page), where the job was opened with a mapping; or None."""
     _recorder: Callable[[str | None], None] | None = field(default=None, compare=False, repr=False)
+    made_from: MadeFrom | None = field(default=None, compare=False, repr=False)
+    """What the work of this try was given; None for a try that was made by no loop."""
 
     def record_handle(self, handle: str | None) -> None:
         """Record what a service calls the work that it holds for this chunk, such as a batch's id; durable on return.

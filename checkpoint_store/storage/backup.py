@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.storage.checks.same_content import holds_the_same
+from checkpoint_store.storage.checks.same_content import holds_deleted, holds_the_same
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
+from checkpoint_store.storage.surplus_backups import surplus
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
-BACKUPS_KEPT: Final = 2
-"""How many automatic backups of each schema version stay."""
 _COPYING_TIME_SHARE: Final = 0.02
 """The share of the elapsed time that rolling backups may take."""
 _COPYING_CREDIT_SECONDS: Final = 0.25
@@ -131,11 +130,12 @@ def _sweep_backups(path: Path) -> None:
 
 
 def thin_out(path: Path) -> None:
-    """Remove the automatic backups of each schema version, except the newest two."""
-    seen: dict[str, int] = {}
+    """Remove the automatic backups of each schema version that nothing needs; see :func:`surplus`."""
+    by_version: dict[str, list[Path]] = {}
     for _, version, backup in Siblings(path).numbered_backups():
-        seen[version] = seen.get(version, 0) + 1
-        if seen[version] > BACKUPS_KEPT:
+        by_version.setdefault(version, []).append(backup)
+    for backups in by_version.values():
+        for backup in surplus(backups):
             _remove_old(backup)
 
 
@@ -229,20 +229,10 @@ class RollingBackup:
             return None
         try:
             with file_lock(self._lock, 0.0, like=self._path):
-                sweep(self._path)
-                newest = self._newest()
-                if newest is not None and holds_the_same(self._database, newest):
-                    # Another one would push out an older backup that differs.
-                    log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
-                    self._made_at, self._copied_bytes = moment, newest.stat().st_size
-                    return newest
-                target = Siblings(self._path).next_backup(SCHEMA_VERSION)
-                _sweep_backups(self._path)
-                back_up(self._database, target)
-                self._replace_in_between(target, in_between=in_between)
-                thin_out(self._path)
-                self._made_at, self._copied_bytes = moment, target.stat().st_size
-                return target
+                backup = self._make_locked(in_between=in_between)
+                if backup is not None:
+                    self._made_at, self._copied_bytes = moment, backup.stat().st_size
+                return backup
         except StoreBusy as error:
             log.info("no automatic backup of %s: %s holds its lock", self._path, error.holder)
             return None
@@ -251,6 +241,24 @@ class RollingBackup:
             return None
         finally:
             self._credit -= time.monotonic() - moment
+
+    def _make_locked(self, *, in_between: bool) -> Path | None:
+        sweep(self._path)
+        newest = self._newest()
+        if newest is not None and holds_the_same(self._database, newest):
+            # Another one would push out an older backup that differs.
+            log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
+            return newest
+        target = Siblings(self._path).next_backup(SCHEMA_VERSION)
+        _sweep_backups(self._path)
+        back_up(self._database, target)
+        if holds_deleted(self._database, target):  # another process has removed all other backups meanwhile
+            log.info("no automatic backup of %s: a job was deleted while it was made", self._path)
+            target.unlink()
+            return None
+        self._replace_in_between(target, in_between=in_between)
+        thin_out(self._path)
+        return target
 
     def _replace_in_between(self, made: Path, *, in_between: bool) -> None:
         """Remove the last copy that this process made while a job ran: the new copy has the same job, and more.

@@ -113,13 +113,15 @@ def compare_with_backup(database: Database) -> None:
     A backup that has a job which was deleted since is removed, with all others: deleting was killed on its way to the
     backups.
     """
-    for backup in Siblings(database.path).backups()[:1]:
+    backups = Siblings(database.path).backups()
+    for backup in backups[:1]:
         from checkpoint_store.storage.checks import sqlite_siblings  # only beside a backup
 
         counts_in_backup, _ = sqlite_siblings.counts_of(backup)
         counts, deleted = database.read(sqlite_siblings.known)
         if sqlite_siblings.lacks(counts, deleted, counts_in_backup):
             raise StoreDamaged(database.path, f"the backup {backup.name} knows of more completed chunks")
-        if deleted.keys() & counts_in_backup.keys():
+        in_older = (sqlite_siblings.counts_of(path)[0] for path in backups[1:] if deleted)
+        if any(deleted.keys() & jobs.keys() for jobs in (counts_in_backup, *in_older)):
             log.info("%s: the backups have a job that was deleted, and are removed", database.path)
             remove_backups(database.path)

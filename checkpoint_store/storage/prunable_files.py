@@ -6,10 +6,10 @@ import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from checkpoint_store.storage.backup import BACKUPS_KEPT
 from checkpoint_store.storage.files import stand_ins
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER, moved_at
 from checkpoint_store.storage.files.siblings import Siblings
+from checkpoint_store.storage.surplus_backups import surplus
 from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def prunable_files(
     path: Path, state_files: Sequence[Path], request: PruneRequest, *, with_jobs: bool
 ) -> list[tuple[Path, int]]:
-    """Return the files that a request deletes, each with its size in bytes. Nothing is opened.
+    """Return the files that a request deletes, each with its size in bytes. Backups alone are opened, to read them.
 
     Args:
         path: the store file.
@@ -36,8 +36,8 @@ def prunable_files(
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
     trials = [folder for folder in stand_ins.left_over(path.parent) if with_jobs or request.is_old(_changed_at(folder))]
-    surplus = backups if with_jobs else [file for file in backups[BACKUPS_KEPT:] if request.is_old(_changed_at(file))]
-    files = [(file, size) for file in (*aside, *surplus) if (size := _size_of(file)) is not None]
+    gone = backups if with_jobs else [file for file in surplus(backups) if request.is_old(_changed_at(file))]
+    files = [(file, size) for file in (*aside, *gone) if (size := _size_of(file)) is not None]
     return [*files, *((folder, stand_ins.size_bytes(folder)) for folder in trials)]
 
 

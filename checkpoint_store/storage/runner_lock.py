@@ -168,8 +168,20 @@ class BegunAttempts(NamedTuple):
     """The attempts (chunk index, number) that it may have begun. None: any of its attempts may have begun."""
 
 
+def begun_if_dead(path: Path) -> BegunAttempts | None:
+    """Take the lock of a dead runner, and return the attempts in its file; None if the runner lives. The file stays."""
+    return _begun_if_dead(path, remove=False)
+
+
 def reap(path: Path) -> BegunAttempts | None:
-    """Take the lock of a dead runner, remove its file, and return the attempts in it; None if the runner lives."""
+    """Do as :func:`begun_if_dead`, and remove the file of a dead runner.
+
+    Call this only once the end of the runner is durable: without the file, nobody knows which attempts had begun.
+    """
+    return _begun_if_dead(path, remove=True)
+
+
+def _begun_if_dead(path: Path, *, remove: bool) -> BegunAttempts | None:
     if str(path) in _held:
         return None
     if not is_there(path):
@@ -186,7 +198,8 @@ def reap(path: Path) -> BegunAttempts | None:
         with storage_errors(path):
             with open(path, "rb", opener=open_regular) as file:
                 content = file.read()
-            path.unlink(missing_ok=True)
+            if remove:
+                path.unlink(missing_ok=True)
     finally:
         lock.release()
     return _begun_attempts(content)

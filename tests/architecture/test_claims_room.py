@@ -16,6 +16,7 @@ ROOM = f"{PACKAGE}/execution/claims"
 FILES = [path for path in sources(ROOM) if path.name != "__init__.py"]
 BELOW = {
     f"{PACKAGE}.errors",
+    f"{PACKAGE}.model.attempt",  # what the work of an attempt was given
     f"{PACKAGE}.model.shard",  # a set of chunk indices
     f"{PACKAGE}.storage.verbs.claims",
     f"{PACKAGE}.storage.group_commit",  # the verb that writes completions

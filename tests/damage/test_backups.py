@@ -23,6 +23,8 @@ from checkpoint_store import (
 )
 from checkpoint_store.execution.late import failure_of
 from checkpoint_store.maintenance import doctor, restore_store
+from checkpoint_store.storage import backup as backups
+from checkpoint_store.storage.backup import remove_backups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +83,25 @@ def test_automatic_backups_are_few_and_private(tmp_path: Path) -> None:
     }
 
 
+def test_a_backup_of_spoilt_results_pushes_out_no_sound_one(tmp_path: Path) -> None:
+    """Nothing but the digests tells of the damage: the last backup with the sound result stays until a sound one follows."""
+    _make(tmp_path, backup=False)
+
+    def end_jobs(*names: str) -> list[str]:
+        for name in names:
+            with CheckpointStore(tmp_path / "talks.db") as store:
+                store.open_job(name, total_chunks=1).complete(0, _result(0))
+                store.job(name).finish()
+        return sorted(path.name[-4:] for path in tmp_path.glob("*.backup-*"))
+
+    assert end_jobs("a", "b") == ["0001", "0002"]
+    _spoil_result(tmp_path / "talks.db", 3)
+    assert end_jobs("c", "d", "e") == ["0002", "0004", "0005"]
+    with CheckpointStore(tmp_path / "talks.db") as store, pytest.warns(StoreRecovered):
+        assert store.job("talk.srt").result(3) == _result(3)
+    assert end_jobs("f", "g") == ["0006", "0007"]
+
+
 def test_the_newest_backup_knows_what_was_spent(tmp_path: Path) -> None:
     """A cost that becomes known later, or that of a replaced result, is in the next backup: a recovery keeps the budget."""
     with CheckpointStore(tmp_path / "talks.db") as store:
@@ -133,6 +154,36 @@ def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
             job.finish()
         manager.clear()
         assert files_with(tmp_path, word) == []
+
+
+def test_what_was_deleted_is_in_no_older_backup_either(tmp_path: Path) -> None:
+    """The deletion was killed on its way to the backups; the process that ended another job after it goes on."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        (job := store.open_job("talk.srt", total_chunks=1)).complete(0, "unmistakable-canary")
+        job.finish()
+        store._context.storage.job_changes.delete(job.job_id)  # type: ignore[union-attr]
+        (other := store.open_job("other.srt", total_chunks=1)).complete(0, "done")
+        other.finish()
+    assert files_with(tmp_path, "unmistakable-canary")
+    CheckpointStore(tmp_path / "talks.db").close()
+    assert files_with(tmp_path, "unmistakable-canary") == []
+
+
+def test_a_backup_that_is_under_way_brings_back_no_deleted_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process deletes the job while this one copies the store: the copy is in no file either."""
+    with CheckpointStore(tmp_path / "talks.db") as store, CheckpointStore(tmp_path / "talks.db") as another:
+        (job := store.open_job("talk.srt", total_chunks=1)).complete(0, "unmistakable-canary")
+
+        def delete_meanwhile(target: Path) -> None:
+            monkeypatch.undo()
+            verify(target)
+            another._context.storage.job_changes.delete(job.job_id)  # type: ignore[union-attr]
+            remove_backups(tmp_path / "talks.db")
+
+        verify = backups.verify
+        monkeypatch.setattr(backups, "verify", delete_meanwhile)
+        assert not store._context.back_up()
+        assert list(tmp_path.glob("*.backup-*")) == []
 
 
 DAMAGES: dict[str, Callable[[sqlite3.Connection], object]] = {

@@ -73,7 +73,8 @@ def test_an_edit_during_the_work_is_not_answered_by_the_result_of_before(
     assert store.open_job("talk.srt", chunks=names, fingerprint=content).progress().completed_chunks == 3
 
 
-def test_an_edit_between_two_tries_counts(store: CheckpointStore, names: list[str]) -> None:
+@pytest.mark.parametrize("sequential", [False, True])
+def test_an_edit_between_two_tries_counts(store: CheckpointStore, names: list[str], *, sequential: bool) -> None:
     """The second try read the corrected file: its result is that of the corrected file."""
 
     def work(name: str) -> str:
@@ -82,10 +83,10 @@ def test_an_edit_between_two_tries_counts(store: CheckpointStore, names: list[st
             raise ConnectionError
         return content(name)
 
-    job = store.open_job("talk.srt", chunks=names[:1], fingerprint=content)
-    list(job.map(work, wait=0.0))
-    again = store.open_job("talk.srt", chunks=names[:1], fingerprint=content, on_change="reuse")
-    assert list(again.results()) == ["corrected text 0"]
+    plan: dict[str, Any] = {"chunks": names[:2], "fingerprint": content, "sequential": sequential}
+    list(store.open_job("talk.srt", **plan).map(work, wait=0.0))
+    again = store.open_job("talk.srt", **plan, on_change="reuse")
+    assert list(again.results()) == ["corrected text 0", "corrected text 1"]
 
 
 def test_a_try_may_find_the_file_moved_by_the_try_before(store: CheckpointStore, names: list[str]) -> None:
@@ -171,3 +172,27 @@ def test_a_late_answer_that_comes_after_another_one_is_kept_though_its_file_is_m
         job.complete(0, {"text": "by hand"})
         may_answer.set()
     wait_until(lambda: job.costs().cost == 0.5)
+
+
+def test_a_late_answer_is_that_of_the_text_that_its_own_try_read(store: CheckpointStore, names: list[str]) -> None:
+    """A person corrected the file after the time-out, and the next try has the corrected text: the answer is not its own."""
+    may_answer = threading.Event()
+
+    def work(name: str) -> str:
+        before = content(name)
+        assert may_answer.wait(60)
+        return before
+
+    plan: dict[str, Any] = {"chunks": names[:1], "fingerprint": content}
+    job = store.open_job("talk.srt", **plan)
+    with ThreadPoolExecutor(1) as pool:
+        timed_out(job, work, pool)
+        Path(names[0]).write_text("corrected")
+        job.retry_failed()
+        (again,) = job.pending()
+        may_answer.set()
+        wait_until(lambda: job.progress().completed_chunks == 1)
+    assert (job.result(0), again.data) == ("text 0", names[0])
+    assert list(store.open_job("talk.srt", **plan, on_change="reuse").items()) == []
+    Path(names[0]).write_text("text 0")
+    assert store.open_job("talk.srt", **plan).result(0) == "text 0"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, Job, StorageFullError
+from checkpoint_store import CheckpointStore, Job, StorageFullError, current_attempt
 
 from .full_disks import full_disk
 from .test_after_a_time_out import ANSWER, Slow, answer, job, kept, slow, timed_out
@@ -153,3 +153,39 @@ def test_a_late_result_is_not_recorded_before_a_chunk_that_it_depends_on(
         assert '{"index":1,"cost":0.5}' in (attempt.error or "").replace(" ", "")
         calls = [(item.index, item.result) for item in job.map(lambda index: f"again {index}")]
         assert calls == [(0, "again 0"), (1, "again 1")]
+
+
+@pytest.mark.parametrize("where", ["in the store object", "in another one", "at the next open"])
+def test_a_late_result_is_not_recorded_behind_a_result_that_was_done_again(
+    slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    """In a sequential job it was made from the result of before the redo: the chunk is done with the new result."""
+    path = tmp_path / "late.db"
+    store = CheckpointStore(path)
+    job = store.open_job("book.txt", total_chunks=2, sequential=True)
+    job.complete(0, "zero")
+    timed_out(job, slow)
+    if where == "at the next open":
+        store.close()
+        answer(job, slow, caplog)
+        (file,) = kept(tmp_path)
+        file.rename(tmp_path / "aside")
+    if where != "in the store object":
+        store.close()
+        store = CheckpointStore(path)
+        job = store.job("book.txt")
+    job.redo(0)
+    next(job.pending()).complete("new zero")
+    if where == "at the next open":
+        store.close()
+        (tmp_path / "aside").rename(file)
+        store = CheckpointStore(path)
+        job = store.job("book.txt")
+    else:
+        answer(job, slow, caplog)
+    with store:
+        assert (job.remaining(), kept(tmp_path), job.costs().cost) == ([range(1, 2)], [], 0.5)
+        (error,) = [attempt.error or "" for attempt in job.attempts() if attempt.chunk_index == 1]
+        assert ("done again since" in error, '"cost":0.5' in error.replace(" ", "")) == (True, True)
+        job.retry_failed()
+        assert [item.result for item in job.map(lambda _: f"after {current_attempt().previous}")] == ["after new zero"]

@@ -102,6 +102,23 @@ def test_a_loop_goes_on_after_a_rest(
     assert service.calls == list(range(job.total_chunks))
 
 
+def test_an_answer_after_a_rest_is_that_of_the_text_that_its_call_had(
+    event_loop: asyncio.AbstractEventLoop, store: CheckpointStore, service: Service, tmp_path: Path
+) -> None:
+    """A person corrected the file meanwhile, and the next try has the corrected text when the answer comes."""
+    (file := tmp_path / "0.txt").write_text("text")
+    plan: dict[str, Any] = {"chunks": [file.name], "fingerprint": lambda name: (tmp_path / name).read_text()}
+    consumer = begun(event_loop, job := store.open_job("talk.srt", **plan), service)
+    job.pause()
+    wait_until(lambda: given_up(job))
+    file.write_text("corrected")
+    job.resume()
+    (again,) = job.pending()
+    finish(event_loop, consumer, service)
+    assert (job.result(0)["index"], again.data) == ("0.txt", "0.txt")
+    assert list(store.open_job("talk.srt", **plan, on_change="reuse").items()) == []
+
+
 def test_a_result_that_comes_after_a_pause_is_recorded(
     event_loop: asyncio.AbstractEventLoop, job: Job, service: Service
 ) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import ChunkAlreadyCompleted, JobBusy, JobNotFound
+from checkpoint_store import ChunkAlreadyCompleted, JobBusy, JobNotFound, StorageFullError
 from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult, FailedAttempt, FailureOutcome
+from checkpoint_store.storage.statements import liveness
 from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection
+    from pathlib import Path
 
     from conftest import Opener
 
@@ -183,8 +187,8 @@ def test_a_late_release_frees_nobody_elses_claim(
     assert attempts(job) == [(0, 1, other, "running")]
 
 
-def test_reaping_tells_begun_from_claimed(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
-    """A dead runner's chunks whose work had begun, and is not done, are in doubt; of its others nothing is kept."""
+def killed(job: Job, first: ClaimStorage) -> tuple[int, Path]:
+    """Return a runner that was killed with three chunks, of which it had done one and begun one; and its lock file."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id, 3)
     for index in (0, 1):
@@ -199,9 +203,38 @@ def test_reaping_tells_begun_from_claimed(job: Job, first: ClaimStorage, second:
     lock_file = first.path.with_name(name)
     lock_file.write_bytes(content)  # as a killed process leaves it
     lock_file.chmod(0o600)
+    return runner_id, lock_file
+
+
+def test_reaping_tells_begun_from_claimed(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
+    """A dead runner's chunks whose work had begun, and is not done, are in doubt; of its others nothing is kept."""
+    runner_id, lock_file = killed(job, first)
     second.runners.reap_dead()
     assert {attempt[0]: attempt[3] for attempt in attempts(job)}.get(2) is None
     assert attempts(job)[-1] == (1, 1, runner_id, "abandoned")
+    assert not lock_file.exists()
+
+
+@pytest.mark.parametrize("then", ["it is undone", "the process is killed"])
+def test_what_a_dead_runner_had_begun_is_known_until_its_end_is_durable(
+    job: Job, first: ClaimStorage, second: ClaimStorage, then: str
+) -> None:
+    """A full disk undoes a reaping: no chunk that was only claimed is said to be in doubt, and uses up a try."""
+    runner_id, lock_file = killed(job, first)
+
+    def look(connection: sqlite3.Connection) -> None:
+        assert not liveness.others_at_work(connection, second.path, job.job_id, own_runner_id=None)
+        if then == "it is undone":
+            raise StorageFullError(second.path, "No space left on device", 0)
+
+    with suppress(StorageFullError):
+        second._database.write(look)
+    assert lock_file.exists()
+    second.runners.reap_dead()
+    assert ((1, 1, runner_id, "abandoned") in attempts(job), 2 in {index for index, *_ in attempts(job)}) == (
+        True,
+        False,
+    )
     assert not lock_file.exists()
 
 

@@ -160,7 +160,7 @@ EXAMPLES = {
     ),
     "ChunkOutOfOrder": (
         errors.ChunkOutOfOrder(JOB, 4, 2),
-        {"job_id": JOB, "chunk_index": 4, "missing_index": 2},
+        {"job_id": JOB, "chunk_index": 4, "missing_index": 2, "is_stale": False},
         "Complete chunk 2 first",
     ),
     "ChunkFailed": (

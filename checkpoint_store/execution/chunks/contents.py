@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from checkpoint_store.model.plan import FINGERPRINT_RULE, chained, fingerprint
-from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,30 +91,19 @@ class ChunkContents:
         if given is None:
             return None
         chunk = given.chunks[index]
-        if self._sequential:
-            self._chained(index, given)
-        elif not self.are_at_hand or (index not in self._taken and not isinstance(chunk, str | bytes)):
+        if not self.are_at_hand or (index not in self._taken and not isinstance(chunk, str | bytes)):
             self._take(index, given, chunk)
         return chunk
 
     def _take(self, index: int, given: Given, chunk: object) -> None:
+        before = self._chained(index - 1, given) if self._sequential and index else ""
         try:
-            self._taken[index] = self._identify(index, given, chunk)
+            own = self._identify(index, given, chunk)
         except Exception:  # an earlier try may have moved the file that the chunk names: the work says what is wrong
             if index not in self._taken:
                 raise
-
-    def fingerprint_of_work(self, index: int) -> str | None:
-        """Return the fingerprint of a chunk whose work has ended, as :meth:`fingerprint` does.
-
-        None, too, if a function of the caller raises: the result is paid for, and the chunk that the function looks at
-        may be gone. Only the result of a chunk that was complete before can meet that.
-        """
-        try:
-            return self.fingerprint(index)
-        except Exception as error:  # whatever the caller's function or sequence raises
-            log_suppressed(error, f"chunk {index} was not identified once more")
-            return None
+        else:
+            self._taken[index] = next(chained([own], before)) if self._sequential else own
 
     def fingerprint(self, index: int) -> str | None:
         """Return the fingerprint that a chunk had when a loop handed it out; None if the chunk is not at hand."""

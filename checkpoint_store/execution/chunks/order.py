@@ -8,7 +8,7 @@ from checkpoint_store.errors import ChunkNotCompleted, ChunkOutOfOrder
 from checkpoint_store.model.codec import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion
@@ -20,11 +20,11 @@ def require_order(reading: Reading, completion: Completion) -> None:
     """Refuse a completion out of order if its job is sequential. Ask this where nobody has the job open.
 
     Raises:
-        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
+        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete, or was done again since.
         JobNotFound: the store lacks the job.
     """
     if reading.jobs.find(completion.job_id).sequential:
-        ChunkOrder(reading, completion.job_id).require([completion.chunk_index])
+        ChunkOrder(reading, completion.job_id).require([completion])
 
 
 class ChunkOrder:
@@ -35,13 +35,25 @@ class ChunkOrder:
         self._complete_below = 0
         """All chunks below this one are complete, unless they are to be done again since."""
 
-    def require(self, indices: Iterable[int]) -> None:
+    def require(self, completions: Sequence[Completion]) -> None:
         """Refuse to complete chunks while a chunk before them is neither complete nor among them.
 
+        Refuse, too, a result that was made from the result before it, if that has been done again since.
+
         Raises:
-            ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks.
+            ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks, or was done again since.
         """
-        wanted = set(indices)
+        self._require_complete({completion.chunk_index for completion in completions})
+        for completion in completions:
+            index, seen = completion.chunk_index, completion.redo_before
+            if seen is not None and seen != self.redo_before(index):
+                raise ChunkOutOfOrder(self._job_id, index, index - 1, is_stale=True)
+
+    def redo_before(self, index: int) -> str:
+        """Return when the redo was asked for that the result before a chunk answers; an empty text for no redo."""
+        return (self._reading.marks.answered_at(self._job_id, index - 1) or "") if index else ""
+
+    def _require_complete(self, wanted: set[int]) -> None:
         first_mark = self._reading.marks.first(self._job_id)
         if first_mark is not None:
             self._complete_below = min(self._complete_below, first_mark)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.storage.records import NextClaim
 
 if TYPE_CHECKING:
+    from checkpoint_store.model.attempt import MadeFrom
     from checkpoint_store.storage.records import Claim
 
 
@@ -40,8 +41,8 @@ class ClaimedChunk:
     """A chunk that a runner of this process has claimed."""
 
     __slots__ = (
-        "attempts_in_loop", "begun", "claim", "dropped", "index", "is_taken", "is_yielded", "loop", "number",
-        "runner_id", "since",
+        "attempts_in_loop", "begun", "claim", "dropped", "index", "is_taken", "is_yielded", "loop", "made_from",
+        "number", "runner_id", "since",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +58,8 @@ class ClaimedChunk:
         """When the work began, on the monotonic clock; before that, when the chunk was claimed."""
         self.begun = False
         """Whether the chunk is in doubt if it is freed now: its work may have begun, and gave no result."""
+        self.made_from: MadeFrom | None = None
+        """What the work on this attempt was given; None before it was given anything."""
         self.dropped = False
         """Whether the last reference to the chunk's handle is gone."""
         self.is_taken = is_taken

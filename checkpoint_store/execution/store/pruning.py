@@ -25,8 +25,8 @@ def look(context: StoreContext, state_file: Path | None, request: PruneRequest) 
 def prune(context: StoreContext, state_file: Path | None, request: PruneRequest) -> PruneReport:
     """Delete what a request names, and return the report; see :meth:`CheckpointStore.prune`.
 
-    Jobs and attempts are deleted in one transaction. After a kill, the next open removes a state file that shows a
-    deleted job, and the next prune removes the other files.
+    Jobs and attempts are deleted in one transaction. After a kill, the next open removes the backups that have a
+    deleted job, and a state file that shows it; the next prune removes the other files.
     """
     storage = context.storage
     pruned = storage.job_changes.prune(request)

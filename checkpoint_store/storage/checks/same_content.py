@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select, text
 
-from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy
+from checkpoint_store.storage.checks.sqlite_siblings import ALONE, counts_of, known, open_copy
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.tables import attempts, metadata
@@ -75,6 +75,12 @@ def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
     except UNREADABLE as error:
         log_unread(backup, error)
         return False
+
+
+def holds_deleted(database: AnyDatabase, backup: Path) -> bool:
+    """Return whether a backup, which no process has open, has a job that was deleted from the store since."""
+    _, deleted = database.read(known)
+    return bool(deleted) and not deleted.keys().isdisjoint(counts_of(backup)[0])
 
 
 def _digest_in(backup: Path, copy: sqlite3.Connection, statement: Statement) -> bytes | None:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _FORMAT: Final = "checkpoint_store unrecorded result 1"
 _FAILURE_FORMAT: Final = "checkpoint_store unrecorded failure 1"
 _FIELDS: Final = tuple(name for name in Completion._fields if name != "replace")
-_NEW_FIELD: Final = "cost"
-"""Left out where it says nothing: an earlier version reads the file then."""
+_NEW_FIELDS: Final = ("cost", "redo_before")
+"""Left out where they say nothing: an earlier version reads the file then."""
 _OTHERS_MAY_WRITE: Final = 0o022
 _TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")
 _TEMPORARY_FOLDERS: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
@@ -94,8 +94,9 @@ def remove_job(store: Path, path: Path, job_id: str) -> None:
 
 def _line(result: UnrecordedResult) -> str:
     fields = {name: getattr(result.completion, name) for name in _FIELDS}
-    if fields[_NEW_FIELD] is None:
-        del fields[_NEW_FIELD]
+    for name in _NEW_FIELDS:
+        if fields[name] is None:
+            del fields[name]
     about = {"format": _FAILURE_FORMAT if result.is_failure else _FORMAT, "store": result.store, "plan": result.plan}
     return json.dumps(about | fields, ensure_ascii=True) + "\n"
 

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
 from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.attempts import THIS, literal
 from checkpoint_store.storage.statements.compiled import PRESENT, Statement, at_chunk, end_attempt, insert_into
 from checkpoint_store.storage.tables import attempts
@@ -23,6 +24,7 @@ _A: Final = attempts.c
 _OTHERS: Final = attempts.alias()
 _CAME_LATE: Final = "its result came after another one, which stands: "
 _CAME_EARLY: Final = "its result came while a chunk before it, which it depends on, was to be done: "
+_CAME_FROM_OLDER: Final = "its result was made from the earlier result of a chunk that was done again since: "
 _FAILED_LATE: Final = "its failure was recorded later: "
 _IS_THE_SAME: Final = "its result came after another one, which is the same"
 _ERROR: Final = func.coalesce(_A.error, literal_column("''"))
@@ -119,9 +121,17 @@ def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
     Another result of the chunk stands; or, in a sequential job, an earlier chunk is to be done first. Repeating this
     changes nothing. Returns whether anything was changed: not, if the attempt made the recorded result.
     """
-    text, here = completion.text or "null", {"in_job": completion.job_id, "at_index": completion.chunk_index}
-    why = _CAME_EARLY if PRESENT.run(connection, **here).fetchone() is None else _CAME_LATE
-    return _keep(connection, _NOTE_RESULT, completion, f"{why}{text}", text)
+    text = completion.text or "null"
+    return _keep(connection, _NOTE_RESULT, completion, f"{_why(connection, completion)}{text}", text)
+
+
+def _why(connection: sqlite3.Connection, completion: Completion) -> str:
+    job_id, index, seen = completion.job_id, completion.chunk_index, completion.redo_before
+    if PRESENT.run(connection, in_job=job_id, at_index=index).fetchone() is not None:
+        return _CAME_LATE
+    before = connection.execute(*redos.answered_at(job_id, index - 1)).fetchone()
+    was_redone = seen is not None and before is not None and (before[0] or "") != seen
+    return _CAME_FROM_OLDER if was_redone else _CAME_EARLY
 
 
 def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:

@@ -1,4 +1,8 @@
-"""The liveness of runners: a runner is alive while it holds its lock. A dead one is reaped in the open transaction."""
+"""The liveness of runners: a runner is alive while it holds its lock. A dead one is reaped in the open transaction.
+
+The lock file of a runner that was reaped stays until the next open of the store. A transaction may be rolled back, and
+the file tells which attempts of the runner had begun.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ from checkpoint_store.errors import InvalidArgumentError, JobBusy, counted
 from checkpoint_store.storage.runner_lock import (
     BegunAttempts,
     begun_by,
+    begun_if_dead,
     probe,
-    reap,
     runner_lock_path,
 )
 from checkpoint_store.storage.statements import attempts, runners
@@ -33,7 +37,7 @@ def reap_if_dead(connection: sqlite3.Connection, store: Path, runner: Runner) ->
 def _reap_if_dead(
     connection: sqlite3.Connection, store: Path, runner_id: int, job_id: str, lock_file: str | None
 ) -> bool:
-    begun = BegunAttempts(None) if lock_file is None else reap(runner_lock_path(store, lock_file))
+    begun = BegunAttempts(None) if lock_file is None else begun_if_dead(runner_lock_path(store, lock_file))
     if begun is None:
         return False
     in_doubt = attempts.end_runner(connection, runner_id, begun=begun.begun, is_counted=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.statements import handles, jobs
+from checkpoint_store.storage.statements import handles, jobs, redos
 from checkpoint_store.storage.statements.rows import HANDLE, read_row
 
 if TYPE_CHECKING:
@@ -26,10 +26,14 @@ class HandleStorage:
         """The state file, and the backup of that."""
         self.lock_timeout_seconds: Final = database.lock_timeout_seconds
 
-    def record(self, job_id: str, fingerprints: Mapping[int, str | None], handle: str | None) -> None:
+    def record(
+        self, job_id: str, fingerprints: Mapping[int, str | None], handle: str | None, *, attempt: int | None = None
+    ) -> None:
         """Record one handle for chunks of a job, all or none; None clears their handles. Durable when this returns.
 
-        ``fingerprints`` has the chunks by index; a fingerprint is None where the chunk is not at hand.
+        ``fingerprints`` has the chunks by index; a fingerprint is None where the chunk is not at hand. ``attempt``: the
+        number of the attempt that the handle is of. If the chunk is to be done again since that attempt, nothing is
+        recorded: the service would give the earlier result once more.
 
         Raises:
             JobNotFound: the job was deleted.
@@ -37,7 +41,10 @@ class HandleStorage:
 
         def work(connection: sqlite3.Connection) -> None:
             jobs.find_job(connection, job_id, self.path)
-            handles.record(connection, job_id, fingerprints, handle)
+            named = fingerprints
+            if attempt is not None:
+                named = {at: by for at, by in named.items() if not redos.is_older(connection, job_id, at, attempt)}
+            handles.record(connection, job_id, named, handle)
 
         self._database.write(work)
 

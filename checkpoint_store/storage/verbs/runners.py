@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.storage.connection.errors import code_of
-from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_paths
+from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements import attempts, liveness, runners, stretch
 from checkpoint_store.storage.statements.deletions import no_job
 from checkpoint_store.system.forks import ForkAware, watch
@@ -147,12 +147,16 @@ class RunnerStorage(ForkAware):
         if not lock_paths:
             return
 
-        def work(connection: sqlite3.Connection) -> None:
-            for runner in runners.runners_at_work(connection):
-                liveness.reap_if_dead(connection, self.path, runner)
+        def work(connection: sqlite3.Connection) -> list[Path]:
+            at_work = runners.runners_at_work(connection)
+            needed = {runner_lock_path(self.path, runner.lock_file).name for runner in at_work}
+            for path in lock_paths:  # nobody registers meanwhile: the runner of the file has ended, or was not recorded
+                if path.name not in needed:
+                    reap(path)
+            dead = [runner for runner in at_work if liveness.reap_if_dead(connection, self.path, runner)]
+            return [runner_lock_path(self.path, runner.lock_file) for runner in dead]
 
-        self._database.write(work)
-        for path in lock_paths:  # of runners that were killed before they were recorded
+        for path in self._database.write(work):
             reap(path)
 
 
