@@ -40,8 +40,8 @@ class ClaimedChunk:
     """A chunk that a runner of this process has claimed."""
 
     __slots__ = (
-        "attempts_in_loop", "begun", "claim", "dropped", "index", "is_taken", "is_yielded", "loop", "number",
-        "runner_id", "since",
+        "attempts_in_loop", "begun", "claim", "dropped", "index", "is_failed", "is_taken", "is_yielded", "loop",
+        "number", "runner_id", "since",
     )  # fmt: skip
 
     def __init__(
@@ -59,12 +59,18 @@ class ClaimedChunk:
         """Whether the chunk is in doubt if it is freed now: its work may have begun, and gave no result."""
         self.dropped = False
         """Whether the last reference to the chunk's handle is gone."""
+        self.is_failed = False
+        """Whether the failure of the attempt is recorded."""
         self.is_taken = is_taken
         """Whether its loop has it. Otherwise any loop of this process may take it over."""
         self.is_yielded = False
         """Whether a caller has the chunk, who may keep it after the loop has ended."""
         self.attempts_in_loop = attempts_in_loop
         """How many attempts this loop has made at the chunk, this one included."""
+
+    def tried_again(self, claim: Claim) -> ClaimedChunk:
+        """Return this chunk as its loop has claimed it for another attempt, after this one has failed."""
+        return ClaimedChunk(claim, self.runner_id, self.loop, attempts_in_loop=self.attempts_in_loop + 1)
 
     @property
     def seconds(self) -> float:
