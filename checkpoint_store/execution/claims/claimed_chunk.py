@@ -24,6 +24,8 @@ class ClaimingLoop:
     """The identifier of the thread that the loop counts for: a thread does not wait for chunks of its own loops."""
     places: int = 1
     """How many chunks the loop works on at the same time."""
+    inside: tuple[int, int] | None = None
+    """The attempt at a chunk of the job, by its index and number, whose work runs the loop; None if no work does."""
     is_active: bool = True
     """Whether the loop has not ended."""
     started_in_a_row: int = 0

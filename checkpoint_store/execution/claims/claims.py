@@ -56,7 +56,7 @@ class Claims(ForkAware):
         self._lock = threading.RLock()
         self.settling_late = LateSettlement()
         """Held while a late result is recorded: no work on its chunk begins that would be paid for in vain."""
-        self.in_hand = ChunksInHand(self.storage.path)
+        self.in_hand = ChunksInHand(self.storage.path, self.job_id)
         """The chunks that are claimed, by index."""
         self.along = ClaimedAlong(self._lock, self.in_hand)
         """The chunks that are claimed in the transaction that completes another chunk."""
