@@ -75,7 +75,11 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
         "then run it again."
     )
     log.warning("%s", message)
-    warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)
+    try:
+        warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)
+    except ChunksPassedOver as error:  # warnings are errors here, so store.map() returns no list
+        error.add_note('Every result is recorded: job.results(missing="none") returns them.')
+        raise
 
 
 def _remaining_chunks(state: LoopState) -> int:
