@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +116,32 @@ def test_a_name_is_known_by_its_place(tmp_path: Path, monkeypatch: pytest.Monkey
     with CheckpointStore("data/talk.db", state_file=tmp_path / "state.json") as store:
         owned = ("data/talk.db", "link/talk.db-wal", "data/../data/talk.lock", "state.json", "state.bak")
         assert [path for path in owned if not store.owns(path)] == []
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_store_knows_the_owner_of_a_name(tmp_path: Path, *, is_open: bool) -> None:
+    """This store, another one that is in use or closed, or none; a database of another program is no store."""
+    other = CheckpointStore(tmp_path / "talk.html")
+    if not is_open:
+        other.close()
+    with closing(sqlite3.connect(tmp_path / "plain.db")) as connection:
+        connection.execute("CREATE TABLE lines (text)")
+    with CheckpointStore(tmp_path / "mine.db") as store:
+        names = (
+            "talk.html",
+            "talk.html-wal",
+            "talk.html.json",
+            "mine.json",
+            "plain.db",
+            "plain.json",
+            "talk.db",
+            "new.txt",
+        )
+        owners = [store.owner_of(tmp_path / name) for name in names]
+        with pytest.raises(ReportTargetError, match=r"belongs to the store .*talk\.html"):
+            report.write(store, tmp_path / "talk.html", replace=True)
+    other.close()
+    assert owners == [other.path, other.path, other.path, store.path, None, None, None, None]
 
 
 @pytest.mark.parametrize("writer", ["backup", "export"])

@@ -122,7 +122,7 @@ def run(
     screen = Screen()
     inputs = checked_inputs(request, screen)
     if only is not None:
-        only.check(inputs)
+        only.check_count(inputs)
     files = Files(len(inputs))
     deadline_at = None if deadline is None else time.monotonic() + deadline
     numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
@@ -221,6 +221,8 @@ def _run_all(
                 yield _not_begun(source, code)
                 continue
             begun = request.as_begun(source, store, store.path)
+            if limits.only is not None:
+                limits.only.check(begun)
             if begun is not source:
                 screen.note(_goes_on_as_text(source))
             clean = command or _built_in_cleaner(begun.content.cleaned or (), log)
