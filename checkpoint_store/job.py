@@ -137,6 +137,7 @@ class Job(JobRedo):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        first_alone: bool = False,
         only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",
@@ -183,6 +184,8 @@ class Job(JobRedo):
             tokens: a function of the caller's chunk that estimates its tokens; what the result says (``total_tokens``,
                 or ``input_tokens`` and ``output_tokens``, in it or in its ``usage``) corrects the estimate.
             deadline_seconds: after this time the loop starts no further chunk, finishes those in hand, and pauses.
+            first_alone: have one chunk in work until the first result is recorded, so that a mistake that every chunk
+                would meet costs one call.
             only: a shard: work on these chunks alone (``range(0, 500)``, or any collection of indices). The loop ends
                 when they are complete; where others are left, the job is ``paused`` then: nobody works on it.
             progress: show a live bar.
@@ -227,6 +230,7 @@ class Job(JobRedo):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        first_alone: bool = False,
         only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",

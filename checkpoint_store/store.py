@@ -158,6 +158,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
         max_tokens_per_minute: float | None = None,
         tokens: Callable[[Any], float] | None = None,
         deadline_seconds: float | None = None,
+        first_alone: bool = False,
         only: Collection[int] | None = None,
         progress: bool = False,
         on_pause: Literal["raise", "return"] = "raise",

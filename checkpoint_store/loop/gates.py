@@ -141,6 +141,25 @@ class PlaceGate(Gate):
         return min(places - in_flight, PLACES_MAX)
 
 
+class FirstAloneGate(Gate):
+    """Closed while an attempt is in flight and no result of this loop is recorded: a mistake costs one call."""
+
+    def __init__(self) -> None:
+        self._has_result = False
+
+    def opens_at(self, in_flight: int) -> float:
+        """See :meth:`Gate.opens_at`."""
+        return OPEN if self._has_result or not in_flight else UNTIL_ONE_ENDS
+
+    def free_places(self, in_flight: int) -> int:
+        """See :meth:`Gate.free_places`."""
+        return PLACES_MAX if self._has_result else 1
+
+    def recorded(self, item: MapItem) -> None:
+        """See :meth:`Gate.recorded`."""
+        self._has_result = True
+
+
 class OutageGate(Gate):
     """Closed while the loop waits for a service that answers no call; pauses the job after too long a wait."""
 

@@ -18,7 +18,7 @@ from checkpoint_store.loop.budget import BudgetGate, CostReader
 from checkpoint_store.loop.ending import abandon_in_flight, abandon_unrecorded, conclude
 from checkpoint_store.loop.executors.workplace import Workplace, is_break
 from checkpoint_store.loop.failures import FailurePolicy
-from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
+from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, FirstAloneGate, Gates, OutageGate, PlaceGate
 from checkpoint_store.loop.limits import deadline_gates, rate_gates
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
 from checkpoint_store.loop.outage import Outage
@@ -75,6 +75,7 @@ class Loop:
         gates: list[Gate] = [
             *deadline_gates(self._state),  # first: the deadline also ends a loop that waits at another gate
             PlaceGate(self._schedule, self._place),
+            *([FirstAloneGate()] if options.first_alone else []),
             OutageGate(self._state, self._schedule, self._outage),
             *rate_gates(self._state),
         ]

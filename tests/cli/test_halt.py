@@ -68,7 +68,7 @@ def test_a_number_of_failures(lecture: Folder) -> None:
 def test_now_kills_what_is_in_hand(lecture: Folder, halt: str) -> None:
     """COMMAND is ended at once; its chunk is in doubt, which is said, has used up no try, and is done again."""
     command = lecture.command(ONE_HANGS)
-    stderr = lecture.run(*WORDS, "--workers", 2, "--halt", halt, *command, code=1).stderr
+    stderr = lecture.run(*WORDS, "--raw", "--workers", 2, "--halt", halt, *command, code=1).stderr
     until(lambda: not is_alive(int(lecture.read("hanging"))))
     assert f"--halt {halt} stops the 1 chunk in hand, which may be billed all the same" in stderr
     assert "1 in doubt: begun and never ended, possibly billed" in stderr

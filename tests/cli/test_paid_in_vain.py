@@ -81,13 +81,25 @@ def test_a_field_that_is_named_wrongly_is_paid_for_once(lecture: Folder, options
     assert lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]["done_now"] == 6
 
 
-@pytest.mark.slow
-def test_workers_pay_for_one_answer_each(lecture: Folder) -> None:
-    """With two workers, the two answers in hand are rejected, and no third one is asked for."""
-    words = ("run", "lecture.txt", *SIX, "--retries", 2, "--workers", 2)
-    lecture.run(*words, *lecture.command(OTHER_FORM), code=1)
-    assert len(lecture.read("calls")) <= 2
-    assert len(lecture.json("errors")["errors"]) == len(lecture.read("calls"))
+@pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
+def test_workers_and_further_files_pay_for_one_answer(lecture: Folder, options: tuple[object, ...]) -> None:
+    """One call is in work until an answer is read; the first answer of another form ends the whole run."""
+    lecture.write("second.txt", "Another talk.\n")
+    words = ("run", "lecture.txt", "second.txt", *SIX, *options, "--workers", 4)
+    summary = lecture.json(*words, *lecture.command(OTHER_FORM), code=1)
+    assert lecture.read("calls") == "x"
+    assert [job["outcome"] for job in summary["jobs"]] == ["failed", "not begun"]
+    assert len(lecture.json("errors", "lecture.txt")["errors"]) == 1
+
+
+def test_another_result_field_is_tried_by_one_call_beside_kept_results(lecture: Folder) -> None:
+    """Results that a run takes over were read by another field: they tell nothing of the field that is named now."""
+    half = "('0' in text or sys.exit(1)); print(json.dumps({'cleaned_text': text}))"
+    before = lecture.command(f"import json, sys; text = sys.stdin.read(); {half}")
+    lecture.run("run", "lecture.txt", *SIX, *before, code=1)
+    more = ("--on-change", "reuse", "--reuse-ignoring", "config.result_field", "--result-field", "txet", "--workers", 4)
+    lecture.run("run", "lecture.txt", *SIX, *more, *lecture.command(OTHER_FORM), code=1)
+    assert lecture.read("calls") == "x"
 
 
 def test_another_form_after_a_right_one_is_tried_again(lecture: Folder) -> None:

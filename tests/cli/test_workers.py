@@ -31,9 +31,9 @@ def pids(folder: Folder) -> list[int]:
 
 
 def hanging(folder: Folder, count: int, *words: object) -> subprocess.Popen[str]:
-    """Start a run of so many workers, and wait until each has a COMMAND of its own."""
+    """Start a run of so many workers, and wait until each has a COMMAND of its own: with --raw no answer is misread."""
     command = folder.command(HANGING)
-    process = folder.process("run", "lecture.txt", *SIX, "--workers", count, *words, *command)
+    process = folder.process("run", "lecture.txt", *SIX, "--raw", "--workers", count, *words, *command)
     until(lambda: len(pids(folder)) >= count or process.poll() is not None)
     assert process.poll() is None, process.communicate()
     return process
@@ -87,14 +87,14 @@ def test_ctrl_c_twice_ends_every_command(lecture: Folder) -> None:
     assert "3 chunks" in lecture.run("show").stdout
     assert "IN DOUBT" in lecture.run("list").stdout
     lecture.write("release", "")
-    lecture.run("run", "lecture.txt", *SIX, "--workers", 3, *lecture.command(HANGING))
+    lecture.run("run", "lecture.txt", *SIX, "--raw", "--workers", 3, *lecture.command(HANGING))
     assert lecture.json("show")["in_doubt_chunks"] == 0
 
 
 @pytest.mark.slow
 def test_two_runs_share_the_chunks(lecture: Folder) -> None:
     """A second run beside the first pays for no chunk that the first has in hand; both end with the whole text."""
-    words = ("run", "lecture.txt", *SIX, "--workers", 2, *lecture.command(HANGING))
+    words = ("run", "lecture.txt", *SIX, "--raw", "--workers", 2, *lecture.command(HANGING))
     both = [lecture.process(*words) for _ in range(2)]
     until(lambda: len(pids(lecture)) == 4 or any(process.poll() is not None for process in both))
     lecture.write("release", "")
@@ -168,7 +168,7 @@ def test_a_command_that_is_not_there_is_tried_once(lecture: Folder) -> None:
 @pytest.mark.parametrize("workers", [3, 1])
 def test_a_timeout_ends_the_command_of_its_chunk(lecture: Folder, workers: int) -> None:
     """The process is gone, not only given up on, and the reason says how long it had."""
-    words = ("--workers", workers, "--timeout", 2, *lecture.command(HANGING))
+    words = ("--raw", "--workers", workers, "--timeout", 2, *lecture.command(HANGING))
     done = lecture.run("run", "lecture.txt", *SIX, *words, code=1)
     assert "took longer than 2 s and was ended" in done.stderr
     assert len(pids(lecture)) == workers
@@ -214,7 +214,7 @@ def test_pause_ends_a_run_from_elsewhere(lecture: Folder) -> None:
     _, stderr = process.communicate()
     assert (process.returncode, "2 of 6 chunks done and safe" in stderr) == (75, True), stderr
     assert lecture.json("show")["status"] == "paused"
-    lecture.run("run", "lecture.txt", *SIX, *lecture.command(HANGING))
+    lecture.run("run", "lecture.txt", *SIX, "--raw", *lecture.command(HANGING))
     assert sorted(paragraphs(lecture)) == list(range(6))
 
 
@@ -239,7 +239,7 @@ def test_a_killed_run_leaves_its_chunks_in_doubt(lecture: Folder) -> None:
     counts = lecture.json("chunks", job_id)["counts"]
     assert counts == {"pending": 4, "to-redo": 0, "running": 0, "completed": 0, "failed": 0, "in-doubt": 2}
     assert "chunk 0  in doubt, tried again by the next run" in lecture.run("errors", job_id).stdout
-    plan = lecture.json("plan", "lecture.txt", *SIX, *lecture.command(HANGING))["plans"][0]
+    plan = lecture.json("plan", "lecture.txt", *SIX, "--raw", *lecture.command(HANGING))["plans"][0]
     assert (plan["action"], plan["in_doubt"], plan["chunks_to_do"]) == ("resume", [0, 1], 6)
     assert {path.name: path.read_bytes() for path in lecture.path.iterdir()} == before
     lecture.write("release", "")

@@ -107,6 +107,8 @@ def _fill_in_what_is_known(job: Job, report: Report, snapshot: JobSnapshot) -> N
 def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
     started, interrupts, failures = time.monotonic(), context.interrupts, context.failures
     work = Work(task, context.clean)
+    reuses_others = len(task.settings["reuse_ignoring"]) > 1  # results of another COMMAND, or of another field
+    is_untried = getattr(context.clean, "is_untried", False) and (reuses_others or not report.done_before)
     view = LiveView(
         context.screen,
         on_one_line(report.file_name),
@@ -120,7 +122,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         with view, warnings.catch_warnings():
             warnings.simplefilter("ignore", ChunksPassedOver)  # _fill_in counts them
             try:
-                for item in job.map(work, **context.map_options):
+                for item in job.map(work, first_alone=is_untried, **context.map_options):
                     report.done_now += 1
                     view.advance()
                     work.show_words(context.screen, item.index)

@@ -17,4 +17,4 @@ for _ in range(6000):
     if pathlib.Path("release").exists():
         break
     time.sleep(0.01)
-print(text.upper())
+print(text.upper(), end="")
