@@ -19,6 +19,7 @@ from checkpoint_store.storage.files.names import (
     belongs_to_store,
     has_bytes,
     possible_stores,
+    state_copies,
 )
 from checkpoint_store.storage.recovery.salvage import sqlite_siblings
 from checkpoint_store.storage.target import inspect
@@ -55,6 +56,17 @@ def refuse_in_use(path: Path, store: Path, use: str) -> None:
     if other is not None:
         what = "is" if other.name == path.name else f"belongs to {other}, which is"
         raise StoreTargetError(path, f"it {what} a store that a process has open; name another file", use)
+
+
+def refuse_others(path: Path, store: Path, use: str) -> None:
+    """Raise :class:`StoreTargetError` if a state would replace another store, or what belongs to one, open or not.
+
+    A state may take the place of the state of a store that nobody has open.
+    """
+    refuse_in_use(path, store, use)
+    owner = other_owner(path, store)
+    if owner is not None and path.name not in {copy.name for copy in state_copies(StoreFiles(owner).state_file)}:
+        raise StoreTargetError(path, f"it is the store {owner} or belongs to it; name another file", use)
 
 
 def other_owner(path: Path, but: Path) -> Path | None:

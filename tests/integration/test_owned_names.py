@@ -144,6 +144,20 @@ def test_a_store_knows_the_owner_of_a_name(tmp_path: Path, *, is_open: bool) -> 
     assert owners == [other.path, other.path, other.path, store.path, None, None, None, None]
 
 
+@pytest.mark.parametrize("name", ["talk.sqlite", "talk.sqlite-wal", "talk.sqlite.outputs"])
+def test_no_export_replaces_a_store_that_is_closed(tmp_path: Path, name: str) -> None:
+    """``replace=True`` is for a file that is no longer needed; a store has results that were paid for."""
+    with CheckpointStore(tmp_path / "talk.sqlite") as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+    with CheckpointStore(tmp_path / "mine.db") as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        with pytest.raises(StoreTargetError, match=r"talk\.sqlite or belongs to it"):
+            job.export(tmp_path / name, replace=True)
+        job.export(tmp_path / "talk.sqlite.json", replace=True)
+    with CheckpointStore(tmp_path / "talk.sqlite", state_file=None) as store:
+        assert store.job("talk.srt").result(0) == "x"
+
+
 @pytest.mark.parametrize("writer", ["backup", "export"])
 def test_no_copy_replaces_a_file_of_another_store_that_a_process_has_open(
     tmp_path: Path, children: Children, writer: str
