@@ -42,6 +42,17 @@ class PositiveNumber(click.FloatRange):
         return checked
 
 
+NO_LIMIT: Final = "none"
+
+
+class PositiveNumberOrNone(PositiveNumber):
+    """A finite number above 0, or the word ``none``, which takes a limit back."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or :data:`NO_LIMIT`; show a usage error for anything else."""
+        return NO_LIMIT if value == NO_LIMIT else super().convert(value, param, ctx)
+
+
 class WholeNumber(click.IntRange):
     """A whole number in a range. The range of click calls a word that is none "not a valid integer range"."""
 

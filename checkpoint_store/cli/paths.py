@@ -68,8 +68,8 @@ def on_one_line(name: str) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), name)
 
 
-def belongs_to(store: CheckpointStore, store_path: Path, path: Path) -> bool:
-    """Whether a path is one of the files of a store.
+def owner_of(store: CheckpointStore, store_path: Path, path: Path) -> Path | None:
+    """Return the store that has a path among its files, this store or another one; None if no store has.
 
     Args:
         store: the store, or a stand-in of the same name in another folder for a store that is not there yet.
@@ -78,7 +78,9 @@ def belongs_to(store: CheckpointStore, store_path: Path, path: Path) -> bool:
     """
     resolved = Path(os.path.realpath(path))
     is_beside = str(resolved.parent) == os.path.realpath(store_path.parent)
-    return store.owns(path) or (is_beside and store.owns(store.path.parent / resolved.name))
+    if store.owns(path) or (is_beside and store.owns(store.path.parent / resolved.name)):
+        return store_path
+    return store.owner_of(resolved)
 
 
 def shell_words(words: Sequence[str]) -> str:

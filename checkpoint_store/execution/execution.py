@@ -23,7 +23,7 @@ from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
 from checkpoint_store.model.amounts import amount, cost_in, cost_of_error
-from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key
+from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attempt_worked_on_here
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
@@ -157,6 +157,7 @@ class JobExecution:
             marks=RedoMarks(self._context.reading.marks, self.job_id),
             stopped_runners=self.runners.stopped,
             places=places,
+            inside=attempt_worked_on_here(self.job_id),
         )
 
     def look_at(self, index: int) -> tuple[bool, str | None]:

@@ -75,7 +75,11 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
         "then run it again."
     )
     log.warning("%s", message)
-    warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)
+    try:
+        warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)
+    except ChunksPassedOver as error:  # warnings are errors here, so store.map() returns no list
+        error.add_note('Every result is recorded: job.results(missing="none") returns them.')
+        raise
 
 
 def _remaining_chunks(state: LoopState) -> int:
@@ -115,8 +119,21 @@ def _end_job(state: LoopState) -> None:
             _warn_of_chunks_passed_over(state.job_id, passed_over)
         return
     execution.lifecycle.leave(JobStatus.PAUSED)
+    kept = state.queue.kept if left else []
+    if kept:
+        log.warning("job %s: %s", state.job_id, _kept(kept))
     if left and options.on_pause == "raise":
-        raise JobPaused(state.job_id, left)
+        paused = JobPaused(state.job_id, left)
+        if kept:
+            paused.add_note(_kept(kept))
+        raise paused
+
+
+def _kept(indices: list[int]) -> str:
+    return (
+        f"{counted(len(indices), 'chunk')} of pending(), from chunk {min(indices)} on, were kept by the thread of the "
+        "loop, or by its work, without a result, and the loop would wait for ever: complete them, or drop them"
+    )
 
 
 def _failure(failed: list[ChunkRecord]) -> str:

@@ -94,6 +94,16 @@ def jobs_worked_on_here() -> frozenset[str]:
     return frozenset(jobs)
 
 
+def attempt_worked_on_here(job_id: str) -> tuple[int, int] | None:
+    """Return the attempt at a chunk of this job that this task works on, by index and number; None without one."""
+    at_work = _current.get()
+    while at_work is not None:
+        attempt, at_work = at_work
+        if attempt.job_id == job_id:
+            return attempt.chunk_index, attempt.number
+    return None
+
+
 def threads_at_work() -> set[int]:
     """Return the identifiers of the threads of this process that work on a chunk."""
     return set(_at_work)

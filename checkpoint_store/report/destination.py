@@ -30,14 +30,15 @@ def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> N
     """Raise :class:`ReportTargetError` unless a report of the store may be put at ``path``. Nothing is written.
 
     An existing file is replaced if it is empty, or a report of jobs that this store still has, because that report can
-    be made again. With ``replace``, any regular file is replaced that does not belong to the store.
+    be made again. With ``replace``, any regular file is replaced that belongs to no store.
     """
     if path.suffix.lower() not in _SUFFIXES:  # a file that may be a store in use is not even opened
         raise ReportTargetError(path, "its name has to end with .html, because browsers go by that")
     if not path.parent.is_dir():
         raise ReportTargetError(path, f"there is no folder {path.parent}; create it first")
-    if store.owns(path):
-        raise ReportTargetError(path, f"it belongs to the store {store.path}; name another file")
+    owner = store.owner_of(path)
+    if owner is not None:
+        raise ReportTargetError(path, f"it belongs to the store {owner}; name another file")
     try:
         status = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:

@@ -26,7 +26,7 @@ from checkpoint_store.state_file.reader import (
     refuse_own,
     refuse_to_replace,
 )
-from checkpoint_store.storage.destination import refuse_in_use
+from checkpoint_store.storage.destination import refuse_others
 from checkpoint_store.storage.files.names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
@@ -272,7 +272,7 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
         StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set.
     """
     refuse_own(path, reading.path)
-    refuse_in_use(path, reading.path, USE)
+    refuse_others(path, reading.path, USE)
 
     def write(snapshot: JobContent) -> None:
         if not replace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
@@ -14,7 +14,14 @@ from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone, store_in_use
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.files.names import SQLITE_ENDINGS, StoreFiles, belongs_to_store, has_bytes
+from checkpoint_store.storage.files.names import (
+    SQLITE_ENDINGS,
+    StoreFiles,
+    belongs_to_store,
+    has_bytes,
+    possible_stores,
+    state_copies,
+)
 from checkpoint_store.storage.target import inspect
 
 if TYPE_CHECKING:
@@ -24,6 +31,10 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
 _STORE_NAME_BYTES_MAX: Final = 255 - max(map(len, SQLITE_ENDINGS))
+_SQLITE_BEGINS: Final = b"SQLite format 3\0"
+_STORE_MARK: Final = APPLICATION_ID.to_bytes(4, "big")
+_STORE_MARK_AT: Final = 68
+"""Where the application id stands in a database (sqlite.org/fileformat2.html, 1.3)."""
 _USE: Final = "for a backup"
 _REMEDY: Final = "name another file, or pass replace=True"
 
@@ -45,6 +56,42 @@ def refuse_in_use(path: Path, store: Path, use: str) -> None:
     if other is not None:
         what = "is" if other.name == path.name else f"belongs to {other}, which is"
         raise StoreTargetError(path, f"it {what} a store that a process has open; name another file", use)
+
+
+def refuse_others(path: Path, store: Path, use: str) -> None:
+    """Raise :class:`StoreTargetError` if a state would replace another store, or what belongs to one, open or not.
+
+    A state may take the place of the state of a store that nobody has open.
+    """
+    refuse_in_use(path, store, use)
+    owner = other_owner(path, store)
+    if owner is not None and path.name not in {copy.name for copy in state_copies(StoreFiles(owner).state_file)}:
+        raise StoreTargetError(path, f"it is the store {owner} or belongs to it; name another file", use)
+
+
+def other_owner(path: Path, but: Path) -> Path | None:
+    """Return the store that has ``path`` among its files: it is open in a process, or its file is there. None for none.
+
+    Args:
+        path: the path of a file, which may be missing.
+        but: the store file of the caller, which is passed over.
+    """
+    in_use = store_in_use(path, but=but)
+    if in_use is not None:
+        return in_use
+    return next((store for store in possible_stores(path) if not _is_same(store, but) and _is_store(store)), None)
+
+
+def _is_store(path: Path) -> bool:
+    """Whether the first bytes of a file say that it is a store. No file is read that this process has open."""
+    with openings.lock, suppress(OSError):
+        if openings.is_open(path):
+            return True
+        if path.is_file():  # a pipe would be waited for
+            with path.open("rb") as file:
+                begin = file.read(_STORE_MARK_AT + len(_STORE_MARK))
+            return begin.startswith(_SQLITE_BEGINS) and begin.endswith(_STORE_MARK)
+    return False
 
 
 def _is_same(target: Path, store: Path) -> bool:

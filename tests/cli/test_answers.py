@@ -130,6 +130,35 @@ def test_the_field_of_the_text_can_be_named(field: str, value: dict[str, Any]) -
         AnswerReader(field).read('{"other": "Yes."}', PROSE)
 
 
+def test_the_field_of_the_text_may_stand_in_a_list() -> None:
+    """The items are kept by their numbers, where a dotted path such as 0.cost finds them."""
+    reader = AnswerReader("0.generated_text")
+    items = [{"generated_text": "Yes.", "cost": 0.5}, "more"]
+    assert reader.read(json.dumps(items), PROSE) == {"0": items[0], "1": "more", "cleaned_text": "Yes."}
+    assert AnswerReader("0").read('["Yes."]', PROSE) == {"0": "Yes.", "cleaned_text": "Yes."}
+    assert READER.read('["Yes."]', PROSE) == {"cleaned_text": '["Yes."]'}
+    assert reader.read("[laughter] Yes.", PROSE) == {"cleaned_text": "[laughter] Yes."}
+
+
+@pytest.mark.parametrize(
+    ("stdout", "is_other"),
+    [
+        ('[{"text": "x"}]', True),
+        ('{"generated_text": "x"}', True),
+        ('["x"]', True),
+        ("[]", False),
+        ('[{"generated_text": null}]', False),
+        ('[{"generated_text": "", "error": "busy"}]', False),
+        ('["x', False),
+    ],
+)
+def test_a_list_without_the_text_is_no_answer(stdout: str, is_other: bool) -> None:
+    """Another list, an object, an error in the list, and half a list are told apart as with objects."""
+    with pytest.raises(UnusableAnswerError, match="printed") as refused:
+        AnswerReader("0.generated_text").read(stdout, PROSE)
+    assert refused.value.has_other_form is is_other
+
+
 @pytest.mark.parametrize("path", ["choices.1.text", "choices.x.text", "choices.0.text.more", "usage", "choices"])
 def test_a_path_that_leads_to_no_text_is_named(path: str) -> None:
     """A typo in the path is said with the fields that there are."""
@@ -178,6 +207,15 @@ def test_the_remedy_is_in_the_message(lecture: Folder) -> None:
     assert report["jobs"][0]["cost"] == 3.0
     assert lecture.read("lecture.cleaned.txt") == "\n\n".join(["Yes."] * 6) + "\n"
     assert lecture.json("show")["config"]["result_field"] == "response"
+
+
+def test_a_list_is_read_and_its_cost_counts(lecture: Folder) -> None:
+    """As a service prints it whose every answer is a list: the text is in the output, and --cost finds the cost."""
+    answer = """import sys; sys.stdin.read(); print('[{"generated_text": "Yes.", "cost": 0.5}]')"""
+    words = ("--result-field", "0.generated_text", "--cost", "0.cost", "--max-cost", 9)
+    report = lecture.json("run", "lecture.txt", *SIX, *words, *lecture.command(answer))
+    assert report["jobs"][0]["cost"] == 3.0
+    assert lecture.read("lecture.cleaned.txt") == "\n\n".join(["Yes."] * 6) + "\n"
 
 
 def test_raw_output_is_written_as_it_was_printed(lecture: Folder) -> None:

@@ -102,6 +102,31 @@ def test_the_output_keeps_its_mode(lecture: Folder, bits: int) -> None:
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("Another text.\n", bits)
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("name", ["other.db", "other.db-wal", "other.json", "other.outputs"])
+def test_a_file_of_another_store_is_no_output(lecture: Folder, name: str, *, is_open: bool) -> None:
+    """The other store may be in use, or not; the file may be there, or not: --force replaces nothing that was paid for."""
+    other = CheckpointStore(lecture.path / "other.db")
+    other.open_job("talk.srt", total_chunks=1).complete(0, "paid for")
+    if not is_open:
+        other.close()
+    before = lecture.files()
+    done = lecture.run("run", "lecture.txt", *SIX, "--output", name, "--force", *lecture.command(), code=2)
+    other.close()
+    assert f"{name} belongs to the store {lecture.path.resolve() / 'other.db'}" in done.stderr
+    assert (lecture.files() - before, lecture.calls()) == ({"command.py"}, [])
+    with CheckpointStore(lecture.path / "other.db") as store:
+        assert list(store.job("talk.srt").results()) == ["paid for"]
+
+
+def test_a_file_of_another_store_is_no_job_log(lecture: Folder) -> None:
+    """Also a file that is not there yet: the other store would find a text in the place of its own file."""
+    CheckpointStore(lecture.path / "other.db").close()
+    done = lecture.run("run", "lecture.txt", *SIX, "--joblog", "other.outputs", *lecture.command(), code=2)
+    assert f"other.outputs: belongs to the store {lecture.path.resolve() / 'other.db'}" in done.stderr
+    assert lecture.calls() == []
+
+
 # -- plan
 
 

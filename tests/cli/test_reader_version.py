@@ -109,6 +109,16 @@ def test_a_half_done_job_of_a_text_with_times_goes_on_as_plain_text(
     assert "reader" not in folder.json("show")["config"]
 
 
+def test_only_names_the_chunks_of_a_job_as_the_job_reads_them(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reading of this version has fewer chunks: the last chunk of the job can be named, and the one behind it not."""
+    command = read_as_text(folder, monkeypatch, 1)
+    words = ("run", "talk.txt", *SMALL, "--only")
+    refused = folder.run(*words, "6", *command, code=2).stderr
+    assert "has the chunks 0 to 5, and no chunk 6" in " ".join(refused.split())
+    folder.run(*words, "5", *command)
+    assert [call.partition("\n")[0] for call in folder.calls()] == ["Ana  0:05"]
+
+
 @pytest.mark.parametrize("choice", ["refuse", "reuse", "restart"])
 def test_a_complete_job_of_a_text_with_times_stays_complete(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, choice: str

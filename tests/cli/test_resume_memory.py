@@ -36,6 +36,16 @@ def test_a_part_that_the_file_does_not_have_is_refused(lecture: Folder) -> None:
     assert "no chunk 9" in lecture.run("resume", "--only", "9", code=2).stderr
 
 
+def test_a_budget_is_dropped(lecture: Folder) -> None:
+    """``--max-cost none`` goes on without the budget of the last run, and the next resume has none either."""
+    priced = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "cost": 0.25}))"""
+    lecture.run("run", "lecture.txt", *SIX, "--max-cost", 0.5, *lecture.command(priced), code=75)
+    assert "is not a number above 0" in lecture.run("resume", "--max-cost", "nothing", code=2).stderr
+    assert lecture.json("resume", "--max-cost", "none")["jobs"][0]["completed_chunks"] == 6
+    assert "--max-cost" not in lecture.json("show")["metadata"]["command_line"]["words"]
+    lecture.run("resume", "--max-cost", "none")  # also where there was none
+
+
 @pytest.mark.parametrize("spoilt", ["edited", "gone", "output"])
 def test_failed_chunks_are_freed_after_the_check(lecture: Folder, spoilt: str) -> None:
     """Where the input was edited or is gone, or the output is in the way, resume --failed frees nothing."""

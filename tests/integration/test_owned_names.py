@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +116,46 @@ def test_a_name_is_known_by_its_place(tmp_path: Path, monkeypatch: pytest.Monkey
     with CheckpointStore("data/talk.db", state_file=tmp_path / "state.json") as store:
         owned = ("data/talk.db", "link/talk.db-wal", "data/../data/talk.lock", "state.json", "state.bak")
         assert [path for path in owned if not store.owns(path)] == []
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_store_knows_the_owner_of_a_name(tmp_path: Path, *, is_open: bool) -> None:
+    """This store, another one that is in use or closed, or none; a database of another program is no store."""
+    other = CheckpointStore(tmp_path / "talk.html")
+    if not is_open:
+        other.close()
+    with closing(sqlite3.connect(tmp_path / "plain.db")) as connection:
+        connection.execute("CREATE TABLE lines (text)")
+    with CheckpointStore(tmp_path / "mine.db") as store:
+        names = (
+            "talk.html",
+            "talk.html-wal",
+            "talk.html.json",
+            "mine.json",
+            "plain.db",
+            "plain.json",
+            "talk.db",
+            "new.txt",
+        )
+        owners = [store.owner_of(tmp_path / name) for name in names]
+        with pytest.raises(ReportTargetError, match=r"belongs to the store .*talk\.html"):
+            report.write(store, tmp_path / "talk.html", replace=True)
+    other.close()
+    assert owners == [other.path, other.path, other.path, store.path, None, None, None, None]
+
+
+@pytest.mark.parametrize("name", ["talk.sqlite", "talk.sqlite-wal", "talk.sqlite.outputs"])
+def test_no_export_replaces_a_store_that_is_closed(tmp_path: Path, name: str) -> None:
+    """``replace=True`` is for a file that is no longer needed; a store has results that were paid for."""
+    with CheckpointStore(tmp_path / "talk.sqlite") as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+    with CheckpointStore(tmp_path / "mine.db") as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        with pytest.raises(StoreTargetError, match=r"talk\.sqlite or belongs to it"):
+            job.export(tmp_path / name, replace=True)
+        job.export(tmp_path / "talk.sqlite.json", replace=True)
+    with CheckpointStore(tmp_path / "talk.sqlite", state_file=None) as store:
+        assert store.job("talk.srt").result(0) == "x"
 
 
 @pytest.mark.parametrize("writer", ["backup", "export"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import SECRET
 
-from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StoreRecovered
+from checkpoint_store import CheckpointStore, ChunksPassedOver, ProcessingState, StateManager, StoreRecovered
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.execution.loops import open_loops as loops
 from checkpoint_store.system.log import WarningsLast, warn_caller
@@ -147,6 +147,29 @@ def test_a_merged_state_is_taken_in_before_the_warning(tmp_path: Path) -> None:
         with pytest.raises(UserWarning, match="redacted"):
             store.merge(secret_state(tmp_path / "other.json"))
         assert results(store) == ["A", "B"]
+
+
+# -- failed chunks
+
+
+def test_a_map_records_all_results_before_it_warns_of_failed_chunks(store: CheckpointStore) -> None:
+    """The list is not returned where the warning is an error; the error says how to have the results."""
+
+    def work(text: str) -> str:
+        if text == "b":
+            raise KeyError(text)
+        return text.upper()
+
+    def chunks_of(*texts: str) -> list[Any]:
+        return store.map(work, texts, file_name="talk.srt", on_error="record", on_change="extend")
+
+    assert chunks_of("a", "b") == ["A", None]
+    with pytest.raises(ChunksPassedOver) as raised:
+        chunks_of("a", "b", "c", "d")
+    assert raised.value.__notes__ == ['Every result is recorded: job.results(missing="none") returns them.']
+    job = store.job("talk.srt")
+    assert list(job.results(missing="none")) == ["A", None, "C", "D"]
+    assert (job.status, job.failed_chunks()[0].chunk_index, job.running_chunks()) == ("failed", 1, [])
 
 
 # -- the end

@@ -42,14 +42,22 @@ class ChunkRanges:
     def __contains__(self, index: object) -> bool:
         return any(index in part for part in self.ranges)
 
-    def check(self, inputs: Sequence[Input]) -> None:
-        """Raise a usage error unless there is one input, and it has all of these chunks."""
+    @property
+    def last(self) -> int:
+        """The highest index of the chunks."""
+        return max(part.stop - 1 for part in self.ranges)
+
+    def check_count(self, inputs: Sequence[Input]) -> None:
+        """Raise a usage error unless there is one input."""
         if len(inputs) != 1:
             raise click.UsageError(f"--only names chunks of one FILE, and {len(inputs)} are given.")
-        total, last = len(inputs[0].content.chunks), max(part.stop - 1 for part in self.ranges)
-        if last >= total:
+
+    def check(self, begun: Input) -> None:
+        """Raise a usage error unless an input, as its job reads it, has all of these chunks."""
+        total = len(begun.content.chunks)
+        if self.last >= total:
             has = f"has the chunks 0 to {total - 1}"
-            raise click.UsageError(f"--only {self.text}: {printable(inputs[0].path)} {has}, and no chunk {last}.")
+            raise click.UsageError(f"--only {self.text}: {printable(begun.path)} {has}, and no chunk {self.last}.")
 
     def count_left(self, job: Job) -> int:
         """Return how many of these chunks are not complete."""

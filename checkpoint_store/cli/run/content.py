@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from checkpoint_store.cli.transcripts.clean import cleaned, language_of
+from checkpoint_store.cli.transcripts.clean import cleaned_as
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.transcript import Transcript
@@ -45,11 +45,11 @@ def cleaned_content(transcript: Transcript, chunks: list[TextChunk], language: s
 
     The cleaner sees the whole text. Each chunk gets its part, and the white space that stands before that part.
     """
-    language = language_of(transcript.text, language)
+    language, traced = cleaned_as(transcript.text, language)
     starts, position = [], 0
     for chunk in chunks:
         starts.append(position + len(chunk.separator))
         position = starts[-1] + len(chunk.text)
-    parts = cleaned(transcript.text, language).chunks(starts)
+    parts = traced.chunks(starts)
     joined = [dataclasses.replace(chunk, separator=part.separator) for chunk, part in zip(chunks, parts, strict=True)]
     return Content(joined, language, transcript.reader, transcript.plain_text, tuple(part.text for part in parts))

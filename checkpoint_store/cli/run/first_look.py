@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 _MAY_BE_SECRET: Final = re.compile(
     r"key|token|secret|passw|bearer|auth|cred|://|(?=[\w+-]*[a-z])(?=[\w+-]*\d)[\w+-]{16}", re.IGNORECASE
 )
+_MAY_BE_OF_A_STORE: Final = re.compile(
+    r"\.(?:db|json|bak|lock|open|outputs)$|-(?:wal|shm|journal)$|"
+    r"\.(?:runner|unrecorded|backup|tmp|corrupt|replaced)-|\.recovered"
+)
+"""A name that a file of some store may have; see :meth:`CheckpointStore.owner_of`."""
 
 
 class AllRefusedError(Exception):
@@ -47,6 +52,7 @@ def open_for_run(
 
     Raises:
         AllRefusedError: the output of every input is in the way. No store is begun.
+        click.UsageError: the input has not all chunks of ``only``. No store is begun.
         CheckpointStoreError, click.ClickException: as opening the store, or the job of the first input.
     """
 
@@ -56,8 +62,11 @@ def open_for_run(
             log.refuse_if_owned(trial, path)
         reasons = []
         for source in inputs:
+            begun = request.as_begun(source, trial, path)
+            if only is not None:
+                only.check(begun)
             try:
-                task = request.task_of(request.as_begun(source, trial, path), trial, path)
+                task = request.task_of(begun, trial, path)
                 refuse_output(trial, task, trial.plan(task.file_name, chunks=task.chunks, **task.settings))
                 open_job(trial, task, only)
             except UnusableOutputError as error:
@@ -68,11 +77,11 @@ def open_for_run(
                 return
         raise AllRefusedError(reasons)
 
-    is_suspicious = _may_be_refused(request, inputs, log)
+    is_suspicious = _may_be_refused(request, inputs, log, only)
     return open_or_create(request.store_path, first_look if is_suspicious else None)
 
 
-def _may_be_refused(request: Request, inputs: Sequence[Input], log: JobLog | None) -> bool:
+def _may_be_refused(request: Request, inputs: Sequence[Input], log: JobLog | None, only: ChunkRanges | None) -> bool:
     outputs = [source.output for source in inputs if source.output != STANDARD]
     files = [*outputs, *([] if log is None else [log.path])]
     stem = Path(request.store_path).name.removesuffix(".db")
@@ -80,6 +89,7 @@ def _may_be_refused(request: Request, inputs: Sequence[Input], log: JobLog | Non
     return (
         bool(request.reuse_ignoring)
         or any(os.path.lexists(path) for path in outputs)
-        or any(path.name.startswith(stem) for path in files)
+        or any(path.name.startswith(stem) or _MAY_BE_OF_A_STORE.search(path.name) for path in files)
+        or (only is not None and any(only.last >= len(source.content.chunks) for source in inputs))
         or any(_MAY_BE_SECRET.search(word) for word in words if word)
     )

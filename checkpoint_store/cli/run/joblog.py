@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import belongs_to, path_text, shell_words
+from checkpoint_store.cli.paths import owner_of, path_text, shell_words
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.call import CommandCall
 from checkpoint_store.cli.run.outputs.log import give_to_owner, open_to_append
@@ -87,16 +87,17 @@ class JobLog:
             raise self._unusable(f"no permission to write in {path_text(folder)}")
 
     def refuse_if_owned(self, store: CheckpointStore, store_path: Path) -> None:
-        """Raise :class:`click.ClickException` if the log's name belongs to the store (a stand-in will do)."""
-        if belongs_to(store, store_path, self.path):
-            raise self._unusable(f"belongs to the store {path_text(store_path)}")
+        """Raise :class:`click.ClickException` if the log's name belongs to a store (a stand-in will do)."""
+        owner = owner_of(store, store_path, self.path)
+        if owner is not None:
+            raise self._unusable(f"belongs to the store {path_text(owner)}")
 
     @contextmanager
     def opened(self, store: CheckpointStore) -> Iterator[None]:
         """Keep the log open in this block.
 
         Raises:
-            click.ClickException: it cannot be written, or its name belongs to the store.
+            click.ClickException: it cannot be written, or its name belongs to a store.
         """
         self.refuse_if_owned(store, store.path)
         with self._opened(os.O_CREAT) as self._file:

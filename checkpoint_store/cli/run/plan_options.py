@@ -89,7 +89,8 @@ _OPTIONS: Final = (
         "--result-field",
         metavar="NAME",
         callback=checked_field,
-        help="The field of COMMAND's JSON that has the text, or a dotted path such as choices.0.message.content.  "
+        help="The field of COMMAND's JSON that has the text, or a dotted path such as choices.0.message.content, or "
+        "0.text where it prints a list.  "
         "[default: cleaned_text]",
     ),
     click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.paths import STANDARD, belongs_to, is_program, printable
+from checkpoint_store.cli.paths import STANDARD, is_program, owner_of, printable
 from checkpoint_store.cli.run import records
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, AnswerReader
 from checkpoint_store.cli.run.content import Content, cleaned_content
@@ -145,7 +145,7 @@ class Request:
             store_path: the path of the store.
 
         Raises:
-            UnusableOutputError: the output belongs to the store.
+            UnusableOutputError: the output belongs to this store or another one.
         """
         name = job_name(source.path, store_path)
         return Task(
@@ -167,8 +167,9 @@ class Request:
         if source.output == STANDARD:
             return StandardOutput()
         log = OutputLog(store_path)
-        if belongs_to(store, store_path, source.output) or source.output.absolute() == log.path:
-            belongs = f"{printable(source.output)} belongs to the store {store_path}"
+        owner = store_path if source.output.absolute() == log.path else owner_of(store, store_path, source.output)
+        if owner is not None:
+            belongs = f"{printable(source.output)} belongs to the store {printable(owner)}"
             raise UnusableOutputError(f"{belongs}; name another file with --output")
         job_ids = {job.job_id for job in store.jobs(file_name=name)}
         return OutputFile(source.output, name, job_ids, log, force=self.force)

@@ -12,7 +12,8 @@ import click
 from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
-    PositiveNumber,
+    NO_LIMIT,
+    PositiveNumberOrNone,
     job_argument,
     json_option,
     open_to_go_on,
@@ -57,7 +58,10 @@ if TYPE_CHECKING:
     help="Work on these chunks alone, such as 0-499 or 3,7,20-29.  [default: all that are left]",
 )
 @click.option(
-    "--max-cost", metavar="AMOUNT", type=PositiveNumber(), help="In place of that of its last run: see run --max-cost."
+    "--max-cost",
+    metavar="AMOUNT",
+    type=PositiveNumberOrNone(),
+    help="In place of that of its last run: see run --max-cost. none goes on without a budget.",
 )
 @click.option(
     "--cost", metavar="FIELD", callback=checked_field, help="In place of that of its last run: see run --cost."
@@ -129,7 +133,10 @@ def _lacks_text(job: Job, store: CheckpointStore) -> bool:
 
 
 def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
-    """Return the options and COMMAND of a line with other values for options; None stays as it was."""
+    """Return the options and COMMAND of a line with other values for options.
+
+    An option of the value None stays as it was; one of the value ``NO_LIMIT`` is dropped.
+    """
     stop = words.index("--") if "--" in words else len(words)
     options, command = words[:stop], words[stop:]
     for name, value in changed.items():
@@ -137,7 +144,7 @@ def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
         if value is not None:
             if option in options:
                 del options[options.index(option) : options.index(option) + 2]
-            options += [option, str(value)]
+            options += [] if value == NO_LIMIT else [option, str(value)]
     return options + command
 
 

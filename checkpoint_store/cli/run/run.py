@@ -125,7 +125,7 @@ def run(
     screen = Screen()
     inputs = checked_inputs(request, screen)
     if only is not None:
-        only.check(inputs)
+        only.check_count(inputs)
     files = Files(len(inputs))
     deadline_at = None if deadline is None else time.monotonic() + deadline
     numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
@@ -220,11 +220,14 @@ def _run_all(
         return
     with NOTICES.at_work(), opened as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
-            if interrupts.requested or limits.are_over or files.is_paused or failures.is_over:
+            is_misread = command is not None and command.is_misread
+            if interrupts.requested or limits.are_over or files.is_paused or failures.is_over or is_misread:
                 code = INTERRUPTED if interrupts.stops_now else PAUSED
                 yield _not_begun(source, code)
                 continue
             begun = request.as_begun(source, store, store.path)
+            if limits.only is not None:
+                limits.only.check(begun)
             if begun is not source:
                 screen.note(_goes_on_as_text(source))
             clean = command or _built_in_cleaner(begun.content.cleaned or (), log)

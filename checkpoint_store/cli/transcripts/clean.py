@@ -55,8 +55,8 @@ _TAG: Final = re.compile(
     r"(?i)</?(?:i|b|u|c|font)(?:\.[^\s<>]+)*(?:\s+[\w-]+=[^<>]*)?>|<(?:\d+:)?\d+:\d+[.,]\d+>|\{\\an?\d+\}"
 )
 _LINE_END: Final = re.compile(r"(?<![^\S\n])[^\S\n]*\n\s*")
-_SPACES: Final = re.compile(r"[^\S\n]+")
-_AROUND: Final = re.compile(r"\A\s+|(?<!\s)\s+\Z")
+_SPACES: Final = re.compile(r"(?:[^\S\n ]|[^\S\n]{2})[^\S\n]*")
+"""White space that is no single space already: a text has a hundred thousand single spaces."""
 _SPACE_BEFORE: Final = re.compile(r"(?<=[^\s.,;!?]) +(?=[.,](?:[\s\"'”’)]|$))")
 _EMPTY_PARAGRAPH: Final = re.compile(r"(?m)^[ ,.;:…–—-]+$\n*")
 _LEADING_MARK: Final = re.compile(r"(?m)^[,;] *")
@@ -70,36 +70,42 @@ _NEAR: Final = 120
 _SENTENCE_MARK: Final = re.compile(r"[.!?\n]")
 
 
-def language_of(text: str, language: str | None) -> str | None:
-    """Return the language by whose rules the cleaner works: the named one, or English where the text looks like it."""
-    if language is not None:
-        return language
-    return ENGLISH if looks_english(_once(TracedText.of(text), is_english=False).text) else None
-
-
 def cleaned(text: str, language: str | None) -> TracedText:
-    """Return a text cleaned. The rules are applied until nothing changes: cleaning a clean text changes nothing.
+    """Return a text cleaned; see :func:`cleaned_as`."""
+    return cleaned_as(text, language)[1]
+
+
+def cleaned_as(text: str, language: str | None) -> tuple[str | None, TracedText]:
+    """Return the language by whose rules a text was cleaned, and the text cleaned.
+
+    The rules are applied until nothing changes: cleaning a clean text changes nothing.
 
     Args:
         text: the text.
-        language: what is spoken, a tag such as ``en`` or ``de-AT``; None to look at the text.
+        language: what is spoken, a tag such as ``en`` or ``de-AT``; None for English where the text looks like it.
     """
-    short = re.split("[-_]", (language_of(text, language) or "").strip().lower())[0]
-    traced = TracedText.of(text)
+    before, traced = text, _without_marks(TracedText.of(text))
+    if language is None and looks_english(_tidied(traced, is_english=False).text):
+        language = ENGLISH
+    is_english = re.split("[-_]", (language or "").strip().lower())[0] == ENGLISH
     while True:
-        before = traced.text
-        traced = _once(traced, is_english=short == ENGLISH)
+        traced = _tidied(traced, is_english=is_english)
         if traced.text == before:
-            return traced
+            return language, traced
+        before, traced = traced.text, _without_marks(traced)
 
 
-def _once(text: TracedText, *, is_english: bool) -> TracedText:
+def _without_marks(text: TracedText) -> TracedText:
+    """Return a text without what nobody said, its lines joined: what is the same in every language."""
     text = _without_tags(without_times(text)).replaced(_NOISE_TAG, " ")
-    text = text.replaced(_LINE_END, _joined).replaced(_SPACES, " ").replaced(_AROUND, "")
+    return text.replaced(_LINE_END, _joined).replaced(_SPACES, " ").stripped()
+
+
+def _tidied(text: TracedText, *, is_english: bool) -> TracedText:
     if is_english:
         text = text.edited(_filler_edits(text.text)).replaced(_DOUBLED, lambda match: match[1])
     text = text.replaced(_SPACE_BEFORE, "").replaced(_LEADING_MARK, "").replaced(_EMPTY_PARAGRAPH, "")
-    return text.replaced(_AROUND, "")
+    return text.stripped()
 
 
 def _without_tags(text: TracedText) -> TracedText:

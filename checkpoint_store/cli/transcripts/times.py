@@ -13,6 +13,7 @@ ANY_CLOCK: Final = rf"(?:{_CLOCK}|\d{{1,3}}:[0-5]\d(?:[.,]\d{{1,3}})?)"
 _SPACE: Final = r"[^\S\n]"
 _CUE: Final = rf"{ANY_CLOCK}{_SPACE}*-->{_SPACE}*{ANY_CLOCK}"
 _SBV_CUE: Final = r"\d:[0-5]\d:[0-5]\d\.\d{3},\d:[0-5]\d:[0-5]\d\.\d{3}"
+_SBV: Final = re.compile(_SBV_CUE)
 
 # A subtitle's number and times, pasted as text: its words run on from the cue before.
 _CUES: Final = re.compile(
@@ -30,7 +31,9 @@ _MINUTE_SECONDS: Final = 60
 
 def without_times(text: TracedText) -> TracedText:
     """Return the text without the times of a transcript."""
-    text = text.replaced(_CUES, "\n").replaced(_BRACKETED, "")
+    if "-->" in text.text or _SBV.search(text.text):  # otherwise the search for cues takes longer than all others
+        text = text.replaced(_CUES, "\n")
+    text = text.replaced(_BRACKETED, "")
     starts = list(_AT_LINE_START.finditer(text.text))
     if not are_of_transcript([match[1] for match in starts]):
         return text

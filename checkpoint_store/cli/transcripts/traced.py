@@ -38,6 +38,13 @@ class TracedText:
         matches = pattern.finditer(self.text)
         return self.edited((*match.span(), new if isinstance(new, str) else new(match)) for match in matches)
 
+    def stripped(self) -> TracedText:
+        """Return the text without the white space around it."""
+        start, end = len(self.text) - len(self.text.lstrip()), len(self.text.rstrip())
+        if not start and end == len(self.text):
+            return self
+        return TracedText(self.text[start:end], self.origins[start:end])
+
     def edited(self, edits: Iterable[tuple[int, int, str]]) -> TracedText:
         """Return the text with each (start, end, new text) applied; the edits are in order and do not overlap."""
         parts: list[str] = []

@@ -73,10 +73,11 @@ class ChunkQueue:
         marks: RedoMarks,
         stopped_runners: Callable[[], Mapping[int, str]],
         places: int = 1,
+        inside: tuple[int, int] | None = None,
     ) -> None:
         self.claims: Final = claims
         self._in_order: Final = in_order
-        self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread(), places)
+        self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread(), places, inside)
         self._reach = reach
         self.total_chunks = reach()
         """The loop claims chunks with an index below this number. A job may grow: the loop asks again at the end."""
@@ -232,10 +233,16 @@ class ChunkQueue:
             self._next = min(self._next, *(chunk.index for chunk in chunks))
             self.claims.release([*chunks, *self.claims.along.leave(self._loop)])
 
+    @property
+    def kept(self) -> list[int]:
+        """The chunks, by index, that this loop would wait for in vain: its thread, or ended work, has kept them."""
+        is_kept, thread = self.claims.in_hand.is_kept_from, self._loop.thread
+        return [index for index, runner_id in self._held_by_others if is_kept(thread, index, runner_id)]
+
     def waits_for_others(self) -> bool:
         """Whether loops of other threads or processes have claimed chunks that this loop is to wait for."""
-        in_hand = self.claims.in_hand
-        held = [chunk for chunk in self._held_by_others if in_hand.thread_with(*chunk) != self._loop.thread]
+        in_hand, kept = self.claims.in_hand, self.kept
+        held = [chunk for chunk in self._held_by_others if chunk[0] not in kept]
         self._long_wait.note([chunk for chunk in held if not in_hand.is_of_this_process(chunk[1])])
         return bool(held)
 

@@ -23,11 +23,12 @@ class ChunksInHand(dict[int, ClaimedChunk]):
 
     Args:
         store: the path of the store file.
+        job_id: the job.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, job_id: str) -> None:
         super().__init__()
-        self._store = str(store)
+        self._store, self.job_id = str(store), job_id
         self._letting_go = threading.RLock()
         """Held while a chunk leaves the hand: each is let go once. Nobody waits for the disk with it."""
 
@@ -80,8 +81,23 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         chunk = self.get(index)
         return (None, None) if chunk is None else (chunk.number, chunk.seconds)
 
-    def thread_with(self, index: int, runner_id: int) -> int | None:
-        """Return the thread whose loop has claimed a chunk for a runner; None if no loop of this process has."""
+    def is_kept_from(self, thread: int, index: int, runner_id: int) -> bool:
+        """Whether a loop of this thread would wait in vain for a chunk that this process has claimed for a runner.
+
+        The thread itself took the chunk, in another loop, which may have ended while its caller has kept the chunk. Or
+        the work on a chunk of this job took it, and has ended.
+        """
         chunks = _by_runner.get((self._store, runner_id))
         chunk = None if chunks is None else chunks.get(index)
-        return chunk.loop.thread if chunk is not None and chunk.loop.is_active else None
+        if chunk is None:
+            return False
+        inside = chunk.loop.inside
+        return chunk.loop.thread == thread or (inside is not None and not self._is_at_work(*inside))
+
+    def _is_at_work(self, index: int, number: int) -> bool:
+        """Whether this process has an attempt at a chunk of this job in hand, in whichever store object."""
+        for (store, _), chunks in list(_by_runner.items()):
+            chunk = chunks.get(index) if store == self._store and chunks.job_id == self.job_id else None
+            if chunk is not None and chunk.number == number:
+                return True
+        return False

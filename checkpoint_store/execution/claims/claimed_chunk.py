@@ -25,6 +25,8 @@ class ClaimingLoop:
     """The identifier of the thread that the loop counts for: a thread does not wait for chunks of its own loops."""
     places: int = 1
     """How many chunks the loop works on at the same time."""
+    inside: tuple[int, int] | None = None
+    """The attempt at a chunk of the job, by its index and number, whose work runs the loop; None if no work does."""
     is_active: bool = True
     """Whether the loop has not ended."""
     started_in_a_row: int = 0
@@ -41,7 +43,8 @@ class ClaimedChunk:
     """A chunk that a runner of this process has claimed."""
 
     __slots__ = (
-        "attempts_in_loop", "begun", "claim", "dropped", "index", "is_taken", "is_yielded", "loop", "made_from",
+        "attempts_in_loop", "begun", "claim", "dropped", "index", "is_failed", "is_taken", "is_yielded", "loop",
+        "made_from",
         "number", "runner_id", "since",
     )  # fmt: skip
 
@@ -62,12 +65,18 @@ class ClaimedChunk:
         """What the work on this attempt was given; None before it was given anything."""
         self.dropped = False
         """Whether the last reference to the chunk's handle is gone."""
+        self.is_failed = False
+        """Whether the failure of the attempt is recorded."""
         self.is_taken = is_taken
         """Whether its loop has it. Otherwise any loop of this process may take it over."""
         self.is_yielded = False
         """Whether a caller has the chunk, who may keep it after the loop has ended."""
         self.attempts_in_loop = attempts_in_loop
         """How many attempts this loop has made at the chunk, this one included."""
+
+    def tried_again(self, claim: Claim) -> ClaimedChunk:
+        """Return this chunk as its loop has claimed it for another attempt, after this one has failed."""
+        return ClaimedChunk(claim, self.runner_id, self.loop, attempts_in_loop=self.attempts_in_loop + 1)
 
     @property
     def seconds(self) -> float:

@@ -56,7 +56,7 @@ class Claims(ForkAware):
         self._lock = threading.RLock()
         self.settling_late = LateSettlement()
         """Held while a late result is recorded: no work on its chunk begins that would be paid for in vain."""
-        self.in_hand = ChunksInHand(self.storage.path)
+        self.in_hand = ChunksInHand(self.storage.path, self.job_id)
         """The chunks that are claimed, by index."""
         self.along = ClaimedAlong(self._lock, self.in_hand)
         """The chunks that are claimed in the transaction that completes another chunk."""
@@ -270,6 +270,8 @@ class Claims(ForkAware):
             chunk = self.in_hand.get(index)
             if attempt is not None and chunk is not None and chunk is not attempt:
                 raise ChunkAlreadyCompleted(self.job_id, index)
+            if chunk is None and attempt is not None and attempt.is_failed:
+                chunk = attempt  # its work has reported its failure before: it failed once
             number = None if chunk is None else chunk.number
             failed = FailedAttempt(
                 self.job_id, index, number, self.runner.runner_id, error, seconds,
@@ -281,19 +283,16 @@ class Claims(ForkAware):
             except ChunkAlreadyCompleted:
                 self.abandon(index)
                 raise
+            if chunk is not None:
+                chunk.is_failed = True
             if outcome.next_claim is None or chunk is None:
                 self.done([index])
                 if not self.runner.has_loops:
                     self.end_if_idle(wait=True)
                 return None
             self.storage.done(chunk.runner_id, chunk.claim)
-            following = ClaimedChunk(
-                outcome.next_claim, chunk.runner_id, chunk.loop, attempts_in_loop=chunk.attempts_in_loop + 1
-            )
-            self.in_hand[index] = following
+            self.in_hand[index] = following = chunk.tried_again(outcome.next_claim)
             return following
-
-    # -- what the store knows
 
     def last_pause(self) -> int:
         """Return the number of the last pause of the job that was asked for and still stands; 0 for none."""

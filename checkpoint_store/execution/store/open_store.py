@@ -16,6 +16,7 @@ from checkpoint_store.execution.store import closing
 from checkpoint_store.execution.store.current_job import CurrentJob
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.state_file.target import resolve_state_file
+from checkpoint_store.storage.destination import other_owner
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.system.log import WarningsLast, warn_caller
@@ -143,6 +144,14 @@ class OpenStore:
         """Return whether ``path`` is the store file, or a name for files of this store. The file need not exist."""
         states = () if self.state_file is None else state_copies(self.state_file)
         return belongs_to_store(Path(path).absolute(), self.path, states)
+
+    def owner_of(self, path: str | os.PathLike[str]) -> Path | None:
+        """Return the store that has ``path`` among its files, this store or another one; None if no store has.
+
+        Another store is known if a process has it open, or if its file is there. ``path`` need not exist.
+        """
+        target = Path(path).absolute()
+        return self.path if self.owns(target) else other_owner(target, self.path)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.

@@ -81,9 +81,11 @@ class AttemptsBefore(NamedTuple):
 
     last_number: int
     used_count: int
-    """How many attempts count against the chunk's limit; counting stops at the limit."""
+    """How many other attempts count against the chunk's limit; counting stops at the limit."""
     is_there: int
     """1 if an attempt has the number that was asked for."""
+    is_tried_since: int
+    """1 if an attempt with a higher number than this one has not ended."""
 
     @property
     def next_number(self) -> int:
@@ -122,17 +124,20 @@ THIS: Final[Any] = (*at_chunk(_A), _A.number == bindparam("its_number"))
 
 def _counted() -> Any:
     here = at_chunk(_A)
-    used = select(_A.number).where(*here, _A.outcome.in_(_ENDED_IN_VAIN), _A.counted == literal_column("1"))
+    its_number: Any = func.coalesce(bindparam("its_number"), 0)
+    is_other = _A.number != its_number
+    used = select(_A.number).where(*here, is_other, _A.outcome.in_(_ENDED_IN_VAIN), _A.counted == literal_column("1"))
     newest_used = used.order_by(_A.number.desc()).limit(bindparam("attempts_max")).subquery()
     return select(
         func.coalesce(select(func.max(_A.number)).where(*here).scalar_subquery(), 0),
         select(func.count()).select_from(newest_used).scalar_subquery(),
-        select(func.count()).where(*here, _A.number == bindparam("its_number")).scalar_subquery(),
+        select(func.count()).where(*here, _A.number == its_number).scalar_subquery(),
+        select(select(_A.number).where(*here, _A.number > its_number, _RUNNING).exists()).scalar_subquery(),
     )
 
 
-_COUNTED: Final = Statement(_counted)
 _RUNNING: Final[Any] = _A.outcome == literal(AttemptOutcome.RUNNING)
+_COUNTED: Final = Statement(_counted)
 _OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
 _SET_LAST: Final = Statement(lambda: attempts.update().where(*THIS).values(is_last=bindparam("now_last")))
 _FAIL: Final = Statement(
@@ -220,7 +225,8 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     """End an attempt as failed, and begin the next one at once where the report says so.
 
     If the chunk's attempts reach the limit with this attempt, the chunk is failed. An attempt without a row (the chunk
-    was not claimed, or the job was deleted meanwhile) is added.
+    was not claimed, or the job was deleted meanwhile) is added. An attempt that has failed before stays one attempt. No
+    next attempt begins beside one of another loop.
     """
     job_id, index = failed.job_id, failed.chunk_index
     number = failed.number
@@ -247,7 +253,7 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     if is_last:
         _log_failed_chunk(job_id, index, number)
     following = None
-    if failed.tries_again and not is_last:
+    if failed.tries_again and not is_last and not before.is_tried_since:
         following = begin(connection, job_id, index, max(number + 1, before.next_number), runner_id)
     return FailureOutcome(number, is_last, following)
 

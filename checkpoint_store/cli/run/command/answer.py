@@ -15,6 +15,8 @@ TEXT_FIELD: Final = "cleaned_text"
 _FENCED: Final = re.compile(r"```(?:json)?[^\S\n]*\n(?P<content>.*?)(?:\n?```)?", re.DOTALL | re.IGNORECASE)
 _JSON_BEGINS: Final = re.compile(r"""\{\s*(?:["'}]|$)|\[\s*\{\s*["'}]""")
 """An object, or a list of objects, or the beginning of one; ``{sic}`` and ``[laughter]`` are speech."""
+_LIST_BEGINS: Final = re.compile(r"\[\s*[\[{\]\"]")
+"""A list of JSON, or the beginning of one, for a field that is an index: nobody expects speech there."""
 _SHOWN_FIELDS: Final = 8
 
 
@@ -37,7 +39,8 @@ class AnswerReader:
     """Reads what COMMAND printed.
 
     Args:
-        field: the field of a JSON object that has the text, or the dotted path (``choices.0.message.content``).
+        field: the field of a JSON object that has the text, or the dotted path (``choices.0.message.content``), which
+            begins with an index where a list is printed (``0.generated_text``).
         raw: take what was printed as the text, every character of it.
         for_records: whether a chunk is a record, so that a JSON object is an answer, too.
     """
@@ -59,13 +62,13 @@ class AnswerReader:
             empty = json.dumps({self.field: ""})
             raise UnusableAnswerError(f"printed nothing (if that is meant, let it print {empty}, or pass --raw)")
         content = _without_fence(text)
-        if not _JSON_BEGINS.match(content):
+        if not (_JSON_BEGINS.match(content) or (self._is_in_a_list and _LIST_BEGINS.match(content))):
             return {TEXT_FIELD: text}
         value = _json_value(content)
-        if isinstance(value, dict) and isinstance(answer_text := field_at(value, self.field), str):
-            if not answer_text.strip() and value.get("error"):
-                raise UnusableAnswerError(f"printed an error: {_shortened(value['error'])}")
-            return value | {TEXT_FIELD: answer_text}
+        if isinstance(answer_text := field_at(value, self.field), str):
+            if not answer_text.strip() and (error := _error_in(value)):
+                raise UnusableAnswerError(f"printed an error: {_shortened(error)}")
+            return _fields_of(value) | {TEXT_FIELD: answer_text}
         if not is_json(chunk) or (self.for_records and not _are_json_values(content)):
             raise UnusableAnswerError(self._complaint(value), has_other_form=self._has_other_form(content, value))
         if self.for_records and isinstance(value, dict):
@@ -73,13 +76,18 @@ class AnswerReader:
             return value | {TEXT_FIELD: line}
         return {TEXT_FIELD: text}
 
+    @property
+    def _is_in_a_list(self) -> bool:
+        """Whether the field stands in a list: then the output is a list, and no object."""
+        return self.field.partition(".")[0].isdecimal()
+
     def _has_other_form(self, content: str, value: object) -> bool:
         """Whether an output is whole JSON, names no error, and has no place for the text where it is expected."""
         if value is None:
             return _are_json_values(content) and '"error"' not in content
         if isinstance(value, list):
-            return not any(isinstance(item, dict) and item.get("error") for item in value)
-        return isinstance(value, dict) and not value.get("error") and _leads_elsewhere(value, self.field)
+            return not _error_in(value) and (not self._is_in_a_list or _leads_elsewhere(value, self.field))
+        return not _error_in(value) and _leads_elsewhere(value, self.field)
 
     def _complaint(self, value: object) -> str:
         remedy = "name its field with --result-field, or pass --raw if all of it is the text"
@@ -91,6 +99,17 @@ class AnswerReader:
             return f"printed an error: {_shortened(value['error'])}"
         has = ", ".join(map(repr, list(value)[:_SHOWN_FIELDS])) or "no field"
         return f"printed a JSON object without a text as {self.field!r}; it has {has} ({remedy})"
+
+
+def _error_in(value: Any) -> object:
+    """Return the error that a JSON object, or an object in a list, names; None without an error."""
+    objects = value if isinstance(value, list) else [value]
+    return next((item["error"] for item in objects if isinstance(item, dict) and item.get("error")), None)
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of a result. The items of a list are named by their indices: ``0.cost`` is a path in both."""
+    return value if isinstance(value, dict) else {str(index): item for index, item in enumerate(value)}
 
 
 def cost_printed(stdout: bytes, field: str) -> object:

@@ -7,24 +7,23 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.command.answer import UnusableAnswerError, cost_printed
 from checkpoint_store.cli.run.command.call import CommandCall
+from checkpoint_store.cli.run.command.process_group import group_lives, has_program_ended, kill_group
 from checkpoint_store.cli.run.command.time_limit import output_in_time
 from checkpoint_store.cli.run.command.unread_answer import OtherFormError, UnreadAnswerError
 from checkpoint_store.cli.screen import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from checkpoint_store.cli.run.command.answer import AnswerReader
     from checkpoint_store.cli.transcripts.split import TextChunk
 
 _SERVICE_AWAY_CODES: Final = {69: "which says that a service is unavailable", 75: "which asks to try again later"}
 """EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h, and what they say."""
-_ENDED_STATES: Final = frozenset("ZX")
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
 _OUTPUT_WAIT_SECONDS: Final = 1.0
@@ -95,6 +94,13 @@ class Command:
         """The exit codes by which the program said that its service is away."""
         self._has_answered = False
         """Whether an answer could be read: then another form is a whim of the model's, and is tried again."""
+        self._had_other_form = False
+        """Whether an answer had another form before any answer could be read."""
+
+    @property
+    def is_misread(self) -> bool:
+        """Whether its answers have another form than ``run`` expects: each further call would be paid for in vain."""
+        return self._had_other_form and not self._has_answered
 
     def __call__(self, chunk: TextChunk, variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """Return the fields of the result for ``chunk`` (``cleaned_text`` at least), and the program's stderr.
@@ -153,6 +159,7 @@ class Command:
         if not stdout.strip():
             return CommandFailedError(f"{self._argv[0]!r} {reason}", stderr)
         is_other = isinstance(error, UnusableAnswerError) and error.has_other_form and not self._has_answered
+        self._had_other_form |= is_other
         kind = OtherFormError if is_other else UnreadAnswerError
         printed = stdout.decode("utf-8", "backslashreplace")
         return kind(f"{reason}\n{stderr}" if stderr else reason, self._argv[0], printed)
@@ -162,16 +169,16 @@ class Command:
         self._killed = True
         for child in self._children.copy():
             if child.returncode is None:
-                if _has_ended(child) and _group_lives(child):
+                if has_program_ended(child) and group_lives(child):
                     self._cut_off.add(child)
-                _kill_group(child)
+                kill_group(child)
 
     def _kill_if_too_late(self, child: subprocess.Popen[bytes]) -> None:
         if self._killed:  # kill() came before the child was in the set
-            _kill_group(child)
+            kill_group(child)
 
     def _goes_on_printing(self, child: subprocess.Popen[bytes]) -> bool:
-        return not self._killed and _group_lives(child)
+        return not self._killed and group_lives(child)
 
     def _communicate(self, text: bytes, variables: Mapping[str, str], call: CommandCall) -> tuple[bytes, bytes, int]:
         if self._killed:
@@ -196,7 +203,7 @@ class Command:
                 raise CommandKilledError from late
             if has_ended and not self._goes_on_printing(child):  # a process that has left the group holds its pipes
                 return *_output_so_far(child), child.wait()
-            _kill_group(child)
+            kill_group(child)
             stdout, stderr = _output_so_far(child)
             if not has_ended and child.wait() == 0:  # it ended well just before the kill: what it printed is paid for
                 return stdout, stderr, 0
@@ -206,7 +213,7 @@ class Command:
             failure.cost, failure.may_be_billed = cost_printed(stdout, self._cost), True
             raise failure from late
         except BaseException:
-            _kill_group(child)
+            kill_group(child)
             call.was_killed()
             child.wait()
             raise
@@ -242,46 +249,6 @@ def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:
     # As bytes: in a locale that is not UTF-8 the text of many a context has no encoding.
     encoded = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in variables.items()}
     return {**os.environb, **encoded}
-
-
-def _has_ended(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a program has ended; its exit code is left for the thread that waits for it."""
-    if sys.platform == "win32":
-        return False
-    with contextlib.suppress(ChildProcessError):
-        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    return True
-
-
-def _group_lives(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a process lives that a program started and left in its group: it may print the rest of the answer."""
-    if sys.platform == "win32":
-        return False
-    try:
-        os.killpg(child.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # a process of another user
-        return True
-    states = [state for group, state in _groups_and_states() if group == child.pid]
-    return not states or any(state not in _ENDED_STATES for state in states)
-
-
-def _groups_and_states() -> Iterator[tuple[int, str]]:
-    """Yield the group and the state of each process, where the system has them in files; a container may reap none."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # The name of a program, in brackets, may have any character.
-            state, _, group, *_ = path.read_bytes().rpartition(b")")[2].decode("ascii").split()
-            yield int(group), state
-
-
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "win32":
-            child.kill()
-        else:
-            os.killpg(child.pid, signal.SIGKILL)
 
 
 def _exit_text(code: int) -> str:
