@@ -25,7 +25,6 @@ from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup
-from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -184,6 +183,8 @@ def _checked(connection: sqlite3.Connection, version: str | None, migrate: Calla
     if _version(connection) != version:
         return  # another process was faster
     before = _contents(connection)
+    from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection  # see config()
+
     with sqlalchemy_connection(connection) as its:
         try:
             migrate(its)
