@@ -104,33 +104,52 @@ def in_forms() -> Iterator[Statement]:
         yield from (chunk_facts._rows(table), chunk_facts._add(table))
 
 
-_STRETCH = ("updated_at", "stretch_started_at", "stretch_completed_count")
+_STRETCH = ("stretch_started_at", "stretch_completed_count")
+_TIMES = (("updated_at",), ("updated_at", *_STRETCH))
+"""The times of a job that changes: while a runner is at work, and while none is."""
 _STATE = (
-    *("status", "file_name", "video_title", "model", "provider", "total_chunks", "started_at", "error_message"),
-    *("config", "metadata", "updated_at"),
+    "status",
+    "file_name",
+    "video_title",
+    "model",
+    "provider",
+    "total_chunks",
+    "started_at",
+    "error_message",
+    "config",
 )
+_RESUMED = (("video_title",), ("metadata",), ("chunks_digest", "fingerprint_rule"), ("status", "error_message"))
+"""What may change of a job that goes on."""
 INSERTED_JOBS = [
     (
         *("job_id", "status", "file_name", "video_title", "model", "provider", "total_chunks", "completed_count"),
-        *("started_at", "updated_at", "config", "chunks_digest", "stretch_started_at", "stretch_completed_count"),
-        *("fingerprint_rule", "metadata", "sequential"),
+        *(
+            "started_at",
+            "updated_at",
+            "config",
+            "chunks_digest",
+            *_STRETCH,
+            "fingerprint_rule",
+            "metadata",
+            "sequential",
+        ),
     ),
-    (*_STATE, "job_id", "completed_count", "stretch_started_at", "stretch_completed_count"),
+    (*_STATE, "metadata", "updated_at", "job_id", "completed_count", *_STRETCH),
 ]
 """The columns of a job that begins, and of a job that comes from a state."""
 CHANGED_JOBS = [
-    ("updated_at",),
     ("stretch_completed_count",),
-    _STRETCH,
-    *(
-        tuple(chain(*some))
-        for size in range(1, 5)
-        for some in combinations(
-            (("video_title",), ("metadata",), ("chunks_digest", "fingerprint_rule"), ("status", "error_message")), size
-        )
-    ),
-    ("status", "error_message", "updated_at"),
-    ("status", "error_message", *_STRETCH),
+    ("updated_at", "stretch_completed_count"),
+    ("updated_at", "stretch_completed_count", "status"),
+    ("updated_at", *_STRETCH, "status"),
+    ("total_chunks",),
+    ("total_chunks", "chunks_digest"),
+    ("looked_number", "looked_jobs", "looked_chunks"),
+    *(tuple(chain(*some)) for size in range(1, 5) for some in combinations(_RESUMED, size)),
+    *_TIMES,
+    *(("status", "error_message", *times) for times in _TIMES),
+    *(("metadata", *times) for times in _TIMES),
+    *((*_STATE, *metadata, *times) for metadata in (("metadata",), ()) for times in _TIMES),
 ]
 """The columns of a job that are changed together, in the order of their values."""
 

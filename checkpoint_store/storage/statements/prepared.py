@@ -2167,6 +2167,11 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("new_status", "new_error_message", "new_chunks_digest", "new_fingerprint_rule", "in_job"),
         {},
     ),
+    "jobs._update(('looked_number', 'looked_jobs', 'looked_chunks'))": (
+        ("UPDATE jobs SET looked_number=?, looked_jobs=?, looked_chunks=? WHERE jobs.job_id = ?"),
+        ("new_looked_number", "new_looked_jobs", "new_looked_chunks", "in_job"),
+        {},
+    ),
     "jobs._update(('metadata', 'chunks_digest', 'fingerprint_rule'))": (
         ("UPDATE jobs SET chunks_digest=?, fingerprint_rule=?, metadata=? WHERE jobs.job_id = ?"),
         ("new_chunks_digest", "new_fingerprint_rule", "new_metadata", "in_job"),
@@ -2183,6 +2188,19 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "jobs._update(('metadata', 'status', 'error_message'))": (
         ("UPDATE jobs SET status=?, error_message=?, metadata=? WHERE jobs.job_id = ?"),
         ("new_status", "new_error_message", "new_metadata", "in_job"),
+        {},
+    ),
+    "jobs._update(('metadata', 'updated_at'))": (
+        ("UPDATE jobs SET updated_at=max(jobs.updated_at, ?), metadata=? WHERE jobs.job_id = ?"),
+        ("new_updated_at", "new_metadata", "in_job"),
+        {},
+    ),
+    "jobs._update(('metadata', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
+        (
+            "UPDATE jobs SET updated_at=max(jobs.updated_at, ?), stretch_started_at=?, stretch_completed_count=?,"
+            " metadata=? WHERE jobs.job_id = ?"
+        ),
+        ("new_updated_at", "new_stretch_started_at", "new_stretch_completed_count", "new_metadata", "in_job"),
         {},
     ),
     "jobs._update(('metadata',))": (
@@ -2215,9 +2233,121 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {},
     ),
+    "jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at'))": (
+        (
+            "UPDATE jobs SET status=?, file_name=?, video_title=?, model=?, provider=?, total_chunks=?, "
+            "started_at=?, updated_at=max(jobs.updated_at, ?), error_message=?, config=?, metadata=? WHERE "
+            "jobs.job_id = ?"
+        ),
+        (
+            "new_status",
+            "new_file_name",
+            "new_video_title",
+            "new_model",
+            "new_provider",
+            "new_total_chunks",
+            "new_started_at",
+            "new_updated_at",
+            "new_error_message",
+            "new_config",
+            "new_metadata",
+            "in_job",
+        ),
+        {},
+    ),
+    "jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
+        (
+            "UPDATE jobs SET status=?, file_name=?, video_title=?, model=?, provider=?, total_chunks=?, "
+            "started_at=?, updated_at=max(jobs.updated_at, ?), error_message=?, config=?, stretch_started_at=?, "
+            "stretch_completed_count=?, metadata=? WHERE jobs.job_id = ?"
+        ),
+        (
+            "new_status",
+            "new_file_name",
+            "new_video_title",
+            "new_model",
+            "new_provider",
+            "new_total_chunks",
+            "new_started_at",
+            "new_updated_at",
+            "new_error_message",
+            "new_config",
+            "new_stretch_started_at",
+            "new_stretch_completed_count",
+            "new_metadata",
+            "in_job",
+        ),
+        {},
+    ),
+    "jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'updated_at'))": (
+        (
+            "UPDATE jobs SET status=?, file_name=?, video_title=?, model=?, provider=?, total_chunks=?, "
+            "started_at=?, updated_at=max(jobs.updated_at, ?), error_message=?, config=? WHERE jobs.job_id = ?"
+        ),
+        (
+            "new_status",
+            "new_file_name",
+            "new_video_title",
+            "new_model",
+            "new_provider",
+            "new_total_chunks",
+            "new_started_at",
+            "new_updated_at",
+            "new_error_message",
+            "new_config",
+            "in_job",
+        ),
+        {},
+    ),
+    "jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
+        (
+            "UPDATE jobs SET status=?, file_name=?, video_title=?, model=?, provider=?, total_chunks=?, "
+            "started_at=?, updated_at=max(jobs.updated_at, ?), error_message=?, config=?, stretch_started_at=?, "
+            "stretch_completed_count=? WHERE jobs.job_id = ?"
+        ),
+        (
+            "new_status",
+            "new_file_name",
+            "new_video_title",
+            "new_model",
+            "new_provider",
+            "new_total_chunks",
+            "new_started_at",
+            "new_updated_at",
+            "new_error_message",
+            "new_config",
+            "new_stretch_started_at",
+            "new_stretch_completed_count",
+            "in_job",
+        ),
+        {},
+    ),
     "jobs._update(('stretch_completed_count',))": (
         ("UPDATE jobs SET stretch_completed_count=? WHERE jobs.job_id = ?"),
         ("new_stretch_completed_count", "in_job"),
+        {},
+    ),
+    "jobs._update(('total_chunks', 'chunks_digest'))": (
+        ("UPDATE jobs SET total_chunks=?, chunks_digest=? WHERE jobs.job_id = ?"),
+        ("new_total_chunks", "new_chunks_digest", "in_job"),
+        {},
+    ),
+    "jobs._update(('total_chunks',))": (
+        ("UPDATE jobs SET total_chunks=? WHERE jobs.job_id = ?"),
+        ("new_total_chunks", "in_job"),
+        {},
+    ),
+    "jobs._update(('updated_at', 'stretch_completed_count'))": (
+        ("UPDATE jobs SET updated_at=max(jobs.updated_at, ?), stretch_completed_count=? WHERE jobs.job_id = ?"),
+        ("new_updated_at", "new_stretch_completed_count", "in_job"),
+        {},
+    ),
+    "jobs._update(('updated_at', 'stretch_completed_count', 'status'))": (
+        (
+            "UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?), stretch_completed_count=? WHERE "
+            "jobs.job_id = ?"
+        ),
+        ("new_status", "new_updated_at", "new_stretch_completed_count", "in_job"),
         {},
     ),
     "jobs._update(('updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
@@ -2226,6 +2356,14 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE jobs.job_id = ?"
         ),
         ("new_updated_at", "new_stretch_started_at", "new_stretch_completed_count", "in_job"),
+        {},
+    ),
+    "jobs._update(('updated_at', 'stretch_started_at', 'stretch_completed_count', 'status'))": (
+        (
+            "UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?), stretch_started_at=?, "
+            "stretch_completed_count=? WHERE jobs.job_id = ?"
+        ),
+        ("new_status", "new_updated_at", "new_stretch_started_at", "new_stretch_completed_count", "in_job"),
         {},
     ),
     "jobs._update(('updated_at',))": (
