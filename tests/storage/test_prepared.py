@@ -1,4 +1,4 @@
-"""The prepared texts are those of the statements, and spare usual work the import of SQLAlchemy."""
+"""The prepared texts are those of the statements, and spare ordinary work the import of SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNPREPARED: Statement = Statement(lambda: select(jobs.c.job_id))
 
 
 def test_every_statement_is_prepared_as_it_is_built() -> None:
-    """A store runs the very text that the code builds from its tables, whoever installs which SQLAlchemy.
+    """A store runs the very text that the code builds from its tables, whatever SQLAlchemy is installed.
 
     Another version may spell a text in another way. Then the names and the fixed values are compared alone.
     """
@@ -47,7 +47,7 @@ def test_a_statement_without_a_prepared_text_is_compiled() -> None:
 
 
 @pytest.mark.parametrize("part", ["library", "manager", "command"])
-def test_usual_work_imports_no_sqlalchemy(tmp_path: Path, part: str) -> None:
+def test_ordinary_work_imports_no_sqlalchemy(tmp_path: Path, part: str) -> None:
     """To open a store, work in it and look at it takes a fifth of a second less: SQLAlchemy is for migrations."""
     with CheckpointStore(tmp_path / ".processing_state.db") as store:
         store.open_job("talk.srt", chunks=["a", "b"])

@@ -32,16 +32,13 @@ SPELLINGS = range(1, 4)
 BOTH = (False, True)
 TEXT_WIDTH = 100
 
-_HEAD = '''"""The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that usual work runs.
+_PURPOSE = '''"""The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that ordinary work runs.
 
-``python tests/storage/write_prepared.py`` writes this file, and a test compares it with the statements. Whatever
-SQLAlchemy is installed, these texts are run.
+``python tests/storage/write_prepared.py`` writes this file, and a test compares it with the statements. These texts are
+run whatever SQLAlchemy is installed.
 """
-
-from __future__ import annotations
-
-from typing import Any, Final
 '''
+_IMPORTS = "from __future__ import annotations\n\nfrom typing import Any, Final\n"
 
 
 def columns() -> dict[str, tuple[str, ...]]:
@@ -57,7 +54,7 @@ def modules() -> list[Any]:
 
 
 def in_forms() -> Iterator[Statement]:
-    """Yield the statements that are made by functions, in the forms that usual work takes."""
+    """Yield the statements that are made by functions, in the forms that ordinary work takes."""
     from checkpoint_store.storage.merging import chunk_facts
     from checkpoint_store.storage.merging.attempts import _RUNNER
     from checkpoint_store.storage.recovery import integrity
@@ -188,7 +185,8 @@ def source() -> str:
     ]
     return "\n".join(
         [
-            _HEAD,
+            _PURPOSE,
+            _IMPORTS,
             f'SQLALCHEMY: Final = "{SQLALCHEMY}"\n"""The version of SQLAlchemy that compiled the texts."""\n',
             "STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {",
             *entries,

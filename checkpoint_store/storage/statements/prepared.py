@@ -1,7 +1,7 @@
-"""The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that usual work runs.
+"""The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that ordinary work runs.
 
-``python tests/storage/write_prepared.py`` writes this file, and a test compares it with the statements. Whatever
-SQLAlchemy is installed, these texts are run.
+``python tests/storage/write_prepared.py`` writes this file, and a test compares it with the statements. These texts are
+run whatever SQLAlchemy is installed.
 """
 
 from __future__ import annotations

@@ -133,6 +133,6 @@ def work_with_the_command():
 
 
 assert [name for name in MISSING if name in sys.modules] == []
-sys.modules.update(dict.fromkeys(MISSING))  # to import one is an error from here on
+sys.modules.update(dict.fromkeys(MISSING))  # type: ignore[arg-type]  # to import them is an error from here on
 warnings.simplefilter("ignore")
 {"library": work_with_the_library, "manager": work_with_the_manager, "command": work_with_the_command}[sys.argv[1]]()
