@@ -1,6 +1,6 @@
 """Migrate a store from any older schema to the newest, in one transaction, or not at all.
 
-Alembic is imported only when there is something to migrate. Its ``op`` and ``context`` are one per process, so one
+Alembic and SQLAlchemy are imported only when there is something to migrate. Its ``op`` and ``context`` are one per process, so one
 migration runs at a time in a process, whichever the file.
 """
 
@@ -180,11 +180,11 @@ def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None) ->
 
 
 def _checked(connection: sqlite3.Connection, version: str | None, migrate: Callable[[Connection], object]) -> None:
+    from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection  # imports SQLAlchemy
+
     if _version(connection) != version:
         return  # another process was faster
     before = _contents(connection)
-    from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection  # see config()
-
     with sqlalchemy_connection(connection) as its:
         try:
             migrate(its)
