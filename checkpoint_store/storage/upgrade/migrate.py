@@ -1,7 +1,7 @@
 """Migrate a store from any older schema to the newest, in one transaction, or not at all.
 
-Alembic and SQLAlchemy are imported only when there is something to migrate. Its ``op`` and ``context`` are one per process, so one
-migration runs at a time in a process, whichever the file.
+Alembic and SQLAlchemy are imported only when there is something to migrate. Alembic's ``op`` and ``context`` are one
+per process, so one migration runs at a time in a process, whichever the file.
 """
 
 from __future__ import annotations
