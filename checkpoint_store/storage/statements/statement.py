@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
@@ -53,9 +52,9 @@ class Statement:
         """The name of the statement in the prepared texts: ``jobs._FIND``, ``jobs._supersede(1)``."""
         if self._name is not None:
             return self._name
-        module = self._build.__module__
-        names = (name for name, value in vars(sys.modules[module]).items() if value is self)
-        return f"{_place_of(module)}.{next(names, '')}"
+        of_module = self._build.__globals__  # as the interpreter ends, sys.modules is empty
+        names = (name for name, value in of_module.items() if value is self)
+        return f"{_place_of(self._build.__module__)}.{next(names, '')}"
 
     def compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         """Compile the statement anew: its text, the names of its values in order, and the values that it fixes."""
