@@ -52,8 +52,8 @@ class Statement:
         """The name of the statement in the prepared texts: ``jobs._FIND``, ``jobs._supersede(1)``."""
         if self._name is not None:
             return self._name
-        of_module = self._build.__globals__  # as the interpreter ends, sys.modules is empty
-        names = (name for name, value in of_module.items() if value is self)
+        of_module = [*self._build.__globals__.items()]  # as the interpreter ends, sys.modules is empty
+        names = (name for name, value in of_module if value is self)
         return f"{_place_of(self._build.__module__)}.{next(names, '')}"
 
     def compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
