@@ -48,7 +48,6 @@ def columns() -> dict[str, tuple[str, ...]]:
 
 def modules() -> list[Any]:
     """The modules that may have statements."""
-    prepared.COLUMNS.update(columns())  # a table that is new has to be known before they are imported
     found = pkgutil.walk_packages(storage.__path__, f"{storage.__name__}.")
     return [import_module(module.name) for module in found if "alembic" not in module.name]
 
@@ -199,5 +198,6 @@ def source() -> str:
 
 
 if __name__ == "__main__":
+    prepared.COLUMNS.update(columns())  # the modules that are imported now look for a table that is new
     PREPARED.write_text(f"{source()}\n", "utf-8")
     subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(PREPARED)], check=True)
