@@ -32,7 +32,9 @@ _EARLY: Final = (
     "checkpoint_store.maintenance",
     "checkpoint_store.manager",
     "checkpoint_store.storage.recovery.recover",
+    "checkpoint_store.storage.tables",
     "checkpoint_store.storage.upgrade.migrate",
+    "checkpoint_store.storage.upgrade.sqlalchemy_connection",
     "checkpoint_store.store",
     "resource",
 )

@@ -10,7 +10,8 @@ import sys
 from importlib import import_module
 
 if __name__ == "__main__":
-    for name in ("alembic.command", "checkpoint_store.storage.upgrade.migrate", "checkpoint_store.store"):
+    upgrade = "checkpoint_store.storage.upgrade"
+    for name in ("alembic.command", f"{upgrade}.migrate", f"{upgrade}.sqlalchemy_connection", "checkpoint_store.store"):
         import_module(name)
     print("ready", flush=True)
     sys.stdin.readline()

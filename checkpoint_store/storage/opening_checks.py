@@ -12,7 +12,7 @@ from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
-from checkpoint_store.storage.tables import metadata
+from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.log import log
@@ -32,7 +32,7 @@ _CHECKED_TABLES: Final = ("jobs", "completed_chunks", "attempts", "runners", "pa
 A job or a chunk that an index does not find would be begun again. A claim that cannot be written stops all work.
 """
 
-_JOB_COLUMNS: Final = tuple(name for name in rows.JOB if name in metadata.tables["jobs"].columns)
+_JOB_COLUMNS: Final = tuple(name for name in rows.JOB if name in COLUMNS["jobs"])
 _EVERY_JOB: Final = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs"  # noqa: S608 - our own names
 """A statement as text: each opening of a small store runs it, and compiling it would take longer."""
 
@@ -71,10 +71,10 @@ def check_columns(database: AnyDatabase) -> None:
     """
 
     def work(connection: sqlite3.Connection) -> None:
-        for table in metadata.tables.values():
-            columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))}
-            if not columns >= set(table.columns.keys()):
-                raise StoreDamaged(database.path, f"its table {table.name} lacks a column that it was made with")
+        for table, made_with in COLUMNS.items():
+            columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+            if not columns.issuperset(made_with):
+                raise StoreDamaged(database.path, f"its table {table} lacks a column that it was made with")
 
     database.read(work)
 

@@ -19,7 +19,7 @@ from checkpoint_store.storage.files.link_check import refuse_second_name
 from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.sibling_check import refuse_planted
-from checkpoint_store.storage.tables import metadata
+from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.system.existence import is_there
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _PATH_BYTES_MAX: Final = 504
 _BEGIN_BYTES: Final = 4096
 _SIBLING_BYTES: Final = 40
 """The most bytes that the name of a sibling has more than the name of the store."""
-_NAMES: Final = ", ".join(f"'{name}'" for name in ("alembic_version", *metadata.tables))
+_NAMES: Final = ", ".join(f"'{name}'" for name in ("alembic_version", *COLUMNS))
 _NO_TABLES: Final = (
     "SELECT iif(type = 'table', 'virtual table', type), name FROM sqlite_master "  # noqa: S608 - our own names
     f"WHERE lower(name) IN ({_NAMES}) AND (type != 'table' OR sql LIKE 'CREATE VIRTUAL%')"

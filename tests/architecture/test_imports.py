@@ -33,6 +33,12 @@ OF_AN_EXTRA = {
     "testing/__init__.py": {"pytest"},
 }
 """The distributions of extras, and the one file that imports each."""
+NEED_SQLALCHEMY = {
+    "storage/sql.py",
+    "storage/tables.py",
+    "storage/upgrade/sqlalchemy_connection.py",
+}
+"""The files that import SQLAlchemy when they run: statements are built from the names that ``storage/sql.py`` gives."""
 WATCH = [str(program(__file__, "watch_import"))]
 HEAVY = ["alembic", "click", "filelock", "pydantic", "rich", "sqlalchemy", "sqlite3"]
 
@@ -96,6 +102,12 @@ def test_the_core_needs_three_packages() -> None:
     assert {file: tops for file, tops in others.items() if tops} == OF_AN_EXTRA
 
 
+def test_statements_import_no_sqlalchemy() -> None:
+    """A process that does ordinary work never imports SQLAlchemy: only migrations, and a text that is not prepared, need it."""
+    importing = {within(path) for path in all_but() if "sqlalchemy" in third_party(path)}
+    assert importing == NEED_SQLALCHEMY
+
+
 def test_no_import_hides() -> None:
     """No module is imported by a computed name, where these tests would not see it; the package's own door excepted."""
     hiding = [
@@ -157,8 +169,8 @@ def test_importing_is_light_and_opens_nothing(tmp_path: Path, name: str) -> None
 
 
 def test_the_watch_sees() -> None:
-    """The control: the first use of a store does load SQLAlchemy, and not yet Alembic."""
-    assert run([*WATCH, f"{PACKAGE}.store", *HEAVY], ROOT)["loaded"] == ["sqlalchemy", "sqlite3"]
+    """The control: the first use of a store does load sqlite3. Neither SQLAlchemy nor Alembic comes with it."""
+    assert run([*WATCH, f"{PACKAGE}.store", *HEAVY], ROOT)["loaded"] == ["sqlite3"]
 
 
 def test_all_is_sorted() -> None:

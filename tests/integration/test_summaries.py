@@ -142,7 +142,7 @@ def test_failed_chunks_are_found_without_going_through_all_attempts(store: Check
         attempt_log._latest(("failed",)),
         job_summaries._troubled(of_one_job=True),
         job_summaries._troubled(of_one_job=False),
-        job_summaries._in_hand(),
+        job_summaries._IN_HAND,
     ]
 
     def plans(connection: Any) -> list[str]:

@@ -5,26 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
-
-from sqlalchemy import bindparam, or_, select
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
+from checkpoint_store.storage.sql import attempts, bindparam, chunk_redos, completed_chunks, jobs, metadata, or_, select
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
-from checkpoint_store.storage.statements.compiled import Statement, names_of
 from checkpoint_store.storage.statements.effect import TRIGGERS
-from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs, runners
+from checkpoint_store.storage.statements.statement import Statement, names_of, statement_for_arguments
 from checkpoint_store.system.existence import unavailable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import Table
+    from sqlalchemy import Select
 
     from checkpoint_store.storage import records
     from checkpoint_store.storage.connection.read_only import AnyDatabase
@@ -41,18 +39,20 @@ The statement is text: each opening of a small store runs it, and compiling it w
 """
 
 
-def _of_job(table: Table, readers: rows.Readers) -> tuple[rows.Readers, Statement]:
-    columns = [table.c[name] for name in readers]
-    return readers, Statement(lambda: select(*columns).where(table.c.job_id == bindparam("in_job")))
-
-
 _ROWS: Final = {
-    "attempts": _of_job(attempts, rows.ATTEMPT),
-    "runners": _of_job(runners, rows.RUNNER),
-    "completed_chunks": _of_job(completed_chunks, rows.COMPLETED),
-    "chunk_handles": _of_job(chunk_handles, rows.HANDLE),
+    "attempts": rows.ATTEMPT,
+    "runners": rows.RUNNER,
+    "completed_chunks": rows.COMPLETED,
+    "chunk_handles": rows.HANDLE,
 }
-"""The readers of the rows of a job that the commands show."""
+"""The readers of the rows of a job that the commands show, by table."""
+
+
+@statement_for_arguments
+def _of_job(table: str) -> Select[Any]:
+    columns = metadata.tables[table].c
+    return select(*(columns[name] for name in _ROWS[table])).where(columns.job_id == bindparam("in_job"))
+
 
 _NOWHERE: Final = Statement(
     lambda: (
@@ -153,10 +153,10 @@ def _count_jobs(connection: sqlite3.Connection) -> int:
 def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Problem]:
     """Yield the rows that the commands could not show."""
     path = rows.path_of(connection)
-    for table, (readers, statement) in _ROWS.items():
+    for table, readers in _ROWS.items():
         if not _has_table(connection, table):
             continue
-        cursor = statement.run(connection, in_job=job_id)
+        cursor = _of_job(table).run(connection, in_job=job_id)
         names = names_of(cursor)
         for values in cursor:
             try:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import select, text
 
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, counts_of, known, open_copy
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import attempts, metadata
+from checkpoint_store.storage.sql import metadata, select, text
+from checkpoint_store.storage.statements.statement import statement_for_arguments
 from checkpoint_store.system.log import log_unread
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from sqlalchemy import ColumnElement, Select, Table
+    from sqlalchemy import Select
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
+    from checkpoint_store.storage.statements.statement import Statement
 
 MAY_DIFFER: Final = {
     "jobs": (
@@ -41,21 +39,21 @@ NOT_COMPARED: Final = ("chunk_results", "runners", "pauses")
 """The other tables: the digest of a result stands in ``completed_chunks``, and the rest is about the runners of now."""
 
 
-def _rows(table: Table, condition: str | None = None, *first: ColumnElement[Any]) -> Select[Any]:
+@statement_for_arguments
+def _rows(table: str, condition: str | None = None, *first: str) -> Select[Any]:
     """Return the statement for the rows to compare. ``first``: the columns that they are sorted by before their key."""
-    rows = select(*(column for column in table.columns if column.name not in MAY_DIFFER[table.name]))
+    columns = metadata.tables[table].columns
+    rows = select(*(column for column in columns if column.name not in MAY_DIFFER[table]))
     chosen = rows if condition is None else rows.where(text(condition))
-    return chosen.order_by(*first, *table.primary_key)
+    return chosen.order_by(*(columns[name] for name in first), *metadata.tables[table].primary_key)
 
 
 _CONTENT: Final = (
     # How many chunks are complete stands in ``jobs``, so nearly every difference is found in that small table.
-    *(Statement(partial(_rows, metadata.tables[name])) for name in MAY_DIFFER if name != attempts.name),
+    *(_rows(table) for table in MAY_DIFFER if table != "attempts"),
     # Both have an index. What the other attempts cost stands in their results.
-    Statement(partial(_rows, attempts, "outcome IN ('failed', 'abandoned')")),
-    Statement(
-        partial(_rows, attempts, "replaced_result_id IS NOT NULL", attempts.c.job_id, attempts.c.replaced_result_id)
-    ),
+    _rows("attempts", "outcome IN ('failed', 'abandoned')"),
+    _rows("attempts", "replaced_result_id IS NOT NULL", "job_id", "replaced_result_id"),
 )
 """The content that matters in a backup."""
 

@@ -6,17 +6,17 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, select
-
 from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.storage.sql import attempts, bindparam, runners, select
 from checkpoint_store.storage.statements.attempts import THIS
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk, insert_into, named_rows
+from checkpoint_store.storage.statements.compiled import at_chunk, insert_into
+from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.statements.replaced import with_result_elsewhere
-from checkpoint_store.storage.tables import attempts, runners
+from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _A: Final = attempts.c
 _W: Final = runners.c
-_COLUMNS: Final = tuple(column.name for column in attempts.columns)
+_COLUMNS: Final = COLUMNS["attempts"]
 _RUNNER: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at", "ended_at")
 _ENDED: Final = (
     "outcome",
@@ -107,7 +107,7 @@ class _Runners:
             row = self._rows.get(its_id) or _unknown_runner(self.job_id, its_id)
             values = {name: row[name] for name in _RUNNER} | {"job_id": self.job_id, "exclusive": 0}
             values["ended_at"] = row["ended_at"] or now()
-            self._here[its_id] = insert_into(runners, _RUNNER).run(self._connection, **values).lastrowid or 0
+            self._here[its_id] = insert_into("runners", _RUNNER).run(self._connection, **values).lastrowid or 0
         return self._here[its_id]
 
 
@@ -142,7 +142,7 @@ def _take_chunk(
         if attempt_here is None:
             number = number + 1 if is_tried else attempt["number"]
             at = {"job_id": job_id, "number": number, "runner_id": its_runners.added(attempt["runner_id"])}
-            insert_into(attempts).run(connection, **values | at)
+            insert_into("attempts").run(connection, **values | at)
             added += 1
             continue
         here.remove(attempt_here)

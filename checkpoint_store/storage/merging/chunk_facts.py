@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, null, select
-
+from checkpoint_store.storage.sql import bindparam, jobs, metadata, null, select
 from checkpoint_store.storage.statements import redos
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import chunk_handles, chunk_keys, chunk_redos, jobs
+from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Container
 
-    from sqlalchemy import Table
+    from sqlalchemy import Insert, Select
 
 _METADATA: Final = Statement(lambda: select(jobs.c.metadata).where(jobs.c.job_id == bindparam("in_job")))
 _SET_METADATA: Final = Statement(
@@ -41,10 +39,9 @@ def take(
     A redo mark goes with its result: only if this merge took the result (``new_chunks``). The work of a handle may have
     begun with results that stay out: then ``with_handles`` is False.
     """
-    for table in (chunk_keys, *([chunk_handles] if with_handles else []), chunk_redos):
-        names = [column.name for column in table.columns]
-        facts = (dict(zip(names, row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
-        if table is chunk_redos:
+    for table in ("chunk_keys", *(["chunk_handles"] if with_handles else []), "chunk_redos"):
+        facts = (dict(zip(COLUMNS[table], row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
+        if table == "chunk_redos":
             facts = (_renumbered(row, connection, other, job_id) for row in facts if row["chunk_index"] in new_chunks)
         _add(table).run_many(connection, (row | {"job_id": job_id} for row in facts))
     (given,) = _METADATA.run(other, in_job=other_job_id).fetchone()
@@ -61,12 +58,12 @@ def _renumbered(
     return row | {"after_attempt": max(redos.last_attempt(connection, job_id, index) - followed, 0)}
 
 
-@cache
-def _rows(table: Table) -> Statement:
-    return Statement(lambda: select(table).where(table.c.job_id == bindparam("in_job")))
+@statement_for_arguments
+def _rows(table: str) -> Select[Any]:
+    return select(metadata.tables[table]).where(metadata.tables[table].c.job_id == bindparam("in_job"))
 
 
-@cache
-def _add(table: Table) -> Statement:
-    values: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns}
-    return Statement(lambda: table.insert().prefix_with("OR IGNORE").values(values).inline())
+@statement_for_arguments
+def _add(table: str) -> Insert:
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in metadata.tables[table].columns}
+    return metadata.tables[table].insert().prefix_with("OR IGNORE").values(values).inline()

@@ -6,21 +6,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, select
-
 from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.merge_report import JobMerge
 from checkpoint_store.storage.merging import attempts, chunk_facts, own_jobs
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, select
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
-from checkpoint_store.storage.tables import chunk_results, completed_chunks
+from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, func, null, select
-
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.open_requests import OpenRequest
+from checkpoint_store.storage.sql import bindparam, func, jobs, null, select
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import stretch
-from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
+from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.earlier_job import job_of_plan
-from checkpoint_store.storage.tables import jobs
+from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,14 +30,10 @@ _LOOKED: Final = ("looked_number", "looked_jobs", "looked_chunks")
 _ROW: Final = Statement(lambda: select(jobs).where(_J.job_id == bindparam("in_job")))
 _LEAST_NUMBER: Final = Statement(lambda: select(func.min(_J.job_number), func.max(_J.is_current)))
 # In two steps: each number is unique at each moment, and SQLite looks at one row after the other.
-_RAISE_NUMBERS: Final = (
-    Statement(
-        lambda: jobs.update().values(
-            {"job_number": -_J.job_number - bindparam("gap"), **dict.fromkeys(_LOOKED, null())}
-        )
-    ),
-    Statement(lambda: jobs.update().values(job_number=-_J.job_number)),
+_LOWER_NUMBERS: Final = Statement(
+    lambda: jobs.update().values({"job_number": -_J.job_number - bindparam("gap"), **dict.fromkeys(_LOOKED, null())})
 )
+_RAISE_NUMBERS: Final = Statement(lambda: jobs.update().values(job_number=-_J.job_number))
 
 
 def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken: Collection[str]) -> JobRecord | None:
@@ -106,7 +101,7 @@ def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, j
     newest = job_statements.list_jobs(connection, path, file_name=job.file_name, limit=1) if job.file_name else []
     least, has_current = _LEAST_NUMBER.run(connection).fetchone()
     if least is not None and least <= 1:
-        for step in _RAISE_NUMBERS:
+        for step in (_LOWER_NUMBERS, _RAISE_NUMBERS):
             step.run(connection, gap=_JOB_NUMBER_GAP)
         least += _JOB_NUMBER_GAP
     is_shown = not has_current and job.is_current
@@ -120,4 +115,4 @@ def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, j
     if job.status is JobStatus.RUNNING:  # nobody works on it here
         is_whole = job.completed_count and not job.remaining_count
         values["status"] = (JobStatus.COMPLETED if is_whole else JobStatus.PAUSED).value
-    insert_into(jobs).run(connection, **values)
+    insert_into("jobs").run(connection, **values)

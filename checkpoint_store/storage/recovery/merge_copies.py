@@ -21,7 +21,7 @@ from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.completions import record, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
-from checkpoint_store.storage.tables import jobs as jobs_table
+from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
 from checkpoint_store.system.log import log_unread
@@ -149,7 +149,7 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
             if jobs[job_id]["chunks_digest"] is None and values["total_chunks"] == jobs[job_id]["total_chunks"]:
                 of_chunks = {name: values[name] for name in ("chunks_digest", "fingerprint_rule")}
                 jobs[job_id] = jobs[job_id] | of_chunks
-    wanted = [column.name for column in jobs_table.columns if column.name not in _MADE_ANEW]
+    wanted = [name for name in COLUMNS["jobs"] if name not in _MADE_ANEW]
     ordered = sorted(jobs.items(), key=lambda item: item[1].get("job_number") or _JOB_NUMBER_MAX)
     return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
 

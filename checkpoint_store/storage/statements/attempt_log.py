@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-from sqlalchemy import and_, bindparam, func, literal_column, or_, select, union_all
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.keys import key_from
 from checkpoint_store.model.records import ChunkRecord
 from checkpoint_store.storage.runner_lock import noted, probe, runner_lock_path
+from checkpoint_store.storage.sql import (
+    and_,
+    attempts,
+    bindparam,
+    chunk_handles,
+    chunk_keys,
+    completed_chunks,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 from checkpoint_store.storage.statements import redos, rows
 from checkpoint_store.storage.statements.attempts import literal
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk, named_rows, of_same_chunk
+from checkpoint_store.storage.statements.compiled import at_chunk, of_same_chunk
 from checkpoint_store.storage.statements.rows import read_row
 from checkpoint_store.storage.statements.runners import runners_at_work
-from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_keys, completed_chunks
+from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, CompoundSelect, Select
 
 _A: Final = attempts.c
 _H: Final = chunk_handles.c
@@ -94,8 +104,8 @@ _EARLIER: Final = Statement(
 )
 
 
-@cache
-def _latest(outcomes: tuple[str, ...]) -> Statement:
+@statement_for_arguments
+def _latest(outcomes: tuple[str, ...]) -> Select[Any] | CompoundSelect[Any]:
     """Return the statement that finds attempts with these outcomes by an index: other attempts may be a million."""
     columns = _shown_columns()
     looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
@@ -105,9 +115,7 @@ def _latest(outcomes: tuple[str, ...]) -> Statement:
         *([] if running is None else [running]),
     ]
     queries = [select(*columns).where(IN_JOB_BY_TROUBLE, kind, *is_last_and_incomplete()) for kind in kinds]
-    return Statement(
-        lambda: union_all(*queries).order_by("chunk_index") if len(queries) > 1 else queries[0].order_by("chunk_index")
-    )
+    return union_all(*queries).order_by("chunk_index") if len(queries) > 1 else queries[0].order_by("chunk_index")
 
 
 def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[int] | None = None) -> int:
@@ -125,8 +133,8 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     An attempt in the hand of a dead runner is ``abandoned``, even if nobody has recorded that yet. An attempt that its
     runner has claimed and not begun does not count: the attempt before it is the last one.
     """
-    looked_for = {*outcomes, AttemptOutcome.RUNNING}
-    last_attempts = named_rows(_latest(tuple(sorted(looked_for))).run(connection, in_job=job_id))
+    looked_for = sorted({*map(str, outcomes), str(AttemptOutcome.RUNNING)})
+    last_attempts = named_rows(_latest(tuple(looked_for)).run(connection, in_job=job_id))
     is_any_running = any(row["outcome"] == AttemptOutcome.RUNNING for row in last_attempts)
     runners = runner_notes(connection, job_id, path) if is_any_running else {}
     records = []

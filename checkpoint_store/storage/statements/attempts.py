@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, case, func, literal_column, select
-
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Claim, FailureOutcome
+from checkpoint_store.storage.sql import attempts, bindparam, case, func, literal_column, select
 from checkpoint_store.storage.statements import handles, runners
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk, begun
+from checkpoint_store.storage.statements.compiled import at_chunk, begun
 from checkpoint_store.storage.statements.effect import require_rows
-from checkpoint_store.storage.tables import attempts
+from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:

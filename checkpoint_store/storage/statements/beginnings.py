@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sqlalchemy import bindparam, func, select
-
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import chunk_results, completed_chunks
+from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, func, select
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

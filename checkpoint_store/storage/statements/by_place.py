@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, null, select
-
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import same_settings
 from checkpoint_store.storage.open_requests import Source
+from checkpoint_store.storage.sql import bindparam, completed_chunks, null, select
 from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.storage.statements.stored_results import setting_names
-from checkpoint_store.storage.tables import completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, literal_column, select
-
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.open_requests import Source
 from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.sql import attempts, bindparam, chunk_results, completed_chunks, literal_column, select
 from checkpoint_store.storage.statements import compiled, redos
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import count, record, set_source
-from checkpoint_store.storage.tables import attempts, chunk_results, completed_chunks
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
-_STORED: Final = compiled.Statement(
+_STORED: Final = Statement(
     lambda: (
         select(_R.result, _C.digest, _R.digest, _C.source_job_id, _C.source_chunk_index, _C.redo_asked_at)
         .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
@@ -35,8 +34,8 @@ _STORED: Final = compiled.Statement(
     )
 )
 
-_COMPLETE: Final = compiled.insert_into(completed_chunks)
-_AT_WORK: Final = compiled.Statement(
+_COMPLETE: Final = compiled.insert_into("completed_chunks")
+_AT_WORK: Final = Statement(
     lambda: select(attempts.c.chunk_index, attempts.c.runner_id).where(
         attempts.c.outcome == literal_column("'running'"),
         # With the plus SQLite uses the index of running attempts, and does not read all attempts of the job.

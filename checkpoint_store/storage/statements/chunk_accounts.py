@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, literal_column, or_, select
-
 from checkpoint_store.model.records import ChunkAccount
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import attempts, completed_chunks
+from checkpoint_store.storage.sql import attempts, bindparam, case, completed_chunks, func, literal_column, or_, select
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,15 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, select, tuple_
-
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import AttemptRecord, CompletionRecord
+from checkpoint_store.storage.sql import attempts, bindparam, completed_chunks, select, tuple_
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.attempt_log import runner_notes
-from checkpoint_store.storage.statements.compiled import Statement, named_rows
 from checkpoint_store.storage.statements.rows import read_row
-from checkpoint_store.storage.tables import attempts, completed_chunks
+from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:
     import sqlite3

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, select
-
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.storage.records import Claim, ClaimSearchResult
+from checkpoint_store.storage.sql import bindparam, completed_chunks, select
 from checkpoint_store.storage.statements import attempts, redos
-from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.liveness import Liveness
-from checkpoint_store.storage.tables import completed_chunks
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

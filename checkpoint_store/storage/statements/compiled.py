@@ -1,91 +1,42 @@
-"""Statements, built from the tables and compiled once to text for SQLite: they cannot drift from the schema."""
+"""The statements that record a completion, and conditions that other statements share."""
 
 from __future__ import annotations
 
 from functools import cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Table, bindparam, case, exists, func, literal_column, null, select
-from sqlalchemy.dialects import sqlite
-
-from checkpoint_store.storage.tables import attempts, chunk_redos, chunk_results, completed_chunks, jobs
+from checkpoint_store.storage.sql import (
+    attempts,
+    bindparam,
+    case,
+    chunk_redos,
+    chunk_results,
+    completed_chunks,
+    exists,
+    func,
+    jobs,
+    literal_column,
+    metadata,
+    null,
+    select,
+    sqlite,
+)
+from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Insert, Select, Update
-    from sqlalchemy.sql.expression import ClauseElement
 
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 
 
-class Statement:
-    """A statement's SQL text, and the order of its values. Compiled when it is first used.
-
-    ``order``: the order in which callers pass plain tuples; None: no caller does.
-    """
-
-    __slots__ = ("_build", "_fixed", "_get", "_order", "names", "text")
-
-    text: str
-    names: tuple[str, ...]
-
-    def __init__(self, build: Callable[[], ClauseElement], *, order: tuple[str, ...] | None = None) -> None:
-        self._build = build
-        self._order = order
-
-    def __getattr__(self, name: str) -> Any:
-        """Compile the statement when a slot without a value is asked for."""
-        made = self._build().compile(dialect=sqlite.dialect(paramstyle="qmark"))
-        self.names = tuple(made.positiontup)  # type: ignore[attr-defined]
-        assert self._order in (None, self.names), self.names
-        self._get = itemgetter(*self.names) if len(self.names) > 1 else None
-        binds = {name: made.binds[name] for name in self.names}  # type: ignore[attr-defined]
-        self._fixed = {name: bind.value for name, bind in binds.items() if not bind.required}
-        self.text = str(made)
-        return object.__getattribute__(self, name)
-
-    def values(self, **named: Any) -> tuple[Any, ...]:
-        """Return the values in the order of the text, with the values that the statement itself fixes."""
-        if self._fixed:
-            named |= self._fixed
-        if self._get is None:
-            return tuple(named[name] for name in self.names)
-        values: tuple[Any, ...] = self._get(named)
-        return values
-
-    def run(self, connection: sqlite3.Connection, **named: Any) -> sqlite3.Cursor:
-        """Execute the statement with these values."""
-        return connection.execute(self.text, self.values(**named))
-
-    def run_many(self, connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]]) -> sqlite3.Cursor:
-        """Execute the statement once with each row of values."""
-        return connection.executemany(self.text, (self.values(**row) for row in rows))
-
-
-def named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
-    """Return all rows of a statement, each by the names of its columns."""
-    names = names_of(cursor)
-    return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def names_of(cursor: sqlite3.Cursor) -> list[str]:
-    """Return the names of the columns of a statement, in small letters, as the tables have them.
-
-    SQLite gives a name as the schema in the file spells it, and finds a column in any case. One damaged bit turns a
-    small letter into a capital.
-    """
-    return [column[0].lower() for column in cursor.description]
-
-
-@cache
-def insert_into(table: Table, columns: tuple[str, ...] = ()) -> Statement:
+@statement_for_arguments
+def insert_into(table: str, columns: tuple[str, ...] = ()) -> Insert:
     """Return the statement that adds a row with these columns (by default all). Its values have their names."""
-    names = columns or tuple(column.name for column in table.columns)
-    return Statement(lambda: table.insert().values({name: bindparam(name) for name in names}).inline())
+    names = columns or tuple(column.name for column in metadata.tables[table].columns)
+    return metadata.tables[table].insert().values({name: bindparam(name) for name in names}).inline()
 
 
 def at_chunk(columns: Any) -> tuple[Any, Any]:
@@ -216,26 +167,15 @@ FAST_INSERT_AND_CLAIM: Final = _insert_into(VIEWS[1], len(_AND_CLAIM), rows=1)
 @cache
 def fast_insert_views() -> tuple[str, ...]:
     """Return the statements that make the views for :func:`fast_insert` and :data:`FAST_INSERT_AND_CLAIM`."""
-    job_id, chunk_index, at, attempt, seconds = map(
-        _new, ("job_id", "chunk_index", "completed_at", "attempt", "seconds")
-    )
-    steps = [
-        _add_result(_new),
-        _complete(_new, func.last_insert_rowid()),
-        _count(job_id, literal_column("1"), at),
-        _count_last(job_id, literal_column("1"), at).where(func.changes() == literal_column("0")),
-        end_attempt(job_id, chunk_index, attempt, at, seconds),
-    ]
-    claim = _claim_untried(job_id, _new("next_index"), _new("runner_id"), at)
     return (
-        *_view_with_trigger(VIEWS[0], COMPLETION, steps),
-        *_view_with_trigger(VIEWS[1], _AND_CLAIM, [*steps, claim]),
+        *_view_with_trigger(VIEWS[0], COMPLETION, _STEPS),
+        *_view_with_trigger(VIEWS[1], _AND_CLAIM, (*_STEPS, _CLAIM_NEXT)),
     )
 
 
-def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[ClauseElement]) -> tuple[str, str]:
+def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[Statement]) -> tuple[str, str]:
     """Return the statements that make a temporary view. Each row that is inserted into the view runs these steps."""
-    body = "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
+    body = "".join(f"{step.text}; " for step in steps)
     nulls = ", ".join(f"NULL AS {column}" for column in columns)
     return (
         f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",
@@ -246,6 +186,23 @@ def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[Clause
 def _new(name: str) -> Any:
     return literal_column(f"NEW.{name}")
 
+
+_ADD_NEW: Final = Statement(lambda: _add_result(_new))
+_COMPLETE_NEW: Final = Statement(lambda: _complete(_new, func.last_insert_rowid()))
+_COUNT_NEW: Final = Statement(lambda: _count(_new("job_id"), literal_column("1"), _new("completed_at")))
+_COUNT_LAST_NEW: Final = Statement(
+    lambda: _count_last(_new("job_id"), literal_column("1"), _new("completed_at")).where(
+        func.changes() == literal_column("0")
+    )
+)
+_END_ATTEMPT_OF_NEW: Final = Statement(
+    lambda: end_attempt(*map(_new, ("job_id", "chunk_index", "attempt", "completed_at", "seconds")))
+)
+_CLAIM_NEXT: Final = Statement(
+    lambda: _claim_untried(*map(_new, ("job_id", "next_index", "runner_id", "completed_at")))
+)
+_STEPS: Final = (_ADD_NEW, _COMPLETE_NEW, _COUNT_NEW, _COUNT_LAST_NEW, _END_ATTEMPT_OF_NEW)
+"""The steps of a completion, in their order, for the trigger of a view."""
 
 RESULT_TEXT: Final = Statement(lambda: select(_R.result).where(_R.result_id == bindparam("id")))
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, literal_column, select
-
 from checkpoint_store.errors import ChunkOutOfOrder
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.sql import bindparam, jobs, literal_column, select
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.compiled import Statement, not_back
+from checkpoint_store.storage.statements.compiled import not_back
 from checkpoint_store.storage.statements.completions import count, record
 from checkpoint_store.storage.statements.job_endings import finish_if_done
-from checkpoint_store.storage.tables import jobs
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

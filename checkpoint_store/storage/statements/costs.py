@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import bindparam, case, func, literal_column, select
 
 from checkpoint_store.errors import StoreDamaged, counted, short_repr
 from checkpoint_store.model.amounts import amount, cost_in, json_paths
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.records import Costs, Unreadable
+from checkpoint_store.storage.sql import bindparam, case, chunk_results, completed_chunks, func, literal_column, select
 from checkpoint_store.storage.statements import replaced, results, totals
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import chunk_results, completed_chunks
+from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +30,8 @@ _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 _COSTS_PER_PAGE: Final = 4096
 _RESULTS_PER_PAGE: Final = 64
+_PATHS: Final = ("json_path", "dotted_path")
+"""The names of the places where the field of a cost may stand."""
 _COST_TEXT_LENGTH_MAX: Final = 200
 _NOT_SHOWN_BY_SQLITE: Final = {"true": True, "false": False, "null": None}
 
@@ -70,8 +70,10 @@ def page(
     if substitutes:
         present = _texts(connection, job_id, after, whose, substitutes)
     else:
-        statement = _statement(cost if isinstance(cost, str) else None, whose, goes_on=after > 0)
-        present = statement.run(connection, in_job=job_id, after=after).fetchall()
+        paths = json_paths(cost) if isinstance(cost, str) else []
+        statement = _page(len(paths), is_own=whose is Whose.OWN, goes_on=after > 0)
+        places = dict(zip(_PATHS, paths, strict=False))
+        present = statement.run(connection, in_job=job_id, after=after, **places).fetchall()
     gone = replaced.costs_after(connection, job_id, after, _most(cost)) if whose is Whose.OWN else []
     return sorted(present + gone)[: _most(cost)] if gone else present
 
@@ -91,7 +93,7 @@ def refuse_missing(connection: sqlite3.Connection, job_id: str, path: Path) -> N
 def _texts(
     connection: sqlite3.Connection, job_id: str, after: int, whose: Whose, substitutes: Substitutes
 ) -> list[tuple[Any, ...]]:
-    rows = _NARROW[whose].run(connection, in_job=job_id, after=after).fetchall()
+    rows = _narrow(is_own=whose is Whose.OWN).run(connection, in_job=job_id, after=after).fetchall()
     texts: list[tuple[Any, ...]] = []
     for result_id, index, digest in rows:
         text, *_ = results.text_of(connection, result_id, digest, substitutes)
@@ -99,38 +101,35 @@ def _texts(
     return texts
 
 
-@lru_cache(maxsize=8)  # a loop asks before and after each chunk, and to build it takes longer than to run it
-def _statement(field: str | None, whose: Whose, *, goes_on: bool) -> Statement:
-    return Statement(lambda: _select(field, whose, goes_on=goes_on))
-
-
 _IN_JOB: Final[Any] = _R.job_id == bindparam("in_job")
 _IN_JOB_BY_RESULT: Final[Any] = literal_column("+chunk_results.job_id") == bindparam("in_job")
 """With the plus SQLite begins at a result id, and does not read all chunks of the job."""
 
 
-def _is(whose: Whose) -> Any:
+def _is(*, is_own: bool) -> Any:
     """Return the condition for the results that this job paid for, or for the carried ones, each of them once."""
-    is_own = _C.source_job_id.is_(None)
-    return is_own if whose is Whose.OWN else ~is_own & totals.once()
+    paid_here = _C.source_job_id.is_(None)
+    return paid_here if is_own else ~paid_here & totals.once()
 
 
-def _select(field: str | None, whose: Whose, *, goes_on: bool) -> Select[Any]:
-    columns = [_R.result_id, _R.chunk_index, *((literal_column("NULL"), _R.result) if field is None else _value(field))]
-    is_its = (_C.result_id == _R.result_id) & _is(whose)
+@statement_for_arguments
+def _page(paths: int, *, is_own: bool, goes_on: bool) -> Select[Any]:
+    """Select the values of a field that may stand at this many places; at no place: whole results."""
+    columns = [_R.result_id, _R.chunk_index, *(_value(paths) if paths else (literal_column("NULL"), _R.result))]
+    is_its = (_C.result_id == _R.result_id) & _is(is_own=is_own)
     of_chunk = (_C.job_id == _R.job_id) & (_C.chunk_index == _R.chunk_index) & is_its
     in_job = _IN_JOB_BY_RESULT if goes_on else _IN_JOB
     of_job = select(*columns).where(_R.result_id > bindparam("after"), in_job, of_chunk)
-    return of_job.order_by(_R.result_id).limit(_RESULTS_PER_PAGE if field is None else _COSTS_PER_PAGE)
+    return of_job.order_by(_R.result_id).limit(_COSTS_PER_PAGE if paths else _RESULTS_PER_PAGE)
 
 
-def _narrow(whose: Whose) -> Select[Any]:
+@statement_for_arguments
+def _narrow(*, is_own: bool) -> Select[Any]:
     here = _C.job_id == bindparam("in_job"), _C.digest.is_not(None), _C.result_id > bindparam("after")
-    rows = select(_C.result_id, _C.chunk_index, _C.digest).where(*here, _is(whose))
+    rows = select(_C.result_id, _C.chunk_index, _C.digest).where(*here, _is(is_own=is_own))
     return rows.order_by(_C.result_id).limit(_RESULTS_PER_PAGE)
 
 
-_NARROW: Final = {whose: Statement(partial(_narrow, whose)) for whose in Whose}
 _MISSING: Final = Statement(
     lambda: (
         select(func.count(_C.digest) - func.count(_R.result_id))
@@ -144,9 +143,10 @@ def _most(cost: Cost) -> int:
     return _COSTS_PER_PAGE if isinstance(cost, str) else _RESULTS_PER_PAGE
 
 
-def _value(field: str) -> tuple[Any, Any]:
+def _value(paths: int) -> tuple[Any, Any]:
     """Return the columns for the JSON type and the value of a field; long values are cut."""
-    path, *dotted_paths = json_paths(field)
+    places: list[Any] = [bindparam(name) for name in _PATHS[:paths]]
+    path, *dotted_paths = places
     kind: Any = func.json_type(_R.result, path)
     value: Any = func.json_extract(_R.result, path)
     for dotted_path in dotted_paths:

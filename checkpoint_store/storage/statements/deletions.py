@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, func, select
-
 from checkpoint_store.errors import JobNotFound
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import deleted_jobs
+from checkpoint_store.storage.sql import bindparam, deleted_jobs, func, select
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from sqlalchemy import bindparam, null, or_, select
 
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, is_same
+from checkpoint_store.storage.sql import bindparam, jobs, null, or_, select
 from checkpoint_store.storage.statements import extend
 from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import jobs
+from checkpoint_store.storage.statements.statement import statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import Select
 
     from checkpoint_store.storage.open_requests import OpenRequest
     from checkpoint_store.storage.records import JobRecord
@@ -89,15 +88,15 @@ def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterato
     yield from map(_Candidate._make, statement.run(connection, **given))
 
 
-@cache
-def _of_file(spellings: int, *, with_digest: bool) -> Statement:
+@statement_for_arguments
+def _of_file(spellings: int, *, with_digest: bool) -> Select[Any]:
     where: list[Any] = [job_statements.named(spellings), jobs.c.total_chunks == bindparam("total")]
     where.append(jobs.c.sequential == bindparam("in_order"))
     if with_digest:
         digests = [jobs.c.chunks_digest == bindparam(name) for name in ("digest", "old_digest")]
         where.append(or_(*digests, jobs.c.chunks_digest.is_(null())))
     columns = (jobs.c[name] for name in _Candidate._fields)
-    return Statement(lambda: select(*columns).where(*where).order_by(jobs.c.job_number.desc()))
+    return select(*columns).where(*where).order_by(jobs.c.job_number.desc())
 
 
 def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:

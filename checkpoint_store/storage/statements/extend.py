@@ -5,13 +5,11 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, null, select
-
 from checkpoint_store.errors import Difference, counted
 from checkpoint_store.model.plan import digest_of_fingerprints, same_settings
+from checkpoint_store.storage.sql import bindparam, completed_chunks, null, select
 from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import completed_chunks
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

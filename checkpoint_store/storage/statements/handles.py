@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import Exists, bindparam, func, null, or_, select
-from sqlalchemy.dialects import sqlite
-
 from checkpoint_store.model.clock import now
+from checkpoint_store.storage.sql import (
+    attempts,
+    bindparam,
+    chunk_handles,
+    chunk_redos,
+    completed_chunks,
+    func,
+    jobs,
+    null,
+    or_,
+    select,
+    sqlite,
+)
 from checkpoint_store.storage.statements import redos
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk, insert_into, of_same_chunk
-from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks, jobs
+from checkpoint_store.storage.statements.compiled import at_chunk, insert_into, of_same_chunk
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Exists
 
 _C: Final = completed_chunks.c
 _H: Final = chunk_handles.c
@@ -59,7 +71,7 @@ _LOOK_AT: Final = Statement(
 _HAS_ANY: Final = Statement(
     lambda: select(select(_H.handle).where(_H.job_id == bindparam("in_job")).exists()), order=("in_job",)
 )
-_ADD: Final = insert_into(chunk_handles)
+_ADD: Final = insert_into("chunk_handles")
 _OF_JOB: Final = Statement(
     lambda: (
         select(_H.chunk_index, _H.fingerprint)

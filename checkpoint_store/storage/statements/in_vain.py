@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
-
 from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.sql import attempts, bindparam, case, func, literal_column, null, or_, select
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.attempts import THIS, literal
-from checkpoint_store.storage.statements.compiled import PRESENT, Statement, at_chunk, end_attempt, insert_into
-from checkpoint_store.storage.tables import attempts
+from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, end_attempt, insert_into
+from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ _LATEST: Final = Statement(
     ).where(*at_chunk(_A))
 )
 """The highest number of an attempt at a chunk, and whether a text stands in the error of any."""
-_ADD: Final = insert_into(attempts)
+_ADD: Final = insert_into("attempts")
 _END: Final = Statement(
     lambda: end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds"))).where(
         func.instr(_ERROR, literal_column(f"'{_IS_THE_SAME}'")) == literal_column("0")

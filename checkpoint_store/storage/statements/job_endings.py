@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, literal_column, null, select
-
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.sql import bindparam, jobs, literal_column, null, select
 from checkpoint_store.storage.statements import redos
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import jobs
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-from sqlalchemy import and_, func, select
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import JobSummary
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path
+from checkpoint_store.storage.sql import and_, attempts, func, select
 from checkpoint_store.storage.statements import handles, replaced, reservations
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_last_and_incomplete
 from checkpoint_store.storage.statements.attempts import literal
-from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.runners import runners_at_work
-from checkpoint_store.storage.tables import attempts
+from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
+
+    from sqlalchemy import Select
 
     from checkpoint_store.storage.records import JobRecord
 
@@ -37,24 +36,21 @@ class _Failures(NamedTuple):
     """The number of chunks in doubt that have a handle."""
 
 
-@cache
-def _troubled(*, of_one_job: bool) -> Statement:
+@statement_for_arguments
+def _troubled(*, of_one_job: bool) -> Select[Any]:
     in_doubt = _A.outcome == literal(AttemptOutcome.ABANDONED)
     columns = (_A.job_id, func.sum(_A.is_last), func.sum(in_doubt), func.sum(and_(in_doubt, handles.of_attempt())))
     where = [TROUBLE, *is_last_and_incomplete(), *([IN_JOB_BY_TROUBLE] if of_one_job else [])]
-    return Statement(lambda: select(*columns).where(*where).group_by(_A.job_id))
+    return select(*columns).where(*where).group_by(_A.job_id)
 
 
-@cache
-def _in_hand() -> Statement:
-    running: Any = _A.outcome == literal(AttemptOutcome.RUNNING)
-    return Statement(
-        lambda: (
-            select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt())
-            .select_from(attempts)
-            .where(running, *is_last_and_incomplete())
-        )
+_IN_HAND: Final = Statement(
+    lambda: (
+        select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt())
+        .select_from(attempts)
+        .where(_A.outcome == literal(AttemptOutcome.RUNNING), *is_last_and_incomplete())
     )
+)
 
 
 def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path: Path) -> list[JobSummary]:
@@ -111,7 +107,7 @@ def _failures(connection: sqlite3.Connection, job_id: str | None, begun_by_dead:
     of_job = {} if job_id is None else {"in_job": job_id}
     for of, failed, in_doubt, held in _troubled(of_one_job=job_id is not None).run(connection, **of_job):
         failures.failed[of], failures.in_doubt[of], failures.with_handle[of] = failed, in_doubt, held
-    for of, index, number, runner_id, held in _in_hand().run(connection) if begun_by_dead else ():
+    for of, index, number, runner_id, held in _IN_HAND.run(connection) if begun_by_dead else ():
         begun = begun_by_dead.get(runner_id, frozenset())
         if begun is None or (index, number) in begun:
             failures.in_doubt[of] += 1

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import bindparam, func, literal_column, null, or_, select
 
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import JobRecord
+from checkpoint_store.storage.sql import (
+    bindparam,
+    chunk_handles,
+    chunk_results,
+    completed_chunks,
+    deleted_jobs,
+    func,
+    jobs,
+    literal_column,
+    null,
+    or_,
+    select,
+)
 from checkpoint_store.storage.statements import effect, redos
-from checkpoint_store.storage.statements.compiled import Statement, named_rows, not_back
+from checkpoint_store.storage.statements.compiled import not_back
 from checkpoint_store.storage.statements.deletions import no_job
 from checkpoint_store.storage.statements.handles import of_chunk_in
 from checkpoint_store.storage.statements.job_records import records_of
-from checkpoint_store.storage.tables import chunk_handles, chunk_results, completed_chunks, deleted_jobs, jobs
+from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
     from pathlib import Path
+
+    from sqlalchemy import Insert, Select, Update
 
     from checkpoint_store.errors import StoreDamaged
 
@@ -106,8 +119,8 @@ _COUNTS: Final = Statement(
 )
 
 
-@cache
-def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incomplete: bool) -> Statement:
+@statement_for_arguments
+def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incomplete: bool) -> Select[Any]:
     where: list[Any] = [jobs.c[name] == bindparam(f"its_{name}") for name in filters]
     if spellings:
         where.append(named(spellings))
@@ -117,7 +130,7 @@ def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incom
         where.append(or_(_J.completed_count > literal_column("0"), with_handle))
     if incomplete:
         where += [or_(_J.completed_count < _J.total_chunks, _MARKED), _J.superseded_by.is_(null())]
-    return Statement(lambda: select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows")))
+    return select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows"))
 
 
 def named(spellings: int) -> Any:
@@ -137,24 +150,24 @@ def spelt(file_name: str) -> dict[str, str]:
     return {f"name_{number}": form for number, form in enumerate(dict.fromkeys(forms))}
 
 
-@cache
-def _supersede(spellings: int) -> Statement:
+@statement_for_arguments
+def _supersede(spellings: int) -> Update:
     others = (named(spellings), _J.job_id != bindparam("newest"), _J.superseded_by.is_(null()))
-    return Statement(lambda: jobs.update().where(*others).values(superseded_by=bindparam("newest")))
+    return jobs.update().where(*others).values(superseded_by=bindparam("newest"))
 
 
-@cache
-def _insert(names: tuple[str, ...]) -> Statement:
+@statement_for_arguments
+def _insert(names: tuple[str, ...]) -> Insert:
     given: dict[str, Any] = {name: bindparam(name) for name in names}
-    return Statement(lambda: jobs.insert().values({**given, "job_number": _NEXT_NUMBER, "is_current": 1}).inline())
+    return jobs.insert().values({**given, "job_number": _NEXT_NUMBER, "is_current": 1}).inline()
 
 
-@cache
-def _update(names: tuple[str, ...]) -> Statement:
+@statement_for_arguments
+def _update(names: tuple[str, ...]) -> Update:
     new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
     if "updated_at" in new:
         new["updated_at"] = not_back(new["updated_at"])
-    return Statement(lambda: jobs.update().where(_OF_JOB).values(new))
+    return jobs.update().where(_OF_JOB).values(new)
 
 
 def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:

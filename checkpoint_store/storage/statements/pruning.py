@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import LargeBinary, bindparam, cast, func, literal_column, null, select
-
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import in_text, parse_time
 from checkpoint_store.model.prune_report import Prunable
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.sql import (
+    LargeBinary,
+    attempts,
+    bindparam,
+    cast,
+    chunk_handles,
+    chunk_results,
+    func,
+    literal_column,
+    null,
+    select,
+)
 from checkpoint_store.storage.statements import handles, liveness, redos
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.attempt_log import is_complete
 from checkpoint_store.storage.statements.attempts import literal
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_results
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, null, select
-
 from checkpoint_store.model.plan import same_settings
 from checkpoint_store.storage.open_requests import Source
+from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, null, select
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.beginnings import Begun, has_same_results
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import completed_chunks, jobs
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, func, literal_column, null, select
-
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk, of_same_chunk
-from checkpoint_store.storage.tables import attempts, chunk_handles, chunk_redos, completed_chunks
+from checkpoint_store.storage.sql import (
+    attempts,
+    bindparam,
+    chunk_handles,
+    chunk_redos,
+    completed_chunks,
+    func,
+    literal_column,
+    null,
+    select,
+)
+from checkpoint_store.storage.statements.compiled import at_chunk, of_same_chunk
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, null, select
-
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.open_requests import BY_PLACE, Decision
+from checkpoint_store.storage.sql import bindparam, completed_chunks, null, select
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import stored_handles
 from checkpoint_store.storage.statements.by_place import results_by_place
-from checkpoint_store.storage.statements.compiled import Statement
+from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.storage.statements.stored_results import StoredResults, setting_names
-from checkpoint_store.storage.tables import completed_chunks
 
 if TYPE_CHECKING:
     import sqlite3

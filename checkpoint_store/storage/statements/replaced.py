@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, func, literal_column, null, select
-
 from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.sql import attempts, bindparam, func, literal_column, null, select
 from checkpoint_store.storage.statements import compiled
 from checkpoint_store.storage.statements.attempts import literal
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk
-from checkpoint_store.storage.tables import attempts
+from checkpoint_store.storage.statements.compiled import at_chunk
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, func, literal_column, null, select
-
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.budget import Spending
 from checkpoint_store.model.job_costs import JobCosts
+from checkpoint_store.storage.sql import attempts, bindparam, func, literal_column, null, runners, select
 from checkpoint_store.storage.statements import replaced
 from checkpoint_store.storage.statements.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
 from checkpoint_store.storage.statements.attempts import THIS, literal
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import attempts, runners
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import bindparam, func, literal_column, null, select
-
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, func, literal_column, null, select
 from checkpoint_store.storage.state_fields import state_from
 from checkpoint_store.storage.statements import compiled, redos
-from checkpoint_store.storage.statements.compiled import Statement, at_chunk
-from checkpoint_store.storage.tables import chunk_results, completed_chunks
+from checkpoint_store.storage.statements.compiled import at_chunk
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3
@@ -249,9 +248,7 @@ def indices_with_result(connection: sqlite3.Connection, record: JobRecord) -> It
         yield from _index_pages(connection, compiled.WITH_RESULT, record)
 
 
-def _index_pages(
-    connection: sqlite3.Connection, statement: compiled.Statement, record: JobRecord
-) -> Iterator[list[int]]:
+def _index_pages(connection: sqlite3.Connection, statement: Statement, record: JobRecord) -> Iterator[list[int]]:
     cursor = statement.run(connection, in_job=record.job_id)
     while page := cursor.fetchmany(_PAGE_INDICES):
         yield [index for (index,) in page]

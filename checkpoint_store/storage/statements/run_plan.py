@@ -5,16 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, literal_column, select
-
 from checkpoint_store.model.records import RunPlan
+from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, literal_column, select
 from checkpoint_store.storage.statements import attempt_log, handles, redos, reservations
 from checkpoint_store.storage.statements import costs as cost_statements
-from checkpoint_store.storage.statements.compiled import Statement
 from checkpoint_store.storage.statements.jobs import find_job
 from checkpoint_store.storage.statements.open_job import decide, handles_for_rest, reusable_for_rest
+from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.storage.statements.stored_results import setting_names
-from checkpoint_store.storage.tables import completed_chunks, jobs
 
 if TYPE_CHECKING:
     import sqlite3

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import Select, bindparam, func, null, select
 
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Runner
+from checkpoint_store.storage.sql import bindparam, func, null, pauses, runners, select
 from checkpoint_store.storage.statements import rows
-from checkpoint_store.storage.statements.compiled import Statement, insert_into, named_rows
-from checkpoint_store.storage.tables import pauses, runners
+from checkpoint_store.storage.statements.compiled import insert_into
+from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from sqlalchemy import Select
 
 _W: Final = runners.c
 _ADDED: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at")
@@ -45,14 +45,11 @@ _LAST_PAUSE: Final = Statement(
 )
 
 
-@cache
-def _at_work(*, of_one_job: bool) -> Statement:
-    def build() -> Select[Any]:
-        columns = [_W[name] for name in Runner._fields]
-        at_work = select(*columns).where(_W.ended_at.is_(null())).order_by(_W.runner_id)
-        return at_work.where(_W.job_id == bindparam("in_job")) if of_one_job else at_work
-
-    return Statement(build)
+@statement_for_arguments
+def _at_work(*, of_one_job: bool) -> Select[Any]:
+    columns = [_W[name] for name in Runner._fields]
+    at_work = select(*columns).where(_W.ended_at.is_(null())).order_by(_W.runner_id)
+    return at_work.where(_W.job_id == bindparam("in_job")) if of_one_job else at_work
 
 
 def runners_at_work(connection: sqlite3.Connection, job_id: str | None = None) -> list[Runner]:
@@ -70,7 +67,7 @@ def add_runner(
 ) -> int:
     """Record a runner, which holds its lock file already, and return its id."""
     values = {"job_id": job_id, "lock_file": lock_file, "host": host, "pid": pid, "exclusive": int(exclusive)}
-    runner_id = insert_into(runners, _ADDED).run(connection, **values, started_at=now()).lastrowid
+    runner_id = insert_into("runners", _ADDED).run(connection, **values, started_at=now()).lastrowid
     assert runner_id is not None
     return runner_id
 
@@ -98,7 +95,7 @@ def lock_file_of(connection: sqlite3.Connection, runner_id: int) -> str | None:
 
 def ask_to_pause(connection: sqlite3.Connection, job_id: str) -> None:
     """Record the request that every loop on this job ends."""
-    insert_into(pauses, ("job_id", "asked_at")).run(connection, job_id=job_id, asked_at=now())
+    insert_into("pauses", ("job_id", "asked_at")).run(connection, job_id=job_id, asked_at=now())
 
 
 def clear_pauses(connection: sqlite3.Connection, job_id: str) -> None:

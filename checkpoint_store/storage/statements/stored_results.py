@@ -9,16 +9,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, func, literal_column, null, select
-
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, compare, normal_name, same_settings
 from checkpoint_store.storage.open_requests import Elsewhere, Source
+from checkpoint_store.storage.sql import bindparam, completed_chunks, func, jobs, literal_column, null, select
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.beginnings import Begun, beginning, has_same_results
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import completed_chunks, jobs
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import bindparam, case, func, literal_column, null, or_, select
 
 from checkpoint_store.errors import InvalidArgumentError, StoreDamaged, counted
 from checkpoint_store.model.amounts import NUMBER_LENGTH_MAX, fields_of, json_paths, number_in, values_at
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.sql import (
+    bindparam,
+    case,
+    chunk_results,
+    completed_chunks,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+)
 from checkpoint_store.storage.statements import compiled, results
-from checkpoint_store.storage.statements.compiled import Statement
-from checkpoint_store.storage.tables import chunk_results, completed_chunks
+from checkpoint_store.storage.statements.statement import statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy import Select
@@ -49,6 +56,7 @@ def _counts(*, with_carried: bool) -> Any:
     return once() if with_carried else _C.source_job_id.is_(null())
 
 
+@statement_for_arguments
 def _total(*, with_carried: bool) -> Select[Any]:
     value, kind = _field()
     number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
@@ -61,6 +69,7 @@ def _total(*, with_carried: bool) -> Select[Any]:
     return select(*columns).select_from(of_job).where(_IN_JOB, _counts(with_carried=with_carried))
 
 
+@statement_for_arguments
 def _short_texts(*, with_carried: bool) -> Select[Any]:
     value, kind = _field()
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
@@ -69,18 +78,9 @@ def _short_texts(*, with_carried: bool) -> Select[Any]:
     return select(value).select_from(of_job).where(_IN_JOB, _counts(with_carried=with_carried), is_text, is_short)
 
 
+@statement_for_arguments
 def _indices(*, with_carried: bool) -> Select[Any]:
     return select(_C.chunk_index).where(_IN_JOB, _counts(with_carried=with_carried))
-
-
-def _both(select_with: Callable[..., Select[Any]]) -> dict[bool, Statement]:
-    """Return the statement with and without the results that were carried over."""
-    return {carried: Statement(partial(select_with, with_carried=carried)) for carried in (True, False)}
-
-
-_INDICES: Final = _both(_indices)
-_TOTAL: Final = _both(_total)
-_SHORT_TEXTS: Final = _both(_short_texts)
 
 
 def totals(
@@ -104,7 +104,7 @@ def totals(
     for key in keys:
         json_path, *dotted_paths = json_paths(key)
         field = {"in_job": job_id, "json_path": json_path, "dotted_path": next(iter(dotted_paths), json_path)}
-        high, low, real, count, newest, missing = _TOTAL[with_carried].run(connection, **field).fetchone()
+        high, low, real, count, newest, missing = _total(with_carried=with_carried).run(connection, **field).fetchone()
         if missing:
             raise StoreDamaged(path, f"it lacks {counted(missing, 'result')}", job_id=job_id)
         if skip_missing and not count:
@@ -113,7 +113,7 @@ def totals(
             (text,) = compiled.RESULT_TEXT.run(connection, id=newest).fetchone()
             raise _unknown_field(key, json_text.decode(text))
         integers = ((high or 0) << 32) + (low or 0)
-        numbers = (number_in(text) for (text,) in _SHORT_TEXTS[with_carried].run(connection, **field))
+        numbers = (number_in(text) for (text,) in _short_texts(with_carried=with_carried).run(connection, **field))
         written = sum(number for number in numbers if number is not None)
         sums[key] = integers + written if real is None else integers + written + real
     return sums
@@ -152,7 +152,7 @@ def totals_with(
 def _each_once(
     connection: sqlite3.Connection, job_id: str, path: Path, substitutes: results.Substitutes, *, with_carried: bool
 ) -> Iterator[Any]:
-    counted = {index for (index,) in _INDICES[with_carried].run(connection, in_job=job_id)}
+    counted = {index for (index,) in _indices(with_carried=with_carried).run(connection, in_job=job_id)}
     pages = results.paged(lambda after, limit: results.result_page(connection, job_id, after, limit, substitutes))
     for page in pages:
         for index, text in results.verified_page(path, job_id, page):

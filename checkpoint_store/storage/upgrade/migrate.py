@@ -1,7 +1,7 @@
 """Migrate a store from any older schema to the newest, in one transaction, or not at all.
 
-Alembic is imported only when there is something to migrate. Its ``op`` and ``context`` are one per process, so one
-migration runs at a time in a process, whichever the file.
+Alembic and SQLAlchemy are imported only when there is something to migrate. Alembic's ``op`` and ``context`` are one
+per process, so one migration runs at a time in a process, whichever the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup
-from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -181,6 +180,8 @@ def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None) ->
 
 
 def _checked(connection: sqlite3.Connection, version: str | None, migrate: Callable[[Connection], object]) -> None:
+    from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection  # imports SQLAlchemy
+
     if _version(connection) != version:
         return  # another process was faster
     before = _contents(connection)

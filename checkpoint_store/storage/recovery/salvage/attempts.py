@@ -15,9 +15,8 @@ from checkpoint_store.storage.recovery.salvage.columns import columns_of
 from checkpoint_store.storage.recovery.salvage.copies import AttemptLog
 from checkpoint_store.storage.recovery.salvage.row_reading import rows, rows_by_job
 from checkpoint_store.storage.statements.compiled import insert_into
+from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.statements.replaced import with_result_elsewhere
-from checkpoint_store.storage.tables import attempts as attempts_table
-from checkpoint_store.storage.tables import runners as runners_table
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.recovery.salvage.copies import Copy
 
-_ATTEMPT: Final = tuple(
-    column.name for column in attempts_table.columns if column.name not in ("job_id", "chunk_index")
-)
-_RUNNER: Final = tuple(column.name for column in runners_table.columns)
+_ATTEMPT: Final = tuple(name for name in COLUMNS["attempts"] if name not in ("job_id", "chunk_index"))
+_RUNNER: Final = COLUMNS["runners"]
 _RUNNERS_MAX: Final = 1 << 40
 _OUTCOMES: Final = frozenset(AttemptOutcome)
 
@@ -40,7 +37,7 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLo
     log.known = connection.execute(tables).fetchone() == (2,)
     if not log.known:
         return log
-    columns = columns_of(connection, attempts_table, ("job_id", "chunk_index", *_ATTEMPT))
+    columns = columns_of(connection, "attempts", ("job_id", "chunk_index", *_ATTEMPT))
     statement = (
         f"SELECT chunk_index, json_group_array(json_array({', '.join(_ATTEMPT)})) "  # noqa: S608 - our own names
         f"FROM (SELECT {columns} FROM attempts WHERE job_id = ? AND chunk_index >= ?) "
@@ -51,7 +48,7 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLo
         sound = [attempt for attempt in made if _is_sound(attempt)]
         log.complete = log.complete and len(sound) == len(made)
         log.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
-    columns = columns_of(connection, runners_table)
+    columns = columns_of(connection, "runners")
     every = f"SELECT {columns} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608 - our own names
     for row in rows(log, lambda key: connection.execute(every, (key,)), 0, _RUNNERS_MAX):
         log.runners.append(dict(zip(_RUNNER, row, strict=True)))
@@ -84,7 +81,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
             break  # an attempt that it lacks never existed, or was deleted
     rows = [{"job_id": job_id, "chunk_index": index} | attempt for index, made in taken.items() for attempt in made]
     if rows:
-        insert_into(attempts_table).run_many(connection, rows)
+        insert_into("attempts").run_many(connection, rows)
     if having:
         best = having[0]
         return (
@@ -114,4 +111,4 @@ def carry_over_runners(connection: sqlite3.Connection, jobs: Sequence[str], copi
                 rows[runner["runner_id"]] = runner | ended
                 locks.add(runner["lock_file"])
     if rows:
-        insert_into(runners_table).run_many(connection, rows.values())
+        insert_into("runners").run_many(connection, rows.values())

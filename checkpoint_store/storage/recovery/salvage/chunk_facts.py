@@ -8,7 +8,7 @@ from checkpoint_store.storage.recovery.salvage.columns import columns_of
 from checkpoint_store.storage.recovery.salvage.row_reading import rows_by_job
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import insert_into
-from checkpoint_store.storage.tables import chunk_handles, chunk_keys, chunk_redos
+from checkpoint_store.storage.statements.prepared import COLUMNS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.recovery.salvage.copies import Copy
 
-FACTS: Final = (chunk_keys, chunk_handles, chunk_redos)
+FACTS: Final = ("chunk_keys", "chunk_handles", "chunk_redos")
 _TEXTS: Final = {"key", "handle", "recorded_at", "asked_at"}
 
 
 def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
     """Fill in the facts that a copy has of the chunks of these jobs."""
     for table in FACTS:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table.name,)).fetchone() is None:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is None:
             continue
-        names = [column.name for column in table.columns if column.name not in ("job_id", "chunk_index")]
+        names = [name for name in COLUMNS[table] if name not in ("job_id", "chunk_index")]
         statement = (
-            f"SELECT chunk_index, {columns_of(connection, table, names)} FROM {table.name} "  # noqa: S608 - our own names
+            f"SELECT chunk_index, {columns_of(connection, table, names)} FROM {table} "  # noqa: S608 - our own names
             "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
         )
         for job_id, (index, *values) in rows_by_job(copy, connection, statement, totals):
             fact = dict(zip(names, values, strict=True))
             if _is_sound(fact):
-                copy.facts.setdefault((table.name, job_id), {})[index] = fact
+                copy.facts.setdefault((table, job_id), {})[index] = fact
             else:
                 copy.complete = False
 
@@ -52,13 +52,13 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
     having = [copy for copy in having if not copy.state] or having
     for table in FACTS:
         taken: dict[int, dict[str, Any]] = {}
-        for copy in having[:1] if table is chunk_redos else having:
-            for index, fact in copy.facts.get((table.name, job_id), {}).items():
+        for copy in having[:1] if table == "chunk_redos" else having:
+            for index, fact in copy.facts.get((table, job_id), {}).items():
                 if 0 <= index < total:
                     taken.setdefault(index, fact)
             if copy.complete:
                 break  # a fact that it lacks never existed, or was deleted
-        if table is chunk_keys:
+        if table == "chunk_keys":
             taken = _without_twins(taken)
         if rows := [{"job_id": job_id, "chunk_index": index} | fact for index, fact in sorted(taken.items())]:
             insert_into(table).run_many(connection, rows)

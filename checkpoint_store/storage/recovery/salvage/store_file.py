@@ -18,9 +18,8 @@ from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.columns import columns_of, misnamed_columns
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
 from checkpoint_store.storage.recovery.salvage.row_reading import rows, rows_by_job
+from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.statements.rows import JOB
-from checkpoint_store.storage.tables import completed_chunks as completed_table
-from checkpoint_store.storage.tables import jobs as jobs_table
 from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-JOB_COLUMNS: Final = tuple(column.name for column in jobs_table.columns)
+JOB_COLUMNS: Final = COLUMNS["jobs"]
 _COMPLETED: Final = (
     "chunk_index",
     "completed_at",
@@ -125,10 +124,10 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
 
 
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
-    columns = columns_of(connection, jobs_table)
+    columns = columns_of(connection, "jobs")
     statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
     last = _top(connection, "jobs", _JOBS_MAX)
-    misnamed = misnamed_columns(connection, jobs_table)
+    misnamed = misnamed_columns(connection, "jobs")
     connection.text_factory = _text_or_bytes
     for row in rows(copy, lambda key: connection.execute(statement, (key,)), 0, last):
         values = dict(zip(JOB_COLUMNS, row, strict=True))
@@ -181,7 +180,7 @@ def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
 
 
 def _read_completed(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
-    columns = columns_of(connection, completed_table, _COMPLETED)
+    columns = columns_of(connection, "completed_chunks", _COMPLETED)
     statement = (
         f"SELECT {columns} FROM completed_chunks "  # noqa: S608 - our own names
         "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"

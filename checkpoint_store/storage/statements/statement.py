@@ -1,0 +1,109 @@
+"""A statement: its text, prepared or compiled from the tables, and the order of its values."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ParamSpec, cast
+
+from checkpoint_store.storage.sql import compiled
+from checkpoint_store.storage.statements.prepared import STATEMENTS
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sqlalchemy.sql.expression import ClauseElement
+
+Given = ParamSpec("Given")
+
+
+class Statement:
+    """A statement's SQL text, and the order of its values. The text is looked up when it is first used.
+
+    The text comes from :data:`.prepared.STATEMENTS`, by the statement's name. A statement that is not prepared is
+    compiled, which imports SQLAlchemy.
+
+    ``order``: the order in which callers pass plain tuples; None: no caller does.
+    ``name``: the name in the prepared texts; None: the module with the statement, and the statement's name there.
+    """
+
+    __slots__ = ("_build", "_fixed", "_get", "_name", "_order", "names", "text")
+
+    text: str
+    names: tuple[str, ...]
+
+    def __init__(
+        self, build: Callable[[], ClauseElement], *, order: tuple[str, ...] | None = None, name: str | None = None
+    ) -> None:
+        self._build = build
+        self._order = order
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        """Look up the statement when a slot without a value is asked for."""
+        self.text, self.names, self._fixed = STATEMENTS.get(self.name) or self.compiled()
+        assert self._order in (None, self.names), self.names
+        self._get = itemgetter(*self.names) if len(self.names) > 1 else None
+        return object.__getattribute__(self, name)
+
+    @property
+    def name(self) -> str:
+        """The name of the statement in the prepared texts: ``jobs._FIND``, ``jobs._supersede(1)``."""
+        if self._name is not None:
+            return self._name
+        of_module = [*self._build.__globals__.items()]  # as the interpreter ends, sys.modules is empty
+        names = (name for name, value in of_module if value is self)
+        return f"{_place_of(self._build.__module__)}.{next(names, '')}"
+
+    def compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+        """Compile the statement anew: its text, the names of its values in order, and the values that it fixes."""
+        return compiled(self._build())
+
+    def values(self, **named: Any) -> tuple[Any, ...]:
+        """Return the values in the order of the text, with the values that the statement itself fixes."""
+        if self._fixed:
+            named |= self._fixed
+        if self._get is None:
+            return tuple(named[name] for name in self.names)
+        values: tuple[Any, ...] = self._get(named)
+        return values
+
+    def run(self, connection: sqlite3.Connection, **named: Any) -> sqlite3.Cursor:
+        """Execute the statement with these values."""
+        return connection.execute(self.text, self.values(**named))
+
+    def run_many(self, connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]]) -> sqlite3.Cursor:
+        """Execute the statement once with each row of values."""
+        return connection.executemany(self.text, (self.values(**row) for row in rows))
+
+
+def statement_for_arguments(build: Callable[Given, ClauseElement]) -> Callable[Given, Statement]:
+    """Make a function that builds a statement return a :class:`Statement`, the same for the same arguments."""
+    name = f"{_place_of(build.__module__)}.{build.__name__}"
+
+    @cache
+    def statement(*given: Any, **named: Any) -> Statement:
+        arguments = [*map(repr, given), *(f"{key}={value!r}" for key, value in named.items())]
+        return Statement(partial(build, *given, **named), name=f"{name}({', '.join(arguments)})")
+
+    return cast("Callable[Given, Statement]", statement)
+
+
+def _place_of(module: str) -> str:
+    return module.removeprefix("checkpoint_store.storage.").removeprefix("statements.")
+
+
+def named_rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """Return all rows of a statement, each by the names of its columns."""
+    names = names_of(cursor)
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def names_of(cursor: sqlite3.Cursor) -> list[str]:
+    """Return the names of the columns of a statement, in small letters, as the tables have them.
+
+    SQLite gives a name as the schema in the file spells it, and finds a column in any case. One damaged bit turns a
+    small letter into a capital.
+    """
+    return [column[0].lower() for column in cursor.description]

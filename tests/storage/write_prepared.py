@@ -1,0 +1,203 @@
+"""Write the prepared texts of the statements: ``python tests/storage/write_prepared.py``, after each change of one.
+
+A form is the arguments of a function that makes statements. A form that is not among these is compiled when a process
+needs it first, for which the process imports SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+import textwrap
+from importlib import import_module
+from itertools import chain, combinations, product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy
+
+from checkpoint_store import storage
+from checkpoint_store.storage import tables
+from checkpoint_store.storage.statements import prepared
+from checkpoint_store.storage.statements.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREPARED = Path(prepared.__file__)
+SQLALCHEMY = ".".join(sqlalchemy.__version__.split(".")[:2])
+SPELLINGS = range(1, 4)
+"""The numbers of spellings of a file name or a key; ASCII has one spelling."""
+BOTH = (False, True)
+TEXT_WIDTH = 100
+
+_PURPOSE = '''"""The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that ordinary work runs.
+
+``python tests/storage/write_prepared.py`` writes this file, and a test compares it with the statements. These texts are
+run whatever SQLAlchemy is installed.
+"""
+'''
+_IMPORTS = "from __future__ import annotations\n\nfrom typing import Any, Final\n"
+
+
+def columns() -> dict[str, tuple[str, ...]]:
+    """The columns of each table."""
+    return {table.name: tuple(table.columns.keys()) for table in tables.metadata.tables.values()}
+
+
+def modules() -> list[Any]:
+    """The modules that may have statements."""
+    found = pkgutil.walk_packages(storage.__path__, f"{storage.__name__}.")
+    return [import_module(module.name) for module in found if "alembic" not in module.name]
+
+
+def in_forms() -> Iterator[Statement]:
+    """Yield the statements that are made by functions, in the forms that ordinary work takes."""
+    from checkpoint_store.storage.checks import integrity
+    from checkpoint_store.storage.merging import chunk_facts
+    from checkpoint_store.storage.merging.attempts import _RUNNER
+    from checkpoint_store.storage.statements import (
+        attempt_log,
+        compiled,
+        costs,
+        earlier_job,
+        job_summaries,
+        jobs,
+        keys,
+        runners,
+        totals,
+    )
+
+    for spellings in (0, *SPELLINGS):
+        for with_results, incomplete in ((False, False), (True, False), (False, True)):
+            yield jobs._list((), spellings=spellings, with_results=with_results, incomplete=incomplete)
+        yield jobs._list(("status",), spellings=spellings, with_results=False, incomplete=False)
+    yield jobs._list(("is_current",), spellings=0, with_results=False, incomplete=False)
+    for spellings in SPELLINGS:
+        yield jobs._supersede(spellings)
+        yield keys.index_of(spellings)
+        yield from (earlier_job._of_file(spellings, with_digest=with_digest) for with_digest in BOTH)
+    yield from map(jobs._insert, INSERTED_JOBS)
+    yield from map(jobs._update, CHANGED_JOBS)
+    yield from map(compiled.insert_into, ("attempts", "chunk_handles", "chunk_keys", "completed_chunks"))
+    yield from map(compiled.insert_into, ("chunk_redos", "jobs", "runners"))
+    yield compiled.insert_into("runners", _RUNNER)
+    yield compiled.insert_into("runners", runners._ADDED)
+    yield compiled.insert_into("pauses", ("job_id", "asked_at"))
+    for one in BOTH:
+        yield runners._at_work(of_one_job=one)
+        yield job_summaries._troubled(of_one_job=one)
+        yield costs._narrow(is_own=one)
+        yield from (make(with_carried=one) for make in (totals._total, totals._short_texts, totals._indices))
+    for paths, is_own, goes_on in product(range(3), BOTH, BOTH):
+        yield costs._page(paths, is_own=is_own, goes_on=goes_on)
+    for size in range(3):
+        for others in combinations(("abandoned", "completed", "failed"), size):
+            yield attempt_log._latest(tuple(sorted([*others, "running"])))
+    yield from map(integrity._of_job, integrity._ROWS)
+    for table in ("chunk_keys", "chunk_handles", "chunk_redos"):
+        yield from (chunk_facts._rows(table), chunk_facts._add(table))
+
+
+_STRETCH = ("stretch_started_at", "stretch_completed_count")
+_TIMES = (("updated_at",), ("updated_at", *_STRETCH))
+"""The times of a job that changes: while a runner is at work, and while none is."""
+_STATE = (
+    "status",
+    "file_name",
+    "video_title",
+    "model",
+    "provider",
+    "total_chunks",
+    "started_at",
+    "error_message",
+    "config",
+)
+_RESUMED = (("video_title",), ("metadata",), ("chunks_digest", "fingerprint_rule"), ("status", "error_message"))
+"""What may change of a job that goes on."""
+INSERTED_JOBS = [
+    (
+        *("job_id", "status", "file_name", "video_title", "model", "provider", "total_chunks", "completed_count"),
+        *(
+            "started_at",
+            "updated_at",
+            "config",
+            "chunks_digest",
+            *_STRETCH,
+            "fingerprint_rule",
+            "metadata",
+            "sequential",
+        ),
+    ),
+    (*_STATE, "metadata", "updated_at", "job_id", "completed_count", *_STRETCH),
+]
+"""The columns of a job that begins, and of a job that comes from a state."""
+CHANGED_JOBS = [
+    ("stretch_completed_count",),
+    ("updated_at", "stretch_completed_count"),
+    ("updated_at", "stretch_completed_count", "status"),
+    ("updated_at", *_STRETCH, "status"),
+    ("total_chunks",),
+    ("total_chunks", "chunks_digest"),
+    ("looked_number", "looked_jobs", "looked_chunks"),
+    *(tuple(chain(*some)) for size in range(1, 5) for some in combinations(_RESUMED, size)),
+    *_TIMES,
+    *(("status", "error_message", *times) for times in _TIMES),
+    *(("metadata", *times) for times in _TIMES),
+    *((*_STATE, *metadata, *times) for metadata in (("metadata",), ()) for times in _TIMES),
+]
+"""The columns of a job that are changed together, in the order of their values."""
+
+
+def statements() -> dict[str, Statement]:
+    """Every statement of the storage by its name, the statements that have forms in these forms."""
+    values = [value for module in modules() for value in vars(module).values()]
+    in_groups = chain.from_iterable(value for value in values if type(value) is tuple)
+    in_modules = [value for value in (*values, *in_groups) if isinstance(value, Statement)]
+    return {statement.name: statement for statement in (*in_modules, *in_forms())}
+
+
+def texts() -> dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]:
+    """The statements as SQLAlchemy compiles them now: text, names of the values, and the values that they fix."""
+    return {name: statement.compiled() for name, statement in sorted(statements().items())}
+
+
+def written(text: str) -> str:
+    """A text as the source of a string, in lines that a reader can follow."""
+    wrapped = textwrap.TextWrapper(TEXT_WIDTH, drop_whitespace=False, break_long_words=False, break_on_hyphens=False)
+    lines = [part for line in text.splitlines(keepends=True) for part in wrap(wrapped, line)]
+    return "\n".join(map(repr, lines))
+
+
+def wrap(wrapped: textwrap.TextWrapper, line: str) -> list[str]:
+    """A line in pieces that end behind a space, its end of line included."""
+    end = "\n" if line.endswith("\n") else ""
+    *first, last = wrapped.wrap(line.removesuffix("\n")) or [""]
+    return [*first, last + end]
+
+
+def source() -> str:
+    """The file of the prepared texts."""
+    entries = [
+        f"{name!r}: (({written(text)}), {names!r}, {fixed!r})," for name, (text, names, fixed) in texts().items()
+    ]
+    return "\n".join(
+        [
+            _PURPOSE,
+            _IMPORTS,
+            f'SQLALCHEMY: Final = "{SQLALCHEMY}"\n"""The version of SQLAlchemy that compiled the texts."""\n',
+            "STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {",
+            *entries,
+            "}",
+            '"""By the name of the statement: its text, the names of its values in order, and the values that it fixes."""\n',
+            f"COLUMNS: Final[dict[str, tuple[str, ...]]] = {columns()!r}",
+            '"""The names of the columns, by table."""',
+        ]
+    )
+
+
+if __name__ == "__main__":
+    prepared.COLUMNS.update(columns())  # the modules that are imported now look for a table that is new
+    PREPARED.write_text(f"{source()}\n", "utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(PREPARED)], check=True)
