@@ -49,6 +49,8 @@ class WriterConnection(StoreConnection):
         self._patience_seconds = self.file.lock_timeout_seconds
         self._is_prepared = False
         """Whether the connection has what :func:`compiled.fast_insert` needs."""
+        self._schema: int | None = None
+        """The number of the schema that was searched for triggers."""
         self._identity: FileIdentity | None = None
         """The identity of the file that the connection is open on."""
 
@@ -139,6 +141,7 @@ class WriterConnection(StoreConnection):
         try:
             connection = self._ready(prepared=prepared)
             busy.execute(connection, "BEGIN IMMEDIATE", patience_seconds=self._patience_seconds)
+            self._refuse_new_triggers(connection)
             value = work(connection, *arguments)
             if not connection.in_transaction:  # SQLite rolled back by itself, and later statements stand alone
                 raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")
@@ -148,6 +151,15 @@ class WriterConnection(StoreConnection):
             self._abandon(error)
             raise
         return value
+
+    def _refuse_new_triggers(self, connection: sqlite3.Connection) -> None:
+        """Refuse to write if the schema changed and has a trigger now: a trigger could undo a write in silence."""
+        (schema,) = connection.execute("PRAGMA schema_version").fetchone()
+        if schema != self._schema:
+            trigger = connection.execute(effect.TRIGGERS).fetchone()
+            if trigger is not None:
+                raise effect.planted(self.file.path, *trigger)
+            self._schema = schema
 
     def _ready(self, *, prepared: bool) -> sqlite3.Connection:
         """Return the connection without an open transaction; ``prepared``: with the views of ``fast_insert``."""
@@ -166,8 +178,7 @@ class WriterConnection(StoreConnection):
         connection = self._open()
         try:
             connection.execute("PRAGMA busy_timeout = 0")  # busy.execute waits from here on
-            connection.set_authorizer(effect.allow_no_trigger)
-            self._is_prepared = False
+            self._is_prepared, self._schema = False, None
             self._identity = self.file.identity()
             self.checkpoint.count_wal()
         except BaseException:
@@ -180,18 +191,6 @@ class WriterConnection(StoreConnection):
         """Raise if the store file was removed or replaced: a result in such a file is lost."""
         if self.file.identity() != self._identity:
             raise gone(self.file.path)
-
-    def _abandon(self, error: BaseException) -> None:
-        """:meth:`StoreConnection._abandon`; a statement that a trigger of the file is part of is refused by name."""
-        trigger = None
-        if self.connection is not None and effect.is_refused(error):
-            trigger = self.connection.execute(effect.TRIGGERS).fetchone()
-        if trigger is None:
-            super()._abandon(error)
-            return
-        refusal = effect.planted(self.file.path, *trigger)
-        super()._abandon(refusal)
-        raise refusal from error
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again: not after an I/O error, nor if its file was removed or replaced."""

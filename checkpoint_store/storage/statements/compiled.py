@@ -145,14 +145,10 @@ COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest"
 _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 
-VIEWS: Final = ("completion", "completion_and_claim")
-"""The temporary views of the connection that writes: see :func:`fast_insert_views`."""
-
-
 @cache
 def fast_insert(rows: int) -> str:
     """Return the statement that writes this many completions: all of them, or none."""
-    return _insert_into(VIEWS[0], len(COMPLETION), rows)
+    return _insert_into("completion", len(COMPLETION), rows)
 
 
 def _insert_into(view: str, width: int, rows: int) -> str:
@@ -160,22 +156,28 @@ def _insert_into(view: str, width: int, rows: int) -> str:
     return f"INSERT INTO {view} VALUES {', '.join([placeholders] * rows)}"  # noqa: S608 - our own words
 
 
-FAST_INSERT_AND_CLAIM: Final = _insert_into(VIEWS[1], len(_AND_CLAIM), rows=1)
+FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", len(_AND_CLAIM), rows=1)
 """The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
+
+
+_NO_TRIGGER: Final = (
+    "SELECT RAISE(ABORT, 'a trigger') WHERE EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
+)
+"""The first step: a trigger in the file could undo the other steps, and the schema has no triggers."""
 
 
 @cache
 def fast_insert_views() -> tuple[str, ...]:
     """Return the statements that make the views for :func:`fast_insert` and :data:`FAST_INSERT_AND_CLAIM`."""
     return (
-        *_view_with_trigger(VIEWS[0], COMPLETION, _STEPS),
-        *_view_with_trigger(VIEWS[1], _AND_CLAIM, (*_STEPS, _CLAIM_NEXT)),
+        *_view_with_trigger("completion", COMPLETION, _STEPS),
+        *_view_with_trigger("completion_and_claim", _AND_CLAIM, (*_STEPS, _CLAIM_NEXT)),
     )
 
 
 def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[Statement]) -> tuple[str, str]:
     """Return the statements that make a temporary view. Each row that is inserted into the view runs these steps."""
-    body = "".join(f"{step.text}; " for step in steps)
+    body = _NO_TRIGGER + "".join(f"{step.text}; " for step in steps)
     nulls = ", ".join(f"NULL AS {column}" for column in columns)
     return (
         f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",

@@ -1,7 +1,6 @@
-"""Refuse the triggers that somebody puts into a store, and check the number of rows that a statement changed.
+"""Check the number of rows that a statement changed: a planted trigger can make SQLite skip a row.
 
-``RAISE(IGNORE)`` in a trigger makes SQLite skip a row, and is no error: the statement seems to succeed, and must not be
-acknowledged.
+``RAISE(IGNORE)`` in such a trigger is no error: the statement seems to succeed, and must not be acknowledged.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StoreDamaged, counted
-from checkpoint_store.storage.statements.compiled import COMPLETION, VIEWS
+from checkpoint_store.storage.statements.compiled import COMPLETION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,24 +23,6 @@ _HAS_ATTEMPT: Final = "SELECT count(*) FROM attempts WHERE job_id = ? AND chunk_
 
 TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name LIMIT 1"
 """Finds a trigger in the file. No schema of ours has one: the trigger of a completion is the connection's own."""
-
-
-_OWN: Final = {None, *VIEWS, *(f"insert_{view}" for view in VIEWS)}
-"""What a statement may be part of: nothing, and the connection's own temporary views and their triggers."""
-
-
-def allow_no_trigger(*action: Any) -> int:
-    """Allow what a statement does, unless a trigger or a view of the file does it: an authorizer of a connection.
-
-    SQLite asks when it compiles a statement, and compiles it anew after each change of the schema. So no call to a
-    statement costs anything, and no statement that a trigger is part of begins.
-    """
-    return sqlite3.SQLITE_OK if action[-1] in _OWN else sqlite3.SQLITE_DENY
-
-
-def is_refused(error: BaseException) -> bool:
-    """Whether :func:`allow_no_trigger` refused a statement."""
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_AUTH
 
 
 def planted(path: Path, name: str, table: str) -> StoreDamaged:
