@@ -22,16 +22,19 @@ class ClaimHandle:
         self._claims, self._chunk = claims, chunk
 
     def __del__(self) -> None:
+        chunk = getattr(self, "_chunk", None)
+        if chunk is None:  # an interrupt came before the handle had its chunk
+            return
         try:
-            if not self._claims.in_hand.holds(self._chunk):
+            if not self._claims.in_hand.holds(chunk):
                 return
-            self._chunk.dropped = True  # before the chunk is free: its loop may ask meanwhile
+            chunk.dropped = True  # before the chunk is free: its loop may ask meanwhile
             if _runs_event_loop():  # which may wait neither for the disk nor for another process
-                threading.Thread(target=self._claims.release, args=([self._chunk],), daemon=True).start()
+                threading.Thread(target=self._claims.release, args=([chunk],), daemon=True).start()
             else:
-                self._claims.release([self._chunk])
+                self._claims.release([chunk])
         except Exception as error:  # a finalizer may stand anywhere in the caller's program
-            log_suppressed(error, f"chunk {self._chunk.index} was not freed by its finalizer")
+            log_suppressed(error, f"chunk {chunk.index} was not freed by its finalizer")
 
 
 def _runs_event_loop() -> bool:
