@@ -189,28 +189,30 @@ COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE))
 
 # The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
 # Each statement releases the GIL and has a cost of its own. If a chunk is complete already, the whole insert fails.
+_MORE_OF_JOB: Final = ("more", "latest_at")
+"""How many more chunks the job has completed; null for no change of its row. And the time, if not that of this row."""
 COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
 """The values of a completion, in the order in which they are given."""
 _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 
 @cache
-def fast_insert(rows: int) -> str:
-    """Return the statement that writes this many completions: all of them, or none."""
-    return _insert_into("completion", len(COMPLETION), rows)
+def fast_insert(rows: int, *, together: bool = False) -> str:
+    """Return the statement that writes this many completions: all of them, or none.
+
+    ``together``: all are of one job, whose row is changed once. The first value is the time of the latest of them.
+    """
+    values = ", ?" * len(COMPLETION)
+    begins = [f"{rows}, ?", *["NULL, NULL"] * (rows - 1)] if together else ["1, NULL"] * rows
+    return f"INSERT INTO completion VALUES {', '.join(f'({begin}{values})' for begin in begins)}"  # noqa: S608 - our own words
 
 
-def _insert_into(view: str, width: int, rows: int) -> str:
-    placeholders = f"({', '.join('?' * width)})"
-    return f"INSERT INTO {view} VALUES {', '.join([placeholders] * rows)}"  # noqa: S608 - our own words
-
-
-FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", len(_AND_CLAIM), rows=1)
+FAST_INSERT_AND_CLAIM: Final = f"INSERT INTO completion_and_claim VALUES (1, NULL{', ?' * len(_AND_CLAIM)})"  # noqa: S608 - our own words
 """The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
 
-
 _NO_TRIGGER: Final = (
-    "SELECT RAISE(ABORT, 'a trigger') WHERE EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
+    "SELECT RAISE(ABORT, 'a trigger') WHERE NEW.more IS NOT NULL "
+    "AND EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
 )
 """The first step: a trigger in the file could undo the other steps, and the schema has no triggers."""
 
@@ -218,14 +220,15 @@ _NO_TRIGGER: Final = (
 @cache
 def fast_insert_views() -> tuple[str, ...]:
     """Return the statements that make the views for :func:`fast_insert` and :data:`FAST_INSERT_AND_CLAIM`."""
-    job_id, chunk_index, at, attempt, seconds = map(
-        _new, ("job_id", "chunk_index", "completed_at", "attempt", "seconds")
+    job_id, chunk_index, at, attempt, seconds, more = map(
+        _new, ("job_id", "chunk_index", "completed_at", "attempt", "seconds", "more")
     )
+    count, is_counted = (job_id, more, func.coalesce(_new("latest_at"), at)), more.is_not(null())
     steps = [
         _add_result(_new),
         _complete(_new, func.last_insert_rowid()),
-        _count(job_id, literal_column("1"), at),
-        _count_last(job_id, literal_column("1"), at).where(func.changes() == literal_column("0")),
+        _count(*count).where(is_counted),
+        _count_last(*count).where(is_counted, func.changes() == literal_column("0")),
         end_attempt(job_id, chunk_index, attempt, at, seconds),
     ]
     claim = _claim_untried(job_id, _new("next_index"), _new("runner_id"), at)
@@ -238,7 +241,7 @@ def fast_insert_views() -> tuple[str, ...]:
 def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[ClauseElement]) -> tuple[str, str]:
     """Return the statements that make a temporary view. Each row that is inserted into the view runs these steps."""
     body = _NO_TRIGGER + "".join(f"{step.compile(dialect=sqlite.dialect())}; " for step in steps)
-    nulls = ", ".join(f"NULL AS {column}" for column in columns)
+    nulls = ", ".join(f"NULL AS {column}" for column in (*_MORE_OF_JOB, *columns))
     return (
         f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",
         f"CREATE TEMP TRIGGER IF NOT EXISTS insert_{name} INSTEAD OF INSERT ON {name} BEGIN {body}END",
