@@ -33,9 +33,27 @@ _QUICK_HANDED_OVER_MAX: Final = 32
 """How many tasks are handed over at once where one thread does many of them in the time in which another wakes up."""
 _TASK_SECONDS_MIN: Final = 1e-6
 """A coarse clock shows no time for a quick task, and twice zero would not grow."""
-_QUICK_SECONDS_MAX: Final = 0.001
+QUICK_SECONDS_MAX: Final = 0.001
+"""A task of less than this many seconds is quick."""
 ENDS_LATER: Final = object()
 """Work returns this if another thread ends its future."""
+
+
+class HandOvers:
+    """How many tasks to hand over at once, by how long the last tasks took. A race only counts a task less."""
+
+    def __init__(self, task_seconds: float) -> None:
+        self._task_seconds = task_seconds
+        """How long the quickest of the last tasks took. It grows slowly: a quick task may have waited for the GIL."""
+
+    def note(self, seconds: float) -> None:
+        """Note how long a task took."""
+        self._task_seconds = max(min(seconds, 2 * self._task_seconds), _TASK_SECONDS_MIN)
+
+    @property
+    def at_once_max(self) -> int:
+        """How many tasks to hand over at once. A group costs less than its tasks, which only quick tasks notice."""
+        return _QUICK_HANDED_OVER_MAX if self._task_seconds < QUICK_SECONDS_MAX else _HANDED_OVER_MAX
 
 
 class OwnExecutor(Executor):
@@ -93,14 +111,13 @@ class Threads(OwnExecutor):
         self._idle: deque[None] = deque()
         """One element for each thread that waits for work: counting them needs no lock."""
         self._started = 0
-        self._task_seconds = _QUICK_SECONDS_MAX / 2
-        """How long the quickest of the last tasks took. It grows slowly: a quick task may have waited for the GIL."""
+        self._hand_overs = HandOvers(QUICK_SECONDS_MAX / 2)
         self.ends: Final = Ends()
         """Wakes the loop."""
 
     def handed_over_max(self) -> int:
-        """See :meth:`OwnExecutor.handed_over_max`. A group costs less than its tasks, which only quick tasks notice."""
-        return _QUICK_HANDED_OVER_MAX if self._task_seconds < _QUICK_SECONDS_MAX else _HANDED_OVER_MAX
+        """See :meth:`OwnExecutor.handed_over_max`."""
+        return self._hand_overs.at_once_max
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """See :meth:`OwnExecutor.wait`."""
@@ -171,7 +188,7 @@ class Threads(OwnExecutor):
         except BaseException as error:  # the future carries it
             future.end(error=error)
         else:
-            self._task_seconds = max(min(time.monotonic() - since, 2 * self._task_seconds), _TASK_SECONDS_MIN)
+            self._hand_overs.note(time.monotonic() - since)
             if result is ENDS_LATER:
                 return
             future.end(result)
