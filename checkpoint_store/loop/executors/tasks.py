@@ -12,14 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
-from checkpoint_store.loop.executors.local import (
-    ENDS_LATER,
-    QUICK_SECONDS_MAX,
-    HandOvers,
-    OwnExecutor,
-    Threads,
-    call_here,
-)
+from checkpoint_store.loop.executors.hand_overs import GATHER_SECONDS_MAX, QUICK_SECONDS_MAX, HandOvers
+from checkpoint_store.loop.executors.local import ENDS_LATER, OwnExecutor, Threads, call_here
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.loop.late_results import where_it_may_wait
 from checkpoint_store.loop.options import is_coroutine_function
@@ -96,6 +90,11 @@ class Tasks(OwnExecutor):
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """See :meth:`OwnExecutor.wait`."""
         return self._ends.wait(futures, timeout_seconds)
+
+    def gather(self, futures: Collection[Future[Any]]) -> None:
+        """See :meth:`OwnExecutor.gather`."""
+        if self.hand_overs.are_quick:
+            self._ends.gather(futures, GATHER_SECONDS_MAX)
 
     def _call_in_thread(self, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
         result = call_here(fn, attempt, chunk)

@@ -131,6 +131,11 @@ class Workplace:
         has_ended: bool = wait(futures, timeout_seconds)
         return has_ended
 
+    def gather(self, futures: Collection[Future[Any]]) -> None:
+        """Wait a moment for quick attempts to end together; see :meth:`OwnExecutor.gather`."""
+        if self._is_own_kind:
+            self._executor.gather(futures)
+
     def failure_of(self, error: BaseException) -> BaseException:
         """Return the failure for an exception of a future, which comes from the executor and not from the work."""
         return self._executor.as_failure(error) if isinstance(self._executor, Engine) else error
