@@ -147,7 +147,7 @@ def test_quick_results_that_come_one_after_the_other_are_recorded_together(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Eight workers whose work takes no time: one commit for eight results, though one worker is a little later."""
-    monkeypatch.setattr(local, "GATHER_SECONDS_MAX", 30.0)
+    monkeypatch.setattr(local, "TOGETHER_SECONDS_MAX", 30.0)
     recorded: list[int] = []
     real = Recorder.record
 

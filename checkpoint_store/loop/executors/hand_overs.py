@@ -8,7 +8,7 @@ HANDED_OVER_MAX: Final = 4
 """How many tasks are handed over at once where they take time."""
 _QUICK_HANDED_OVER_MAX: Final = 32
 """How many tasks are handed over at once where one thread does many of them in the time in which another wakes up."""
-GATHER_SECONDS_MAX: Final = 0.0005
+TOGETHER_SECONDS_MAX: Final = 0.0005
 """Quick tasks that began together are recorded together: a loop waits at most this long for the rest of them."""
 _TASK_SECONDS_MIN: Final = 1e-6
 """A coarse clock shows no time for a quick task, and twice zero would not grow."""

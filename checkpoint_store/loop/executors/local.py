@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, counted
 from checkpoint_store.loop.executors.futures import Ended, Ends, LockFreeFuture, wait_for_one
-from checkpoint_store.loop.executors.hand_overs import GATHER_SECONDS_MAX, HANDED_OVER_MAX, QUICK_SECONDS_MAX, HandOvers
+from checkpoint_store.loop.executors.hand_overs import (
+    HANDED_OVER_MAX,
+    QUICK_SECONDS_MAX,
+    TOGETHER_SECONDS_MAX,
+    HandOvers,
+)
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import call_as
 from checkpoint_store.model.error_text import describe
@@ -105,7 +110,7 @@ class Threads(OwnExecutor):
     def gather(self, futures: Collection[Future[Any]]) -> None:
         """See :meth:`OwnExecutor.gather`."""
         if self._hand_overs.are_quick:
-            self.ends.gather(futures, GATHER_SECONDS_MAX)
+            self.ends.gather(futures, TOGETHER_SECONDS_MAX)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Do the work in a thread, from the next :meth:`hand_over` on."""

@@ -66,6 +66,10 @@ class Workplace:
         """Whether no work begins before :meth:`hand_over`. Otherwise it may begin within :meth:`submit`."""
         self.handed_over_max: Callable[[], int] = executor.handed_over_max if self._is_own_kind else lambda: 1
         """Says how many attempts to hand over at once now."""
+        self.gather: Callable[[Collection[Future[Any]]], None] = (
+            executor.gather if self._is_own_kind else lambda _: None
+        )
+        """Waits a moment for quick attempts to end together; see :meth:`OwnExecutor.gather`."""
 
     def open(self, fn: Callable[[Any], Any]) -> None:
         """Make the executor unless the caller gave one.
@@ -130,11 +134,6 @@ class Workplace:
         wait = self._executor.wait if self._is_own_kind else wait_for_one
         has_ended: bool = wait(futures, timeout_seconds)
         return has_ended
-
-    def gather(self, futures: Collection[Future[Any]]) -> None:
-        """Wait a moment for quick attempts to end together; see :meth:`OwnExecutor.gather`."""
-        if self._is_own_kind:
-            self._executor.gather(futures)
 
     def failure_of(self, error: BaseException) -> BaseException:
         """Return the failure for an exception of a future, which comes from the executor and not from the work."""

@@ -198,16 +198,16 @@ _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 @cache
 def fast_insert(rows: int, *, together: bool = False) -> str:
-    """Return the statement that writes this many completions: all of them, or none.
-
-    ``together``: all are of one job, whose row is changed once. The first value is the time of the latest of them.
-    """
-    values = ", ?" * len(COMPLETION)
-    begins = [f"{rows}, ?", *["NULL, NULL"] * (rows - 1)] if together else ["1, NULL"] * rows
-    return f"INSERT INTO completion VALUES {', '.join(f'({begin}{values})' for begin in begins)}"  # noqa: S608 - our own words
+    """Return the statement that writes completions, all or none. ``together``: of one job; the latest time first."""
+    firsts = [f"{rows}, ?", *["NULL, NULL"] * (rows - 1)] if together else ["1, NULL"] * rows
+    return _insert_into("completion", [first + ", ?" * len(COMPLETION) for first in firsts])
 
 
-FAST_INSERT_AND_CLAIM: Final = f"INSERT INTO completion_and_claim VALUES (1, NULL{', ?' * len(_AND_CLAIM)})"  # noqa: S608 - our own words
+def _insert_into(view: str, rows: list[str]) -> str:
+    return f"INSERT INTO {view} VALUES ({'), ('.join(rows)})"  # noqa: S608 - our own words
+
+
+FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", ["1, NULL" + ", ?" * len(_AND_CLAIM)])
 """The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
 
 _NO_TRIGGER: Final = (
