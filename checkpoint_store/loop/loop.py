@@ -200,12 +200,12 @@ class Loop:
         self._starter.hand_over()
         schedule = self._schedule
         futures = [*schedule.in_flight, *schedule.overdue]
-        if not schedule.in_flight or any(future.done() for future in futures):
-            return
-        self._place.cancel_orphans(futures, is_ending=self._state.is_ending)
-        until = min(time.monotonic() + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
-        if not self._stood_still.wait(futures, until) and self._state.queue.is_slow:
-            self._state.queue.give_back(schedule.take_ready())
+        if schedule.in_flight and not any(future.done() for future in futures):
+            self._place.cancel_orphans(futures, is_ending=self._state.is_ending)
+            until = min(time.monotonic() + POLL_INTERVAL_SECONDS, schedule.next_deadline, self._look_again_at)
+            if not self._stood_still.wait(futures, until) and self._state.queue.is_slow:
+                self._state.queue.give_back(schedule.take_ready())
+        self._place.gather(schedule.in_flight)
 
     # -- settle
 

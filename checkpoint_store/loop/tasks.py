@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
+from checkpoint_store.loop.executors.hand_overs import QUICK_SECONDS_MAX, TOGETHER_SECONDS_MAX, HandOvers
 from checkpoint_store.loop.executors.local import ENDS_LATER, OwnExecutor, Threads, call_here
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.loop.late_results import where_it_may_wait
@@ -44,10 +45,15 @@ class Tasks(OwnExecutor):
         """The task that works for each future; None until the event loop has made the task."""
         self._held: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]] = deque()
         """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
+        self.hand_overs: Final = HandOvers(QUICK_SECONDS_MAX)  # slow, until the first task says otherwise
         self._stopped_at: float | None = None
         self.is_cancelled = False
         self.take_late: Callable[[Call, Any], None] = lambda _, __: None
         """Takes what comes of a call after :meth:`cancel_orphans` has given it up."""
+
+    def handed_over_max(self) -> int:
+        """See :meth:`OwnExecutor.handed_over_max`."""
+        return self.hand_overs.at_once_max
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Call the work, and await what it returns, from the next :meth:`hand_over` on."""
@@ -84,6 +90,11 @@ class Tasks(OwnExecutor):
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """See :meth:`OwnExecutor.wait`."""
         return self._ends.wait(futures, timeout_seconds)
+
+    def gather(self, futures: Collection[Future[Any]]) -> None:
+        """See :meth:`OwnExecutor.gather`."""
+        if self.hand_overs.are_quick:
+            self._ends.gather(futures, TOGETHER_SECONDS_MAX)
 
     def _call_in_thread(self, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
         result = call_here(fn, attempt, chunk)
@@ -223,8 +234,13 @@ class _Call:
         self._since = time.monotonic()
 
     @property
+    def elapsed(self) -> float:
+        """How long the work has taken so far, exactly."""
+        return time.monotonic() - self._since
+
+    @property
     def seconds(self) -> float:
-        return round(time.monotonic() - self._since, 6)
+        return round(self.elapsed, 6)
 
 
 async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
@@ -247,6 +263,7 @@ async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], 
             task.watch()
             raise
     else:
+        tasks.hand_overs.note(call.elapsed)
         if not tasks.settle(future, result):
             await _take_late(tasks, call, result)
 

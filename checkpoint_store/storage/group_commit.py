@@ -31,11 +31,10 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
 from checkpoint_store.storage.statements import compiled
 from checkpoint_store.storage.statements.completions import (
-    COMPLETIONS_AT_ONCE_MAX,
     Change,
     count_all,
     end_attempts,
-    fast_insert_values,
+    fast_insert_of,
     record_all,
     record_in_bulk,
     record_together,
@@ -218,9 +217,9 @@ class Writer(ForkAware):
         """Write a batch in one transaction: by one statement if possible, otherwise step by step."""
         connection = self._connection
         completions = [completion for ticket in batch for completion in ticket.completions]
-        values = fast_insert_values(completions) if len(completions) <= COMPLETIONS_AT_ONCE_MAX else None
+        insert = fast_insert_of(completions)
         size_bytes = sum([len(completion.text or "") for completion in completions])
-        if values is None or connection.fast_insert(compiled.fast_insert(len(completions)), values, size_bytes) is None:
+        if insert is None or connection.fast_insert(*insert, size_bytes) is None:
             connection.write_locked(_write, batch)
             connection.checkpoint.grew(size_bytes, connection.connection)
 

@@ -79,8 +79,11 @@ def test_work_that_takes_time_begins_in_small_groups(store: CheckpointStore, mon
     assert (sum(noted), max(noted[first_sixteen:])) == (64, 4)
 
 
-def test_amap_hands_over_few_at_once(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its event loop begins one task after the other: a kill leaves in doubt at most the few that it has not begun."""
+@pytest.mark.parametrize(("seconds", "at_once_max"), [(0.002, 4), (0.0, 16)])
+def test_amap_hands_over_few_at_once_where_they_take_time(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, seconds: float, at_once_max: int
+) -> None:
+    """A kill leaves in doubt at most the few tasks that the event loop has not begun. Quick tasks begin all together."""
     noted: list[int] = []
     real = RunnerLock.note_begun
 
@@ -89,6 +92,8 @@ def test_amap_hands_over_few_at_once(store: CheckpointStore, monkeypatch: pytest
         return real(self, attempts)
 
     async def work(index: int) -> int:
+        if seconds:
+            await asyncio.sleep(seconds)
         return index
 
     async def main() -> None:
@@ -99,7 +104,7 @@ def test_amap_hands_over_few_at_once(store: CheckpointStore, monkeypatch: pytest
     monkeypatch.setattr(ChunkQueue, "batch", lambda _: 32)
     job = store.open_job("talk.srt", total_chunks=64)
     asyncio.run(main())
-    assert (sum(noted), max(noted)) == (64, 4)
+    assert (noted[0], sum(noted), max(noted)) == (4, 64, at_once_max)  # how long a task takes is known after the first
 
 
 def test_no_work_begins_whose_beginning_cannot_be_noted(

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.loop import aio
-from checkpoint_store.loop.executors.local import Inline
+from checkpoint_store.loop.executors import local
+from checkpoint_store.loop.executors.hand_overs import QUICK_SECONDS_MAX, HandOvers
+from checkpoint_store.loop.executors.local import Inline, Threads
+from checkpoint_store.loop.recording import Recorder, Success
 from checkpoint_store.loop.tasks import Tasks
 from checkpoint_store.model.attempt import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from checkpoint_store import CheckpointStore
+    from checkpoint_store.model.records import MapItem
 
 ATTEMPT = Attempt("a-job", 0, 1, "a-key")
 
@@ -133,3 +141,45 @@ def test_a_result_that_is_there_at_once_is_a_future_like_any_other() -> None:
     with pytest.raises(ZeroDivisionError):
         failed.result()
     assert (repr(done), repr(failed)) == ("<Ended returned>", "<Ended raised>")
+
+
+def test_quick_results_that_come_one_after_the_other_are_recorded_together(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight workers whose work takes no time: one commit for eight results, though one worker is a little later."""
+    monkeypatch.setattr(local, "TOGETHER_SECONDS_MAX", 30.0)
+    recorded: list[int] = []
+    real = Recorder.record
+
+    def record(self: Recorder, successes: list[Success]) -> list[MapItem]:
+        recorded.append(len(successes))
+        return real(self, successes)
+
+    monkeypatch.setattr(Recorder, "record", record)
+    monkeypatch.setattr(ChunkQueue, "batch", lambda _: 32)
+
+    def work(index: int) -> int:
+        if index % 8 == 0:
+            time.sleep(0.005)  # the work of this chunk
+        return index
+
+    job = store.open_job("talk.srt", total_chunks=24)
+    assert len(list(job.map(work, workers=8))) == 24
+    assert [count for count in recorded if count] == [8, 8, 8]
+
+
+def test_nobody_waits_for_the_end_of_work_that_takes_time() -> None:
+    """A result is recorded when it comes, whatever the other workers do: they may take minutes."""
+    threads = Threads(2)
+    may_end = threading.Event()
+    quick, slow = threads.submit(int), threads.submit(may_end.wait, 60)
+    threads._hand_overs = HandOvers(QUICK_SECONDS_MAX)
+    threads.hand_over()
+    assert threads.wait([quick, slow], 60)
+    threads._hand_overs = HandOvers(QUICK_SECONDS_MAX)
+    threads.gather([quick, slow])
+    assert (quick.done(), slow.done()) == (True, False)
+    may_end.set()
+    threads.ends.gather([quick, slow], 60)
+    assert slow.result() is True
+    threads.shutdown()

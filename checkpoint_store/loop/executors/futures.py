@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
@@ -169,3 +170,12 @@ class Ends:
         """See :meth:`OwnExecutor.wait`."""
         self._one_has_ended.acquire(blocking=False)
         return any(future.done() for future in futures) or self._one_has_ended.acquire(timeout=timeout_seconds)
+
+    def gather(self, futures: Collection[Future[Any]], timeout_seconds: float) -> None:
+        """Wait until all futures have ended, or the time is over."""
+        until = time.monotonic() + timeout_seconds
+        while not all(future.done() for future in futures):
+            left_seconds = until - time.monotonic()
+            if left_seconds <= 0.0:
+                return
+            self._one_has_ended.acquire(timeout=left_seconds)

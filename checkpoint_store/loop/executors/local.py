@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, counted
 from checkpoint_store.loop.executors.futures import Ended, Ends, LockFreeFuture, wait_for_one
+from checkpoint_store.loop.executors.hand_overs import (
+    HANDED_OVER_MAX,
+    QUICK_SECONDS_MAX,
+    TOGETHER_SECONDS_MAX,
+    HandOvers,
+)
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import call_as
 from checkpoint_store.model.error_text import describe
@@ -27,13 +33,6 @@ if TYPE_CHECKING:
     from checkpoint_store.model.attempt import Attempt
 
 
-_HANDED_OVER_MAX: Final = 4
-"""How many tasks are handed over at once where they take time."""
-_QUICK_HANDED_OVER_MAX: Final = 32
-"""How many tasks are handed over at once where one thread does many of them in the time in which another wakes up."""
-_TASK_SECONDS_MIN: Final = 1e-6
-"""A coarse clock shows no time for a quick task, and twice zero would not grow."""
-_QUICK_SECONDS_MAX: Final = 0.001
 ENDS_LATER: Final = object()
 """Work returns this if another thread ends its future."""
 
@@ -43,7 +42,7 @@ class OwnExecutor(Executor):
 
     def handed_over_max(self) -> int:
         """Return how many tasks a loop hands over at once. Those that have not begun are in doubt after a kill."""
-        return _HANDED_OVER_MAX
+        return HANDED_OVER_MAX
 
     def hand_over(self) -> None:
         """Begin all submitted work; a loop calls this before it waits. An executor may begin work before."""
@@ -51,6 +50,9 @@ class OwnExecutor(Executor):
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """Wait until a future has ended, or the time is over; return whether any has ended. May return early."""
         return wait_for_one(futures, timeout_seconds)
+
+    def gather(self, futures: Collection[Future[Any]]) -> None:
+        """Wait a moment for futures to end together if the tasks are quick: a commit costs more than they do."""
 
     def cancel_unknown(self, known: Collection[Future[Any]]) -> None:
         """Let no submitted work begin whose future the loop does not have, because its submission was interrupted."""
@@ -93,18 +95,22 @@ class Threads(OwnExecutor):
         self._idle: deque[None] = deque()
         """One element for each thread that waits for work: counting them needs no lock."""
         self._started = 0
-        self._task_seconds = _QUICK_SECONDS_MAX / 2
-        """How long the quickest of the last tasks took. It grows slowly: a quick task may have waited for the GIL."""
+        self._hand_overs = HandOvers(QUICK_SECONDS_MAX / 2)
         self.ends: Final = Ends()
         """Wakes the loop."""
 
     def handed_over_max(self) -> int:
-        """See :meth:`OwnExecutor.handed_over_max`. A group costs less than its tasks, which only quick tasks notice."""
-        return _QUICK_HANDED_OVER_MAX if self._task_seconds < _QUICK_SECONDS_MAX else _HANDED_OVER_MAX
+        """See :meth:`OwnExecutor.handed_over_max`."""
+        return self._hand_overs.at_once_max
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """See :meth:`OwnExecutor.wait`."""
         return self.ends.wait(futures, timeout_seconds)
+
+    def gather(self, futures: Collection[Future[Any]]) -> None:
+        """See :meth:`OwnExecutor.gather`."""
+        if self._hand_overs.are_quick:
+            self.ends.gather(futures, TOGETHER_SECONDS_MAX)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Do the work in a thread, from the next :meth:`hand_over` on."""
@@ -171,7 +177,7 @@ class Threads(OwnExecutor):
         except BaseException as error:  # the future carries it
             future.end(error=error)
         else:
-            self._task_seconds = max(min(time.monotonic() - since, 2 * self._task_seconds), _TASK_SECONDS_MIN)
+            self._hand_overs.note(time.monotonic() - since)
             if result is ENDS_LATER:
                 return
             future.end(result)

@@ -66,6 +66,10 @@ class Workplace:
         """Whether no work begins before :meth:`hand_over`. Otherwise it may begin within :meth:`submit`."""
         self.handed_over_max: Callable[[], int] = executor.handed_over_max if self._is_own_kind else lambda: 1
         """Says how many attempts to hand over at once now."""
+        self.gather: Callable[[Collection[Future[Any]]], None] = (
+            executor.gather if self._is_own_kind else lambda _: None
+        )
+        """Waits a moment for quick attempts to end together; see :meth:`OwnExecutor.gather`."""
 
     def open(self, fn: Callable[[Any], Any]) -> None:
         """Make the executor unless the caller gave one.

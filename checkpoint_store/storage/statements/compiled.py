@@ -140,28 +140,30 @@ COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE))
 
 # The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
 # Each statement releases the GIL and has a cost of its own. If a chunk is complete already, the whole insert fails.
+_MORE_OF_JOB: Final = ("more", "latest_at")
+"""How many more chunks the job has completed; null for no change of its row. And the time, if not that of this row."""
 COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
 """The values of a completion, in the order in which they are given."""
 _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 
 @cache
-def fast_insert(rows: int) -> str:
-    """Return the statement that writes this many completions: all of them, or none."""
-    return _insert_into("completion", len(COMPLETION), rows)
+def fast_insert(rows: int, *, together: bool = False) -> str:
+    """Return the statement that writes completions, all or none. ``together``: of one job; the latest time first."""
+    firsts = [f"{rows}, ?", *["NULL, NULL"] * (rows - 1)] if together else ["1, NULL"] * rows
+    return _insert_into("completion", [first + ", ?" * len(COMPLETION) for first in firsts])
 
 
-def _insert_into(view: str, width: int, rows: int) -> str:
-    placeholders = f"({', '.join('?' * width)})"
-    return f"INSERT INTO {view} VALUES {', '.join([placeholders] * rows)}"  # noqa: S608 - our own words
+def _insert_into(view: str, rows: list[str]) -> str:
+    return f"INSERT INTO {view} VALUES ({'), ('.join(rows)})"  # noqa: S608 - our own words
 
 
-FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", len(_AND_CLAIM), rows=1)
+FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", ["1, NULL" + ", ?" * len(_AND_CLAIM)])
 """The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
 
-
 _NO_TRIGGER: Final = (
-    "SELECT RAISE(ABORT, 'a trigger') WHERE EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
+    "SELECT RAISE(ABORT, 'a trigger') WHERE NEW.more IS NOT NULL "
+    "AND EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
 )
 """The first step: a trigger in the file could undo the other steps, and the schema has no triggers."""
 
@@ -178,7 +180,7 @@ def fast_insert_views() -> tuple[str, ...]:
 def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[Statement]) -> tuple[str, str]:
     """Return the statements that make a temporary view. Each row that is inserted into the view runs these steps."""
     body = _NO_TRIGGER + "".join(f"{step.text}; " for step in steps)
-    nulls = ", ".join(f"NULL AS {column}" for column in columns)
+    nulls = ", ".join(f"NULL AS {column}" for column in (*_MORE_OF_JOB, *columns))
     return (
         f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",
         f"CREATE TEMP TRIGGER IF NOT EXISTS insert_{name} INSTEAD OF INSERT ON {name} BEGIN {body}END",
@@ -191,11 +193,11 @@ def _new(name: str) -> Any:
 
 _ADD_NEW: Final = Statement(lambda: _add_result(_new))
 _COMPLETE_NEW: Final = Statement(lambda: _complete(_new, func.last_insert_rowid()))
-_COUNT_NEW: Final = Statement(lambda: _count(_new("job_id"), literal_column("1"), _new("completed_at")))
+_COUNT_OF_NEW: Final = (_new("job_id"), _new("more"), func.coalesce(_new("latest_at"), _new("completed_at")))
+_IS_COUNTED: Final = _new("more").is_not(null())
+_COUNT_NEW: Final = Statement(lambda: _count(*_COUNT_OF_NEW).where(_IS_COUNTED))
 _COUNT_LAST_NEW: Final = Statement(
-    lambda: _count_last(_new("job_id"), literal_column("1"), _new("completed_at")).where(
-        func.changes() == literal_column("0")
-    )
+    lambda: _count_last(*_COUNT_OF_NEW).where(_IS_COUNTED, func.changes() == literal_column("0"))
 )
 _END_ATTEMPT_OF_NEW: Final = Statement(
     lambda: end_attempt(*map(_new, ("job_id", "chunk_index", "attempt", "completed_at", "seconds")))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _WIDTH: Final = len(COMPLETION)
 _ATTEMPT: Final = COMPLETION.index("attempt")
-_ROWS_OF_ONE: Final = 3
-"""A completion adds a result and a completed chunk, and changes its job. Its attempt is the fourth."""
+_ROWS_OF_ONE: Final = 2
+"""A completion adds a result and a completed chunk. Its attempt is the third; its job is changed, too."""
 _HAS_ATTEMPT: Final = "SELECT count(*) FROM attempts WHERE job_id = ? AND chunk_index = ? AND number = ?"
 
 TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name LIMIT 1"
@@ -57,13 +57,15 @@ def require_completions(connection: sqlite3.Connection, values: Sequence[Any], c
         values: its values: those of :func:`compiled.fast_insert`, or of :data:`compiled.FAST_INSERT_AND_CLAIM`.
         changed: how many rows it changed.
     """
-    rows = len(values) // _WIDTH * _ROWS_OF_ONE
-    numbers = values[_ATTEMPT::_WIDTH]
-    may_claim = len(values) % _WIDTH > 0  # the values of a claim follow
+    count, more = divmod(len(values), _WIDTH)
+    first = int(more == 1)  # the time for a job that is changed once comes first
+    rows = count * _ROWS_OF_ONE + (1 if first else count)
+    numbers = values[first + _ATTEMPT :: _WIDTH]
+    may_claim = more > 1  # the values of a claim follow
     if changed == rows + len(numbers) - numbers.count(None) + may_claim:
         return may_claim
     # The row of an attempt may be missing: the job may have been merged or recovered meanwhile.
-    starts = [at * _WIDTH for at, number in enumerate(numbers) if number is not None]
+    starts = [first + at * _WIDTH for at, number in enumerate(numbers) if number is not None]
     keys = [(*values[start : start + 2], values[start + _ATTEMPT]) for start in starts]
     rows += sum(int(count) for key in keys for (count,) in connection.execute(_HAS_ATTEMPT, key))
     if changed not in (rows, rows + may_claim):

@@ -907,19 +907,21 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "UPDATE jobs SET status=CASE WHEN (EXISTS (SELECT chunk_redos.chunk_index \n"
             "FROM chunk_redos \n"
             "WHERE chunk_redos.job_id = jobs.job_id)) THEN jobs.status ELSE 'completed' END, "
-            "completed_count=(jobs.completed_count + 1), updated_at=max(jobs.updated_at, NEW.completed_at), "
-            "error_message=CASE WHEN (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "completed_count=(jobs.completed_count + NEW.more), updated_at=max(jobs.updated_at, "
+            "coalesce(NEW.latest_at, NEW.completed_at)), error_message=CASE WHEN (EXISTS (SELECT "
+            "chunk_redos.chunk_index \n"
             "FROM chunk_redos \n"
             "WHERE chunk_redos.job_id = jobs.job_id)) THEN jobs.error_message ELSE NULL END WHERE jobs.job_id = "
-            "NEW.job_id AND changes() = 0"
+            "NEW.job_id AND NEW.more IS NOT NULL AND changes() = 0"
         ),
         (),
         {},
     ),
     "compiled._COUNT_NEW": (
         (
-            "UPDATE jobs SET completed_count=(jobs.completed_count + 1), updated_at=max(jobs.updated_at, "
-            "NEW.completed_at) WHERE jobs.job_id = NEW.job_id AND jobs.completed_count + 1 < jobs.total_chunks"
+            "UPDATE jobs SET completed_count=(jobs.completed_count + NEW.more), updated_at=max(jobs.updated_at, "
+            "coalesce(NEW.latest_at, NEW.completed_at)) WHERE jobs.job_id = NEW.job_id AND jobs.completed_count +"
+            " NEW.more < jobs.total_chunks AND NEW.more IS NOT NULL"
         ),
         (),
         {},
