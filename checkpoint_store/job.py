@@ -235,10 +235,12 @@ class Job(JobRedo):
     ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
-        A plain function is called in threads. The other options are those of :meth:`map`. The event loop never waits
-        for the disk. A loop that is cancelled (a time-out, a task group) waits for the calls in flight and records them
-        first; a second cancellation cancels them. Leave the loop early through ``contextlib.aclosing``; otherwise
-        ``asyncio.run`` waits for the calls in flight, and their results are recorded, too.
+        A plain function is called in threads. The other options are those of :meth:`map`. A try that takes longer than
+        ``timeout_seconds`` is not cancelled: a result that comes later is recorded, until the end of the event loop
+        cancels it. The event loop never waits for the disk. A loop that is cancelled (a time-out, a task group) waits
+        for the calls in flight and records them first; a second cancellation cancels them. Leave the loop early through
+        ``contextlib.aclosing``; otherwise ``asyncio.run`` waits for the calls in flight, and their results are
+        recorded, too.
         """
         given = locals()
         return entry.amap(self._execution, fn, given)
