@@ -77,7 +77,8 @@ class Job(JobRedo):
         Args:
             index: 0 to ``total_chunks - 1``.
             result: a JSON value, a dataclass or a pydantic model.
-            replace: let this result replace another result of the chunk. The cost of the earlier result stays counted.
+            replace: let this result replace another result of the chunk. The cost of the earlier result stays counted,
+                if it stands where the last loop of this store object said (``cost=``), or in a usual field.
 
         Raises:
             ChunkOutOfRange: no such chunk.

@@ -22,7 +22,7 @@ from checkpoint_store.execution.late import LateRecorder, failure_of
 from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
-from checkpoint_store.model.amounts import amount, cost_in, cost_of_error
+from checkpoint_store.model.amounts import COST_DEFAULT, amount, cost_in, cost_of_error
 from checkpoint_store.model.attempt import Attempt, attempt_key
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
@@ -188,12 +188,13 @@ class JobExecution:
         text: str | None = None,
         at: str | None = None,
         replace: bool = False,
-        cost: Cost = "cost",
+        cost: Cost = COST_DEFAULT,
         attempt: tuple[int, float] | None = None,
     ) -> Completion:
         """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
 
-        ``cost`` says where the cost stands in this result, and in the earlier one if the chunk is done again.
+        ``cost`` says where the cost stands in this result, and in the earlier one if the chunk is done again. If nobody
+        says so here, it stands where the last loop of this store object said.
         ``attempt``: the number of the attempt that made the result, and its seconds; None: the attempt in hand.
 
         Raises:
@@ -208,9 +209,13 @@ class JobExecution:
         fingerprint = self.contents.fingerprint(index) if attempt is None else self.contents.fingerprint_of_work(index)
         claims = self._claims or self._context.claims.at_hand(job_id)
         made = attempt or ((None, None) if claims is None else claims.in_hand.attempt_at(index))
-        if cost == "cost":
+        cost = self._context.cost_places.get(job_id, cost) if cost == COST_DEFAULT else cost
+        if cost == COST_DEFAULT:
             return Completion(job_id, index, at or now(), text, digest, fingerprint, *made, replace)
-        costs = redo.earlier_cost(self._context, job_id, index, cost), cost_in(json_text.decode(text), cost)
+        costs = (
+            redo.earlier_cost(self._context, job_id, index, cost, replace=replace),
+            cost_in(json_text.decode(text), cost),
+        )
         return Completion(job_id, index, at or now(), text, digest, fingerprint, *made, replace, *costs)
 
     def submit(self, completions: Sequence[Completion]) -> None:
