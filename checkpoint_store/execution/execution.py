@@ -30,6 +30,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.storage.records import Completion
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,6 +74,8 @@ class JobExecution:
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
+        self._asked_for: set[int] = set()
+        """The chunks whose work a service held when they were tried: the next try asks for the result."""
         self.lifecycle: Final = JobLifecycle(context, self.recorded)
         """How the job begins to run, pauses and ends."""
         context.growing.add(ref(self, context.growing.discard))
@@ -169,6 +172,8 @@ class JobExecution:
     def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
         """Return the attempt at a claimed chunk, for the work on it."""
         job_id, index, fingerprint = self.job_id, chunk.index, self.contents.fingerprint(chunk.index)
+        if handle is not None:
+            self._asked_for.add(index)
         return Attempt(
             job_id,
             index,
@@ -228,6 +233,17 @@ class JobExecution:
             self._order.require([completion.chunk_index for completion in completions])
         self._context.record(completions)
         self.contents.forget(completions)
+        if self._asked_for:
+            self._note_payers([completion.chunk_index for completion in completions])
+
+    def _note_payers(self, indices: Sequence[int]) -> None:
+        """Let the results count once that one handle stands for, in whatever number of places it stands."""
+        for index in self._asked_for.intersection(indices):
+            self._asked_for.discard(index)
+            try:
+                self._context.storage.handles.note_payer(self.job_id, index)
+            except Exception as error:  # whatever the disk or the memory lacks: the result is recorded, and counts
+                log_suppressed(error, f"job {self.job_id}, chunk {index}: who paid for its result is not recorded")
 
     def fail(self, index: int, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
