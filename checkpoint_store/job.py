@@ -77,7 +77,8 @@ class Job(JobRedo):
         Args:
             index: 0 to ``total_chunks - 1``.
             result: a JSON value, a dataclass or a pydantic model.
-            replace: let this result replace another result of the chunk. The cost of the earlier result stays counted.
+            replace: let this result replace another one. The earlier cost stays counted, if it stands where the last
+                loop of this store object said (``cost=``), or in a usual field.
 
         Raises:
             ChunkOutOfRange: no such chunk.
@@ -166,8 +167,8 @@ class Job(JobRedo):
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
                 mistakes of a program (TypeError …), and HTTP errors that will not change.
             stop_on: exception types, or a function of the exception, that every chunk would meet: the job is paused, no
-                chunk is to blame, and the error is raised. By default HTTP 401, 402 and 403, and codes such as
-                ``insufficient_quota``.
+                chunk is to blame, and the error is raised, whatever ``retry_on`` says. HTTP 401, 402 and 403, and codes
+                such as ``insufficient_quota``, stop it besides; with ``()`` no error does.
             wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. A
                 ``Retry-After`` comes first, up to an hour. Where a service is in trouble, the whole loop waits.
             timeout_seconds: how long a try may take; a result that comes later is recorded while the process lives.
@@ -235,10 +236,9 @@ class Job(JobRedo):
     ) -> AsyncGenerator[MapItem, None]:
         """:meth:`map` for asyncio: ``fn`` is a coroutine function, of which up to ``workers`` are awaited at a time.
 
-        A plain function is called in threads. The other options are those of :meth:`map`. The event loop never waits
-        for the disk. A loop that is cancelled (a time-out, a task group) waits for the calls in flight and records them
-        first; a second cancellation cancels them. Leave the loop early through ``contextlib.aclosing``; otherwise
-        ``asyncio.run`` waits for the calls in flight, and their results are recorded, too.
+        A plain function is called in threads; the event loop never waits for the disk. A try beyond ``timeout_seconds``
+        goes on until the event loop ends, and a late result is recorded. A loop that is cancelled first records the
+        calls in flight; a second cancellation cancels them. Leave early through ``contextlib.aclosing``.
         """
         given = locals()
         return entry.amap(self._execution, fn, given)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
     from checkpoint_store.execution.chunks.contents import Given, Growing
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
@@ -67,6 +68,8 @@ class StoreContext:
     """The jobs of this store object that anyone refers to and works with; each is told when it grows."""
     grown: dict[str, int] = field(default_factory=dict)
     """The number of chunks of each job that grew through this store object, by job id."""
+    cost_places: dict[str, Cost] = field(default_factory=dict)
+    """Where the cost stands in the results of a job, as its last loop said that named no usual place, by job id."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """The record of the last loop of this store object, by job id."""
 

@@ -22,7 +22,7 @@ from checkpoint_store.execution.late import LateRecorder, failure_of
 from checkpoint_store.execution.recorded_job import RecordedJob
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
-from checkpoint_store.model.amounts import amount, cost_in, cost_of_error
+from checkpoint_store.model.amounts import COST_DEFAULT, amount, cost_in, cost_of_error
 from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attempt_worked_on_here
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
@@ -30,7 +30,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.storage.records import Completion
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,6 +74,8 @@ class JobExecution:
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
+        self._asked_for: set[int] = set()
+        """The chunks whose work a service held when they were tried: the next try asks for the result."""
         self.lifecycle: Final = JobLifecycle(context, self.recorded)
         """How the job begins to run, pauses and ends."""
         context.growing.add(ref(self, context.growing.discard))
@@ -174,6 +176,8 @@ class JobExecution:
         # What comes of this try may come while a later try is at work: it was made from what this one was given.
         redo_before = None if self._order is None else self._order.redo_before(index)
         chunk.made_from = MadeFrom(fingerprint, redo_before)
+        if handle is not None:
+            self._asked_for.add(index)
         return Attempt(
             job_id,
             index,
@@ -194,13 +198,14 @@ class JobExecution:
         text: str | None = None,
         at: str | None = None,
         replace: bool = False,
-        cost: Cost = "cost",
+        cost: Cost = COST_DEFAULT,
         attempt: tuple[int, float] | None = None,
         made_from: MadeFrom | None = None,
     ) -> Completion:
         """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
 
-        ``cost`` says where the cost stands in this result, and in the earlier one if the chunk is done again.
+        ``cost`` says where the cost stands in this result, and in the earlier one if the chunk is done again. If nobody
+        says so here, it stands where the last loop of this store object said.
         ``attempt``: the number of the attempt that made the result, and its seconds; None: the attempt in hand.
         ``made_from``: what that attempt was given; None: the chunk as it is now.
 
@@ -213,16 +218,16 @@ class JobExecution:
             text = encoded(result, job_id=job_id, chunk_index=index)
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        if made_from is None:
-            made_from = MadeFrom(self.contents.fingerprint(index))
+        made_from = made_from or MadeFrom(self.contents.fingerprint(index))
         claims = self._claims or self._context.claims.at_hand(job_id)
         made = attempt or ((None, None) if claims is None else claims.in_hand.attempt_at(index))
-        if cost == "cost":
-            costs: tuple[float | None, float | None] = None, None
-        else:
-            costs = redo.earlier_cost(self._context, job_id, index, cost), cost_in(json_text.decode(text), cost)
-        about = at or now(), text, digest, made_from.fingerprint
-        return Completion(job_id, index, *about, *made, replace, *costs, made_from.redo_before)
+        cost = self._context.cost_places.get(job_id, cost) if cost == COST_DEFAULT else cost
+        costs: tuple[float | None, float | None] = None, None
+        if cost != COST_DEFAULT:
+            earlier = redo.earlier_cost(self._context, job_id, index, cost, replace=replace)
+            costs = earlier, cost_in(json_text.decode(text), cost)
+        about = job_id, index, at or now(), text, digest, made_from.fingerprint
+        return Completion(*about, *made, replace, *costs, made_from.redo_before)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.
@@ -234,6 +239,17 @@ class JobExecution:
             self._order.require(completions)
         self._context.record(completions)
         self.contents.forget(completions)
+        if self._asked_for:
+            self._note_payers([completion.chunk_index for completion in completions])
+
+    def _note_payers(self, indices: Sequence[int]) -> None:
+        """Let the results count once that one handle stands for, in whatever number of places it stands."""
+        for index in self._asked_for.intersection(indices):
+            self._asked_for.discard(index)
+            try:
+                self._context.storage.handles.note_payer(self.job_id, index)
+            except Exception as error:  # whatever the disk or the memory lacks: the result is recorded, and counts
+                log_suppressed(error, f"job {self.job_id}, chunk {index}: who paid for its result is not recorded")
 
     def fail(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from checkpoint_store.model.amounts import COST_DEFAULT
 from checkpoint_store.storage.records import ReservationRequest
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ class JobBudget:
 
     def __init__(self, context: StoreContext, job_id: str) -> None:
         self._context, self._job_id = context, job_id
+
+    def note_place(self, cost: Cost) -> None:
+        """Note where the cost stands in the results of the job, for results that are completed by hand."""
+        if cost != COST_DEFAULT:
+            self._context.cost_places[self._job_id] = cost
 
     def spending(self, results: Costs) -> Spending:
         """Return the money that the job has spent and reserved; ``results`` are the costs of its results."""

@@ -17,7 +17,7 @@ from checkpoint_store.errors import (
     short_repr,
 )
 from checkpoint_store.loop.late_results import LateResults, copy_in
-from checkpoint_store.loop.retry_policy import is_fatal, is_transient, matcher
+from checkpoint_store.loop.retry_policy import is_transient, matcher, stop_rule
 from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
 from checkpoint_store.loop.waits import wait_after
 from checkpoint_store.model.amounts import cost_in, cost_of_error, unreadable_cost_of
@@ -42,7 +42,7 @@ class FailurePolicy:
         self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
         self._late = LateResults(state.execution, state.options.cost)
         self._is_retried = matcher("retry_on", state.options.retry_on, is_transient)
-        self._stops_the_job = matcher("stop_on", state.options.stop_on, is_fatal)
+        self._stops_the_job = stop_rule(state.options.stop_on)
 
     def handle(self, outcomes: Outcomes) -> None:
         """Record the failures of attempts that have ended, and decide what follows.

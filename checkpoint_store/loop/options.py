@@ -12,7 +12,7 @@ from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
 from checkpoint_store.loop.executors.local import check_sending, checked_executor, is_maker
 from checkpoint_store.loop.progress_bar import need_tqdm
-from checkpoint_store.loop.retry_policy import checked_wait, is_fatal, is_transient, matcher
+from checkpoint_store.loop.retry_policy import checked_wait, is_transient, matcher, stop_rule
 from checkpoint_store.model.amounts import checked_cost
 from checkpoint_store.model.shard import Shard, shard_of
 from checkpoint_store.model.whole_numbers import count_from
@@ -140,7 +140,7 @@ class Options:
         checked_cost(self.cost)
         checked_wait(self.wait)
         matcher("retry_on", self.retry_on, is_transient)
-        matcher("stop_on", self.stop_on, is_fatal)
+        stop_rule(self.stop_on)
         if self.progress:
             need_tqdm()
 

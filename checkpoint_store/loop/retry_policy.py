@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pickle import PicklingError
 from typing import Any, Final
 
@@ -114,6 +114,21 @@ def matcher(
     return lambda error: any(_is_one_of(link, types) for link in links(error))
 
 
+def stop_rule(stop_on: Errors | None) -> Callable[[BaseException], bool]:
+    """Return a function that says whether an exception stops the job: the fatal errors, and those of ``stop_on``.
+
+    Only an empty collection takes the place of the fatal errors: then no error stops the job. A loop that asks for a
+    stop at an error of its own must not do every chunk with a bad key for that.
+
+    Raises:
+        InvalidArgumentError: ``stop_on`` is neither exception types nor a function.
+    """
+    named = matcher("stop_on", stop_on, is_fatal)
+    if stop_on is None or (isinstance(stop_on, Collection) and not stop_on):
+        return named
+    return lambda error: named(error) or is_fatal(error)
+
+
 def _is_one_of(error: BaseException, types: tuple[type[BaseException], ...]) -> bool:
     """Whether an exception is of these types, also where it came from another process as a ``WorkFailed``."""
     kinds = error.kinds if isinstance(error, WorkFailed) else ()
@@ -167,7 +182,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """The default of ``stop_on``: whether every chunk would meet this error, such as a bad key or a used-up quota."""
+    """Whether every chunk would meet this error, such as a bad key or a used-up quota; see :func:`stop_rule`."""
     status = status_of(error)
     if not _FATAL_CODES.isdisjoint(codes_of(error)):
         return True

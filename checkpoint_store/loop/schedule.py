@@ -181,9 +181,11 @@ class Schedule:
     def has_another(self, index: int | None, claim: Callable[[], list[ClaimedChunk]]) -> bool:
         """Whether any chunk but this one can be tried. ``index`` None: whether any chunk can.
 
-        ``claim`` claims a chunk if none is ready.
+        A chunk whose attempt has failed at the same moment, and is still to be recorded, can be tried, too. ``claim``
+        claims a chunk if none is ready.
         """
-        if any(chunk.index != index for chunk in self._claimed()):
+        unsettled = (attempt.chunk for attempt in self.unsettled.values())
+        if any(chunk.index != index for chunk in itertools.chain(unsettled, self._claimed())):
             return True
         self._claim_where_none_is_ready(claim)
         return bool(self._ready)

@@ -41,6 +41,10 @@ CLIENT_ERROR_MIN: Final = 400
 _SERVER_ERROR_MIN: Final = 500
 _STATUS_MIN, _STATUS_MAX = 100, 599
 _STATUS_FIELDS: Final = ("status_code", "status", "code", "http_status", "HTTPStatusCode")
+_OTHER_STATUS_FIELDS: Final = (
+    *_STATUS_FIELDS, "statusCode", "http_status_code", "httpStatusCode", "httpStatus", "http_code", "error_code",
+)  # fmt: skip
+"""The fields that may have a status, or a number of another kind: only a number from 400 is taken for a status."""
 BUSY_CODES: Final = frozenset({
     "throttling", "throttlingexception", "throttledexception", "requestthrottled", "toomanyrequestsexception",
     "requestlimitexceeded", "provisionedthroughputexceededexception", "slowdown", "resource_exhausted",
@@ -60,7 +64,7 @@ _MADE_UP_STATUS: Final = frozenset({408, 500})
 """The statuses that litellm gives to a time-out and to a broken connection, for which no service answered."""
 _CODE_FIELDS: Final = frozenset({"code", "type", "status", "reason", "Code"})
 _MESSAGE_FIELDS: Final = frozenset({"message"})
-_DATA_FIELDS: Final = ("body", "details", "error_details", "response")
+_DATA_FIELDS: Final = ("body", "error", "details", "error_details", "response")
 RESPONSE_FIELDS: Final = ("response", "raw_response")
 _READ_BODY: Final = "_content"
 """The attribute in which httpx and requests keep a body that was read. Their public ones may wait for the network."""
@@ -102,16 +106,23 @@ def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]
                 status = _as_status(field_of(holder, name))
                 if status is not None:
                     return status, link
+    for link in links(error):
+        body = field_of(link, "body")
+        for holder in (link, field_of(link, "error"), body, field_of(body, "error")):
+            for name in _OTHER_STATUS_FIELDS if holder is not None else ():
+                status = _as_status(field_of(holder, name), CLIENT_ERROR_MIN)
+                if status is not None:
+                    return status, link
     return None, error
 
 
-def _as_status(value: Any) -> int | None:
+def _as_status(value: Any, status_min: int = _STATUS_MIN) -> int | None:
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value[:4])
     is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return int(value) if is_whole and _STATUS_MIN <= value <= _STATUS_MAX else None
+    return int(value) if is_whole and status_min <= value <= _STATUS_MAX else None
 
 
 # -- the service's code for its error

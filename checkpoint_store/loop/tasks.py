@@ -7,7 +7,6 @@ import inspect
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +42,8 @@ class Tasks(OwnExecutor):
         self._ends = Ends() if self._threads is None else self._threads.ends
         self._running: dict[Future[Any], _PaidTask | None] = {}
         """The task that works for each future; None until the event loop has made the task."""
+        self._overdue: set[Future[Any]] = set()
+        """The calls that took too long, and go on: the end of the event loop does not wait for them."""
         self._held: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]] = deque()
         """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
         self.hand_overs: Final = HandOvers(QUICK_SECONDS_MAX)  # slow, until the first task says otherwise
@@ -120,27 +121,34 @@ class Tasks(OwnExecutor):
         """End a future with the outcome of its task; return False if it was given up: see :meth:`cancel_orphans`."""
         is_taken = future.end(result)
         self._ends.note()
-        self._running.pop(future, None)
+        self._forget(future)
         return is_taken
 
     def forget(self, task: _PaidTask) -> None:
         """End the future of a task that was cancelled, or whose exception ends the program."""
-        self._running.pop(task.future, None)
+        self._forget(task.future)
         if not task.cancelled():
             task.exception()  # it is looked at, so asyncio does not complain
         self._cancel_anyway(task.future)
 
-    def abandon(self, future: Future[Any]) -> None:
-        """Cancel a task that takes too long; a result that it returns all the same is in its future."""
-        with suppress(RuntimeError):  # the event loop is closed: see cancel_orphans()
-            self._loop.call_soon_threadsafe(self._cancel, future)
+    def _forget(self, future: Future[Any]) -> None:
+        self._running.pop(future, None)
+        self._overdue.discard(future)
 
-    def _cancel(self, future: Future[Any]) -> None:
-        task = self._running.get(future)
-        if task is not None:
-            task.cancel()
-        elif self._threads is not None:
+    def abandon(self, future: Future[Any]) -> None:
+        """Let a call that takes too long go on: its service may bill it, and its result is in its future when it comes.
+
+        Only the end of the event loop, and :meth:`cancel_all`, cancel it.
+        """
+        self._overdue.add(future)
+        if self._threads is not None and future not in self._running:
             self._threads.abandon(future)
+        if future.done():  # it ended meanwhile
+            self._overdue.discard(future)
+
+    def is_awaited(self, future: Future[Any]) -> bool:
+        """Whether a call is waited for, by its loop and by the end of its event loop."""
+        return not self.is_cancelled and future not in self._overdue
 
     def end(self) -> None:
         """Let the threads end."""
@@ -204,8 +212,9 @@ class _PaidTask(asyncio.Task[None]):
     """The work on one chunk. It is paid for, so it is finished before its event loop ends.
 
     ``asyncio.run`` ends an event loop by cancelling every task while the event loop is stopped, and waits for the
-    tasks. That does not cancel this task. A cancellation while the event loop runs does, such as that of a time-out in
-    the work, or that of the loop over the chunks.
+    tasks. That does not cancel this task, unless it took longer than ``timeout_seconds``: it may never end. A
+    cancellation while the event loop runs does, such as that of a time-out in the work, or that of the loop over the
+    chunks.
     """
 
     def __init__(
@@ -215,8 +224,8 @@ class _PaidTask(asyncio.Task[None]):
         self._tasks, self.future = tasks, future
 
     def cancel(self, msg: Any = None) -> bool:
-        """Cancel this task, unless its event loop is ending."""
-        if not self._tasks.is_cancelled and not self.get_loop().is_running():
+        """Cancel this task, unless its event loop is ending and waits for it."""
+        if self._tasks.is_awaited(self.future) and not self.get_loop().is_running():
             return False
         self.watch()  # its work may not have begun, and cannot settle the future then
         return super().cancel(msg)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Cost = str | Callable[[Any], Any]
 """A field of the results, a dotted path (``"usage.cost"``), or a function that returns the cost of a result."""
 
+COST_DEFAULT: Final = "cost"
+"""The field that has the cost of a result if nobody names another place."""
 AMOUNT_MAX: Final = 1e15
 """A higher amount is a mistake. A sum with it would hide what everything else cost."""
 NUMBER_LENGTH_MAX: Final = 64

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, current_attempt
+from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, ServiceUnavailable, current_attempt
 from checkpoint_store.execution.chunks.contents import ChunkContents
 
 if TYPE_CHECKING:
@@ -114,27 +114,74 @@ def test_left_early_it_has_ended_when_aclosing_has(job: Job) -> None:
     asyncio.run(main())
 
 
-def test_what_takes_too_long_is_cancelled(store: CheckpointStore) -> None:
-    """It keeps no place, and is tried again; a result that it gives all the same is recorded."""
-    job = store.open_job("talk.srt", total_chunks=3)
-
-    async def work(index: int) -> str:
-        if current_attempt().number > 1 or index == 0:
-            return "at once"
-        try:
-            await asyncio.sleep(3600)
-        except asyncio.CancelledError:
-            if index == 2:
-                return "all the same"
-            raise
-        return "never"
+def test_what_takes_too_long_goes_on_and_keeps_no_place(store: CheckpointStore) -> None:
+    """Another chunk has its place, and it is tried again; its answer is recorded when it comes first."""
+    job = store.open_job("talk.srt", total_chunks=2)
+    ended: list[str] = []
 
     async def main() -> None:
-        async for _ in job.amap(work, workers=1, timeout_seconds=0.3, wait=0.5):
+        may_answer = asyncio.Event()
+
+        async def work(index: int) -> str:
+            attempt = current_attempt()
+            if index == 0 and attempt.number == 1:
+                await may_answer.wait()
+                assert current_attempt() == attempt
+                ended.append("answered")
+                return "late"
+            may_answer.set()
+            await asyncio.sleep(3600 if index == 0 else 0)
+            return "at once"
+
+        async for _ in job.amap(work, workers=1, timeout_seconds=0.05, wait=0):
             pass
 
     asyncio.run(main())
-    assert list(job.results()) == ["at once", "at once", "all the same"]
+    assert (list(job.results()), ended) == (["late", "at once"], ["answered"])
+
+
+def test_what_takes_too_long_is_recorded_after_the_end_of_its_loop(store: CheckpointStore) -> None:
+    """As long as its event loop runs: it was paid for, and the next run does not pay for its chunk again."""
+    job = store.open_job("talk.srt", total_chunks=1)
+
+    async def main() -> None:
+        may_answer = asyncio.Event()
+
+        async def work(_: int) -> dict[str, float]:
+            await may_answer.wait()
+            return {"cost": 0.5}
+
+        with pytest.raises(TimeoutError):
+            async for _ in job.amap(work, timeout_seconds=0.05, retry_on=()):
+                pass
+        may_answer.set()
+        await asyncio.to_thread(wait_until, lambda: job.progress().completed_chunks == 1)
+
+    asyncio.run(main())
+    assert (job.status, len(list(job.attempts())), job.costs().cost) == ("completed", 1, 0.5)
+
+
+def test_the_end_of_the_event_loop_does_not_wait_for_what_takes_too_long(store: CheckpointStore) -> None:
+    """It may never end, so it is cancelled then; what it gives all the same is recorded."""
+    job = store.open_job("talk.srt", total_chunks=2)
+    cancelled: list[int] = []
+
+    async def work(index: int) -> str:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cancelled.append(index)
+            if index == 0:
+                raise
+        return "all the same"
+
+    async def main() -> None:
+        async for _ in job.amap(work, timeout_seconds=0.05, max_attempts=1, outage_seconds=0.06, wait=0.01):
+            pass
+
+    with pytest.raises(ServiceUnavailable):
+        asyncio.run(main())
+    assert (set(cancelled), dict(job.items())) == ({0, 1}, {1: "all the same"})
 
 
 def test_a_completion_that_is_cancelled_is_recorded_all_the_same(job: Job) -> None:

@@ -55,3 +55,32 @@ def test_a_result_that_comes_after_the_store_was_closed_is_kept(tmp_path: Path) 
     wait_until(lambda: bool(unrecorded_files.files_of(path)))
     with CheckpointStore(path) as store:
         assert store.job("talk.srt").result(0)["price"] == 2.0
+
+
+def price_of(result: Any) -> Any:
+    return result["price"]
+
+
+@pytest.mark.parametrize("cost", ["price", price_of])
+def test_a_result_that_is_replaced_by_hand_cost_what_the_loop_read_in_it(store: CheckpointStore, cost: Any) -> None:
+    """The budget of the next loop counts it, whatever the field: by ``complete``, and by a redo with ``pending``."""
+    job = store.open_job("talk.srt", total_chunks=3)
+    list(job.map(lambda _: {"price": 5.0}, cost=cost, max_cost=100))
+    job.complete(0, {"price": 1.0}, replace=True)
+    job.redo([1])
+    for chunk in job.pending():
+        chunk.complete({"price": 2.0})
+    costs = job.costs(cost)
+    assert (costs.cost, costs.replaced_cost) == (1.0 + 2.0 + 5.0 + 10.0, 10.0)
+
+
+def test_a_chunk_that_is_completed_by_hand_replaces_nothing(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``replace=True`` for a chunk without a result counts no cost, and logs nothing."""
+    job = store.open_job("talk.srt", total_chunks=2)
+    list(job.map(lambda _: {"price": 5.0}, cost="price", only=[0], on_pause="return"))
+    caplog.clear()
+    job.complete(1, {"price": 1.0}, replace=True)
+    job.complete(1, {"price": 1.0}, replace=True)
+    assert (job.costs("price").cost, caplog.records) == (6.0, [])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, PlanChanged
+from checkpoint_store import CheckpointStore, PlanChanged, StorageFullError
+from checkpoint_store.storage.verbs.handles import HandleStorage
 
 from .claims_tools import rows
 
@@ -120,6 +121,57 @@ def test_a_chunk_that_stands_twice_is_asked_for_in_both_places(store: Checkpoint
     submitted(store)
     job = store.open_job("talk.txt", chunks=["two", "two", "one"], on_change="reuse")
     assert handles(job) == {0: "batch-1", 1: "batch-1"}
+
+
+def test_a_batch_that_is_asked_for_in_two_places_costs_once(store: CheckpointStore) -> None:
+    """It was paid once: the costs, the totals and the job that carries the results count it once."""
+    submitted(store)
+    job = store.open_job("talk.txt", chunks=["two", "new", "two", "one"], on_change="reuse")
+    for chunk in job.pending():
+        chunk.complete({"cost": 10, "text": "TWO", "chunk_index": chunk.index} if chunk.handle else {"cost": 1})
+    job.complete(3, {"cost": 4}, replace=True)
+    assert (job.costs().cost, job.totals("cost"), job.result(2)["chunk_index"]) == (15, {"cost": 15}, 2)
+    later = store.open_job("talk.txt", chunks=["new", "two", "two", "one"], on_change="reuse")
+    assert (later.costs().cost, later.costs().carried, later.totals("cost")) == (0, 15, {"cost": 15})
+
+
+def test_a_batch_with_a_chunk_in_two_places_costs_twice(store: CheckpointStore) -> None:
+    """Both were given to the service, and a job with the chunk in three places asks for them: two were paid."""
+    job = store.open_job("talk.txt", chunks=["two", "one", "two"])
+    job.record_handle([0, 2], "batch-1")
+    for chunk in store.open_job("talk.txt", chunks=["two", "two", "two", "one"], on_change="reuse").pending():
+        chunk.complete({"cost": 10 if chunk.handle else 1})
+    for chunk in job.pending():
+        chunk.complete({"cost": 10 if chunk.handle else 1})
+    latest = store.latest_job()
+    assert latest is not None
+    assert (job.costs().cost, latest.costs().cost, latest.totals("cost")) == (21, 21, {"cost": 21})
+
+
+def test_a_chunk_that_was_paid_for_anew_costs_anew(store: CheckpointStore) -> None:
+    """The service gave another answer than the one that it held: the work was done again."""
+    submitted(store)
+    job = store.open_job("talk.txt", chunks=["two", "two"], on_change="reuse")
+    for chunk in job.pending():
+        chunk.complete({"cost": 10, "answer": chunk.index})
+    assert job.costs().cost == 20
+
+
+def test_a_batch_in_two_places_is_recorded_where_its_payer_cannot_be(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The results are durable, so no error is raised; the batch counts twice, and the log says why."""
+    submitted(store)
+    job = store.open_job("talk.txt", chunks=["two", "two"], on_change="reuse")
+
+    def is_full(*_: object) -> None:
+        raise StorageFullError(store.path, "disk full", 0)
+
+    monkeypatch.setattr(HandleStorage, "note_payer", is_full)
+    for chunk in job.pending():
+        chunk.complete({"cost": 10})
+    assert (job.status, job.costs().cost) == ("completed", 20)
+    assert "who paid for its result is not recorded" in caplog.text
 
 
 def test_handles_of_a_job_that_knew_only_the_number_travel_once_the_chunks_are_known(store: CheckpointStore) -> None:

@@ -192,8 +192,18 @@ def test_an_error_that_every_chunk_would_meet_pauses_the_job(job: Job, error: Ht
     assert job.status == "completed"
 
 
+@pytest.mark.parametrize("stop_on", [KeyError, [KeyError], lambda _: False], ids=["type", "list", "function"])
+@pytest.mark.parametrize("retry_on", [None, Exception])
+def test_stop_on_adds_to_the_errors_that_stop_a_loop(job: Job, stop_on: Any, retry_on: Any) -> None:
+    """With a bad key one call is made, and no chunk is failed, whatever else is to stop the loop or to be retried."""
+    work = Flaky(HttpError(401), **{f"c{index}": 9 for index in range(12)})
+    with pytest.raises(HttpError):
+        list(job.map(work, stop_on=stop_on, retry_on=retry_on, on_error="record"))
+    assert (job.status, job.failed_chunks(), work.calls) == ("paused", [], [0])
+
+
 def test_stop_on_can_be_said(job: Job) -> None:
-    """A ``stop_on`` that is given replaces the usual errors that stop a loop."""
+    """A ``stop_on`` that is given stops a loop; an empty one lets no error stop it."""
     with pytest.raises(ValueError, match="all"):
         list(job.map(Flaky(ValueError("all of them"), c1=9), stop_on=ValueError, on_error="record"))
     assert job.status == "paused"

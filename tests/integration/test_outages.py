@@ -7,9 +7,9 @@ import math
 import threading
 import time
 import urllib.error
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from conftest import program
@@ -50,6 +50,12 @@ class BusyError(Exception):
     """Come back in a moment."""
 
     status_code = 429
+
+
+class ServerError(Exception):
+    """The service answers, with a fault of its own."""
+
+    status_code = 500
 
 
 def check(store: CheckpointStore, service: Service, calls: int) -> None:
@@ -176,12 +182,35 @@ def test_a_last_chunk_without_an_answer_is_not_failed(store: CheckpointStore) ->
 
 def test_a_last_chunk_that_the_service_fails_at_is_failed(store: CheckpointStore) -> None:
     """It answers, with an error, and there is no other chunk to try: after its tries the chunk is failed."""
-    error = type("ServerError", (Exception,), {"status_code": 500})("no")
+    error = ServerError("no")
     work = Flaky(error, c11=10**9)
     job = store.open_job("f", chunks=CHUNKS)
     with pytest.raises(type(error)):
         list(job.map(work, wait=0.01))
     assert (work.calls.count(11), [record.chunk_index for record in job.failed_chunks()]) == (3, [11])
+
+
+def test_a_failure_that_meets_all_chunks_at_one_moment_counts_against_none(store: CheckpointStore) -> None:
+    """Every chunk that is left fails with 500 in the same moment: each other one can still be tried."""
+    job = store.open_job("f", total_chunks=4)
+
+    class FailedTogether(Executor):
+        """Ends its calls together: the first four with HTTP 500, the others with their result."""
+
+        futures: ClassVar[list[Future[Any]]] = []
+
+        def submit(self, call: Any, /, *args: Any, **_: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            self.futures.append(future)
+            if len(self.futures) == 4:
+                for failed in self.futures:
+                    failed.set_exception(ServerError("no"))
+            elif len(self.futures) > 4:
+                future.set_result(call(*args))
+            return future
+
+    assert len(list(job.map(str, executor=FailedTogether(), workers=4, max_attempts=1, wait=0.001))) == 4
+    assert [attempt.counted for attempt in job.attempts() if attempt.outcome == "failed"] == [False] * 4
 
 
 def test_after_a_failure_another_chunk_is_tried_and_only_one(store: CheckpointStore) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
+from checkpoint_store.loop.executors.workplace import Workplace
 from checkpoint_store.loop.tasks import Tasks
 from checkpoint_store.model.attempt import Attempt, CurrentAttempt, threads_at_work
 
@@ -262,3 +263,22 @@ def test_work_that_is_collected_as_garbage_ends_without_a_word() -> None:
     contextvars.copy_context().run(coroutine.send, None)
     coroutine.close()
     assert threading.get_ident() not in threads_at_work()
+
+
+def test_a_try_that_takes_too_long_before_it_begins_never_begins() -> None:
+    """The program holds up its event loop meanwhile: the try is made later, and is not paid for twice."""
+    event_loop = asyncio.new_event_loop()
+    calls: list[int] = []
+
+    async def noted(chunk: int) -> None:
+        calls.append(chunk)
+
+    place = Workplace(Tasks(event_loop, noted, 2), 2, has_time_limit=True)
+    place.open(noted)
+    held, begun = (place.submit(noted, ATTEMPT, chunk) for chunk in (0, 1))
+    place.hand_over()
+    is_certain = place.abandon(held)
+    event_loop.run_until_complete(asyncio.sleep(0))
+    event_loop.run_until_complete(asyncio.sleep(0))
+    event_loop.close()
+    assert (is_certain, held.cancelled(), begun.done(), calls) == (True, True, True, [1])

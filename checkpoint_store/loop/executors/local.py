@@ -58,7 +58,7 @@ class OwnExecutor(Executor):
         """Let no submitted work begin whose future the loop does not have, because its submission was interrupted."""
 
     def abandon(self, future: Future[Any]) -> None:
-        """Abandon an attempt that takes too long: cancel it, or let other work have its worker."""
+        """Abandon an attempt that takes too long: it goes on, and other work has its worker."""
 
     def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> bool:
         """Cancel the futures that nobody works on any more; return whether nobody will work on a later future, either.

@@ -148,7 +148,7 @@ class Workplace:
 
     def abandon(self, future: Future[Any]) -> bool:
         """Abandon an attempt, and return whether it is certain that the attempt never started."""
-        if local.never_started(self._executor, future):
+        if local.never_started(self._executor, future) or (self._is_own_kind and self.withdraw(future)):
             return True
         if self._is_own_kind:
             self._executor.abandon(future)

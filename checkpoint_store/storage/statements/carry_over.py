@@ -99,10 +99,10 @@ def _taken(connection: sqlite3.Connection, source: Source, index: int, path: Pat
     text, digest, digest_beside, payer, paid_at, answers = row
     verified = result_statements.verified(path, source.job_id, source.chunk_index, text, digest, digest_beside)
     payer = source if payer is None else Source(payer, paid_at)
-    return _moved(verified, source.chunk_index, index), payer, answers
+    return moved(verified, source.chunk_index, index), payer, answers
 
 
-def _moved(text: str, source: int, index: int) -> str:
+def moved(text: str, source: int, index: int) -> str:
     """Return a result with its new ``chunk_index``, if it named its chunk; another ``chunk_index`` is the caller's."""
     if source == index or '"chunk_index"' not in text:
         return text

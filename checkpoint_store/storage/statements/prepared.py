@@ -3250,6 +3250,33 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
+    "shared_handles._PAID": (
+        (
+            "SELECT completed_chunks.chunk_index, chunk_results.result \n"
+            "FROM chunk_handles JOIN chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = "
+            "chunk_handles.fingerprint AND chunk_handles_1.job_id = chunk_handles.job_id JOIN completed_chunks ON"
+            " completed_chunks.job_id = chunk_handles_1.job_id AND completed_chunks.chunk_index = "
+            "chunk_handles_1.chunk_index JOIN chunk_results ON chunk_results.result_id = "
+            "completed_chunks.result_id \n"
+            "WHERE chunk_handles.job_id = ? AND chunk_handles.chunk_index = ? AND chunk_handles_1.handle = "
+            "chunk_handles.handle AND chunk_handles_1.fingerprint = chunk_handles.fingerprint AND "
+            "completed_chunks.source_job_id IS NULL ORDER BY completed_chunks.chunk_index"
+        ),
+        ("in_job", "at_index"),
+        {},
+    ),
+    "shared_handles._PLACES": (
+        (
+            "SELECT count(*) AS count_1, min(chunk_handles_1.recorded_at) AS min_1, jobs.job_number \n"
+            "FROM chunk_handles JOIN chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = "
+            "chunk_handles.fingerprint JOIN jobs ON jobs.job_id = chunk_handles_1.job_id \n"
+            "WHERE chunk_handles.job_id = ? AND chunk_handles.chunk_index = ? AND chunk_handles_1.handle = "
+            "chunk_handles.handle AND chunk_handles_1.fingerprint = chunk_handles.fingerprint GROUP BY "
+            "chunk_handles_1.job_id"
+        ),
+        ("in_job", "at_index"),
+        {},
+    ),
     "stored_results._BEFORE": (
         (
             "SELECT count(*) AS count_1, coalesce(sum(jobs.completed_count), 0) AS coalesce_1 \n"

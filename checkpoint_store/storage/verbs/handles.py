@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.statements import handles, jobs, redos
+from checkpoint_store.storage.statements import handles, jobs, redos, shared_handles
 from checkpoint_store.storage.statements.rows import HANDLE, read_row
 
 if TYPE_CHECKING:
@@ -66,3 +66,11 @@ class HandleStorage:
             return bool(is_completed), None
         stored = {"chunk_index": index, "handle": handle}
         return False, read_row("chunk_handles", HANDLE, stored, self.path, job_id)["handle"]
+
+    def note_payer(self, job_id: str, index: int) -> None:
+        """Let a result count once that was asked for by one handle in two places. Durable when this returns.
+
+        Call this after a chunk with a handle was completed. Repeating it changes nothing.
+        """
+        if self._database.read(lambda connection: shared_handles.payer_of(connection, job_id, index)) is not None:
+            self._database.write(lambda connection: shared_handles.note_payer(connection, job_id, index))
