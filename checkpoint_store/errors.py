@@ -134,7 +134,7 @@ class ReportTargetError(CheckpointStoreError):
 
 
 class StoreBusy(CheckpointStoreError):
-    """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe.
+    """A lock was not free within ``lock_timeout_seconds``: ``outcome`` says what was written. Calling again is safe.
 
     ``holders`` are the ids of the processes that seem to hold the lock, as far as they can be
     seen. If one of them was stopped, the message says so, and what to do.
@@ -148,12 +148,12 @@ class StoreBusy(CheckpointStoreError):
         *,
         holders: Sequence[int] = (),
         advice: str | None = None,
+        outcome: str | None = None,
     ) -> None:
-        self.path, self.waited_seconds, self.holders = str(path), waited_seconds, tuple(holders)
-        self.holder = holder
+        self.path, self.waited_seconds, self.holders, self.holder = str(path), waited_seconds, tuple(holders), holder
         message = (
-            f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. Nothing was written; call again, "
-            "or open the store with a longer lock_timeout_seconds."
+            f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. {outcome or 'Nothing was written'}; "
+            "call again, or open the store with a longer lock_timeout_seconds."
         )
         if advice and holders:  # a process among them was stopped
             advice += " What a process has recorded is safe when you end it; the chunks in its hand are in doubt."

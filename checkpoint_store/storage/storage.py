@@ -82,6 +82,11 @@ class Storage(Reading):
         return self.group_commit.submit(completions, next_claim)
 
     @property
+    def completed_jobs(self) -> set[str]:
+        """The jobs that a completion of this store object completed. Whoever has acted on a job removes it."""
+        return self.database.writer.completed_jobs.committed
+
+    @property
     def is_crowded(self) -> bool:
         """Whether more than one thread was completing chunks at the time of the last completion."""
         return self.group_commit.last_batch > 1

@@ -11,7 +11,7 @@ from checkpoint_store.execution.results import decoded
 from checkpoint_store.model import html_text
 from checkpoint_store.model.amounts import checked_field
 from checkpoint_store.model.records import chunks_text, done_text
-from checkpoint_store.state_file.writer import write_state
+from checkpoint_store.state_file.exporting import write_state
 
 if TYPE_CHECKING:
     import os

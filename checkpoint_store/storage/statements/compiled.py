@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Insert, Select, Update
     from sqlalchemy.sql.expression import ClauseElement
 
+NOTE_COMPLETED: Final = "note_completed"
+note_completed: Final = getattr(func, NOTE_COMPLETED)
+"""The connection's own function, which notes a job as completed and returns that status: see ``completed_jobs.py``."""
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 
@@ -128,12 +131,12 @@ def _count(job_id: Any, more: Any, at: Any) -> Update:
     )
 
 
-def _count_last(job_id: Any, more: Any, at: Any) -> Update:
+def _count_last(job_id: Any, more: Any, at: Any, completed: Any) -> Update:
     """Return the update after :func:`_count` changed nothing: the job is completed, unless it has redo marks."""
     values = {"completed_count": jobs.c.completed_count + more, "updated_at": not_back(at)}
     left = select(chunk_redos.c.chunk_index).where(chunk_redos.c.job_id == jobs.c.job_id).exists()
     ended: dict[str, Any] = {
-        "status": case((left, jobs.c.status), else_=_COMPLETED),
+        "status": case((left, jobs.c.status), else_=completed),
         "error_message": case((left, jobs.c.error_message), else_=null()),
     }
     return jobs.update().where(jobs.c.job_id == job_id).values(**values, **ended)
@@ -173,7 +176,7 @@ def _claim_untried(job_id: Any, chunk_index: Any, runner_id: Any, at: Any) -> In
 
 _OF_CHUNK: Final = completed_chunks, attempts
 _COMPLETED: Final[Any] = literal_column("'completed'")
-_MORE: Final[Any] = bindparam("more"), bindparam("at")
+_MORE: Final[tuple[Any, Any]] = bindparam("more"), bindparam("at")
 
 # The single steps, for a transaction in which a chunk may be complete already: the row of such a chunk stays, and the
 # number of changed rows says so.
@@ -185,7 +188,7 @@ COMPLETE: Final = Statement(
     order=("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "result_id"),
 )
 COUNT: Final = Statement(lambda: _count(bindparam("in_job"), *_MORE))
-COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE))
+COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE, _COMPLETED))
 
 # The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
 # Each statement releases the GIL and has a cost of its own. If a chunk is complete already, the whole insert fails.
@@ -223,7 +226,9 @@ def fast_insert_views() -> tuple[str, ...]:
         _add_result(_new),
         _complete(_new, func.last_insert_rowid()),
         _count(job_id, literal_column("1"), at),
-        _count_last(job_id, literal_column("1"), at).where(func.changes() == literal_column("0")),
+        _count_last(job_id, literal_column("1"), at, note_completed(job_id)).where(
+            func.changes() == literal_column("0")
+        ),
         end_attempt(job_id, chunk_index, attempt, at, seconds),
     ]
     claim = _claim_untried(job_id, _new("next_index"), _new("runner_id"), at)

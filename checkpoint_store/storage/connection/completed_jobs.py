@@ -1,0 +1,38 @@
+"""Notice which jobs a completion of this process completes, at no cost for the other completions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.statements.compiled import NOTE_COMPLETED
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class CompletedJobs:
+    """The jobs that a completion completed. A statement of a completion calls an SQL function for the last chunk only.
+
+    A transaction that is undone may leave a job noted that is not completed. So a noted job is one to look at.
+    """
+
+    def __init__(self) -> None:
+        self.committed: Final[set[str]] = set()
+        """The jobs that were completed by commits. Whoever has acted on a job removes it."""
+        self.noted: Final[list[str]] = []
+        """The jobs that the transaction under way has completed."""
+
+    def attach(self, connection: sqlite3.Connection) -> None:
+        """Let the statements of a connection call :meth:`_note`."""
+        connection.create_function(NOTE_COMPLETED, 1, self._note)
+
+    def _note(self, job_id: str) -> str:
+        """Note a job, and return its new status."""
+        self.noted.append(job_id)
+        return JobStatus.COMPLETED.value
+
+    def commit(self) -> None:
+        """Note that the transaction was committed. For the thread that holds the lock of the connection."""
+        self.committed.update(self.noted)
+        self.noted.clear()
