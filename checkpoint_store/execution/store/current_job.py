@@ -70,9 +70,9 @@ class CurrentJob:
         """Make a state the current job. Chunks that are complete in the store and not in the state stay complete.
 
         Durable when this returns; :meth:`show` writes the state file. :func:`checked_state` made ``state``. ``known``
-        is what this method, or :meth:`state`, returned last: what did not change since is not written. A result that the caller was given before, and that
-        another one has replaced since, is not put back. Where another job took the place of the caller's own one
-        (``replaced_by``), the state is recorded, and its job does not become current.
+        is what this method, or :meth:`state`, returned last: what did not change since is not written. A result that
+        the caller was given before, and that another one has replaced since, is not put back. Where another job took
+        the place of the caller's own one (``replaced_by``), the state is recorded, and its job does not become current.
 
         Raises:
             CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import ref
 
@@ -19,10 +18,12 @@ from checkpoint_store.state_file.target import resolve_state_file
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.system.log import WarningsLast, warn_caller
+from checkpoint_store.system.working_folder import absolute
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from checkpoint_store.model.open_mode import Durability
@@ -134,7 +135,7 @@ class OpenStore:
         Raises:
             StoreTargetError: ``path`` is another file, or belongs to the store. Nothing was written.
         """
-        target = Path(path).absolute()
+        target = absolute(path, "for a backup")
         own = () if self.state_file is None else state_copies(self.state_file)
         self._open.reading.backup(target, own, replace=replace)
         return target
@@ -142,7 +143,7 @@ class OpenStore:
     def owns(self, path: str | os.PathLike[str]) -> bool:
         """Return whether ``path`` is the store file, or a name for files of this store. The file need not exist."""
         states = () if self.state_file is None else state_copies(self.state_file)
-        return belongs_to_store(Path(path).absolute(), self.path, states)
+        return belongs_to_store(absolute(path, "as a file beside a store"), self.path, states)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job, its completed chunks and its results for good, from every file of this store.
