@@ -81,6 +81,14 @@ def test_a_field_that_is_named_wrongly_is_paid_for_once(lecture: Folder, options
     assert lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]["done_now"] == 6
 
 
+@pytest.mark.parametrize("answer", ['{"cleaned_text": "PAID", "cost": NaN}', r'{"cleaned_text": "PAID \ud800"}'])
+def test_a_run_says_that_an_answer_that_no_store_can_hold_is_kept(lecture: Folder, answer: str) -> None:
+    """Python's json.dumps writes NaN; the answer was paid for, and the run names the command that shows it."""
+    done = lecture.run("run", "lecture.txt", *SIX, *lecture.command(f"print({answer!r})"), code=1)
+    assert "what COMMAND printed is kept: see checkpoint-store errors " in done.stderr
+    assert "PAID" in lecture.run("errors").stdout
+
+
 @pytest.mark.slow
 def test_workers_pay_for_one_answer_each(lecture: Folder) -> None:
     """With two workers, the two answers in hand are rejected, and no third one is asked for."""
