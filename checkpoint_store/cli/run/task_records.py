@@ -88,7 +88,7 @@ class Report:
     halted: bool = False
     """Whether ``--halt`` ended the run."""
     answer_kept: bool = False
-    """Whether an output of COMMAND ended the run that is no answer, or that JSON cannot hold. Its attempt has a copy."""
+    """Whether an output of COMMAND ended the run that is no answer, or that JSON cannot hold; a copy is kept."""
     error: str | None = None
     output: str | None = None
     output_written: bool = False
