@@ -268,8 +268,8 @@ class MigrationFailed(CheckpointStoreError):
         self.backup = None if backup is None else str(backup)
         copy_remark = "" if self.backup is None else f" A copy made before the attempt is at {self.backup}."
         super().__init__(
-            f"{self.path} could not be brought from schema {found or 'none'} to {wanted}: {reason}. The file is as "
-            f"it was before.{copy_remark}"
+            f"{self.path} could not be brought from schema {found or 'none'} to {wanted}: {reason.rstrip('.')}. "
+            f"The file is as it was before.{copy_remark}"
         )
 
 
