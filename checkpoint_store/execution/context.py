@@ -137,9 +137,7 @@ class StoreContext:
         job_id = completions[0].job_id
         try:
             moment = time.monotonic()
-            if self.state_file is None:
-                self.storage.completed_jobs.discard(job_id)
-            else:
+            if self.state_file is not None:
                 self.state_file.follow(job_id, moment, sum([len(completion.text or "") for completion in completions]))
             self.backups.tell(self.storage.backups.make_if_due(moment))
         except Exception as error:  # the results are recorded

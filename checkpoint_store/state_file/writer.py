@@ -63,6 +63,8 @@ class StateFile(ForkAware):
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds
         self._growing = GrowingFile(path, self.backup, storage.path)
+        self._completed_jobs = storage.follow_completed_jobs()
+        """The jobs that this process has completed, and whose file it has not written since."""
         self.forget_in_child()
         watch(self)
         self._unwritten_job_id: str | None = None
@@ -91,7 +93,7 @@ class StateFile(ForkAware):
         If a completion of this process completed the job, the file is exact when this returns, whatever the pace.
         """
         self._unwritten_job_id = job_id
-        if job_id in self._storage.completed_jobs:
+        if job_id in self._completed_jobs:
             self._follow_to_end(job_id)
             return
         if not self._pace.is_due(job_id, moment, size_bytes):
@@ -116,13 +118,13 @@ class StateFile(ForkAware):
         taken: list[bool] = []
         try:
             take(self._busy, taken, self._lock_timeout_seconds)
-            if taken and job_id in self._storage.completed_jobs:
+            if taken and job_id in self._completed_jobs:
                 self._write(job_id, self._lock_timeout_seconds)
         except Exception as error:  # the chunk is recorded
             self._log_failure(error)
         finally:
             if taken:
-                self._storage.completed_jobs.discard(job_id)
+                self._completed_jobs.discard(job_id)
                 self._busy.release()
 
     def note_change(self, job_id: str) -> None:

@@ -81,10 +81,9 @@ class Storage(Reading):
         """
         return self.group_commit.submit(completions, next_claim)
 
-    @property
-    def completed_jobs(self) -> set[str]:
-        """The jobs that a completion of this store object completed. Whoever has acted on a job removes it."""
-        return self.database.writer.completed_jobs.committed
+    def follow_completed_jobs(self) -> set[str]:
+        """Return the jobs that completions of this store object complete. The caller removes a job it has acted on."""
+        return self.database.writer.completed_jobs.follow()
 
     @property
     def is_crowded(self) -> bool:

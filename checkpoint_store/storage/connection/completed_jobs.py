@@ -18,8 +18,7 @@ class CompletedJobs:
     """
 
     def __init__(self) -> None:
-        self.committed: Final[set[str]] = set()
-        """The jobs that were completed by commits. Whoever has acted on a job removes it."""
+        self._committed: set[str] | None = None
         self.noted: Final[list[str]] = []
         """The jobs that the transaction under way has completed."""
 
@@ -32,7 +31,14 @@ class CompletedJobs:
         self.noted.append(job_id)
         return JobStatus.COMPLETED.value
 
+    def follow(self) -> set[str]:
+        """Return the jobs that commits complete from now on. The caller removes a job once it has acted on it."""
+        if self._committed is None:
+            self._committed = set()
+        return self._committed
+
     def commit(self) -> None:
         """Note that the transaction was committed. For the thread that holds the lock of the connection."""
-        self.committed.update(self.noted)
+        if self._committed is not None:
+            self._committed.update(self.noted)
         self.noted.clear()
