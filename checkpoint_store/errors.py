@@ -134,7 +134,7 @@ class ReportTargetError(CheckpointStoreError):
 
 
 class StoreBusy(CheckpointStoreError):
-    """A lock was not free within ``lock_timeout_seconds``. Nothing was written; calling again is safe.
+    """A lock was not free within ``lock_timeout_seconds``: ``outcome`` says what was written. Calling again is safe.
 
     ``holders`` are the ids of the processes that seem to hold the lock, as far as they can be
     seen. If one of them was stopped, the message says so, and what to do.
@@ -148,12 +148,12 @@ class StoreBusy(CheckpointStoreError):
         *,
         holders: Sequence[int] = (),
         advice: str | None = None,
+        outcome: str | None = None,
     ) -> None:
-        self.path, self.waited_seconds, self.holders = str(path), waited_seconds, tuple(holders)
-        self.holder = holder
+        self.path, self.waited_seconds, self.holders, self.holder = str(path), waited_seconds, tuple(holders), holder
         message = (
-            f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. Nothing was written; call again, "
-            "or open the store with a longer lock_timeout_seconds."
+            f"{self.path} was kept locked by {holder} for {waited_seconds:g} s. {outcome or 'Nothing was written'}; "
+            "call again, or open the store with a longer lock_timeout_seconds."
         )
         if advice and holders:  # a process among them was stopped
             advice += " What a process has recorded is safe when you end it; the chunks in its hand are in doubt."
@@ -268,8 +268,8 @@ class MigrationFailed(CheckpointStoreError):
         self.backup = None if backup is None else str(backup)
         copy_remark = "" if self.backup is None else f" A copy made before the attempt is at {self.backup}."
         super().__init__(
-            f"{self.path} could not be brought from schema {found or 'none'} to {wanted}: {reason}. The file is as "
-            f"it was before.{copy_remark}"
+            f"{self.path} could not be brought from schema {found or 'none'} to {wanted}: {reason.rstrip('.')}. "
+            f"The file is as it was before.{copy_remark}"
         )
 
 

@@ -15,8 +15,8 @@ from checkpoint_store.errors import (
     InvalidArgumentError,
     JobNotFound,
 )
+from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.saved_state import Looked
@@ -30,9 +30,9 @@ from checkpoint_store.system.log import WarningsLast
 if TYPE_CHECKING:
     import os
 
-    from checkpoint_store.execution.store.current_job import CurrentJob
     from checkpoint_store.job import Job
     from checkpoint_store.model.open_mode import Durability
+    from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.saved_state import Saved
 
@@ -120,9 +120,9 @@ class StateManager(ForkAware):
                 of ``state`` is the manager's own, its chunks and results are recorded; otherwise nothing was saved.
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
             SecretInConfig: its config holds what looks like a secret. Nothing was saved.
+            StoreBusy: another program held the lock file: the message says whether only the state file is behind.
         """
-        if not isinstance(state, ProcessingState):
-            raise InvalidArgumentError("state", state, "is not a ProcessingState")
+        state = checked_state(state)
         with WarningsLast(), self._states:
             make_folder(self.store_path.parent)
             current = _current_of(self._open())
@@ -180,7 +180,7 @@ class StateManager(ForkAware):
                 current.warn_of_another(job.job_id, chunk_index)
 
     def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:
-        """Set the current job's status and error message; the state file is exact when this returns.
+        """Set the current job's status and error message; the state file is exact then, or the log says why it is not.
 
         Raises:
             InvalidArgumentError: it is none of the five statuses.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint_store.execution import opening
@@ -13,6 +12,7 @@ from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.state_file.reader import read_state, refuse_opened, without_secrets
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import WarningsLast
+from checkpoint_store.system.working_folder import absolute
 
 if TYPE_CHECKING:
     import os
@@ -234,7 +234,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
             StateFormatError: the file is no state; it names the field.
             ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was imported.
         """
-        source = Path(path).absolute()
+        source = absolute(path, "for an import")
         refuse_opened(source, self.path)
         with WarningsLast():
             state, _ = without_secrets(read_state(source))

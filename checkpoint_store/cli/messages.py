@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.typed_line import DEFAULT_STORE, store_words, typed_line
+from checkpoint_store.cli.typed_line import DEFAULT_STORE, is_same_path, store_words, typed_line
 from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -67,15 +67,23 @@ def _message_of(error: BaseException, store_path: str) -> str:
         reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
         safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
         return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
-    if isinstance(error, OSError) and (error.filename or error.errno in _OF_OUTPUT):
-        return f"{error.filename or 'standard output cannot be written'}: {error.strerror}"  # files have names
+    if isinstance(error, OSError) and (text := _of_system(error)) is not None:
+        return text
     return spoken(str(error), store_path)
+
+
+def _of_system(error: OSError) -> str | None:
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd: files have names
+        return "the working folder was removed: change into another folder, or give absolute paths"
+    if error.filename or error.errno in _OF_OUTPUT:
+        return f"{error.filename or 'standard output cannot be written'}: {error.strerror}"
+    return None
 
 
 def _is_of_command(error: StoreTargetError, store_path: str) -> bool:
     """Whether the file at fault is the store of the command, and no file that it reads or writes besides."""
     path = store_path.removeprefix("sqlite:///")
-    return error.use == "as a store" and bool(path) and Path(error.target).absolute() == Path(path).absolute()
+    return error.use == "as a store" and bool(path) and is_same_path(error.target, path)
 
 
 def _in_its_place(error: StoreTargetError) -> str:

@@ -29,8 +29,22 @@ def typed_line(words: Sequence[str], store_path: str | os.PathLike[str], *more: 
 
 def store_words(store_path: str | os.PathLike[str]) -> list[str]:
     """Return the words that name a store: none for the one that a command takes by itself."""
-    is_default = Path(store_path).absolute() == Path(DEFAULT_STORE).absolute()
+    is_default = is_same_path(store_path, DEFAULT_STORE)
     return [] if is_default and not os.environ.get(STORE_VARIABLE) else ["--store", os.fspath(store_path)]
+
+
+def is_same_path(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to the same place, as they are written; also where the working folder was removed."""
+    folder = current_folder()
+    return folder / path == folder / other
+
+
+def current_folder() -> Path:
+    """Return the working folder; the root, if the working folder was removed: absolute paths alone lead anywhere."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.sep)
 
 
 def store_named_by(argv: Sequence[str]) -> str:

@@ -181,8 +181,13 @@ class StoreContext:
         except Exception as error:  # the chunk is recorded, so this is no error
             log_suppressed(error, f"after a completion of job {job_id}, its state file is written later")
 
-    def job_changed(self, job_id: str, known: Known | None = None) -> None:
-        """Make the state file exact; ``known`` is the content of the job in the store, if that is at hand."""
+    def job_changed(self, job_id: str) -> None:
+        """Make the state file exact. If only the file cannot be written, that is logged, and it is written later."""
+        if self.state_file is not None:
+            self.state_file.write_or_later(job_id)
+
+    def job_saved(self, job_id: str, known: Known | None) -> None:
+        """Make the state file exact, or raise; ``known`` is the content of the job in the store, if it is at hand."""
         if self.state_file is not None:
             self.state_file.write(job_id, known)
 
@@ -192,17 +197,8 @@ class StoreContext:
             self.state_file.note_change(job_id)
 
     def job_ended(self, job_id: str) -> None:
-        """Make the state file exact, and keep a copy of the store."""
+        """:meth:`job_changed`; and keep a copy of the store."""
         self.job_changed(job_id)
-        self._keep_copy()
-
-    def loop_ended(self, job_id: str) -> None:
-        """:meth:`job_ended` for a loop: its caller gets the results even if the state file cannot be written now."""
-        if self.state_file is not None:
-            self.state_file.write_or_later(job_id)
-        self._keep_copy()
-
-    def _keep_copy(self) -> None:
         if self.back_up() and self.state_file is not None:
             self.state_file.drop_previous()
 

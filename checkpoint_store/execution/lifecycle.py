@@ -43,7 +43,7 @@ def ending_by(error: BaseException) -> tuple[JobStatus, BaseException | None]:
 
 
 def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
-    """Change a job's status as the record says. Durable, and in the state file, when this returns.
+    """Change a job's status as the record says. Durable when this returns; see :meth:`StoreContext.job_changed`.
 
     Raises:
         JobNotFound: the job was deleted.
@@ -83,7 +83,7 @@ def leave(
     wanted = StatusChange(status, None if error is None else describe(error))
     own_runner_id = claims.runner.runner_id
     context.storage.job_changes.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
-    context.loop_ended(claims.job_id)
+    context.job_ended(claims.job_id)
     if with_this_thread and log.isEnabledFor(INFO):  # a loop has a line of its own
         status = context.reading.jobs.find(claims.job_id).status
         if status is not JobStatus.COMPLETED:
@@ -113,11 +113,19 @@ def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
 
     ``and_backup``: delete the ``.bak`` of the state file, whichever job it shows.
     """
-    # From here on the job is deleted. If the process is killed now, the next open ends the deletion.
-    deleted = context.storage.job_changes.delete(job_id)
+    deleted: list[str] = []
+
+    def delete_rows() -> list[str]:
+        # From here on the job is deleted. If the process is killed now, the next open ends the deletion.
+        deleted.append(context.storage.job_changes.delete(job_id))
+        context.unrecorded.forget(deleted[0])
+        return deleted
+
     try:
-        context.unrecorded.forget(deleted)
-        if context.state_file is not None:
-            context.state_file.forget(deleted, and_backup=and_backup)
-    finally:  # nobody can ask for it again: the store has the job no more
-        context.storage.job_changes.erase_deleted(deleted)
+        if context.state_file is None:
+            delete_rows()
+        else:
+            context.state_file.forget(delete_rows, and_backup=and_backup)
+    finally:
+        if deleted:  # nobody can ask for it again: the store has the job no more
+            context.storage.job_changes.erase_deleted(deleted[0])

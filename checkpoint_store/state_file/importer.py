@@ -238,7 +238,7 @@ def _compare(facts: ImportFacts, path: Path) -> None:
 
 
 def _remove(state_file: StateFile, job_id: str) -> None:
-    state_file.forget(job_id)
+    state_file.forget(lambda: (job_id,))
     log.info("%s showed job %s, which was deleted from the store: removed", state_file.path, job_id)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.state_file.reader import USE, refuse_own
 from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES
 from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
+from checkpoint_store.system.working_folder import absolute
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def resolve_state_file(given: object, store: Path) -> Path:
@@ -24,7 +28,7 @@ def resolve_state_file(given: object, store: Path) -> Path:
     name = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else ""
     if not name or "\0" in name:
         raise StoreTargetError(name, "give the path of a file, such as .processing_state.json", USE)
-    path = Path(name).absolute()
+    path = absolute(name, USE)
     if path.suffix in NO_STATE_SUFFIXES:
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE)
     try:

@@ -19,14 +19,10 @@ from checkpoint_store.model.state_text import state_text
 from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_text
 from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
 from checkpoint_store.state_file.reader import (
-    USE,
     holds_something_else,
     is_no_file,
     read_state,
-    refuse_own,
-    refuse_to_replace,
 )
-from checkpoint_store.storage.destination import refuse_others
 from checkpoint_store.storage.files.names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, take
@@ -34,16 +30,13 @@ from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import leftovers, remove_file, storage_errors, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
-from checkpoint_store.system.turns import giving_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Known
     from checkpoint_store.storage.storage import Storage
-    from checkpoint_store.storage.verbs.job_content import JobContent
 
 _PAGE_RESULTS: Final = 256
 
@@ -70,6 +63,8 @@ class StateFile(ForkAware):
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds
         self._growing = GrowingFile(path, self.backup, storage.path)
+        self._completed_jobs = storage.follow_completed_jobs()
+        """The jobs that this process has completed, and whose file it has not written since."""
         self.forget_in_child()
         watch(self)
         self._unwritten_job_id: str | None = None
@@ -93,8 +88,14 @@ class StateFile(ForkAware):
                 sweep(self.backup)
 
     def follow(self, job_id: str, moment: float, size_bytes: int) -> None:
-        """Write the file if its pace allows. Results of ``size_bytes`` were recorded for this job at ``moment``."""
+        """Write the file if its pace allows. Results of ``size_bytes`` were recorded for this job at ``moment``.
+
+        If a completion of this process completed the job, the file is exact when this returns, whatever the pace.
+        """
         self._unwritten_job_id = job_id
+        if job_id in self._completed_jobs:
+            self._follow_to_end(job_id)
+            return
         if not self._pace.is_due(job_id, moment, size_bytes):
             return
         taken: list[bool] = []
@@ -110,6 +111,20 @@ class StateFile(ForkAware):
                     self._log_failure(error)
         finally:
             if taken:
+                self._busy.release()
+
+    def _follow_to_end(self, job_id: str) -> None:
+        """Write the file of a job that a completion has completed: one thread does, and the others wait for it."""
+        taken: list[bool] = []
+        try:
+            take(self._busy, taken, self._lock_timeout_seconds)
+            if taken and job_id in self._completed_jobs:
+                self._write(job_id, self._lock_timeout_seconds)
+        except Exception as error:  # the chunk is recorded
+            self._log_failure(error)
+        finally:
+            if taken:
+                self._completed_jobs.discard(job_id)
                 self._busy.release()
 
     def note_change(self, job_id: str) -> None:
@@ -141,11 +156,15 @@ class StateFile(ForkAware):
         return self.path
 
     def write_or_later(self, job_id: str) -> None:
-        """:meth:`write`; log the error if only the state file or its ``.bak`` is in trouble: the close tries again."""
+        """:meth:`write`; log the error if only the state file, its ``.bak`` or its lock is in trouble.
+
+        The change of the job is in the store by then: it is no failure of the call that made it. The next writing, or
+        the close of the store, tries again.
+        """
         try:
             self.write(job_id)
-        except (StorageFullError, StorageUnavailableError) as error:
-            if error.path not in (str(self.path), str(self.backup)):
+        except (StorageFullError, StorageUnavailableError, StoreBusy) as error:
+            if error.path not in map(str, (self.path, self.backup, self._lock)):
                 raise
             self._log_failure(error)
 
@@ -168,7 +187,7 @@ class StateFile(ForkAware):
         started = time.monotonic()
         self._unwritten_job_id = job_id
         try:
-            with storage_errors(self.path), file_lock(self._lock, timeout_seconds, like=self._storage.path):
+            with storage_errors(self.path), self._locked(timeout_seconds):
                 sweep(self.path)
                 sweep(self.backup)
                 self._move_foreign_files_aside()
@@ -187,6 +206,10 @@ class StateFile(ForkAware):
                     self._pace.put_off(started)
         finally:
             self._pace.spent(started, time.monotonic())
+
+    def _locked(self, timeout_seconds: float) -> file_lock:
+        outcome = f"Only {self.path} is behind, and what was recorded is in the store"
+        return file_lock(self._lock, timeout_seconds, like=self._storage.path, outcome=outcome)
 
     def move_aside(self) -> Path:
         """Rename the state file, which is torn, and return its new name. Nothing but ``prune`` removes it then."""
@@ -228,18 +251,20 @@ class StateFile(ForkAware):
         except (CheckpointStoreError, OSError) as error:
             log.info("%s is kept: %s", self.backup, error)
 
-    def forget(self, job_id: str, *, and_backup: bool = False) -> None:
-        """Remove the state file and ``.bak`` of a deleted job, each if it shows the job, and write the job no more.
+    def forget(self, deleted: Callable[[], Sequence[str]], *, and_backup: bool = False) -> None:
+        """Remove the state file and ``.bak`` if they show deleted jobs, and write these jobs no more.
 
-        ``and_backup``: remove ``.bak``, whichever job it shows.
+        ``and_backup``: remove ``.bak``, whichever job it shows. ``deleted`` deletes the jobs and returns their ids; it
+        is called with the lock held: where another program keeps the lock, nothing is deleted.
         """
-        if self._unwritten_job_id == job_id:
-            self._unwritten_job_id = None
         with self._busy, file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
-            for path in (self.path, self.backup):
-                sweep(path)
-                if (and_backup and path == self.backup) or _shows(path, job_id):
-                    remove_file(path)
+            for job_id in deleted():
+                if self._unwritten_job_id == job_id:
+                    self._unwritten_job_id = None
+                for path in (self.path, self.backup):
+                    sweep(path)
+                    if (and_backup and path == self.backup) or _shows(path, job_id):
+                        remove_file(path)
 
 
 def _move_aside(path: Path) -> None:
@@ -263,21 +288,3 @@ def _shows(path: Path, job_id: str) -> bool:
         return job_id.encode() in path.read_bytes()
     except CheckpointStoreError:
         return False
-
-
-def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> Path:
-    """Write a job's state to any path but the store's own, whole and durable when this returns.
-
-    Raises:
-        StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set.
-    """
-    refuse_own(path, reading.path)
-    refuse_others(path, reading.path, USE)
-
-    def write(snapshot: JobContent) -> None:
-        if not replace:
-            refuse_to_replace(path, job_id, giving_turns(snapshot.completed_chunks()))
-        replace_file(path, stored_text(snapshot), like=reading.path)
-
-    reading.with_snapshot(job_id, write)
-    return path

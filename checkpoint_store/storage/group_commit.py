@@ -40,6 +40,7 @@ from checkpoint_store.storage.statements.completions import (
     record_together,
     write_one,
 )
+from checkpoint_store.storage.statements.job_endings import note_if_completed
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Writer(ForkAware):
 
     def __init__(self, database: Database) -> None:
         self._connection = database.writer
+        self._completed_jobs = database.writer.completed_jobs
         self.forget_in_child()
         watch(self)
 
@@ -208,8 +210,11 @@ class Writer(ForkAware):
                 values = completion[:_COMPLETION_VALUES] + next_claim
                 has_claimed = connection.fast_insert(compiled.FAST_INSERT_AND_CLAIM, values, len(text))
             if has_claimed is not None:
+                if self._completed_jobs.noted:
+                    self._completed_jobs.commit()
                 return has_claimed
-        connection.write_locked(write_one, completion)
+        connection.write_locked(_write_one, completion)
+        self._completed_jobs.commit()
         connection.checkpoint.grew(len(text), connection.connection)
         return False
 
@@ -222,6 +227,7 @@ class Writer(ForkAware):
         if insert is None or connection.fast_insert(*insert, size_bytes) is None:
             connection.write_locked(_write, batch)
             connection.checkpoint.grew(size_bytes, connection.connection)
+        self._completed_jobs.commit()
 
     def _take_batch(self, own: _Ticket) -> list[_Ticket]:
         """Return every ticket of the queue, this caller's own first."""
@@ -242,6 +248,11 @@ def _free(lock: threading.Lock) -> None:
         pass
 
 
+def _write_one(connection: sqlite3.Connection, completion: Completion) -> None:
+    write_one(connection, completion)
+    note_if_completed(connection, completion.job_id)
+
+
 def _write(connection: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
     """Write every ticket of a batch in the open transaction. A refused ticket does not fail the others."""
     if record_in_bulk(connection, [completion for ticket in batch for completion in ticket.completions]):
@@ -250,6 +261,8 @@ def _write(connection: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
     for ticket in batch:
         if ticket.error is None:
             end_attempts(connection, ticket.completions)
+    for job_id in {completion.job_id for ticket in batch for completion in ticket.completions}:
+        note_if_completed(connection, job_id)
 
 
 def _record_ticket(connection: sqlite3.Connection, ticket: _Ticket) -> list[Change]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDamaged, StoreInUse, StoreTargetError
 from checkpoint_store.model.versions import SCHEMA_VERSION
@@ -16,7 +16,7 @@ from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.sibling_check import make_private, refuse_foreign, refuse_unreadable
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.existence import is_there
+from checkpoint_store.system.existence import is_on_read_only_system, is_there
 from checkpoint_store.system.files import create_private, storage_errors, sweep
 from checkpoint_store.system.log import log
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.storage.recovery.recover import RecoveryReport
+
+
+_FIXED: Final = "its file system is read-only"
+_MOUNT: Final = "mount it for writing"
 
 
 class Opener:
@@ -221,11 +225,15 @@ class Opener:
         path = self.path
         if not is_there(path):
             if not os.access(path.parent, os.W_OK | os.X_OK):
+                if is_on_read_only_system(path.parent):
+                    raise StoreTargetError(path, f"{_FIXED}; {_MOUNT}, or choose another folder")
                 raise StoreTargetError(path, f"no permission to create files in {path.parent}")
             return EMPTY
         if not os.access(path, os.R_OK | os.W_OK):
-            remedy = "make it readable and writable (chmod 0600), or open it with read_only=True to read"
-            raise StoreTargetError(path, f"no permission to read and write it; {remedy}")
+            reason, remedy = "no permission to read and write it", "make it readable and writable (chmod 0600)"
+            if is_on_read_only_system(path):
+                reason, remedy = _FIXED, _MOUNT
+            raise StoreTargetError(path, f"{reason}; {remedy}, or open it with read_only=True to read")
         if not as_writer:
             with suppress(StorageUnavailableError):
                 reading = ReadOnlyDatabase(path, lock_timeout_seconds=self.lock_timeout_seconds)

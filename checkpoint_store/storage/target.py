@@ -21,6 +21,7 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.sibling_check import refuse_planted
 from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.system.existence import is_there
+from checkpoint_store.system.working_folder import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +59,7 @@ def resolve(target: object) -> Path:
 
         name = redact_text(name)  # the address of a server has its password in it, and a message gets into logs
         raise StoreTargetError(name, "give the path of a local file (or sqlite:///PATH); nothing else can be a store")
-    path = Path(name).absolute()
+    path = absolute(name)
     if not _is_text(path.name):  # the store holds the names of its lock files
         raise StoreTargetError(name, "the name of a store must be UTF-8; name it otherwise")
     try:
@@ -78,11 +79,11 @@ def store_beside(state_path: Path) -> Path:
     try:
         return resolve(wanted if state_path.name else "")
     except StoreTargetError:
-        folder = wanted.absolute().parent
+        folder = absolute(wanted).parent
         nearest = next(existing for existing in (folder, *folder.parents) if is_there(existing))
         if not state_path.name or nearest == folder or not nearest.is_dir():
             raise
-        return wanted.absolute()
+        return absolute(wanted)
 
 
 def _is_text(name: str) -> bool:

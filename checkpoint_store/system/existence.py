@@ -44,6 +44,11 @@ def _status(path: Path) -> os.stat_result | None:
         raise storage_error(error, path) from error
 
 
+def is_on_read_only_system(path: Path) -> bool:
+    """Return whether the file system of a file or folder is mounted read-only, so that no permission helps."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
 def unavailable_reason(path: Path) -> str | None:
     """Return why the file system does not answer about ``path``; None if it answers, even that nothing is there."""
     try:

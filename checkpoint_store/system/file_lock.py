@@ -92,13 +92,17 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         path: the lock file.
         timeout_seconds: how long to wait for another holder.
         like: root gives the lock file to the owner of this file.
+        outcome: what :class:`StoreBusy` says of what was written; by default: nothing.
 
     Raises:
         StoreBusy: another holder kept it for ``timeout_seconds``.
     """
 
-    def __init__(self, path: Path, timeout_seconds: float, *, like: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, timeout_seconds: float, *, like: Path | None = None, outcome: str | None = None
+    ) -> None:
         self._path, self._timeout_seconds, self._like = path, timeout_seconds, like
+        self._outcome = outcome
         self._taken: list[bool] = []
         self._lock: FileLock | None = None
 
@@ -123,7 +127,7 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         started = time.monotonic()
         take(self._mutex.lock, self._taken, max(self._timeout_seconds, 0))
         if not self._taken:
-            raise StoreBusy(self._path, self._timeout_seconds, "another thread")
+            raise StoreBusy(self._path, self._timeout_seconds, "another thread", outcome=self._outcome)
         left = max(0.0, self._timeout_seconds - (time.monotonic() - started))
         # Soft locks (a file's mere existence) would outlive a killed holder; a removed lock file would let two in.
         self._lock = file_lock_type(
@@ -135,7 +139,12 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
             # Finding the holder takes milliseconds, and a caller that does not wait tries often.
             who = lock_holders([self._path]) if self._timeout_seconds > 0 else LockHolders("another process")
             raise StoreBusy(
-                self._path, self._timeout_seconds, who.holder, holders=who.pids, advice=who.advice
+                self._path,
+                self._timeout_seconds,
+                who.holder,
+                holders=who.pids,
+                advice=who.advice,
+                outcome=self._outcome,
             ) from None
         except OSError as error:
             raise storage_error(error, self._path) from error

@@ -66,6 +66,22 @@ THEN_OTHER_FORM = program(__file__, "answer_in_other_form_later")
 
 
 @pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
+def test_a_field_that_is_named_wrongly_is_paid_for_once(lecture: Folder, options: tuple[object, ...]) -> None:
+    """The run ends at the first answer, a copy of which is kept; with the right field the next run does every chunk."""
+    done = lecture.run("run", "lecture.txt", *SIX, *options, *lecture.command(OTHER_FORM), code=1)
+    assert lecture.read("calls") == "x"
+    assert "without a text as 'cleaned_text'; it has 'choices', 'cost'" in done.stderr
+    assert "PAID ANSWER" not in done.stderr
+    assert "what COMMAND printed is kept: see checkpoint-store errors " in done.stderr
+    (failed,) = lecture.json("errors")["errors"]
+    assert failed["error"].endswith(
+        'The result was: {"choices": [{"message": {"content": "PAID ANSWER"}}], "cost": 1}\n'
+    )
+    named = ("--result-field", "choices.0.message.content", "--on-change", "restart")
+    assert lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]["done_now"] == 6
+
+
+@pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
 def test_further_files_pay_for_no_answer_of_another_form(lecture: Folder, options: tuple[object, ...]) -> None:
     """With two workers, at most the two answers in hand are rejected: the first one ends the whole run."""
     lecture.write("second.txt", "Another talk.\n")
@@ -74,6 +90,14 @@ def test_further_files_pay_for_no_answer_of_another_form(lecture: Folder, option
     assert lecture.read("calls") in ("x", "xx")
     assert [job["outcome"] for job in summary["jobs"]] == ["failed", "not begun"]
     assert len(lecture.json("errors", "lecture.txt")["errors"]) == len(lecture.read("calls"))
+
+
+@pytest.mark.parametrize("answer", ['{"cleaned_text": "PAID", "cost": NaN}', r'{"cleaned_text": "PAID \ud800"}'])
+def test_a_run_says_that_an_answer_that_no_store_can_hold_is_kept(lecture: Folder, answer: str) -> None:
+    """Python's json.dumps writes NaN; the answer was paid for, and the run names the command that shows it."""
+    done = lecture.run("run", "lecture.txt", *SIX, *lecture.command(f"print({answer!r})"), code=1)
+    assert "what COMMAND printed is kept: see checkpoint-store errors " in done.stderr
+    assert "PAID" in lecture.run("errors").stdout
 
 
 def test_another_form_after_a_right_one_is_tried_again(lecture: Folder) -> None:

@@ -213,7 +213,7 @@ def test_going_back_is_refused_where_a_redo_would_be_forgotten(tmp_path: Path) -
         job.complete(0, "free")
         job.redo(0)
         job.complete(0, "free")
-    with pytest.raises(Exception, match="done again, and 1 are recorded; they would be lost"):
+    with pytest.raises(Exception, match="done again, and 1 is recorded; it would be lost"):
         migrate(store.path, to="1.4")
 
 

@@ -182,16 +182,16 @@ def test_a_file_is_not_set_back(
 ) -> None:
     """What another recorded between a save's commit and the writing of its file is in the file, too."""
     manager.save(ProcessingState(file_name="a", total_chunks=9))
-    other, real = make_manager(), StoreContext.job_changed
+    other, real = make_manager(), StoreContext.job_saved
     state = with_chunk(loaded(manager), 0, "mine")
 
     def between(room: StoreContext, job_id: str, known: Any = None) -> None:
-        monkeypatch.setattr(StoreContext, "job_changed", real)
+        monkeypatch.setattr(StoreContext, "job_saved", real)
         other.update_chunk_complete(1, "theirs")
         other.close()
         real(room, job_id, known)
 
-    monkeypatch.setattr(StoreContext, "job_changed", between)
+    monkeypatch.setattr(StoreContext, "job_saved", between)
     manager.save(state)
     assert ProcessingState.from_json(manager.state_path.read_bytes()).results() == {0: "mine", 1: "theirs"}
     assert loaded(manager).results() == {0: "mine", 1: "theirs"}

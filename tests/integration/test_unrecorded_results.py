@@ -248,15 +248,18 @@ def _refuse_for(refused: Path, unlink: Any) -> Any:
 def test_a_deletion_that_meets_a_locked_state_file_leaves_no_backup_of_the_job(
     open_store: Opener, tmp_path: Path, ask: str
 ) -> None:
-    """The call raises, and nobody can repeat it: the store no longer has the job."""
+    """The call raises before it deletes anything; called again, it deletes the job from every file."""
     store = open_store(lock_timeout_seconds=0.01)
     job = store.open_job("talk.srt", total_chunks=1)
     job.complete(0, "paid for")
     job.finish()
     before = list(tmp_path.glob("*.backup-*"))
-    with file_lock(StoreFiles(store.path).lock, 1.0), pytest.raises(StoreBusy):
+    with file_lock(StoreFiles(store.path).lock, 1.0), pytest.raises(StoreBusy, match="Nothing was written; call again"):
         store.delete_job(job.job_id) if ask == "delete" else store.prune(keep_last=0, dry_run=False)
     assert before
+    assert list(store.job(job.job_id).results()) == ["paid for"]
+    _ = store.delete_job(job.job_id) if ask == "delete" else store.prune(keep_last=0, dry_run=False)
+    assert store.jobs() == []
     assert not any(b"paid for" in path.read_bytes() for path in tmp_path.glob("*.backup-*"))
 
 

@@ -40,7 +40,7 @@ def know(path: Path, table: str) -> None:
 def test_going_back_is_refused_where_a_fact_about_a_chunk_would_be_lost(path: Path, table: str) -> None:
     """Schema 1.3 has no words for it; without it there is a way back."""
     know(path, table)
-    with pytest.raises(MigrationFailed, match=r"1 are recorded; they would be lost"):
+    with pytest.raises(MigrationFailed, match=r"schema 1.3 .*, and 1 is recorded; it would be lost"):
         migrate(path, to="1.3")
     assert migration_status(path).current == "1.5"
     with closing(sqlite3.connect(path)) as raw, raw:
@@ -54,8 +54,20 @@ def test_going_back_is_refused_where_a_fact_about_a_job_would_be_lost(path: Path
     """Nor is a job silently made one whose chunks do not depend on each other."""
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute(f"UPDATE jobs SET {change}")
-    with pytest.raises(MigrationFailed, match=r"1 are recorded; they would be lost"):
+    with pytest.raises(MigrationFailed, match=r"1 is recorded; it would be lost"):
         migrate(path, to="1.3")
+
+
+def test_a_refusal_names_the_schema_that_was_asked_for(path: Path) -> None:
+    """Not the one on the way that refuses; and what would be lost."""
+    with CheckpointStore(path, state_file=None) as store:
+        store.open_job("g", total_chunks=1, metadata={"owner": "me"})
+        store.open_job("h", total_chunks=1, metadata={"owner": "me"})
+    with pytest.raises(MigrationFailed) as refused:
+        migrate(path, to="1.2")
+    reason = "schema 1.2 has no place for the metadata of jobs, and 2 are recorded; they would be lost"
+    assert refused.value.reason == reason
+    assert ".." not in str(refused.value).replace(str(path), "")
 
 
 def test_a_recovery_keeps_what_is_known_of_chunks(path: Path) -> None:

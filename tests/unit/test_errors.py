@@ -360,3 +360,10 @@ def test_context_survives_pickling_as_a_message() -> None:
 def test_differences_read_as_a_line() -> None:
     """A difference prints as field: old -> new."""
     assert str(DIFFERENCE) == "model: 'small' -> 'large'"
+
+
+def test_a_reason_that_is_a_sentence_ends_with_one_full_stop() -> None:
+    """The reason of a failed migration may be the message of another error."""
+    full = errors.StorageFullError(PATH, "database or disk is full", 0)
+    failed = errors.MigrationFailed(PATH, None, "1.5", str(full), None)
+    assert "goes on. The file is as it was before." in str(failed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.paths import STANDARD, as_argument, on_one_line, printable, shell_words
 from checkpoint_store.cli.run.inputs import job_name
-from checkpoint_store.cli.typed_line import typed_line
+from checkpoint_store.cli.typed_line import current_folder, typed_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,7 +149,7 @@ def not_begun(store: CheckpointStore, job_id: str, memory: Mapping[str, Any], st
 
     paths = tuple(filter(is_left, later.paths))
     files = [as_seen_from(folder, path) for path in paths]
-    is_here = folder.samefile(Path.cwd())
+    is_here = folder.samefile(current_folder())
     options = shell_words([str(word) for word in memory["words"][1:]])
     line = typed_line(["run", *files], store_path if is_here else store.path.absolute(), options).rstrip()
     more = later.count - len(later.paths)

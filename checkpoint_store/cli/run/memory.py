@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from checkpoint_store.cli.paths import printable
 from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.cli.typed_line import current_folder
 from checkpoint_store.errors import SecretInConfig
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _begins_anew(store: CheckpointStore, task: Task) -> bool:
 
 
 def _memory(task: Task, only: ChunkRanges | None) -> dict[str, Any] | None:
-    words = [*task.words, folder := os.getcwd()]
+    words = [*task.words, folder := str(current_folder())]
     if not task.words or any(printable(word) != word for word in words):
         return None
     part = {} if only is None else {"only": str(only)}

@@ -39,7 +39,7 @@ from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.run.run import FREES_FAILED, run
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.typed_line import typed_line
+from checkpoint_store.cli.typed_line import current_folder, typed_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ def resume(
         if _is_complete(job) and not _lacks_text(job, store):
             return _say_complete(wanted, _later_of(store, job, store_path), as_json=as_json)
         memory, later = _memory_of(job, store, store_path), _later_of(store, job, store_path)
-        is_here = Path(memory["folder"]).samefile(Path.cwd())
+        is_here = Path(memory["folder"]).samefile(current_folder())
         words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
         ctx.meta[GOES_ON_WITH] = resume_line(job, store_path, only=only)
         part_line = resume_line(job, store_path) or ""

@@ -130,7 +130,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         pass  # the second Ctrl-C, for which _fill_in sets the exit code, or --halt now
     except FAILURES as error:
         report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_failure_text(error)}"
-        report.answer_kept = isinstance(error, UnreadAnswerError)
+        report.answer_kept = isinstance(error, InvalidResultError)
         _mark_failed(job, report.error)
     except ChunkFailed:
         pass  # _fill_in names the chunk

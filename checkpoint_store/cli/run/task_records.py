@@ -88,7 +88,7 @@ class Report:
     halted: bool = False
     """Whether ``--halt`` ended the run."""
     answer_kept: bool = False
-    """Whether the run ended by an output of COMMAND that is no answer, of which a copy is kept with the attempt."""
+    """Whether an output of COMMAND ended the run that is no answer, or that JSON cannot hold; a copy is kept."""
     error: str | None = None
     output: str | None = None
     output_written: bool = False

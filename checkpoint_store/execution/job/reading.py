@@ -11,7 +11,8 @@ from checkpoint_store.execution.results import decoded
 from checkpoint_store.model import html_text
 from checkpoint_store.model.amounts import checked_field
 from checkpoint_store.model.records import chunks_text, done_text
-from checkpoint_store.state_file.writer import write_state
+from checkpoint_store.state_file.exporting import write_state
+from checkpoint_store.system.working_folder import absolute
 
 if TYPE_CHECKING:
     import os
@@ -236,9 +237,7 @@ class JobReading(JobOfRecord):
             StoreTargetError: ``path`` is another file, or belongs to the store. Nothing was written.
         """
         if path is not None:
-            from pathlib import Path as RealPath  # annotations above need the name Path only for type checkers
-
-            return write_state(self._context.reading, self.job_id, RealPath(path).absolute(), replace=replace)
+            return write_state(self._context.reading, self.job_id, absolute(path, "for an export"), replace=replace)
         if self._context.state_file is None:
             path = self._context.reading.path
             raise StoreTargetError(path, "this store has no state file (state_file=None); give a path", "for an export")

@@ -20,7 +20,7 @@ class JobStatusChanges(JobFrames):
         return self._execution.recorded.record().metadata or {}
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Replace the metadata of the job. Durable, and in the state file, when this returns.
+        """Replace the metadata of the job. Durable when this returns; the state file follows.
 
         Args:
             metadata: JSON data, such as an estimate or an owner; ``{}`` leaves nothing.
@@ -56,5 +56,5 @@ class JobStatusChanges(JobFrames):
         self.set_status(JobStatus.FAILED, error)
 
     def set_status(self, status: JobStatus, error: BaseException | str | None = None) -> None:
-        """Set status and error message. Durable, and in the state file, when this returns."""
+        """Set status and error message. Durable when this returns; the state file follows."""
         lifecycle.set_status(self._context, self.job_id, status, error)

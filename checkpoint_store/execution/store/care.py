@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StateFormatError, StoreTargetError
@@ -12,9 +11,11 @@ from checkpoint_store.model.prune_report import prune_request
 from checkpoint_store.state_file.reader import read_state, without_secrets
 from checkpoint_store.storage.target import NO_DATABASE, resolve
 from checkpoint_store.system.log import WarningsLast
+from checkpoint_store.system.working_folder import absolute
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from checkpoint_store.model.merge_report import MergeReport
     from checkpoint_store.model.prune_report import PruneReport
@@ -46,7 +47,7 @@ class StoreCare(OpenStore):
             StateFormatError: the state file is none; it names the field. Nothing was changed.
             SchemaTooNew, StoreDamaged: the other store cannot be read whole. Nothing was changed.
         """
-        storage, other = self._open.storage, Path(path).absolute()
+        storage, other = self._open.storage, absolute(path, "for a merge")
         self._refuse_itself(other)
         with WarningsLast():
             if other.suffix in _STATE_SUFFIXES:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import chunks_text
+from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.storage.records import StatusChange
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log, warn_caller
@@ -16,9 +18,28 @@ from checkpoint_store.system.log import log, warn_caller
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.records import JobStatus
-    from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.storage.records import JobRecord, Known
     from checkpoint_store.storage.saved_state import Looked, Saved
+
+
+def checked_state(state: object) -> ProcessingState:
+    """Return a state that may be saved: a secret in its error message is replaced by ``"[redacted]"``.
+
+    Raises:
+        InvalidArgumentError: it is no state.
+        SecretInConfig: a value in its config or its metadata looks like a secret.
+    """
+    with importing():
+        from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # only writers need it
+
+    if not isinstance(state, ProcessingState):
+        raise InvalidArgumentError("state", state, "is not a ProcessingState")
+    reject_secrets(thaw(state.config))
+    reject_secrets(thaw(state.metadata), "metadata")
+    message = state.error_message
+    if message is None or redact_text(message) == message:
+        return state
+    return state.replace(error_message=redact_text(message))
 
 
 class CurrentJob:
@@ -48,22 +69,14 @@ class CurrentJob:
     def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
         """Make a state the current job. Chunks that are complete in the store and not in the state stay complete.
 
-        Durable when this returns; :meth:`show` writes the state file. A secret in its config or metadata is refused;
-        one in its error message is replaced by ``"[redacted]"``. ``known`` is what this method, or :meth:`state`,
-        returned last: what did not change since is not written. A result that the caller was given before, and that
-        another one has replaced since, is not put back. Where another job took the place of the caller's own one
-        (``replaced_by``), the state is recorded, and its job does not become current.
+        Durable when this returns; :meth:`show` writes the state file. :func:`checked_state` made ``state``. ``known``
+        is what this method, or :meth:`state`, returned last: what did not change since is not written. A result that
+        the caller was given before, and that another one has replaced since, is not put back. Where another job took
+        the place of the caller's own one (``replaced_by``), the state is recorded, and its job does not become current.
 
         Raises:
             CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.
         """
-        with importing():
-            from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # only writers need it
-
-        reject_secrets(thaw(state.config))
-        reject_secrets(thaw(state.metadata), "metadata")
-        if state.error_message is not None and redact_text(state.error_message) != state.error_message:
-            state = state.replace(error_message=redact_text(state.error_message))
         saved = self._context.storage.states.save(state, known, looked)
         if saved.outdated:
             chunks = ", ".join(map(str, saved.outdated))
@@ -121,7 +134,7 @@ class CurrentJob:
 
     def show(self, job_id: str, saved: Saved) -> None:
         """Make the state file exact after :meth:`save`, and log or warn what the caller has to know."""
-        self._context.job_changed(job_id, saved.known)
+        self._context.job_saved(job_id, saved.known)
         if saved.passed_over is not None:
             self._tell_of(saved.passed_over, job_id, ends_with_chunk=saved.ends_with_chunk)
         for chunk_index in saved.over[:1]:

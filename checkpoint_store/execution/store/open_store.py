@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import ref
 
@@ -20,10 +19,12 @@ from checkpoint_store.storage.destination import other_owner
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.system.log import WarningsLast, warn_caller
+from checkpoint_store.system.working_folder import absolute
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from checkpoint_store.model.open_mode import Durability
@@ -135,7 +136,7 @@ class OpenStore:
         Raises:
             StoreTargetError: ``path`` is another file, or belongs to the store. Nothing was written.
         """
-        target = Path(path).absolute()
+        target = absolute(path, "for a backup")
         own = () if self.state_file is None else state_copies(self.state_file)
         self._open.reading.backup(target, own, replace=replace)
         return target
@@ -143,14 +144,14 @@ class OpenStore:
     def owns(self, path: str | os.PathLike[str]) -> bool:
         """Return whether ``path`` is the store file, or a name for files of this store. The file need not exist."""
         states = () if self.state_file is None else state_copies(self.state_file)
-        return belongs_to_store(Path(path).absolute(), self.path, states)
+        return belongs_to_store(absolute(path, "as a file beside a store"), self.path, states)
 
     def owner_of(self, path: str | os.PathLike[str]) -> Path | None:
         """Return the store that has ``path`` among its files, this store or another one; None if no store has.
 
         Another store is known if a process has it open, or if its file is there. ``path`` need not exist.
         """
-        target = Path(path).absolute()
+        target = absolute(path)
         return self.path if self.owns(target) else other_owner(target, self.path)
 
     def delete_job(self, job_id: str) -> None:

@@ -29,20 +29,27 @@ def prune(context: StoreContext, state_file: Path | None, request: PruneRequest)
     deleted job, and a state file that shows it; the next prune removes the other files.
     """
     storage = context.storage
-    pruned = storage.job_changes.prune(request)
-    report = _report(context, state_file, request, pruned, dry_run=False)
-    try:
+    reports: list[PruneReport] = []
+
+    def delete_rows() -> tuple[str, ...]:
+        pruned = storage.job_changes.prune(request)
+        reports.append(_report(context, state_file, request, pruned, dry_run=False))
         for job_id in pruned.jobs:
             context.unrecorded.forget(job_id)
-            if context.state_file is not None:
-                context.state_file.forget(job_id)
-        remove_files(report.files)
-        log.info("%s: %s", storage.path, report)
+        return pruned.jobs
+
+    try:
+        if context.state_file is None:
+            delete_rows()
+        else:
+            context.state_file.forget(delete_rows)
+        remove_files(reports[0].files)
+        log.info("%s: %s", storage.path, reports[0])
     finally:  # no later prune finds these jobs
-        if pruned.jobs:
-            storage.job_changes.erase_deleted(", ".join(pruned.jobs))
+        if reports and reports[0].jobs:
+            storage.job_changes.erase_deleted(", ".join(reports[0].jobs))
             context.back_up()
-    return report
+    return reports[0]
 
 
 def _report(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, StoreBusy
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
+from checkpoint_store.storage.connection.completed_jobs import CompletedJobs
 from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy
 from checkpoint_store.storage.connection.open_lock import Wait, who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
@@ -41,6 +42,7 @@ class WriterConnection(StoreConnection):
 
     def __init__(self, file: StoreFile, reader: ReaderConnection) -> None:
         self.checkpoint = Checkpoint(file.path, reader)
+        self.completed_jobs = CompletedJobs()
         super().__init__(file)
 
     def forget_in_child(self) -> None:
@@ -178,6 +180,7 @@ class WriterConnection(StoreConnection):
         connection = self._open()
         try:
             connection.execute("PRAGMA busy_timeout = 0")  # busy.execute waits from here on
+            self.completed_jobs.attach(connection)
             self._is_prepared, self._schema = False, None
             self._identity = self.file.identity()
             self.checkpoint.count_wal()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Insert, Select, Update
 
+NOTE_COMPLETED: Final = "note_completed"
+"""The connection's own function, which notes a job as completed: see ``completed_jobs.py``."""
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 
@@ -79,12 +81,17 @@ def _count(job_id: Any, more: Any, at: Any) -> Update:
     )
 
 
-def _count_last(job_id: Any, more: Any, at: Any) -> Update:
+def note_completed(job_id: Any) -> Any:
+    """Return the status of a completed job, and let the connection note the job."""
+    return func.coalesce(getattr(func, NOTE_COMPLETED)(job_id), _COMPLETED)
+
+
+def _count_last(job_id: Any, more: Any, at: Any, completed: Any) -> Update:
     """Return the update after :func:`_count` changed nothing: the job is completed, unless it has redo marks."""
     values = {"completed_count": jobs.c.completed_count + more, "updated_at": not_back(at)}
     left = select(chunk_redos.c.chunk_index).where(chunk_redos.c.job_id == jobs.c.job_id).exists()
     ended: dict[str, Any] = {
-        "status": case((left, jobs.c.status), else_=_COMPLETED),
+        "status": case((left, jobs.c.status), else_=completed),
         "error_message": case((left, jobs.c.error_message), else_=null()),
     }
     return jobs.update().where(jobs.c.job_id == job_id).values(**values, **ended)
@@ -124,7 +131,7 @@ def _claim_untried(job_id: Any, chunk_index: Any, runner_id: Any, at: Any) -> In
 
 _OF_CHUNK: Final = completed_chunks, attempts
 _COMPLETED: Final[Any] = literal_column("'completed'")
-_MORE: Final[Any] = bindparam("more"), bindparam("at")
+_MORE: Final[tuple[Any, Any]] = bindparam("more"), bindparam("at")
 
 # The single steps, for a transaction in which a chunk may be complete already: the row of such a chunk stays, and the
 # number of changed rows says so.
@@ -136,7 +143,7 @@ COMPLETE: Final = Statement(
     order=("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "result_id"),
 )
 COUNT: Final = Statement(lambda: _count(bindparam("in_job"), *_MORE))
-COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE))
+COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE, _COMPLETED))
 
 # The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
 # Each statement releases the GIL and has a cost of its own. If a chunk is complete already, the whole insert fails.
@@ -197,7 +204,9 @@ _COUNT_OF_NEW: Final = (_new("job_id"), _new("more"), func.coalesce(_new("latest
 _IS_COUNTED: Final = _new("more").is_not(null())
 _COUNT_NEW: Final = Statement(lambda: _count(*_COUNT_OF_NEW).where(_IS_COUNTED))
 _COUNT_LAST_NEW: Final = Statement(
-    lambda: _count_last(*_COUNT_OF_NEW).where(_IS_COUNTED, func.changes() == literal_column("0"))
+    lambda: _count_last(*_COUNT_OF_NEW, note_completed(_new("job_id"))).where(
+        _IS_COUNTED, func.changes() == literal_column("0")
+    )
 )
 _END_ATTEMPT_OF_NEW: Final = Statement(
     lambda: end_attempt(*map(_new, ("job_id", "chunk_index", "attempt", "completed_at", "seconds")))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.sql import bindparam, jobs, literal_column, null, select
 from checkpoint_store.storage.statements import redos
+from checkpoint_store.storage.statements.compiled import note_completed
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _FINISH_RUNNING: Final = Statement(
     lambda: _finish(jobs.c.status == literal_column("'running'"), jobs.c.completed_count > literal_column("0"))
 )
 _COMPLETED_JOB: Final = Statement(lambda: select(jobs.c.job_id).where(*_NOTHING_LEFT))
+_NOTE_COMPLETED: Final = Statement(lambda: select(note_completed(jobs.c.job_id)).where(*_NOTHING_LEFT))
 
 
 def finish_if_done(connection: sqlite3.Connection, job_id: str) -> bool:
@@ -39,6 +41,11 @@ def finish_if_done(connection: sqlite3.Connection, job_id: str) -> bool:
 def finish_if_left_running(connection: sqlite3.Connection, job_id: str) -> None:
     """Set a job that its last chunk left ``running`` to completed. A status that somebody set after that stays."""
     _FINISH_RUNNING.run(connection, in_job=job_id)
+
+
+def note_if_completed(connection: sqlite3.Connection, job_id: str) -> None:
+    """Note a job with nothing left as completed, for a connection that notes completed jobs."""
+    _NOTE_COMPLETED.run(connection, in_job=job_id).fetchone()
 
 
 def is_completed_job(connection: sqlite3.Connection, job_id: str) -> bool:

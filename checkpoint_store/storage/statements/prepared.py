@@ -906,9 +906,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         (
             "UPDATE jobs SET status=CASE WHEN (EXISTS (SELECT chunk_redos.chunk_index \n"
             "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = jobs.job_id)) THEN jobs.status ELSE 'completed' END, "
-            "completed_count=(jobs.completed_count + NEW.more), updated_at=max(jobs.updated_at, "
-            "coalesce(NEW.latest_at, NEW.completed_at)), error_message=CASE WHEN (EXISTS (SELECT "
+            "WHERE chunk_redos.job_id = jobs.job_id)) THEN jobs.status ELSE coalesce(note_completed(NEW.job_id), "
+            "'completed') END, completed_count=(jobs.completed_count + NEW.more), updated_at=max(jobs.updated_at,"
+            " coalesce(NEW.latest_at, NEW.completed_at)), error_message=CASE WHEN (EXISTS (SELECT "
             "chunk_redos.chunk_index \n"
             "FROM chunk_redos \n"
             "WHERE chunk_redos.job_id = jobs.job_id)) THEN jobs.error_message ELSE NULL END WHERE jobs.job_id = "
@@ -1736,6 +1736,18 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         ("status", "in_job"),
         {"status": "completed"},
+    ),
+    "job_endings._NOTE_COMPLETED": (
+        (
+            "SELECT coalesce(note_completed(jobs.job_id), 'completed') AS coalesce_1 \n"
+            "FROM jobs \n"
+            "WHERE jobs.job_id = ? AND jobs.completed_count >= jobs.total_chunks AND NOT (EXISTS (SELECT "
+            "chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = jobs.job_id))"
+        ),
+        ("in_job",),
+        {},
     ),
     "job_summaries._IN_HAND": (
         (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -106,6 +107,10 @@ def _quiet() -> Iterator[None]:
         theirs.propagate = before
 
 
+_REFUSAL: Final = re.compile(r"schema \S+ (?P<what>.+), and (?P<count>\d+) are recorded; they would be lost")
+_METADATA: Final = ("cannot say what jobs say about themselves", "has no place for the metadata of jobs")
+
+
 class _RefusedError(Exception):
     """A revision refuses to run, because data would be lost: it raised RuntimeError before any change."""
 
@@ -160,7 +165,7 @@ def run(
         except _RefusedError as refusal:
             if backup is not None:  # nothing was tried: the copy would only push out an older one
                 StoreFiles(backup).remove()
-            raise MigrationFailed(database.path, version, wanted, str(refusal), None) from refusal
+            raise MigrationFailed(database.path, version, wanted, _in_words_of(wanted, str(refusal)), None) from refusal
         except CheckpointStoreError as error:
             thin_out(database.path)
             raise MigrationFailed(database.path, version, wanted, str(error), backup) from error
@@ -172,6 +177,17 @@ def run(
             thin_out(database.path)
             log.info("%s was migrated from schema %s to %s; a copy is %s", database.path, version, wanted, backup)
     return backup
+
+
+def _in_words_of(wanted: str, refusal: str) -> str:
+    """Return the refusal of a revision on the way to a schema, with the number of that schema."""
+    match = _REFUSAL.fullmatch(refusal)
+    if match is None:
+        return refusal
+    what = match["what"].replace(*_METADATA)
+    is_one = match["count"] == "1"
+    are, they = ("is", "it") if is_one else ("are", "they")
+    return f"schema {wanted} {what}, and {match['count']} {are} recorded; {they} would be lost"
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None) -> None:

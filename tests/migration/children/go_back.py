@@ -26,7 +26,7 @@ with CheckpointStore(path, state_file=None) as store:
     for chunk in store.latest_job().pending():
         chunk.fail("not now")
         break
-refused("1 are recorded; they would be lost")
+refused("1 is recorded; it would be lost")
 with contextlib.closing(sqlite3.connect(path)) as raw:
     raw.execute("DELETE FROM attempts")
     raw.commit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.reading.shown_again import said_once
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.cue import Cue, Line
 
 _PARAGRAPH_GAP_MS: Final = 2_000
+_INVISIBLE: Final = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs"))
+"""The Unicode categories of controls, joiners, marks of direction and blanks."""
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f")
+"""Letters and marks that show nothing: fillers, the blank of Braille, selectors of a form."""
 
 
 def speech(cues: Iterable[Cue], *, shows_again: bool) -> str:
@@ -53,6 +58,11 @@ def _labelled_line(line: Line) -> Line:
     )
 
 
+def is_visible(text: str) -> bool:
+    """Return whether a text has a sign that can be seen; programs put an invisible one into a cue that is empty."""
+    return any(sign not in _BLANK and unicodedata.category(sign) not in _INVISIBLE for sign in text)
+
+
 def _names_each_cue(cues: list[Cue]) -> bool:
     """Return whether most cues begin with a name, so that a name need not be said again while nobody else speaks."""
     filled = [cue for cue in cues if cue.lines]
@@ -68,7 +78,7 @@ def _lines(cues: list[Cue], *, repeats_names: bool) -> Iterator[tuple[str, bool]
             is_other = line.is_turn or line.speaker not in ("", speaker)
             pause = number == 0 and cue.start_ms - end_ms >= _PARAGRAPH_GAP_MS
             text = _with_name(line, is_other=is_other, repeats_names=repeats_names)
-            if text:
+            if is_visible(text):
                 yield text, pause or is_other
             speaker = line.speaker or ("" if line.is_turn else speaker)
         end_ms = max(end_ms, cue.end_ms)

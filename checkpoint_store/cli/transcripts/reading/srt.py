@@ -43,7 +43,8 @@ class CueTexts:
         self._shift_ms = 0
         self._voice = ""
         self._is_joined = False
-        self._has_names = False
+        self._is_other = False
+        """Whether an earlier version reads another text."""
 
     def begin_file(self, *, has_header: bool = False) -> None:
         """Begin with the next of the files that were put together: its times may begin again."""
@@ -53,7 +54,7 @@ class CueTexts:
     def name_speaker(self, name: str) -> None:
         """Take a name that stands above a time line as that of the next cue's speaker."""
         self._voice = f"<v {html.escape(name)}>"
-        self._has_names = True
+        self._is_other = True
 
     def open(self, times: TimeLine) -> None:
         """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
@@ -77,17 +78,28 @@ class CueTexts:
         """Take the last line out again: it was a number or a name of the cue that follows."""
         self._cues[-1][2].pop()
 
+    def drop_number_at_end(self, lines: list[str], last_number: int) -> None:
+        """Take the number of a cue whose rest is cut off out of the last cue.
+
+        It is the last of the lines, behind an empty one, and follows ``last_number``, the number of the cue before.
+        """
+        end = next((index for index in reversed(range(len(lines))) if lines[index].strip()), 0)
+        number = _NUMBER.fullmatch(lines[end])
+        if number and last_number and int(number[1]) == last_number + 1 and not lines[end - 1].strip():
+            del self._cues[-1][2][end - len(lines) :]
+            self._is_other = True
+
     def finished(self) -> list[Cue]:
         """Return the cues in the order of the file; none if no time line was found.
 
         They are :class:`ReadAnewCues` if an earlier version reads another text: files were put together, a cue has the
-        name of a speaker, or a text has codes of ``.ass`` that earlier versions took for speech.
+        name of a speaker, or a text has codes of ``.ass`` or a number at its end, once taken for speech.
         """
         if not self._has_times:
             return []
         raw = [(start, end, "\n".join(lines)) for start, end, lines in self._cues]
         cues = (marked_up_cue(start, end, text) for start, end, text in raw)
-        is_other = self._has_names or any(has_codes_of_version_3(text) for _, _, text in raw)
+        is_other = self._is_other or any(has_codes_of_version_3(text) for _, _, text in raw)
         if not self._is_joined and not is_other:
             return list(cues)
         return ReadAnewCues(cues, is_joined=self._is_joined, is_other=is_other)
@@ -114,6 +126,7 @@ def read_srt(text: str) -> list[Cue]:
             raise broken_time_line(index + 1, line, _SRT_EXAMPLE)
         else:
             cues.add(line)
+    cues.drop_number_at_end(lines, numbers.last)
     return cues.finished()
 
 
@@ -121,16 +134,17 @@ class _Numbers:
     """Tells the number of a cue from a number that is said."""
 
     def __init__(self) -> None:
-        self._last = 0
+        self.last = 0
+        """The number of the last cue; 0 before the first one."""
         self._has_begun = False
         self.begin_again = False
         """Whether the last number was a second 1: two files were put together."""
 
     def is_next(self, number: int, *, after_blank_line: bool) -> bool:
         """Return whether ``number``, which stands on the line above a time line, is the number of the cue."""
-        if not after_blank_line and number != self._last + 1:
+        if not after_blank_line and number != self.last + 1:
             return False
-        self._last = number
+        self.last = number
         self.begin_again = number == 1 and self._has_begun
         self._has_begun = self._has_begun or number == 1
         return True

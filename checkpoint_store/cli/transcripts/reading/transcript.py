@@ -12,7 +12,7 @@ from checkpoint_store.cli.transcripts.reading.cue import BadLineError, ReadAnewC
 from checkpoint_store.cli.transcripts.reading.json_file import is_json, read_json
 from checkpoint_store.cli.transcripts.reading.lrc import is_lrc, is_whisper_text, read_lrc, read_whisper_text
 from checkpoint_store.cli.transcripts.reading.names import with_names
-from checkpoint_store.cli.transcripts.reading.speech import speech
+from checkpoint_store.cli.transcripts.reading.speech import is_visible, speech
 from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt, sbv_times
 from checkpoint_store.cli.transcripts.reading.table import are_labels, is_csv, is_tsv, read_csv, read_labels, read_tsv
 from checkpoint_store.cli.transcripts.reading.text import read_text
@@ -32,13 +32,16 @@ _READER_VERSION: Final = 2
 
 Where a change concerns few files, only these files get a new number, higher than they had before: an upgrade then
 stops no half-done job whose file reads as it did. The number is one higher where files were put together, whose cues
-version 2 mixed, and one more where the text differs since names, codes and the files of more makers are read.
+version 2 mixed, and one more where the text differs since names, codes and the files of more makers are read, or since
+signs that say nothing are left out.
 """
 _FIRST_LINES: Final = 2
 _TIMED_TEXT: Final = "Text with times"
 _AS_IT_IS: Final = "--plain-text"
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 """A surrogate without its other half: JSON can write it, and UTF-8 cannot."""
+_END_OF_FILE: Final = re.compile(r"\x1a\s*\Z")
+"""The sign with which programs of DOS end a file."""
 _SUFFIXES: Final = {
     ".srt": "SRT",
     ".vtt": "WebVTT",
@@ -133,7 +136,8 @@ def _transcript_or_way_out(path: Path, text: str) -> Transcript:
 
 
 def _transcript(path: Path, text: str) -> Transcript:
-    suffix = path.suffix.lower()
+    plain_text, suffix = text, path.suffix.lower()
+    text = _END_OF_FILE.sub("", text)
     kind = _kind_by_content(text, suffix)
     other = other_text_kind(text, suffix) if kind is None else None
     if other is not None:
@@ -141,15 +145,19 @@ def _transcript(path: Path, text: str) -> Transcript:
     kind = kind or _SUFFIXES.get(suffix)
     if kind is None:
         turns = without_time_lines(text)
-        return Transcript(text, None) if turns is None else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}", text)
-    plain_text = text
-    has_marks = kind in _CAPTIONS and "\ufeff" in text
+        return (
+            Transcript(text, None)
+            if turns is None
+            else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}", plain_text)
+        )
+    has_marks, has_end = kind in _CAPTIONS and "\ufeff" in text, text != plain_text
     if has_marks:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
     cues = (_CAPTIONS | _HEARD)[kind](text)
-    is_joined, is_other = has_marks, False
+    is_other = has_end or any(line.text and not is_visible(line.text) for cue in cues for line in cue.lines)
+    is_joined = has_marks
     if isinstance(cues, ReadAnewCues):
-        is_joined, is_other = has_marks or cues.is_joined, cues.is_other
+        is_joined, is_other = has_marks or cues.is_joined, is_other or cues.is_other
     named = with_names(cues) if kind in _CAPTIONS else cues
     words = speech(named, shows_again=kind in _CAPTIONS)
     if named is not cues and not is_other:

@@ -46,7 +46,7 @@ def read_webvtt(text: str) -> list[Cue]:
         BadLineError: a time line is mistyped so that its times cannot be told.
     """
     lines, cues = text.split("\n"), CueTexts()
-    index, has_cue = _after_header(lines), False
+    index, has_cue, last_number = _after_header(lines), False, 0
     while index < len(lines):
         line, starts_block = lines[index], index == 0 or not lines[index - 1].strip()
         times = time_line(line)
@@ -66,10 +66,13 @@ def read_webvtt(text: str) -> list[Cue]:
             cues.add(line)
             index += 1
         else:
+            last_number = int(line) if line.strip().isdecimal() else 0
             speaker = _SPEAKER_NAME.fullmatch(line.strip())
             if speaker:
                 cues.name_speaker(speaker[1])
             index += 1
+    if has_cue:
+        cues.drop_number_at_end(lines, last_number)
     return _decoded(cues.finished())
 
 

@@ -1,0 +1,41 @@
+"""Notice which jobs a completion of this process completes, at no cost for the other completions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.statements.compiled import NOTE_COMPLETED
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+class CompletedJobs:
+    """The jobs that a completion completed. A statement of a completion calls an SQL function for the last chunk only.
+
+    A transaction that is undone may leave a job noted that is not completed. So a noted job is one to look at.
+    """
+
+    def __init__(self) -> None:
+        self._committed: set[str] | None = None
+        self.noted: Final[list[str]] = []
+        """The jobs that the transaction under way has completed."""
+
+    def attach(self, connection: sqlite3.Connection) -> None:
+        """Let the statements of a connection note a job.
+
+        The function is no code of Python: ``sqlite3`` would swallow an interrupt that came inside of it.
+        """
+        connection.create_function(NOTE_COMPLETED, 1, self.noted.append)
+
+    def follow(self) -> set[str]:
+        """Return the jobs that commits complete from now on. The caller removes a job once it has acted on it."""
+        if self._committed is None:
+            self._committed = set()
+        return self._committed
+
+    def commit(self) -> None:
+        """Note that the transaction was committed. For the thread that holds the lock of the connection."""
+        if self._committed is not None:
+            self._committed.update(self.noted)
+        self.noted.clear()
