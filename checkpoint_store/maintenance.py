@@ -22,6 +22,7 @@ from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_errors, sync_folder
 from checkpoint_store.system.log import log, warn_caller
+from checkpoint_store.system.working_folder import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ def _closed_store(
     target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None, lock_timeout_seconds: float
 ) -> ClosedStore:
     path = resolve(target)
-    state = StoreFiles(path).state_file if state_file is None else Path(state_file).absolute()
+    state = StoreFiles(path).state_file if state_file is None else absolute(state_file, "as a state file")
     for copy in state_copies(state):
         refuse_planted_state(copy)
     return ClosedStore(path, state_copies(state), lock_timeout_seconds=lock_timeout_seconds)

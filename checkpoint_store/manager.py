@@ -15,6 +15,7 @@ from checkpoint_store.errors import (
     InvalidArgumentError,
     JobNotFound,
 )
+from checkpoint_store.execution.lifecycle import status_named
 from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
@@ -187,14 +188,13 @@ class StateManager(ForkAware):
             JobNotFound: there is no current job; :meth:`save` a state first.
             CurrentJobChanged: another job is current now. The status is that of the job that it was meant for.
         """
-        if status not in list(JobStatus):
-            raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
+        wanted = status_named(status)
         with WarningsLast():
             job = self._required()[0]
             if (own := self._looked.replaced_own(job.job_id)) is not None:
-                _current_of(self._open()).set_status_beside(own, JobStatus(status), error)
+                _current_of(self._open()).set_status_beside(own, wanted, error)
                 raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
-            job.set_status(JobStatus(status), error)
+            job.set_status(wanted, error)
 
     def has_incomplete_job(self) -> bool:
         """Whether the current job is running or paused and has chunks left. Reads no result."""

@@ -6,7 +6,7 @@ import signal
 from logging import INFO
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, JobPaused
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import StatusChange
@@ -53,6 +53,17 @@ def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
     if wanted.asks_for_pause:
         log.info("job %s: a pause was asked for; each loop on it ends after the chunks in hand", job_id)
     context.job_ended(job_id)
+
+
+def status_named(status: str) -> JobStatus:
+    """Return the status with this name.
+
+    Raises:
+        InvalidArgumentError: it is none of the five statuses.
+    """
+    if status not in list(JobStatus):
+        raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
+    return JobStatus(status)
 
 
 def set_status(context: StoreContext, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:

@@ -12,6 +12,7 @@ from conftest import Opener, files_with
 from checkpoint_store import (
     CheckpointStore,
     ErasureUnfinished,
+    InvalidArgumentError,
     Job,
     JobIncomplete,
     JobNotFound,
@@ -358,3 +359,14 @@ def test_what_would_be_written_into_a_removed_store_is_refused(tmp_path: Path) -
     with pytest.raises(StorageUnavailableError):
         job.complete(0, "lost otherwise")
     store.close()
+
+
+def test_a_status_may_be_given_by_its_name(tmp_path: Path) -> None:
+    """`job.set_status("paused")` does it; a name that is none of the five is refused, and the job is as it was."""
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        job = store.open_job("talk.srt", total_chunks=1)
+        job.set_status("paused", "for today")
+        assert (job.status, job.state().error_message) == ("paused", "for today")
+        with pytest.raises(InvalidArgumentError, match="none of pending, running, paused, completed, failed"):
+            job.set_status("asleep")
+        assert job.status == "paused"

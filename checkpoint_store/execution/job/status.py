@@ -55,6 +55,10 @@ class JobStatusChanges(JobFrames):
         """End the job ``failed`` with a message (secrets in it are replaced). It can still be resumed."""
         self.set_status(JobStatus.FAILED, error)
 
-    def set_status(self, status: JobStatus, error: BaseException | str | None = None) -> None:
-        """Set status and error message. Durable when this returns; the state file follows."""
-        lifecycle.set_status(self._context, self.job_id, status, error)
+    def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:
+        """Set status and error message. Durable when this returns; the state file follows.
+
+        Raises:
+            InvalidArgumentError: it is none of the five statuses.
+        """
+        lifecycle.set_status(self._context, self.job_id, lifecycle.status_named(status), error)
