@@ -13,6 +13,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
+from checkpoint_store.execution.claims.queued_pauses import QueuedPauses
 from checkpoint_store.execution.loops.open_loops import Loops
 from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
 from checkpoint_store.execution.unrecorded.taking_in import take_in
@@ -67,6 +68,8 @@ class StoreContext:
     """The jobs of this store object that anyone refers to and works with; each is told when it grows."""
     grown: dict[str, int] = field(default_factory=dict)
     """The number of chunks of each job that grew through this store object, by job id."""
+    pauses: QueuedPauses = field(default_factory=QueuedPauses)
+    """The pauses that signal handlers asked for, and that are not recorded yet."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """The record of the last loop of this store object, by job id."""
 

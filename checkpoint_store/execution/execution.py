@@ -149,6 +149,7 @@ class JobExecution:
             self.claims,
             self.reach,
             pauses=self.lifecycle.pauses,
+            queued_pauses=self._context.pauses,
             known_pause=known_pause,
             max_attempts=max_attempts,
             in_order=self.is_sequential,

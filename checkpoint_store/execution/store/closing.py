@@ -75,6 +75,7 @@ def _close(context: StoreContext, error: BaseException | None) -> None:
 
 def _release_everything(context: StoreContext, error: BaseException | None) -> None:
     try:
+        context.pauses.record()
         try:
             _record_or_keep(context)
         except BaseException:
@@ -129,6 +130,7 @@ def end_with_process(reference: ReferenceType[StoreContext]) -> None:
     problem: CheckpointStoreError | None = None
     try:
         context.loops.end()
+        context.pauses.record()
         _record_or_keep(context)
     except CheckpointStoreError as error:
         problem = error

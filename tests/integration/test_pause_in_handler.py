@@ -1,0 +1,120 @@
+"""``job.pause()`` in a signal handler of the program: at any moment, also in the middle of another call of the library."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import program
+
+from checkpoint_store import CheckpointStore, Job, JobPaused
+from checkpoint_store.state_file.writer import StateFile
+from checkpoint_store.storage.connection.reader import ReaderConnection
+from checkpoint_store.storage.connection.writer import WriterConnection
+from checkpoint_store.storage.group_commit import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from conftest import Children
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def job(store: CheckpointStore) -> Iterator[Job]:
+    """A job of six chunks, and a handler of SIGTERM that pauses it."""
+    job = store.open_job("talk.srt", total_chunks=6)
+    before = signal.signal(signal.SIGTERM, lambda *_: job.pause())
+    yield job
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("held_by", "method"),
+    [
+        (WriterConnection, "_refuse_if_moved"),
+        (ReaderConnection, "ready"),
+        (Writer, "_write_alone"),
+    ],
+    ids=["writer", "reader", "group commit"],
+)
+def test_a_handler_may_pause_while_the_library_holds_a_lock(
+    job: Job, monkeypatch: pytest.MonkeyPatch, held_by: type, method: str
+) -> None:
+    """The interrupted call waits for no lock of its own; the loop ends, and the next loop does the rest."""
+    original, calls = getattr(held_by, method), []
+
+    def interrupted(self: Any, *arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(held_by, method, original)
+        signal.raise_signal(signal.SIGTERM)
+        return original(self, *arguments, **options)
+
+    def work(index: int) -> int:
+        if not calls:
+            monkeypatch.setattr(held_by, method, interrupted)
+        calls.append(index)
+        return index
+
+    with pytest.raises(JobPaused):
+        list(job.map(work))
+    assert job.status == "paused"
+    assert len(calls) < 6
+    list(job.map(work))
+    assert (job.status, sorted(calls)) == ("completed", list(range(6)))
+
+
+def test_a_handler_may_pause_while_the_state_file_is_written(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writing goes on, and the loop that begins next begins nothing."""
+    original: Any = StateFile._update
+
+    def interrupted(self: StateFile, *arguments: Any) -> Any:
+        monkeypatch.setattr(StateFile, "_update", original)
+        signal.raise_signal(signal.SIGTERM)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(StateFile, "_update", interrupted)
+    job.set_metadata({"owner": "a"})
+    with pytest.raises(JobPaused):
+        list(job.map(str))
+    assert len(list(job.map(str))) == 6
+
+
+def test_a_pause_in_a_handler_ends_the_loop_that_begins_next(job: Job) -> None:
+    """The signal came between the opening and the loop: the loop begins nothing. The loop after it goes on."""
+    signal.raise_signal(signal.SIGTERM)
+    assert job.status == "paused"
+    with pytest.raises(JobPaused):
+        list(job.map(str))
+    assert len(list(job.map(str))) == 6
+
+
+def test_a_pause_of_the_loops_own_caller_ends_no_later_loop(job: Job) -> None:
+    """The caller knows of the pause, and goes on."""
+    job.pause()
+    assert len(list(job.map(str))) == 6
+
+
+def test_the_work_on_a_chunk_may_pause_its_job(job: Job) -> None:
+    """The pause is durable when the call returns."""
+    statuses = []
+
+    def work(index: int) -> int:
+        job.pause()
+        statuses.append(job.status)
+        return index
+
+    list(job.map(work, on_pause="return"))
+    assert set(statuses) == {"paused"}
+
+
+def test_a_handler_that_exits_after_its_pause_leaves_the_job_paused(children: Children, tmp_path: Path) -> None:
+    """No loop runs, and nobody closes the store: the end of the process records the pause."""
+    children.run(program(__file__, "pause_and_exit"), code=3)
+    with sqlite3.connect(tmp_path / "talks.db") as connection:
+        assert connection.execute("SELECT status FROM jobs").fetchone() == ("paused",)
+        assert connection.execute("SELECT count(*) FROM completed_chunks").fetchone() == (1,)
+    connection.close()
