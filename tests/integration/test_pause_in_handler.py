@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, Job, JobPaused
+from checkpoint_store import CheckpointStore, Job, JobPaused, StoreBusy
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.reader import ReaderConnection
 from checkpoint_store.storage.connection.writer import WriterConnection
 from checkpoint_store.storage.group_commit import Writer
+from checkpoint_store.storage.statements import effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,3 +120,94 @@ def test_a_handler_that_exits_after_its_pause_leaves_the_job_paused(children: Ch
         assert connection.execute("SELECT status FROM jobs").fetchone() == ("paused",)
         assert connection.execute("SELECT count(*) FROM completed_chunks").fetchone() == (1,)
     connection.close()
+
+
+# -- other calls in a handler
+
+
+def test_a_result_that_a_handler_records_in_the_middle_of_a_transaction_is_refused(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler gets an error at once, and does not wait for itself; the interrupted call goes on."""
+    job, original, refused = store.open_job("talk.srt", total_chunks=2), WriterConnection._ready, []
+
+    def interrupted(self: WriterConnection, *, prepared: bool) -> Any:
+        monkeypatch.setattr(WriterConnection, "_ready", original)
+        for pairs in ([(1, "late")], [(1, "late"), (0, "x")]):
+            with pytest.raises(StoreBusy, match="this very thread") as caught:
+                job.complete_many(pairs)
+            refused.append(caught)
+        kept.clear()
+        gc.collect()  # a finalizer, which frees the chunk, does not wait either
+        return original(self, prepared=prepared)
+
+    kept = [next(job.pending())]
+    monkeypatch.setattr(WriterConnection, "_ready", interrupted)
+    job.complete(0, "x")
+    assert len(refused) == 2
+    job.complete(1, "y")
+    assert list(job.results()) == ["x", "y"]
+
+
+def test_a_read_of_a_handler_in_the_middle_of_a_read_is_refused(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler gets an error at once; the interrupted call goes on, and so does a completion."""
+    job, original, refused = store.open_job("talk.srt", total_chunks=2), ReaderConnection.ready, []
+
+    def interrupted(self: ReaderConnection) -> Any:
+        monkeypatch.setattr(ReaderConnection, "ready", original)
+        with pytest.raises(StoreBusy, match="this very thread") as caught:
+            job.progress()
+        refused.append(caught)
+        job.complete(0, "x")
+        return original(self)
+
+    monkeypatch.setattr(ReaderConnection, "ready", interrupted)
+    assert job.progress().completed_chunks == 1
+    assert len(refused) == 1
+
+
+def test_an_exception_of_a_handler_is_no_damage(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler raises while SQLite compiles a statement, and ``sqlite3`` drops the exception: call again."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    original, raised = effect.allow_no_trigger, list[BaseException]()
+    store._open.storage.database.writer.disconnect()
+
+    def interrupted(*action: Any) -> int:
+        if not raised:
+            raised.append(KeyboardInterrupt())
+            raise raised[0]
+        return original(*action)
+
+    monkeypatch.setattr(effect, "allow_no_trigger", interrupted)
+    with pytest.raises(StoreBusy, match="a signal handler"):
+        job.complete(0, "x")
+    job.complete(0, "x")
+    assert job.status == "completed"
+
+
+def test_no_handler_runs_while_a_statement_is_compiled_again(tmp_path: Path) -> None:
+    """A later connection asks no Python code whether it may do what it does: no exception of a handler is dropped."""
+    asked = []
+    for name in ("first", "second"):
+        with CheckpointStore(tmp_path / f"{name}.db") as store:
+            store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+        asked.append(effect.allow_no_trigger.cache_info().misses)
+    assert asked[0] == asked[1]
+
+
+def test_a_function_of_the_caller_that_writes_while_its_job_is_opened_is_refused(store: CheckpointStore) -> None:
+    """The fingerprints of chunks are computed in the transaction of the opening, which would wait for itself."""
+    store.open_job("first", chunks=["a"]).complete(0, "x")
+    asked: list[str] = []
+
+    def fingerprint(chunk: str) -> str:
+        asked.append(chunk)
+        if asked.count(chunk) > 1:  # the digest of the plan was computed before
+            store.job("first").set_metadata({"seen": chunk})
+        return chunk
+
+    with pytest.raises(StoreBusy, match="this very thread"):
+        store.open_job("second", chunks=["a", "b"], fingerprint=fingerprint, on_change="reuse")
+    assert [job.file_name for job in store.jobs()] == ["first"]

@@ -15,7 +15,7 @@ from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.data_version import DataVersion, data_version_of
 from checkpoint_store.storage.statements import compiled, effect
-from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.file_lock import refuse_inner_call, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +58,7 @@ class WriterConnection(StoreConnection):
             CheckpointStoreError: ``work`` or SQLite failed. Nothing is written then, and the next call starts a new
                 transaction.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             return self._write(work)
 
@@ -70,6 +71,7 @@ class WriterConnection(StoreConnection):
             StoreBusy: a thread of this process is writing, or another process was writing for ``patience_seconds``.
         """
         taken: list[bool] = []
+        refuse_inner_call(self.lock, self.file.path)
         try:
             take(self.lock, taken)
             if not taken:
@@ -89,9 +91,10 @@ class WriterConnection(StoreConnection):
     def data_version(self) -> DataVersion | None:
         """Return the data version of the connection: a later read sees this content or newer content.
 
-        None if another process is writing just now, and the rollback journal keeps readers out.
+        None if another process is writing, and the rollback journal keeps readers out.
         """
         try:
+            refuse_inner_call(self.lock, self.file.path)
             with self.lock:
                 return self._data_version()
         except StoreBusy:
@@ -182,13 +185,10 @@ class WriterConnection(StoreConnection):
 
     def _abandon(self, error: BaseException) -> None:
         """:meth:`StoreConnection._abandon`; a statement that a trigger of the file is part of is refused by name."""
-        trigger = None
-        if self.connection is not None and effect.is_refused(error):
-            trigger = self.connection.execute(effect.TRIGGERS).fetchone()
-        if trigger is None:
+        if self.connection is None or not effect.is_refused(error):
             super()._abandon(error)
             return
-        refusal = effect.planted(self.file.path, *trigger)
+        refusal = effect.refusal(self.file.path, self.connection)
         super()._abandon(refusal)
         raise refusal from error
 
@@ -205,6 +205,7 @@ class WriterConnection(StoreConnection):
         Raises:
             ErasureUnfinished: a reader was active all the time; ``what`` was deleted, and is still in the WAL.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             try:
                 self._copy_all_of_the_wal(self._set("journal_size_limit = 0"), what)
@@ -217,6 +218,7 @@ class WriterConnection(StoreConnection):
 
         This is one transaction, which writes the whole content to the WAL.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             self.disconnect()  # no statement may be under way
             connection = self._set()
@@ -254,6 +256,7 @@ class WriterConnection(StoreConnection):
         Raises:
             StoreBusy: a program that does not take the open lock has a connection open.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             try:
                 self.disconnect()
@@ -272,6 +275,7 @@ class WriterConnection(StoreConnection):
         Raises:
             CheckpointStoreError: not all of the WAL could be copied: the disk is full, or a reader was active.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             connection = self._set()
             try:

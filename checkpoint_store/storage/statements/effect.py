@@ -7,9 +7,10 @@ acknowledged.
 from __future__ import annotations
 
 import sqlite3
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import StoreDamaged, counted
+from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged, counted
 from checkpoint_store.storage.statements.compiled import COMPLETION, VIEWS
 
 if TYPE_CHECKING:
@@ -26,15 +27,21 @@ TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigge
 """Finds a trigger in the file. No schema of ours has one: the trigger of a completion is the connection's own."""
 
 
+_ACTIONS_KEPT_MAX: Final = 4096
+"""More than all statements of the library need: an action is what is done to which column of which table."""
 _OWN: Final = {None, *VIEWS, *(f"insert_{view}" for view in VIEWS)}
 """What a statement may be part of: nothing, and the connection's own temporary views and their triggers."""
 
 
+@lru_cache(maxsize=_ACTIONS_KEPT_MAX)
 def allow_no_trigger(*action: Any) -> int:
     """Allow what a statement does, unless a trigger or a view of the file does it: an authorizer of a connection.
 
     SQLite asks when it compiles a statement, and compiles it anew after each change of the schema. So no call to a
     statement costs anything, and no statement that a trigger is part of begins.
+
+    The answers are kept, because a look into the cache is one call of C. Python code could be interrupted by a signal
+    handler, and ``sqlite3`` drops the exception that the handler raises: see :func:`refusal`.
     """
     return sqlite3.SQLITE_OK if action[-1] in _OWN else sqlite3.SQLITE_DENY
 
@@ -50,6 +57,17 @@ def planted(path: Path, name: str, table: str) -> StoreDamaged:
     return StoreDamaged(
         path, reason, remedy="Close it everywhere, and open it again: it is made anew without the trigger"
     )
+
+
+def refusal(path: Path, connection: sqlite3.Connection) -> CheckpointStoreError:
+    """Return the error for a statement that :func:`allow_no_trigger` refused.
+
+    A signal handler that raises an exception in the middle of that function refuses the statement, too.
+    """
+    trigger = connection.execute(TRIGGERS).fetchone()
+    if trigger is None:
+        return StoreBusy(path, 0.0, "a signal handler that raised an exception in the middle of this call,")
+    return planted(path, *trigger)
 
 
 def require_rows(cursor: sqlite3.Cursor, what: str, *, rows: int = 1) -> sqlite3.Cursor:

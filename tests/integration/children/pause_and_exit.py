@@ -21,5 +21,5 @@ def interrupted(_):
 
 
 signal.signal(signal.SIGTERM, pause_and_exit)
-WriterConnection._refuse_if_moved = interrupted
+WriterConnection._refuse_if_moved = interrupted  # type: ignore[method-assign]
 job.complete(0, "x")
