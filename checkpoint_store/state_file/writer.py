@@ -29,7 +29,7 @@ from checkpoint_store.state_file.reader import (
 from checkpoint_store.storage.destination import refuse_in_use
 from checkpoint_store.storage.files.names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
-from checkpoint_store.system.file_lock import file_lock, take
+from checkpoint_store.system.file_lock import file_lock, is_held_here, refuse_inner_call, take
 from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import leftovers, remove_file, storage_errors, sweep
 from checkpoint_store.system.forks import ForkAware, watch
@@ -82,7 +82,7 @@ class StateFile(ForkAware):
 
     def forget_in_child(self) -> None:
         """Start with a free lock in a forked child: the thread that was writing exists in the parent only."""
-        self._busy = threading.Lock()
+        self._busy = threading.RLock()
         self._growing.forget()
 
     def sweep(self) -> None:
@@ -98,6 +98,8 @@ class StateFile(ForkAware):
         if not self._pace.is_due(job_id, moment, size_bytes):
             return
         taken: list[bool] = []
+        if is_held_here(self._busy):  # a signal handler recorded a result while the file is written
+            return
         try:
             take(self._busy, taken)
             if taken:
@@ -136,6 +138,7 @@ class StateFile(ForkAware):
             job_id: the job.
             known: the job as it was read before. It is written without a new read if nothing was committed since.
         """
+        refuse_inner_call(self._busy, self.path)
         with self._busy:
             self._write(job_id, self._lock_timeout_seconds, known)
         return self.path
@@ -221,6 +224,7 @@ class StateFile(ForkAware):
         if self.keeps_previous:
             return
         try:
+            refuse_inner_call(self._busy, self.path)
             with self._busy, file_lock(self._lock, 0.0, like=self._storage.path):
                 self._growing.drop_previous()
         except StoreBusy as error:
@@ -235,6 +239,7 @@ class StateFile(ForkAware):
         """
         if self._unwritten_job_id == job_id:
             self._unwritten_job_id = None
+        refuse_inner_call(self._busy, self.path)
         with self._busy, file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
             for path in (self.path, self.backup):
                 sweep(path)

@@ -32,13 +32,32 @@ def innermost_module(packages: tuple[str, ...], *, callers: int) -> str | None:
 
 def is_in_signal_handler() -> bool:
     """Whether a signal handler of the program, written in Python, is on the stack of this thread."""
-    handlers = set(filter(None, map(_code_of, map(signal.getsignal, signal.valid_signals()))))
+    handlers = _handlers()
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code in handlers:
             return True
         frame = frame.f_back
     return False
+
+
+def handler_interrupts(packages: tuple[str, ...]) -> bool:
+    """Whether a signal handler is on the stack of this thread, and interrupted a function of these packages."""
+    handlers = _handlers()
+    is_below = False
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__")
+        if is_below and isinstance(module, str) and module.startswith(packages):
+            return True
+        is_below = is_below or frame.f_code in handlers
+        frame = frame.f_back
+    return False
+
+
+def _handlers() -> set[CodeType]:
+    """Return the code of each signal handler of the program that is written in Python."""
+    return set(filter(None, map(_code_of, map(signal.getsignal, signal.valid_signals()))))
 
 
 def _code_of(handler: Any) -> CodeType | None:

@@ -48,7 +48,7 @@ class _Mutexes(ForkAware):
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the threads that hold the parent's locks do not exist here."""
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # a signal handler may come in between
         self._by_path: WeakValueDictionary[str, _Mutex] = WeakValueDictionary()
 
     def of(self, path: Path) -> _Mutex:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import signal
 import sqlite3
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, Job, JobPaused, StoreBusy
+from checkpoint_store import CheckpointStore, Job, JobPaused, StoreBusy, StoreClosed
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.reader import ReaderConnection
 from checkpoint_store.storage.connection.writer import WriterConnection
@@ -211,3 +212,31 @@ def test_a_function_of_the_caller_that_writes_while_its_job_is_opened_is_refused
     with pytest.raises(StoreBusy, match="this very thread"):
         store.open_job("second", chunks=["a", "b"], fingerprint=fingerprint, on_change="reuse")
     assert [job.file_name for job in store.jobs()] == ["first"]
+
+
+@pytest.mark.parametrize("held_by", [WriterConnection, StateFile])
+def test_a_handler_may_close_the_store_in_the_middle_of_a_call(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, held_by: Any
+) -> None:
+    """The store is closed by another thread once the interrupted call is through; the result is recorded."""
+    name = "_refuse_if_moved" if held_by is WriterConnection else "_update"
+    job, original = store.open_job("talk.srt", total_chunks=1), getattr(held_by, name)
+    before = signal.signal(signal.SIGTERM, lambda *_: store.close())
+
+    def interrupted(self: Any, *arguments: Any) -> Any:
+        monkeypatch.setattr(held_by, name, original)
+        signal.raise_signal(signal.SIGTERM)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(held_by, name, interrupted)
+    try:
+        job.complete(0, "x")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    for thread in threading.enumerate():
+        if thread.name == "checkpoint-store close":
+            thread.join()
+    with pytest.raises(StoreClosed):
+        job.progress()
+    with CheckpointStore(store.path) as again:
+        assert list(again.job("talk.srt").results()) == ["x"]

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
-from checkpoint_store.system.call_stack import innermost_module
+from checkpoint_store.system.call_stack import handler_interrupts, innermost_module
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
 
@@ -37,6 +37,11 @@ def must_queue_pause() -> bool:
     """
     module = innermost_module(_WITH_LOCKS, callers=3)
     return module is not None and not module.startswith(_CALLS_WORK)
+
+
+def handler_interrupts_library() -> bool:
+    """Whether this is called by a signal handler in the middle of a call of the library, which may hold a lock."""
+    return handler_interrupts(_WITH_LOCKS)
 
 
 class QueuedPauses(ForkAware):

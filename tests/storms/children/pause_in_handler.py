@@ -22,7 +22,7 @@ CHUNKS = 60
 HANG_SECONDS = 60
 
 
-class EndedError(Exception):
+class EndedError(SystemExit):
     """The handler of the program ends it."""
 
 
@@ -71,7 +71,8 @@ def _one_job(store: CheckpointStore, kind: str, dice: random.Random, *, is_raisi
                     raise JobPaused(job.job_id, 0)
                 assert not job.progress().remaining_chunks, "the loop ended, and chunks were left"
             except JobPaused:
-                assert len(came) > count, "a pause that nobody asked for"
+                left = job.progress().remaining_chunks, job.running_chunks(), job.in_doubt_chunks()
+                assert len(came) > count, f"a pause that nobody asked for; left, running and in doubt: {left}"
                 assert job.status == ("paused" if job.progress().remaining_chunks else "completed"), job.status
         with contextlib.suppress(EndedError):
             sender.join()
