@@ -169,6 +169,7 @@ class RunningLoop(ForkAware, Generic[T]):
             self._loops.left.note_left(self.job_id)
             raise
         finally:
+            self._inside = None  # an interrupt may have come before _step() could say so
             self._leave()
 
     def _step(self) -> bool:
