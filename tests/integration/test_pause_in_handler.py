@@ -240,3 +240,26 @@ def test_a_handler_may_close_the_store_in_the_middle_of_a_call(
         job.progress()
     with CheckpointStore(store.path) as again:
         assert list(again.job("talk.srt").results()) == ["x"]
+
+
+def test_a_loop_that_is_collected_in_the_middle_of_a_transaction_is_ended_by_another_thread(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interrupted call waits for no lock of its own, and the job of the loop is paused."""
+    left, other = store.open_job("left", total_chunks=3), store.open_job("other", total_chunks=1)
+    loops, original = [left.map(str)], WriterConnection._ready
+    next(loops[0])
+
+    def interrupted(self: WriterConnection, *, prepared: bool) -> Any:
+        monkeypatch.setattr(WriterConnection, "_ready", original)
+        loops.clear()
+        gc.collect()
+        assert left.status == "running", "it is ended by this thread, which is in the middle of a transaction"
+        return original(self, prepared=prepared)
+
+    monkeypatch.setattr(WriterConnection, "_ready", interrupted)
+    other.complete(0, "x")
+    for thread in threading.enumerate():
+        if thread.name == "checkpoint-store loop":
+            thread.join()
+    assert (left.status, other.status) == ("paused", "completed")
