@@ -13,6 +13,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
+from checkpoint_store.execution.claims.queued_pauses import QueuedPauses
 from checkpoint_store.execution.loops.open_loops import Loops
 from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
 from checkpoint_store.execution.unrecorded.taking_in import take_in
@@ -70,6 +71,8 @@ class StoreContext:
     """The number of chunks of each job that grew through this store object, by job id."""
     cost_places: dict[str, Cost] = field(default_factory=dict)
     """Where the cost stands in the results of a job, as its last loop said that named no usual place, by job id."""
+    pauses: QueuedPauses = field(default_factory=QueuedPauses)
+    """The pauses that signal handlers asked for, and that are not recorded yet."""
     last_runs: dict[str, RunRecord] = field(default_factory=dict)
     """The record of the last loop of this store object, by job id."""
 

@@ -144,14 +144,12 @@ class JobExecution:
         shard: Shard | None = None,
         places: int = 1,
     ) -> ChunkQueue:
-        """Return the chunk queue of a loop that begins now, for the whole job or a shard.
-
-        ``places`` says how many chunks the loop works on at the same time.
-        """
+        """Return the chunk queue of a loop that begins now. ``places``: how many chunks it works on at the same time."""
         return ChunkQueue(
             self.claims,
             self.reach,
             pauses=self.lifecycle.pauses,
+            queued_pauses=self._context.pauses,
             known_pause=known_pause,
             max_attempts=max_attempts,
             in_order=self.is_sequential,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.known_pauses import KnownPauses
+from checkpoint_store.execution.claims.queued_pauses import must_queue_pause
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.system.call_stack import is_in_signal_handler
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
@@ -30,13 +32,28 @@ class JobLifecycle:
 
     def change(self, wanted: StatusChange) -> None:
         """Change the job's status; see :mod:`checkpoint_store.execution.lifecycle`."""
+        self._context.pauses.record()  # first: they were asked for before
         lifecycle.change(self._context, self._job_id, wanted)
+
+    def pause(self) -> None:
+        """Ask for a pause; see :meth:`Job.pause`.
+
+        The caller knows of the pause, so it ends no loop that the caller begins later. A signal handler is not the
+        caller of the loops: its pause ends the loop that begins next.
+        """
+        if must_queue_pause():
+            lifecycle.pause_soon(self._context, self._job_id)
+            return
+        self.change(lifecycle.PAUSE)
+        if not is_in_signal_handler():
+            self.mark_pauses_known()
 
     def mark_pauses_known(self) -> None:
         """Note the pauses up to now: unlike a later pause, they end no loop that begins from now on."""
         self.pauses.last = self._last_pause()
 
     def _last_pause(self) -> int:
+        self._context.pauses.record()
         return self._context.storage.claims.last_pause(self._job_id)
 
     def mark_running(self, known_pause: int | None) -> None:

@@ -15,6 +15,7 @@ from checkpoint_store.system.log import log, log_suppressed
 if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.storage.storage import Storage
 
 PAUSE: Final = StatusChange(JobStatus.PAUSED, asks_for_pause=True)
 RUN: Final = StatusChange(JobStatus.RUNNING)
@@ -49,10 +50,25 @@ def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
         JobNotFound: the job was deleted.
         JobIncomplete: the job is to be completed, and chunks are left.
     """
-    context.storage.job_changes.set_status(job_id, wanted)
+    _record_change(context.storage, job_id, wanted)
+    context.job_ended(job_id)
+
+
+def _record_change(storage: Storage, job_id: str, wanted: StatusChange) -> None:
+    storage.job_changes.set_status(job_id, wanted)
     if wanted.asks_for_pause:
         log.info("job %s: a pause was asked for; each loop on it ends after the chunks in hand", job_id)
-    context.job_ended(job_id)
+
+
+def pause_soon(context: StoreContext, job_id: str) -> None:
+    """Ask for a pause in a signal handler that interrupted a call of the library; see :class:`QueuedPauses`."""
+    storage = context.storage  # a read-only store refuses now
+
+    def record() -> None:
+        _record_change(storage, job_id, PAUSE)
+        context.job_changed(job_id)
+
+    context.pauses.add(job_id, record)
 
 
 def status_named(status: str) -> JobStatus:
@@ -86,6 +102,7 @@ def leave(
     The job gets this status unless it is complete, or other loops or runners are at work on it. A state file that
     cannot be written is left to the close of the store: the results are in the store, and their caller gets them.
     """
+    context.pauses.record()
     if claims.runner.has_running_loop(but_this_thread=with_this_thread):
         return
     are_over = with_this_thread or (not claims.in_hand.has_yielded and claims.runner.is_dispensable())

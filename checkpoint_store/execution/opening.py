@@ -142,8 +142,9 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
     """
 
-    def own_runner_id(job_id: str) -> int | None:
-        return context.claims_of(job_id).runner.runner_id
+    def own_runner_id(job_id: str) -> int | None:  # called in the transaction: it only looks, and ends no idle runner
+        claims = context.claims.at_hand(job_id)
+        return None if claims is None else claims.runner.runner_id
 
     opened = context.storage.open_job(arguments.request, exclusive_for=own_runner_id if arguments.exclusive else None)
     record = opened.job

@@ -25,7 +25,7 @@ from checkpoint_store.state_file.reader import (
 )
 from checkpoint_store.storage.files.names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
-from checkpoint_store.system.file_lock import file_lock, take
+from checkpoint_store.system.file_lock import file_lock, is_held_here, refuse_inner_call, take
 from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import leftovers, remove_file, storage_errors, sweep
 from checkpoint_store.system.forks import ForkAware, watch
@@ -77,7 +77,7 @@ class StateFile(ForkAware):
 
     def forget_in_child(self) -> None:
         """Start with a free lock in a forked child: the thread that was writing exists in the parent only."""
-        self._busy = threading.Lock()
+        self._busy = threading.RLock()
         self._growing.forget()
 
     def sweep(self) -> None:
@@ -99,6 +99,8 @@ class StateFile(ForkAware):
         if not self._pace.is_due(job_id, moment, size_bytes):
             return
         taken: list[bool] = []
+        if is_held_here(self._busy):  # a signal handler recorded a result while the file is written
+            return
         try:
             take(self._busy, taken)
             if taken:
@@ -151,6 +153,7 @@ class StateFile(ForkAware):
             job_id: the job.
             known: the job as it was read before. It is written without a new read if nothing was committed since.
         """
+        refuse_inner_call(self._busy, self.path)
         with self._busy:
             self._write(job_id, self._lock_timeout_seconds, known)
         return self.path
@@ -244,6 +247,7 @@ class StateFile(ForkAware):
         if self.keeps_previous:
             return
         try:
+            refuse_inner_call(self._busy, self.path)
             with self._busy, file_lock(self._lock, 0.0, like=self._storage.path):
                 self._growing.drop_previous()
         except StoreBusy as error:
@@ -257,6 +261,7 @@ class StateFile(ForkAware):
         ``and_backup``: remove ``.bak``, whichever job it shows. ``deleted`` deletes the jobs and returns their ids; it
         is called with the lock held: where another program keeps the lock, nothing is deleted.
         """
+        refuse_inner_call(self._busy, self.path)
         with self._busy, file_lock(self._lock, self._lock_timeout_seconds, like=self._storage.path):
             for job_id in deleted():
                 if self._unwritten_job_id == job_id:

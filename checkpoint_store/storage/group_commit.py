@@ -41,6 +41,7 @@ from checkpoint_store.storage.statements.completions import (
     write_one,
 )
 from checkpoint_store.storage.statements.job_endings import note_if_completed
+from checkpoint_store.system.file_lock import refuse_inner_call
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Writer(ForkAware):
             ChunkAlreadyCompleted: a chunk is complete with another result, and ``replace`` is not set.
             JobNotFound: the job was deleted meanwhile.
         """
+        refuse_inner_call(self._connection.lock, self._connection.file.path)
         leads = self._leader_lock.acquire(blocking=False)
         if not leads or self.last_batch > 1 or len(completions) > 1 or self._queue:
             self._submit_with_others(completions, leads=leads)

@@ -8,6 +8,7 @@ import threading
 import time
 from functools import cache
 from logging import NOTSET, WARNING, getLogger
+from operator import methodcaller
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
@@ -20,6 +21,7 @@ from checkpoint_store.system.ownership import match_owner
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from filelock import FileLock, Timeout
@@ -46,7 +48,7 @@ class _Mutexes(ForkAware):
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the threads that hold the parent's locks do not exist here."""
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # a signal handler may come in between
         self._by_path: WeakValueDictionary[str, _Mutex] = WeakValueDictionary()
 
     def of(self, path: Path) -> _Mutex:
@@ -66,6 +68,23 @@ def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seco
     ``with lock`` is as safe.
     """
     taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
+
+
+is_held_here: Final[Callable[[threading.RLock], bool]] = methodcaller("_is_owned")
+"""Whether this thread holds the lock. The lock knows its owner: no signal comes between taking and noting."""
+
+
+def refuse_inner_call(lock: threading.RLock, path: Path) -> None:
+    """Refuse a call that this thread makes in the middle of a transaction on ``path``, before it takes the lock again.
+
+    A signal handler or a finalizer makes such a call, or a function of the caller that the transaction calls. It would
+    wait for the end of the transaction for ever.
+
+    Raises:
+        StoreBusy: this thread holds the lock.
+    """
+    if is_held_here(lock):
+        raise StoreBusy(path, 0.0, "a call of this very thread, which this call interrupted,")
 
 
 @cache

@@ -22,6 +22,7 @@ BELOW = {
     f"{PACKAGE}.storage.group_commit",  # the verb that writes completions
     f"{PACKAGE}.storage.records",
     f"{PACKAGE}.storage.verbs.redos",
+    f"{PACKAGE}.system.call_stack",  # whether a signal handler interrupted the library
     f"{PACKAGE}.system.file_lock",
     f"{PACKAGE}.system.forks",
     f"{PACKAGE}.system.log",

@@ -315,3 +315,13 @@ def test_exclusive_is_refused_while_others_are_at_work(job: Job, open_store: Ope
         wanting.open_job("talk.srt", total_chunks=TOTAL, exclusive=True)
     with pytest.raises(JobBusy):
         next(job.pending())
+
+
+@pytest.mark.timeout(60)
+def test_exclusive_opening_ends_the_exclusive_runner_of_a_completed_job(open_store: Opener) -> None:
+    """A script over many files runs again: nothing is left of the first file, and the second one opens all the same."""
+    open_store().open_job("first.srt", total_chunks=1).complete(0, "x")
+    store = open_store(lock_timeout_seconds=1)
+    first = store.open_job("first.srt", total_chunks=1, exclusive=True)
+    assert store.open_job("second.srt", total_chunks=1, exclusive=True).status != "completed"
+    assert not first.is_active

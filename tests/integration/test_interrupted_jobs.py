@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, JobPaused
+from checkpoint_store.execution.loops.open_loops import RunningLoop
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import FrameType
 
     from conftest import Children, Opener
 
@@ -221,3 +225,34 @@ def test_a_handler_that_exits_keeps_the_chunks_in_flight(children: Children, tmp
     """The program's own handler raises SystemExit in the middle of the loop: what is in flight is recorded first."""
     children.run(program(__file__, "exit_in_handler"))
     assert last_job(tmp_path / "talks.db") == ("paused", None, 4)
+
+
+def test_an_interrupt_between_two_steps_frees_the_chunks_before_the_loop_is_left(
+    store: CheckpointStore,
+) -> None:
+    """The next loop of the thread finds each chunk free, and completes the job."""
+    job = store.open_job("talk.srt", total_chunks=40)
+    lines, first = inspect.getsourcelines(RunningLoop._step)
+    (line,) = [first + at for at, text in enumerate(lines) if text.strip() == "self._inside = None"]
+    calls: list[int] = []
+
+    def work(index: int) -> int:
+        calls.append(index)
+        return index
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is not RunningLoop._step.__code__:
+            return None
+        if event == "line" and frame.f_lineno == line and len(calls) > 2:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(job.map(work))
+    finally:
+        sys.settrace(None)
+    assert not [thread for thread in threading.enumerate() if thread.name == "checkpoint-store loop"]
+    assert len(list(job.map(str))) == 40 - len(calls)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.claims.known_pauses import KnownPauses
+    from checkpoint_store.execution.claims.queued_pauses import QueuedPauses
     from checkpoint_store.execution.claims.redo_marks import RedoMarks
     from checkpoint_store.model.shard import Shard
 
@@ -66,6 +67,7 @@ class ChunkQueue:
         reach: Callable[[], int],
         *,
         pauses: KnownPauses,
+        queued_pauses: QueuedPauses,
         known_pause: int | None = None,
         max_attempts: int | None = None,
         in_order: bool = False,
@@ -91,6 +93,10 @@ class ChunkQueue:
         """The chunks to claim last: (chunk index, id of the runner that had claimed it; 0 for none)."""
         self._long_wait = LongWait(claims.job_id, stopped_runners)
         self._pauses = pauses
+        self._queued_pauses: Final = queued_pauses
+        self._asked_before = queued_pauses.asked(claims.job_id)
+        """How many pauses were queued for this job before the loop began."""
+        queued_pauses.record()
         self._first_pause = claims.last_pause()
         self._checked_pause_at = time.monotonic()
         self._paused = False
@@ -102,6 +108,10 @@ class ChunkQueue:
 
     def is_paused(self) -> bool:
         """Whether a pause ends this loop; see :class:`KnownPauses`. The store is asked at most four times a second."""
+        if not self._paused and self._queued_pauses.asked(self.claims.job_id) != self._asked_before:
+            self._paused = True  # first: whatever becomes of its record
+            self._queued_pauses.record()
+            self._note_pause(self.claims.last_pause())
         moment = time.monotonic()
         if not self._paused and moment - self._checked_pause_at > PAUSE_CHECK_INTERVAL_SECONDS:
             self._checked_pause_at = moment

@@ -35,9 +35,16 @@ class JobStatusChanges(JobFrames):
         self._context.job_changed(self.job_id)
 
     def pause(self) -> None:
-        """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand."""
-        self._execution.lifecycle.change(lifecycle.PAUSE)
-        self._execution.lifecycle.mark_pauses_known()
+        """Pause the job: status ``paused``, and every loop on it, in any process, ends after the chunk in hand.
+
+        A signal handler may call this at any moment. It is durable, and in the state file, when this returns; with one
+        exception. If the handler interrupted a call of this library, this returns at once: the loops of this process
+        see the pause at once, and it is durable as soon as the interrupted call is through. The handler may raise
+        an exception after it.
+
+        A pause ends no loop that its caller begins later with this object. The pause of a signal handler does.
+        """
+        self._execution.lifecycle.pause()
 
     def resume(self) -> None:
         """Take a paused or failed job up again: status ``running``; a loop that the pause has not ended yet goes on."""

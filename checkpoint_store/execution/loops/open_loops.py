@@ -18,6 +18,7 @@ from checkpoint_store.errors import JobPaused, StorageUnavailableError, StoreClo
 from checkpoint_store.execution.claims.chunk_queue import acting_thread
 from checkpoint_store.execution.loops.left_loops import LeftLoops
 from checkpoint_store.model.attempt import jobs_worked_on_here
+from checkpoint_store.system.call_stack import innermost_module
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _END: Final = object()
+_WITH_TRANSACTIONS: Final = tuple(f"{__name__.partition('.')[0]}.{room}." for room in ("storage", "state_file"))
+"""The rooms whose functions hold a lock that no thread takes twice. They call no loop."""
 
 
 class StoppableLoop(Protocol[T_co]):
@@ -169,6 +172,7 @@ class RunningLoop(ForkAware, Generic[T]):
             self._loops.left.note_left(self.job_id)
             raise
         finally:
+            self._inside = None  # an interrupt may have come before _step() could say so
             self._leave()
 
     def _step(self) -> bool:
@@ -224,7 +228,8 @@ class RunningLoop(ForkAware, Generic[T]):
         self._loops.leave(self)
 
     def _leave(self) -> None:
-        if self.needs_this_thread:  # a garbage collection in the middle of the work
+        # A garbage collection in the middle of the work, or of a transaction, which holds locks that the end needs.
+        if self.needs_this_thread or innermost_module(_WITH_TRANSACTIONS, callers=1) is not None:
             with suppress(RuntimeError):  # the interpreter ends, and so does this thread
                 threading.Thread(target=self.end, name="checkpoint-store loop").start()
         else:

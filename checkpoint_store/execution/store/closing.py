@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.chunk_queue import act_for, acting_thread
+from checkpoint_store.execution.claims.queued_pauses import handler_interrupts_library
 from checkpoint_store.execution.loops.deadlocks import work_waits_for_this_thread
 from checkpoint_store.execution.unrecorded.kept_results import note_where, says_where
 from checkpoint_store.model.attempt import threads_at_work
@@ -27,7 +28,7 @@ _DEADLOCK_CHECK_SECONDS: Final = 0.1
 
 def close(context: StoreContext, error: BaseException | None = None) -> None:
     """Close a store; see :meth:`CheckpointStore.close`. ``error``: what ended the work with the store."""
-    if context.loops.would_deadlock:
+    if context.loops.would_deadlock or handler_interrupts_library():
         context.loops.stop()
         # The process does not end before this thread does.
         threading.Thread(target=_close, args=(context, error), name="checkpoint-store close", daemon=False).start()
@@ -75,6 +76,7 @@ def _close(context: StoreContext, error: BaseException | None) -> None:
 
 def _release_everything(context: StoreContext, error: BaseException | None) -> None:
     try:
+        context.pauses.record()
         try:
             _record_or_keep(context)
         except BaseException:
@@ -129,6 +131,7 @@ def end_with_process(reference: ReferenceType[StoreContext]) -> None:
     problem: CheckpointStoreError | None = None
     try:
         context.loops.end()
+        context.pauses.record()
         _record_or_keep(context)
     except CheckpointStoreError as error:
         problem = error

@@ -171,8 +171,8 @@ class OpenStore:
 
         Open loops on its jobs, in whatever thread, start no further chunk; their work in flight is waited for, and its
         results are recorded. A Ctrl-C ends the wait: the chunks in flight are in doubt. A call from the work of such a
-        loop, or from the event loop of an ``amap``, cannot wait: it returns, and the store is closed as soon as that
-        work is done.
+        loop, from the event loop of an ``amap``, or from a signal handler that interrupted a call of this library,
+        cannot wait: it returns, and the store is closed as soon as that work, or that call, is done.
 
         Raises:
             CheckpointStoreError: a result cannot be recorded (the notes name the chunks), or the state file cannot be

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.file_lock import is_held_here, take
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Checkpoint:
         ``writer`` holds SQLite's write lock, and writes nothing, while the reader connection copies.
         """
         taken: list[bool] = []
+        if is_held_here(self._reader.lock):
+            return False
         try:
             take(self._reader.lock, taken)
             if not taken:

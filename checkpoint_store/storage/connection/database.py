@@ -9,6 +9,7 @@ from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.reader import ReaderConnection
 from checkpoint_store.storage.connection.store_file import StoreFile
 from checkpoint_store.storage.connection.writer import WriterConnection
+from checkpoint_store.system.file_lock import refuse_inner_call
 
 if TYPE_CHECKING:
     import sqlite3
@@ -78,6 +79,7 @@ class Database:
         See :meth:`WriterConnection.migrate`.
         """
         for connection in (self._long_reader, self.reader):
+            refuse_inner_call(connection.lock, self.path)
             with connection.lock:
                 connection.disconnect()
         return self.writer.migrate(work, first=first)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from checkpoint_store.storage.connection.pragmas import keep_few_pages
 from checkpoint_store.storage.connection.store_file import StoreConnection
+from checkpoint_store.system.file_lock import refuse_inner_call
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +30,7 @@ class ReaderConnection(StoreConnection):
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             try:
                 connection = self.ready()
@@ -42,6 +44,7 @@ class ReaderConnection(StoreConnection):
 
     def first_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """Return the first row of a statement, which is a snapshot of its own; None if it finds no row."""
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             try:
                 rows = self.ready().execute(statement, values).fetchall()

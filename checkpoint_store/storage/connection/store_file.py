@@ -13,7 +13,7 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import connect
 from checkpoint_store.storage.files.gone_store import gone
 from checkpoint_store.system.existence import is_there
-from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.file_lock import is_held_here, refuse_inner_call, take
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
 
@@ -93,8 +93,8 @@ class StoreConnection(ForkAware):
         if self.connection is not None:
             _inherited.append(self.connection)
         self.connection = None
-        self.lock = threading.Lock()
-        """Held by the thread that uses the connection."""
+        self.lock = threading.RLock()
+        """Held by the thread that uses the connection. No thread takes it twice; see :func:`refuse_inner_call`."""
         self._at_rest: list[bool] = []
         """True while the lock is held over a fork."""
 
@@ -104,6 +104,8 @@ class StoreConnection(ForkAware):
         SQLite keeps a list of its file locks in the memory of the process. A child inherits the list, not the locks: at
         its next close it would remove the parent's WAL.
         """
+        if is_held_here(self.lock):  # a signal handler forks in the middle of a transaction, which goes on after it
+            return
         take(self.lock, self._at_rest, max(self.file.lock_timeout_seconds, _FORK_PATIENCE_SECONDS))
         if self._at_rest:
             self.disconnect()
@@ -124,6 +126,7 @@ class StoreConnection(ForkAware):
 
     def close(self) -> None:
         """Close the connection for good once no thread uses it. After an interrupt, call this again."""
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             self.disconnect()
             self.closed = True
@@ -136,6 +139,8 @@ class StoreConnection(ForkAware):
             another process holds the lock.
         """
         taken: list[bool] = []
+        if is_held_here(self.lock):
+            return None
         try:
             take(self.lock, taken)
             connection = self.connection if taken else None

@@ -17,7 +17,7 @@ from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.data_version import DataVersion, data_version_of
 from checkpoint_store.storage.files.gone_store import gone
 from checkpoint_store.storage.statements import compiled, effect
-from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.file_lock import refuse_inner_call, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +63,7 @@ class WriterConnection(StoreConnection):
             CheckpointStoreError: ``work`` or SQLite failed. Nothing is written then, and the next call starts a new
                 transaction.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             return self._write(work)
 
@@ -75,6 +76,7 @@ class WriterConnection(StoreConnection):
             StoreBusy: a thread of this process is writing, or another process was writing for ``patience_seconds``.
         """
         taken: list[bool] = []
+        refuse_inner_call(self.lock, self.file.path)
         try:
             take(self.lock, taken)
             if not taken:
@@ -94,9 +96,10 @@ class WriterConnection(StoreConnection):
     def data_version(self) -> DataVersion | None:
         """Return the data version of the connection: a later read sees this content or newer content.
 
-        None if another process is writing just now, and the rollback journal keeps readers out.
+        None if another process is writing, and the rollback journal keeps readers out.
         """
         try:
+            refuse_inner_call(self.lock, self.file.path)
             with self.lock:
                 return self._data_version()
         except StoreBusy:
@@ -208,6 +211,7 @@ class WriterConnection(StoreConnection):
         Raises:
             ErasureUnfinished: a reader was active all the time; ``what`` was deleted, and is still in the WAL.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             try:
                 self._copy_all_of_the_wal(self._set("journal_size_limit = 0"), what)
@@ -216,18 +220,14 @@ class WriterConnection(StoreConnection):
                 self.disconnect()
 
     def give_room_back(self) -> None:
-        """Shrink the file to its content, if much of it is free; the next checkpoint cuts the file off.
-
-        This is one transaction, which writes the whole content to the WAL.
-        """
+        """Shrink the file to its content, in one transaction, if much is free; the next checkpoint cuts the file off."""
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             self.disconnect()  # no statement may be under way
             connection = self._set()
             try:
-                (pages,), (free,), (size,) = (
-                    connection.execute(f"PRAGMA {name}").fetchone()
-                    for name in ("page_count", "freelist_count", "page_size")
-                )
+                names = ("page_count", "freelist_count", "page_size")
+                pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
                 left_bytes = (pages - free) * size
                 if free * size < _FREE_BYTES_MIN or free < pages * _FREE_SHARE_MIN or left_bytes > _REBUILT_BYTES_MAX:
                     return
@@ -258,6 +258,7 @@ class WriterConnection(StoreConnection):
         Raises:
             StoreBusy: a program that does not take the open lock has a connection open.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             try:
                 self.disconnect()
@@ -276,6 +277,7 @@ class WriterConnection(StoreConnection):
         Raises:
             CheckpointStoreError: not all of the WAL could be copied: the disk is full, or a reader was active.
         """
+        refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             connection = self._set()
             try:

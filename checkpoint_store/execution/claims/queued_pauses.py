@@ -1,0 +1,90 @@
+"""The pauses that a signal handler asks for in the middle of another call of the library.
+
+Python runs a signal handler between two steps of the main thread. If that thread is in the middle of a call of the
+library, it may hold a lock that a pause needs: a handler that waited for the lock would wait for itself. So the pause
+is queued. The loops of this process see it at once. A thread of its own records it as soon as the interrupted call lets
+go of its locks; a loop that sees it, or the close of the store, records it at the latest.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.system.call_stack import handler_interrupts, innermost_module
+from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PACKAGE: Final = __name__.partition(".")[0]
+_WITH_LOCKS: Final = tuple(f"{_PACKAGE}.{room}." for room in ("execution", "storage", "state_file", "loop", "system"))
+"""The rooms whose functions may hold a lock."""
+_CALLS_WORK: Final = f"{_PACKAGE}.loop.executors."
+"""Its functions call the work of the caller, and hold no lock that a pause needs."""
+
+
+def must_queue_pause() -> bool:
+    """Whether this thread is in the middle of a call of the library, which may hold a lock that a pause needs.
+
+    The work on a chunk is no such call. Three frames are left out: this function, and the two that ask for the pause.
+    """
+    module = innermost_module(_WITH_LOCKS, callers=3)
+    return module is not None and not module.startswith(_CALLS_WORK)
+
+
+def handler_interrupts_library() -> bool:
+    """Whether this is called by a signal handler in the middle of a call of the library, which may hold a lock."""
+    return handler_interrupts(_WITH_LOCKS)
+
+
+class QueuedPauses(ForkAware):
+    """The pauses of one store that are not recorded yet. Safe in a signal handler, and to share between threads."""
+
+    def __init__(self) -> None:
+        self._asked: Final[dict[str, int]] = {}
+        """How many pauses were queued, by job id."""
+        self._has_exit_hook = False
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the pauses are recorded by the parent."""
+        self._waiting: deque[Callable[[], None]] = deque()
+        """What records each pause. It is taken out once it has ended."""
+        self._recording = threading.RLock()
+
+    def asked(self, job_id: str) -> int:
+        """Return how many pauses of a job were queued in this process. No lock is taken."""
+        return self._asked.get(job_id, 0)
+
+    def add(self, job_id: str, record: Callable[[], None]) -> None:
+        """Queue a pause of a job, and wait for nothing. ``record`` makes it durable."""
+        self._asked[job_id] = self.asked(job_id) + 1
+        self._waiting.append(record)
+        if not self._has_exit_hook:
+            self._has_exit_hook = True
+            atexit.register(self.record)
+        # Thread.start() waits for a lock that the interrupted code may hold. This call waits for nothing.
+        with suppress(RuntimeError):  # the system starts no thread: the next loop, or the close, records it
+            _thread.start_new_thread(self.record, ())
+
+    def record(self) -> None:
+        """Record the queued pauses; durable when this returns. The caller holds no lock. Errors are logged."""
+        if not self._waiting:
+            return
+        with self._recording:
+            while True:  # no `while condition`: an interrupt at its jump would skip the end (python/cpython#130279)
+                if not self._waiting:
+                    break
+                try:
+                    self._waiting[0]()
+                except CheckpointStoreError as error:
+                    log.warning("a pause that a signal handler asked for was not recorded: %s", error)
+                self._waiting.popleft()
