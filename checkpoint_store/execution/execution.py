@@ -144,7 +144,7 @@ class JobExecution:
         shard: Shard | None = None,
         places: int = 1,
     ) -> ChunkQueue:
-        """Return the chunk queue of a loop that begins now. ``places``: how many chunks it works on at the same time."""
+        """Return the chunk queue of a loop that begins now. ``places``: how many chunks it works on at a time."""
         return ChunkQueue(
             self.claims,
             self.reach,

@@ -220,7 +220,7 @@ class WriterConnection(StoreConnection):
                 self.disconnect()
 
     def give_room_back(self) -> None:
-        """Shrink the file to its content, in one transaction, if much is free; the next checkpoint cuts the file off."""
+        """Shrink the file to its content in one transaction, if much is free; the next checkpoint cuts the file off."""
         refuse_inner_call(self.lock, self.file.path)
         with self.lock:
             self.disconnect()  # no statement may be under way
