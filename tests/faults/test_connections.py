@@ -120,6 +120,9 @@ class CutShort:
     def __exit__(self, *_: object) -> None:
         """Never comes here."""
 
+    def _is_owned(self) -> bool:
+        return False
+
 
 def test_a_close_that_was_interrupted_can_be_called_again(store: CheckpointStore) -> None:
     """One Ctrl-C while it waits for a read, and the next call closes what is left; then nothing opens it again."""
