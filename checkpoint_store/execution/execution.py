@@ -198,14 +198,13 @@ class JobExecution:
         text: str | None = None,
         at: str | None = None,
         replace: bool = False,
-        cost: Cost = COST_DEFAULT,
+        cost: Cost | None = None,
         attempt: tuple[int, float] | None = None,
         made_from: MadeFrom | None = None,
     ) -> Completion:
         """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
 
-        ``cost`` says where the cost stands in this result, and in the earlier one if the chunk is done again. If nobody
-        says so here, it stands where the last loop of this store object said.
+        ``cost``: where the cost stands in this result, and in an earlier one; None: where a loop said it here last.
         ``attempt``: the number of the attempt that made the result, and its seconds; None: the attempt in hand.
         ``made_from``: what that attempt was given; None: what the attempt in hand was given, or the chunk as it is now.
 
@@ -222,7 +221,7 @@ class JobExecution:
         made = attempt or ((None, None) if in_hand is None else (in_hand.number, in_hand.seconds))
         given = made_from or (None if in_hand is None else in_hand.made_from)
         made_from = given or MadeFrom(self.contents.fingerprint(index))
-        cost = self._context.cost_places.get(job_id, cost) if cost == COST_DEFAULT else cost
+        cost = self._context.cost_places.get(job_id, COST_DEFAULT) if cost is None else cost
         costs: tuple[float | None, float | None] = None, None
         if cost != COST_DEFAULT:
             earlier = redo.earlier_cost(self._context, job_id, index, cost, replace=replace)
