@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import CheckpointStore, Job, StoreBusy, current_attempt
+from checkpoint_store import CheckpointStore, Job, LoopEvent, StoreBusy, current_attempt
 from checkpoint_store.storage.connection.database import Database
 
 if TYPE_CHECKING:
@@ -158,6 +158,28 @@ def test_a_late_answer_within_the_loop_does_not_answer_a_redo(job: Job) -> None:
     assert (job.result(0)["number"], job.to_redo(), job.status) == (3, [], "completed")
     assert outcomes(job) == [(1, "failed", 0.25), (2, "completed", 0.25), (3, "completed", None)]
     assert job.costs().cost == 0.75
+
+
+def test_a_late_answer_that_is_recorded_already_leaves_the_redo_its_next_try(job: Job) -> None:
+    """It is equal to the answer that is to be replaced, and comes while the redo waits for its second try."""
+    third = threading.Event()
+
+    def work(_: int) -> str:
+        number = current_attempt().number
+        if number == 1:
+            assert third.wait(60)
+        if number == 3:
+            raise RuntimeError("the service is busy")
+        return "answer" if number < 3 else "another answer"
+
+    def note(event: LoopEvent) -> None:
+        if (event.kind, event.attempt) == ("retried", 3):
+            third.set()
+
+    for item in job.map(work, workers=2, timeout_seconds=0.3, wait=0.3, max_attempts=9, on_event=note):
+        if item.result == "answer":
+            job.redo(0)
+    assert (job.result(0), job.to_redo(), job.status) == ("another answer", [], "completed")
 
 
 def test_the_result_is_recorded_by_another_open_store(
