@@ -282,8 +282,12 @@ class Loop:
 
     def _release(self) -> None:
         """Release the chunks that were not started, the executor and the bar."""
-        self._state.queue.close(self._schedule.take_unstarted())
-        self._recorder.leave_overdue()
-        self._place.close()
+        try:  # an interrupt may come in each step; it must not keep the next step from being done
+            self._recorder.leave_overdue()  # first: calls that go on are paid for
+        finally:
+            try:
+                self._state.queue.close(self._schedule.take_unstarted())
+            finally:
+                self._place.close()
         with self._state.log_instead_of_raising("its progress bar could not be closed"):
             self._bar.close()

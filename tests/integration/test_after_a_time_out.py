@@ -12,6 +12,7 @@ import pytest
 from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, Job, LoopEvent, StoreBusy, current_attempt
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.storage.connection.database import Database
 
 if TYPE_CHECKING:
@@ -180,6 +181,25 @@ def test_a_late_answer_that_is_recorded_already_leaves_the_redo_its_next_try(job
         if item.result == "answer":
             job.redo(0)
     assert (job.result(0), job.to_redo(), job.status) == ("another answer", [], "completed")
+
+
+def test_an_interrupt_at_the_end_of_the_loop_loses_no_call(
+    job: Job, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second Ctrl-C comes while the loop frees its chunks: what the call comes to is recorded all the same."""
+    close = ChunkQueue.close
+
+    def interrupted(queue: ChunkQueue, *arguments: Any) -> None:
+        close(queue, *arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ChunkQueue, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(slow, timeout_seconds=0.05, retry_on=()))
+    monkeypatch.undo()
+    slow.may_answer.set()
+    wait_until(lambda: job.progress().completed_chunks == 1)
+    assert job.result(0) == ANSWER
 
 
 def test_the_result_is_recorded_by_another_open_store(
