@@ -218,7 +218,7 @@ class JobExecution:
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
         claims = self._claims or self._context.claims.at_hand(job_id)
         in_hand = None if claims is None or attempt is not None else claims.in_hand.get(index)
-        made = attempt or ((None, None) if in_hand is None else (in_hand.number, in_hand.seconds))
+        number, seconds = attempt or ((None, None) if in_hand is None else (in_hand.number, in_hand.seconds))
         given = made_from or (None if in_hand is None else in_hand.made_from)
         made_from = given or MadeFrom(self.contents.fingerprint(index))
         cost = self._context.cost_places.get(job_id, COST_DEFAULT) if cost is None else cost
@@ -227,7 +227,7 @@ class JobExecution:
             earlier = redo.earlier_cost(self._context, job_id, index, cost, replace=replace)
             costs = earlier, cost_in(json_text.decode(text), cost)
         about = job_id, index, at or now(), text, digest, made_from.fingerprint
-        return Completion(*about, *made, replace, *costs, made_from.redo_before)
+        return Completion(*about, number, seconds, replace, *costs, made_from.redo_before)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.
