@@ -19,6 +19,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.loop.late_results import LateResults, copy_in
 from checkpoint_store.loop.retry_policy import is_transient, matcher, stop_rule
 from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
+from checkpoint_store.loop.shards import leaves_another
 from checkpoint_store.loop.waits import wait_after
 from checkpoint_store.model.amounts import cost_in, cost_of_error, unreadable_cost_of
 from checkpoint_store.model.error_text import describe
@@ -138,8 +139,11 @@ class FailurePolicy:
         return stated is not None
 
     def _has_another(self, index: int) -> bool:
-        """Whether this loop can try another chunk. A loop that is ending claims none to find out."""
-        return self._schedule.has_another(index, list if self._state.is_ending else self._state.claim)
+        """Whether another chunk can be tried: by this loop or, if it is ending and claims none, by the next loop."""
+        state = self._state
+        if not state.is_ending:
+            return self._schedule.has_another(index, state.claim)
+        return self._schedule.has_another(index, list) or leaves_another(state.execution, state.options.shard)
 
     def _note_failed_chunk(self, chunk: ClaimedChunk, error: BaseException) -> None:
         """Log that a chunk is tried no more in this run; end the loop if ``on_error`` is ``"stop"``."""
