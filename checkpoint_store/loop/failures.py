@@ -283,11 +283,14 @@ class FailurePolicy:
         return next_attempt
 
     def _note_overtaken(self, chunk: ClaimedChunk, message: str, copy: str, cost: float | None, seconds: float) -> None:
-        """Record what a failed attempt cost, and the copy of its result, though the chunk was completed meanwhile."""
-        self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
+        """Record what a failed attempt cost, and the copy of its result: the chunk is complete, or in another hand."""
+        is_complete = self._state.is_complete(chunk)
+        became = "the chunk was completed" if is_complete else "another try at the chunk began"
+        self._log(chunk, f"attempt %d failed, but {became} meanwhile: %s", chunk.number, message)
         if copy or cost is not None:
             self._late.note_error(chunk, message + copy, cost)
-        self._state.events.ended("completed", chunk, None, cost, seconds)
+        error = None if is_complete else message
+        self._state.events.ended("completed" if is_complete else "retried", chunk, error, cost, seconds)
 
     def _log(self, chunk: ClaimedChunk, message: str, *args: object) -> None:
         log.warning(f"job %s, chunk %d: {message}", self._state.job_id, chunk.index, *args)

@@ -124,6 +124,25 @@ def test_the_call_that_answered_has_the_result(job: Job) -> None:
     assert job.costs().cost == 0.5 + 0.25 * len(others)
 
 
+def test_a_try_that_fails_after_the_late_answer_blames_no_other_runner(
+    job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The loop itself completed the chunk meanwhile, and its log says no more than that."""
+    second = threading.Event()
+
+    def work(_: int) -> str:
+        if current_attempt().number == 1:
+            assert second.wait(60)
+            return "late"
+        second.set()
+        wait_until(lambda: job.progress().completed_chunks == 1)
+        raise RuntimeError("no")
+
+    list(job.map(work, workers=2, timeout_seconds=0.3, wait=0, max_attempts=9))
+    assert "failed, but the chunk was completed meanwhile: RuntimeError" in caplog.text
+    assert "another runner" not in caplog.text
+
+
 def test_a_call_that_began_before_a_redo_does_not_answer_it(
     job: Job, slow: Slow, caplog: pytest.LogCaptureFixture
 ) -> None:
