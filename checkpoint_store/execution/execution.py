@@ -196,36 +196,36 @@ class JobExecution:
         text: str | None = None,
         at: str | None = None,
         replace: bool = False,
-        cost: Cost = COST_DEFAULT,
+        cost: Cost | None = None,
         attempt: tuple[int, float] | None = None,
         made_from: MadeFrom | None = None,
     ) -> Completion:
         """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
 
-        ``cost`` says where the cost stands in this result, and in the earlier one if the chunk is done again. If nobody
-        says so here, it stands where the last loop of this store object said.
+        ``cost``: where the cost stands in this result, and in an earlier one; None: where a loop said it here last.
         ``attempt``: the number of the attempt that made the result, and its seconds; None: the attempt in hand.
-        ``made_from``: what that attempt was given; None: the chunk as it is now.
+        ``made_from``: what that attempt was given; None: what the attempt in hand was given, or the chunk as it is now.
 
         Raises:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
         """
         job_id, storage = self.job_id, self._context.writing
         self.recorded.check_index(index)
-        if text is None:
-            text = encoded(result, job_id=job_id, chunk_index=index)
+        text = encoded(result, job_id=job_id, chunk_index=index) if text is None else text
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
-        made_from = made_from or MadeFrom(self.contents.fingerprint(index))
         claims = self._claims or self._context.claims.at_hand(job_id)
-        made = attempt or ((None, None) if claims is None else claims.in_hand.attempt_at(index))
-        cost = self._context.cost_places.get(job_id, cost) if cost == COST_DEFAULT else cost
+        in_hand = None if claims is None or attempt is not None else claims.in_hand.get(index)
+        number, seconds = attempt or ((None, None) if in_hand is None else (in_hand.number, in_hand.seconds))
+        given = made_from or (None if in_hand is None else in_hand.made_from)
+        made_from = given or MadeFrom(self.contents.fingerprint(index))
+        cost = self._context.cost_places.get(job_id, COST_DEFAULT) if cost is None else cost
         costs: tuple[float | None, float | None] = None, None
         if cost != COST_DEFAULT:
             earlier = redo.earlier_cost(self._context, job_id, index, cost, replace=replace)
             costs = earlier, cost_in(json_text.decode(text), cost)
         about = job_id, index, at or now(), text, digest, made_from.fingerprint
-        return Completion(*about, *made, replace, *costs, made_from.redo_before)
+        return Completion(*about, number, seconds, replace, *costs, made_from.redo_before)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.

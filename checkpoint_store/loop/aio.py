@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from checkpoint_store.errors import InvalidArgumentError, JobPaused
-from checkpoint_store.execution.claims.chunk_queue import act_for
+from checkpoint_store.execution.claims.chunk_queue import act_for, acting_task
 from checkpoint_store.execution.loops.nesting import refuse_nested
 from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.loop.events import called_in
@@ -25,6 +25,7 @@ from checkpoint_store.loop.tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
+    from weakref import ref
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
@@ -138,7 +139,7 @@ async def _in_own_thread(
     takes time.
     """
     loop = _running_loop("apending()")
-    thread = _OwnThread(threading.get_ident())
+    thread = _OwnThread(threading.get_ident(), acting_task())
     step: Future[None] | None = None
     answer: asyncio.Future[deque[Any]] | None = None
     try:
@@ -173,10 +174,10 @@ class _OwnThread:
     interpreter waits for it: each step has a thread of its own from there on.
     """
 
-    def __init__(self, acts_for: int) -> None:
-        self._acts_for = acts_for
+    def __init__(self, thread: int, task: ref[Any] | None) -> None:
+        self._acts_for: Final = thread, task
         self._pool = ThreadPoolExecutor(
-            1, thread_name_prefix="checkpoint-store aio", initializer=act_for, initargs=(acts_for,)
+            1, thread_name_prefix="checkpoint-store aio", initializer=act_for, initargs=self._acts_for
         )
 
     def submit(self, step: Callable[..., None], *arguments: Any) -> Future[None]:
@@ -190,7 +191,7 @@ class _OwnThread:
             return future
 
     def _make(self, future: Future[None], step: Callable[..., None], *arguments: Any) -> None:
-        act_for(self._acts_for)
+        act_for(*self._acts_for)
         try:
             step(*arguments)
         except BaseException as error:  # whoever waits for the step gets it

@@ -19,6 +19,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.loop.late_results import LateResults, copy_in
 from checkpoint_store.loop.retry_policy import is_transient, matcher, stop_rule
 from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
+from checkpoint_store.loop.shards import leaves_another
 from checkpoint_store.loop.waits import wait_after
 from checkpoint_store.model.amounts import cost_in, cost_of_error, unreadable_cost_of
 from checkpoint_store.model.error_text import describe
@@ -138,8 +139,11 @@ class FailurePolicy:
         return stated is not None
 
     def _has_another(self, index: int) -> bool:
-        """Whether this loop can try another chunk. A loop that is ending claims none to find out."""
-        return self._schedule.has_another(index, list if self._state.is_ending else self._state.claim)
+        """Whether another chunk can be tried: by this loop or, if it is ending and claims none, by the next loop."""
+        state = self._state
+        if not state.is_ending:
+            return self._schedule.has_another(index, state.claim)
+        return self._schedule.has_another(index, list) or leaves_another(state.execution, state.options.shard)
 
     def _note_failed_chunk(self, chunk: ClaimedChunk, error: BaseException) -> None:
         """Log that a chunk is tried no more in this run; end the loop if ``on_error`` is ``"stop"``."""
@@ -279,11 +283,14 @@ class FailurePolicy:
         return next_attempt
 
     def _note_overtaken(self, chunk: ClaimedChunk, message: str, copy: str, cost: float | None, seconds: float) -> None:
-        """Record what a failed attempt cost, and the copy of its result, though the chunk was completed meanwhile."""
-        self._log(chunk, "attempt %d failed, but another runner completed the chunk: %s", chunk.number, message)
+        """Record what a failed attempt cost, and the copy of its result: the chunk is complete, or in another hand."""
+        is_complete = self._state.is_complete(chunk)
+        became = "the chunk was completed" if is_complete else "another try at the chunk began"
+        self._log(chunk, f"attempt %d failed, but {became} meanwhile: %s", chunk.number, message)
         if copy or cost is not None:
             self._late.note_error(chunk, message + copy, cost)
-        self._state.events.ended("completed", chunk, None, cost, seconds)
+        error = None if is_complete else message
+        self._state.events.ended("completed" if is_complete else "retried", chunk, error, cost, seconds)
 
     def _log(self, chunk: ClaimedChunk, message: str, *args: object) -> None:
         log.warning(f"job %s, chunk %d: {message}", self._state.job_id, chunk.index, *args)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, wait
-from contextlib import nullcontext
+from contextlib import ExitStack
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -119,10 +119,12 @@ class Loop:
         self._state.events.loop_ended(record)
 
     def _run(self) -> Iterator[MapItem]:
-        begin(self._state, self._place, self._fn, self._known_pause)
         ended_by: BaseException | None = None
-        with self._interrupts if self._heeds_signals else nullcontext():
+        with ExitStack() as signals:  # made first: no call, and so no interrupt, comes between begin() and `try`
+            begin(self._state, self._place, self._fn, self._known_pause)
             try:
+                if self._heeds_signals:
+                    signals.enter_context(self._interrupts)
                 if self._options.progress and self._costs is not None:
                     self._bar = LiveBar(self._execution, self._costs.paid)
                 # No `while condition`: on Python 3.12 and 3.13 its backward jump is outside the exception table, so an
@@ -282,8 +284,12 @@ class Loop:
 
     def _release(self) -> None:
         """Release the chunks that were not started, the executor and the bar."""
-        self._state.queue.close(self._schedule.take_unstarted())
-        self._recorder.leave_overdue()
-        self._place.close()
+        try:  # an interrupt may come in each step; it must not keep the next step from being done
+            self._recorder.leave_overdue()  # first: calls that go on are paid for
+        finally:
+            try:
+                self._state.queue.close(self._schedule.take_unstarted())
+            finally:
+                self._place.close()
         with self._state.log_instead_of_raising("its progress bar could not be closed"):
             self._bar.close()

@@ -10,7 +10,7 @@ from checkpoint_store.errors import CheckpointStoreError, StoreBusy
 from checkpoint_store.loop.events import Events
 from checkpoint_store.loop.statistics import Statistics
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +85,14 @@ class LoopState:
         """
         queue = self.queue
         return self.retry_while_busy(queue.take, max(places, queue.batch()))
+
+    def is_complete(self, chunk: ClaimedChunk) -> bool:
+        """Whether a chunk is complete that this loop has lost; True, too, if the store cannot be read now."""
+        try:
+            return self.execution.look_at(chunk.index)[0]
+        except CheckpointStoreError as error:  # a chunk that is not complete is left to the next loop
+            log_suppressed(error, f"job {self.job_id}, chunk {chunk.index}: it was not looked at")
+            return True
 
     def retry_while_busy(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Make a call, and repeat it while another process keeps the store locked.

@@ -45,6 +45,17 @@ def remaining_chunks(execution: JobExecution, shard: Shard | None) -> int:
     return len(shard) - shard.count_in(execution.recorded.completed_ranges())
 
 
+def leaves_another(execution: JobExecution, shard: Shard | None) -> bool:
+    """Whether a loop that is ending leaves another chunk to try than the one that it is about to fail.
+
+    In a sequential job no other chunk can be tried.
+    """
+    if execution.is_sequential:
+        return False
+    failed = sum(shard is None or record.chunk_index in shard for record in execution.recorded.failed_chunks())
+    return remaining_chunks(execution, shard) - failed > 1
+
+
 def chunks_left_to_try(execution: JobExecution, shard: Shard | None) -> int:
     """Return how many chunks of a loop's part are left; 0 if all of them are failed, so that no loop tries them.
 

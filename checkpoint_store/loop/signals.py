@@ -65,9 +65,14 @@ class Interrupts:
         self.is_in_main = _in_main_thread()
         requests = (loop.requested for loop in _loops() if loop.is_in_main or not self.is_in_main)
         self.requested = _PendingSignal.number is not None or any(requests)
-        _active.append(self)
-        if self.is_in_main:
-            _set_handlers()
+        try:
+            _active.append(self)
+            if self.is_in_main:
+                _set_handlers()
+        except BaseException:  # a Ctrl-C that comes before our handler is set
+            if self in _active:
+                self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

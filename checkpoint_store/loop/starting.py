@@ -11,6 +11,7 @@ from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.loop.executors import local
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS
 from checkpoint_store.loop.schedule import InFlight
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,10 +67,19 @@ class Starter:
             self._pass_over(chunk)
 
     def _pass_over(self, chunk: ClaimedChunk) -> None:
-        """Free a chunk that was completed while it was to be tried: the try would be paid for in vain."""
+        """Free a chunk that was completed while it was to be tried: the try would be paid for in vain.
+
+        If it was not completed, its try was ended by hand (``fail_chunk``): the loop may claim the chunk again.
+        """
         self._schedule.drop_completed([chunk.index])
         self._state.claims.release([chunk])
-        self._state.events.ended("completed", chunk, None, None, None)
+        if self._state.is_complete(chunk):
+            self._state.events.ended("completed", chunk, None, None, None)
+            return
+        reason = "it was ended by hand before it began"
+        log.info("job %s, chunk %d: attempt %d: %s", self._state.job_id, chunk.index, chunk.number, reason)
+        self._state.queue.give_back([chunk])
+        self._state.events.ended("retried", chunk, reason, None, None)
 
     def _is_done_elsewhere(self, chunk: ClaimedChunk) -> bool:
         if chunk.number == 1 and chunk.seconds < _WAITED_SECONDS_MIN:
@@ -110,10 +120,12 @@ class Starter:
             raise
         if len(begun) == len(held):
             return
-        for future in [future for future, chunk in held.items() if chunk not in begun]:
+        passed_over = {future: chunk for future, chunk in held.items() if chunk not in begun}
+        for future in passed_over:
             future.cancel()
             del self._schedule.in_flight[future]
-            self._pass_over(held[future])
+        for chunk in passed_over.values():
+            self._pass_over(chunk)
 
     def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
         """Start a claimed chunk that the gates admit, as :meth:`start` does, or queue it. Return whether it started."""

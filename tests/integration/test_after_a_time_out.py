@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import CheckpointStore, Job, StoreBusy, current_attempt
+from checkpoint_store import CheckpointStore, Job, LoopEvent, StoreBusy, current_attempt
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.storage.connection.database import Database
 
 if TYPE_CHECKING:
@@ -123,6 +124,25 @@ def test_the_call_that_answered_has_the_result(job: Job) -> None:
     assert job.costs().cost == 0.5 + 0.25 * len(others)
 
 
+def test_a_try_that_fails_after_the_late_answer_blames_no_other_runner(
+    job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The loop itself completed the chunk meanwhile, and its log says no more than that."""
+    second = threading.Event()
+
+    def work(_: int) -> str:
+        if current_attempt().number == 1:
+            assert second.wait(60)
+            return "late"
+        second.set()
+        wait_until(lambda: job.progress().completed_chunks == 1)
+        raise RuntimeError("no")
+
+    list(job.map(work, workers=2, timeout_seconds=0.3, wait=0, max_attempts=9))
+    assert "failed, but the chunk was completed meanwhile: RuntimeError" in caplog.text
+    assert "another runner" not in caplog.text
+
+
 def test_a_call_that_began_before_a_redo_does_not_answer_it(
     job: Job, slow: Slow, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -158,6 +178,47 @@ def test_a_late_answer_within_the_loop_does_not_answer_a_redo(job: Job) -> None:
     assert (job.result(0)["number"], job.to_redo(), job.status) == (3, [], "completed")
     assert outcomes(job) == [(1, "failed", 0.25), (2, "completed", 0.25), (3, "completed", None)]
     assert job.costs().cost == 0.75
+
+
+def test_a_late_answer_that_is_recorded_already_leaves_the_redo_its_next_try(job: Job) -> None:
+    """It is equal to the answer that is to be replaced, and comes while the redo waits for its second try."""
+    third = threading.Event()
+
+    def work(_: int) -> str:
+        number = current_attempt().number
+        if number == 1:
+            assert third.wait(60)
+        if number == 3:
+            raise RuntimeError("the service is busy")
+        return "answer" if number < 3 else "another answer"
+
+    def note(event: LoopEvent) -> None:
+        if (event.kind, event.attempt) == ("retried", 3):
+            third.set()
+
+    for item in job.map(work, workers=2, timeout_seconds=0.3, wait=0.3, max_attempts=9, on_event=note):
+        if item.result == "answer":
+            job.redo(0)
+    assert (job.result(0), job.to_redo(), job.status) == ("another answer", [], "completed")
+
+
+def test_an_interrupt_at_the_end_of_the_loop_loses_no_call(
+    job: Job, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second Ctrl-C comes while the loop frees its chunks: what the call comes to is recorded all the same."""
+    close = ChunkQueue.close
+
+    def interrupted(queue: ChunkQueue, *arguments: Any) -> None:
+        close(queue, *arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ChunkQueue, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(slow, timeout_seconds=0.05, retry_on=()))
+    monkeypatch.undo()
+    slow.may_answer.set()
+    wait_until(lambda: job.progress().completed_chunks == 1)
+    assert job.result(0) == ANSWER
 
 
 def test_the_result_is_recorded_by_another_open_store(

@@ -74,6 +74,16 @@ def test_a_result_that_is_replaced_by_hand_cost_what_the_loop_read_in_it(store: 
     assert (costs.cost, costs.replaced_cost) == (1.0 + 2.0 + 5.0 + 10.0, 10.0)
 
 
+def test_each_loop_reads_the_cost_where_its_caller_says(store: CheckpointStore) -> None:
+    """A loop with the usual field counts by that field, although an earlier loop of the store object had another one."""
+    job = store.open_job("talk.srt", total_chunks=2)
+    list(job.map(lambda _: {"price": 100.0, "cost": 0.5, "try": 1}, cost="price", only=[0], on_pause="return"))
+    list(job.map(lambda _: {"price": 100.0, "cost": 0.5, "try": 1}))
+    job.redo([1])
+    list(job.map(lambda _: {"price": 100.0, "cost": 0.5, "try": 2}))
+    assert (job.costs().cost, job.costs().replaced_cost) == (1.5, 0.5)
+
+
 def test_a_chunk_that_is_completed_by_hand_replaces_nothing(
     store: CheckpointStore, caplog: pytest.LogCaptureFixture
 ) -> None:

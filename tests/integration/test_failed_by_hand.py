@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import JobPaused
+from checkpoint_store import JobPaused, current_attempt
 
 if TYPE_CHECKING:
-    from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store import CheckpointStore, Job, LoopEvent
 
 
 class Reporting:
@@ -55,6 +55,25 @@ def test_a_loop_that_allows_more_tries_makes_them(job: Job) -> None:
     work = Reporting(job)
     list(job.map(work, wait=0, on_error="record", max_attempts=5))
     assert (len(work.calls), len(tries(job))) == (5, 5)
+
+
+def test_a_try_that_is_failed_by_hand_before_it_begins_is_followed_by_the_next(job: Job) -> None:
+    """The chunk is not complete: no event says so, and the loop does it."""
+    events: list[tuple[str, int | None]] = []
+
+    def note(event: LoopEvent) -> None:
+        events.append((event.kind, event.attempt))
+        if events[-1] == ("retried", 1):
+            job.fail_chunk(0, "by hand")
+
+    def work(_: int) -> str:
+        if current_attempt().number == 1:
+            raise RuntimeError("once")
+        return "an answer"
+
+    assert [item.result for item in job.map(work, wait=0.01, on_event=note)] == ["an answer"]
+    assert [event for event in events if event[0] != "started"] == [("retried", 1), ("retried", 2), ("completed", 3)]
+    assert [outcome for _, outcome, _ in tries(job)] == ["failed", "failed", "completed"]
 
 
 def test_a_result_that_follows_the_report_stands(job: Job) -> None:

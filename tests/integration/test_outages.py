@@ -190,6 +190,29 @@ def test_a_last_chunk_that_the_service_fails_at_is_failed(store: CheckpointStore
     assert (work.calls.count(11), [record.chunk_index for record in job.failed_chunks()]) == (3, [11])
 
 
+@pytest.mark.parametrize("total_chunks", [1, 2])
+def test_a_failure_in_an_ending_loop_counts_only_if_its_chunk_is_the_last(
+    store: CheckpointStore, total_chunks: int
+) -> None:
+    """The loop starts nothing more, and the next loop can try the chunks that are left."""
+    job = store.open_job("f", total_chunks=total_chunks)
+    begun, is_ending = threading.Event(), threading.Event()
+
+    def work(_: int) -> None:
+        begun.set()
+        assert is_ending.wait(60)
+        raise ServerError("no")
+
+    def stop() -> bool:
+        if begun.is_set():
+            is_ending.set()
+        return begun.is_set()
+
+    list(job.map(work, timeout_seconds=60, max_attempts=1, stop_when=stop, on_error="record", on_pause="return"))
+    (attempt,) = job.attempts()
+    assert (attempt.counted, len(job.failed_chunks())) == ((True, 1) if total_chunks == 1 else (False, 0))
+
+
 def test_a_failure_that_meets_all_chunks_at_one_moment_counts_against_none(store: CheckpointStore) -> None:
     """Every chunk that is left fails with 500 in the same moment: each other one can still be tried."""
     job = store.open_job("f", total_chunks=4)

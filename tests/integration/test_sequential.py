@@ -245,6 +245,28 @@ def test_a_result_out_of_order_is_refused(store: CheckpointStore) -> None:
     assert job.completed_ranges() == [(0, 4)]
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_a_result_that_was_made_from_a_replaced_result_is_refused(open_store: Opener, *, many: bool) -> None:
+    """By the job as by the chunk: chunk 1 was begun with a result of chunk 0 that another store object has replaced."""
+    job = open_store().open_job("book.txt", chunks=PAGES, sequential=True)
+    for chunk in job.pending():
+        if chunk.index == 1:
+            break
+        chunk.complete("old")
+    other = open_store().job(job.job_id)
+    other.release_runner(job.runners()[0].runner)
+    other.redo([0])
+    other.complete(0, "new", replace=True)
+    with pytest.raises(ChunkOutOfOrder, match="done again after this result was begun"):
+        job.complete_many([(1, "from old")]) if many else job.complete(1, "from old")
+    assert list(job.items()) == [(0, "new")]
+    del chunk
+    for chunk in job.pending():
+        chunk.complete(f"from {chunk.previous}")
+        break
+    assert job.result(1) == "from new"
+
+
 def test_a_state_manager_keeps_the_order(store: CheckpointStore, tmp_path: Path) -> None:
     """The face of one current job refuses a chunk out of order, too."""
     store.open_job("book.txt", chunks=PAGES, sequential=True)

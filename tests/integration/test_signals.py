@@ -199,3 +199,20 @@ def test_a_signal_ends_a_program_whose_handler_nobody_remembers(monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_before_the_first_chunk_leaves_no_runner_behind(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes when the job runs already, and before the loop takes over the signals: others may go on at once."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    job = store.open_job("talk.srt", total_chunks=2)
+    monkeypatch.setattr(signals, "_set_handlers", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(str))
+    monkeypatch.undo()
+    assert (job.status, job.runners(), signals._active) == ("paused", [], [])
+    assert len(list(job.map(str))) == 2

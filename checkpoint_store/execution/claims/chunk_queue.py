@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
 from checkpoint_store.execution.claims.long_wait import LongWait
@@ -34,17 +37,29 @@ PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
 
 
 class _Acting(threading.local):
-    """The thread for which the loops of this thread count, if that is another thread."""
+    """The thread for which the loops of this thread count, if that is another thread, and the asyncio task."""
 
     thread: int | None = None
+    task: ref[Any] | None = None
 
 
 _acting: Final = _Acting()
 
 
-def act_for(thread: int) -> None:
+def act_for(thread: int, task: ref[Any] | None = None) -> None:
     """Count the loops that begin in this thread as loops of ``thread``, which waits for no chunk of its own loops."""
-    _acting.thread = thread
+    _acting.thread, _acting.task = thread, task
+
+
+def acting_task() -> ref[Any] | None:
+    """Return the asyncio task whose loops include the loops that begin here; None outside of an event loop."""
+    asyncio = sys.modules.get("asyncio")  # without it there is no event loop, and its import takes long
+    if _acting.thread is not None or asyncio is None:
+        return _acting.task
+    task = None
+    with suppress(RuntimeError):  # no event loop runs in this thread
+        task = asyncio.current_task()
+    return None if task is None else ref(task)
 
 
 def acting_thread() -> int:
@@ -79,7 +94,9 @@ class ChunkQueue:
     ) -> None:
         self.claims: Final = claims
         self._in_order: Final = in_order
-        self._loop: Final = ClaimingLoop(max_attempts, threading.get_ident(), acting_thread(), places, inside)
+        self._loop: Final = ClaimingLoop(
+            max_attempts, threading.get_ident(), acting_thread(), acting_task(), places, inside
+        )
         self._reach = reach
         self.total_chunks = reach()
         """The loop claims chunks with an index below this number. A job may grow: the loop asks again at the end."""
@@ -246,14 +263,15 @@ class ChunkQueue:
     @property
     def kept(self) -> list[int]:
         """The chunks, by index, that this loop would wait for in vain: its thread, or ended work, has kept them."""
-        is_kept, thread = self.claims.in_hand.is_kept_from, self._loop.thread
-        return [index for index, runner_id in self._held_by_others if is_kept(thread, index, runner_id)]
+        is_kept, loop = self.claims.in_hand.is_kept_from, self._loop
+        return [index for index, runner_id in self._held_by_others if is_kept(loop, index, runner_id)]
 
     def waits_for_others(self) -> bool:
         """Whether loops of other threads or processes have claimed chunks that this loop is to wait for."""
         in_hand, kept = self.claims.in_hand, self.kept
         held = [chunk for chunk in self._held_by_others if chunk[0] not in kept]
         self._long_wait.note([chunk for chunk in held if not in_hand.is_of_this_process(chunk[1])])
+        self._long_wait.note_own([chunk[0] for chunk in held if in_hand.has_outlived_its_loop(*chunk)])
         return bool(held)
 
     def close(self, chunks: Iterable[ClaimedChunk] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
@@ -81,18 +82,30 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         chunk = self.get(index)
         return (None, None) if chunk is None else (chunk.number, chunk.seconds)
 
-    def is_kept_from(self, thread: int, index: int, runner_id: int) -> bool:
-        """Whether a loop of this thread would wait in vain for a chunk that this process has claimed for a runner.
+    def is_kept_from(self, loop: ClaimingLoop, index: int, runner_id: int) -> bool:
+        """Whether a loop would wait in vain for a chunk that this process has claimed for a runner.
 
-        The thread itself took the chunk, in another loop, which may have ended while its caller has kept the chunk. Or
-        the work on a chunk of this job took it, and has ended.
+        The loop itself holds up the loop that took the chunk. Or the work on a chunk of this job runs that loop, and
+        has ended. Whoever got a chunk of a loop that has ended may have given it to another thread: the chunk is
+        waited for, unless there is no other thread.
         """
-        chunks = _by_runner.get((self._store, runner_id))
-        chunk = None if chunks is None else chunks.get(index)
+        chunk = self._chunk_of(runner_id, index)
         if chunk is None:
             return False
-        inside = chunk.loop.inside
-        return chunk.loop.thread == thread or (inside is not None and not self._is_at_work(*inside))
+        holder, inside = chunk.loop, chunk.loop.inside
+        if not holder.is_active:
+            return loop.holds_thread and len(sys._current_frames()) == 1
+        return loop.holds_up(holder) or (inside is not None and not self._is_at_work(*inside))
+
+    def has_outlived_its_loop(self, index: int, runner_id: int) -> bool:
+        """Whether the caller of a loop of this process has a chunk, and the loop has ended."""
+        chunk = self._chunk_of(runner_id, index)
+        return chunk is not None and not chunk.loop.is_active
+
+    def _chunk_of(self, runner_id: int, index: int) -> ClaimedChunk | None:
+        """Return a chunk that this process has claimed for a runner, or None."""
+        chunks = _by_runner.get((self._store, runner_id))
+        return None if chunks is None else chunks.get(index)
 
     def _is_at_work(self, index: int, number: int) -> bool:
         """Whether this process has an attempt at a chunk of this job in hand, in whichever store object."""

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.storage.records import NextClaim
 
 if TYPE_CHECKING:
+    from typing import Any
+    from weakref import ref
+
     from checkpoint_store.model.attempt import MadeFrom
     from checkpoint_store.storage.records import Claim
 
@@ -23,6 +26,8 @@ class ClaimingLoop:
     """The identifier of the thread that runs the loop."""
     thread: int
     """The identifier of the thread that the loop counts for: a thread does not wait for chunks of its own loops."""
+    task: ref[Any] | None
+    """The asyncio task that the loop counts for; None outside of an event loop."""
     places: int = 1
     """How many chunks the loop works on at the same time."""
     inside: tuple[int, int] | None = None
@@ -37,6 +42,19 @@ class ClaimingLoop:
     """The chunk to claim in the transaction that completes the current chunk; None: the loop claims by a search."""
     claimed_along: list[ClaimedChunk] = field(default_factory=list)
     """The chunk that the last completion claimed, until the loop takes it: at most one."""
+
+    @property
+    def holds_thread(self) -> bool:
+        """Whether nothing else happens in the thread of the loop while the loop waits: it is no loop for asyncio."""
+        return self.driven_by == self.thread
+
+    def holds_up(self, other: ClaimingLoop) -> bool:
+        """Whether another loop, which has not ended, cannot go on while this loop waits.
+
+        A loop for asyncio holds up its own task, and any other loop its whole thread, with all tasks in it.
+        """
+        is_in_task = self.task is not None and other.task == self.task
+        return other.thread == self.thread and (self.holds_thread or is_in_task)
 
 
 class ClaimedChunk:

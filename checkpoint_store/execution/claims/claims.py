@@ -11,7 +11,7 @@ from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted,
 from checkpoint_store.execution.claims.chunks_in_hand import ChunksInHand
 from checkpoint_store.execution.claims.claimed_along import ClaimedAlong
 from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
-from checkpoint_store.execution.claims.late_settlement import LateSettlement
+from checkpoint_store.execution.claims.late_settlement import LateSettlement, is_vain
 from checkpoint_store.execution.claims.runner import OwnRunner
 from checkpoint_store.storage.records import ClaimRequest, FailedAttempt
 from checkpoint_store.system.file_lock import take
@@ -191,12 +191,12 @@ class Claims(ForkAware):
             self.end_if_idle(wait=True)
 
     def _has_ended(self, completion: Completion) -> bool:
-        """Whether the attempt in hand made this result. Any other attempt that has not begun is freed."""
+        """Whether the attempt in hand made this result. Any other attempt that has not begun, and is vain, is freed."""
         chunk = self.in_hand.get(completion.chunk_index)
         if chunk is None or completion.attempt in (None, chunk.number):
             return True
         with self._lock:  # no work on the chunk begins in between: see note_begun()
-            if not chunk.begun and not chunk.is_yielded:
+            if not chunk.begun and not chunk.is_yielded and is_vain(self.storage, self.job_id, chunk.index):
                 self.release([chunk])
         return False
 

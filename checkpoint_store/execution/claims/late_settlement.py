@@ -6,8 +6,26 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.system.log import log_suppressed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from checkpoint_store.storage.verbs.claims import ClaimStorage
+
+
+def is_vain(storage: ClaimStorage, job_id: str, index: int) -> bool:
+    """Whether another try at a chunk would be in vain: the chunk is complete, and not to be done again.
+
+    If the store cannot be read, it is not: a loop looks at the chunk before the try. The late result that was recorded
+    may be equal to the result that the chunk had before it was marked for redo. That result answers no redo.
+    """
+    try:
+        return storage.completed_in(job_id, index, index + 1) > 0
+    except CheckpointStoreError as error:
+        log_suppressed(error, f"job {job_id}, chunk {index}: whether another try is needed is not known")
+        return False
 
 
 class LateSettlement:

@@ -1,4 +1,4 @@
-"""A loop that waits long for chunks that other processes have at work: it says so, and what helps."""
+"""A loop that waits long for chunks of other processes, or of ended loops: it says so, and what helps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONG_WAIT_SECONDS: Final = 60.0
 
 
 class LongWait:
-    """The wait of one loop for other processes.
+    """The wait of one loop for other processes, and for chunks that callers of ended loops have.
 
     Args:
         job_id: the job of the loop.
@@ -29,6 +29,22 @@ class LongWait:
         self._look_at = 0.0
         """When to look for a stopped process, on the monotonic clock."""
         self._is_logged = self._has_warned = False
+        self._own: Sequence[int] = ()
+        self._log_own_at = 0.0
+        """When to log who has the chunks of this process, on the monotonic clock."""
+
+    def note_own(self, indices: Sequence[int]) -> None:
+        """Note for which chunks the loop waits that callers in this process have, whose loops have ended."""
+        moment = time.monotonic()
+        if indices != self._own:
+            self._own, self._log_own_at = indices, moment + _LONG_WAIT_SECONDS
+        if indices and moment >= self._log_own_at:
+            self._log_own_at = float("inf")
+            log.warning(
+                "job %s: this loop waits for %s, from chunk %d on, that pending() gave to this program before: the "
+                "loop goes on once they are completed, or dropped",
+                *(self._job_id, counted(len(indices), "chunk"), min(indices)),
+            )
 
     def note(self, held: Sequence[tuple[int, int]]) -> None:
         """Note for which chunks of other processes the loop waits: (chunk index, id of the runner that has it)."""
