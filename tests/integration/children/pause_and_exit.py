@@ -16,10 +16,13 @@ def pause_and_exit(*_):
     sys.exit(3)
 
 
-def interrupted(_):
+def interrupted(connection):
+    WriterConnection._refuse_if_moved = original  # type: ignore[method-assign]
     signal.raise_signal(signal.SIGTERM)
+    original(connection)
 
 
 signal.signal(signal.SIGTERM, pause_and_exit)
+original = WriterConnection._refuse_if_moved
 WriterConnection._refuse_if_moved = interrupted  # type: ignore[method-assign]
 job.complete(0, "x")
