@@ -150,6 +150,13 @@ class RunnerLock(ForkAware):
         self._lock.release()
         self._forget()
 
+    def leave(self) -> None:
+        """Release the lock, and leave the file: it tells who reaps the runner which attempts had begun."""
+        with suppress(StorageUnavailableError):
+            self._tidy()
+        self._lock.release()
+        self._forget()
+
     def forget_in_child(self) -> None:
         """After a fork, in the child: forget the lock, which the parent goes on holding."""
         self._forget()  # filelock closes its own descriptor

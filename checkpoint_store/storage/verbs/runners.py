@@ -107,7 +107,9 @@ class RunnerStorage(ForkAware):
             attempts.end_runner(connection, runner_id, begun=frozenset(begun), is_counted=False)
 
         write_of_job(self._database, job_id, work, only_if_free=only_if_free)
-        self.drop(runner_id)
+        lock = self.locks.pop(runner_id, None)
+        if lock is not None:
+            lock.end()
 
     def release(self, job_id: str, runner_id: int) -> int:
         """Give the chunks of a runner to the others, also where it is alive; return how many. Durable when it returns.
@@ -125,10 +127,13 @@ class RunnerStorage(ForkAware):
         return write_of_job(self._database, job_id, work)
 
     def drop(self, runner_id: int) -> None:
-        """Release the lock of a runner, and record nothing: the next process that probes it finds the runner dead."""
+        """Release the lock of a runner, and record nothing: the next process that probes it finds the runner dead.
+
+        The lock file stays until that process has recorded the end: it lists the attempts that had begun.
+        """
         lock = self.locks.pop(runner_id, None)
         if lock is not None:
-            lock.end()
+            lock.leave()
 
     def others_at_work(self, job_id: str, *, own_runner_id: int | None) -> bool:
         """Return whether another runner is at work on a job now. Dead runners are reaped, durably."""
