@@ -15,7 +15,7 @@ from checkpoint_store.storage.checks.same_content import holds_deleted, holds_th
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.surplus_backups import surplus
+from checkpoint_store.storage.surplus_backups import has_sound_results, surplus
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,
@@ -263,12 +263,13 @@ class RollingBackup:
     def _replace_in_between(self, made: Path, *, in_between: bool) -> None:
         """Remove the last copy that this process made while a job ran: the new copy has the same job, and more.
 
-        With ``on_backup``, copies may be under way to another machine: they stay until two newer copies are there.
+        It stays if a result in the new copy is damaged. With ``on_backup``, copies may be under way to another machine:
+        they stay until two newer copies are there.
         """
         last, self._in_between = self._in_between, (made, _version(made)) if in_between else None
         if last is not None and not self._follows_growth:
             path, version = last
-            if _version(path) == version is not None:
+            if _version(path) == version is not None and has_sound_results(made):
                 _remove_old(path)
 
     def _reason_against(self) -> str | None:

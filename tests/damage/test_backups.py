@@ -25,6 +25,7 @@ from checkpoint_store.execution.late import failure_of
 from checkpoint_store.maintenance import doctor, restore_store
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.surplus_backups import surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +101,18 @@ def test_a_backup_of_spoilt_results_pushes_out_no_sound_one(tmp_path: Path) -> N
     with CheckpointStore(tmp_path / "talks.db") as store, pytest.warns(StoreRecovered):
         assert store.job("talk.srt").result(3) == _result(3)
     assert end_jobs("f", "g") == ["0006", "0007"]
+
+
+def test_of_each_result_the_newest_backup_that_has_it_sound_stays(tmp_path: Path) -> None:
+    """A result that is damaged in all backups costs no other result its last sound copy."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=3)
+        job.complete_many((index, _result(index)) for index in range(3))
+        copies = [store.backup(tmp_path / f"copy{number}.db") for number in range(5)]
+    for number, copy in enumerate(copies):
+        for index in [0, *[1] * (number < 3), *[2] * (number < 4)]:
+            _spoil_result(copy, index)
+    assert surplus(copies) == [copies[2]]
 
 
 def test_the_newest_backup_knows_what_was_spent(tmp_path: Path) -> None:
