@@ -1678,7 +1678,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "UPDATE attempts SET finished_at=?, outcome=?, error=(coalesce(attempts.error || char(10), '') || ?),"
             " seconds=coalesce(?, attempts.seconds), counted=?, is_last=?, cost=coalesce(attempts.cost + ?, "
             "attempts.cost, ?) WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND"
-            " attempts.outcome != 'completed' AND instr(coalesce(attempts.error, ''), ?) = 0"
+            " attempts.outcome != 'completed' AND instr(coalesce(attempts.error, ''), ?) = 0 AND "
+            "instr(coalesce(attempts.error, ''), ?) = 0 AND instr(coalesce(attempts.error, ''), ?) = 0 AND "
+            "instr(coalesce(attempts.error, ''), ?) = 0"
         ),
         (
             "at",
@@ -1692,7 +1694,10 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "in_job",
             "at_index",
             "its_number",
-            "what",
+            "late",
+            "early",
+            "from_older",
+            "the_same",
         ),
         {"outcome": "failed", "counted": 0, "is_last": 0},
     ),
