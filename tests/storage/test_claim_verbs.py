@@ -76,9 +76,9 @@ def test_a_runner_is_at_work_until_it_ends(job: Job, first: ClaimStorage, second
 
 
 def test_a_dropped_runner_is_found_dead(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
-    """A runner whose end could not be recorded is reaped by the next process that looks; its claims are in doubt."""
+    """A runner whose end could not be recorded is reaped by the next process that looks; what it began is in doubt."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
-    claim(first, job, runner_id)
+    first.note_begun(runner_id, claim(first, job, runner_id, 2).claims[:1])
     first.runners.drop(runner_id)
     assert not second.runners.others_at_work(job.job_id, own_runner_id=None)
     assert attempts(job) == [(0, 1, runner_id, "abandoned")]
@@ -108,12 +108,12 @@ def test_claims_are_one_runners(job: Job, first: ClaimStorage, second: ClaimStor
 
 
 def test_a_dead_runners_claims_are_free_to_be_claimed(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
-    """The same call that finds the runner dead claims what it had, as the next attempt."""
+    """The same call that finds the runner dead claims what it had; as the next attempt, what it had begun."""
     one, other = (storage.runners.register(job.job_id, exclusive=False) for storage in (first, second))
-    claim(first, job, one, 2)
+    first.note_begun(one, claim(first, job, one, 2).claims[:1])
     first.runners.drop(one)
     found = claim(second, job, other, 2)
-    assert (found.claims, found.has_reaped) == ([Claim(0, 2), Claim(1, 2)], True)
+    assert (found.claims, found.has_reaped) == ([Claim(0, 2), Claim(1, 1)], True)
 
 
 def test_a_claim_that_was_lost_from_hand_is_claimed_again(job: Job, first: ClaimStorage) -> None:
