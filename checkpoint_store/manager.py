@@ -212,6 +212,7 @@ class StateManager(ForkAware):
 
         Raises:
             ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
+            StorageUnavailableError: the job is deleted; a backup that cannot be removed, which the error names, has it.
         """
         with self._states:
             current = self._current()

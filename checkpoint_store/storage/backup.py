@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StoreBusy, StoreDamaged
+from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.checks.same_content import holds_deleted, holds_the_same
@@ -146,10 +146,19 @@ def _remove_old(backup: Path) -> None:
         log.warning("the old backup %s cannot be removed: %s", backup, error)
 
 
-def remove_backups(path: Path) -> None:
-    """Remove every automatic backup, so that no backup has what was deleted from the store."""
+def remove_backups(path: Path) -> list[Path]:
+    """Remove every automatic backup, so that no backup has what was deleted from the store.
+
+    Returns the backups that cannot be removed; the log says why.
+    """
+    left: list[Path] = []
     for backup in Siblings(path).backups():
-        remove_file(backup)
+        try:
+            remove_file(backup)
+        except CheckpointStoreError as error:
+            log.warning("the backup %s, which may have what was deleted, cannot be removed: %s", backup, error)
+            left.append(backup)
+    return left
 
 
 _Version = tuple[int, int]

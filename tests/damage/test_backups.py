@@ -17,6 +17,7 @@ from checkpoint_store import (
     CheckpointStore,
     CheckpointStoreError,
     StateManager,
+    StorageUnavailableError,
     StoreDamaged,
     StoreInUse,
     StoreRecovered,
@@ -167,6 +168,31 @@ def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
             job.finish()
         manager.clear()
         assert files_with(tmp_path, word) == []
+
+
+def test_a_backup_that_cannot_be_removed_keeps_no_other_copy_of_a_deleted_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the backup, and says that the job is deleted; all other files are without it."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path) as store, store.open_job("talk.srt", total_chunks=1) as job:
+        job.complete(0, "a secret")
+    (first,) = tmp_path.glob("*.backup-*")
+    stays = shutil.copy(first, first.with_name(first.name[:-1] + "9"))
+
+    def remove(backup: Path) -> None:
+        if backup == stays:
+            raise StorageUnavailableError(backup, "not permitted")
+        backup.unlink()
+
+    monkeypatch.setattr(backups, "remove_file", remove)
+    with (
+        CheckpointStore(path) as store,
+        pytest.raises(StorageUnavailableError, match=rf"Job {job.job_id} is deleted .*{stays}"),
+    ):
+        store.delete_job(job.job_id)
+    CheckpointStore(path).close()
+    assert files_with(tmp_path, "a secret") == [stays.name]
 
 
 def test_what_was_deleted_is_in_no_older_backup_either(tmp_path: Path) -> None:

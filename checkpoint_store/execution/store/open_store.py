@@ -162,6 +162,7 @@ class OpenStore:
         Raises:
             JobNotFound: no job (or more than one) has this id or prefix, or the prefix has fewer than eight characters.
             ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
+            StorageUnavailableError: the job is deleted; a backup that cannot be removed, which the error names, has it.
         """
         lifecycle.delete(self._open, job_id, and_backup=False)
 
