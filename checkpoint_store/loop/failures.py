@@ -180,6 +180,7 @@ class FailurePolicy:
     def _time_out(self, future: Future[Any], attempt: InFlight) -> None:
         if self._place.abandon(future):  # attempts that hang occupy its place
             self._schedule.overdue.pop(future, None)
+            self._note_unbegun(attempt.chunk)
             self._schedule.retries.put(attempt.chunk)
             return
         was_suspect = self._schedule.suspects.take(attempt.chunk.index)
@@ -188,6 +189,12 @@ class FailurePolicy:
         )
         if was_suspect:
             self._schedule.suspects.add_retries(attempt.chunk.index, self._schedule.retries)
+
+    def _note_unbegun(self, chunk: ClaimedChunk) -> None:
+        """Note that the work on a chunk never began: a kill before its next start leaves the chunk pending."""
+        chunk.begun = False
+        with self._state.claims.settling_late.lock:  # no other work begins meanwhile
+            self._state.claims.storage.note_unbegun(chunk.runner_id, chunk.claim)
 
     # -- a result that cannot be stored
 

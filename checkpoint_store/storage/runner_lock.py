@@ -143,6 +143,11 @@ class RunnerLock(ForkAware):
         """Note that the work of an attempt is over."""
         self._begun.discard((index, number))
 
+    def note_unbegun(self, index: int, number: int) -> None:
+        """Take an attempt whose work did not begin out of the file. Durable as :meth:`note_begun` is."""
+        self.done(index, number)
+        self._tidy()
+
     def end(self) -> None:
         """Remove the file. A missing file, like a file that can be locked, says that the runner is gone."""
         with suppress(OSError):

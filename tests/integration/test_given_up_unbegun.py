@@ -12,12 +12,15 @@ from conftest import wait_until
 from checkpoint_store.execution.claims import chunk_queue
 from checkpoint_store.loop.executors.local import Threads
 from checkpoint_store.loop.executors.workplace import Workplace
+from checkpoint_store.loop.schedule import RetryQueue
+from checkpoint_store.storage.runner_lock import begun_by, runner_lock_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
     from checkpoint_store import CheckpointStore
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
 
 WORKERS = 4
 
@@ -69,3 +72,26 @@ def test_what_waited_for_a_worker_is_not_in_doubt(
     assert (job.in_doubt_chunks(), job.result(0)) == ([], 0)
     assert sorted(item.index for item in job.map(str)) == list(range(1, 10))
     assert called == [0]
+
+
+def test_what_waited_for_a_worker_until_its_deadline_is_not_begun(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock file, which tells after a kill what is in doubt, has it no more when it waits for its next start."""
+    began, may_end, listed = threading.Event(), threading.Event(), list[tuple[int, bool]]()
+
+    def work(index: int) -> int:
+        began.set()
+        assert may_end.wait(60)
+        return index
+
+    def put(_: RetryQueue, chunk: ClaimedChunk, *__: object) -> None:
+        (lock,) = runner_lock_paths(store.path)
+        listed.append((chunk.index, chunk.claim in (begun_by(lock).begun or ())))
+        may_end.set()
+
+    monkeypatch.setattr(RetryQueue, "put", put)
+    with pytest.raises(TimeoutError), ThreadPoolExecutor(1) as pool:
+        list(store.open_job("talk.srt", total_chunks=2).map(work, workers=2, executor=pool, timeout_seconds=0.05))
+    assert began.is_set()
+    assert (1, False) in listed
