@@ -85,7 +85,7 @@ class FailurePolicy:
         cost = cost_of_error(error)
         is_unreadable = cost is None and self._names_no_amount(chunk, error)
         is_in_doubt = may_be_billed or is_unreadable or (cost is None and may_have_arrived(error))
-        how: dict[str, Any] = {"cost": cost, "may_be_billed": is_in_doubt}
+        how: dict[str, Any] = {"cost": None if chunk.has_reported(error) else cost, "may_be_billed": is_in_doubt}
         state.statistics.failed(cost)
         try:
             stops_the_job = self._stops_the_job(error)
@@ -117,7 +117,7 @@ class FailurePolicy:
                 **how,
             )
         except ChunkAlreadyCompleted:
-            self._note_overtaken(chunk, message, copy, cost, seconds)
+            self._note_overtaken(chunk, message, copy, how["cost"], seconds)
             return
         wait_seconds = wait_after(self._state, self._outage, attempt, error, trouble, is_last=next_attempt is None)
         is_tried_again = next_attempt is not None and wait_seconds is not None
