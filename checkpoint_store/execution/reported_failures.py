@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.execution.late import LateRecorder, failure_of
 from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.attempt import attempt_worked_on_here
 from checkpoint_store.storage.records import FailedAttempt
@@ -41,10 +42,16 @@ class ReportedFailures:
     def note(self, chunk: ClaimedChunk | None, error: BaseException | str, message: str, paid: float | None) -> bool:
         """Note a failure with its attempt, if the work on that attempt reports it here. Durable when it returns.
 
-        The claim stays until the work ends: nobody else begins the chunk. Returns whether it was noted.
+        The claim stays until the work ends: nobody else begins the chunk. So does the claim of a later attempt, if this
+        attempt took too long. Returns whether it was noted.
         """
-        if chunk is None or attempt_worked_on_here(self._job_id) != (chunk.index, chunk.number):
+        index, number = attempt_worked_on_here(self._job_id) or (None, None)
+        if chunk is None or index != chunk.index:
             return False
+        if number != chunk.number:
+            failure = failure_of(self._job_id, chunk.index, message, attempt=(number, None), cost=paid)
+            LateRecorder(self._context, self._job_id).failure(failure)
+            return True
         failed = FailedAttempt(
             self._job_id, chunk.index, chunk.number, chunk.runner_id, message, None,
             attempts_max=0, is_counted=False, tries_again=False, cost=paid,

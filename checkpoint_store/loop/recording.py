@@ -256,7 +256,7 @@ class Recorder:
             if failure is not None:
                 cost = cost_of_error(failure)
                 self._state.statistics.failed(cost)
-                self._late.note_failure(chunk, failure, cost)
+                self._late.note_failure(chunk, failure, None if chunk.has_reported(failure) else cost)
                 self._settled_late.add(future)
                 continue
             self._outage.completed(LATE)

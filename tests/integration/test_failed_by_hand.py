@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from checkpoint_store import current_attempt
 
 if TYPE_CHECKING:
     from conftest import Opener
@@ -125,3 +128,23 @@ def test_reports_of_one_try_are_one_try_each_with_its_cost(job: Job) -> None:
     chunk.fail("no", cost=0.25)
     chunk.fail("no", cost=0.25)
     assert tries(job)[2:] == [(3, "failed", 0.5)]
+
+
+def test_a_report_of_a_try_that_took_too_long_does_not_free_the_try_after_it(job: Job) -> None:
+    """The later try is at work: the report is noted with the try that made it."""
+    second_began, reported, taken = threading.Event(), threading.Event(), list[Any]()
+
+    def work(index: int) -> str:
+        if current_attempt().number == 1:
+            assert second_began.wait(60)
+            job.fail_chunk(index, "too late", cost=0.25)
+            taken.extend(record.attempt for record in job.attempts() if record.outcome == "running")
+            reported.set()
+            return "from the first try"
+        second_began.set()
+        assert reported.wait(60)
+        return "from the second try"
+
+    results = [item.result for item in job.map(work, workers=2, wait=0, timeout_seconds=0.5)]
+    assert len(results) == 1
+    assert taken == [2]
