@@ -56,7 +56,7 @@ class ReportedFailures:
             self._job_id, chunk.index, chunk.number, chunk.runner_id, message, None,
             attempts_max=0, is_counted=False, tries_again=False, cost=paid,
         )  # fmt: skip
-        if not self._context.storage.claims.report(failed):
+        if not self._context.storage.budgets.report(failed):
             return False
         if paid is not None:
             self._indices.add(chunk.index)
@@ -68,5 +68,5 @@ class ReportedFailures:
         """Keep what attempts reported that these completions end. Durable when this returns."""
         for completion in completions if self._indices else ():
             if completion.chunk_index in self._indices and completion.attempt is not None:
-                self._context.storage.claims.keep_reported(self._job_id, completion.chunk_index, completion.attempt)
+                self._context.storage.budgets.keep_reported(self._job_id, completion.chunk_index, completion.attempt)
                 self._indices.discard(completion.chunk_index)

@@ -83,7 +83,7 @@ class ClaimedChunk:
     def has_reported(self, error: BaseException) -> bool:
         """Whether the cost of an exception counts already: the work has reported it, or what it was raised from."""
         own_cost = getattr(error, "cost", None)
-        return any(one is error or (own_cost is None and one is error.__cause__) for one in self.reported)
+        return any(known is error or (own_cost is None and known is error.__cause__) for known in self.reported)
 
     @property
     def seconds(self) -> float:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkAlreadyCompleted
-from checkpoint_store.storage.statements import attempts, claim_search, liveness, reported, results, runners
+from checkpoint_store.storage.statements import attempts, claim_search, liveness, results, runners
 from checkpoint_store.storage.statements.job_endings import is_completed_job
 from checkpoint_store.storage.verbs.queued_releases import QueuedReleases, Release
 from checkpoint_store.storage.verbs.runners import RunnerStorage, add_runner, write_of_job
@@ -115,17 +115,6 @@ class ClaimStorage(ForkAware):
         if failed.runner_id is None and runner_id is not None:
             self._reporter_ids[failed.job_id] = runner_id
         return outcome
-
-    def report(self, failed: FailedAttempt) -> bool:
-        """Note a failure that the work on a claim reports, and goes on. Durable when it returns.
-
-        Returns whether the runner still has the claim; otherwise nothing is noted.
-        """
-        return write_of_job(self._database, failed.job_id, lambda connection: reported.report(connection, failed))
-
-    def keep_reported(self, job_id: str, index: int, number: int) -> None:
-        """Keep what an attempt reported, whose result is about to be recorded. Durable; repeating changes nothing."""
-        write_of_job(self._database, job_id, lambda connection: reported.keep_cost(connection, job_id, index, number))
 
     def _reporter_of(self, connection: sqlite3.Connection, job_id: str) -> int:
         """Return the reporter of a job: a runner, which has ended, for a failure that no runner reports."""
