@@ -98,9 +98,9 @@ class Job(JobRedo):
     def fail_chunk(self, index: int, error: BaseException | str, *, cost: float | None = None) -> None:
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).
 
-        ``cost`` is the cost of the failed try, which counts for the budget; by default the exception's attribute
-        ``cost``. After three failed tries (or the ``max_attempts`` of a loop) the chunk is failed: loops pass it over
-        until :meth:`retry_failed`. Before that, the next loop tries it again. HTTP 429 or 503 does not count as a try.
+        ``cost`` counts for the budget; by default the exception's attribute ``cost``. After three failed tries (or the
+        ``max_attempts`` of a loop) the chunk is failed: loops pass it over until :meth:`retry_failed`; before that, the
+        next loop tries it again. HTTP 429 or 503 is no try. A try whose own work in a ``map`` reports this goes on.
 
         Raises:
             ChunkOutOfRange: no such chunk.

@@ -211,7 +211,7 @@ class StateManager(ForkAware):
         Where another program made another job the current one, the manager's own job is removed.
 
         Raises:
-            ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
+            ErasureUnfinished, StorageUnavailableError: the job is deleted; the WAL or the backup it names has it.
         """
         with self._states:
             current = self._current()

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, InvalidArgumentError
+from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.execution import redo
 from checkpoint_store.execution.chunks import ranges as chunk_ranges
 from checkpoint_store.execution.chunks.contents import NOT_AT_HAND, ChunkContents, Given
@@ -20,9 +20,10 @@ from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.job_results import JobResults
 from checkpoint_store.execution.late import LateRecorder, failure_of
 from checkpoint_store.execution.recorded_job import RecordedJob
+from checkpoint_store.execution.reported_failures import ReportedFailures, amount_paid
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
-from checkpoint_store.model.amounts import COST_DEFAULT, amount, cost_in, cost_of_error
+from checkpoint_store.model.amounts import COST_DEFAULT, cost_in
 from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attempt_worked_on_here
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
@@ -74,6 +75,7 @@ class JobExecution:
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
+        self._reported = ReportedFailures(context, job_id)
         self._asked_for: set[int] = set()
         """The chunks whose work a service held when they were tried: the next try asks for the result."""
         self.lifecycle: Final = JobLifecycle(context, self.recorded)
@@ -235,6 +237,7 @@ class JobExecution:
         """
         if self._order is not None:
             self._order.require(completions)
+        self._reported.keep_costs(completions)
         self._context.record(completions)
         self.contents.forget(completions)
         if self._asked_for:
@@ -261,23 +264,22 @@ class JobExecution:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
 
         ``counted`` says whether the try counts against the chunk. ``attempt``: the try; None: the one in hand. If a
-        later try has the chunk, that one goes on: only the error and the cost are noted.
+        later try has the chunk, that one goes on, as does a try whose own work reports this: the report is only noted.
         """
         self.recorded.check_index(index)
-        amount_paid = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
-        if cost is not None and amount_paid is None:
-            raise InvalidArgumentError("cost", cost, "is no amount: a number from 0 to 10^15")
-        message, in_hand = describe(error), self.claims.in_hand
+        paid, message, in_hand = amount_paid(error, cost), describe(error), self.claims.in_hand
+        if attempt is None and self._reported.note(in_hand.get(index), error, message, paid):
+            return
         made = in_hand.attempt_at(index) if attempt is None else (attempt.number, attempt.seconds)
-        failure = failure_of(self.job_id, index, message, attempt=made, cost=amount_paid)
+        failure = failure_of(self.job_id, index, message, attempt=made, cost=paid)
         if attempt is not None and in_hand.get(index, attempt) is not attempt:
             where = f"job {self.job_id}, chunk {index}"
             log.warning("%s: attempt %d failed after a later one began%s", where, made[0], self.late.failure(failure))
             return
         try:
-            self.claims.fail(index, message, cost=amount_paid, counted=counted)
+            self.claims.fail(index, message, attempt=attempt, cost=paid, counted=counted)
         except ChunkAlreadyCompleted:
-            if amount_paid is not None:
+            if paid is not None:
                 self.late.failure(failure)
             raise
 

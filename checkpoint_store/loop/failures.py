@@ -86,7 +86,7 @@ class FailurePolicy:
         cost = cost_of_error(error)
         is_unreadable = cost is None and self._names_no_amount(chunk, error)
         is_in_doubt = may_be_billed or is_unreadable or (cost is None and may_have_arrived(error))
-        how: dict[str, Any] = {"cost": cost, "may_be_billed": is_in_doubt}
+        how: dict[str, Any] = {"cost": None if chunk.has_reported(error) else cost, "may_be_billed": is_in_doubt}
         state.statistics.failed(cost)
         try:
             stops_the_job = self._stops_the_job(error)
@@ -118,7 +118,7 @@ class FailurePolicy:
                 **how,
             )
         except ChunkAlreadyCompleted:
-            self._note_overtaken(chunk, message, copy, cost, seconds)
+            self._note_overtaken(chunk, message, copy, how["cost"], seconds)
             return
         wait_seconds = wait_after(self._state, self._outage, attempt, error, trouble, is_last=next_attempt is None)
         is_tried_again = next_attempt is not None and wait_seconds is not None
@@ -184,7 +184,11 @@ class FailurePolicy:
     def _time_out(self, future: Future[Any], attempt: InFlight) -> None:
         if self._place.abandon(future):  # attempts that hang occupy its place
             self._schedule.overdue.pop(future, None)
-            self._schedule.retries.put(attempt.chunk)
+            chunk, claims = attempt.chunk, self._state.claims
+            chunk.begun = False  # a kill before its next start leaves the chunk pending
+            with claims.settling_late.lock:  # no other work begins meanwhile
+                claims.storage.note_unbegun(chunk.runner_id, chunk.claim)
+            self._schedule.retries.put(chunk)
             return
         was_suspect = self._schedule.suspects.take(attempt.chunk.index)
         self.fail(

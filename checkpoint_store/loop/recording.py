@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, InvalidResultError
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, InvalidResultError, JobNotFound
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.late_results import LateResults, completion_of
 from checkpoint_store.loop.outage import LATE
@@ -136,7 +136,7 @@ class Recorder:
     def record(self, successes: list[Success]) -> list[MapItem]:
         """Record results in one commit, and return what to yield of them. Durable on return.
 
-        What cannot be recorded now is kept, and recorded later.
+        What cannot be recorded now is kept, and recorded later; not the results of a job that was deleted.
         """
         if not successes:
             return []
@@ -145,9 +145,13 @@ class Recorder:
             self._slept.notice()
             recorded = self._submit(self._without_repeated(successes))
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
-            error.add_note(self._state.execution.keep_unrecorded([success.completion for success in successes]))
             indices = ", ".join(str(success.completion.chunk_index) for success in successes)
             reason = describe(error)
+            if isinstance(error, JobNotFound) and error.deleted_at is not None:
+                error.add_note(f"The results of chunk {indices} are gone with their job, which was deleted.")
+                log.warning("job %s, chunk %s: gone with its job, which was deleted", self._state.job_id, indices)
+                raise
+            error.add_note(self._state.execution.keep_unrecorded([success.completion for success in successes]))
             log.warning("job %s, chunk %s: unrecorded, and kept for later: %s", self._state.job_id, indices, reason)
             raise
         self._just_recorded = frozenset(success.completion.chunk_index for success in recorded)
@@ -252,7 +256,7 @@ class Recorder:
             if failure is not None:
                 cost = cost_of_error(failure)
                 self._state.statistics.failed(cost)
-                self._late.note_failure(chunk, failure, cost)
+                self._late.note_failure(chunk, failure, None if chunk.has_reported(failure) else cost)
                 self._settled_late.add(future)
                 continue
             self._outage.completed(LATE)

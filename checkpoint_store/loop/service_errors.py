@@ -99,13 +99,16 @@ def status_of(error: BaseException) -> int | None:
 
 
 def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]:
+    """Return the status, and the exception that has it. Below 400, it says nothing against one in the data."""
+    success: tuple[int | None, BaseException] = None, error
     for link in links(error):
         response = field_of(link, "response")
         for holder in (link, response, field_of(response, "ResponseMetadata")):
             for name in _STATUS_FIELDS if holder is not None else ():
                 status = _as_status(field_of(holder, name))
-                if status is not None:
+                if status is not None and status >= CLIENT_ERROR_MIN:
                     return status, link
+                success = success if status is None or success[0] is not None else (status, link)
     for link in links(error):
         body = field_of(link, "body")
         for holder in (link, field_of(link, "error"), body, field_of(body, "error")):
@@ -113,7 +116,7 @@ def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]
                 status = _as_status(field_of(holder, name), CLIENT_ERROR_MIN)
                 if status is not None:
                     return status, link
-    return None, error
+    return success
 
 
 def _as_status(value: Any, status_min: int = _STATUS_MIN) -> int | None:

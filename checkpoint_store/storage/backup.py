@@ -8,14 +8,14 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StoreBusy, StoreDamaged
+from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.checks.same_content import holds_deleted, holds_the_same
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.surplus_backups import surplus
+from checkpoint_store.storage.surplus_backups import has_sound_results, surplus
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,
@@ -146,10 +146,19 @@ def _remove_old(backup: Path) -> None:
         log.warning("the old backup %s cannot be removed: %s", backup, error)
 
 
-def remove_backups(path: Path) -> None:
-    """Remove every automatic backup, so that no backup has what was deleted from the store."""
+def remove_backups(path: Path) -> list[Path]:
+    """Remove every automatic backup, so that no backup has what was deleted from the store.
+
+    Returns the backups that cannot be removed; the log says why.
+    """
+    left: list[Path] = []
     for backup in Siblings(path).backups():
-        remove_file(backup)
+        try:
+            remove_file(backup)
+        except CheckpointStoreError as error:
+            log.warning("the backup %s, which may have what was deleted, cannot be removed: %s", backup, error)
+            left.append(backup)
+    return left
 
 
 _Version = tuple[int, int]
@@ -263,12 +272,13 @@ class RollingBackup:
     def _replace_in_between(self, made: Path, *, in_between: bool) -> None:
         """Remove the last copy that this process made while a job ran: the new copy has the same job, and more.
 
-        With ``on_backup``, copies may be under way to another machine: they stay until two newer copies are there.
+        It stays if a result in the new copy is damaged. With ``on_backup``, copies may be under way to another machine:
+        they stay until two newer copies are there.
         """
         last, self._in_between = self._in_between, (made, _version(made)) if in_between else None
         if last is not None and not self._follows_growth:
             path, version = last
-            if _version(path) == version is not None:
+            if _version(path) == version is not None and has_sound_results(made):
                 _remove_old(path)
 
     def _reason_against(self) -> str | None:

@@ -143,10 +143,22 @@ class RunnerLock(ForkAware):
         """Note that the work of an attempt is over."""
         self._begun.discard((index, number))
 
+    def note_unbegun(self, index: int, number: int) -> None:
+        """Take an attempt whose work did not begin out of the file. Durable as :meth:`note_begun` is."""
+        self.done(index, number)
+        self._tidy()
+
     def end(self) -> None:
         """Remove the file. A missing file, like a file that can be locked, says that the runner is gone."""
         with suppress(OSError):
             self.path.unlink()
+        self._lock.release()
+        self._forget()
+
+    def leave(self) -> None:
+        """Release the lock, and leave the file: it tells who reaps the runner which attempts had begun."""
+        with suppress(StorageUnavailableError):
+            self._tidy()
         self._lock.release()
         self._forget()
 

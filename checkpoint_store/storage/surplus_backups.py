@@ -1,9 +1,9 @@
-"""Which automatic backups nothing needs: newer backups are there, and the results in one of them are sound."""
+"""Which automatic backups nothing needs: newer backups are there, and have each result sound."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.storage.checks.integrity import MISCOUNTED
@@ -12,7 +12,6 @@ from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.system.log import log, log_unread
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -23,32 +22,74 @@ _NEWEST_KEPT: Final = 2
 def surplus(backups: Sequence[Path]) -> list[Path]:
     """Return the backups that nothing needs; ``backups``: the backups to choose from, newest first.
 
-    The newest two stay, and the newest whose results are sound. A store whose results are damaged, and not its
-    structure, is backed up as it is: its backups do not push out the last one that has the sound results.
+    The newest two stay, and of each result the newest backup that has it sound. A store whose results are damaged, and
+    not its structure, is backed up as it is: its backups do not push out the last one that has a sound result.
     """
     older = backups[_NEWEST_KEPT:]
     if not older:
         return []
-    newest_sound = next(filter(_has_sound_results, backups), None)
-    return [backup for backup in older if backup != newest_sound]
+    needed = set() if has_sound_results(backups[0]) else _needed(backups)
+    return [backup for backup in older if backup not in needed]
 
 
-def _has_sound_results(backup: Path) -> bool:
+def _needed(backups: Sequence[Path]) -> set[Path]:
+    """Return the backups that have a result sound, and no newer backup has it sound.
+
+    A result that the newest backup with the right counts does not have is no longer in the store: nothing needs it.
+    """
+    needed: set[Path] = set()
+    covered: set[_Result] = set()
+    in_store: set[_Result] | None = None
+    for backup in backups:
+        content = _content_of(backup)
+        if content is None:
+            continue
+        new = content.sound - covered if in_store is None else content.sound & in_store - covered
+        if new:
+            needed.add(backup)
+            covered |= new
+        if in_store is None and not content.is_miscounted:
+            in_store = content.sound | content.damaged
+        if in_store is not None and in_store <= covered:
+            break
+    return needed
+
+
+def has_sound_results(backup: Path) -> bool:
     """Whether a backup, which no process has open, has each result that it counts, with its digest."""
-    try:
-        with closing(open_copy(backup, ALONE)) as copy:
-            is_sound = copy.execute(MISCOUNTED).fetchone() is None and _have_their_digests(copy)
-    except UNREADABLE as error:
-        log_unread(backup, error)
+    content = _content_of(backup)
+    if content is None:
         return False
+    is_sound = not content.is_miscounted and not content.damaged
     if not is_sound:
-        log.warning("the backup %s has a damaged result: an older backup, which has it sound, is kept", backup)
+        log.warning("the backup %s has a damaged result: the newest backup that has it sound is kept", backup)
     return is_sound
 
 
-def _have_their_digests(copy: sqlite3.Connection) -> bool:
-    results = copy.execute("SELECT job_id, chunk_index, result, digest FROM chunk_results")
-    return all(
-        isinstance(text, str) and result_digest.digest(job_id, index, text) == digest
-        for job_id, index, text, digest in results
-    )
+_Result = tuple[str, int]
+"""A job and a chunk that has a result."""
+
+
+class _Content(NamedTuple):
+    """The results in a backup."""
+
+    is_miscounted: bool
+    """Whether the counts of the jobs do not add up: any result may be missing."""
+    sound: set[_Result]
+    damaged: set[_Result]
+
+
+def _content_of(backup: Path) -> _Content | None:
+    """Return the results in a backup, which no process has open; None if it cannot be read."""
+    sound, damaged = set[_Result](), set[_Result]()
+    try:
+        with closing(open_copy(backup, ALONE)) as copy:
+            is_miscounted = copy.execute(MISCOUNTED).fetchone() is not None
+            results = copy.execute("SELECT job_id, chunk_index, result, digest FROM chunk_results")
+            for job_id, index, text, digest in results:
+                is_sound = isinstance(text, str) and result_digest.digest(job_id, index, text) == digest
+                (sound if is_sound else damaged).add((job_id, index))
+    except UNREADABLE as error:
+        log_unread(backup, error)
+        return None
+    return _Content(is_miscounted, sound, damaged)

@@ -17,6 +17,7 @@ from checkpoint_store import (
     CheckpointStore,
     CheckpointStoreError,
     StateManager,
+    StorageUnavailableError,
     StoreDamaged,
     StoreInUse,
     StoreRecovered,
@@ -25,6 +26,7 @@ from checkpoint_store.execution.late import failure_of
 from checkpoint_store.maintenance import doctor, restore_store
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.surplus_backups import surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +104,18 @@ def test_a_backup_of_spoilt_results_pushes_out_no_sound_one(tmp_path: Path) -> N
     assert end_jobs("f", "g") == ["0006", "0007"]
 
 
+def test_of_each_result_the_newest_backup_that_has_it_sound_stays(tmp_path: Path) -> None:
+    """A result that is damaged in all backups costs no other result its last sound copy."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=3)
+        job.complete_many((index, _result(index)) for index in range(3))
+        copies = [store.backup(tmp_path / f"copy{number}.db") for number in range(5)]
+    for number, copy in enumerate(copies):
+        for index in [0, *[1] * (number < 3), *[2] * (number < 4)]:
+            _spoil_result(copy, index)
+    assert surplus(copies) == [copies[2]]
+
+
 def test_the_newest_backup_knows_what_was_spent(tmp_path: Path) -> None:
     """A cost that becomes known later, or that of a replaced result, is in the next backup: a recovery keeps the budget."""
     with CheckpointStore(tmp_path / "talks.db") as store:
@@ -154,6 +168,31 @@ def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
             job.finish()
         manager.clear()
         assert files_with(tmp_path, word) == []
+
+
+def test_a_backup_that_cannot_be_removed_keeps_no_other_copy_of_a_deleted_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the backup, and says that the job is deleted; all other files are without it."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path) as store, store.open_job("talk.srt", total_chunks=1) as job:
+        job.complete(0, "a secret")
+    (first,) = tmp_path.glob("*.backup-*")
+    stays = shutil.copy(first, first.with_name(first.name[:-1] + "9"))
+
+    def remove(backup: Path) -> None:
+        if backup == stays:
+            raise StorageUnavailableError(backup, "not permitted")
+        backup.unlink()
+
+    monkeypatch.setattr(backups, "remove_file", remove)
+    with (
+        CheckpointStore(path) as store,
+        pytest.raises(StorageUnavailableError, match=rf"Job {job.job_id} is deleted .*{stays}"),
+    ):
+        store.delete_job(job.job_id)
+    CheckpointStore(path).close()
+    assert files_with(tmp_path, "a secret") == [stays.name]
 
 
 def test_what_was_deleted_is_in_no_older_backup_either(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import files_with
 
-from checkpoint_store import CheckpointStore, ProcessingState, StorageUnavailableError, StoreRecovered
+from checkpoint_store import CheckpointStore, JobNotFound, ProcessingState, StorageUnavailableError, StoreRecovered
 from checkpoint_store.storage.files.siblings import Siblings
 
 if TYPE_CHECKING:
@@ -54,3 +55,18 @@ def test_what_stands_in_the_place_of_the_state_before_is_kept(tmp_path: Path) ->
         assert ProcessingState.from_json(job.export().read_bytes()) == job.state()
         (aside,) = tmp_path.glob("talk.bak.replaced-*")
         assert [path.name for path in aside.iterdir()] == ["a"]
+
+
+def test_what_a_loop_is_told_of_a_job_that_was_deleted_is_true(tmp_path: Path) -> None:
+    """Its last result is gone with the job: no file is promised, and none has it."""
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        job = store.open_job("talk.txt", total_chunks=2)
+
+        def work(index: int) -> str:
+            store.delete_job(job.job_id)
+            return "a secret"
+
+        with pytest.raises(JobNotFound) as caught:
+            list(job.map(work))
+        assert caught.value.__notes__ == ["The results of chunk 0 are gone with their job, which was deleted."]
+        assert files_with(tmp_path, "a secret") == []

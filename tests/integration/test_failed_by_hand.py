@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import JobPaused, current_attempt
+from checkpoint_store import current_attempt
 
 if TYPE_CHECKING:
+    from conftest import Opener
+
     from checkpoint_store import CheckpointStore, Job, LoopEvent
 
 
@@ -77,10 +80,11 @@ def test_a_try_that_is_failed_by_hand_before_it_begins_is_followed_by_the_next(j
 
 
 def test_a_result_that_follows_the_report_stands(job: Job) -> None:
-    """It was paid for: the chunk is complete, and its second attempt has the result and both costs."""
+    """It was paid for: the chunk is complete. What its second attempt reported before counts as a try of its own."""
     work = Reporting(job, answers_at=2)
     assert [item.result for item in job.map(work, wait=0)] == ["an answer"]
-    assert [outcome for _, outcome, _ in tries(job)] == ["failed", "completed"]
+    assert tries(job) == [(1, "failed", 0.25), (2, "completed", None), (3, "failed", 0.25)]
+    assert job.costs().cost == 0.5
     assert (job.status, work.calls) == ("completed", [0, 0])
 
 
@@ -99,16 +103,67 @@ def test_in_amap_too(job: Job) -> None:
     assert (work.calls, len(tries(job))) == ([0, 0, 0], 3)
 
 
-def test_a_chunk_that_another_loop_took_up_meanwhile_is_not_tried_beside_it(job: Job) -> None:
-    """What was reported by hand is free; whoever takes it has it alone."""
+def test_a_chunk_whose_work_goes_on_after_a_report_stays_with_it(job: Job, open_store: Opener) -> None:
+    """A fallback may still give the result: no other loop begins the chunk, which would be paid for twice."""
     taken: list[Any] = []
 
     def work(index: int) -> str:
-        job.fail_chunk(index, "the service refused it")
-        taken.extend(job.pending())
+        job.fail_chunk(index, "the first model refused it")
+        taken.extend([*job.pending(), *open_store().job(job.job_id).pending()])
+        return "from the second model"
+
+    assert [item.result for item in job.map(work)] == ["from the second model"]
+    assert (taken, tries(job)) == ([], [(1, "completed", None)])
+
+
+def test_an_exception_that_is_reported_and_then_raised_costs_once(job: Job) -> None:
+    """So does an exception that is raised from it."""
+    error, calls = ValueError("no answer"), list[int]()
+    error.cost = 0.25  # type: ignore[attr-defined]
+
+    def work(index: int) -> str:
+        calls.append(index)
+        job.fail_chunk(index, error)
+        if len(calls) == 1:
+            raise error
+        raise RuntimeError("no") from error
+
+    list(job.map(work, wait=0, on_error="record", max_attempts=2))
+    assert tries(job) == [(1, "failed", 0.25), (2, "failed", 0.25)]
+
+
+def test_reports_of_one_try_are_one_try_each_with_its_cost(job: Job) -> None:
+    """In the work of a loop, and by the chunk of a pending loop."""
+
+    def work(index: int) -> str:
+        for _ in range(2):
+            job.fail_chunk(index, "no", cost=0.25)
         raise ValueError("no answer")
 
-    with pytest.raises(JobPaused):
-        list(job.map(work, wait=0, on_error="record"))
-    assert [chunk.attempt.number for chunk in taken] == [2]
-    assert [number for number, _, _ in tries(job)] == [1, 2]
+    list(job.map(work, wait=0, on_error="record", max_attempts=2))
+    assert tries(job) == [(1, "failed", 0.5), (2, "failed", 0.5)]
+    job.retry_failed()
+    chunk = next(job.pending())
+    chunk.fail("no", cost=0.25)
+    chunk.fail("no", cost=0.25)
+    assert tries(job)[2:] == [(3, "failed", 0.5)]
+
+
+def test_a_report_of_a_try_that_took_too_long_does_not_free_the_try_after_it(job: Job) -> None:
+    """The later try is at work: the report is noted with the try that made it."""
+    second_began, reported, taken = threading.Event(), threading.Event(), list[Any]()
+
+    def work(index: int) -> str:
+        if current_attempt().number == 1:
+            assert second_began.wait(60)
+            job.fail_chunk(index, "too late", cost=0.25)
+            taken.extend(record.attempt for record in job.attempts() if record.outcome == "running")
+            reported.set()
+            return "from the first try"
+        second_began.set()
+        assert reported.wait(60)
+        return "from the second try"
+
+    results = [item.result for item in job.map(work, workers=2, wait=0, timeout_seconds=0.5)]
+    assert len(results) == 1
+    assert taken == [2]

@@ -12,12 +12,15 @@ from conftest import wait_until
 from checkpoint_store.execution.claims import chunk_queue
 from checkpoint_store.loop.executors.local import Threads
 from checkpoint_store.loop.executors.workplace import Workplace
+from checkpoint_store.loop.schedule import RetryQueue
+from checkpoint_store.storage.runner_lock import begun_by, runner_lock_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
     from checkpoint_store import CheckpointStore
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
 
 WORKERS = 4
 
@@ -69,3 +72,24 @@ def test_what_waited_for_a_worker_is_not_in_doubt(
     assert (job.in_doubt_chunks(), job.result(0)) == ([], 0)
     assert sorted(item.index for item in job.map(str)) == list(range(1, 10))
     assert called == [0]
+
+
+def test_what_waited_for_a_worker_until_its_deadline_is_not_begun(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock file, which tells after a kill what is in doubt, has it no more when it waits for its next start."""
+    is_free, put, listed = threading.Event(), RetryQueue.put, list[bool]()
+
+    def put_and_look(self: RetryQueue, chunk: ClaimedChunk, *due_at: float) -> None:
+        (lock,) = runner_lock_paths(store.path)
+        listed.append(chunk.claim in (begun_by(lock).begun or ()))
+        put(self, chunk, *due_at)
+        is_free.set()
+
+    monkeypatch.setattr(RetryQueue, "put", put_and_look)
+    job = store.open_job("talk.srt", total_chunks=1)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(is_free.wait, 60)  # the caller's own work takes the only place
+        assert [item.result for item in job.map(str, executor=pool, timeout_seconds=0.1)] == ["0"]
+    assert not any(listed)
+    assert listed

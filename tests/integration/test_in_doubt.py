@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +48,22 @@ def test_what_a_killed_run_had_begun_is_in_doubt(
         job.complete_many((chunk.index, "again") for chunk in job.pending())
         assert job.status is JobStatus.COMPLETED
         assert job.in_doubt_chunks() == []
+
+
+def test_a_close_that_cannot_record_its_end_leaves_the_chunk_in_hand_alone_in_doubt(tmp_path: Path) -> None:
+    """Another program writes while a store is closed: the chunks that were only looked at are as they were."""
+    path = tmp_path / "talks.db"
+    store = CheckpointStore(path, state_file=None, lock_timeout_seconds=0.05)
+    loop = store.open_job("talk.srt", total_chunks=40).pending()
+    last = [chunk for chunk, _ in zip(loop, range(12), strict=False)][-1]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        store.close()
+    with CheckpointStore(path, state_file=None) as store:
+        (job,) = store.jobs()
+        assert [record.chunk_index for record in job.in_doubt_chunks()] == [last.index]
+        assert [record.chunk_index for record in job.attempts()] == [last.index]
+        assert runner_lock_paths(path) == []
 
 
 def test_a_runner_lock_lists_what_is_begun(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.storage.backup import RollingBackup
 from checkpoint_store.storage.files.siblings import Siblings
 
 if TYPE_CHECKING:
@@ -85,6 +86,20 @@ def test_the_copy_at_the_end_replaces_the_one_made_while_the_job_ran(
     after = Siblings(path).backups()
     assert after[1:] == earlier
     assert after[0] not in during
+
+
+def test_a_copy_with_a_damaged_result_replaces_no_sound_one(tmp_path: Path) -> None:
+    """A result is damaged while the job runs: the copy that was made before has it, and stays."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=3)
+        job.complete(0, _RESULT)
+        database = store._context.storage.job_changes._database
+        rolling = RollingBackup(database, tmp_path / "talks.lock", follows_growth=False)
+        sound = rolling._make(in_between=True)
+        database.write(lambda connection: connection.execute("UPDATE chunk_results SET result = '\"y\"'"))
+        job.complete(1, _RESULT)
+        damaged = rolling.make()
+        assert Siblings(store.path).backups() == [damaged, sound]
 
 
 def test_the_copy_at_the_end_stays_where_all_copies_were_removed_meanwhile(

@@ -201,3 +201,38 @@ def test_what_a_failed_try_by_hand_cost_is_counted_where_its_chunk_is_complete(
     job = store.open_job("talk.srt", total_chunks=1)
     complete_and_fail(job, open_store().job(job.job_id))
     assert (job.costs().cost, job.costs().failed_cost, job.in_doubt_chunks()) == (0.75, 0.5, [])
+
+
+def test_a_result_paid_in_vain_counts_once_whatever_the_reason_is_by_then(tmp_path: Path) -> None:
+    """It is recorded again after a kill: first it came too early, and by then another result of the chunk stands."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", chunks=["a", "b", "c"], sequential=True)
+        loop = job.pending()
+        next(loop).complete({"cost": 0.0})
+        next(loop)
+        completion = job._execution.completion(1, {"cost": 0.5}, attempt=(1, 1.0))
+        job.fail_chunk(1, "no")
+        job._execution.budget.keep_result(completion)
+        job.complete(1, {"cost": 0.0})
+        job._execution.budget.keep_result(completion)
+        assert job.costs().cost == 0.5
+
+
+def test_the_same_result_of_two_tries_counts_twice_and_not_three_times(tmp_path: Path) -> None:
+    """The chunk is done again later, and the result of the first try is recorded once more after a kill."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path, state_file=None) as store, CheckpointStore(path, state_file=None) as other:
+        job = store.open_job("talk.srt", chunks=["a"])
+        held = next(job.pending())
+        completion = job._execution.completion(held.index, {"cost": 0.5}, attempt=(1, 1.0))
+        again = other.open_job("talk.srt", chunks=["a"])
+        again.release_runner(job.runners()[0].runner)
+        next(again.pending()).complete({"cost": 0.5})
+        job._execution.submit([completion])
+        assert job.costs().cost == 1.0
+        again.redo(0)
+        next(again.pending()).complete({"cost": 0.25})
+        with pytest.raises(ChunkAlreadyCompleted):
+            job._execution.submit([completion])
+        job._execution.budget.keep_result(completion)
+        assert job.costs().cost == 1.25

@@ -124,3 +124,18 @@ def test_a_store_keeps_a_result_of_a_job_that_it_lacks(tmp_path: Path, caplog: p
     path.rename(tmp_path / "aside" / path.name)
     with CheckpointStore(tmp_path / "aside" / "talks.db") as store:
         assert list(store.job(job.job_id).items()) == [(0, {"paid": 0})]
+
+
+def test_what_is_taken_in_leaves_a_file_that_keeps_the_result_of_another_store(tmp_path: Path) -> None:
+    """The next open takes in nothing twice: the file has what the store lacks, and nothing else."""
+    with CheckpointStore(tmp_path / "other.db", state_file=None) as other:
+        stray = other.open_job("other.srt", total_chunks=1)._execution.completion(0, "other")
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=2)
+        own = job._execution.completion(0, "own")
+    file = tmp_path / unrecorded_files.new_name(store.path)
+    results = [unrecorded_files.UnrecordedResult(completion, None, str(store.path)) for completion in (own, stray)]
+    unrecorded_files.write(file, results)
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        assert list(store.job(job.job_id).items()) == [(0, "own")]
+    assert unrecorded_files.read(store.path, file) == results[1:]

@@ -10,16 +10,19 @@ import pytest
 from checkpoint_store import ChunkAlreadyCompleted, JobBusy, JobNotFound, StorageFullError
 from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult, FailedAttempt, FailureOutcome
 from checkpoint_store.storage.statements import liveness
+from checkpoint_store.storage.verbs import runners as verbs_of_runners
 from checkpoint_store.storage.verbs.claims import ClaimStorage
+from checkpoint_store.storage.verbs.runners import write_of_job
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store.storage.connection.database import Database
 
 TOTAL = 4
 
@@ -76,9 +79,9 @@ def test_a_runner_is_at_work_until_it_ends(job: Job, first: ClaimStorage, second
 
 
 def test_a_dropped_runner_is_found_dead(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
-    """A runner whose end could not be recorded is reaped by the next process that looks; its claims are in doubt."""
+    """A runner whose end could not be recorded is reaped by the next process that looks; what it began is in doubt."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
-    claim(first, job, runner_id)
+    first.note_begun(runner_id, claim(first, job, runner_id, 2).claims[:1])
     first.runners.drop(runner_id)
     assert not second.runners.others_at_work(job.job_id, own_runner_id=None)
     assert attempts(job) == [(0, 1, runner_id, "abandoned")]
@@ -108,12 +111,12 @@ def test_claims_are_one_runners(job: Job, first: ClaimStorage, second: ClaimStor
 
 
 def test_a_dead_runners_claims_are_free_to_be_claimed(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
-    """The same call that finds the runner dead claims what it had, as the next attempt."""
+    """The same call that finds the runner dead claims what it had; as the next attempt, what it had begun."""
     one, other = (storage.runners.register(job.job_id, exclusive=False) for storage in (first, second))
-    claim(first, job, one, 2)
+    first.note_begun(one, claim(first, job, one, 2).claims[:1])
     first.runners.drop(one)
     found = claim(second, job, other, 2)
-    assert (found.claims, found.has_reaped) == ([Claim(0, 2), Claim(1, 2)], True)
+    assert (found.claims, found.has_reaped) == ([Claim(0, 2), Claim(1, 1)], True)
 
 
 def test_a_claim_that_was_lost_from_hand_is_claimed_again(job: Job, first: ClaimStorage) -> None:
@@ -256,3 +259,25 @@ def test_what_is_known_of_a_job(job: Job, first: ClaimStorage) -> None:
     assert first.last_pause(job.job_id) == 1
     job.complete_many((index, "done") for index in range(TOTAL))
     assert (first.completed_in(job.job_id, 1, 3), first.is_completed(job.job_id)) == (2, True)
+
+
+def test_a_release_that_fails_leaves_the_runner_alive(
+    job: Job, first: ClaimStorage, second: ClaimStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on: its chunks are its own, and none is in doubt."""
+    runner_id = first.runners.register(job.job_id, exclusive=False)
+    claims = claim(first, job, runner_id, 2).claims
+
+    def fail_at_the_commit(database: Database, job_id: str, work: Callable[[sqlite3.Connection], object]) -> object:
+        def work_and_fail(connection: sqlite3.Connection) -> None:
+            work(connection)
+            assert not first.note_begun(runner_id, claims)  # what is about to be freed begins no more
+            raise StorageFullError(database.path, "full", 0)
+
+        return write_of_job(database, job_id, work_and_fail)
+
+    with monkeypatch.context() as patch, pytest.raises(StorageFullError):
+        patch.setattr(verbs_of_runners, "write_of_job", fail_at_the_commit)
+        second.runners.release(job.job_id, runner_id)
+    assert second.runners.others_at_work(job.job_id, own_runner_id=None)
+    assert first.note_begun(runner_id, claims)

@@ -63,7 +63,7 @@ class ClaimedChunk:
     __slots__ = (
         "attempts_in_loop", "begun", "claim", "dropped", "index", "is_failed", "is_taken", "is_yielded", "loop",
         "made_from",
-        "number", "runner_id", "since",
+        "number", "reported", "runner_id", "since",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +85,8 @@ class ClaimedChunk:
         """Whether the last reference to the chunk's handle is gone."""
         self.is_failed = False
         """Whether the failure of the attempt is recorded."""
+        self.reported: list[BaseException] = []
+        """The exceptions that the work has reported by hand, and whose cost counts."""
         self.is_taken = is_taken
         """Whether its loop has it. Otherwise any loop of this process may take it over."""
         self.is_yielded = False
@@ -95,6 +97,11 @@ class ClaimedChunk:
     def tried_again(self, claim: Claim) -> ClaimedChunk:
         """Return this chunk as its loop has claimed it for another attempt, after this one has failed."""
         return ClaimedChunk(claim, self.runner_id, self.loop, attempts_in_loop=self.attempts_in_loop + 1)
+
+    def has_reported(self, error: BaseException) -> bool:
+        """Whether the cost of an exception counts already: the work has reported it, or what it was raised from."""
+        own_cost = getattr(error, "cost", None)
+        return any(known is error or (own_cost is None and known is error.__cause__) for known in self.reported)
 
     @property
     def seconds(self) -> float:

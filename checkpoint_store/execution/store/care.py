@@ -88,6 +88,7 @@ class StoreCare(OpenStore):
         Raises:
             InvalidArgumentError: an argument cannot be what it is. Nothing was deleted.
             ErasureUnfinished: a reader was in the way. All of it is deleted, and its bytes are still in the WAL.
+            StorageUnavailableError: all of it is deleted; a backup that the error names cannot be removed, and has it.
         """
         request = prune_request(keep_last, older_than_days)
         if dry_run:

@@ -155,14 +155,16 @@ class OpenStore:
         return self.path if self.owns(target) else other_owner(target, self.path)
 
     def delete_job(self, job_id: str) -> None:
-        """Delete a job, its completed chunks and its results for good, from every file of this store.
+        """Delete a job, its completed chunks and its results for good, from every file that this store uses.
 
         Its bytes are overwritten. A state file and a ``.bak`` that show this job, and all automatic backups, are
-        removed. The answer of a call that is still under way is not recorded; the log says that it came.
+        removed. Files that were moved aside (``.corrupt-…``, ``.replaced-…``) may still have it: :meth:`prune` removes
+        these files. The answer of a call that is still under way is not recorded; the log says that it came.
 
         Raises:
             JobNotFound: no job (or more than one) has this id or prefix, or the prefix has fewer than eight characters.
             ErasureUnfinished: the job is deleted; another process that reads keeps its bytes in the WAL.
+            StorageUnavailableError: the job is deleted; a backup that cannot be removed, which the error names, has it.
         """
         lifecycle.delete(self._open, job_id, and_backup=False)
 

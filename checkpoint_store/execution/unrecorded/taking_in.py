@@ -104,10 +104,20 @@ def take_in(
         else:
             if left:
                 passed_over.add(path)
+                if len(left) < len(results):
+                    _leave_only(path, left)
                 continue
             with suppress(OSError):
                 path.unlink(missing_ok=True)
             log.warning("taken in from %s: %s that had not been recorded", path, counted(len(results), "result"))
+
+
+def _leave_only(path: Path, left: Sequence[UnrecordedResult]) -> None:
+    """Remove from a file what the store has taken in: what is left in it may be for another store."""
+    try:
+        unrecorded_files.write(path, left)
+    except CheckpointStoreError as error:
+        log.warning("%s still has results that were taken in: %s", path, error)
 
 
 def _may_pass(error: CheckpointStoreError) -> bool:

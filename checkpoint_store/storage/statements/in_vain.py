@@ -41,15 +41,19 @@ _IN_VAIN: Final[dict[str, Any]] = {
 }
 
 
-def _note(values: dict[str, Any]) -> Statement:
-    """Repeating it changes nothing: the error of the attempt says what was noted."""
-    is_new = func.instr(_ERROR, bindparam("what")) == literal_column("0")
-    return Statement(lambda: attempts.update().where(*THIS, _WAS_NOT_COMPLETED, is_new).values(_NOTED | values))
+def _note(values: dict[str, Any], *noted_as: str) -> Statement:
+    """Repeating it changes nothing: the error of the attempt says what was noted.
+
+    ``noted_as``: the parameters with the forms in which it may have been noted before.
+    """
+    is_new = [func.instr(_ERROR, bindparam(name)) == literal_column("0") for name in noted_as]
+    return Statement(lambda: attempts.update().where(*THIS, _WAS_NOT_COMPLETED, *is_new).values(_NOTED | values))
 
 
-_NOTE_RESULT: Final = _note(_IN_VAIN)
+# The reason may be another one when the result comes again: other results may have been recorded since.
+_NOTE_RESULT: Final = _note(_IN_VAIN, "late", "early", "from_older", "the_same")
 # What the attempt reserved still counts where nobody knows what it cost.
-_NOTE_FAILURE: Final = _note({"reserved_cost": case((bindparam("its_cost").is_(null()), _A.reserved_cost))})
+_NOTE_FAILURE: Final = _note({"reserved_cost": case((bindparam("its_cost").is_(null()), _A.reserved_cost))}, "what")
 _OUTCOME: Final = Statement(lambda: select(_A.outcome).where(*THIS))
 _AS_LINES: Final = _ERROR + literal_column("char(10)")
 _HAS_THE_FAILURE: Final = Statement(
@@ -107,7 +111,7 @@ def note_the_same(connection: sqlite3.Connection, completion: Completion) -> Non
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index, "its_number": completion.attempt}
     if _IS_COMPLETED_BY_ANOTHER.run(connection, **here).fetchone() is None:
         return
-    if _run(connection, _NOTE_RESULT, completion, _IS_THE_SAME):
+    if _run(connection, _NOTE_RESULT, completion, _IS_THE_SAME, **_noted_as(completion)):
         log.warning(
             "job %s, chunk %d: paid for twice: the result of attempt %d is the one that another attempt has recorded",
             *(completion.job_id, completion.chunk_index, completion.attempt),
@@ -171,7 +175,8 @@ def _keep(connection: sqlite3.Connection, note: Statement, completion: Completio
     """
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
     if completion.attempt is not None and _OUTCOME.run(connection, **here, its_number=completion.attempt).fetchone():
-        return _run(connection, note, completion, what)  # nothing, if its result was recorded, and replaced since
+        forms = _noted_as(completion) if note is _NOTE_RESULT else {}
+        return _run(connection, note, completion, what, **forms)  # nothing, if its result was recorded, and replaced
     number, is_kept = _LATEST.run(connection, text=text, **here).fetchone()
     if is_kept:
         return False
@@ -195,7 +200,14 @@ def _keep(connection: sqlite3.Connection, note: Statement, completion: Completio
     return True
 
 
-def _run(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str) -> bool:
+def _noted_as(completion: Completion) -> dict[str, str]:
+    """Return the forms in which the result of an attempt may have been noted."""
+    text = completion.text or "null"
+    reasons = {"late": _CAME_LATE, "early": _CAME_EARLY, "from_older": _CAME_FROM_OLDER}
+    return {name: reason + text for name, reason in reasons.items()} | {"the_same": _IS_THE_SAME}
+
+
+def _run(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, **forms: str) -> bool:
     changed = note.run(
         connection,
         in_job=completion.job_id,
@@ -205,6 +217,7 @@ def _run(connection: sqlite3.Connection, note: Statement, completion: Completion
         at=completion.completed_at,
         its_seconds=completion.seconds,
         its_cost=_cost_of(completion),
+        **forms,
     )
     return changed.rowcount > 0
 

@@ -18,7 +18,6 @@ from checkpoint_store.storage.runner_lock import (
 )
 from checkpoint_store.storage.statements import attempts, runners
 from checkpoint_store.storage.statements.job_endings import is_completed_job
-from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -62,8 +61,11 @@ def refuse_if_busy(
             raise JobBusy(job_id, other.pid, other.host, other.started_at, other.runner_id)
 
 
-def release(connection: sqlite3.Connection, store: Path, job_id: str, runner_id: int) -> int:
-    """Give the chunks of a runner, alive or not, to the others; see :meth:`RunnerStorage.release`."""
+def release(connection: sqlite3.Connection, store: Path, job_id: str, runner_id: int) -> tuple[int, Path]:
+    """Give the chunks of a runner, alive or not, to the others; see :meth:`RunnerStorage.release`.
+
+    Returns how many they are, and the lock file of the runner, which must be out of its way before the commit.
+    """
     at_work = {runner.runner_id: runner for runner in runners.runners_at_work(connection, job_id)}
     if runner_id not in at_work:
         known = f"at work are {', '.join(map(str, at_work))}" if at_work else "none is at work"
@@ -71,9 +73,8 @@ def release(connection: sqlite3.Connection, store: Path, job_id: str, runner_id:
     lock_file = runner_lock_path(store, at_work[runner_id].lock_file)
     freed = attempts.in_hand(connection, runner_id)
     attempts.end_runner(connection, runner_id, begun=begun_by(lock_file).begun, is_counted=False)
-    remove_file(lock_file)  # before the commit: this runner then starts none of the freed chunks
     log.warning("runner %d of job %s was released by hand: %s free", runner_id, job_id, counted(freed, "chunk"))
-    return freed
+    return freed, lock_file
 
 
 def others_at_work(connection: sqlite3.Connection, store: Path, job_id: str, *, own_runner_id: int | None) -> bool:

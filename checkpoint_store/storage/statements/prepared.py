@@ -1678,7 +1678,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "UPDATE attempts SET finished_at=?, outcome=?, error=(coalesce(attempts.error || char(10), '') || ?),"
             " seconds=coalesce(?, attempts.seconds), counted=?, is_last=?, cost=coalesce(attempts.cost + ?, "
             "attempts.cost, ?) WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND"
-            " attempts.outcome != 'completed' AND instr(coalesce(attempts.error, ''), ?) = 0"
+            " attempts.outcome != 'completed' AND instr(coalesce(attempts.error, ''), ?) = 0 AND "
+            "instr(coalesce(attempts.error, ''), ?) = 0 AND instr(coalesce(attempts.error, ''), ?) = 0 AND "
+            "instr(coalesce(attempts.error, ''), ?) = 0"
         ),
         (
             "at",
@@ -1692,7 +1694,10 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "in_job",
             "at_index",
             "its_number",
-            "what",
+            "late",
+            "early",
+            "from_older",
+            "the_same",
         ),
         {"outcome": "failed", "counted": 0, "is_last": 0},
     ),
@@ -3034,6 +3039,40 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         ("in_job",),
         {},
+    ),
+    "reported._LAST": (
+        (
+            "SELECT max(attempts.number) AS max_1 \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.chunk_index = ?"
+        ),
+        ("in_job", "at_index"),
+        {},
+    ),
+    "reported._REPORT": (
+        (
+            "UPDATE attempts SET error=(coalesce(attempts.error || char(10), '') || ?), "
+            "cost=coalesce(attempts.cost + ?, attempts.cost, ?) WHERE attempts.job_id = ? AND "
+            "attempts.chunk_index = ? AND attempts.number = ? AND attempts.runner_id = ? AND attempts.outcome = "
+            "'running'"
+        ),
+        ("its_error", "its_cost", "its_cost", "in_job", "at_index", "its_number", "its_runner"),
+        {},
+    ),
+    "reported._REPORTED": (
+        (
+            "SELECT attempts.cost, attempts.error, attempts.started_at \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome "
+            "!= 'completed' AND attempts.cost IS NOT NULL"
+        ),
+        ("in_job", "at_index", "its_number"),
+        {},
+    ),
+    "reported._TAKE_COST": (
+        ("UPDATE attempts SET cost=? WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ?"),
+        ("cost", "in_job", "at_index", "its_number"),
+        {"cost": None},
     ),
     "reservations._COSTS": (
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from checkpoint_store.storage.statements import costs, in_vain, reservations
+from checkpoint_store.storage.statements import costs, in_vain, reported, reservations
 from checkpoint_store.storage.verbs.runners import write_of_job
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.budget import Spending
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Claim, Completion, Costs, ReservationRequest
+    from checkpoint_store.storage.records import Claim, Completion, Costs, FailedAttempt, ReservationRequest
 
 
 class Reserved(Enum):
@@ -91,6 +91,17 @@ class BudgetStorage:
             JobNotFound: the job was deleted.
         """
         write_of_job(self._database, failure.job_id, lambda connection: in_vain.keep_failure(connection, failure))
+
+    def report(self, failed: FailedAttempt) -> bool:
+        """Note a failure that the work on a claim reports, and goes on. Durable when it returns.
+
+        Returns whether the runner still has the claim; otherwise nothing is noted.
+        """
+        return write_of_job(self._database, failed.job_id, lambda connection: reported.report(connection, failed))
+
+    def keep_reported(self, job_id: str, index: int, number: int) -> None:
+        """Keep what an attempt reported, whose result is about to be recorded. Durable; repeating changes nothing."""
+        write_of_job(self._database, job_id, lambda connection: reported.keep_cost(connection, job_id, index, number))
 
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:

@@ -83,6 +83,15 @@ class ClaimStorage(ForkAware):
         if lock is not None:
             lock.done(*claim)
 
+    def note_unbegun(self, runner_id: int, claim: Claim) -> None:
+        """Note that the work of which :meth:`note_begun` told has not begun. As durable as :meth:`note_begun`.
+
+        Call this while no thread calls :meth:`note_begun`.
+        """
+        lock = self.runners.locks.get(runner_id)
+        if lock is not None:
+            lock.note_unbegun(*claim)
+
     def fail(self, failed: FailedAttempt) -> FailureOutcome:
         """End an attempt as failed, and begin the next one where the report says so. Durable when it returns.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, JobIncomplete, JobNotFound
+from checkpoint_store.errors import CheckpointStoreError, JobIncomplete, JobNotFound, StorageUnavailableError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.backup import remove_backups
@@ -14,6 +14,7 @@ from checkpoint_store.storage.statements import attempt_log, liveness, pruning, 
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.statements.job_endings import finish_if_done
+from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
@@ -132,12 +133,22 @@ class JobChanges:
 
         Raises:
             ErasureUnfinished: a reader was active all the time. The job is deleted all the same.
+            StorageUnavailableError: a copy cannot be removed. The others are, and the job is deleted all the same.
         """
-        remove_backups(self.path)
+        left = remove_backups(self.path)
         for folder in stand_ins.left_over(self.path.parent):
             stand_ins.remove(folder)
+            left += [folder] if is_there(folder) else []
         try:
             self._database.writer.give_room_back()
         except CheckpointStoreError as error:
             log_suppressed(error, f"{self.path}: the room of job {job_id} could not be given back")
-        self._database.writer.scrub_wal(job_statements.touch, f"job {job_id}")
+        remedy = f"Job {job_id} is deleted from {self.path}. Remove what still may have it: {', '.join(map(str, left))}"
+        try:
+            self._database.writer.scrub_wal(job_statements.touch, f"job {job_id}")
+        except CheckpointStoreError as error:
+            if left:
+                error.add_note(remedy)
+            raise
+        if left:
+            raise StorageUnavailableError(left[0], "it cannot be removed", remedy)

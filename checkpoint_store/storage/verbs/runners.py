@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements import attempts, liveness, runners, stretch
 from checkpoint_store.storage.statements.deletions import no_job
+from checkpoint_store.system.files import remove_file, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -107,7 +109,9 @@ class RunnerStorage(ForkAware):
             attempts.end_runner(connection, runner_id, begun=frozenset(begun), is_counted=False)
 
         write_of_job(self._database, job_id, work, only_if_free=only_if_free)
-        self.drop(runner_id)
+        lock = self.locks.pop(runner_id, None)
+        if lock is not None:
+            lock.end()
 
     def release(self, job_id: str, runner_id: int) -> int:
         """Give the chunks of a runner to the others, also where it is alive; return how many. Durable when it returns.
@@ -118,17 +122,41 @@ class RunnerStorage(ForkAware):
         Raises:
             InvalidArgumentError: the job has no such runner, or it has ended.
         """
+        moved: dict[Path, Path] = {}
 
         def work(connection: sqlite3.Connection) -> int:
-            return liveness.release(connection, self.path, job_id, runner_id)
+            freed, lock_file = liveness.release(connection, self.path, job_id, runner_id)
+            aside = lock_file.with_name(f"{lock_file.name}.released")
+            with storage_errors(lock_file), suppress(FileNotFoundError):
+                lock_file.rename(aside)  # before the commit: this runner then starts none of the freed chunks
+                moved[lock_file] = aside
+            return freed
 
-        return write_of_job(self._database, job_id, work)
+        try:
+            freed = write_of_job(self._database, job_id, work)
+        except BaseException:
+            self._put_back(job_id, runner_id, moved)
+            raise
+        for aside in moved.values():
+            remove_file(aside)
+        return freed
+
+    def _put_back(self, job_id: str, runner_id: int, moved: dict[Path, Path]) -> None:
+        """Put the lock file of a runner back that was not released: without it, the runner would be taken for dead."""
+        with suppress(CheckpointStoreError, OSError):
+            at_work = self._database.read(lambda connection: runners.runners_at_work(connection, job_id))
+            if runner_id in {runner.runner_id for runner in at_work}:
+                for lock_file, aside in moved.items():
+                    aside.rename(lock_file)
 
     def drop(self, runner_id: int) -> None:
-        """Release the lock of a runner, and record nothing: the next process that probes it finds the runner dead."""
+        """Release the lock of a runner, and record nothing: the next process that probes it finds the runner dead.
+
+        The lock file stays until that process has recorded the end: it lists the attempts that had begun.
+        """
         lock = self.locks.pop(runner_id, None)
         if lock is not None:
-            lock.end()
+            lock.leave()
 
     def others_at_work(self, job_id: str, *, own_runner_id: int | None) -> bool:
         """Return whether another runner is at work on a job now. Dead runners are reaped, durably."""
