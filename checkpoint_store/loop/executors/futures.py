@@ -86,9 +86,9 @@ class LockFreeFuture(Future[Any]):
         return True
 
     def end(self, result: Any = None, error: BaseException | None = None) -> bool:
-        """Note how the work ended; return False if its end was noted before."""
-        outcome = (result, error)
-        is_noted = self._outcome.setdefault(_OUTCOME, outcome) is outcome
+        """Note how the work ended; return False if another end was noted before."""
+        noted = self._outcome.setdefault(_OUTCOME, (result, error))
+        is_noted = noted[0] is result and noted[1] is error  # also where an interrupt made a caller do this again
         if self._callbacks is not None:
             self._call_back()
         return is_noted
