@@ -14,6 +14,7 @@ import pytest
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.loop import aio
 from checkpoint_store.loop.executors import local
+from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
 from checkpoint_store.loop.executors.hand_overs import QUICK_SECONDS_MAX, HandOvers
 from checkpoint_store.loop.executors.local import Inline, Threads
 from checkpoint_store.loop.recording import Recorder, Success
@@ -183,3 +184,27 @@ def test_nobody_waits_for_the_end_of_work_that_takes_time() -> None:
     threads.ends.gather([quick, slow], 60)
     assert slow.result() is True
     threads.shutdown()
+
+
+def test_work_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker hangs, the work of the others takes no time: their results are recorded as they come."""
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    ends, hung = Ends(), LockFreeFuture()
+    waits: list[float] = []
+
+    class Asked:
+        """The lock of the ends: a wait takes its whole time."""
+
+        def acquire(self, *, timeout: float) -> bool:
+            waits.append(timeout)
+            clock[0] += timeout
+            return False
+
+    ends._one_has_ended = Asked()  # type: ignore[assignment]
+    for _ in range(3):
+        ended = LockFreeFuture()
+        ended.end()
+        ends.gather([hung, ended], 0.5)
+    ends.gather([hung, LockFreeFuture()], 0.5)
+    assert waits == [0.5, 0.5]
