@@ -58,7 +58,8 @@ class Tasks(OwnExecutor):
         self._held: deque[_Work] = deque()
         """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
         self._handed: deque[_Work] = deque()  # the tasks that the event loop is to start
-        self.hand_overs: Final = HandOvers(QUICK_SECONDS_MAX)  # slow, until the first task says otherwise
+        slow = HandOvers(QUICK_SECONDS_MAX)  # until the first task says otherwise
+        self.hand_overs: Final = slow if self._threads is None else self._threads.hand_overs
         self._stopped_at: float | None = None
         self.is_cancelled = False
         self.take_late: Callable[[Call, Any], None] = lambda _, __: None
