@@ -228,8 +228,8 @@ def test_quick_plain_functions_under_asyncio_are_handed_over_together(
         for index in range(4):
             future = tasks.submit(work, work, ATTEMPT, index)
             tasks.hand_over()
-            while not future.done():  # noqa: ASYNC110 - no event tells of that
-                await asyncio.sleep(0)
+            while not future.done():
+                await asyncio.to_thread(tasks.wait, [future], 60)
         tasks.end()
         return tasks.handed_over_max() > HANDED_OVER_MAX
 
