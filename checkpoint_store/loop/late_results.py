@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import BrokenExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.attempt import MadeFrom
+    from checkpoint_store.model.attempt import Attempt, MadeFrom
     from checkpoint_store.storage.records import Completion
 
 
@@ -56,6 +57,24 @@ class Call(Protocol):
     @property
     def made_from(self) -> MadeFrom | None:
         """What the work was given."""
+
+
+class TimedCall:
+    """A call of the work that begins now; see :class:`Call`."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.index, self.number, self.made_from = attempt.chunk_index, attempt.number, attempt.made_from
+        self._since = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """How long the work has taken so far, exactly."""
+        return time.monotonic() - self._since
+
+    @property
+    def seconds(self) -> float:
+        """See :attr:`Call.seconds`."""
+        return round(self.elapsed, 6)
 
 
 class LateResults:
@@ -136,3 +155,10 @@ def where_it_may_wait(work: Callable[[], None]) -> asyncio.Future[None] | None:
         raise
     work()
     return None
+
+
+async def take_late(take: Callable[[], None]) -> None:
+    """Let a result be recorded that its loop has given up. A cancellation ends the wait, and not the recording."""
+    taken = where_it_may_wait(take)
+    if taken is not None:
+        await asyncio.shield(taken)

@@ -8,13 +8,13 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
 from checkpoint_store.loop.executors.hand_overs import QUICK_SECONDS_MAX, TOGETHER_SECONDS_MAX, HandOvers
 from checkpoint_store.loop.executors.local import ENDS_LATER, OwnExecutor, Threads, call_here
-from checkpoint_store.loop.executors.raised import Raised, ends_the_program
-from checkpoint_store.loop.late_results import where_it_may_wait
+from checkpoint_store.loop.executors.raised import Raised, ends_the_program, is_cancellation_of_task
+from checkpoint_store.loop.late_results import TimedCall, take_late
 from checkpoint_store.loop.options import is_coroutine_function
 from checkpoint_store.model.attempt import CurrentAttempt
 
@@ -25,8 +25,19 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.late_results import Call
     from checkpoint_store.model.attempt import Attempt
 
+_NOTHING: Final[Any] = object()
 _ABANDONED_AFTER_SECONDS: Final = 5.0
 """An event loop that has not run for this long may be abandoned; ``asyncio.run`` stops it for moments only."""
+
+
+class _Work(NamedTuple):
+    """The work on one chunk that the event loop is to start."""
+
+    future: LockFreeFuture
+    fn: Callable[[Any], Any]
+    attempt: Attempt
+    chunk: Any
+    is_begun: bool = False  # by a thread, where the work returned an awaitable; otherwise the first task begins it
 
 
 class Tasks(OwnExecutor):
@@ -44,9 +55,11 @@ class Tasks(OwnExecutor):
         """The task that works for each future; None until the event loop has made the task."""
         self._overdue: set[Future[Any]] = set()
         """The calls that took too long, and go on: the end of the event loop does not wait for them."""
-        self._held: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]] = deque()
+        self._held: deque[_Work] = deque()
         """The tasks that :meth:`hand_over` will let the event loop start: waking it up costs 10 µs."""
-        self.hand_overs: Final = HandOvers(QUICK_SECONDS_MAX)  # slow, until the first task says otherwise
+        self._handed: deque[_Work] = deque()  # the tasks that the event loop is to start
+        slow = HandOvers(QUICK_SECONDS_MAX)  # until the first task says otherwise
+        self.hand_overs: Final = slow if self._threads is None else self._threads.hand_overs
         self._stopped_at: float | None = None
         self.is_cancelled = False
         self.take_late: Callable[[Call, Any], None] = lambda _, __: None
@@ -64,7 +77,7 @@ class Tasks(OwnExecutor):
             raise RuntimeError("the event loop is closed")
         future = LockFreeFuture()
         if self._threads is None:
-            self._held.append((future, fn, attempt, chunk))
+            self._held.append(_Work(future, fn, attempt, chunk))
         else:
             self._threads.hold(future, self._call_in_thread, (future, fn, attempt, chunk))
         return future
@@ -73,24 +86,34 @@ class Tasks(OwnExecutor):
         """Let the event loop start the work that was submitted since the last call."""
         if self._threads is not None:
             self._threads.hand_over()
-        if not self._held:
-            return
-        tasks, self._held = self._held, deque()
-        try:
-            self._loop.call_soon_threadsafe(self._start_all, tasks)
-        except RuntimeError:  # the event loop was closed a moment ago
-            for future, *_ in tasks:
-                self._cancel_anyway(future)
+        if self._held:
+            held, self._held = self._held, deque()
+            self._handed.extend(held)
+            self._wake_event_loop()
 
-    def _start_all(self, tasks: deque[tuple[LockFreeFuture, Callable[[Any], Any], Attempt, Any]]) -> None:
+    def _wake_event_loop(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._start_all, self._handed)
+        except RuntimeError:  # the event loop was closed a moment ago
+            while self._handed:
+                self._cancel_anyway(self._handed.popleft().future)
+
+    def _start_all(self, tasks: deque[_Work]) -> None:
+        """Start what was handed over. An exception of a signal handler may end this anywhere: see :meth:`wait`.
+
+        Each task stays in the deque until it has started. Two tasks for one future do no harm: the first begins it.
+        """
         while tasks:
-            future, fn, attempt, chunk = tasks.popleft()
-            if future.begin():  # otherwise it was given up, and its chunk may be another's: see cancel_orphans()
-                self._start(future, fn, attempt, chunk)
+            if tasks[0].future not in self._running:
+                self._start(tasks[0])
+            tasks.popleft()
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
-        """See :meth:`OwnExecutor.wait`."""
-        return self._ends.wait(futures, timeout_seconds)
+        """See :meth:`OwnExecutor.wait`. What an exception of a signal handler left unstarted is started now."""
+        has_ended = self._ends.wait(futures, timeout_seconds)
+        if self._handed and not has_ended:
+            self._wake_event_loop()
+        return has_ended
 
     def gather(self, futures: Collection[Future[Any]]) -> None:
         """See :meth:`OwnExecutor.gather`."""
@@ -103,17 +126,17 @@ class Tasks(OwnExecutor):
             return result
         self._running[future] = None  # before the event loop is asked: it may be closed, and never start the task
         try:
-            self._loop.call_soon_threadsafe(self._start, future, lambda _: result, attempt, chunk)
+            self._loop.call_soon_threadsafe(self._start, _Work(future, lambda _: result, attempt, chunk, is_begun=True))
         except RuntimeError as error:  # the event loop is closed
             self._running.pop(future, None)
             return Raised(error)
         return ENDS_LATER
 
-    def _start(self, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
-        if future.done():  # it was given up: see cancel_orphans()
+    def _start(self, work: _Work) -> None:
+        if work.future.done():  # it was given up, and its chunk may be another's: see cancel_orphans()
             return
-        task = _PaidTask(_work(self, future, fn, attempt, chunk), self._loop, self, future)
-        self._running[future] = task
+        task = _PaidTask(_do(self, work), self._loop, self, work.future)
+        self._running[work.future] = task
         if self.is_cancelled:
             task.cancel()
 
@@ -121,19 +144,21 @@ class Tasks(OwnExecutor):
         """End a future with the outcome of its task; return False if it was given up: see :meth:`cancel_orphans`."""
         is_taken = future.end(result)
         self._ends.note()
-        self._forget(future)
+        task = self._forget(future)
+        if task is not None:
+            task.remove_done_callback(self.forget)
         return is_taken
 
     def forget(self, task: _PaidTask) -> None:
-        """End the future of a task that was cancelled, or whose exception ends the program."""
-        self._forget(task.future)
-        if not task.cancelled():
-            task.exception()  # it is looked at, so asyncio does not complain
-        self._cancel_anyway(task.future)
+        """End the future of a task that was cancelled, or that an exception ended."""
+        is_over = task.cancelled() or task.exception() is not None  # it is looked at, so asyncio does not complain
+        if is_over or task.future.done():  # otherwise another task works for the future
+            self._forget(task.future)
+            self._cancel_anyway(task.future)
 
-    def _forget(self, future: Future[Any]) -> None:
-        self._running.pop(future, None)
+    def _forget(self, future: Future[Any]) -> _PaidTask | None:
         self._overdue.discard(future)
+        return self._running.pop(future, None)
 
     def abandon(self, future: Future[Any]) -> None:
         """Let a call that takes too long go on: its service may bill it, and its result is in its future when it comes.
@@ -220,71 +245,55 @@ class _PaidTask(asyncio.Task[None]):
     def __init__(
         self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: Tasks, future: LockFreeFuture
     ) -> None:
+        self._tasks, self.future = tasks, future  # first: an interrupt may leave a task that the event loop has
         super().__init__(work, loop=loop)
-        self._tasks, self.future = tasks, future
+        self.watch()  # an exception of a signal handler may end its work before it has settled the future
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel this task, unless its event loop is ending and waits for it."""
         if self._tasks.is_awaited(self.future) and not self.get_loop().is_running():
             return False
-        self.watch()  # its work may not have begun, and cannot settle the future then
         return super().cancel(msg)
 
     def watch(self) -> None:
-        """Let the future be done once this task is. A callback takes the event loop a round: no other task needs it."""
+        """Let the future be done once this task is. :meth:`Tasks.settle` takes the callback away: it costs a round."""
         self.add_done_callback(self._tasks.forget)
 
 
-class _Call:
-    """One call of the work; see :class:`Call`."""
-
-    def __init__(self, attempt: Attempt) -> None:
-        self.index, self.number, self.made_from = attempt.chunk_index, attempt.number, attempt.made_from
-        self._since = time.monotonic()
-
-    @property
-    def elapsed(self) -> float:
-        """How long the work has taken so far, exactly."""
-        return time.monotonic() - self._since
-
-    @property
-    def seconds(self) -> float:
-        return round(self.elapsed, 6)
-
-
-async def _work(tasks: Tasks, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> None:
-    call = _Call(attempt)
+async def _do(tasks: Tasks, work: _Work) -> None:
+    future, call, outcome = work.future, TimedCall(work.attempt), _NOTHING
+    if not work.is_begun and not future.begin():  # it was given up, or another task has begun it
+        return
     try:
-        with CurrentAttempt(attempt):
-            result = fn(chunk)
-            if inspect.isawaitable(result):
-                result = await result
+        with CurrentAttempt(work.attempt):
+            result = work.fn(work.chunk)
+            outcome = await result if inspect.isawaitable(result) else result
+        is_taken = tasks.settle(future, outcome)
+        tasks.hand_overs.note(call.elapsed)
     except GeneratorExit:  # the event loop was closed
         raise
     except BaseException as error:
-        if isinstance(error, asyncio.CancelledError) and _is_asked_for():
+        if outcome is not _NOTHING:  # a signal handler raised it afterwards: what the work returned is paid for
+            await _settle(tasks, future, call, outcome)
+            _end_program(error)
             raise
-        if not tasks.settle(future, Raised(error)):
-            await _take_late(tasks, call, Raised(error))
-        if ends_the_program(error):
-            task = asyncio.current_task()
-            assert isinstance(task, _PaidTask)
-            task.watch()
+        if is_cancellation_of_task(error):
+            raise
+        await _settle(tasks, future, call, Raised(error))
+        if _end_program(error):
             raise
     else:
-        tasks.hand_overs.note(call.elapsed)
-        if not tasks.settle(future, result):
-            await _take_late(tasks, call, result)
+        if not is_taken:
+            await take_late(partial(tasks.take_late, call, outcome))
 
 
-async def _take_late(tasks: Tasks, call: _Call, result: Any) -> None:
-    """Let a result be recorded that the loop has given up. A cancellation ends the wait, and not the recording."""
-    taken = where_it_may_wait(partial(tasks.take_late, call, result))
-    if taken is not None:
-        await asyncio.shield(taken)
+async def _settle(tasks: Tasks, future: LockFreeFuture, call: TimedCall, outcome: Any) -> None:
+    if not tasks.settle(future, outcome):
+        await take_late(partial(tasks.take_late, call, outcome))
 
 
-def _is_asked_for() -> bool:
-    """Whether somebody cancelled this very task, and not only something that it waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def _end_program(error: BaseException) -> bool:
+    """Return whether an exception is to end the program; then it is that of the task, too."""
+    if is_over := ends_the_program(error):
+        cast("_PaidTask", asyncio.current_task()).watch()
+    return is_over

@@ -63,6 +63,12 @@ def test_the_cost_of_a_command_that_took_too_long_counts() -> None:
 
 OTHER_FORM = _COUNTED + """print('{"choices": [{"message": {"content": "PAID ANSWER"}}], "cost": 1}')"""
 THEN_OTHER_FORM = program(__file__, "answer_in_other_form_later")
+WHIM = (
+    _COUNTED
+    + """import os
+if os.path.exists('whim'): os.remove('whim'); print('{"text": "PAID ANSWER"}')
+else: print('{"cleaned_text": "x"}')"""
+)
 
 
 @pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
@@ -107,6 +113,16 @@ def test_another_form_after_a_right_one_is_tried_again(lecture: Folder) -> None:
         errors = [error for (error,) in store.execute("SELECT error FROM attempts WHERE error IS NOT NULL")]
     assert len(errors) == 1
     assert errors[0].endswith('The result was: {"text": "PAID ANSWER"}\n')
+
+
+def test_another_form_after_right_ones_of_an_earlier_run_is_tried_again(lecture: Folder) -> None:
+    """The first run proved the form: a whim in the next run is tried again, and the further files are begun."""
+    lecture.write("second.txt", "Another talk.\n")
+    lecture.run("run", "lecture.txt", *SIX, "--only", "0", *lecture.command(WHIM))
+    lecture.write("whim", "")
+    summary = lecture.json("run", "lecture.txt", "second.txt", *SIX, "--retries", 1, *lecture.command(WHIM))
+    assert [job["outcome"] for job in summary["jobs"]] == ["complete", "complete"]
+    assert lecture.read("calls") == "x" * 8  # one of them in vain
 
 
 def test_a_chunk_that_failed_shows_the_reason_without_the_copy(lecture: Folder) -> None:

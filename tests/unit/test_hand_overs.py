@@ -14,7 +14,8 @@ import pytest
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.loop import aio
 from checkpoint_store.loop.executors import local
-from checkpoint_store.loop.executors.hand_overs import QUICK_SECONDS_MAX, HandOvers
+from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
+from checkpoint_store.loop.executors.hand_overs import HANDED_OVER_MAX, QUICK_SECONDS_MAX, HandOvers
 from checkpoint_store.loop.executors.local import Inline, Threads
 from checkpoint_store.loop.recording import Recorder, Success
 from checkpoint_store.loop.tasks import Tasks
@@ -173,13 +174,63 @@ def test_nobody_waits_for_the_end_of_work_that_takes_time() -> None:
     threads = Threads(2)
     may_end = threading.Event()
     quick, slow = threads.submit(int), threads.submit(may_end.wait, 60)
-    threads._hand_overs = HandOvers(QUICK_SECONDS_MAX)
+    threads.hand_overs = HandOvers(QUICK_SECONDS_MAX)
     threads.hand_over()
     assert threads.wait([quick, slow], 60)
-    threads._hand_overs = HandOvers(QUICK_SECONDS_MAX)
+    threads.hand_overs = HandOvers(QUICK_SECONDS_MAX)
     threads.gather([quick, slow])
     assert (quick.done(), slow.done()) == (True, False)
     may_end.set()
     threads.ends.gather([quick, slow], 60)
     assert slow.result() is True
     threads.shutdown()
+
+
+def test_work_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker hangs, the work of the others takes no time: their results are recorded as they come."""
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    ends, hung = Ends(), LockFreeFuture()
+    waits: list[float] = []
+
+    class Asked:
+        """The lock of the ends: a wait takes its whole time."""
+
+        def acquire(self, *, timeout: float) -> bool:
+            waits.append(timeout)
+            clock[0] += timeout
+            return False
+
+    ends._one_has_ended = Asked()  # type: ignore[assignment]
+    for _ in range(3):
+        ended = LockFreeFuture()
+        ended.end()
+        ends.gather([hung, ended], 0.5)
+    ends.gather([hung, LockFreeFuture()], 0.5)
+    assert waits == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("returns_awaitable", [False, True])
+def test_quick_plain_functions_under_asyncio_are_handed_over_together(
+    store: CheckpointStore, *, returns_awaitable: bool
+) -> None:
+    """Their times are those of the threads that call them; where they return awaitables, those of the tasks."""
+
+    async def slow(index: int) -> int:
+        await asyncio.sleep(2 * QUICK_SECONDS_MAX)
+        return index
+
+    def work(index: int) -> Any:
+        return slow(index) if returns_awaitable else index
+
+    async def main() -> bool:
+        tasks = Tasks(asyncio.get_running_loop(), work, 2)
+        for index in range(4):
+            future = tasks.submit(work, work, ATTEMPT, index)
+            tasks.hand_over()
+            while not future.done():
+                await asyncio.to_thread(tasks.wait, [future], 60)
+        tasks.end()
+        return tasks.handed_over_max() > HANDED_OVER_MAX
+
+    assert asyncio.run(main()) is not returns_awaitable

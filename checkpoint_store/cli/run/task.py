@@ -14,7 +14,7 @@ from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.redone import tries_in_vain
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.unread_answer import UnreadAnswerError
-from checkpoint_store.cli.run.command.worker import CommandFailedError, CommandKilledError, ServiceAwayError
+from checkpoint_store.cli.run.command.worker import Command, CommandFailedError, CommandKilledError, ServiceAwayError
 from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
@@ -83,6 +83,8 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
 
 
 def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
+    if isinstance(context.clean, Command) and any(each.source_job_id is None for each in job.completions()):
+        context.clean.has_answered = True  # in an earlier run of this plan; carried results may be another COMMAND's
     if report.total_chunks > report.done_before:
         only = context.limits.only
         context.failures.begin(only.count_left(job) if only is not None else report.total_chunks - report.done_before)

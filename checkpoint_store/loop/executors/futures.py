@@ -86,9 +86,9 @@ class LockFreeFuture(Future[Any]):
         return True
 
     def end(self, result: Any = None, error: BaseException | None = None) -> bool:
-        """Note how the work ended; return False if its end was noted before."""
-        outcome = (result, error)
-        is_noted = self._outcome.setdefault(_OUTCOME, outcome) is outcome
+        """Note how the work ended; return False if another end was noted before."""
+        noted = self._outcome.setdefault(_OUTCOME, (result, error))
+        is_noted = noted[0] is result and noted[1] is error  # also where an interrupt made a caller do this again
         if self._callbacks is not None:
             self._call_back()
         return is_noted
@@ -159,6 +159,8 @@ class Ends:
         self._one_has_ended = threading.Lock()
         """Free once a future has ended since the loop last looked."""
         self._one_has_ended.acquire()
+        self._slow: set[Future[Any]] = set()
+        """The futures that :meth:`gather` waited for in vain, and that have not ended."""
 
     def note(self) -> None:
         """Note that a future is done; call this after the future says so."""
@@ -172,10 +174,13 @@ class Ends:
         return any(future.done() for future in futures) or self._one_has_ended.acquire(timeout=timeout_seconds)
 
     def gather(self, futures: Collection[Future[Any]], timeout_seconds: float) -> None:
-        """Wait until all futures have ended, or the time is over."""
+        """Wait until all futures have ended, or the time is over. A future that takes longer is waited for once."""
         until = time.monotonic() + timeout_seconds
-        while not all(future.done() for future in futures):
+        self._slow = {future for future in self._slow if not future.done()}
+        awaited = [future for future in futures if future not in self._slow] if self._slow else futures
+        while not all(future.done() for future in awaited):
             left_seconds = until - time.monotonic()
             if left_seconds <= 0.0:
+                self._slow.update(future for future in awaited if not future.done())
                 return
             self._one_has_ended.acquire(timeout=left_seconds)

@@ -95,13 +95,14 @@ class Threads(OwnExecutor):
         self._idle: deque[None] = deque()
         """One element for each thread that waits for work: counting them needs no lock."""
         self._started = 0
-        self._hand_overs = HandOvers(QUICK_SECONDS_MAX / 2)
+        self.hand_overs = HandOvers(QUICK_SECONDS_MAX / 2)
+        """By how long the work took. Who ends a future of work that returned ``ENDS_LATER`` notes that there."""
         self.ends: Final = Ends()
         """Wakes the loop."""
 
     def handed_over_max(self) -> int:
         """See :meth:`OwnExecutor.handed_over_max`."""
-        return self._hand_overs.at_once_max
+        return self.hand_overs.at_once_max
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """See :meth:`OwnExecutor.wait`."""
@@ -109,7 +110,7 @@ class Threads(OwnExecutor):
 
     def gather(self, futures: Collection[Future[Any]]) -> None:
         """See :meth:`OwnExecutor.gather`."""
-        if self._hand_overs.are_quick:
+        if self.hand_overs.are_quick:
             self.ends.gather(futures, TOGETHER_SECONDS_MAX)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
@@ -177,9 +178,9 @@ class Threads(OwnExecutor):
         except BaseException as error:  # the future carries it
             future.end(error=error)
         else:
-            self._hand_overs.note(time.monotonic() - since)
             if result is ENDS_LATER:
                 return
+            self.hand_overs.note(time.monotonic() - since)
             future.end(result)
         self.ends.note()
 

@@ -49,6 +49,15 @@ class Raised:
         return failure
 
 
+def is_cancellation_of_task(error: BaseException) -> bool:
+    """Whether somebody cancelled this very task, and not only something that it waited for."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def ends_the_program(error: BaseException) -> bool:
     """Whether an exception that came out of the work asks the whole program to end.
 

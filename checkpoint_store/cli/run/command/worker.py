@@ -92,15 +92,15 @@ class Command:
         self._killed = False
         self.away_codes: set[int] = set()
         """The exit codes by which the program said that its service is away."""
-        self._has_answered = False
-        """Whether an answer could be read: then another form is a whim of the model's, and is tried again."""
+        self.has_answered = False
+        """Whether an answer could be read, in this run or before: then another form is a whim, and is tried again."""
         self._had_other_form = False
         """Whether an answer had another form before any answer could be read."""
 
     @property
     def is_misread(self) -> bool:
         """Whether its answers have another form than ``run`` expects: each further call would be paid for in vain."""
-        return self._had_other_form and not self._has_answered
+        return self._had_other_form and not self.has_answered
 
     def __call__(self, chunk: TextChunk, variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """Return the fields of the result for ``chunk`` (``cleaned_text`` at least), and the program's stderr.
@@ -110,7 +110,7 @@ class Command:
         Raises:
             CommandFailedError: the program took too long, ended with another code than 0, or printed nothing.
             UnreadAnswerError: the program printed something else than an answer.
-            OtherFormError: the program did so, and its text seems to be in another field, as in every earlier answer.
+            OtherFormError: the program did so, and its text seems to be in another field; no answer could be read yet.
             ServiceAwayError: the program ended with code 69 or 75.
             CommandMissingError: the program could not be started.
             CommandKilledError: :meth:`kill` was called meanwhile.
@@ -148,7 +148,7 @@ class Command:
             answer = self._answers.read(stdout.decode("utf-8"), chunk.text)
         except (UnicodeDecodeError, UnusableAnswerError) as error:
             raise self._unread(error, stdout, _tail(message)) from error
-        self._has_answered = True
+        self.has_answered = True
         return answer, message
 
     def _unread(
@@ -158,7 +158,7 @@ class Command:
         reason = f"wrote what is not UTF-8: {error}" if isinstance(error, UnicodeDecodeError) else str(error)
         if not stdout.strip():
             return CommandFailedError(f"{self._argv[0]!r} {reason}", stderr)
-        is_other = isinstance(error, UnusableAnswerError) and error.has_other_form and not self._has_answered
+        is_other = isinstance(error, UnusableAnswerError) and error.has_other_form and not self.has_answered
         self._had_other_form |= is_other
         kind = OtherFormError if is_other else UnreadAnswerError
         printed = stdout.decode("utf-8", "backslashreplace")
