@@ -132,10 +132,16 @@ class JobChanges:
 
         Raises:
             ErasureUnfinished: a reader was active all the time. The job is deleted all the same.
+            StorageUnavailableError: a stand-in cannot be removed. The job is deleted all the same.
         """
         remove_backups(self.path)
-        for folder in stand_ins.left_over(self.path.parent):
-            stand_ins.remove(folder)
+        try:
+            for folder in stand_ins.left_of(self.path):
+                stand_ins.remove(folder)
+        finally:
+            self._erase_in_file(job_id)
+
+    def _erase_in_file(self, job_id: str) -> None:
         try:
             self._database.writer.give_room_back()
         except CheckpointStoreError as error:
