@@ -12,6 +12,7 @@ from checkpoint_store.model import state_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState
 from checkpoint_store.state_file.torn_file import completed_from
+from checkpoint_store.storage.destination import refuse_open_here
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.sibling_check import kind_of
 from checkpoint_store.system.descriptors import importing
@@ -35,8 +36,9 @@ def read_state(path: Path) -> ProcessingState:
 
     Raises:
         StateFormatError: the file is no state file; the error names file and field.
-        StoreTargetError: there is no such file.
+        StoreTargetError: there is no such file, or this process has it open as a store.
     """
+    refuse_open_here(path, USE)
     try:
         return ProcessingState.from_json(path.read_bytes())
     except StateFormatError as error:
@@ -82,10 +84,11 @@ def refuse_planted_state(path: Path) -> None:
 
 
 def _refuse_special(path: Path, remedy: str) -> None:
-    """Raise :class:`StoreTargetError` if something else than a regular file is at ``path``.
+    """Raise :class:`StoreTargetError` if something else than a regular file is at ``path``, or a store open here.
 
-    Reading a pipe blocks. A device or a folder holds no state, and must not be replaced by one.
+    Reading a pipe blocks, and reading a store drops its locks. A device or a folder holds no state.
     """
+    refuse_open_here(path, USE)
     if is_there(path) and not path.is_file():
         raise StoreTargetError(path, f"it is {kind_of(path.stat().st_mode)}, and not a regular file; {remedy}", USE)
 

@@ -50,6 +50,15 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
         raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder", _USE)
 
 
+def refuse_open_here(path: Path, use: str) -> None:
+    """Raise :class:`StoreTargetError` if this process has the file open as a store, under whichever name.
+
+    To read it would drop SQLite's locks on it.
+    """
+    if openings.is_open(path):
+        raise StoreTargetError(path, "it is a store that this process has open; name another file", use)
+
+
 def refuse_in_use(path: Path, store: Path, use: str) -> None:
     """Raise :class:`StoreTargetError` if a copy would replace a file of another store that a process has open."""
     other = store_in_use(path, but=store) if os.path.lexists(path) else None

@@ -129,12 +129,8 @@ class Decision:
     reused: dict[int, Source]
     """The source of the result for each incomplete chunk whose result can be carried over."""
     elsewhere: Elsewhere = _NOTHING
-    choices: tuple[tuple[tuple[str, ...], int], ...] = ()
-    """If the plan is refused: settings for ``reuse_ignoring``, and how many results it keeps then, ever more."""
-    kept_by_place: int = 0
-    """How many of those of the last choice it keeps by :data:`BY_PLACE` alone."""
     handles: Mapping[int, str] = field(default_factory=dict)
-    """If a new job begins, or is refused: handles of work that a service holds, for chunks without a result."""
+    """If a new job begins: handles of work that a service holds, for chunks without a result."""
 
 
 class OpenedJob(NamedTuple):

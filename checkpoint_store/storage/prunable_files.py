@@ -35,7 +35,7 @@ def prunable_files(
     beside = Siblings(path)
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
-    trials = [folder for folder in stand_ins.left_over(path.parent) if with_jobs or request.is_old(_changed_at(folder))]
+    trials = [folder for folder in stand_ins.left_of(path) if with_jobs or request.is_old(_changed_at(folder))]
     gone = backups if with_jobs else [file for file in surplus(backups) if request.is_old(_changed_at(file))]
     files = [(file, size) for file in (*aside, *gone) if (size := _size_of(file)) is not None]
     return [*files, *((folder, stand_ins.size_bytes(folder)) for folder in trials)]

@@ -12,8 +12,10 @@ from checkpoint_store.model.merge_report import MergeReport
 from checkpoint_store.storage.backup import RollingBackup
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
+from checkpoint_store.storage.open_requests import Decision
 from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.statements import liveness, open_job
+from checkpoint_store.storage.statements.refusal import refusal
 from checkpoint_store.storage.verbs.budgets import BudgetStorage
 from checkpoint_store.storage.verbs.claims import ClaimStorage
 from checkpoint_store.storage.verbs.handles import HandleStorage
@@ -61,14 +63,17 @@ class Storage(Reading):
             JobBusy: another runner is at work on the job. Nothing was changed.
         """
 
-        def write(connection: sqlite3.Connection) -> OpenedJob:
+        def write(connection: sqlite3.Connection) -> OpenedJob | Decision:
             opened = open_job.open_job(connection, request, self.path)
-            if exclusive_for is not None:
+            if exclusive_for is not None and not isinstance(opened, Decision):
                 own = exclusive_for(opened.job.job_id)
                 liveness.refuse_if_busy(connection, self.path, opened.job.job_id, own_runner_id=own, exclusive=True)
             return opened
 
-        return self.healing.run(lambda: self.database.write(write))
+        opened = self.healing.run(lambda: self.database.write(write))
+        if isinstance(opened, Decision):  # no writer waits while the results are counted that each choice would keep
+            raise self.database.read_apart(lambda connection: refusal(connection, request, opened, self.path))
+        return opened
 
     def complete(self, completions: Sequence[Completion], next_claim: NextClaim | None = None) -> bool:
         """Record completions of one job, all or none of them. Durable when this returns; see ``group_commit.py``.

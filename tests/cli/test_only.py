@@ -57,6 +57,13 @@ def test_a_mistaken_range_is_refused(lecture: Folder, only: str, says: str) -> N
     assert not (lecture.path / ".processing_state.db").exists()
 
 
+def test_a_mistaken_range_leaves_no_job_log(lecture: Folder) -> None:
+    """A usage error on an existing store begins no job log."""
+    lecture.run(*WORDS, "--only", "0", *lecture.command())
+    assert "no chunk 7" in lecture.run(*WORDS, "--only", "7", "--joblog", "new.log", *lecture.command(), code=2).stderr
+    assert not (lecture.path / "new.log").exists()
+
+
 def test_only_is_for_one_file(lecture: Folder) -> None:
     """Chunks are numbered in each file."""
     lecture.write("second.txt", "Another talk.\n")

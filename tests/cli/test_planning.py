@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState
+from checkpoint_store.cli.run import plan
 
 from .conftest import SIX, Folder
 from .test_jobs import contents
@@ -67,13 +68,22 @@ def test_a_changed_option_is_shown_with_the_choices(lecture: Folder) -> None:
     shown = lecture.run("plan", "lecture.txt", *SIX, "--model", "m").stdout
     assert "refused: its job was made for something else" in shown
     assert "model: None -> 'm'" in shown
-    kept = "0 with --on-change reuse, 6 with --reuse-ignoring model, none with --on-change restart"
+    kept = "0 with --on-change reuse, 6 with --on-change reuse --reuse-ignoring model, none with --on-change restart"
     assert kept in " ".join(shown.split())
+    typed = ("--model", "m", "--on-change", "reuse", "--reuse-ignoring", "model")
+    assert lecture.json("plan", "lecture.txt", *SIX, *typed)["plans"][0]["kept"] == 6
     edited = lecture.read("lecture.txt").replace("Paragraph 2", "Passage 2")
     lecture.write("lecture.txt", edited)
     assert "changed  the text\n" in lecture.run("plan", "lecture.txt", *SIX).stdout.replace(" \n", "\n")
-    plan = lecture.json("plan", "lecture.txt", *SIX, "--on-change", "reuse")["plans"][0]
-    assert (plan["action"], plan["kept"], plan["chunks_to_do"]) == ("reuse", 5, 1)
+    planned = lecture.json("plan", "lecture.txt", *SIX, "--on-change", "reuse")["plans"][0]
+    assert (planned["action"], planned["kept"], planned["chunks_to_do"]) == ("reuse", 5, 1)
+
+
+def test_json_needs_no_words_for_a_change(lecture: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``plan --json`` reads no file and no store a second time for words that it does not print."""
+    lecture.run("run", "lecture.txt", *SIX)
+    monkeypatch.setattr(plan, "_change_of", lambda *_: pytest.fail("nobody is shown this"))
+    assert lecture.json("plan", "lecture.txt", *SIX, "--model", "m")["plans"][0]["action"] == "refuse"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,16 @@ def test_a_budget_is_dropped(lecture: Folder) -> None:
     lecture.run("resume", "--max-cost", "none")  # also where there was none
 
 
+def test_a_cost_may_stand_in_a_field_called_none(lecture: Folder) -> None:
+    """``resume --cost none`` takes the cost from the field ``none``; only a limit is dropped by that word."""
+    priced = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "none": 0.25}))"""
+    lecture.run(
+        "run", "lecture.txt", *SIX, "--only", "0", "--max-cost", 0.5, "--cost", "none", *lecture.command(priced)
+    )
+    lecture.run("resume", "--cost", "none", code=75)
+    assert lecture.json("show")["metadata"]["command_line"]["words"].count("--cost") == 1
+
+
 @pytest.mark.parametrize("spoilt", ["edited", "gone", "output"])
 def test_failed_chunks_are_freed_after_the_check(lecture: Folder, spoilt: str) -> None:
     """Where the input was edited or is gone, or the output is in the way, resume --failed frees nothing."""

@@ -9,7 +9,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
+import time
+from contextlib import ExitStack, closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +30,7 @@ from checkpoint_store import (
     restore_store,
 )
 from checkpoint_store.storage.connection import open_lock
+from checkpoint_store.system import shared_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +147,18 @@ def test_a_store_that_is_being_taken_is_waited_for(path: Path) -> None:
                 CheckpointStore(path, read_only=read_only, lock_timeout_seconds=0.05)
     with open_lock.exclusively(path, 0):
         pass
+
+
+def test_a_look_at_the_lock_fails_no_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for the owner of a file holds its lock for an instant: an opening tries again, with no time-out, too."""
+    with ExitStack() as look:
+        assert look.enter_context(open_lock.alone(path))
+
+        def wait(_: float) -> None:
+            look.close()
+
+        monkeypatch.setattr(shared_lock, "time", SimpleNamespace(monotonic=time.monotonic, sleep=wait))
+        CheckpointStore(path, lock_timeout_seconds=0.0).close()
 
 
 def test_a_read_only_store_shares_the_lock_and_creates_none(path: Path, children: Children) -> None:

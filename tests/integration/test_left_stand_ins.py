@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, doctor
+from checkpoint_store import CheckpointStore, StorageUnavailableError, doctor
 from checkpoint_store.cli.stand_in import stand_in
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER
 
@@ -23,6 +26,46 @@ def left(tmp_path: Path) -> Path:
     folder.mkdir(mode=0o700)
     (folder / "talks.json").write_bytes(COPY)
     return folder
+
+
+@pytest.fixture
+def left_by_plan(tmp_path: Path, store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as a killed ``plan`` leaves it among the temporary files, where another store has one, too."""
+    temporary = tmp_path / "temporary"
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    for folder, name in (("own", store.path.name), ("another", "another.db")):
+        trial = temporary / f"{STAND_IN_FOLDER}{folder}"
+        trial.mkdir(mode=0o700, parents=True)
+        (trial / name).write_bytes(COPY)
+    return temporary / f"{STAND_IN_FOLDER}own"
+
+
+@pytest.mark.parametrize("how", ["delete", "prune"])
+def test_that_of_a_plan_is_removed(store: CheckpointStore, left_by_plan: Path, how: str) -> None:
+    """The one of this store, among the temporary files; that of another store stays."""
+    if how == "delete":
+        store.delete_job(store.open_job("talk.txt", chunks=["a"]).job_id)
+    else:
+        assert store.prune(dry_run=False).files == (left_by_plan,)
+    assert [path.name for path in left_by_plan.parent.iterdir()] == [f"{STAND_IN_FOLDER}another"]
+
+
+def test_one_that_cannot_be_removed_is_an_error(
+    store: CheckpointStore, left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the folder; the bytes of the deleted job are gone from the store file and its WAL all the same."""
+    job = store.open_job("talk.txt", chunks=["a"])
+    job.complete(0, "a secret of the deleted job")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(StorageUnavailableError, match=left.name):
+        store.delete_job(job.job_id)
+    store.close()  # to read the file of an open store would drop its locks
+    files = (path for path in store.path.parent.iterdir() if path.is_file())
+    assert [path.name for path in files if b"a secret of the deleted job" in path.read_bytes()] == []
 
 
 def test_deleting_a_job_removes_it(store: CheckpointStore, left: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ from conftest import program
 
 from checkpoint_store import (
     CheckpointStore,
+    CheckpointStoreError,
     ReportTargetError,
     StorageFullError,
     StoreTargetError,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 NAMES = ("talk.db", "talk.sqlite", ".processing_state.db")
 LEFT = (".lock", ".open", ".outputs", "-wal", ".runner-", ".unrecorded-", ".backup-", ".replaced-", ".json", ".bak")
 """What is in the name of some file that the store of these tests leaves."""
+READ_IT = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM jobs').fetchone(); c.close()"
+"""As a person does at the ``sqlite3`` prompt: who closes a store last copies its WAL into it, and removes the WAL."""
 WRITERS: dict[str, Callable[[CheckpointStore, Path], object]] = {
     "backup": lambda store, path: store.backup(path, replace=True),
     "export": lambda store, path: store.jobs()[0].export(path, replace=True),
@@ -202,3 +207,31 @@ def test_the_command_names_the_files_of_a_store_as_the_library_does(tmp_path: Pa
         copy.write_text("{}")
         assert stand_in._copies_of(tmp_path / name)[-1] == copy
     assert stand_in._FOLDER == STAND_IN_FOLDER
+
+
+@pytest.mark.parametrize("name", ["link.json", "link.db"])
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_no_second_name_of_an_open_store_is_opened(tmp_path: Path, name: str, link: str) -> None:
+    """A call that is given another name of a store keeps the locks by which others leave the store's WAL alone."""
+    with CheckpointStore(tmp_path / "a.db") as store, CheckpointStore(tmp_path / "b.db", state_file=None) as other:
+        job = store.open_job("talk.srt", total_chunks=2)
+        other.open_job("talk.srt", total_chunks=2).complete(0, "paid for")
+        path = tmp_path / name
+        getattr(path, link)(tmp_path / "b.db")
+        for look in (store.owner_of, job.export, store.import_state, store.merge, store.backup):
+            with suppress(CheckpointStoreError):
+                look(path)
+        with suppress(CheckpointStoreError):
+            CheckpointStore(tmp_path / "c.db", state_file=path).close()
+        path.unlink(missing_ok=True)
+        subprocess.run([sys.executable, "-c", READ_IT, tmp_path / "b.db"], check=True)
+        assert StoreFiles(tmp_path / "b.db").wal.exists()
+
+
+@pytest.mark.parametrize("name", ["b.db", "b.db-shm"])
+def test_the_file_of_an_open_store_is_read_as_no_state(tmp_path: Path, name: str) -> None:
+    """A store that this process has open is refused as a state, by its own name, too; so is the index of its WAL."""
+    with CheckpointStore(tmp_path / "a.db") as store, CheckpointStore(tmp_path / "b.db", state_file=None) as other:
+        other.open_job("talk.srt", total_chunks=2).complete(0, "paid for")
+        with pytest.raises(StoreTargetError, match="this process has open"):
+            store.import_state(tmp_path / name)

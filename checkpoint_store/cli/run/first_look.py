@@ -52,7 +52,7 @@ def open_for_run(
 
     Raises:
         AllRefusedError: the output of every input is in the way. No store is begun.
-        click.UsageError: the input has not all chunks of ``only``. No store is begun.
+        click.UsageError: the input has not all chunks of ``only``. No store and no job log is begun.
         CheckpointStoreError, click.ClickException: as opening the store, or the job of the first input.
     """
 
@@ -78,7 +78,19 @@ def open_for_run(
         raise AllRefusedError(reasons)
 
     is_suspicious = _may_be_refused(request, inputs, log, only)
-    return open_or_create(request.store_path, first_look if is_suspicious else None)
+    store = open_or_create(request.store_path, first_look if is_suspicious else None)
+    try:
+        _check_only(request, inputs, store, only)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _check_only(request: Request, inputs: Sequence[Input], store: CheckpointStore, only: ChunkRanges | None) -> None:
+    if only is not None:
+        for source in inputs:
+            only.check(request.as_begun(source, store, store.path))
 
 
 def _may_be_refused(request: Request, inputs: Sequence[Input], log: JobLog | None, only: ChunkRanges | None) -> bool:

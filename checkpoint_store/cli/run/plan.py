@@ -77,8 +77,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
             budget = budget_outlook(store, run_plan, max_cost, cost)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
-            changed = changes(run_plan.differences, partial(chunk_change, request, source, store, path))
-            change = _Change(changed, _ignoring_text(request, source, store, path, run_plan))
+            change = _Change([], "") if as_json else _change_of(request, source, store, path, run_plan)
             plans.append((source, run_plan, refusal, _redo_count(store, run_plan), budget, change))
     if as_json:
         records = [
@@ -105,6 +104,12 @@ class _Change(NamedTuple):
     """What ``--reuse-ignoring`` would keep, where the run is refused and it keeps more; otherwise empty."""
 
 
+def _change_of(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> _Change:
+    """Return what has changed, in words. The file is read and cut again for this, and the store is searched again."""
+    changed = changes(run_plan.differences, partial(chunk_change, request, source, store, path))
+    return _Change(changed, _ignoring_text(request, source, store, path, run_plan))
+
+
 def _ignoring_text(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> str:
     """Return how many results a refused run could keep in spite of its settings, and with which options."""
     settings = request.settings_of(source)
@@ -114,7 +119,7 @@ def _ignoring_text(request: Request, source: Input, store: CheckpointStore, path
     reuse = settings | {"on_change": "reuse", "reuse_ignoring": (*settings["reuse_ignoring"], *names)}
     kept = store.plan(job_name(source.path, path), chunks=source.content.chunks, **reuse).kept
     options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in names)
-    return f" {kept:,} with {options}," if kept > run_plan.kept else ""
+    return f" {kept:,} with --on-change reuse {options}," if kept > run_plan.kept else ""
 
 
 def _plan_of(

@@ -135,7 +135,8 @@ def _lacks_text(job: Job, store: CheckpointStore) -> bool:
 def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
     """Return the options and COMMAND of a line with other values for options.
 
-    An option of the value None stays as it was; one of the value ``NO_LIMIT`` is dropped.
+    An option of the value None stays as it was; a limit of the value ``NO_LIMIT`` is dropped. A field of an answer may
+    be called so.
     """
     stop = words.index("--") if "--" in words else len(words)
     options, command = words[:stop], words[stop:]
@@ -144,7 +145,8 @@ def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
         if value is not None:
             if option in options:
                 del options[options.index(option) : options.index(option) + 2]
-            options += [] if value == NO_LIMIT else [option, str(value)]
+            is_dropped = name == "max_cost" and value == NO_LIMIT
+            options += [] if is_dropped else [option, str(value)]
     return options + command
 
 

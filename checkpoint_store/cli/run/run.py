@@ -226,8 +226,6 @@ def _run_all(
                 yield _not_begun(source, code)
                 continue
             begun = request.as_begun(source, store, store.path)
-            if limits.only is not None:
-                limits.only.check(begun)
             if begun is not source:
                 screen.note(_goes_on_as_text(source))
             clean = command or _built_in_cleaner(begun.content.cleaned or (), log)

@@ -50,7 +50,8 @@ class Presence:
 
     def ensure(self) -> None:
         """Share the lock; a forked child calls this again before it connects."""
-        moment = min(LOG_WAIT_AFTER_SECONDS, self._timeout_seconds)
+        # Also with a time-out of 0: whoever only asks whether the store is open holds the lock alone for an instant.
+        moment = max(POLL_SECONDS, min(LOG_WAIT_AFTER_SECONDS, self._timeout_seconds))
         if self._ended or self._lock.share(moment):
             return
         who = processes.lock_holders([StoreFiles(self._path).open_lock])

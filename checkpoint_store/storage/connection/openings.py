@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from weakref import WeakSet
 
+from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.forks import ForkAware, watch
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 FileKey = tuple[int, int, str]
 """Device and inode of the folder of a file (a folder may have two names), and the name of the file."""
+
+
+class _Opened(NamedTuple):
+    """A file that is open for writing, and how often."""
+
+    path: Path
+    times: int
 
 
 class Reader(Protocol):
@@ -33,7 +41,7 @@ class _Openings(ForkAware):
     """
 
     def __init__(self) -> None:
-        self._count_by_file: dict[FileKey, int] = {}
+        self._opened: dict[FileKey, _Opened] = {}
         self.readers: WeakSet[Reader] = WeakSet()
         """The readers that may keep a connection without locks between two reads."""
         self.forget_in_child()
@@ -64,19 +72,38 @@ class _Openings(ForkAware):
             for reader in list(self.readers):
                 reader.disconnect()
             key = _key_of(path)
-            self._count_by_file[key] = self._count_by_file.get(key, 0) + 1
+            before = self._opened.get(key)
+            self._opened[key] = _Opened(path, 1 if before is None else before.times + 1)
             return key
 
     def leave(self, key: FileKey) -> None:
         """Note that one opening of the file was closed."""
         with self.lock:
-            left = self._count_by_file.pop(key, 1) - 1
-            if left:
-                self._count_by_file[key] = left
+            opened = self._opened.pop(key, None)
+            if opened is not None and opened.times > 1:
+                self._opened[key] = opened._replace(times=opened.times - 1)
 
     def is_open(self, path: Path) -> bool:
-        """Whether this process has the file open for writing, whichever name of the folder was used."""
-        return bool(self._count_by_file) and _key_of(path) in self._count_by_file
+        """Whether this process has the file, or the index of its WAL, open for writing, whichever name is used.
+
+        To open the file under another name (a symlink, a hard link) and to close it drops the locks of SQLite, too.
+        """
+        return bool(self._opened) and (_key_of(path) in self._opened or self._has_file(path))
+
+    def _has_file(self, path: Path) -> bool:
+        try:
+            status = os.stat(path)
+        except OSError:
+            return False
+        opened = [each.path for each in list(self._opened.values())]  # another thread may open a store meanwhile
+        return any(_is_same(status, file) for path in opened for file in (path, StoreFiles(path).shm))
+
+
+def _is_same(status: os.stat_result, path: Path) -> bool:
+    try:
+        return os.path.samestat(status, os.stat(path))
+    except OSError:
+        return False
 
 
 def _key_of(path: Path) -> FileKey:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER
+from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.guarded_open import GUARDS
 from checkpoint_store.system.log import log
 
@@ -22,10 +25,25 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _EMPTY_SECONDS_MAX: Final = 60.0
 """A stand-in may be empty, and not locked yet, for this long."""
+
+
+def left_of(store: Path) -> list[Path]:
+    """Return the stand-ins that no command uses: all beside a store, and its own among the temporary files.
+
+    ``plan`` makes its stand-in among the temporary files, where those of every store are.
+    """
+    temporary = Path(tempfile.gettempdir())
+    beside = left_over(store.parent)
+    own = [trial for trial in left_over(temporary) if any(_names_in(trial, store.stem))]
+    return [*beside, *(trial for trial in own if trial not in beside)]
+
+
+def _names_in(trial: Path, beginning: str) -> Iterator[str]:
+    with suppress(OSError):
+        yield from (name for name in os.listdir(trial) if name.startswith(beginning))
 
 
 def left_over(folder: Path) -> list[Path]:
@@ -40,10 +58,15 @@ def left_over(folder: Path) -> list[Path]:
 
 
 def remove(trial: Path) -> None:
-    """Remove a stand-in and all files in it, unless a command uses it. One that is gone already is fine."""
+    """Remove a stand-in and all files in it, unless a command uses it. One that is gone already is fine.
+
+    Raises:
+        StorageUnavailableError: it cannot be removed.
+    """
     with _taken(trial) as is_taken:
         if is_taken:
-            shutil.rmtree(trial, ignore_errors=True)
+            with storage_errors(trial), suppress(FileNotFoundError):
+                shutil.rmtree(trial)
             log.info("%s was left behind: removed", trial)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import PlanChanged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import FINGERPRINT_RULE, compare
@@ -18,7 +17,6 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.by_place import results_by_place
 from checkpoint_store.storage.statements.carry_over import carry_over, chunks_at_work
 from checkpoint_store.storage.statements.liveness import Liveness
-from checkpoint_store.storage.statements.refusal import refusal
 from checkpoint_store.storage.statements.stored_results import StoredResults, jobs_before
 
 if TYPE_CHECKING:
@@ -33,26 +31,15 @@ if TYPE_CHECKING:
 _BATCH: Final = 1000
 
 
-def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> OpenedJob:
+def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> OpenedJob | Decision:
     """Return the job that ``request`` leads to, as the newest and current one.
 
-    Raises:
-        PlanChanged: the plan differs, and ``on_change`` is "refuse". Nothing was changed.
+    If the plan differs, and ``on_change`` is "refuse", return the decision to refuse it. Nothing was changed, then.
     """
     earlier = None if request.fresh else earlier_job.earlier_job(connection, request, path)
     decision = decide(connection, request, earlier, path)
     if decision.action == "refuse":
-        assert earlier is not None
-        raise PlanChanged(
-            request.plan.file_name,
-            earlier.job_id,
-            decision.differences,
-            len(decision.reused),
-            choices=decision.choices,
-            kept_by_place=decision.kept_by_place,
-            reusable_handles=len(decision.handles),
-            extends=request.on_change == "extend",
-        )
+        return decision
     if decision.earlier is not None and decision.action == "extend":
         grown = extend.extend(connection, decision.earlier, request, path)
         return OpenedJob(_resume(connection, grown, request, path, has_grown=True), None)
@@ -71,7 +58,7 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
 def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRecord | None, path: Path) -> Decision:
     """Return the decision for a request and the earlier job. Reads only.
 
-    Results of other jobs are looked for only where a new job begins.
+    Results of other jobs are looked for only where a new job begins. A refusal says later what could be kept.
     """
     differences = [] if earlier is None else compare(earlier.plan, request.plan_by(earlier.fingerprint_rule))
     if earlier is not None and not differences:
@@ -84,7 +71,7 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
             return Decision("extend", earlier, differences, {})
         differences = extend.differences_at_beginning(connection, earlier, request, differences)
     if earlier is not None and request.on_change in ("refuse", "extend"):
-        return refusal(connection, request, earlier, differences, path)
+        return Decision("refuse", earlier, differences, {})
     stored = StoredResults(connection, request, path)
     reused, by_place = _reusable(connection, request, earlier, stored, path)
     handles = stored_handles.for_new_job(connection, request, path, reused) if request.on_change == "reuse" else {}

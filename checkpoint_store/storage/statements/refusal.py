@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import PlanChanged
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.storage.open_requests import BY_PLACE, Decision
+from checkpoint_store.storage.open_requests import BY_PLACE
 from checkpoint_store.storage.sql import bindparam, completed_chunks, null, select
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import stored_handles
 from checkpoint_store.storage.statements.by_place import results_by_place
+from checkpoint_store.storage.statements.kept_counts import KeptCounts
 from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.storage.statements.stored_results import StoredResults, setting_names
 
@@ -18,9 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from checkpoint_store.errors import Difference
-    from checkpoint_store.storage.open_requests import OpenRequest
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.open_requests import Decision, OpenRequest, Source
 
 _C: Final = completed_chunks.c
 _DIFFERS_IN: Final = Statement(
@@ -31,49 +31,53 @@ _DIFFERS_IN: Final = Statement(
     )
 )
 _NAMES_MAX: Final = 6
-"""Of more settings, not each is looked at alone: a look searches the results of the store."""
+"""Of more settings, not each is looked at alone: no message could name all these choices."""
 
 
-def refusal(
-    connection: sqlite3.Connection,
-    request: OpenRequest,
-    earlier: JobRecord,
-    differences: list[Difference],
-    path: Path,
-) -> Decision:
-    """Return the decision to refuse a request, with what each choice would keep."""
+def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Decision, path: Path) -> PlanChanged:
+    """Return the error that refuses a request, with what each choice would keep.
+
+    This reads every fingerprint in the store: call it outside of the transaction that decided, so that no completion
+    of another thread or process waits for it.
+    """
+    earlier = decision.earlier
+    assert earlier is not None, "only a request that differs from an earlier job is refused"
     stored = StoredResults(connection, request, path)
+    counts = KeptCounts(stored, request)
     reused = stored.reusable()
     given = sorted(request.reuse_ignoring - {BY_PLACE})
     differing = tuple(dict.fromkeys([*setting_names(earlier.plan, request.plan), *given]))
-    choices = _Choices(stored, len(reused))
+    wide = tuple(dict.fromkeys([*differing, *_names_of_others(connection, request, path)]))
+    choices = _Choices(counts, len(reused))
     if 1 < len(differing) <= _NAMES_MAX:
         for name in differing:
             choices.offer([name, *given])
     choices.offer(differing)
-    choices.offer([*differing, *_names_of_others(connection, request, path)])
-    ignored = frozenset(choices.widest or differing)
-    taken = stored.reusable(ignored)
-    by_place = results_by_place(connection, request, path, ignored, taken)
-    if by_place:
-        names = choices.widest or differing
-        choices.made.append(((*names, BY_PLACE), len(taken) + len(by_place)))
-    return Decision(
-        "refuse",
-        earlier,
-        differences,
-        reused,
-        choices=tuple(choices.made),
+    choices.offer(wide)
+    taken = counts.indices(frozenset(choices.widest)) if choices.made else set(reused)
+    by_place: dict[int, Source] = {}
+    for names in dict.fromkeys([choices.widest or differing, wide]):
+        by_place = results_by_place(connection, request, path, frozenset(names), taken)
+        if by_place:
+            choices.made.append(((*names, BY_PLACE), len(taken) + len(by_place)))
+            break
+    return PlanChanged(
+        request.plan.file_name,
+        earlier.job_id,
+        decision.differences,
+        len(reused),
+        choices=choices.made,
         kept_by_place=len(by_place),
-        handles=stored_handles.for_new_job(connection, request, path, reused),
+        reusable_handles=len(stored_handles.for_new_job(connection, request, path, reused)),
+        extends=request.on_change == "extend",
     )
 
 
 class _Choices:
     """The settings that ``reuse_ignoring`` may name, and the results that it keeps then: each choice more of them."""
 
-    def __init__(self, stored: StoredResults, kept_at_least: int) -> None:
-        self._stored, self._kept_at_least = stored, kept_at_least
+    def __init__(self, counts: KeptCounts, kept_at_least: int) -> None:
+        self._counts, self._kept_at_least = counts, kept_at_least
         self.made: list[tuple[tuple[str, ...], int]] = []
 
     @property
@@ -93,7 +97,7 @@ class _Choices:
         self.made.append((names, count))
 
     def _kept(self, names: tuple[str, ...]) -> int:
-        return len(self._stored.reusable(frozenset(names)))
+        return len(self._counts.indices(frozenset(names)))
 
 
 def _names_of_others(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> list[str]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.model.records import RunPlan
 from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, literal_column, select
-from checkpoint_store.storage.statements import attempt_log, handles, redos, reservations
+from checkpoint_store.storage.statements import attempt_log, handles, redos, reservations, stored_handles
 from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements.jobs import find_job
 from checkpoint_store.storage.statements.open_job import decide, handles_for_rest, reusable_for_rest
 from checkpoint_store.storage.statements.statement import Statement
-from checkpoint_store.storage.statements.stored_results import setting_names
+from checkpoint_store.storage.statements.stored_results import StoredResults, setting_names
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
     from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.storage.open_requests import OpenRequest, Source
+    from checkpoint_store.storage.open_requests import Decision, OpenRequest, Source
     from checkpoint_store.storage.records import Costs, JobRecord
     from checkpoint_store.storage.statements.costs import Page
     from checkpoint_store.storage.statements.results import Substitutes
@@ -55,6 +56,8 @@ def plan_run(
         substitutes: the texts of damaged results that copies have.
     """
     decision = decide(connection, request, None if request.fresh else earlier, path)
+    if decision.action == "refuse":
+        decision = _with_kept(connection, request, decision, path)
     job = decision.earlier if decision.action in ("resume", "extend", "complete") else None
     rest: dict[int, Source] = {}
     if job is not None:
@@ -97,6 +100,13 @@ def plan_run(
         spent=spent,
         kept_elsewhere=decision.elsewhere.chunks + decision.elsewhere.by_place,
     )
+
+
+def _with_kept(connection: sqlite3.Connection, request: OpenRequest, decision: Decision, path: Path) -> Decision:
+    """Return a refusal with the results and the handles that ``on_change="reuse"`` would take."""
+    reused = StoredResults(connection, request, path).reusable()
+    handles = stored_handles.for_new_job(connection, request, path, reused)
+    return dataclasses.replace(decision, reused=reused, handles=handles)
 
 
 def _means(connection: sqlite3.Connection, job: JobRecord, results: Costs) -> tuple[float | None, float | None]:

@@ -16,6 +16,7 @@ from checkpoint_store.storage.open_requests import Elsewhere, Source
 from checkpoint_store.storage.sql import bindparam, completed_chunks, func, jobs, literal_column, null, select
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.beginnings import Begun, beginning, has_same_results
+from checkpoint_store.storage.statements.differing_settings import is_covered, is_ignored, joined
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _C: Final = completed_chunks.c
 _J: Final = jobs.c
 
 
-class _Holder(NamedTuple):
+class Holder(NamedTuple):
     """A job that has results."""
 
     job_id: str
@@ -42,7 +43,7 @@ class _Holder(NamedTuple):
     fingerprint_rule: int
 
 
-_COLUMNS: Final = tuple(_J[name] for name in _Holder._fields)
+_COLUMNS: Final = tuple(_J[name] for name in Holder._fields)
 _HOLDERS: Final = Statement(
     lambda: select(*_COLUMNS).where(_J.completed_count > literal_column("0")).order_by(_J.job_number.desc())
 )
@@ -86,7 +87,7 @@ class StoredResults:
     def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
         """Return the source of the newest result under the same settings, for each chunk that has such a result."""
         ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
-        return self._taken(self._holders(), _Left(self._request, ()), ignoring)
+        return self._taken(self.holders(), _Left(self._request, ()), ignoring)
 
     def reusable_since(self, opened: JobRecord, *, of: Container[str] | None = None) -> dict[int, Source]:
         """Return the sources for the chunks left of a job, from jobs with new results since its last search.
@@ -108,9 +109,9 @@ class StoredResults:
 
     def elsewhere(self, reused: Container[int], by_place: Mapping[int, Source]) -> Elsewhere:
         """Return the results for the other chunks of a new job; ``by_place``: those of chunks of unknown content."""
-        same, other_name, other_settings = list[_Holder](), list[_Holder](), list[_Holder]()
-        for job in self._holders():
-            if not self._has_settings(job, NOTHING):
+        same, other_name, other_settings = list[Holder](), list[Holder](), list[Holder]()
+        for job in self.holders():
+            if not self.has_settings(job, NOTHING):
                 other_settings.append(job)
             elif self._request.on_change != "reuse":  # with "reuse" they were searched already
                 (same if normal_name(job.file_name) == self._name else other_name).append(job)
@@ -129,21 +130,21 @@ class StoredResults:
         """Return the settings in which a job's plan differs from that of the request."""
         return frozenset(setting_names(earlier.plan, self._request.plan))
 
-    def _differing(self, holders: list[_Holder], sources: Mapping[int, Source]) -> tuple[str, ...]:
+    def _differing(self, holders: list[Holder], sources: Mapping[int, Source]) -> tuple[str, ...]:
         having = {source.job_id for source in sources.values()}
         first = next((job for job in holders if job.job_id in having), None)
         return () if first is None else setting_names(self._plan_of(first), self._request.plan)
 
-    def _taken(self, holders: list[_Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
+    def _taken(self, holders: list[Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
         """Return results under the same settings; for the chunks left, results that differ in ``ignoring`` only."""
         if self._request.plan.sequential:  # all results come from one job
-            return self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
-        sources = self._look((job for job in holders if self._has_settings(job, NOTHING)), left, NOTHING)
+            return self._look((job for job in holders if self.has_settings(job, ignoring)), left, ignoring)
+        sources = self._look((job for job in holders if self.has_settings(job, NOTHING)), left, NOTHING)
         if ignoring and holders and left:
-            sources |= self._look((job for job in holders if self._has_settings(job, ignoring)), left, ignoring)
+            sources |= self._look((job for job in holders if self.has_settings(job, ignoring)), left, ignoring)
         return sources
 
-    def _look(self, holders: Iterable[_Holder], left: _Left, ignoring: frozenset[str] | None) -> dict[int, Source]:
+    def _look(self, holders: Iterable[Holder], left: _Left, ignoring: frozenset[str] | None) -> dict[int, Source]:
         """Return the results of these jobs for chunks that are left; ``ignoring`` None: under any settings."""
         if self._request.plan.sequential:
             return left.take_all(max((self._beginning(job, ignoring) for job in holders), key=len, default={}))
@@ -151,49 +152,57 @@ class StoredResults:
         for job in holders:
             if not left:
                 break
-            is_own = normal_name(job.file_name) == self._name
-            rule = job.fingerprint_rule if is_own else 0  # by rule 1 an object counts by a part of it
             differing = self._ignored(job, ignoring) if ignoring else ()
-            rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
-            for index, result in left.take(rule, rows, lambda text: _is_covered(text, ignoring)).items():
-                sources[index] = Source(job.job_id, result.chunk_index, _joined(result.differs_in, differing))
+            for index, result in left.take(
+                self.rule_of(job), self.rows_of(job), lambda text: is_covered(text, ignoring)
+            ).items():
+                sources[index] = Source(job.job_id, result.chunk_index, joined(result.differs_in, differing))
         return sources
 
-    def _beginning(self, job: _Holder, ignoring: frozenset[str] | None) -> dict[int, Source]:
+    def _beginning(self, job: Holder, ignoring: frozenset[str] | None) -> dict[int, Source]:
         """Return the results of a job for the first chunks of a sequential plan; none if the job in hand differs."""
         differing = self._ignored(job, ignoring) if ignoring else ()
-        rows = _FINGERPRINTS.run(self._connection, in_job=job.job_id)
         sources: dict[int, Source] = {}
-        for index, _, differs_in in beginning(rows, self._request.fingerprints or ()):
-            if differs_in is not None and not _is_covered(differs_in, ignoring):
+        for index, _, differs_in in beginning(self.rows_of(job), self._request.fingerprints or ()):
+            if differs_in is not None and not is_covered(differs_in, ignoring):
                 break
-            sources[index] = Source(job.job_id, index, _joined(differs_in, differing))
+            sources[index] = Source(job.job_id, index, joined(differs_in, differing))
         begun = self._begun
         if begun is None or (len(sources) > begun.chunks and has_same_results(self._connection, begun, job.job_id)):
             return sources
         return {}
 
-    def _ignored(self, job: _Holder, ignoring: frozenset[str]) -> list[str]:
+    def _ignored(self, job: Holder, ignoring: frozenset[str]) -> list[str]:
         """Return the settings in which a job differs, with the names that ``ignoring`` has."""
         ignored: list[str] = []
         for name in setting_names(self._plan_of(job), self._request.plan):
             inner = [setting for setting in ignoring if setting.startswith(f"{name}.")]
-            ignored += [name] if _is_ignored(name, ignoring) else inner
+            ignored += [name] if is_ignored(name, ignoring) else inner
         return ignored
 
-    def _holders(self) -> list[_Holder]:
+    def rule_of(self, job: Holder) -> int:
+        """Return the rule of fingerprints that counts for a job. By rule 1 an object counts by a part of it."""
+        return job.fingerprint_rule if normal_name(job.file_name) == self._name else 0
+
+    def rows_of(self, job: Holder) -> Iterable[tuple[int, str, str | None]]:
+        """Return index, fingerprint, and differing settings of each result of a job that has a fingerprint."""
+        return _FINGERPRINTS.run(self._connection, in_job=job.job_id)
+
+    def holders(self) -> list[Holder]:
+        """Return the jobs that have results, the newest first."""
         return self._rows(_HOLDERS) if self._request.fingerprints is not None else []
 
-    def _rows(self, statement: Statement, **named: Any) -> list[_Holder]:
-        return [_Holder._make(row) for row in statement.run(self._connection, **named)]
+    def _rows(self, statement: Statement, **named: Any) -> list[Holder]:
+        return [Holder._make(row) for row in statement.run(self._connection, **named)]
 
-    def _has_settings(self, job: _Holder, ignoring: frozenset[str]) -> bool:
+    def has_settings(self, job: Holder, ignoring: frozenset[str]) -> bool:
+        """Whether the settings of a job are those of the request, as far as they count."""
         key = (job.model, job.provider, job.config, ignoring)
         if key not in self._verdicts:
             self._verdicts[key] = same_settings(self._plan_of(job), self._request.plan, ignoring)
         return self._verdicts[key]
 
-    def _plan_of(self, job: _Holder) -> Plan:
+    def _plan_of(self, job: Holder) -> Plan:
         """Return a plan with the settings of a job. Equal settings of many jobs are decoded once."""
         settings = (job.model, job.provider, job.config)
         if settings not in self._settings:
@@ -277,20 +286,3 @@ class _JobResult(NamedTuple):
 
     chunk_index: int
     differs_in: str | None
-
-
-def _is_covered(differs_in: str, ignoring: frozenset[str] | None) -> bool:
-    """Whether the settings in which a result differs from its job may all be ignored."""
-    if ignoring is None:
-        return True
-    return all(_is_ignored(name, ignoring) for name in json_text.decode(differs_in))
-
-
-def _is_ignored(name: str, ignoring: frozenset[str]) -> bool:
-    return name in ignoring or any(name.startswith(f"{setting}.") for setting in ignoring)
-
-
-def _joined(differs_in: str | None, names: Iterable[str]) -> str | None:
-    before = [] if differs_in is None else json_text.decode(differs_in)
-    joined = sorted({*before, *names})
-    return json_text.encode(joined) if joined else None

@@ -14,7 +14,6 @@ from checkpoint_store.storage.statements import attempt_log, liveness, pruning, 
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
 from checkpoint_store.storage.statements.job_endings import finish_if_done
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
@@ -136,9 +135,12 @@ class JobChanges:
             StorageUnavailableError: a copy cannot be removed. The others are, and the job is deleted all the same.
         """
         left = remove_backups(self.path)
-        for folder in stand_ins.left_over(self.path.parent):
-            stand_ins.remove(folder)
-            left += [folder] if is_there(folder) else []
+        for folder in stand_ins.left_of(self.path):
+            try:
+                stand_ins.remove(folder)
+            except StorageUnavailableError as error:
+                log_suppressed(error, f"{folder}: a stand-in of job {job_id} could not be removed")
+                left.append(folder)
         try:
             self._database.writer.give_room_back()
         except CheckpointStoreError as error:
