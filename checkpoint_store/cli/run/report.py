@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +47,7 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
     unfinished = [report for report in reports if report.broken_off_by or report.exit_code not in (DONE, UNUSABLE)]
     if not unfinished:
         return None
-    summary = "go on with"
+    summary = "run again with" if _is_removed(store_path) else "go on with"
     if any(report.over_budget for report in unfinished):
         summary += " a higher AMOUNT"
     elif any(report.cost_unknown for report in unfinished):
@@ -153,10 +154,13 @@ def _show_paused(screen: Screen, report: Report, store_path: str) -> None:
 
 
 def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
-    done = "done and safe" if report.completed_chunks else "done"
+    is_removed = _is_removed(store_path)
+    done = "done and safe" if report.completed_chunks and not is_removed else "done"
     left = report.total_chunks - report.completed_chunks
     counts = f"{report.completed_chunks:,} of {chunk_count(report.total_chunks)} {done}{_origin_text(report)}"
     screen.note(f"  {counts}, {left:,} left")
+    if is_removed and report.completed_chunks:
+        screen.note(f"  they are recorded in a store that is not at its place any more: {on_one_line(store_path)}")
     if report.redo_chunks:
         screen.note(f"  {to_redo_text(report.redo_chunks)}")
     _show_cost(screen, report)
@@ -173,7 +177,14 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
             meaning = (
                 "begun, and no result is recorded; the next run takes in those that are kept, and does the others again"
             )
+        if is_removed:
+            meaning = "begun, and no result is recorded"
         screen.note(f"  {report.in_doubt_chunks:,} in doubt: {meaning}")
+
+
+def _is_removed(store_path: str) -> bool:
+    """Whether the store file is not at its place: what it has recorded may be lost with it."""
+    return not os.path.lexists(store_path.removeprefix("sqlite:///"))
 
 
 def _show_cost(screen: Screen, report: Report) -> None:
