@@ -10,6 +10,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.paths import STANDARD, on_one_line
 from checkpoint_store.cli.redone import to_redo_text
+from checkpoint_store.cli.run.plan_options import HIGHER_AMOUNT
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 from checkpoint_store.cli.screen import cost as amount
@@ -49,7 +50,7 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
         return None
     summary = "run again with" if _is_removed(store_path) else "go on with"
     if any(report.over_budget for report in unfinished):
-        summary += " a higher AMOUNT"
+        summary += f" {HIGHER_AMOUNT}"
     elif any(report.cost_unknown for report in unfinished):
         summary += " the FIELD that holds the cost, or without --max-cost"
     if all(report.only_failed or report.halted for report in unfinished if report.job_id is not None):
