@@ -238,13 +238,16 @@ def _change(difference: Difference) -> str:
     return f"this version reads the file better (reader {difference.new}, before {difference.old})"
 
 
-def plan_changed(error: PlanChanged, line: str | None, of_chunks: Callable[[Sequence[Difference]], str]) -> str:
+def plan_changed(
+    error: PlanChanged, line: str | None, of_chunks: Callable[[Sequence[Difference]], str], *, has_command: bool
+) -> str:
     """Return the message for a changed plan: the differences, and the choices that the command has.
 
     Args:
         error: what has changed.
         line: the command that has such a choice, where the one in use has none.
         of_chunks: says in words why the chunks differ.
+        has_command: whether a COMMAND stands in the line behind ``--``: an option behind it would be one of COMMAND.
     """
     changed = "".join(f"\n  {change}" for change in changes(error.differences, of_chunks))
     reusable, nothing = error.reusable_results, "finds no result to keep"
@@ -253,10 +256,11 @@ def plan_changed(error: PlanChanged, line: str | None, of_chunks: Callable[[Sequ
         options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in names if name != READER_FIELD)
         reuse += f"\n  --on-change reuse {options}\n{'':23}keeps {kept:,}, made with other settings"
     reuse += f", {error.kept_by_place:,} of them by the place of the chunk" if error.kept_by_place else ""
+    where = " Write the option before the --." if has_command and line is None else ""
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    {reuse}\n"
         "  --on-change restart  does all of them\n"
-        "Both begin a new job; the earlier one stays. Nothing was done."
+        f"Both begin a new job; the earlier one stays. Nothing was done.{where}"
         + (f"\nBoth are options of run: {line}" if line else "")
     )
