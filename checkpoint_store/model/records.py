@@ -113,10 +113,10 @@ class JobSummary:
 
     @property
     def seconds_left(self) -> float | None:
-        """The seconds that the chunks left take at the rate of the job, without failed chunks; None without a rate."""
+        """The seconds for the chunks left but the failed ones; None without a rate, and for a superseded job."""
         left = max(self.progress.remaining_chunks - self.failed_chunks, 0)
         per_minute = self.progress.chunks_per_minute
-        return 60 * left / per_minute if per_minute else None
+        return 60 * left / per_minute if per_minute and not self.is_superseded else None
 
     @property
     def shown_status(self) -> str:

@@ -234,6 +234,12 @@ def looks_like_state(start: bytes) -> bool:
     return len(start) < _ID_BYTES_MAX and begins and not start.rstrip().endswith(b"}")
 
 
+def lacks_id(start: bytes) -> bool:
+    """Return whether a text begins like the state of a program that wrote no ``job_id``."""
+    names = (b'"total_chunks"', b'"completed_chunks"')
+    return start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and all(map(start.__contains__, names))
+
+
 def is_kept_by_hand(start: bytes) -> bool:
     """Return whether a text begins like the state of a program that has no store: it has the first version, or none."""
     version = _VERSION.search(start)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 USE: Final = "as a state file"
 """For what a path was given that is refused here; see :class:`StoreTargetError`."""
 _MOVE: Final = "move it away, or pass state_file=PATH or None"
+_NO_ID: Final = "it has no job_id: write this entry into it, such as a UUID, and start again; or"
 
 
 def read_state(path: Path) -> ProcessingState:
@@ -135,7 +136,8 @@ def refuse_stranger(path: Path, backup: Path | None = None) -> None:
     except OSError as error:
         raise storage_error(error, path) from error
     if _begins_otherwise(start) and not (backup and _is_torn(path, backup)):
-        raise StoreTargetError(path, f"it holds something else, and the state file would replace it; {_MOVE}", USE)
+        what = _NO_ID if state_text.lacks_id(start) else "it holds something else, and the state file would replace it;"
+        raise StoreTargetError(path, f"{what} {_MOVE}", USE)
 
 
 def _begins_otherwise(start: bytes) -> bool:

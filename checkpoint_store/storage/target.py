@@ -232,6 +232,7 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
 
 def no_store(path: Path, state_files: Iterable[Path]) -> StoreTargetError:
     """Return the error that there is no store at ``path``; it says which copy brings it back, if there is one."""
+    state_files = list(state_files)
     copies = (*Siblings(path).backups(), *filter(_is_state, state_files))
     for copy in copies:
         kind = f"there is no such file, but {copy.name} is there"
@@ -240,6 +241,10 @@ def no_store(path: Path, state_files: Iterable[Path]) -> StoreTargetError:
             kind += ": a state file that a program keeps by hand, without a store"
             remedy = f"take its job into a store: CheckpointStore({str(path)!r}).import_state({str(copy)!r})"
         return StoreTargetError(path, f"{kind}; {remedy}")
+    for copy in state_files:
+        if state_text.lacks_id(_beginning(copy)):
+            kind = f"there is no such file, but {copy.name} is there: a state without the entry job_id"
+            return StoreTargetError(path, f"{kind}; write the entry, such as a UUID, into {copy}")
     return StoreTargetError(path, "there is no such file")
 
 

@@ -36,6 +36,10 @@ _NAME_BYTES_MAX: Final = 255
 """The longest name of a file on most file systems."""
 _SIBLING_BYTES_MAX: Final = 8
 """Room for what a database library adds to the name of a temporary file that is a database."""
+_FOLDER_GONE: Final = (
+    "The folder is not there. If it was moved, what was recorded is in it: put it back and call again, and the same "
+    "object goes on. If it was removed, what was recorded in it is gone."
+)
 
 
 def temporary_path(path: Path) -> Path:
@@ -171,4 +175,5 @@ def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnava
     reason = shortage(error.errno) or error.strerror or str(error)
     if error.errno in FULL:
         return StorageFullError(path, reason, free_bytes(path))
-    return StorageUnavailableError(path, reason)
+    is_without_folder = error.errno == errno.ENOENT and not os.path.lexists(path.parent)
+    return StorageUnavailableError(path, reason, _FOLDER_GONE if is_without_folder else None)

@@ -86,5 +86,9 @@ def test_the_only_run_is_not_said_to_share_the_work(lecture: Folder) -> None:
     """Somebody removes the store: the results are those of this run, and no other run is named."""
     said = lecture.run("run", "lecture.txt", *SIX, *lecture.command(REMOVING), code=2).stderr
     assert "the file is no longer there" in said
-    assert "  2 of 6 chunks done and safe, 4 left\n" in said
+    assert "  2 of 6 chunks done, 4 left\n" in said
+    assert "recorded in a store that is not at its place any more: .processing_state.db\n" in said
+    assert "safe" not in said
+    assert "takes in those that are kept" not in said
+    assert "run again with:  python -m checkpoint_store run lecture.txt" in said
     assert "another run" not in said

@@ -55,3 +55,11 @@ def test_texts_may_be_executable(lecture: Folder) -> None:
 def test_the_flags_are_known() -> None:
     """The word behind an option is its value, unless the option takes none."""
     assert {parameter.opts[-1] for parameter in run.params if getattr(parameter, "is_flag", False)} == FLAGS_OF_RUN
+
+
+def test_the_refusal_of_another_setting_says_where_its_options_belong(lecture: Folder) -> None:
+    """Behind the dashes they would be words of COMMAND; without a COMMAND no dashes are named."""
+    lecture.run("run", "lecture.txt", "--", "cat")
+    with_command = lecture.run("run", "lecture.txt", "--model", "x", "--", "cat", code=2).stderr
+    assert "Nothing was done. Write the option before the --.\n" in with_command
+    assert "before the --" not in lecture.run("run", "lecture.txt", "--model", "x", code=2).stderr

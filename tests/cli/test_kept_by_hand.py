@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, StoreTargetError
+from checkpoint_store import CheckpointStore, StateManager, StoreTargetError
 
 if TYPE_CHECKING:
     from .conftest import Folder
@@ -61,3 +61,27 @@ def test_plan_says_that_run_takes_it_over(by_hand: Folder) -> None:
     said = by_hand.run("plan", "talk.txt").stderr
     assert f"{STATE} is there: a state file that a program keeps by hand, without a store; run takes its job" in said
     assert by_hand.files() == {STATE, "talk.txt"}
+
+
+@pytest.mark.parametrize("words", [("list",), ("show",), ("run", "talk.txt"), ("import", STATE)], ids=" ".join)
+def test_the_entry_that_is_missing_is_named(by_hand: Folder, words: tuple[str, ...]) -> None:
+    """A program may have written no ``job_id``: each command names file and entry, and the file stays."""
+    by_hand.write("talk.txt", "We choose.")
+    state = json.loads(by_hand.read(STATE))
+    del state["job_id"]
+    by_hand.write(STATE, json.dumps(state))
+    said = by_hand.run(*words, code=2).stderr
+    assert STATE in said
+    assert "job_id" in said
+    assert "something else" not in said
+    assert "begin one" not in said
+    assert json.loads(by_hand.read(STATE)) == state
+
+
+def test_the_manager_names_the_entry_that_is_missing(by_hand: Folder) -> None:
+    """Its ``load`` says what to write into the file."""
+    state = json.loads(by_hand.read(STATE))
+    del state["job_id"]
+    by_hand.write(STATE, json.dumps(state))
+    with pytest.raises(StoreTargetError, match="it has no job_id: write this entry into it"):
+        StateManager(by_hand.path / STATE).load()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, LoopEvent
 from checkpoint_store.cli.job_snapshot import JobSnapshot
+from checkpoint_store.cli.run.halt import FailureWatch
 from checkpoint_store.cli.run.plain_progress import PlainProgress
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.several import Files
@@ -88,3 +89,24 @@ def test_a_line_has_place_counts_rate_failures_and_cost(store: CheckpointStore) 
         r"\d\d:\d\d:\d\d  2 of 4  talk.srt: 2 of 8 chunks, 25%, [\d,.e+]+/(s|min), .+ left, cost 0.5, 2 in all", later
     )
     assert rest == []
+
+
+def test_a_run_that_waits_says_so_and_promises_no_time(store: CheckpointStore) -> None:
+    """The service is away: the line of a log and that of a terminal say why the run waits, until a try begins."""
+    job = store.open_job("talk.srt", total_chunks=8)
+    job.complete(0, {"cost": 0.25})
+    job.complete(1, {"cost": 0.25})
+    watch = FailureWatch(None, kill=lambda: None, note=lambda _: None)
+    view = LiveView(
+        Screen(), "talk.srt", before=1, total=8, stopping=lambda: False,
+        snapshot=JobSnapshot(job, "cost"), files=Files(1), waits_after=lambda: watch.waits_after,
+    )  # fmt: skip
+    for kind in ("started", "started", "retried"):
+        watch.on_event(LoopEvent(kind=kind, index=3 if kind == "retried" else 2, error="HTTP 429"))
+    assert "waiting" not in view.words()
+    watch.on_event(LoopEvent(kind="retried", index=2, error="HTTP 429: slow down\nmore"))
+    assert view.words() == "talk.srt: 2 of 8 chunks, 25%, waiting to try again, after: HTTP 429: slow down, cost 0.5"
+    assert "waiting to try again" in view.line().plain
+    assert "left" not in view.line().plain.partition("before")[0]
+    watch.on_event(LoopEvent(kind="started", index=2))
+    assert "waiting" not in view.words()

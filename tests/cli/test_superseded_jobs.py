@@ -51,6 +51,19 @@ def test_one_word_for_a_job_that_another_one_superseded(folder: Folder, how: str
     assert folder.run("show", before.job_id, "--follow").stdout.count("superseded") == 1
 
 
+def test_no_time_is_left_for_a_superseded_job(folder: Folder) -> None:
+    """Nobody goes on with it, so no command says how long the rest would take."""
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        before = store.open_job("a.txt", chunks=["a", "b", "c"], model="old")
+        for chunk, _ in zip(before.pending(), "ab", strict=False):
+            chunk.complete("A")
+        before.pause()
+        assert before.summary().seconds_left is not None
+        store.open_job("a.txt", chunks=["a", "b", "c"], model="new", on_change="restart")
+    assert [one["seconds_left"] for one in folder.json("list")["jobs"]] == [None, None]
+    assert "TIME LEFT" not in folder.run("list").stdout
+
+
 def test_a_superseded_job_at_work_and_a_complete_one_keep_their_status(folder: Folder) -> None:
     """What somebody works on is running, and what is complete has nothing left."""
     with CheckpointStore(folder.path / ".processing_state.db") as store:

@@ -185,10 +185,20 @@ def test_max_cost_pauses_before_it_is_exceeded(lecture: Folder) -> None:
     words = ("run", "lecture.txt", *SIX)
     done = lecture.run(*words, "--max-cost", 0.8, *lecture.command(PRICED), code=75)
     assert "--max-cost 0.8 is reached: 0.75 spent, and the dearest chunk cost 0.25" in done.stderr
-    assert "  go on with a higher AMOUNT:  " in done.stderr
+    assert "  go on with a higher AMOUNT, or none for no limit:  " in done.stderr
     assert lecture.json("show")["status"] == "paused"
     report = lecture.json(*words, "--max-cost", 2, *lecture.command(PRICED))["jobs"][0]
     assert (report["done_before"], report["done_now"], report["cost"], report["cost_now"]) == (3, 3, 1.5, 0.75)
+
+
+def test_no_limit_goes_on_after_a_budget(lecture: Folder) -> None:
+    """Run takes ``--max-cost none`` as resume does, and the job remembers no budget."""
+    words = ("run", "lecture.txt", *SIX)
+    lecture.run(*words, "--max-cost", 0.3, *lecture.command(PRICED), code=75)
+    assert "go on with a higher AMOUNT, or none for no limit: " in lecture.run("show").stdout
+    lecture.run(*words, "--max-cost", "none", "--only", "0-2", *lecture.command(PRICED))
+    job = lecture.json("resume")["jobs"][0]
+    assert (job["completed_chunks"], job["cost"]) == (6, 1.5)
 
 
 @pytest.mark.parametrize("words", [["--workers", "0"], ["--retries", "-1"], ["--timeout", "0"], ["--max-cost", "-1"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import program
 
-from checkpoint_store import StorageFullError, StoreBusy
+from checkpoint_store import StorageFullError, StorageUnavailableError, StoreBusy
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import file_lock
@@ -261,6 +262,29 @@ def test_a_deletion_that_meets_a_locked_state_file_leaves_no_backup_of_the_job(
     _ = store.delete_job(job.job_id) if ask == "delete" else store.prune(keep_last=0, dry_run=False)
     assert store.jobs() == []
     assert not any(b"paid for" in path.read_bytes() for path in tmp_path.glob("*.backup-*"))
+
+
+def test_results_whose_store_is_gone_are_not_promised_to_come_back(
+    store: CheckpointStore, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is removed: the error of ``close`` says where the results are, and which store takes them in."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    job = store.open_job("talk.srt", total_chunks=2)
+
+    def work(index: int) -> dict[str, int]:
+        shutil.rmtree(store.path.parent)
+        return {"paid": index}
+
+    with pytest.raises(StorageUnavailableError):
+        list(job.map(work))
+    with pytest.raises(StorageUnavailableError) as at_close:
+        store.close()
+    (path,) = elsewhere.rglob("*.unrecorded-*")
+    (note,) = at_close.value.__notes__
+    assert f"kept in {path}; {store.path} is not there any more, and only a store with that job takes them in" in note
+    assert "the next open" not in note
+    assert "is safe" not in str(at_close.value)
 
 
 @pytest.mark.parametrize("is_moved", [False, True])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store.cli.options import NO_LIMIT
 from checkpoint_store.cli.paths import as_argument, shell_words
 from checkpoint_store.cli.run.plan_options import OPEN_AMOUNT, OPEN_FIELD
 
@@ -76,6 +77,8 @@ def words_of_line(
 
 
 def _command_line_text(value: object) -> str:
+    if value is None:  # an option that was given, and takes a limit back
+        return NO_LIMIT
     if isinstance(value, Path):
         return as_argument(value)
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

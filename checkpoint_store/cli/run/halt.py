@@ -95,6 +95,8 @@ class FailureWatch:
     note: Callable[[str], None]
     is_over: bool = False
     """Whether nothing more is to begin, of this file and of the others."""
+    waits_after: str = ""
+    """Why the last try failed, while no chunk is in hand and the loop waits for the next try; else empty."""
     _to_do: int = 0
     _in_hand: set[int | None] = field(default_factory=set)
     _failed: set[int | None] = field(default_factory=set)
@@ -105,6 +107,7 @@ class FailureWatch:
         self._to_do = to_do
         self._failed.clear()
         self._in_hand.clear()
+        self.waits_after = ""
 
     def on_event(self, event: LoopEvent) -> None:
         """Count a chunk that is not tried again; call this from the loop."""
@@ -112,6 +115,8 @@ class FailureWatch:
             self._in_hand.add(event.index)
         else:
             self._in_hand.discard(event.index)
+        is_waiting = event.kind == "retried" and not self._in_hand
+        self.waits_after = plain_error(event.error).partition("\n")[0] if is_waiting else ""
         if event.kind == "failed" and self.halt is not None:
             self._failed.add(event.index)
             self._last = f"chunk {event.index}: {plain_error(event.error)}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.options import PositiveNumber, WholeNumber, store_option
+from checkpoint_store.cli.options import NO_LIMIT, PositiveNumber, PositiveNumberOrNone, WholeNumber, store_option
 from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.command.variables import CONTEXT_LENGTH_MAX
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 OPEN_AMOUNT: Final = "AMOUNT"
 OPEN_FIELD: Final = "FIELD"
 """The words in a line that the reader replaces by a value. Neither of them is taken for a value."""
+HIGHER_AMOUNT: Final = f"a higher {OPEN_AMOUNT}, or none for no limit"
+"""What goes on after a budget that is reached."""
 
 
 def checked_field(_: click.Context, __: click.Parameter, field: str | None) -> str | None:
@@ -161,8 +163,10 @@ _LIMITS: Final = (
     click.option(
         "--max-cost",
         metavar="AMOUNT",
-        type=PositiveNumber(),
-        help="Pause before the job costs more, failed tries included, or at a result whose cost cannot be read.",
+        type=PositiveNumberOrNone(),
+        callback=lambda _ctx, _parameter, value: None if value == NO_LIMIT else value,
+        help="Pause before the job costs more, failed tries included, or at a result whose cost cannot be read. "
+        "none is no limit.",
     ),
     click.option(
         "--cost",

@@ -53,6 +53,7 @@ class LiveView:
         stopping: returns whether the run was asked to stop.
         snapshot: the counts, the rate and the cost of the job, the work of other runs included.
         files: the files of the run.
+        waits_after: returns the error after which the run waits for its next try; empty while it works.
         wait: see :class:`PlainProgress`.
     """
 
@@ -66,11 +67,12 @@ class LiveView:
         stopping: Callable[[], bool],
         snapshot: JobSnapshot,
         files: Files,
+        waits_after: Callable[[], str] = str,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._screen = terminal
         self._name, self._before, self._total = name, before, total
-        self._stopping = stopping
+        self._stopping, self._waits_after = stopping, waits_after
         self._snapshot, self._files = snapshot, files
         self._done_now = 0
         self._display: Live | PlainProgress
@@ -168,8 +170,10 @@ class LiveView:
 
     def _details(self) -> list[tuple[str, str]]:
         """Return the texts beside the counts with their styles, the most important first; some may be empty."""
+        error = self._waits_after()
         return [
-            (self._snapshot.rate_text, "cyan"),
+            ("waiting to try again", "yellow") if error else (self._snapshot.rate_text, "cyan"),
+            (f"after: {error}" if error else "", "yellow"),
             (self._snapshot.redo_text, "blue"),
             (self._snapshot.failure_text, "red"),
             (self._cost_text(self._snapshot.cost), ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.paths import STANDARD, on_one_line
 from checkpoint_store.cli.redone import to_redo_text
+from checkpoint_store.cli.run.plan_options import HIGHER_AMOUNT
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 from checkpoint_store.cli.screen import cost as amount
@@ -46,9 +48,9 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
     unfinished = [report for report in reports if report.broken_off_by or report.exit_code not in (DONE, UNUSABLE)]
     if not unfinished:
         return None
-    summary = "go on with"
+    summary = "run again with" if _is_removed(store_path) else "go on with"
     if any(report.over_budget for report in unfinished):
-        summary += " a higher AMOUNT"
+        summary += f" {HIGHER_AMOUNT}"
     elif any(report.cost_unknown for report in unfinished):
         summary += " the FIELD that holds the cost, or without --max-cost"
     if all(report.only_failed or report.halted for report in unfinished if report.job_id is not None):
@@ -153,10 +155,13 @@ def _show_paused(screen: Screen, report: Report, store_path: str) -> None:
 
 
 def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
-    done = "done and safe" if report.completed_chunks else "done"
+    is_removed = _is_removed(store_path)
+    done = "done and safe" if report.completed_chunks and not is_removed else "done"
     left = report.total_chunks - report.completed_chunks
     counts = f"{report.completed_chunks:,} of {chunk_count(report.total_chunks)} {done}{_origin_text(report)}"
     screen.note(f"  {counts}, {left:,} left")
+    if is_removed and report.completed_chunks:
+        screen.note(f"  they are recorded in a store that is not at its place any more: {on_one_line(store_path)}")
     if report.redo_chunks:
         screen.note(f"  {to_redo_text(report.redo_chunks)}")
     _show_cost(screen, report)
@@ -173,7 +178,14 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
             meaning = (
                 "begun, and no result is recorded; the next run takes in those that are kept, and does the others again"
             )
+        if is_removed:
+            meaning = "begun, and no result is recorded"
         screen.note(f"  {report.in_doubt_chunks:,} in doubt: {meaning}")
+
+
+def _is_removed(store_path: str) -> bool:
+    """Whether the store file is not at its place: what it has recorded may be lost with it."""
+    return not os.path.lexists(store_path.removeprefix("sqlite:///"))
 
 
 def _show_cost(screen: Screen, report: Report) -> None:
@@ -226,13 +238,16 @@ def _change(difference: Difference) -> str:
     return f"this version reads the file better (reader {difference.new}, before {difference.old})"
 
 
-def plan_changed(error: PlanChanged, line: str | None, of_chunks: Callable[[Sequence[Difference]], str]) -> str:
+def plan_changed(
+    error: PlanChanged, line: str | None, of_chunks: Callable[[Sequence[Difference]], str], *, has_command: bool
+) -> str:
     """Return the message for a changed plan: the differences, and the choices that the command has.
 
     Args:
         error: what has changed.
         line: the command that has such a choice, where the one in use has none.
         of_chunks: says in words why the chunks differ.
+        has_command: whether a COMMAND stands in the line behind ``--``: an option behind it would be one of COMMAND.
     """
     changed = "".join(f"\n  {change}" for change in changes(error.differences, of_chunks))
     reusable, nothing = error.reusable_results, "finds no result to keep"
@@ -241,10 +256,11 @@ def plan_changed(error: PlanChanged, line: str | None, of_chunks: Callable[[Sequ
         options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in names if name != READER_FIELD)
         reuse += f"\n  --on-change reuse {options}\n{'':23}keeps {kept:,}, made with other settings"
     reuse += f", {error.kept_by_place:,} of them by the place of the chunk" if error.kept_by_place else ""
+    where = " Write the option before the --." if has_command and line is None else ""
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    {reuse}\n"
         "  --on-change restart  does all of them\n"
-        "Both begin a new job; the earlier one stays. Nothing was done."
+        f"Both begin a new job; the earlier one stays. Nothing was done.{where}"
         + (f"\nBoth are options of run: {line}" if line else "")
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.cli.run.chunk_ranges import ChunkRanges, ChunkRangesType
 from checkpoint_store.cli.run.memory import is_memory
-from checkpoint_store.cli.run.plan_options import OPEN_AMOUNT, OPEN_FIELD
+from checkpoint_store.cli.run.plan_options import HIGHER_AMOUNT, OPEN_AMOUNT, OPEN_FIELD
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import BudgetReached, CostUnknown
@@ -45,7 +45,7 @@ def resume_lines(job: Job, store_path: str, *, failed_chunks: int, chunks_left: 
     ended, words = job.error_message or "", job.metadata[MEMORY]["words"]
     if "--max-cost" in words and ended.startswith((BudgetReached.__name__, CostUnknown.__name__)):
         if ended.startswith(BudgetReached.__name__):
-            return [f"go on with a higher {OPEN_AMOUNT}: {line} --max-cost {OPEN_AMOUNT}"]
+            return [f"go on with {HIGHER_AMOUNT}: {line} --max-cost {OPEN_AMOUNT}"]
         return [f"go on with the {OPEN_FIELD} that holds the cost: {line} --cost {OPEN_FIELD}"]
     if not failed_chunks:
         return [f"go on with: {line}"]

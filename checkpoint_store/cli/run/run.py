@@ -137,7 +137,8 @@ def run(
 
     def change_text(changed: PlanChanged, source: Input, store: CheckpointStore) -> str:
         line = line_of_run(ctx, request, [source.path], "--on-change", "reuse")
-        return run_report.plan_changed(changed, line, partial(chunk_change, request, source, store, store.path))
+        of_chunks = partial(chunk_change, request, source, store, store.path)
+        return run_report.plan_changed(changed, line, of_chunks, has_command=bool(request.command))
 
     known = ctx.meta.get(LATER_FILES)
     for report in _reports(

@@ -117,6 +117,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         stopping=lambda: interrupts.requested,
         snapshot=snapshot,
         files=context.files,
+        waits_after=lambda: failures.waits_after,
     )
     try:
         with view, warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from contextlib import suppress
@@ -198,6 +199,8 @@ class UnrecordedResults(ForkAware):
         if not self._is_written:
             return "kept in memory until the store is closed: then they are recorded, or written to a file"
         (path,) = self._files
+        if not os.path.lexists(self._store):
+            return f"kept in {path}; {self._store} is not there any more, and only a store with that job takes them in"
         if path.parent == self._store.parent:
             return f"kept in {path}, which the next open of the store takes in"
         return (

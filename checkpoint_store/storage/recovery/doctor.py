@@ -207,7 +207,7 @@ def _backups(path: Path) -> Iterator[Finding]:
     if backups:
         yield Finding("ok", "backups", f"{len(backups)}, the newest is {backups[0].name}")
     else:
-        yield Finding("warning", "backups", "none yet; one is made when a job ends",
+        yield Finding("warning", "backups", "none; the next one is made when work on a job ends",
                       f"make one now: CheckpointStore({str(path)!r}).backup(destination)")  # fmt: skip
 
 
