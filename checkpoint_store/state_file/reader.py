@@ -51,10 +51,7 @@ def read_state(path: Path) -> ProcessingState:
 
 
 def refuse_own(path: Path, store: Path) -> None:
-    """Raise :class:`StoreTargetError` where a state would be written over the store file or what belongs to it.
-
-    The state file and its ``.bak`` hold a state, so a state may be written over them.
-    """
+    """Raise :class:`StoreTargetError` where a state would replace a file of the store that holds no state."""
     states = {file.name for file in state_copies(StoreFiles(store).state_file)}
     _refuse_store(path, store, belongs=path.name not in states and belongs_to_store(path, store))
 
