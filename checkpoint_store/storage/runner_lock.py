@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from checkpoint_store.errors import StorageUnavailableError
+from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
 from checkpoint_store.storage.files.gone_store import gone
 from checkpoint_store.storage.files.names import RUNNER_MARK
 from checkpoint_store.storage.files.siblings import Siblings
@@ -157,10 +157,12 @@ class RunnerLock(ForkAware):
 
     def leave(self) -> None:
         """Release the lock, and leave the file: it tells who reaps the runner which attempts had begun."""
-        with suppress(StorageUnavailableError):
-            self._tidy()
-        self._lock.release()
-        self._forget()
+        try:
+            with suppress(CheckpointStoreError):  # without room, the file says of more attempts that they had begun
+                self._tidy()
+        finally:
+            self._lock.release()
+            self._forget()
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: forget the lock, which the parent goes on holding."""

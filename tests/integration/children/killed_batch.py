@@ -25,7 +25,8 @@ def watched(method):
     return call
 
 
-for kind, name in ((Job, "record_handle"), (Job, "complete"), (Job, "fail_chunk"), (PendingChunk, "record_handle")):
+of_job, of_chunk = ("record_handle", "complete", "fail_chunk"), ("record_handle", "complete", "fail")
+for kind, name in (*((Job, name) for name in of_job), *((PendingChunk, name) for name in of_chunk)):
     setattr(kind, name, watched(getattr(kind, name)))
 sys.argv = sys.argv[3:]
 runpy.run_path(sys.argv[0], run_name="__main__")
