@@ -83,8 +83,9 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
 
 
 def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
-    if isinstance(context.clean, Command) and any(each.source_job_id is None for each in job.completions()):
-        context.clean.has_answered = True  # in an earlier run of this plan; carried results may be another COMMAND's
+    if isinstance(context.clean, Command) and not context.clean.has_answered:
+        # In an earlier run of this plan; carried results may be another COMMAND's.
+        context.clean.has_answered = any(each.source_job_id is None for each in job.completions())
     if report.total_chunks > report.done_before:
         only = context.limits.only
         context.failures.begin(only.count_left(job) if only is not None else report.total_chunks - report.done_before)
