@@ -13,6 +13,8 @@ from checkpoint_store.storage.records import StatusChange
 from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.storage.storage import Storage
@@ -146,14 +148,31 @@ def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
     def delete_rows() -> list[str]:
         # From here on the job is deleted. If the process is killed now, the next open ends the deletion.
         deleted.append(context.storage.job_changes.delete(job_id))
-        context.unrecorded.forget(deleted[0])
         return deleted
 
     try:
-        if context.state_file is None:
-            delete_rows()
-        else:
-            context.state_file.forget(delete_rows, and_backup=and_backup)
+        delete_with_copies(context, delete_rows, and_backup=and_backup)
     finally:
         if deleted:  # nobody can ask for it again: the store has the job no more
             context.storage.job_changes.erase_deleted(deleted[0])
+
+
+def delete_with_copies(
+    context: StoreContext, delete_rows: Callable[[], Sequence[str]], *, and_backup: bool = False
+) -> None:
+    """Delete jobs, their unrecorded results, and the state file and its ``.bak`` if they show these jobs.
+
+    ``delete_rows`` deletes the jobs from the store and returns their ids. Where another program keeps the lock of the
+    state file, it is not called. ``and_backup``: see :meth:`StateFile.forget`.
+    """
+
+    def delete_and_forget() -> Sequence[str]:
+        deleted = delete_rows()
+        for job_id in deleted:
+            context.unrecorded.forget(job_id)
+        return deleted
+
+    if context.state_file is None:
+        delete_and_forget()
+    else:
+        context.state_file.forget(delete_and_forget, and_backup=and_backup)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from checkpoint_store.execution.lifecycle import delete_with_copies
 from checkpoint_store.model.prune_report import PruneReport
 from checkpoint_store.state_file.reader import job_shown_by
 from checkpoint_store.storage.files.names import state_copies
@@ -34,15 +35,10 @@ def prune(context: StoreContext, state_file: Path | None, request: PruneRequest)
     def delete_rows() -> tuple[str, ...]:
         pruned = storage.job_changes.prune(request)
         reports.append(_report(context, state_file, request, pruned, dry_run=False))
-        for job_id in pruned.jobs:
-            context.unrecorded.forget(job_id)
         return pruned.jobs
 
     try:
-        if context.state_file is None:
-            delete_rows()
-        else:
-            context.state_file.forget(delete_rows)
+        delete_with_copies(context, delete_rows)
         remove_files(reports[0].files)
         log.info("%s: %s", storage.path, reports[0])
     finally:  # no later prune finds these jobs
