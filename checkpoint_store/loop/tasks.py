@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
-from checkpoint_store.loop.executors.hand_overs import QUICK_SECONDS_MAX, TOGETHER_SECONDS_MAX, HandOvers
+from checkpoint_store.loop.executors.hand_overs import QUICK_SECONDS_MAX, HandOvers
 from checkpoint_store.loop.executors.local import ENDS_LATER, OwnExecutor, Threads, call_here
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program, is_cancellation_of_task
 from checkpoint_store.loop.late_results import TimedCall, take_late
@@ -117,8 +117,7 @@ class Tasks(OwnExecutor):
 
     def gather(self, futures: Collection[Future[Any]]) -> None:
         """See :meth:`OwnExecutor.gather`."""
-        if self.hand_overs.are_quick:
-            self._ends.gather(futures, TOGETHER_SECONDS_MAX)
+        self.hand_overs.gather(self._ends, futures)
 
     def _call_in_thread(self, future: LockFreeFuture, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Any:
         result = call_here(fn, attempt, chunk)

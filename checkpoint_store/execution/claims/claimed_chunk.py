@@ -62,8 +62,7 @@ class ClaimedChunk:
 
     __slots__ = (
         "attempts_in_loop", "begun", "claim", "dropped", "index", "is_failed", "is_taken", "is_yielded", "loop",
-        "made_from",
-        "number", "reported", "runner_id", "since",
+        "made_from", "number", "reported", "runner_id", "since",
     )  # fmt: skip
 
     def __init__(

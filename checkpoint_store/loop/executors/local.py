@@ -19,7 +19,6 @@ from checkpoint_store.loop.executors.futures import Ended, Ends, LockFreeFuture,
 from checkpoint_store.loop.executors.hand_overs import (
     HANDED_OVER_MAX,
     QUICK_SECONDS_MAX,
-    TOGETHER_SECONDS_MAX,
     HandOvers,
 )
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
@@ -110,8 +109,7 @@ class Threads(OwnExecutor):
 
     def gather(self, futures: Collection[Future[Any]]) -> None:
         """See :meth:`OwnExecutor.gather`."""
-        if self.hand_overs.are_quick:
-            self.ends.gather(futures, TOGETHER_SECONDS_MAX)
+        self.hand_overs.gather(self.ends, futures)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         """Do the work in a thread, from the next :meth:`hand_over` on."""
