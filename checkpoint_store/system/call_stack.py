@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType, FrameType
 
 
@@ -21,38 +22,36 @@ def innermost_module(packages: tuple[str, ...], *, callers: int) -> str | None:
     Returns:
         The name of the module; None if no function of these packages is under way.
     """
-    frame: FrameType | None = sys._getframe(callers + 1)
-    while frame is not None:
-        module = frame.f_globals.get("__name__")
-        if isinstance(module, str) and module.startswith(packages):
-            return module
-        frame = frame.f_back
-    return None
+    modules = map(_module_of, _stack(sys._getframe(callers + 1)))
+    return next((module for module in modules if module.startswith(packages)), None)
 
 
 def is_in_signal_handler() -> bool:
     """Whether a signal handler of the program, written in Python, is on the stack of this thread."""
     handlers = _handlers()
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code in handlers:
-            return True
-        frame = frame.f_back
-    return False
+    return any(frame.f_code in handlers for frame in _stack(sys._getframe(1)))
 
 
 def handler_interrupts(packages: tuple[str, ...]) -> bool:
     """Whether a signal handler is on the stack of this thread, and interrupted a function of these packages."""
     handlers = _handlers()
-    is_below = False
-    frame: FrameType | None = sys._getframe(1)
+    stack = _stack(sys._getframe(1))
+    return any(frame.f_code in handlers for frame in stack) and any(
+        _module_of(frame).startswith(packages)
+        for frame in stack  # what is left of it: the frames below the handler
+    )
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield a frame, and those below it."""
     while frame is not None:
-        module = frame.f_globals.get("__name__")
-        if is_below and isinstance(module, str) and module.startswith(packages):
-            return True
-        is_below = is_below or frame.f_code in handlers
+        yield frame
         frame = frame.f_back
-    return False
+
+
+def _module_of(frame: FrameType) -> str:
+    module = frame.f_globals.get("__name__")
+    return module if isinstance(module, str) else ""
 
 
 def _handlers() -> set[CodeType]:
