@@ -7,8 +7,6 @@ import copy
 import gc
 import logging
 import pickle
-import statistics
-import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -232,23 +230,6 @@ def test_the_same_result_is_the_same_value(job: Job, stored: Any, again: Any, is
 
 
 # -- many tries
-
-
-@pytest.mark.slow
-def test_the_thousandth_failure_costs_what_the_first_did(open_store: Any) -> None:
-    """A chunk that fails all night does not slow down the job."""
-    job = open_store(durability="process", state_file=None).open_job("g", total_chunks=1)
-
-    def seconds() -> float:
-        begun = time.perf_counter()
-        job.fail_chunk(0, "no")
-        return time.perf_counter() - begun
-
-    first = statistics.median(seconds() for _ in range(100))
-    for _ in range(2800):
-        job.fail_chunk(0, "no")
-    assert statistics.median(seconds() for _ in range(100)) < 2.5 * first
-    assert job.failed_chunks()[0].attempt == 3000
 
 
 # -- without asyncio

@@ -1,9 +1,9 @@
-"""What a read of many chunks takes, counted in steps of SQLite, pages kept and calls of functions: no clock is in it."""
+"""What calls take beside many rows, counted in steps of SQLite, pages kept and calls of functions: no clock is in it."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +13,14 @@ from checkpoint_store.storage.statements.results import completed_in
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
 
 DONE = 1000
+FAILURES = 300
 STEPS_OF_A_CHUNK_MAX = 5.0
 """A count takes three steps for each chunk. A search for a mark at each chunk took fourteen."""
 CALLS_OF_A_RESULT_MAX = 3.5
@@ -33,16 +35,26 @@ def job(store: CheckpointStore) -> Job:
     return job
 
 
+@contextmanager
+def counted_steps(connection: sqlite3.Connection) -> Iterator[list[None]]:
+    """Collect one item for each step that SQLite takes on the connection."""
+    steps: list[None] = []
+    connection.set_progress_handler(lambda: steps.append(None), 1)
+    try:
+        yield steps
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
 def test_chunks_that_are_done_are_passed_over_by_a_bare_count(job: Job) -> None:
     """The first pending chunk of a large job that is nearly done is found in the time of a count."""
     steps: list[None] = []
 
     def count(connection: sqlite3.Connection) -> list[int]:
-        connection.set_progress_handler(lambda: steps.append(None), 1)
-        try:
-            return completed_in(connection, job.job_id, 0, DONE)
-        finally:
-            connection.set_progress_handler(None, 0)
+        with counted_steps(connection) as taken:
+            done = completed_in(connection, job.job_id, 0, DONE)
+        steps.extend(taken)
+        return done
 
     assert job._context.storage.database.read(count) == list(range(DONE))
     assert len(steps) / DONE < STEPS_OF_A_CHUNK_MAX
@@ -57,6 +69,20 @@ def test_a_mark_counts_only_at_a_chunk_that_is_complete(job: Job) -> None:
     done = database.read(lambda connection: completed_in(connection, job.job_id, 0, DONE + 1))
     assert done == [index for index in range(DONE) if index != 3]
     assert [range(3, 4), range(DONE, DONE + 1)] == job.remaining()
+
+
+def test_a_chunk_that_fails_all_night_does_not_slow_down_the_job(job: Job) -> None:
+    """A failure beside hundreds of failures of the chunk takes the steps of a failure beside ten."""
+    steps = [0]
+
+    def step() -> None:
+        steps[-1] += 1
+
+    job._context.storage.database.write(lambda connection: connection.set_progress_handler(step, 1))
+    for _ in range(FAILURES):
+        steps.append(0)
+        job.fail_chunk(DONE, "no")
+    assert 0 < steps[-1] <= 1.2 * steps[10]
 
 
 @pytest.mark.parametrize("read_only", [False, True])

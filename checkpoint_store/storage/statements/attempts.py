@@ -131,7 +131,9 @@ def _counted() -> Any:
         func.coalesce(select(func.max(_A.number)).where(*here).scalar_subquery(), 0),
         select(func.count()).select_from(newest_used).scalar_subquery(),
         select(func.count()).where(*here, _A.number == its_number).scalar_subquery(),
-        select(select(_A.number).where(*here, _A.number > its_number, _RUNNING).exists()).scalar_subquery(),
+        select(
+            select(_A.number).where(*here, _A.number > bindparam("its_number"), _RUNNING).exists()
+        ).scalar_subquery(),
     )
 
 

@@ -430,8 +430,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = coalesce(?, ?)) AS "
             "anon_3, (SELECT EXISTS (SELECT attempts.number \n"
             "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number > coalesce(?, ?) AND "
-            "attempts.outcome = 'running') AS anon_5) AS anon_4"
+            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number > ? AND attempts.outcome "
+            "= 'running') AS anon_5) AS anon_4"
         ),
         (
             "in_job",
@@ -450,7 +450,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "in_job",
             "at_index",
             "its_number",
-            "coalesce_3",
         ),
         {"coalesce_2": 0, "coalesce_3": 0, "param_1": 0},
     ),
