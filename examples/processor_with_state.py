@@ -25,7 +25,7 @@ def clean_with_retries(text: str) -> dict[str, Any]:
 
 
 def state_for(manager: StateManager, path: Path, total_chunks: int) -> ProcessingState:
-    """Return the state to go on with: the one that is there where it is of this input, otherwise a new one."""
+    """Return the state to go on with: the saved state if it is of this input, otherwise a new state."""
     wanted = ProcessingState(file_name=path.name, model=MODEL, total_chunks=total_chunks, config=CONFIG)
     state = manager.load()
     if state is None:
