@@ -1,4 +1,4 @@
-"""What every target's benchmark is given: where to work, how large, how often."""
+"""The options of a run of the benchmarks: the folder, the size of the stores, and the number of rounds."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class Bench:
             shutil.rmtree(folder, ignore_errors=True)
 
     def say(self, text: str) -> None:
-        """Tell the person who waits."""
+        """Print a line of progress."""
         print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What runs in a process of its own: ``python -m benchmarks.child MODULE:FUNCTION '{"argument": …}'``."""
+"""Call one function in a process of its own: ``python -m benchmarks.child MODULE:FUNCTION '{"argument": …}'``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.targets_write import everyone
 
 
 def checkpoints(name: str, folder: str, count: int) -> int:
-    """Make ``count`` checkpoints, for someone who counts the system calls."""
+    """Make ``count`` checkpoints, while another program counts the system calls."""
     contender = next(one for one in everyone() if one.name == name)
     session = contender.make(Path(folder))
     session.run(0, count)

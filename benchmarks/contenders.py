@@ -1,4 +1,4 @@
-"""Who is measured: ours, the limit, and the ways one would write it oneself."""
+"""The contenders: the library, the limit, and the ways in which a user would write a checkpoint by hand."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Session(ABC):
         return times
 
     def fill(self, start: int, stop: int) -> None:
-        """Let the chunks from ``start`` to before ``stop`` be done, as quickly as may be."""
+        """Complete the chunks ``[start, stop)``, as quickly as possible."""
         for index in range(start, stop):
             self.step(index, self.item(index))
 
 
 @dataclass(frozen=True)
 class Contender:
-    """How to start one. ``package`` is what has to be installed for it."""
+    """A contender: its name, and how to start it. ``package`` is what has to be installed for it."""
 
     name: str
     make: Callable[[Path], Session]
@@ -67,7 +67,7 @@ class Contender:
     fill_limit: int = 10**9
     """More chunks than these are not made: it would take too long."""
     block: float = 1.0
-    """Share of the usual block; slow ones run fewer at a time."""
+    """Share of the usual block; a slow contender makes fewer checkpoints at a time."""
 
 
 class Ours(Session):
@@ -122,7 +122,7 @@ class Raw(Session):
 
 
 class RawWithJson(Raw):
-    """The same, with what no one can do without: the JSON text and the time."""
+    """SQLite alone, with what every contender needs: the JSON text and the time."""
 
     def item(self, index: int) -> Any:
         return workload.result(index)
@@ -153,7 +153,7 @@ class Append(Session):
 class JsonStateManager(Session):
     """The state manager as it was first planned: the whole state is read and written for each chunk.
 
-    Lock, read, append, write a temporary file, keep the old one as ``.bak``, rename. It never syncs.
+    Lock, read, append, write a temporary file, keep the old file as ``.bak``, rename. It never syncs.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What it runs on, how many syncs a checkpoint makes, and a disk that is slower than this one."""
+"""The machine of the benchmarks: its facts, the syncs of a checkpoint, and a disk that is slower than its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STRACE_TOTAL: Final = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?
 
 
 def facts(folder: Path) -> dict[str, str]:
-    """Return what a reader has to know of the machine."""
+    """Return the facts about the machine that a reader of the figures needs."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "revision": _revision(),

@@ -1,4 +1,4 @@
-"""Interleaved timing: short blocks of each contender in turn, in random order, and what to say about them."""
+"""Interleaved timing: short blocks of each contender in turn, in random order, and the tables of the results."""
 
 from __future__ import annotations
 

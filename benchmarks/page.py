@@ -1,4 +1,4 @@
-"""The figures of one run in the page that tells of them: written by the command, and by nobody's hand."""
+"""Write the figures of one run into the page of figures; no person writes a figure there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEGIN: Final = "<!-- figures: `python -m benchmarks --page FIGURES.json` writes 
 END: Final = "<!-- to here -->\n"
 _REACHED: Final = {True: "reached", False: "missed", None: ""}
 _SHOWN_WHOLE: Final = ("T1", "T14B")
-"""Of these targets the page has the tables, too."""
+"""The targets whose tables are in the page, too."""
 
 
 def write(made: dict[str, Any], targets: Collection[str], path: Path = PAGE) -> None:
@@ -27,7 +27,7 @@ def write(made: dict[str, Any], targets: Collection[str], path: Path = PAGE) -> 
         path: the page.
 
     Raises:
-        ValueError: the run was not a whole one, or the page has no markers. The page is as it was.
+        ValueError: the run left out targets or was smaller, or the page has no markers. The page is as it was.
     """
     options = made["options"]
     left_out = set(targets) - {one["target"] for one in made["reports"]}
@@ -57,7 +57,7 @@ def _lines(made: dict[str, Any]) -> Iterator[str]:
 
 
 def _noise(reports: list[dict[str, Any]]) -> str:
-    """Tell how far the second copy of each reference was from the first one."""
+    """Say how far the second copy of each reference was from the first copy."""
     rows = (row for report in reports for table in report["tables"] for row in table["rows"])
     found = [row["ratio"] for row in rows if "(noise)" in row["label"]]
     if not found:

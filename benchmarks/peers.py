@@ -1,4 +1,4 @@
-"""Other libraries that keep what was done. Each is loaded when it is used, so that none has to be installed."""
+"""Other libraries that keep results. Each library is imported when it is used, so that none has to be installed."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def why_missing(contender: Contender) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each package that plays a part, where it is installed."""
+    """Return the version of each package that is measured and installed."""
     names = {"checkpoint-store", "sqlalchemy", "async-batch-llm", *(one.package for one in PEERS if one.package)}
     known = {}
     for name in sorted(names):

@@ -1,4 +1,4 @@
-"""One run of a processor of the examples, in a process of its own; what it did is told on stderr.
+"""Run a processor of the examples once, in a process of its own; stderr has a line for each call of the service.
 
 argv: the folder of the examples, the processor, its input, the call (from 1) in which it is killed (0: none), and how
 many seconds a call takes, by the clock alone.
@@ -16,7 +16,10 @@ from pathlib import Path
 
 
 def watch(die_in: int, call_seconds: float) -> None:
-    """Let each call of the service be told, take its time, and end the process where that is wanted."""
+    """Write a line for each call of the service, move the clock by its time; kill this process in call ``die_in``.
+
+    ``die_in`` counts from 1; 0 kills no call. ``call_seconds``: the time of a call.
+    """
     service = import_module("processor_service")
     original, real, passed, calls = service.clean, time.monotonic, 0.0, 0
 
@@ -34,7 +37,7 @@ def watch(die_in: int, call_seconds: float) -> None:
 
 
 def written_bytes() -> int:
-    """Return how much this process has handed to the system so far."""
+    """Return how many bytes this process has written so far."""
     lines = Path("/proc/self/io").read_text("utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("wchar"))
 

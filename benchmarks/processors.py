@@ -30,7 +30,7 @@ class Run(NamedTuple):
 
     calls: int
     written_bytes: int
-    """What it handed to the system, but for its output and the notes of this measurement; 0 where it was killed."""
+    """The bytes that it wrote, without its output and the notes of this measurement; 0 if it was killed."""
 
 
 def run(name: str, folder: Path, *, die_in: int = 0, call_seconds: float = 0.0) -> Run:
@@ -53,7 +53,7 @@ def lines_of(name: str) -> int:
 
 
 def paragraphs(count: int, size_bytes: int) -> list[str]:
-    """Return texts of about this size, each another one."""
+    """Return texts of about this size, all different."""
     dice = random.Random(1)
     return [f"{number} " + "".join(dice.choices("abcdefgh  ", k=size_bytes)).strip() for number in range(count)]
 

@@ -35,7 +35,7 @@ _ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name
 
 
 def _cpu_seconds(program: str) -> list[float]:
-    """Return the processor time of a program: the time on the clock says more of what else the machine does."""
+    """Return the processor time of a program: its time by the clock depends on what else the machine does."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-c", program],

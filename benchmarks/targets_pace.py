@@ -1,4 +1,4 @@
-"""T11 and T11b: the loop that people run, at the pace of its work, and as fast as it can."""
+"""T11 and T11b: the time of a chunk in a loop, with work that takes time and with work that takes none."""
 
 from __future__ import annotations
 
@@ -147,12 +147,12 @@ def _report(bench: Bench, report: Report, seconds: float, block: int, limits: di
 
 
 def t11(bench: Bench) -> Report:
-    """T11: the loop at work's pace."""
+    """T11: a loop whose work takes time."""
     report = Report("T11", "The loop at work's pace: 20 ms of work a chunk, time beyond it, state file on")
     return _report(bench, report, _WORK_SECONDS, bench.size(25, 10), {_COMPLETE: 1.5, _PENDING: 2.2, _MAP: 2.5})
 
 
 def t11b(bench: Bench) -> Report:
-    """T11b: the loop as fast as it goes."""
+    """T11b: a loop whose work takes no time."""
     report = Report("T11B", "The loop with work that takes no time, state file on")
     return _report(bench, report, 0.0, bench.size(200, 20), {_PENDING: 1.6, _MAP: 1.8, _MAP_8: 0.8})

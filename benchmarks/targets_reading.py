@@ -111,7 +111,7 @@ def _raw_results(connection: sqlite3.Connection) -> Iterator[Any]:
 
 
 def _slices(start: Callable[[], Iterator[Any]]) -> Runner:
-    """A runner whose block is the next 5,000 results; it begins again at the end."""
+    """A runner whose block is the next 5,000 results; after the last result it begins again with the first."""
     stream = start()
 
     def run() -> list[float]:

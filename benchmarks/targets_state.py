@@ -85,7 +85,7 @@ def share(folder: str, count: int, block: int) -> dict[str, Any]:
 
 
 def _watch(spent: list[float]) -> None:
-    """Add up the time that following the chunks takes, where the library has the place that this knows."""
+    """Add up the time that ``StateFile.follow`` takes in ``spent[0]``; -1 if the library has no such method."""
     try:
         from checkpoint_store.state_file.writer import StateFile  # not public: only to see more
 

@@ -1,4 +1,4 @@
-"""T1, T2 and T10: what a checkpoint costs, alone, after a million others, and beside other libraries."""
+"""T1, T2 and T10: the time of a checkpoint, alone, after a million other checkpoints, and beside other libraries."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Field:
         self._stack.close()
 
     def fill(self, size: int) -> None:
-        """Let ``size`` chunks be done in each, or as many as it can take."""
+        """Complete ``size`` chunks in each contender, or as many as it can take."""
         for one in self.contenders:
             self.fill_one(one, size)
 
     def fill_one(self, one: Contender, size: int) -> None:
-        """Let ``size`` chunks be done in one of them."""
+        """Complete ``size`` chunks in one contender."""
         if self._done[one.name] < size <= one.fill_limit:
             self._sessions[one.name].fill(self._done[one.name], size)
             self._done[one.name] = size
@@ -148,7 +148,7 @@ def _noise(found: dict[str, Series]) -> Verdict:
 
 
 def t2(bench: Bench) -> Report:
-    """T2: what a checkpoint costs after so many others."""
+    """T2: the time of a checkpoint after many other checkpoints."""
     report = Report("T2", "A checkpoint after so many others")
     sizes = [bench.size(10**power, 10**power) for power in ((2, 3) if bench.quick else (3, 4, 5, 6))]
     field = [*LIMITS, next(one for one in CONTENDERS if one.name == OURS_ALONE), *PLAIN, *PEERS, JSON_CONTENDER]

@@ -1,4 +1,4 @@
-"""The work that everyone does: one result of 2.3 KB of JSON for each chunk, and stores that are filled quickly."""
+"""The work of every contender: one result of 2.3 KB of JSON for each chunk, and stores that are filled quickly."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def result(index: int) -> dict[str, Any]:
 
 
 def text_of(index: int) -> str:
-    """Return ``json.dumps(result(index))``, made once and for all."""
+    """Return ``json.dumps(result(index))``, put together from parts that are made only once."""
     return f'{{"chunk_index": {index}, {_TAILS[index % _POOL_SIZE]}'
 
 
 def open_raw(path: Path, *, synchronous: str = "FULL", timeout: float = 10.0) -> sqlite3.Connection:
-    """Open (and create) the reference: SQLite alone, in WAL mode, with everything else as it comes."""
+    """Open (and create) the reference: SQLite alone, in WAL mode, otherwise with its default settings."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=timeout, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -88,8 +88,8 @@ def open_raw(path: Path, *, synchronous: str = "FULL", timeout: float = 10.0) ->
 def raw_checkpoint(connection: sqlite3.Connection, index: int, text: str, at: str | None = None) -> None:
     """One checkpoint at the limit: three statements in one transaction.
 
-    The time is another one each time, as a clock would have it, but made beforehand: SQLite writes no page that stays
-    as it is, and the job's row would be left out.
+    Each checkpoint has another time, as from a clock, but made beforehand: SQLite writes no page that stays as it is,
+    and would leave out the job's row.
     """
     at = at or _TIMES[index % len(_TIMES)]
     execute = connection.execute
@@ -101,7 +101,7 @@ def raw_checkpoint(connection: sqlite3.Connection, index: int, text: str, at: st
 
 
 def fill_raw(path: Path, start: int, stop: int) -> None:
-    """Let the chunks from ``start`` to before ``stop`` be done in the reference."""
+    """Complete the chunks ``[start, stop)`` in the reference."""
     with closing(open_raw(path, synchronous="OFF")) as connection:
         for first in range(start, stop, _BATCH):
             some = range(first, min(first + _BATCH, stop))
@@ -130,10 +130,10 @@ def create_ours(path: Path, total: int = TOTAL) -> str:
 
 
 def fill_ours(path: Path, job_id: str, start: int, stop: int) -> None:
-    """Let the chunks from ``start`` to before ``stop`` be done in a store that no one has open.
+    """Complete the chunks ``[start, stop)`` in a store that nobody has open.
 
-    The library itself writes the first one; its rows are the pattern for the others, so that this knows nothing of
-    the schema but the names of the tables, of ``chunk_index``, ``result``, ``digest`` and ``result_id``.
+    The library itself writes the first chunk. Its rows are the pattern for the other chunks, so that this function
+    knows only the names of the tables, and of ``chunk_index``, ``result``, ``digest`` and ``result_id``.
     """
     if start >= stop:
         return
@@ -177,6 +177,6 @@ def digest(job_id: str, index: int, text: str) -> str:
 
 
 def _settle(path: Path) -> None:
-    """Have it all on the disk now, and not during what is measured next. No one has the file open."""
+    """Sync a file now, so that the next measurement does not pay for it. Nobody has the file open."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
