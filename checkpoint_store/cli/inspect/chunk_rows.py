@@ -51,7 +51,7 @@ def count_in(rows: Iterable[dict[str, Any]]) -> int:
 
 
 def tried_ranges(job: Job) -> dict[str, Any]:
-    """Return the ranges of the chunks that were tried and are left, by status; ``damage`` says why they do not read."""
+    """Return the ranges of the chunks that were tried and are left, by status; ``damage``: why they cannot be read."""
     try:
         failed = {record.chunk_index for record in job.failed_chunks()}
         in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("release")
 @job_argument()
-@click.option("--runner", required=True, type=WholeNumber(min=1), metavar="N", help="The runner; see show JOB.")
+@click.option("--runner", required=True, type=WholeNumber(min=1), metavar="N", help="The runner's number, from show.")
 @store_option
 @json_option
 def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The files that a run was given after the file of a job: ``resume`` goes on with the job alone, and names them."""
+"""The files that a run was given after the file of a job: ``resume`` goes on with the job, and names these files."""
 
 from __future__ import annotations
 

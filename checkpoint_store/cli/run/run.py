@@ -80,9 +80,9 @@ Without COMMAND a built-in cleaner does the work, offline.
   checkpoint-store run tweets.jsonl --split lines -- jq -c '{id, text}'
 
 Ctrl-C once finishes the chunks in hand and pauses (exit 75), twice stops at
-once (130). The same command goes on with what is left; run twice at the same
-time, it shares the work. COMMAND is known by its words alone: after changing
-what it does, begin anew with --fresh.
+once (130). The same command goes on with what is left; typed in a second
+terminal, it shares the work. COMMAND is known by its words alone: after
+changing what it does, begin anew with --fresh.
 """
 
 

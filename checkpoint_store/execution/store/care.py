@@ -72,7 +72,7 @@ class StoreCare(OpenStore):
 
         These go: jobs that are superseded or complete; attempts that are older than ``older_than_days`` and cost
         nothing, at complete chunks of the jobs that stay; files that a recovery or a restoring moved aside; automatic
-        backups but the newest two (if a job goes, all: a new backup is made), and a state file that shows a job that
+        backups but the newest two (all of them, if a job goes: a new one is made); a state file that shows a job which
         goes. A job stays where a runner is at work on it, and where a service holds work of it (a handle of a chunk
         that is not complete). What another job carries of a deleted job's results stays, with the id of the payer.
 

@@ -40,8 +40,9 @@ _STAYS: Final = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENX
 def record_one(storage: Storage, record: Callable[[Sequence[Completion]], None], result: UnrecordedResult) -> bool:
     """Record one result. Where another result of its chunk stands, keep its text and its cost with an attempt.
 
-    The same is done in a sequential job if a chunk before it is to be done first: the result follows from another.
-    Returns False if the result is still to be kept: the store lacks its job, and nobody deleted the job there.
+    The same is done in a sequential job if a chunk before it is to be done first: the result was made from an earlier
+    result of that chunk. Returns False if the result is still to be kept: the store lacks its job, and nobody deleted
+    the job there.
     """
     completion = result.completion
     try:
