@@ -125,7 +125,7 @@ def list_jobs(
     else:
         tables.show_list(Screen(), records, store_path)
     if not has_costs and not as_json:
-        Screen().note("cost and tokens are left out: that takes long for so many; choose fewer jobs with --limit")
+        Screen().note("cost and tokens are left out: to read them takes long; choose fewer jobs with --limit")
     listing.tell(unread)
 
 

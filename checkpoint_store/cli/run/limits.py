@@ -56,7 +56,7 @@ class RunLimits:
 
     @property
     def deadline_text(self) -> str:
-        """What ended a run at its deadline: the option as a person gave it, whatever time was left for this input."""
+        """The reason of a run that ended at its deadline: the option as a person gave it, for all inputs of the run."""
         return f"the --deadline of {number(self.deadline_seconds or 0.0)} s is reached"
 
     @property

@@ -101,7 +101,7 @@ class _Change(NamedTuple):
 
     texts: list[str]
     ignoring: str
-    """What ``--reuse-ignoring`` would keep, where the run is refused and it keeps more; otherwise empty."""
+    """What ``--reuse-ignoring`` would keep, if the run is refused and the option keeps more; otherwise empty."""
 
 
 def _change_of(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> _Change:

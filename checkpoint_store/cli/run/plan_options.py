@@ -74,7 +74,7 @@ _OPTIONS: Final = (
     ),
     click.option("--title", help="The title of the talk."),
     click.option("--model", help="The model that COMMAND uses; another model is another plan."),
-    click.option("--provider", help="Who runs the model."),
+    click.option("--provider", help="The service that runs the model."),
     click.option("--language", help="The spoken language.  [default: English if the text looks like it]"),
     click.option(
         "--encoding",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 _COPY_BEGINS: Final = "\nThe result was: "
-"""What stands in a recorded error before the copy of an answer, which may fill many screens."""
+"""The words before the copy of an answer in a recorded error. The copy may fill many screens."""
 _SERVICE_AWAY: Final = f"HTTP {ServiceAwayError.status_code}"
 """How the loop counts a COMMAND that says by its exit code that its service is away."""
 _PLAIN_KINDS: Final = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _LONG_WAIT_SECONDS: Final = 60.0
-"""After so long without any change, look for a stopped process. A healthy runner may take longer for its last call."""
+"""After this time without any change, look for a stopped process. A healthy runner may need longer for a call."""
 
 
 class LongWait:

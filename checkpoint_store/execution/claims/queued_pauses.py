@@ -57,7 +57,7 @@ class QueuedPauses(ForkAware):
     def forget_in_child(self) -> None:
         """After a fork, in the child: the pauses are recorded by the parent."""
         self._waiting: deque[Callable[[], None]] = deque()
-        """What records each pause. It is taken out once it has ended."""
+        """The calls that record the pauses. A call is taken out once it has ended."""
         self._recording = threading.RLock()
 
     def asked(self, job_id: str) -> int:
