@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # to import it takes longer than all else that the command imports before it can catch Ctrl-C
+TYPE_CHECKING = False  # importing typing takes longer than all other imports before the command can catch Ctrl-C
 if TYPE_CHECKING:
     from checkpoint_store.errors import (
         BudgetReached,
@@ -172,7 +172,7 @@ __all__ = [
     "restore_store",
 ]
 
-# SQLAlchemy takes a third of a second to import: each name is resolved when it is first used.
+# Each name is resolved when it is first used: no program needs all modules, and each takes time to import.
 _HOMES = {
     "Attempt": "model.attempt",
     "AttemptRecord": "model.records",

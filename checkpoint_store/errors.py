@@ -1,7 +1,7 @@
 """The error tree: one root, each class carrying its data as fields.
 
-Every error says what happened, in which file, job or chunk, and what to do next. Every error survives
-pickling (worker processes send them home) with its fields intact.
+Every error says what happened, in which file, job or chunk, and what to do next. Every error can be pickled with its
+fields, because a worker process sends its errors to the process of the loop.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _PREFIX_TO_DELETE_MIN: Final = 8
 _UNITS: Final = ("kB", "MB", "GB", "TB")
 UNSEEN_PROCESS: Final = "a process that does not show here (of another user, or in another container)"
 _PLAIN_MAX: Final = 1e15
-_DECIMALS_MAX: Final = 12  # digits behind the point: sums of floating-point numbers mean nothing behind those
+_DECIMALS_MAX: Final = 12  # digits behind the point; the further digits of a sum of floats mean nothing
 
 
 def short_repr(value: object, length: int = 200) -> str:
-    """Return the ``repr`` of a value, shortened; its type, if ``repr`` fails, as for too long an integer."""
+    """Return the ``repr`` of a value, shortened; if ``repr`` fails, as for an integer that is too long, its type."""
     try:
         text = repr(value)
     except Exception:  # an error message must not fail, whatever the value does
@@ -35,7 +35,7 @@ def short_repr(value: object, length: int = 200) -> str:
 def number_text(value: float) -> str:
     """Return a number as people read it: ``0.000012``, ``0.25``, ``1,234,567.5``; above 10^15 with an exponent.
 
-    It has six significant digits, and not less than hundredths.
+    The number is rounded to six significant digits, but never to less than hundredths.
     """
     if isinstance(value, int):
         return f"{value:,}"
@@ -90,11 +90,11 @@ class ChunksPassedOver(UserWarning):
 
 
 class JobsPassedOver(UserWarning):
-    """A list of the jobs of a read-only store leaves out those whose rows do not read. The message names them."""
+    """A list of the jobs of a read-only store leaves out jobs whose rows cannot be read. The message names them."""
 
 
 class ResultsElsewhere(UserWarning):
-    """A new job begins, and pays again for chunks that another file name has results for. The message has the name."""
+    """A new job begins, and pays again for chunks that another file name has results for. The message has that name."""
 
 
 class InvalidArgumentError(CheckpointStoreError, ValueError):
@@ -110,13 +110,13 @@ class InvalidArgumentError(CheckpointStoreError, ValueError):
 
 
 class UnknownOptionError(InvalidArgumentError, TypeError):
-    """A call was given a keyword that it does not have; the message names the nearest one that it has."""
+    """A call was given a keyword that it does not have; the message names the nearest keyword that it has."""
 
 
 class StoreTargetError(CheckpointStoreError):
     """The path given for a store, a state file or a backup cannot be used. Nothing was created or changed.
 
-    ``use`` says for which of them the path was given.
+    ``use`` says what the path was given for.
     """
 
     def __init__(self, target: object, reason: str, use: str = "as a store") -> None:
@@ -134,10 +134,10 @@ class ReportTargetError(CheckpointStoreError):
 
 
 class StoreBusy(CheckpointStoreError):
-    """A lock was not free within ``lock_timeout_seconds``: ``outcome`` says what was written. Calling again is safe.
+    """A lock was not free within ``lock_timeout_seconds``: the message says what was written. Calling again is safe.
 
-    ``holders`` are the ids of the processes that seem to hold the lock, as far as they can be
-    seen. If one of them was stopped, the message says so, and what to do.
+    ``holders`` are the ids of the processes that seem to hold the lock, as far as they can be seen. If one of these
+    processes was stopped, the message says so, and what to do.
     """
 
     def __init__(
@@ -281,7 +281,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
         self.deleted_at: str | None = None
         what = f"names {len(self.matches)} jobs ({', '.join(self.matches[:5])})" if self.matches else "is not a job"
         remedy = (
-            "Give more of the id" if self.matches else f"List what there is with: CheckpointStore({self.path!r}).jobs()"
+            "Give more of the id" if self.matches else f"List the jobs with: CheckpointStore({self.path!r}).jobs()"
         )
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
 
@@ -307,7 +307,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
 
 
 class CurrentJobChanged(CheckpointStoreError):
-    """Another process, or another manager, made another job the current one since this :class:`StateManager` looked.
+    """Another process or manager made another job the current job since this :class:`StateManager` loaded or saved.
 
     The given data is recorded in its own job if the store has that job (``is_recorded``), and never in the other job.
     """
@@ -322,13 +322,13 @@ class CurrentJobChanged(CheckpointStoreError):
         if is_recorded:
             message = (
                 f"job {job_id} is no longer the current job of {self.path}: another program made {current} the current "
-                f"one. What was given is recorded in job {job_id}. To go on with it, end the other program and save "
+                f"job. What was given is recorded in job {job_id}. To go on with it, end the other program and save "
                 f"CheckpointStore({self.path!r}).job({job_id!r}).state(); or {apart}."
             )
         else:
             message = (
-                f"job {job_id} was not saved: since this StateManager looked, another program made {current} the "
-                f"current one of {self.path}. Wait until that program has ended and load() its job; or {apart}."
+                f"job {job_id} was not saved: since this StateManager loaded or saved, another program made {current} "
+                f"the current job of {self.path}. Wait until that program has ended and load() its job; or {apart}."
             )
         super().__init__(message)
 
@@ -340,14 +340,14 @@ class JobBusy(CheckpointStoreError):
         self.job_id, self.pid, self.host, self.since, self.runner = job_id, pid, host, since, runner
         remedy = "Wait for it to end, or stop it, and call again."
         message = f"job {job_id} is being worked on by process {pid} on {host} since {since}. {remedy}"
-        by_hand = f" If it was stopped for good: job.release_runner({runner})"
+        by_hand = f" If that process was stopped for good: job.release_runner({runner})"
         super().__init__(message if runner is None else message + by_hand)
 
 
 class ChunkInWork(CheckpointStoreError):
     """A chunk is to be done again while a runner, which is alive, is still at work on it. Nothing was changed.
 
-    In a sequential job it may be a later chunk, whose work began with the result that was to be replaced.
+    In a sequential job, ``chunk_index`` may be a later chunk, whose work began with the result that was to be replaced.
     """
 
     def __init__(self, job_id: str, chunk_index: int, pid: int, host: str) -> None:
@@ -359,9 +359,9 @@ class ChunkInWork(CheckpointStoreError):
 
 
 class RunnerReleased(CheckpointStoreError):
-    """Somebody gave the chunks of this runner to other runners while its process was stopped. It starts none of them.
+    """Somebody gave the chunks of this runner to other runners while its process was stopped.
 
-    ``runner`` is its number in the store. What it has recorded is safe.
+    The runner starts none of these chunks. What it has recorded is safe. ``runner`` is its number in the store.
     """
 
     def __init__(self, job_id: str, runner: int) -> None:
@@ -383,7 +383,8 @@ class JobPaused(CheckpointStoreError):
 class ServiceUnavailable(JobPaused):
     """No call has succeeded for ``outage_seconds``: the job is paused, and no chunk is to blame.
 
-    ``seconds`` is how long that was, and ``last_error`` the text of the last failure, which is also the ``__cause__``.
+    ``seconds`` is the time without a success. ``last_error`` is the text of the last failure, which is also the
+    ``__cause__``.
     """
 
     def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str) -> None:
@@ -391,7 +392,7 @@ class ServiceUnavailable(JobPaused):
         self.seconds, self.last_error = seconds, last_error
         message = (
             f"job {job_id} is paused with {_left(remaining_chunks)}: no call has succeeded for {seconds:.0f} s, "
-            f"the last one failed with {last_error}. No chunk is failed for that. Run it again once the service "
+            f"the last call failed with {last_error}. No chunk is failed for that. Run it again once the service "
             "answers, or with a longer outage_seconds."
         )
         self.args = (message,)
@@ -436,14 +437,14 @@ class DeadlineReached(JobPaused):
     def __init__(self, job_id: str, remaining_chunks: int, deadline_seconds: float) -> None:
         super().__init__(job_id, remaining_chunks)
         self.deadline_seconds = deadline_seconds
-        why = "its run has reached its deadline"  # no number: this loop may have had the rest of the time of a run
+        why = "its run has reached its deadline"  # without the seconds: they may be what a run had left for this loop
         self.args = (f"job {job_id} is paused with {_left(remaining_chunks)}: {why}. Run it again to go on.",)
 
 
 class CostUnknown(JobPaused):
     """A loop has ``max_cost``, and the cost of a result cannot be read: the job is paused. The result is recorded.
 
-    ``field`` is the name of the cost's field; ``value`` is what stands there, as short text (None: nothing does);
+    ``field`` is the name of the cost's field; ``value`` is its value as short text (None: the result lacks the field);
     ``fields`` are the names of the fields that the result has.
     """
 
@@ -471,7 +472,7 @@ class CostUnknown(JobPaused):
 
 
 class ChunkFailed(CheckpointStoreError):
-    """Chunks of a job have used up their attempts; everything else is done, or (in a sequential job) waits for them."""
+    """Chunks of a job used up their attempts; every other chunk is done, or (in a sequential job) waits for them."""
 
     def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
@@ -492,8 +493,8 @@ class WorkerDied(CheckpointStoreError):
 class WorkFailed(CheckpointStoreError):
     """An exception from another process that could not be pickled, and so arrived as text.
 
-    ``kind`` is its type's name, ``kinds`` are the full names of that type and its bases; ``status_code``, ``code`` and
-    ``retry_after`` are what it said of a service's answer, and ``cost`` what it said that the try cost.
+    ``kind`` is the name of its type, ``kinds`` are the full names of that type and its bases. ``status_code``,
+    ``code``, ``retry_after`` and ``cost`` are what the exception said of a service's answer, and of the try's cost.
     ``may_be_billed`` is whether the try may have cost something although nobody knows how much.
     """
 
@@ -531,8 +532,8 @@ class JobIncomplete(CheckpointStoreError):
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
         super().__init__(
             f"job {job_id} is incomplete, with {_left(remaining_chunks)}. To complete them: job.map(...), or "
-            "job.pending() and chunk.complete(...); first job.retry_failed(), where job.failed_chunks() names them. To "
-            'take what there is: job.items(), or job.results(missing="skip"). To end the job as it is: job.pause() or '
+            "job.pending() and chunk.complete(...); to free failed chunks first: job.retry_failed(). To take the "
+            'results so far: job.items(), or job.results(missing="skip"). To end the job as it is: job.pause() or '
             "job.fail(...)."
         )
 
@@ -554,11 +555,11 @@ class PlanChanged(CheckpointStoreError):
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
     ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store.
-    ``choices`` are pairs of settings for ``reuse_ignoring`` and how many it finds then, each more than the one before;
-    the last one is ``ignoring`` and ``kept_ignoring``. ``kept_by_place`` of these are of chunks whose content the
-    earlier job does not know (``"chunks"`` is in ``ignoring``, then): only their place tells the chunk.
-    ``reusable_handles`` is how many other chunks have a handle that it takes along: a service holds their work. Where a
-    job was to grow (``on_change="extend"``), ``differences`` are those that keep it from that.
+    ``choices`` are pairs: settings for ``reuse_ignoring``, and for how many chunks ``"reuse"`` finds a result then.
+    Each pair finds more than the pair before it; the last pair is also ``ignoring`` and ``kept_ignoring``. The places
+    alone, and no contents, identify ``kept_by_place`` of these chunks (``"chunks"`` is in ``ignoring`` then).
+    ``reusable_handles`` is how many other chunks have a handle that ``"reuse"`` takes along: a service holds the work.
+    With ``on_change="extend"``, ``differences`` are those that keep a job from growing.
     """
 
     def __init__(
@@ -593,11 +594,11 @@ class PlanChanged(CheckpointStoreError):
             )
         made_for = "that was made for another plan"
         if extends:
-            made_for = "that cannot be extended to this plan (its settings have to be these, its chunks the first)"
+            made_for = "that cannot be extended to this plan (other settings, or other chunks at its beginning)"
         super().__init__(
             f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
             f"Choose with on_change: 'reuse' starts a new job and keeps {counted(reusable_results, 'result')} of the "
-            f"store whose chunk and settings are the same{held}{more}'restart' starts one from nothing. Neither "
+            f"store whose chunk and settings are the same{held}{more}'restart' starts a new job from nothing. Neither "
             f"deletes the earlier job.{fields_count}"
         )
 
@@ -627,7 +628,7 @@ class KeyNotFound(CheckpointStoreError, KeyError):
 
     def __init__(self, job_id: str, key: object, *, has_keys: bool = True) -> None:
         self.job_id, self.key, self.has_keys = job_id, key, has_keys
-        remedy = "job.keys() has them all" if has_keys else "its chunks have indices only: open it with a mapping"
+        remedy = "job.keys() has all keys" if has_keys else "its chunks have indices only: open it with a mapping"
         super().__init__(f"no chunk of job {job_id} has the key {short_repr(key)}; {remedy}.")
 
     def __str__(self) -> str:
@@ -651,7 +652,7 @@ class ChunkAlreadyCompleted(CheckpointStoreError):
         self.job_id, self.chunk_index = job_id, chunk_index
         super().__init__(
             f"chunk {chunk_index} of job {job_id} is already complete with another result, which was kept. To put "
-            "this one in its place: job.complete(index, result, replace=True)."
+            "this result in its place: job.complete(index, result, replace=True)."
         )
 
 
@@ -694,7 +695,7 @@ class InvalidResultError(CheckpointStoreError, ValueError):
 
 
 class StateFormatError(CheckpointStoreError, ValueError):
-    """A state, or a state file, cannot be read as one. ``field`` names the field at fault, where one field is.
+    """A state, or a state file, cannot be read. ``field`` names the field at fault, if a single field is.
 
     Mend that field by hand, or take the state before it: the file with the suffix ``.bak``.
     """
@@ -742,7 +743,7 @@ def readable(value: object) -> str:
     """Return the printed form of a value, up to 256 Ki characters; for a value that cannot be printed, its type."""
     try:
         text = _Readable().repr(value)
-    except Exception:  # whatever a value of the caller's does there
+    except Exception:  # the caller's value may raise anything
         return f"<{type(value).__qualname__}>"
     if len(text) > READABLE_LENGTH_MAX:
         text = f"{text[:READABLE_LENGTH_MAX]}… ({len(text):,} characters)"

@@ -1,7 +1,7 @@
 """Executors for ``job.map`` and ``store.map`` that do the work in a cluster.
 
 One attempt is one call: Dask and Ray repeat no call by themselves. So ``max_attempts`` says how often a chunk is
-called, also where it kills its worker. The loop gives a cluster as many chunks as the cluster can work on at the same
+tried, even if it kills its worker. The loop gives a cluster as many chunks as the cluster can work on at the same
 time, or ``workers``. The workers need this package; the store stays with the process of the loop.
 """
 
@@ -42,7 +42,7 @@ def dask(
 
     Raises:
         UnknownOptionError: a keyword is no option, or the executor sets it.
-        InvalidArgumentError: ``client`` is no client, or an asynchronous one.
+        InvalidArgumentError: ``client`` is no client, or is an asynchronous client.
     """
     given = {"workers": workers, "allow_other_workers": allow_other_workers, "resources": resources}
     return DaskExecutor(client, given | {"priority": priority, "fifo_timeout": fifo_timeout})

@@ -30,8 +30,8 @@ def map_rows(
 ) -> Any:
     """Return the frame with the fields of the results as further columns; rows that are done are not paid for again.
 
-    Each row is a chunk, a dict by the names of its columns, and counts by its values: neither numpy's types, nor the
-    frame's index, nor the row's place. A missing value is None. A whole number is the same as an integer and as a
+    Each row is a chunk: a dict by the names of its columns. Its values alone identify it; numpy's types, the frame's
+    index and the row's place do not count. A missing value is None. A whole number is the same as an integer and as a
     float.
 
     Args:
@@ -48,11 +48,11 @@ def map_rows(
 
     Returns:
         A frame of the same library, with the same rows in the same order and, in pandas, the same index. A field
-        whose name is a column's of the frame becomes ``result.NAME``.
+        that has the name of a column of the frame becomes ``result.NAME``.
 
     Raises:
         UnknownOptionError: a keyword is no option; the message names the nearest option.
-        InvalidArgumentError: it is no frame, or has no such column, or a row cannot be identified. Nothing was done.
+        InvalidArgumentError: ``frame`` is no frame or lacks a column, or a row cannot be identified. Nothing was done.
     """
     library_of(frame)
     rows = rows_of(frame if columns is None else frame[_checked(columns, frame)])

@@ -65,7 +65,7 @@ class Job(JobRedo):
         loop = PendingLoop(self._execution, partial(PendingChunk, self), max_attempts=max_attempts, wait=wait)
         yield from RunningLoop(self._execution, self.job_id, loop).run()
 
-    # -- doing it
+    # -- what came of a chunk
 
     def complete(self, index: int, result: object, *, replace: bool = False) -> None:
         """Record the result of chunk ``index`` (0-based). Durable when this returns.
@@ -77,11 +77,11 @@ class Job(JobRedo):
         Args:
             index: 0 to ``total_chunks - 1``.
             result: a JSON value, a dataclass or a pydantic model.
-            replace: let this result replace another one. The earlier cost stays counted, if it stands where the last
+            replace: replace another result by this one. The earlier cost stays counted, if it stands where the last
                 loop of this store object said (``cost=``), or in a usual field.
 
         Raises:
-            ChunkOutOfRange: no such chunk.
+            ChunkOutOfRange: the job has no such chunk.
             InvalidResultError: the result would not come back as it is; nothing was written.
             ChunkAlreadyCompleted: the chunk has another result, and ``replace`` is not set.
             ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
@@ -100,12 +100,12 @@ class Job(JobRedo):
 
         ``cost`` counts for the budget; by default the exception's attribute ``cost``. After three failed tries (or the
         ``max_attempts`` of a loop) the chunk is failed: loops pass it over until :meth:`retry_failed`; before that, the
-        next loop tries it again. HTTP 429 or 503 is no try. A try whose own work in a ``map`` reports this goes on.
+        next loop tries it again. HTTP 429 and 503 do not count. If the work of a ``map`` calls this, its try goes on.
 
         Raises:
-            ChunkOutOfRange: no such chunk.
+            ChunkOutOfRange: the job has no such chunk.
             InvalidArgumentError: ``cost`` is no number from 0 to 10^15.
-            ChunkAlreadyCompleted: it is complete.
+            ChunkAlreadyCompleted: the chunk is complete.
         """
         self._execution.fail(index, error, cost, counted=not is_busy(error))
 
@@ -115,7 +115,7 @@ class Job(JobRedo):
             self._execution.recorded.check_index(index)
         return self._context.storage.job_changes.retry_failed(self.job_id, indices or None)
 
-    # -- doing all of it
+    # -- the whole loop
 
     @checks_option_names
     def map(
@@ -158,12 +158,12 @@ class Job(JobRedo):
             fn: does the work.
             executor: anything with ``submit(fn, *args)`` that returns a ``concurrent.futures.Future`` (for clusters see
                 :mod:`checkpoint_store.executors`), or a function that makes an executor, which is called again where
-                the executor broke. The work is done there, and recorded here. None: threads.
+                the executor broke. It does the work; this process records the results. None: threads.
             workers: how many chunks are worked on at the same time; by default 1, or as many as the executor can do.
             ordered: yield in index order (a chunk that is taken over from another runner may come late).
             on_error: ``"stop"`` ends the loop at the first chunk that fails for good, and raises its error;
                 ``"record"`` goes on with the others. A result that cannot be stored ends the loop either way.
-            max_attempts: how often a chunk is tried, over all runs; not counting tries while the service was away.
+            max_attempts: how often a chunk is tried, over all runs; tries while the service was away do not count.
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
                 mistakes of a program (TypeError …), and HTTP errors that will not change.
             stop_on: exception types, or a function of the exception, that every chunk would meet: the job is paused, no
@@ -177,7 +177,7 @@ class Job(JobRedo):
                 result cost; where that does not fit, or a result's cost cannot be read, the job is paused. The
                 exception of a failed try may tell its cost as an attribute ``cost``.
             cost: where the cost stands in a result: a field, a dotted path (``"usage.cost"``), or a function that gets
-                the result as the store has it and returns its cost. A number from 0 to 10^15, or a text that is one.
+                the result as the store has it and returns its cost: a number from 0 to 10^15, or a text of that number.
             max_calls_per_minute: how many tries may start in a minute, over all living runners of the job.
             max_tokens_per_minute: how many tokens tries may use in a minute, over all living runners of the job. Needs
                 ``tokens``.

@@ -144,7 +144,7 @@ def doctor(
     ``on_progress`` is called with the number of jobs that were checked, and the number of all jobs.
 
     Raises:
-        StoreTargetError: there is no store there.
+        StoreTargetError: no store is at ``target``.
     """
     path = resolve(target)
     if not is_there(path):
@@ -169,8 +169,8 @@ def migration_status(target: str | os.PathLike[str]) -> MigrationStatus:
     """Return which schema the store at ``target`` has. Writes nothing.
 
     Raises:
-        StoreTargetError: there is no store there.
-        SchemaTooNew: a newer version of this library wrote it.
+        StoreTargetError: no store is at ``target``.
+        SchemaTooNew: a newer version of this library wrote the store.
     """
     path = resolve(target)
     if not is_there(path):
@@ -186,8 +186,8 @@ def migrate(
 ) -> MigrationStatus:
     """Bring the store at ``target`` to schema ``to`` (default: the newest), and return its status before that.
 
-    A verified copy is made beside it first; it is one transaction, checked before its commit. Going back to an older
-    schema is refused where that would lose something.
+    A verified copy is made beside the store first. The change is one transaction, which is checked before its commit.
+    Going back to an older schema is refused where that would lose something.
 
     Where an upgrade to the newest schema finds a damaged store, it recovers the store first, as an open does: the
     warning :class:`StoreRecovered` says from which copies.
@@ -196,12 +196,12 @@ def migrate(
         MigrationFailed: the file is as it was; the error says where the copy is.
         StoreDamaged: the store is damaged, or a backup has more results, and they cannot all be brought back.
         StoreInUse: another process had the store open for ``lock_timeout_seconds``. Nothing was changed.
-        SchemaTooNew: a newer version of this library wrote it. Nothing was touched.
+        SchemaTooNew: a newer version of this library wrote the store. Nothing was touched.
         InvalidArgumentError: ``to`` is no released schema.
     """
     to = SCHEMA_VERSION if to is None else to
     if to not in RELEASED_VERSIONS:
-        raise InvalidArgumentError("to", to, f"is not a schema; there are {', '.join(RELEASED_VERSIONS)}")
+        raise InvalidArgumentError("to", to, f"is not a schema; the schemas are {', '.join(RELEASED_VERSIONS)}")
     before = migration_status(target)
     if before.current == to:
         return before

@@ -38,19 +38,19 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.saved_state import Saved
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
-"""A job with chunks left and such a status is running from its next chunk on. A pause stays: somebody asked for it."""
+"""A job with one of these statuses is running from its next chunk on. A paused job stays as somebody wanted it."""
 
 
 class StateManager(ForkAware):
     """Keeps the state of one current job. Safe to share between threads, and between processes by path.
 
     The truth is the store file beside ``state_path`` (suffix ``.db``); the state file is written for people to read,
-    the one before it has the suffix ``.bak``, the lock ``.lock``. A state file from before the store existed is
+    the state file before it has the suffix ``.bak``, the lock ``.lock``. A state file from before the store existed is
     imported once. Nothing is created before the first :meth:`save`, which also makes the folder.
 
-    The job that it loaded or saved last is its own. Where another program makes another job the current one meanwhile,
+    The job that a manager loaded or saved last is its own. If another program makes another job current meanwhile,
     :meth:`save`, :meth:`update_chunk_complete` and :meth:`set_status` record what they are given in its own job, and
-    raise :class:`CurrentJobChanged`; a job that is new is refused. :meth:`load` takes up whatever job is current.
+    raise :class:`CurrentJobChanged`; a new job is refused. :meth:`load` takes up whatever job is current.
 
     Args:
         state_path: the state file; :attr:`DEFAULT_PATH` where it is None.
@@ -59,9 +59,9 @@ class StateManager(ForkAware):
     """
 
     DEFAULT_PATH: ClassVar[str | os.PathLike[str]] = Path(".processing_state.json")
-    """The state file of a manager that is given none. A subclass may have another."""
+    """The state file if no ``state_path`` is given. A subclass may have another default."""
     LOCK_TIMEOUT: ClassVar[float] = 10
-    """The lock timeout in seconds. A subclass may have another."""
+    """The lock timeout in seconds. A subclass may have another default."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class StateManager(ForkAware):
         if path.suffix in NO_STATE_SUFFIXES:
             raise InvalidArgumentError("state_path", str(state_path), "has the suffix of a file beside it; use .json")
         self.store_path: Final = store_beside(path)
-        """The store file: absolute, so that the manager stays there wherever the program goes."""
+        """The store file, as an absolute path: the program may change its working folder."""
         self.state_path: Final = path
         """The state file, as it was given."""
         self.lock_path: Final = StoreFiles(path.with_suffix(STORE_SUFFIX)).lock
@@ -89,9 +89,9 @@ class StateManager(ForkAware):
         weakref.finalize(self, self._opened.close)
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: the lock is free, and its job is the one that is current at its first call."""
+        """After a fork, in the child: the lock is free, and the child knows no job before its first call."""
         self._guard = threading.RLock()
-        self._states = threading.RLock()  # while a state is read or written: all that is known is of one moment
+        self._states = threading.RLock()  # held while a state is read or written: what is known is of one moment
         self._looked = Looked(store=self.store_path)
 
     def load(self) -> ProcessingState | None:
@@ -113,14 +113,14 @@ class StateManager(ForkAware):
         results that the store has of this job and ``state`` lacks are kept: only :meth:`clear` removes them. A result
         that this manager loaded or saved before, and that was replaced since, is not put back
         (:meth:`update_chunk_complete` does that). :meth:`Job.redo` says which complete chunks are done again.
-        A job that begins without results is one more payment, if the store has results of the same file, number of
-        chunks and settings, or of a job with chunks left: a ``UserWarning`` names the job that has them.
+        A new job without results pays again for results that the store has in a job of the same file, settings and
+        number of chunks, or in an unfinished job of that file and settings: a ``UserWarning`` names the job.
 
         Raises:
             CurrentJobChanged: another program made another job the current one since this manager looked. If the job
                 of ``state`` is the manager's own, its chunks and results are recorded; otherwise nothing was saved.
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
-            SecretInConfig: its config holds what looks like a secret. Nothing was saved.
+            SecretInConfig: the config of ``state`` holds what looks like a secret. Nothing was saved.
             StoreBusy: another program held the lock file: the message says whether only the state file is behind.
         """
         state = checked_state(state)
@@ -149,8 +149,8 @@ class StateManager(ForkAware):
     def update_chunk_complete(self, chunk_index: int, result: object) -> None:
         """Record the result of a chunk (0-based) of the current job; durable when this returns.
 
-        It costs the same for chunk 1 and chunk 100,000. The same result again changes nothing; another one takes the
-        place of the first. A pending or failed job is running from then on; a job that somebody paused stays paused.
+        It costs the same for chunk 1 and chunk 100,000. The same result again changes nothing; another result takes its
+        place. A pending or failed job is running from then on; a job that somebody paused stays paused.
 
         Raises:
             JobNotFound: there is no current job; :meth:`save` a state first.
@@ -184,9 +184,9 @@ class StateManager(ForkAware):
         """Set the current job's status and error message; the state file is exact then, or the log says why it is not.
 
         Raises:
-            InvalidArgumentError: it is none of the five statuses.
+            InvalidArgumentError: ``status`` is none of the five statuses.
             JobNotFound: there is no current job; :meth:`save` a state first.
-            CurrentJobChanged: another job is current now. The status is that of the job that it was meant for.
+            CurrentJobChanged: another job is current now. The status is set in the job that it was meant for.
         """
         wanted = status_named(status)
         with WarningsLast():
@@ -211,7 +211,7 @@ class StateManager(ForkAware):
         Where another program made another job the current one, the manager's own job is removed.
 
         Raises:
-            ErasureUnfinished, StorageUnavailableError: the job is deleted; the WAL or the backup it names has it.
+            ErasureUnfinished, StorageUnavailableError: the job is deleted; the named WAL or backup still has its bytes.
         """
         with self._states:
             current = self._current()

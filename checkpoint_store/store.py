@@ -42,7 +42,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
         migrate: upgrade an older file on opening; otherwise :class:`SchemaTooOld`.
         read_only: create, migrate and touch no file at all.
         on_backup: a function that copies each automatic backup away. It is called with the path of a verified file,
-            which stays until two newer backups are there, in the thread that ended a job or completed a chunk, outside
+            which stays until two newer backups exist, in the thread that ended a job or completed a chunk, outside
             of transactions and locks. The loop of that thread waits meanwhile. An error of the function is logged.
 
     Raises:
@@ -77,7 +77,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
         fresh: bool = False,
         exclusive: bool = False,
     ) -> Job:
-        """Return the job for this file and plan: the one that exists, or a new one. Atomic between processes.
+        """Return the job for this file and plan: the existing job, or a new job. Atomic between processes.
 
         The newest job of this very plan goes on, however many other jobs of the file were opened since. It is then the
         current job, and supersedes the other jobs of the file. If no job of the file has a completed chunk, a new job
@@ -89,7 +89,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
                 and ``chunk_index`` of a dataclass or a model do not count, and all others do. The keys of a mapping
                 (texts or whole numbers) are the names of its chunks: see :meth:`Job.result_of`; they are no part of the
                 plan.
-            total_chunks: the number of chunks, where the chunks are not at hand. One of the two is needed.
+            total_chunks: the number of chunks, in place of ``chunks``, where the chunks are not at hand.
             video_title: for people to read; no part of the plan.
             model: part of the plan, like ``provider`` and ``config``.
             provider: see ``model``.
@@ -100,17 +100,17 @@ class CheckpointStore(StoreOutlook, StoreCare):
             sequential: each chunk depends on the results before it, which is part of the plan: see the how-to.
             on_change: what to do if no job was made for this plan, and a job for another plan has completed chunks:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
-                first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job grow whose
-                settings are these and whose chunks are the first of these; ``"restart"`` starts from nothing.
-                No job is deleted. A job that goes on with ``"reuse"`` takes what others did since it was opened.
+                first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job of the same
+                settings grow, if ``chunks`` begins with its chunks; ``"restart"`` starts from nothing. No job is
+                deleted. A job that goes on with ``"reuse"`` takes the results that other jobs got since it was opened.
             reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …;
                 ``"chunks"``: take results of a job of the file whose chunks are not known (it was opened by their
-                number, or comes from a state file) by their places, as far as it has as many chunks.
+                number, or comes from a state file) by their places, if it has the same number of chunks.
             fresh: start a new job from nothing, whatever the store has.
             exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
-            JobBusy: another runner is at work on the job and this one is to be ``exclusive``; or another one is.
+            JobBusy: another runner is at work on the job, and this runner asks to be exclusive, or the other one is.
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``, or ``"extend"`` and no job can grow so.
             SecretInConfig: the config or the metadata holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
@@ -190,7 +190,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
         return [results.get(index) for index in range(arguments.request.plan.total_chunks)]
 
     def job(self, job_id_or_file_name: str | os.PathLike[str]) -> Job:
-        """Return the job with this id, the newest job of a file with this name, or the job whose id begins so.
+        """Return the job with this id, the newest job of a file with this name, or the job whose id begins with it.
 
         Raises:
             JobNotFound: no job has this id or file name, or more than one id begins with this text.
@@ -231,7 +231,7 @@ class CheckpointStore(StoreOutlook, StoreCare):
         redacted.
 
         Raises:
-            StateFormatError: the file is no state; it names the field.
+            StateFormatError: the file is no state; the error names the field.
             ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was imported.
         """
         source = absolute(path, "for an import")

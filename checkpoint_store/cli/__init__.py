@@ -1,6 +1,7 @@
 """The ``checkpoint-store`` command. This module needs nothing but the standard library.
 
-Ctrl-C ends the command without a traceback from where :func:`main` begins, so it imports nothing that takes time.
+From the first line of :func:`main` on, Ctrl-C ends the command without a traceback. So this module imports nothing that
+takes time.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main() -> int:
 
                 is_begun = True
                 return run_command_line(sys.argv)
-        except Terminated as ended:  # else run_command_line tells it
+        except Terminated as ended:  # a signal that comes later is reported by run_command_line
             return _ended_early(f"{ended}", type(ended).__name__, ended.exit_code)
     except ModuleNotFoundError as missing:
         from checkpoint_store.cli.missing_extra import what_to_install  # main() catches a Ctrl-C while it imports

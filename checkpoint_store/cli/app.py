@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.cli.screen import Screen
 
-_FAULT: Final = 1  # that of every Python program that ends with a traceback
+_FAULT: Final = 1  # the exit code of every Python program that ends with a traceback
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
 _HELP_WIDTH_MIN: Final = 60
@@ -114,7 +114,7 @@ class _Group(click.Group):
         return chosen
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands in parts: to work, to look at what is there, and to take care of the store."""
+        """Write the commands in sections: to work on chunks, to look at the store, and to take care of it."""
         names = self.list_commands(ctx)
         for section, members in _SECTIONS.items():
             commands = [command for name in names if name in members and (command := self.get_command(ctx, name))]

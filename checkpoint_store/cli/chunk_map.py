@@ -43,9 +43,9 @@ def chunk_map(
         console: the console that the map has to fit.
         completed: half-open ranges of completed indices, in ascending order.
         total: the number of chunks, at least 1.
-        others: such ranges of the chunks that are ``failed``, ``in doubt``, ``running`` or ``to redo``. A cell of
-            several chunks has the sign of the first of these that it holds, so that one failed chunk in a million is
-            seen.
+        others: half-open ranges of the chunks that are ``failed``, ``in doubt``, ``running`` or ``to redo``. A cell of
+            several chunks has the sign of the first of these kinds that it holds, so that one failed chunk in a million
+            is seen.
     """
     width = max(10, min(console.width, 104) - 4)
     width -= width % 10
@@ -99,7 +99,7 @@ def _character(console: Console, sign: _Sign) -> str:
 
 
 def legend(console: Console, names: Sequence[str], *, is_left: bool = True) -> Text:
-    """Return the signs of the map with their meaning: of completed chunks, those of ``names``, and of what is left."""
+    """Return the signs of the map with their meaning: completed chunks, the kinds in ``names``, and chunks left."""
     shades = screen.marks(console).shades
     parts = [(shades[-1], "green", "completed")]
     parts += [(_character(console, sign), sign.style, sign.name) for sign in _SIGNS if sign.name in names]

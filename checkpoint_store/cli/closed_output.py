@@ -9,8 +9,8 @@ import io
 class ClosedOutput(io.TextIOBase):
     """The stream in the place of a closed standard output.
 
-    Python has None there, to which ``print`` writes nothing without a word: a command would end as done although
-    nobody got its results.
+    Python sets a closed stream to None, and ``print`` then writes nothing and raises nothing: a command would end as
+    done although nobody got its results.
     """
 
     encoding = "utf-8"

@@ -24,7 +24,7 @@ _ONE_WORD: Final = re.compile(r"[\w./@%+=,-]+")
 
 
 def jobs_of(store_path: str, incomplete: str) -> list[CompletionItem]:
-    """Return the file names and the id prefixes of the store's jobs that begin so, the newest job first.
+    """Return the file names and the id prefixes of the store's jobs that begin with a text, the newest job first.
 
     The store is only read. Without a readable store, nothing is offered: a message within a line helps nobody.
     """

@@ -67,7 +67,7 @@ class _First:
 def ended_by_signals(argv: Sequence[str]) -> Iterator[None]:
     """Raise :class:`Terminated` at a signal in this block, in a command that prints JSON or works on chunks.
 
-    A signal that is ignored, or has a handler of the program around, stays so. The second one ends the process.
+    A signal that is ignored, or has a handler of the calling program, stays so. A second signal ends the process.
     """
     numbers = (signal.SIGINT, *ENDING_SIGNALS) if (works := works_on_chunks(argv)) else ENDING_SIGNALS
     before: dict[int, Any] = {}

@@ -48,7 +48,7 @@ class JobSnapshot:
 
     @property
     def pause_asked(self) -> bool:
-        """Whether somebody asked for a pause since the job was opened, also where its last chunk was in hand then."""
+        """Whether somebody asked for a pause since the job was opened, even if its last chunk was in hand by then."""
         return self._execution.claims.last_pause() > (self._first_pause or 0)
 
     @property

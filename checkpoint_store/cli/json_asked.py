@@ -17,7 +17,7 @@ def asks_for_json(argv: Sequence[str]) -> bool:
 
 
 def tell_early(argv: Sequence[str], message: str, kind: str, exit_code: int) -> None:
-    """Print an error that comes before the command itself is there to print it, as JSON where that is asked for."""
+    """Print an error that comes before the command is imported, as JSON if the command line asks for JSON."""
     if asks_for_json(argv):
         with suppress(OSError):
             print(json.dumps({"error": message, "type": kind, "exit_code": exit_code}, indent=2))

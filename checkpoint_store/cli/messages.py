@@ -87,7 +87,7 @@ def _is_of_command(error: StoreTargetError, store_path: str) -> bool:
 
 
 def _in_its_place(error: StoreTargetError) -> str:
-    """Return the end of a message about a store that cannot be used: to begin a store, or to name another one."""
+    """Return the end of a message about a store that cannot be used: to begin a store, or to name another store."""
     if names_copy(error) or "write the entry" in error.reason:
         return ""
     if error.reason.endswith("create it first"):

@@ -1,4 +1,4 @@
-"""Standard error, on which a command talks to people: no trouble of standard error reaches the work.
+"""Standard error, on which a command talks to people: no error of standard error reaches the work.
 
 What cannot be written is dropped: a terminal that is gone, a closed pipe, a full disk. While chunks are in work, no
 notice waits for a reader that stands still (Ctrl-S, a stopped ``less``): what was not read is kept, and written when
@@ -36,7 +36,7 @@ _LEFT_OUT: Final = b"\n(notices that nobody read are left out here)\n"
 class Notices:
     """Standard error as a stream whose methods raise no error of the stream. Threads may share it.
 
-    It is no ``io.TextIOBase``: Python flushes one at its end, which would wait for the reader once more.
+    It is no ``io.TextIOBase``: Python flushes such a stream at its end, which would wait for the reader once more.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Notices:
         self._stands_still = False
         """Whether the reader took nothing at the last look."""
         self._is_given_up = False
-        """Whether the reader took nothing for so long that nobody waits for him any more."""
+        """Whether the reader took nothing for so long that nobody waits for the reader any more."""
 
     def begin(self) -> None:
         """Begin with a command: nobody has asked it to end yet."""
@@ -57,7 +57,7 @@ class Notices:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Wait for no reader in this block, in which answers are paid for and recorded; at its end, wait for him."""
+        """Wait for no reader in this block, in which answers are paid for and recorded, but at the end of the block."""
         self._is_at_work = True
         try:
             yield
@@ -90,7 +90,7 @@ class Notices:
         return len(text)
 
     def flush(self) -> None:
-        """Write what is kept, as far as the reader takes it now; outside of :meth:`at_work`, wait for him."""
+        """Write what is kept, as far as the reader takes it now; outside of :meth:`at_work`, wait for the reader."""
         number = _number_of(_stderr())
         if number is not None and self._kept:
             with self._lock:
@@ -121,7 +121,7 @@ class Notices:
             self._kept[:] = _LEFT_OUT + self._kept[start:]
 
     def _push(self, number: int) -> None:
-        """Write what is kept until the reader stands still; wait for him, if that keeps nobody from the work."""
+        """Write what is kept until the reader stands still; wait for the reader if no chunk is in work."""
         size = _TERMINAL_PIECE_BYTES if os.isatty(number) else PIPE_PIECE_BYTES
         began = taken_at = time.monotonic()
         while self._kept:
@@ -147,7 +147,7 @@ class Notices:
 
 
 def can_take(number: int, seconds: float = 0.0) -> bool:
-    """Return whether a write to an open file waits for no reader; wait for that for so many seconds at most."""
+    """Return whether a write to an open file waits for no reader; wait up to ``seconds`` until that is so."""
     try:
         return bool(select.select((), (number,), (), seconds)[1])
     except (OSError, ValueError):  # on Windows it knows sockets only; and a number of 1,024 is too large

@@ -54,7 +54,7 @@ class PositiveNumberOrNone(PositiveNumber):
 
 
 class WholeNumber(click.IntRange):
-    """A whole number in a range. The range of click calls a word that is none "not a valid integer range"."""
+    """A whole number in a range. The range of click calls a word that is no number "not a valid integer range"."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number; show a usage error for anything else."""

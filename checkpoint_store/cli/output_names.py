@@ -1,4 +1,4 @@
-"""The name of a file to write, typed where a command takes something else, and how that file is named to it."""
+"""Hints for the name of a file to write that was typed where a command takes something else."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def output_hint(error: Exception, words: Sequence[str]) -> str | None:
 
 
 def _line(command: str, name: str | None, words: Sequence[str]) -> str | None:
-    """Return how a command is told to write a file of this name; None where the command writes and prints none."""
+    """Return how a command is told to write a file of this name; None for a command that neither writes nor prints."""
     file, store = shell_words([name]) if name is not None else "PATH", store_named_by(words)
     if command == "export":
         return f"The file to write comes after the job: {typed_line([command], store, 'JOB', file)}"

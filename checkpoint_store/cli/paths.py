@@ -69,10 +69,10 @@ def on_one_line(name: str) -> str:
 
 
 def owner_of(store: CheckpointStore, store_path: Path, path: Path) -> Path | None:
-    """Return the store that has a path among its files, this store or another one; None if no store has.
+    """Return the store to which a path belongs, this store or another store; None if it belongs to no store.
 
     Args:
-        store: the store, or a stand-in of the same name in another folder for a store that is not there yet.
+        store: the store, or a stand-in of the same name in another folder for a store that does not exist yet.
         store_path: the path of the store.
         path: the path.
     """

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def to_redo_text(count: int) -> str:
     """Return the notice that this many chunks are to be done again, and keep their results until then."""
     are, keep = ("is", "it keeps its") if count == 1 else ("are", "each keeps its")
-    return f"{chunk_count(count)} {are} to be done again; {keep} earlier result until the new one is there"
+    return f"{chunk_count(count)} {are} to be done again; {keep} earlier result until the new result is there"
 
 
 def tries_in_vain(job: Job, records: Sequence[ChunkRecord]) -> dict[int, int]:
     """Return how many tries each of these chunks had since it last got a result, by index.
 
-    Only a chunk that is done again had a result before; the attempts of a job are read only where one is among them.
+    Only a chunk that is done again had a result before: without such a chunk the attempts of the job are not read.
     """
     counts = {record.chunk_index: record.attempt for record in records}
     if redone := counts.keys() & set(job.to_redo()):

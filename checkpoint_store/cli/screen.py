@@ -95,7 +95,7 @@ class _PlainConsole(Console):
 
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    # FORCE_COLOR asks for colours in a log. A live line there would be a mess of cursor movements.
+    # FORCE_COLOR asks for colours in a log. A live line in a log would be a mess of cursor movements.
     not_interactive = None if stream is not None and stream.isatty() else False
     file: Any = NOTICES if stderr else None  # NOTICES has what a console needs of a stream
     console = _PlainConsole(file=file, highlight=False, emoji=False, markup=False, force_interactive=not_interactive)
@@ -160,7 +160,7 @@ def rate(chunks_per_minute: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with commas between thousands, and at least six significant digits; a huge one with exponent."""
+    """Return a number with commas between thousands, and at least six significant digits; from 10^15 with exponent."""
     if isinstance(value, int):
         return f"{value:,}"
     if not math.isfinite(value) or abs(value) > _PLAIN_MAX:
@@ -180,7 +180,7 @@ def cost(value: float) -> str:
 
 
 def costs(values: Sequence[float]) -> list[str]:
-    """Return costs for one column: each with as many digits behind the point as the one that has most of them."""
+    """Return costs for one column, all with as many digits behind the point as the cost that has the most."""
     places = max((len(cost(value).partition(".")[2]) for value in values), default=0)
     return [f"{value:,.{places}f}" if value <= _PLAIN_MAX else cost(value) for value in values]
 

@@ -1,4 +1,4 @@
-"""A store that is thrown away, in the place of a store file that is not there."""
+"""A temporary store in the place of a store file that does not exist."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _UNLOCKED_SECONDS_MAX: Final = 24 * 3600.0
 
 @contextmanager
 def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[CheckpointStore]:
-    """Yield a store of that name, with what opening it would bring back from the copies beside the missing file.
+    """Yield a store of the same name, with what opening it would bring back from the copies beside the missing file.
 
     Args:
         store_path: the store file, which is missing.

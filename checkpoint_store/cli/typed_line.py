@@ -28,7 +28,7 @@ def typed_line(words: Sequence[str], store_path: str | os.PathLike[str], *more: 
 
 
 def store_words(store_path: str | os.PathLike[str]) -> list[str]:
-    """Return the words that name a store: none for the one that a command takes by itself."""
+    """Return the words that name a store; no word for the store that a command takes by default."""
     is_default = is_same_path(store_path, DEFAULT_STORE)
     return [] if is_default and not os.environ.get(STORE_VARIABLE) else ["--store", os.fspath(store_path)]
 

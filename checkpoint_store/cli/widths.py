@@ -10,7 +10,7 @@ _CUT: Final = ".."
 
 
 def without_end(text: str, width: int, cut: str = _CUT) -> str:
-    """Return a text that takes at most so many cells; ``cut`` says where its end is cut off."""
+    """Return a text that takes at most ``width`` cells; ``cut`` says where its end is cut off."""
     if cell_len(text) <= width:
         return text
     stop = max(0, width - len(cut))  # no character that can be seen takes less than a cell
@@ -20,7 +20,7 @@ def without_end(text: str, width: int, cut: str = _CUT) -> str:
 
 
 def without_beginning(text: str, width: int) -> str:
-    """Return a text that takes at most so many cells; two dots say where its beginning is cut off."""
+    """Return a text that takes at most ``width`` cells; two dots say where its beginning is cut off."""
     if cell_len(text) <= width:
         return text
     start = max(0, len(text) - max(0, width - len(_CUT)))

@@ -25,8 +25,8 @@ class BackupListener:
     def tell(self, backup: Path | None) -> None:
         """Call the function with the newest backup; None: no backup was made.
 
-        A backup of an earlier process that holds all that is in the store now counts, too: that process may have been
-        killed before it carried the backup away. An error of the function is logged, and ends nothing.
+        An earlier process may have been killed before it carried its backup away: that backup counts, too, if it holds
+        all that the store has now. An error of the function is logged, and ends nothing.
         """
         if backup is None or self._on_backup is None or backup == self._reported:
             return

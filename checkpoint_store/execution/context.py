@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 _made: Final[WeakValueDictionary[int, StoreContext]] = WeakValueDictionary()
-"""The contexts of this process, by the ids of the objects: what comes for a closed store is recorded by an open one."""
+"""The contexts of this process, by their ids: a late result of a closed store is recorded through an open store."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -80,7 +80,7 @@ class StoreContext:
         _made[id(self)] = self
 
     def open_now(self) -> StoreContext:
-        """Return this context; if its store is closed, another one of this process whose store is the same and open."""
+        """Return this context; if its store is closed, another context of this process with the same file open."""
         if self.reading.closed:
             for other in list(_made.values()):
                 if other.writing is not None and other.reading.path == self.reading.path and not other.reading.closed:
@@ -150,7 +150,7 @@ class StoreContext:
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def _note_refused(self, completion: Completion) -> None:
-        """Free the chunk of a result that another one stands in place of, and keep text and cost with its attempt."""
+        """Free the chunk of a result that was refused, and keep the result's text and cost with its attempt."""
         claims = self.claims.at_hand(completion.job_id)
         if claims is not None:
             claims.abandon(completion.chunk_index, completion.attempt)
@@ -160,7 +160,7 @@ class StoreContext:
             self.storage.budgets.keep_result(completion)
         except CheckpointStoreError as error:  # the caller learns of the other result, and has this one
             where = f"chunk {completion.chunk_index} of job {completion.job_id}"
-            log_suppressed(error, f"what {where} cost in vain was not recorded")
+            log_suppressed(error, f"the cost of a refused result of {where} was not recorded")
 
     def record_unrecorded(self) -> None:
         """Record the unrecorded results of all jobs. Durable when this returns."""
@@ -200,7 +200,7 @@ class StoreContext:
             self.state_file.note_change(job_id)
 
     def job_ended(self, job_id: str) -> None:
-        """:meth:`job_changed`; and keep a copy of the store."""
+        """Make the state file exact as :meth:`job_changed` does, and make an automatic backup."""
         self.job_changed(job_id)
         if self.back_up() and self.state_file is not None:
             self.state_file.drop_previous()

@@ -77,7 +77,7 @@ class JobExecution:
         self._claims: Claims | None = None
         self._reported = ReportedFailures(context, job_id)
         self._asked_for: set[int] = set()
-        """The chunks whose work a service held when they were tried: the next try asks for the result."""
+        """The chunks that had a handle when they were tried: that try asks the service for the result."""
         self.lifecycle: Final = JobLifecycle(context, self.recorded)
         """How the job begins to run, pauses and ends."""
         context.growing.add(ref(self, context.growing.discard))
@@ -173,7 +173,7 @@ class JobExecution:
     def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
         """Return the attempt at a claimed chunk, for the work on it."""
         job_id, index, fingerprint = self.job_id, chunk.index, self.contents.fingerprint(chunk.index)
-        # What comes of this try may come while a later try is at work: it was made from what this one was given.
+        # The result of this try may come while a later try is at work: note what this try was given.
         redo_before = None if self._order is None else self._order.redo_before(index)
         chunk.made_from = MadeFrom(fingerprint, redo_before)
         if handle is not None:
@@ -204,7 +204,7 @@ class JobExecution:
     ) -> Completion:
         """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
 
-        ``cost``: where the cost stands in this result, and in an earlier one; None: where a loop said it here last.
+        ``cost``: where the cost stands in this and an earlier result; None: the place that the last loop named.
         ``attempt``: the number of the attempt that made the result, and its seconds; None: the attempt in hand.
         ``made_from``: what that attempt was given; None: what the attempt in hand was given, or the chunk as it is now.
 
@@ -244,7 +244,7 @@ class JobExecution:
             self._note_payers([completion.chunk_index for completion in completions])
 
     def _note_payers(self, indices: Sequence[int]) -> None:
-        """Let the results count once that one handle stands for, in whatever number of places it stands."""
+        """Note which chunk paid for these results: a service is paid once for a handle that several chunks have."""
         for index in self._asked_for.intersection(indices):
             self._asked_for.discard(index)
             try:
@@ -263,8 +263,8 @@ class JobExecution:
     ) -> None:
         """Record that a try at a chunk failed, why, and what it cost; see :meth:`Job.fail_chunk`. Durable on return.
 
-        ``counted`` says whether the try counts against the chunk. ``attempt``: the try; None: the one in hand. If a
-        later try has the chunk, that one goes on, as does a try whose own work reports this: the report is only noted.
+        ``counted`` says whether the try counts against the chunk. ``attempt``: the try; None: the try in hand. The
+        failure is only noted if a later try has the chunk, or if the try's own work reports it: that try goes on.
         """
         self.recorded.check_index(index)
         paid, message, in_hand = amount_paid(error, cost), describe(error), self.claims.in_hand
@@ -274,7 +274,7 @@ class JobExecution:
         failure = failure_of(self.job_id, index, message, attempt=made, cost=paid)
         if attempt is not None and in_hand.get(index, attempt) is not attempt:
             where = f"job {self.job_id}, chunk {index}"
-            log.warning("%s: attempt %d failed after a later one began%s", where, made[0], self.late.failure(failure))
+            log.warning("%s: attempt %d failed after a later try began%s", where, made[0], self.late.failure(failure))
             return
         try:
             self.claims.fail(index, message, attempt=attempt, cost=paid, counted=counted)

@@ -25,7 +25,7 @@ _BUSY_TIMEOUTS_MAX: Final = 6
 class HandleRecorder:
     """Records the handle of one attempt in the store that this process has open. In another process it opens the store.
 
-    ``recorder(handle)`` is durable when it returns; None clears the handle.
+    ``recorder(handle)`` records a handle, durably when it returns; ``recorder(None)`` clears the handle.
     """
 
     __slots__ = ("_fingerprint", "_index", "_job_id", "_number", "_storage")
@@ -53,7 +53,7 @@ class RecorderElsewhere:
     """A :class:`HandleRecorder` in a worker process: it opens the store for each handle.
 
     Raises:
-        StorageUnavailableError: the store's file is not there, as on another machine.
+        StorageUnavailableError: the store's file is missing, as on another machine.
     """
 
     path: str

@@ -43,5 +43,5 @@ class JobBudget:
         self._context.storage.budgets.free(self._job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
 
     def keep_result(self, completion: Completion) -> None:
-        """Keep the text and the cost of a result that another one stands in place of. Durable when this returns."""
+        """Keep the text and the cost of a result whose chunk has another result. Durable when this returns."""
         self._context.storage.budgets.keep_result(completion)

@@ -1,4 +1,4 @@
-"""What comes of a call that no loop waits for any more is recorded all the same, by any open store object."""
+"""Record late results and late failures through any open store object of this process."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def failure_of(
 class LateRecorder:
     """Records late results and late failures of one job. Safe to share between threads.
 
-    The store object of the loop may be closed by then. Another one that this process has open for the same file takes
-    its place. Without one, and where the store is busy, what came waits in a file. The next open of the store records
-    it, or the next loop, in any process, that comes to its chunk.
+    The store object of the loop may be closed by then. Another store object of the same file, if this process has it
+    open, takes its place. Otherwise, or if the store is busy, the late result waits in a file. The next open of the
+    store records it, or the next loop, in any process, that comes to its chunk.
     """
 
     def __init__(self, context: StoreContext, job_id: str) -> None:
         self._context, self._job_id = context, job_id
 
     def look_before(self, chunk: ClaimedChunk) -> tuple[bool, str | None]:
-        """Record what waits for being recorded, and look at a chunk before a try; see :meth:`JobExecution.look_at`.
+        """Record the unrecorded results, and look at a chunk before a try; see :meth:`JobExecution.look_at`.
 
         The result of an earlier try may wait in a file: the process of that try had closed the store when it came.
 
@@ -61,8 +61,8 @@ class LateRecorder:
     def result(self, completion: Completion, submit: Callable[[], None]) -> str:
         """Record a late result. Durable on return, in the store or in a file; returns what became of it.
 
-        ``submit`` records it through the store object of the loop. No work on its chunk begins meanwhile.
-        The copies of the store are made after that.
+        ``submit`` records it through the store object of the loop. No work on its chunk begins meanwhile. The state
+        file and the backups are written afterwards.
         """
         context = self._context.open_now()
         claims = context.claims.at_hand(self._job_id)
@@ -99,7 +99,7 @@ class LateRecorder:
 
 
 def _unless_deleted(record: Callable[[], str], begins: str) -> str:
-    """Return what ``record`` returns, or that what came is gone with its job, in words that follow ``begins``.
+    """Return what ``record`` returns; if the job was deleted, return words that say so, with ``begins`` before them.
 
     Raises:
         JobNotFound: another store, which lacks the job, is at the path now.
@@ -116,10 +116,10 @@ def _record(context: StoreContext, completion: Completion, record: Callable[[], 
     """Record a late result, unless it was paid for in vain; return what became of it."""
     job_id, index = completion.job_id, completion.chunk_index
     try:
-        if context.storage.handles.look_at(job_id, index)[0]:  # or the same result
+        if context.storage.handles.look_at(job_id, index)[0]:  # complete, perhaps with the same result
             raise ChunkAlreadyCompleted(job_id, index)
         record()
-    except ChunkOutOfOrder as refused:  # the result was made from another one of that chunk
+    except ChunkOutOfOrder as refused:  # the result was made from an earlier result of that chunk
         context.storage.budgets.keep_result(completion)
         what = "was done again after it was begun" if refused.is_stale else "is to be done before its chunk"
         return f"was paid for in vain: chunk {refused.missing_index} {what}"

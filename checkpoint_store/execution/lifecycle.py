@@ -77,7 +77,7 @@ def status_named(status: str) -> JobStatus:
     """Return the status with this name.
 
     Raises:
-        InvalidArgumentError: it is none of the five statuses.
+        InvalidArgumentError: ``status`` is none of the five statuses.
     """
     if status not in list(JobStatus):
         raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
@@ -153,7 +153,7 @@ def delete(context: StoreContext, job_id: str, *, and_backup: bool) -> None:
     try:
         delete_with_copies(context, delete_rows, and_backup=and_backup)
     finally:
-        if deleted:  # nobody can ask for it again: the store has the job no more
+        if deleted:  # nobody can ask for the deletion again: the store no longer has the job
             context.storage.job_changes.erase_deleted(deleted[0])
 
 
@@ -162,8 +162,8 @@ def delete_with_copies(
 ) -> None:
     """Delete jobs, their unrecorded results, and the state file and its ``.bak`` if they show these jobs.
 
-    ``delete_rows`` deletes the jobs from the store and returns their ids. Where another program keeps the lock of the
-    state file, it is not called. ``and_backup``: see :meth:`StateFile.forget`.
+    ``delete_rows`` deletes the jobs from the store and returns their ids; it is not called if another program keeps the
+    lock of the state file. ``and_backup``: see :meth:`StateFile.forget`.
     """
 
     def delete_and_forget() -> Sequence[str]:

@@ -50,7 +50,7 @@ class Fingerprints:
         return chained(alone) if self._sequential else alone
 
     def digests(self) -> tuple[str, ByOldRule | None]:
-        """Return the digest of all fingerprints, and the digest by rule 1 if that rule gives another one."""
+        """Return the digest of all fingerprints, and the digest by rule 1 if it differs."""
         rules = set[str]()
 
         def watched() -> Iterator[str]:
@@ -136,7 +136,7 @@ class OpenArguments:
 
 
 def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
-    """Return the job that these arguments lead to, as the newest and the current one. Durable when this returns.
+    """Return the job that these arguments lead to; it is then the newest and the current job. Durable on return.
 
     Raises:
         JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
@@ -211,7 +211,7 @@ def checked_chunks(
 def _refuse_unordered(chunks: Iterable[Any]) -> None:
     if isinstance(chunks, set | frozenset):
         raise InvalidArgumentError(
-            "chunks", ..., "is a set, whose order is another one in each process; give sorted(chunks)"
+            "chunks", ..., "is a set, whose order differs between processes; give sorted(chunks)"
         )
 
 

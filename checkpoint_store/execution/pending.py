@@ -29,7 +29,7 @@ _WORKED_ON_SECONDS: Final = 0.2
 
 
 class AttemptInHand(ClaimHandle):
-    """One attempt that the caller of a loop has in hand. What it records is of this attempt, and of no later one.
+    """One attempt that the caller of a loop has in hand. It records for this attempt alone, and for no later attempt.
 
     The chunk may have been given to another loop meanwhile: it was released by hand, or is done again.
     """
@@ -53,9 +53,9 @@ class AttemptInHand(ClaimHandle):
 
 
 class PendingLoop(Generic[T]):
-    """One ``pending``: made, gone through once, and done.
+    """The loop of one call of ``pending``. It can be run once.
 
-    ``make_chunk`` makes what the caller gets: of a chunk's index and data, its attempt, and the handle that keeps it.
+    ``make_chunk`` makes what the caller gets from a chunk's index, its data, its attempt and the handle that keeps it.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class PendingLoop(Generic[T]):
         self._is_stopped = True
 
     def forget(self) -> None:
-        """Nothing is in flight here: what is handed out is the caller's."""
+        """Do nothing: this loop has no work in flight, because each chunk that it hands out is the caller's."""
 
     def run(self) -> Iterator[T]:
         """Yield the chunks that are left; see :meth:`Job.pending`. An error that ends the loop is kept with the job."""
@@ -113,7 +113,7 @@ class PendingLoop(Generic[T]):
         return self._is_stopped or self._is_paused(queue) or self._is_held_up_by(last)
 
     def _begun(self, queue: ChunkQueue, chunk: ClaimedChunk) -> list[T]:
-        """Note that the work on a chunk begins, and return it for the caller; none, if it is complete already."""
+        """Note that the work on a chunk begins, and return the chunk in a list; an empty list if no work begins."""
         is_completed, stored_handle = self._execution.late.look_before(chunk)
         if is_completed:
             queue.claims.release([chunk])

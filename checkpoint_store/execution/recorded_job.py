@@ -46,7 +46,7 @@ class RecordedJob:
         return self.record().progress
 
     def summary(self) -> JobSummary:
-        """Return what a list of jobs shows of this one."""
+        """Return what a list of jobs shows of this job."""
         (summary,) = self._context.reading.jobs.summaries(job_id=self.job_id)
         return summary
 

@@ -31,16 +31,16 @@ def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
 def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost, *, replace: bool) -> float | None:
     """Return the cost of the result that the next result of a chunk replaces; None if a usual field holds it.
 
-    It is replaced if the chunk is to be done again, or if the caller says so (``replace``).
+    The earlier result is replaced if the chunk is to be done again, or if the caller asks for that (``replace``).
 
-    A ``cost`` function is the caller's. It is called here, where no process waits for this one. A store that is closed,
-    or an earlier result that is damaged, raises nothing: the next result is paid for, and is to be recorded or kept.
+    A ``cost`` function is the caller's. It is called here, outside of any transaction. A store that is closed, or an
+    earlier result that is damaged, raises nothing: the next result is paid for, and is to be recorded or kept.
     """
     try:
         is_by_hand = replace and context.reading.results.digest(job_id, index) is not None
         if not is_by_hand and not context.reading.marks.has(job_id, index):
             return None
-        with suppress(Warning), WarningsLast():  # of a damaged result that was put back, where warnings are errors
+        with suppress(Warning), WarningsLast():  # a warning of a healed result may be an error here
             text = context.reading.results.text(job_id, index)
         return cost_in(json_text.decode(text), cost)
     except (CheckpointStoreError, ValueError) as error:

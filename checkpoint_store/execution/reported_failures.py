@@ -42,8 +42,8 @@ class ReportedFailures:
     def note(self, chunk: ClaimedChunk | None, error: BaseException | str, message: str, paid: float | None) -> bool:
         """Note a failure with its attempt, if the work on that attempt reports it here. Durable when it returns.
 
-        The claim stays until the work ends: nobody else begins the chunk. So does the claim of a later attempt, if this
-        attempt took too long. Returns whether it was noted.
+        The claim stays until the work ends: nobody else begins the chunk. If this attempt took too long, the claim of a
+        later attempt stays. Returns whether the failure was noted.
         """
         index, number = attempt_worked_on_here(self._job_id) or (None, None)
         if chunk is None or index != chunk.index:
@@ -65,7 +65,7 @@ class ReportedFailures:
         return True
 
     def keep_costs(self, completions: Sequence[Completion]) -> None:
-        """Keep what attempts reported that these completions end. Durable when this returns."""
+        """Keep the costs that were reported by the attempts which these completions end. Durable when this returns."""
         for completion in completions if self._indices else ():
             if completion.chunk_index in self._indices and completion.attempt is not None:
                 self._context.storage.budgets.keep_reported(self._job_id, completion.chunk_index, completion.attempt)

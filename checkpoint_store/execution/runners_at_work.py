@@ -30,7 +30,7 @@ class RunnersAtWork:
         return runners.others_at_work(self._job_id, own_runner_id=self._own().runner_id)
 
     def stopped(self) -> dict[int, str]:
-        """Return the runners whose process is known to be stopped: why it stands still, and what helps, by number.
+        """Return why the process of each stopped runner stands still, and what helps, by the number of the runner.
 
         A process of another host, user or container may be stopped without being known here. Reads only.
         """

@@ -87,7 +87,7 @@ def test_a_share_of_the_chunks(folder: Folder) -> None:
     command = failing(folder, 0, 1, 5, 7)
     stderr = folder.run("run", "long.txt", *SIX, "--halt", "25%", *command, code=1).stderr
     assert paragraphs(folder) == [0, 1, 2, 3, 4, 5]
-    assert "3 of 12 chunks failed (--halt 25%), the last one chunk 5: " in stderr
+    assert "3 of 12 chunks failed (--halt 25%), the last was chunk 5: " in stderr
 
 
 @pytest.mark.slow_variants

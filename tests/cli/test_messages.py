@@ -113,4 +113,4 @@ def test_the_doctor_prescribes_commands(folder: Folder) -> None:
 def test_an_unknown_schema_names_the_option(lecture: Folder) -> None:
     """The error names ``--to``, as it was typed."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())
-    assert "--to 9 is not a schema; there are 1.0" in lecture.run("migrate", "--to", "9", code=2).stderr
+    assert "--to 9 is not a schema; the schemas are 1.0" in lecture.run("migrate", "--to", "9", code=2).stderr

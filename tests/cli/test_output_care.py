@@ -177,7 +177,7 @@ def test_a_name_that_does_not_fit_is_found_before_the_first_call(folder: Folder,
     name = f"{'语' * 82}.txt"
     folder.write(name, "One here.")
     done = folder.run("run", name, *output, *folder.command(), code=2)
-    assert "bytes, and the file system takes 255; name a shorter one with --output" in done.stderr
+    assert "bytes, and the file system takes 255; give a shorter name with --output" in done.stderr
     assert (folder.calls(), folder.files()) == ([], {name, "command.py"})
     assert "the file system takes 255" in folder.run("plan", name, *output, code=2).stderr
     folder.run("run", name, "--output", "x" * 255, *folder.command())

@@ -34,7 +34,7 @@ def test_a_redo_and_the_line_that_it_prints(done: Folder) -> None:
     """Until that is typed, everything that shows the job says that chunks are left, and what they hold."""
     said = done.run("redo", "lecture.txt", "--chunks", "1-2,4")
     assert "3 chunks of job" in said.stderr
-    assert "each earlier result stays until the new one is there" in said.stderr
+    assert "each earlier result stays until the new result is there" in said.stderr
     assert said.stdout.startswith("go on with: checkpoint-store resume ")
     shown = done.run("show").stdout
     assert "3 of 6 chunks" in shown

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 PAID = program(__file__, "paid_command")
-KEPT = "3 chunks are to be done again; each keeps its earlier result until the new one is there"
+KEPT = "3 chunks are to be done again; each keeps its earlier result until the new result is there"
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def test_a_part_is_not_repeated(lecture: Folder) -> None:
     assert "its last run" not in done.stderr
     assert paragraphs(lecture) == [0, 1, 2, 5]
     done = lecture.run("resume")
-    assert "its last run worked on --only 2,5; this one works on all that is left" in done.stderr
+    assert "its last run worked on --only 2,5; this run works on all that is left" in done.stderr
     assert paragraphs(lecture) == [0, 1, 2, 5, 3, 4]
     assert "only" not in lecture.json("show")["metadata"]["command_line"]
 

@@ -42,7 +42,7 @@ def test_show_offers_the_rest_of_the_part(stopped: Folder) -> None:
     assert paragraphs(stopped) == [1, 2]
     words = offered(stopped.run("show").stdout)
     assert "--only" not in words
-    assert "this one works on all that is left\n" in stopped.run(*words).stderr  # nothing is left of the part
+    assert "this run works on all that is left\n" in stopped.run(*words).stderr  # nothing is left of the part
     assert paragraphs(stopped) == [1, 2, 3, 4, 5]
 
 

@@ -88,7 +88,7 @@ def test_a_manager_for_each_call_says_where_its_results_go(manager: StateManager
     assert loaded(manager).job_id == "mine"
     manager.save(a_state("theirs", "other.txt"))
     said = children.finish(process, "\n")
-    assert "another program made job theirs the current one in the place of job mine; results are recorded in" in said
+    assert "another program made job theirs the current job in the place of job mine; results are recorded in" in said
 
 
 def test_whoever_knows_the_current_job_may_begin_another(manager: StateManager, other: StateManager) -> None:

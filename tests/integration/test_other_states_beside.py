@@ -78,7 +78,7 @@ def test_a_state_that_a_program_laid_out_anew_changes_nothing(make_manager: Mana
 def test_who_begins_an_unfinished_file_with_other_chunks_is_warned(manager: StateManager, total_chunks: int) -> None:
     """Cut otherwise by mistake, all of it is paid for again: the warning says where the results are."""
     earlier = begin(manager, 4, 2, model="m")
-    expected = f"while job {earlier.job_id} .* has 2 of 4 chunks, and this one has {total_chunks}"
+    expected = f"while job {earlier.job_id} .* has 2 of 4 chunks \\(the new job has {total_chunks}\\)"
     with pytest.warns(UserWarning, match=expected) as caught:
         begin(manager, total_chunks, 0, model="m")
     assert [warning.filename for warning in caught] == [__file__]

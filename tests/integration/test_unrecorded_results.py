@@ -282,7 +282,7 @@ def test_results_whose_store_is_gone_are_not_promised_to_come_back(
         store.close()
     (path,) = elsewhere.rglob("*.unrecorded-*")
     (note,) = at_close.value.__notes__
-    assert f"kept in {path}; {store.path} is not there any more, and only a store with that job takes them in" in note
+    assert f"kept in {path}; {store.path} no longer exists, and only a store with that job takes them in" in note
     assert "the next open" not in note
     assert "is safe" not in str(at_close.value)
 

@@ -1,4 +1,4 @@
-"""The chunks of a job as rows and as ranges: neighbours with the same status that were not tried share a row."""
+"""The chunks of a job as rows and as ranges: adjacent chunks of the same status that were not tried share a row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTEMPT: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "h
 
 
 def rows_of(job: Job) -> Iterator[dict[str, Any]]:
-    """Yield rows for all chunks of a job, by index: from ``start`` up to ``stop``, without ``stop``.
+    """Yield rows for all chunks of a job, by index. A row is about the chunks ``start`` to ``stop``, without ``stop``.
 
     ``redo`` says whether the chunks are to be done again, and keep their earlier results until then. The status of a
     chunk to redo is ``to-redo`` unless somebody works on it, or it failed. ``tries`` counts the tries since the last
@@ -51,7 +51,7 @@ def count_in(rows: Iterable[dict[str, Any]]) -> int:
 
 
 def tried_ranges(job: Job) -> dict[str, Any]:
-    """Return the ranges of the chunks that were tried and are left, by status; or what is damaged of the attempts."""
+    """Return the ranges of the chunks that were tried and are left, by status; ``damage``: why they cannot be read."""
     try:
         failed = {record.chunk_index for record in job.failed_chunks()}
         in_doubt = {record.chunk_index for record in job.in_doubt_chunks()} - failed

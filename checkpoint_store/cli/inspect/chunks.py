@@ -53,7 +53,7 @@ _STYLES: Final = {"to-redo": "blue", "running": "cyan", "completed": "green", "f
 
 @click.command("chunks")
 @job_argument()
-@click.option("--status", type=click.Choice(CHUNK_STATUSES), help="Only these.")
+@click.option("--status", type=click.Choice(CHUNK_STATUSES), help="Only chunks of this status.")
 @table_options
 @store_option
 @json_option
@@ -62,8 +62,8 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
 
     A chunk in doubt was begun and never ended, and may have been billed. Runs skip
     a failed chunk until it is freed by retry. A chunk to redo is done again by
-    the next run, and keeps its earlier result until then. As JSON, a row describes
-    the chunks from start up to stop, without stop; so it does in a table.
+    the next run, and keeps its earlier result until then. A row of --json, --csv
+    or --tsv is about the chunks from start up to stop, without stop.
     """
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
@@ -136,8 +136,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_json: bool) -> None:
     """Show the last error of each chunk of JOB that is left.
 
-    Runs skip a failed chunk until retry frees it, for it used up its attempts.
-    The next run tries any other chunk again.
+    A failed chunk used up its attempts: runs skip it until retry frees it. The
+    next run tries any other chunk again.
     """
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
@@ -196,7 +196,7 @@ def _held(handle: str | None) -> str:
 def retry(wanted: NamedChunks) -> None:
     """Give failed CHUNKS of JOB their attempts back.
 
-    Name chunks, such as 3-7, or name none to free all failed chunks. The next run
+    Name chunks, such as 3-7, or no chunk to free all failed chunks. The next run
     of the job's FILE tries them again.
     """
     with open_for_writing(wanted.store_path) as store:

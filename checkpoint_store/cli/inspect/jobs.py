@@ -90,8 +90,8 @@ def _percent(completed: int, total: int) -> float:
 @click.option(
     "--file", "file_name", metavar="NAME", help="Only jobs of this file; its name without the folder will do."
 )
-@click.option("--since", metavar="WHEN", type=listing.When(), help="Only jobs that changed since: 2026-01-31, 12h, 7d.")
-@click.option("--limit", metavar="N", type=WholeNumber(min=1), help="Only the N newest of them.")
+@click.option("--since", metavar="WHEN", type=listing.When(), help="Only jobs changed since WHEN: 2026-01-31, 12h, 7d.")
+@click.option("--limit", metavar="N", type=WholeNumber(min=1), help="Only the N newest jobs.")
 @table_options
 @store_option
 @json_option
@@ -125,13 +125,13 @@ def list_jobs(
     else:
         tables.show_list(Screen(), records, store_path)
     if not has_costs and not as_json:
-        Screen().note("cost and tokens are left out: that takes long for so many; choose fewer jobs with --limit")
+        Screen().note("cost and tokens are left out: to read them takes long; choose fewer jobs with --limit")
     listing.tell(unread)
 
 
 @click.command("show")
 @job_argument()
-@click.option("--follow", is_flag=True, help="Go on showing it until it ends; Ctrl-C ends that, and not the job.")
+@click.option("--follow", is_flag=True, help="Show the job until it ends; Ctrl-C ends the display, not the job.")
 @store_option
 @json_option
 def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) -> None:

@@ -83,7 +83,7 @@ class Chosen:
 
 
 def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:
-    """Return the jobs that can be read, and an error about the jobs that cannot; None without any."""
+    """Return the jobs that can be read, and an ``error`` about the jobs that cannot; no error if all can be read."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", JobsPassedOver)
         summaries = store.summaries()

@@ -11,7 +11,7 @@ from checkpoint_store.cli.options import json_option, print_json, store_option
 
 
 @click.command("datasette-metadata")
-@click.option("--private", is_flag=True, help="Show the store to nobody but who starts Datasette with --root.")
+@click.option("--private", is_flag=True, help="Show the store only to the user who starts Datasette with --root.")
 @store_option
 @json_option
 def datasette_metadata_command(*, private: bool, store_path: str, as_json: bool) -> None:  # noqa: ARG001 - always JSON
@@ -21,8 +21,8 @@ def datasette_metadata_command(*, private: bool, store_path: str, as_json: bool)
     checkpoint-store datasette-metadata > metadata.json
     datasette .processing_state.db -m metadata.json
 
-    It has titles, labels and canned queries, and hides the tables that are of
-    no interest. Every user of the machine can reach Datasette's port; with
+    The output has titles, labels and canned queries, and hides the tables that are
+    of no interest. Every user of the machine can reach Datasette's port; with
     --private here and --root there, only you see the store.
     """
     print_json(datasette_metadata(store_path, private=private))

@@ -45,7 +45,7 @@ _REPORT_INTERVAL_SECONDS: Final = 5.0
     show_default=True,
     help="Where the page goes; its name ends with .html. - is standard output.",
 )
-@click.option("--all", "all_jobs", is_flag=True, help="About all jobs of the store.")
+@click.option("--all", "all_jobs", is_flag=True, help="Show all jobs of the store.")
 @click.option("--follow", is_flag=True, help="Write the page again as the work goes on; a browser loads it again.")
 @click.option(
     "--every",
@@ -61,10 +61,12 @@ _REPORT_INTERVAL_SECONDS: Final = 5.0
     metavar="FILE",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Show the chunks of FILE beside their results: a file that run worked on, or the chunks of the one JOB as a "
+    help="Show the chunks of FILE beside their results: a file that run worked on, or the chunks of a single JOB as a "
     ".json array or .jsonl lines (repeatable).",
 )
-@click.option("--encoding", metavar="NAME", callback=checked_encoding, help="Of the --input files.  [default: utf-8]")
+@click.option(
+    "--encoding", metavar="NAME", callback=checked_encoding, help="The encoding of the inputs.  [default: utf-8]"
+)
 @click.option(
     "--cost",
     metavar="FIELD",

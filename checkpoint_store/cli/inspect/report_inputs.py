@@ -33,7 +33,7 @@ def inputs_of(
     """Return the chunks in these files by the id of their job.
 
     Raises:
-        UnusableInputError: a file is none that a job of the report was made of, or cannot be read as one.
+        UnusableInputError: no job of the report was made of a file, or the file cannot be read.
     """
     by_job: dict[str, list[Any]] = {}
     for path in paths:
@@ -50,7 +50,7 @@ def inputs_of(
 
 
 def _fitting(path: Path, jobs: Sequence[Job], encoding: str | None) -> dict[str, list[Any]]:
-    """Return the chunks for each of these jobs that has as many: the others were made of another text."""
+    """Return the chunks for each job that has as many chunks as the file: any other job was made of another text."""
     cut = {job.job_id: _cut_again(path, job, encoding) for job in jobs}
     fitting = {job.job_id: cut[job.job_id] for job in jobs if len(cut[job.job_id]) == job.total_chunks}
     if not fitting:

@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 @click.command("release")
 @job_argument()
-@click.option("--runner", required=True, type=WholeNumber(min=1), metavar="N", help="Its number; see show JOB.")
+@click.option("--runner", required=True, type=WholeNumber(min=1), metavar="N", help="The runner's number, from show.")
 @store_option
 @json_option
 def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) -> None:
-    """Give the others the chunks of a stopped runner of JOB.
+    """Give the chunks of a stopped runner of JOB to others.
 
-    For a process that was stopped, or a container that was paused, for good. The
-    chunks of a killed process are free without this. If the process goes on after
-    all, the chunks that it has in hand may be paid for twice; it starts no other.
+    Use this for a process that was stopped, or a container that was paused, for
+    good. The chunks of a killed process are free without this. If the process goes
+    on after all, the chunks that it has in hand may be paid for twice; it starts no
+    further chunk.
     """
     with open_for_writing(store_path) as store:
         job = chosen_job(store, job_id)
@@ -42,7 +43,7 @@ def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) 
     if as_json:
         print_json({"job_id": job.job_id, "freed_chunks": freed, **dataclasses.asdict(released)})
         return
-    note = f"released runner {runner} of job {job.job_id[:8]}: {chunk_count(freed)} of it can be worked on by others"
+    note = f"released runner {runner} of job {job.job_id[:8]}: others can work on its {chunk_count(freed)}"
     Screen().note(note)
     if released.is_alive:
         Screen().note(f"checkpoint-store: {_risk(released)}", style="yellow")

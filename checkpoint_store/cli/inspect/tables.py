@@ -42,7 +42,7 @@ _OF_LIBRARY: Final = frozenset(
     error.__name__ for error in (BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable)
 )
 """Errors with which a loop ends, and which a job keeps as the reason."""
-_REDO_MEANING: Final = "each keeps its earlier result until the new one is there"
+_REDO_MEANING: Final = "each keeps its earlier result until the new result is there"
 _COLUMN_GAP_WIDTH: Final = 2
 """Blanks between two columns."""
 _FILE: Final = 1
@@ -117,7 +117,7 @@ def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
 
 
 def _prefix_length(job_ids: Sequence[str]) -> int:
-    """Return the length of id prefix at which all jobs differ, at least the usual one."""
+    """Return the length of id prefix at which all jobs differ, at least the usual length."""
     ordered = sorted(job_ids)
     lengths = (_common_length(first, second) + 1 for first, second in pairwise(ordered))
     return max(_JOB_ID_LENGTH_MIN, *lengths, 0)
@@ -251,7 +251,7 @@ def _comma_separated(values: dict[str, Any]) -> str:
 
 
 def _shortened_values(values: dict[str, Any]) -> Text:
-    """Return settings, each on one line and no longer than a person reads, and how to see the whole of one cut off."""
+    """Return settings, each on one line and no longer than a person reads; say how to see the whole of a cut value."""
     words = {name: _one_line(value) for name, value in values.items() if value is not None}
     shortened = {name: without_end(text, _VALUE_MAX, "…") for name, text in words.items()}
     text = Text(_comma_separated(shortened))

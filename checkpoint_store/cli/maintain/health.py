@@ -59,7 +59,8 @@ def restore(*, source: str, store_path: str, as_json: bool) -> None:
     Screen().note(f"{store_path} is restored from {source}")
     if schema.pending:
         opens = (
-            f"the version that wrote it opens it; this one upgrades it, as {typed_line(['migrate'], store_path)} does"
+            "the version that wrote it can open it; this version upgrades it when it is opened, or now with: "
+            f"{typed_line(['migrate'], store_path)}"
         )
         Screen().note(f"  it has the older schema {schema.current}: {opens}")
     for path in moved:

@@ -40,7 +40,7 @@ def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
     """Merge the stores or state files of other machines.
 
     Each OTHER is only read. A job of the same plan gets the results that it
-    lacks; a job that is not there is added. Merging again changes nothing.
+    lacks; a job that the store lacks is added. Merging again changes nothing.
     Exit 1: a chunk has another result in OTHER (the store keeps its own), or a
     job was passed over. Exit 2: an OTHER cannot be merged; the others are.
     """
@@ -71,7 +71,7 @@ def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
 
 
 def _merge_any(trial: CheckpointStore, others: Sequence[Path]) -> None:
-    """Merge the first store that can be merged; raise the error of the first one if none can be."""
+    """Merge the first store that can be merged; if no store can be, raise the error of the first store."""
     errors = []
     for other in others:
         try:
@@ -117,21 +117,21 @@ class _Days(click.FloatRange):
 
 @click.command("prune")
 @click.option("--keep-last", metavar="N", type=WholeNumber(min=0), help="Keep the N jobs that were opened last.")
-@click.option("--older-than", "days", metavar="DAYS", type=_Days(), help="Keep what changed in so many days.")
+@click.option("--older-than", "days", metavar="DAYS", type=_Days(), help="Keep what changed in the last DAYS days.")
 @click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
 @store_option
 @json_option
 def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: str, as_json: bool) -> None:
     """Delete old and superseded jobs, and files moved aside.
 
-    The output says what goes, and how much room that gives back. Who runs the
-    file of a job that went pays for its chunks again: keep at least as many
-    jobs as there are files that are run again and again.
+    The output says what is deleted, and how much room that gives back. If the file
+    of a deleted job is run again, its chunks are paid for again: keep at least as
+    many jobs as there are files that are run again and again.
 
-    Superseded and complete jobs go that neither --keep-last nor --older-than
-    keeps, without these options none; with --older-than also old attempts at
-    complete chunks. Files that a recovery or a restoring moved aside go, and
-    automatic backups but the newest two.
+    These are deleted: superseded and complete jobs that neither --keep-last nor
+    --older-than keeps (without these options, no job); with --older-than, old
+    attempts at complete chunks, too; files that a recovery or a restoring moved
+    aside; automatic backups but the newest two.
     """
     with (open_for_writing if yes else open_for_reading)(store_path) as store:
         summaries = {summary.job_id: summary for summary in store.summaries()}

@@ -24,7 +24,7 @@ class NamedChunks:
     """The arguments of a command about chunks of a job."""
 
     job_id: str | None
-    """The job; None for the newest one."""
+    """The job; None for the newest job."""
     named: tuple[ChunkRanges, ...]
     chunks: ChunkRanges | None
     keys: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""What made the chunks of an input others than those of its earlier job: its text, or where the text is cut.
+"""Why the chunks of an input differ from those of its earlier job: another text, or other places where it is cut.
 
-A store has no text, only digests of chunks. So the input is cut once more, as the earlier job had it cut: if the
+A store has no text, only digests of chunks. So the input is cut once more with the settings of the earlier job: if the
 digests agree then, the text is as it was.
 """
 
@@ -35,7 +35,7 @@ _CUT_DEFAULTS: Final[dict[str, Any]] = {
     "config.unit": "characters",
     "config.tokenizer": None,
 }
-"""The settings that say where a text is cut, and what a config means that has none of them; None: as asked for now."""
+"""The settings that say where a text is cut, each with its value where a config lacks it; None: the value of now."""
 _OF_CLEANER: Final = frozenset({"config.language", "config.cleaner"})
 """Settings by which the built-in cleaner makes other chunks of the same text."""
 
@@ -57,7 +57,7 @@ def chunk_change(
 def _is_text_same(
     request: Request, source: Input, store: CheckpointStore, store_path: Path, differences: Sequence[Difference]
 ) -> bool | None:
-    """Return whether the input has the chunks of the earlier job if it is cut as then; None if that is unknown."""
+    """Return whether the input, cut as for the earlier job, has the chunks of that job; None if that is unknown."""
     if source.path == STANDARD:  # it is read already
         return None
     earlier = {

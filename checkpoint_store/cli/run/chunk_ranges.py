@@ -1,4 +1,4 @@
-"""The option ``--only``: which chunks a run works on."""
+"""Ranges of chunks as a person types them, for ``--only`` and ``--chunks``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PART: Final = re.compile(r"(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9}))?", re
 
 @dataclass(frozen=True, slots=True)
 class ChunkRanges:
-    """Chunks as a person names them: ``0-499``, or ``3,7,20-29``; the first one is 0, and the last one counts."""
+    """Chunks as a person names them: ``0-499``, or ``3,7,20-29``; the first chunk is 0; a range includes its end."""
 
     text: str
     ranges: tuple[range, ...]
@@ -68,7 +68,7 @@ class ChunkRanges:
 
 
 class ChunkRangesType(_RangesType):
-    """Ranges of chunks with commas between them; the last chunk of a range counts."""
+    """Ranges of chunks with commas between them; a range includes its last chunk."""
 
     name = "ranges"
 

@@ -1,7 +1,7 @@
-"""Whether a run that would begin a store is refused: then none is begun, and "Nothing was done" is true.
+"""Whether a run that would begin a store is refused: then no store is begun, and "Nothing was done" is true.
 
-The run is tried on a store that is thrown away. That takes a sixth of a second, so it is done only where something may
-be refused: an output that is there, a name of the store's own files, a word that may be a secret.
+The run is tried on a stand-in for the store. A trial takes a sixth of a second, so it is made only where something may
+be refused: an output that exists, a name of the store's own files, a word that may be a secret.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class AllRefusedError(Exception):
 def open_for_run(
     request: Request, inputs: Sequence[Input], log: JobLog | None, only: ChunkRanges | None
 ) -> CheckpointStore:
-    """Open the store of a run, and begin it where there is none and the run is not refused.
+    """Open the store of a run; create a missing store only if the run is not refused.
 
     Raises:
         AllRefusedError: the output of every input is in the way. No store is begun.
@@ -71,7 +71,7 @@ def open_for_run(
                 open_job(trial, task, only)
             except UnusableOutputError as error:
                 reasons.append(str(error))
-            except PlanChanged:  # of a job of the state file: the run itself tells it
+            except PlanChanged:  # the job came from a state file: the run itself reports the change
                 return
             else:
                 return

@@ -23,15 +23,15 @@ NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
 _GIVEN: Final = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
 """The sources of an option that a line has to repeat: another shell has another environment."""
 GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
-"""The line that ``resume`` sets there: typed again, it goes on."""
+"""The key under which ``resume`` hands the run that it calls its own line, which goes on when it is typed again."""
 FOLDER: Final = "checkpoint_store.folder"
-"""The folder that ``resume`` went to, where it was typed in another one."""
+"""The key for the folder that ``resume`` changed to, if it was typed in another folder."""
 OPENED: Final = {"max_cost": "--max-cost", "cost": "--cost"}
-"""The options whose values are left open, as ``resume`` takes them, too."""
+"""The options whose values a line may leave open; ``resume`` has these options, too."""
 
 
 def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
-    """Return the command that goes on: this one without the options that begin a new job, or the ``resume`` in use.
+    """Return the command that goes on: this command line without options that begin a job, or the ``resume`` in use.
 
     If going on needs another value of an option, the line leaves the value open: typed unchanged, the line is refused,
     and pays for nothing.
@@ -48,7 +48,7 @@ def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
 
 
 def line_of_run(ctx: click.Context, request: Request, files: Sequence[Path], *options: str) -> str | None:
-    """Return the ``run`` of these files with more options, where ``resume`` is in use, which has no such; or None."""
+    """Return the ``run`` line of these files with options that ``resume`` lacks, if ``resume`` is in use; else None."""
     if GOES_ON_WITH not in ctx.meta:
         return None
     words = words_of_line(ctx, request, files, _NOT_REPEATED)
@@ -63,7 +63,7 @@ def words_of_line(
     left_out: frozenset[str],
     is_open: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Return the words of this command line for these files; ``is_open`` has what stands there for open values."""
+    """Return the words of this command line for these files; ``is_open`` has the words that stand for open values."""
     words, is_open = list(map(as_argument, files)), is_open or {}
     for parameter in ctx.command.params:
         name = str(parameter.name)

@@ -51,7 +51,7 @@ class Halt:
         return self.when != "never" and self.count == 1 and not self.is_share
 
     def is_reached(self, failed: int, to_do: int) -> bool:
-        """Return whether so many failed chunks, of those that the run had to do, end it."""
+        """Return whether ``failed`` chunks, of the chunks ``to_do`` that the run had to do, end the run."""
         if self.when == "never":
             return False
         if not self.is_share:
@@ -103,7 +103,7 @@ class FailureWatch:
     _last: str = ""
 
     def begin(self, to_do: int) -> None:
-        """Begin with a file of which this run has so many chunks to do."""
+        """Begin with a file of which this run has ``to_do`` chunks to do."""
         self._to_do = to_do
         self._failed.clear()
         self._in_hand.clear()
@@ -137,6 +137,6 @@ class FailureWatch:
     @property
     def message(self) -> str:
         """Why the run ended; the first line is the reason, and the last error follows."""
-        last = "" if len(self._failed) == 1 else "the last one "
+        last = "" if len(self._failed) == 1 else "the last was "
         of = f"{len(self._failed):,} of {chunk_count(self._to_do)} failed (--halt {self.halt})"
         return f"{of}, {last}{self._last}"

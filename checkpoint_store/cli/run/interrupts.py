@@ -1,4 +1,4 @@
-"""Ctrl-C in ``run``: the first one finishes the chunks in work, the second one ends everything."""
+"""Ctrl-C in ``run``: the first Ctrl-C finishes the chunks in work, the second ends everything."""
 
 from __future__ import annotations
 

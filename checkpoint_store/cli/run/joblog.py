@@ -60,7 +60,7 @@ class JobLog:
         screen: where warnings go.
 
     Raises:
-        click.ClickException: no log can be written there. Nothing was made.
+        click.ClickException: no log can be written at ``path``. Nothing was made.
     """
 
     def __init__(self, path: Path, words: Sequence[str], inputs: Sequence[Input], screen: Screen) -> None:
@@ -156,7 +156,7 @@ class JobLog:
         return True
 
     def _begin(self) -> None:
-        """Write the header of a new log; take half a line, which a power cut or a full disk left, off an old one."""
+        """Write the header of a new log; remove half a line that a power cut or a full disk left in an existing log."""
         size = os.fstat(self._file).st_size
         whole = self._whole_lines(size)
         if whole != size:

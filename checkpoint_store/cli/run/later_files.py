@@ -1,4 +1,4 @@
-"""The files that a run was given after one that it stopped at: ``resume`` goes on with one job, and names those."""
+"""The files that a run was given after the file of a job: ``resume`` goes on with the job, and names these files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LaterFiles:
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> LaterFiles:
-        """Return the files behind one of a run. Standard input is none: it cannot be read again."""
+        """Return these files as a job remembers them, without standard input, which cannot be read again."""
         names = [str(path.absolute()) for path in paths if path != STANDARD]
         remembered = tuple(name for name in names[:_REMEMBERED_MAX] if printable(name) == name)
         return cls(remembered, len(names))

@@ -30,7 +30,7 @@ class RunLimits:
 
     workers: int = 1
     retries: int = 0
-    """Attempts after a chunk's first one."""
+    """Attempts after the first attempt at a chunk."""
     timeout_seconds: float | None = None
     max_cost: float | None = None
     cost: str = "cost"
@@ -41,13 +41,13 @@ class RunLimits:
     only: ChunkRanges | None = None
     """The chunks to work on; None for all."""
     halt: Halt | None = None
-    """When failed chunks end the run; None: the first one does, unless there are retries."""
+    """When failed chunks end the run; None: the first failed chunk does, unless there are retries."""
     deadline_seconds: float | None = None
     """The time for all inputs, as a person gave it; ``deadline_at`` is its end."""
     joblog: Path | None = None
     """The file in which each try is logged; None to log no try."""
     frees_failed: bool = False
-    """Whether the chunks that used up their tries get them back."""
+    """Whether the chunks that used up their tries are freed."""
 
     @property
     def are_over(self) -> bool:
@@ -56,7 +56,7 @@ class RunLimits:
 
     @property
     def deadline_text(self) -> str:
-        """What ended a run at its deadline: the option as a person gave it, whatever time was left for this input."""
+        """The reason of a run that ended at its deadline: the option as a person gave it, for all inputs of the run."""
         return f"the --deadline of {number(self.deadline_seconds or 0.0)} s is reached"
 
     @property
@@ -74,8 +74,8 @@ class RunLimits:
 
 
 def _blames_no_chunk(error: BaseException) -> bool:
-    """Whether an error is none of COMMAND with a chunk: a fault of this program would meet every chunk, and be paid.
+    """Whether an error would meet every chunk: a missing COMMAND, a wrong --result-field, a fault of this program.
 
-    So would a field that is named wrongly: every answer would be paid for, and rejected.
+    Each further chunk would be paid for in vain.
     """
     return isinstance(error, CommandMissingError | OtherFormError) or not isinstance(error, FAILURES)

@@ -12,12 +12,12 @@ LINE_INTERVAL_SECONDS: Final = 10.0
 
 
 class PlainProgress:
-    """Say where a run stands every ten seconds, and, where that was said, once more at the end.
+    """Say every ten seconds where a run stands; after a run of more than ten seconds, say so once more at its end.
 
     Args:
         state: returns where the run stands, as one line.
         say: prints a line.
-        wait: waits for so many seconds, and returns whether the run has ended meanwhile; by default on the real clock.
+        wait: waits for a number of seconds, and returns whether the run ended meanwhile; by default on the real clock.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ _ACTIONS: Final = {
 
 @click.command("plan", cls=FileCommand, help=_HELP)
 @request_options
-@workers_option("Of the run that the time is estimated for.")
+@workers_option("The workers of the run, for the estimate of its time.")
 @limit_options
 @json_option
 @click.pass_context
@@ -91,7 +91,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         name = on_one_line(printable(source.path))
         facts = _facts(run_plan, redo_chunks, request, workers, change)
         _show(terminal, name, run_plan, [*facts, ("budget", budget.text), ("output", refusal or "")])
-        if run_plan.failed:  # on a line of its own: one that a table breaks cannot be pasted
+        if run_plan.failed:  # outside of the table: a line that a table breaks cannot be pasted
             free = typed_line(["retry", str(run_plan.job_id)[:8]], request.store_path)
             terminal.out.print(Text.assemble(("  retry failed chunks with:  ", "dim"), free), soft_wrap=True)
 
@@ -101,7 +101,7 @@ class _Change(NamedTuple):
 
     texts: list[str]
     ignoring: str
-    """What ``--reuse-ignoring`` would keep, where the run is refused and it keeps more; otherwise empty."""
+    """What ``--reuse-ignoring`` would keep, if the run is refused and the option keeps more; otherwise empty."""
 
 
 def _change_of(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> _Change:
@@ -139,7 +139,7 @@ def _plan_of(
 def _store_or_stand_in(store_path: str, terminal: Screen) -> Iterator[tuple[CheckpointStore, Path]]:
     """Yield the store and its path.
 
-    Where the store file is missing, the store is a temporary one, with what a run would bring back or import at first.
+    If the store file is missing, yield a temporary store, with what a run would bring back or import at first.
     """
     path = Path(store_path).absolute()
     with ExitStack() as stack:

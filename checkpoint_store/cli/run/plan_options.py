@@ -21,7 +21,7 @@ OPEN_AMOUNT: Final = "AMOUNT"
 OPEN_FIELD: Final = "FIELD"
 """The words in a line that the reader replaces by a value. Neither of them is taken for a value."""
 HIGHER_AMOUNT: Final = f"a higher {OPEN_AMOUNT}, or none for no limit"
-"""What goes on after a budget that is reached."""
+"""What a person has to give to go on after a budget was reached."""
 
 
 def checked_field(_: click.Context, __: click.Parameter, field: str | None) -> str | None:
@@ -74,8 +74,8 @@ _OPTIONS: Final = (
     ),
     click.option("--title", help="The title of the talk."),
     click.option("--model", help="The model that COMMAND uses; another model is another plan."),
-    click.option("--provider", help="Who runs the model."),
-    click.option("--language", help="What is spoken.  [default: English if the text looks like it]"),
+    click.option("--provider", help="The service that runs the model."),
+    click.option("--language", help="The spoken language.  [default: English if the text looks like it]"),
     click.option(
         "--encoding",
         metavar="NAME",
@@ -98,9 +98,9 @@ _OPTIONS: Final = (
     click.option(
         "--sequential",
         is_flag=True,
-        help="Each chunk depends on the answers before it: do them in order, one at a time, with the answer before in "
-        "CHECKPOINT_STORE_PREVIOUS (and all that was recorded with it in CHECKPOINT_STORE_PREVIOUS_JSON). A changed "
-        "chunk changes all behind it, and a run stops at a chunk that fails.",
+        help="Each chunk depends on the answers before it: do the chunks in order, one at a time, each with the answer "
+        "before it in CHECKPOINT_STORE_PREVIOUS (and all that was recorded with it in CHECKPOINT_STORE_PREVIOUS_JSON). "
+        "A changed chunk changes all chunks behind it, and a run stops at a chunk that fails.",
     ),
     click.option("--raw", is_flag=True, help="Take what COMMAND prints as it is, JSON or not, every character of it."),
     click.option(
@@ -120,14 +120,14 @@ _OPTIONS: Final = (
         type=click.Choice(["refuse", "reuse", "extend", "restart"]),
         default="refuse",
         show_default=True,
-        help="If the file or an option changed since its last job: stop; do only the changed chunks; let the job grow "
-        "where chunks only follow; do all chunks.",
+        help="What to do if the file or an option changed since its last job. refuse: stop; reuse: do only the changed "
+        "chunks; extend: let the job grow, if the change only adds chunks at the end; restart: do all chunks.",
     ),
     click.option(
         "--reuse-ignoring",
         metavar="FIELD",
         multiple=True,
-        help="With --on-change reuse: keep also results that differ in model, provider or config.KEY, or (chunks) of "
+        help="With --on-change reuse: also keep results whose model, provider or config.KEY differs, or (chunks) for "
         "which only the place of the chunk is known (repeatable).",
     ),
     click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
@@ -149,16 +149,16 @@ _LIMITS: Final = (
         "--halt",
         metavar="WHEN",
         type=HaltType(),
-        help="soon: once a chunk has failed begin nothing more, no further FILE either, and finish those in hand; now: "
-        "kill those in hand; N%: once N percent of the chunks that a FILE had left have failed, and at least 3; never. "
-        "As in GNU parallel, soon,fail=3 and now,fail=20% will do, too.  [default: soon for the chunks of a FILE, and "
-        "never with --retries]",
+        help="soon: once a chunk has failed, begin nothing more, no further FILE either, and finish what is in hand; "
+        "now: kill what is in hand; N%: once N percent of the chunks that a FILE had left have failed, and at least 3; "
+        "never. The forms of GNU parallel work, too: soon,fail=3 and now,fail=20%.  [default: soon for the chunks of a "
+        "FILE, and never with --retries]",
     ),
     click.option(
         "--timeout",
         metavar="SECONDS",
         type=PositiveNumber(),
-        help="Kill a COMMAND that takes longer; its chunk has failed then.",
+        help="Kill a COMMAND that takes longer than this; the chunk fails.",
     ),
     click.option(
         "--max-cost",
@@ -166,7 +166,7 @@ _LIMITS: Final = (
         type=PositiveNumberOrNone(),
         callback=lambda _ctx, _parameter, value: None if value == NO_LIMIT else value,
         help="Pause before the job costs more, failed tries included, or at a result whose cost cannot be read. "
-        "none is no limit.",
+        "none: no limit.",
     ),
     click.option(
         "--cost",
@@ -186,14 +186,14 @@ _LIMITS: Final = (
         "--deadline",
         metavar="SECONDS",
         type=PositiveNumber(),
-        help="After so long start no further chunk, finish those in hand, and pause (exit 75).",
+        help="After this time start no further chunk, finish the chunks in hand, and pause (exit 75).",
     ),
     click.option(
         "--only",
         metavar="RANGES",
         type=ChunkRangesType(),
-        help="Work on these chunks alone, such as 0-499 or 3,7,20-29; another machine has the rest, and 'merge' puts "
-        "them together.",
+        help="Work on these chunks alone, such as 0-499 or 3,7,20-29; other machines may do the rest, and 'merge' puts "
+        "the results together.",
     ),
     click.option(
         "--joblog",

@@ -33,7 +33,8 @@ def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
         tabbed: whether tabs, and not commas, stand between the fields.
 
     Raises:
-        UnreadableRecordsError: a row has more fields than the first one, a name stands twice, or a quote never ends.
+        UnreadableRecordsError: a row has more fields than the first row, two columns have one name, or a quote never
+            ends.
     """
     csv.field_size_limit(_FIELD_LENGTH_MAX)  # the default refuses a long text
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if tabbed else ",", strict=True)

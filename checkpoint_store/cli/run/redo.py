@@ -19,7 +19,7 @@ def redo(wanted: NamedChunks) -> None:
     """Have complete CHUNKS of JOB done again, such as 3-7.
 
     The next run does them, as chunks that are left. The result of each stays until
-    its new one is there; what it cost stays counted.
+    its new result is there; what it cost stays counted.
     """
     if not wanted.are_any:
         taken = "" if wanted.job_id is None else f" ({wanted.job_id} is taken for JOB.)"
@@ -35,7 +35,7 @@ def redo(wanted: NamedChunks) -> None:
     if count:
         Screen().note(
             f"{chunk_count(count)} of {name} will be done again by the next run; "
-            "each earlier result stays until the new one is there"
+            "each earlier result stays until the new result is there"
         )
     else:
         Screen().note(f"nothing changed: these chunks of {name} were to be done again already")

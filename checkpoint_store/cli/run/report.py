@@ -38,7 +38,7 @@ def show(screen: Screen, report: Report, store_path: str) -> None:
             _show_counts(screen, report, store_path)
         elif report.completed_chunks:  # the text cannot be written, and its chunks are done
             _show_counts(screen, report, store_path)
-            screen.note("  the same command writes the text once it can be; no chunk is done again")
+            screen.note("  the same command writes the text once it can be written; no chunk is done again")
     else:
         _show_paused(screen, report, store_path)
 
@@ -109,7 +109,7 @@ def _show_done(screen: Screen, report: Report, store_path: str) -> None:
 
 
 def _show_done_before(screen: Screen, report: Report) -> None:
-    """Print the one line of a file that was complete, in a run of several files."""
+    """Print the line of a file that was complete before, in a run of more than one file."""
     words = [f"complete before, {chunk_count(report.total_chunks)}"]
     if report.cost is not None:
         words.append(f"cost {amount(report.cost)}")
@@ -143,7 +143,7 @@ def _show_failed(screen: Screen, report: Report, store_path: str) -> None:
 
 def _show_paused(screen: Screen, report: Report, store_path: str) -> None:
     if report.job_id is None:
-        if report.file_count == 1:  # the summary of several files names it
+        if report.file_count == 1:  # the summary of more than one file names each file that is not begun
             screen.note(_head(screen, report, "not begun"))
         return
     summary = "stopped at once" if report.exit_code == INTERRUPTED else "paused"
@@ -214,7 +214,7 @@ def changes(differences: Sequence[Difference], of_chunks: Callable[[Sequence[Dif
         of_chunks: says in words why the chunks differ.
     """
     fields = {difference.field: _change(difference) for difference in differences}
-    if any(map(_is_other_worker, differences)):  # it is given the same text in another form: the digests tell nothing
+    if any(map(_is_other_worker, differences)):  # the chunks have another form now: their digests tell nothing
         fields.pop("chunks", None)
     if "chunks" in fields:  # people cannot read a digest
         fields["chunks"] = of_chunks(differences)
@@ -222,7 +222,7 @@ def changes(differences: Sequence[Difference], of_chunks: Callable[[Sequence[Dif
 
 
 def _is_other_worker(difference: Difference) -> bool:
-    """Whether COMMAND did the work of one plan, and the built-in cleaner that of the other."""
+    """Whether COMMAND did the work of one plan, and the built-in cleaner did the work of the other."""
     return difference.field == "config.cleaner" and difference.old.startswith("[") != difference.new.startswith("[")
 
 
@@ -245,9 +245,9 @@ def plan_changed(
 
     Args:
         error: what has changed.
-        line: the command that has such a choice, where the one in use has none.
+        line: the ``run`` line that has these options, where the command in use lacks them; else None.
         of_chunks: says in words why the chunks differ.
-        has_command: whether a COMMAND stands in the line behind ``--``: an option behind it would be one of COMMAND.
+        has_command: whether the line has a COMMAND: an option behind ``--`` would be an option of COMMAND.
     """
     changed = "".join(f"\n  {change}" for change in changes(error.differences, of_chunks))
     reusable, nothing = error.reusable_results, "finds no result to keep"
@@ -260,7 +260,7 @@ def plan_changed(
     return (
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    {reuse}\n"
-        "  --on-change restart  does all of them\n"
-        f"Both begin a new job; the earlier one stays. Nothing was done.{where}"
+        "  --on-change restart  does all chunks\n"
+        f"Both begin a new job; the earlier job stays. Nothing was done.{where}"
         + (f"\nBoth are options of run: {line}" if line else "")
     )

@@ -41,7 +41,7 @@ _OF_COMMANDS: Final = ("result_field", "raw", "sequential")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
-    """The files to work on, the command that does it, how they are cut into chunks, and where the text goes."""
+    """The files to work on, how they are cut into chunks, the COMMAND for a chunk, and where the text goes."""
 
     files: tuple[Path, ...]
     command: tuple[str, ...]
@@ -103,7 +103,7 @@ class Request:
         return self._content(transcript)
 
     def as_begun(self, source: Input, store: CheckpointStore, store_path: Path) -> Input:
-        """Return an input as its newest job read it: as plain text, where that job goes on so; else the input.
+        """Return an input as its newest job read it: as plain text, if that job goes on with it; else the input.
 
         Which files are read in a format of their own differs between versions. The chunks of such a job are paid for.
         """
@@ -141,11 +141,11 @@ class Request:
 
         Args:
             source: the input.
-            store: the store, or what stands in for a store that is not there yet.
+            store: the store, or the stand-in for a store that does not exist yet.
             store_path: the path of the store.
 
         Raises:
-            UnusableOutputError: the output belongs to this store or another one.
+            UnusableOutputError: the output belongs to this store or to another store.
         """
         name = job_name(source.path, store_path)
         return Task(

@@ -61,10 +61,10 @@ if TYPE_CHECKING:
     "--max-cost",
     metavar="AMOUNT",
     type=PositiveNumberOrNone(),
-    help="In place of that of its last run: see run --max-cost. none goes on without a budget.",
+    help="Take this budget, not the last run's; see run --max-cost. none: no limit.",
 )
 @click.option(
-    "--cost", metavar="FIELD", callback=checked_field, help="In place of that of its last run: see run --cost."
+    "--cost", metavar="FIELD", callback=checked_field, help="Take this field, not the last run's; see run --cost."
 )
 @store_option
 @json_option
@@ -82,9 +82,9 @@ def resume(
 ) -> Any:
     """Go on with JOB, or the newest unfinished job.
 
-    The command and the options are those of its last run, and so is the folder;
-    but --only is not: all chunks that are left are done. Where all are done and
-    the file with the text is not there, the text is written.
+    The COMMAND, the options and the folder of its last run are used, but not its
+    --only: all chunks that are left are done. If all chunks are done and the file
+    with the text is missing, the text is written.
     """
     with open_to_go_on(store_path) as store:
         wanted = chosen_job(store, job_id) if job_id is not None else next(iter(store.incomplete_jobs()), None)
@@ -101,7 +101,7 @@ def resume(
     elif "only" in memory:
         to_the_part = f". To keep to the part: {part_line}" if "--only" in part_line else ""
         Screen().note(
-            f"its last run worked on --only {memory['only']}; this one works on all that is left{to_the_part}"
+            f"its last run worked on --only {memory['only']}; this run works on all that is left{to_the_part}"
         )
     if failed:
         ctx.meta[FREES_FAILED] = True
@@ -135,8 +135,7 @@ def _lacks_text(job: Job, store: CheckpointStore) -> bool:
 def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
     """Return the options and COMMAND of a line with other values for options.
 
-    An option of the value None stays as it was; a limit of the value ``NO_LIMIT`` is dropped. A field of an answer may
-    be called so.
+    An option of the value None stays as it was. ``NO_LIMIT`` drops ``--max-cost``; for ``--cost`` it is a field's name.
     """
     stop = words.index("--") if "--" in words else len(words)
     options, command = words[:stop], words[stop:]

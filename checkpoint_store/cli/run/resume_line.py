@@ -38,7 +38,7 @@ def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, f
 
 
 def resume_lines(job: Job, store_path: str, *, failed_chunks: int, chunks_left: int) -> list[str]:
-    """Return what ``show`` says of going on: with what is left, and with what used up its tries, where that is so."""
+    """Return the lines with which ``show`` tells how to go on: with the chunks left, and with the failed ones, too."""
     line = resume_line(job, store_path)
     if line is None or not chunks_left:
         return []

@@ -71,7 +71,7 @@ a JSON object with a "cleaned_text" is recorded whole, so that "cost" or
 "input_tokens" can be added up. The text before the chunk is in
 CHECKPOINT_STORE_CONTEXT. The output is the answers one after the other, with
 what stood between the chunks in FILE.
-Without COMMAND a built-in cleaner does it, offline.
+Without COMMAND a built-in cleaner does the work, offline.
 
 \b
   checkpoint-store run lecture.srt
@@ -80,9 +80,9 @@ Without COMMAND a built-in cleaner does it, offline.
   checkpoint-store run tweets.jsonl --split lines -- jq -c '{id, text}'
 
 Ctrl-C once finishes the chunks in hand and pauses (exit 75), twice stops at
-once (130). The same command goes on with what is left, and a second one beside
-it shares the work. COMMAND is known by its words alone: after changing what it
-does, begin anew with --fresh.
+once (130). The same command goes on with what is left; typed in a second
+terminal, it shares the work. COMMAND is known by its words alone: after
+changing what it does, begin anew with --fresh.
 """
 
 

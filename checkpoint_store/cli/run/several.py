@@ -56,7 +56,7 @@ class Files:
 
     @property
     def cost(self) -> float | None:
-        """The cost of the files that are over; None where none has a cost."""
+        """The cost of the files that are over; None if no file has a cost."""
         return _sum(report.cost for report in self.reports)
 
     @property
@@ -79,7 +79,7 @@ class Files:
 
         Args:
             go_on_with: the line that goes on; None where nothing is left.
-            later: the files that the run did not begin which this one resumes.
+            later: the files that the resumed run did not begin.
         """
         counts = Counter(report.outcome for report in self.reports)
         begun = [report for report in self.reports if report.job_id is not None]

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 _COPY_BEGINS: Final = "\nThe result was: "
-"""What stands in a recorded error before the copy of an answer, which may fill many screens."""
+"""The words before the copy of an answer in a recorded error. The copy may fill many screens."""
 _SERVICE_AWAY: Final = f"HTTP {ServiceAwayError.status_code}"
 """How the loop counts a COMMAND that says by its exit code that its service is away."""
 _PLAIN_KINDS: Final = {
@@ -57,7 +57,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     """Do the chunks of one input that are left, and return the report.
 
     Raises:
-        PlanChanged: no job of the file has this input and these settings, and another job of it has results.
+        PlanChanged: no job of the file has this input and these settings, and another job of the file has results.
         CheckpointStoreError: the store cannot go on; the recorded results are safe.
         UnusableOutputError: the text could not be written, so that no chunk was begun.
     """
@@ -84,7 +84,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
 
 def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:
     if isinstance(context.clean, Command) and not context.clean.has_answered:
-        # In an earlier run of this plan; carried results may be another COMMAND's.
+        # Only the job's own results count: carried results may be those of another COMMAND.
         context.clean.has_answered = any(each.source_job_id is None for each in job.completions())
     if report.total_chunks > report.done_before:
         only = context.limits.only

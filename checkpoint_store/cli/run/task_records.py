@@ -47,7 +47,7 @@ class Task:
     words: tuple[str, ...] = ()
     """The command line that goes on with this input alone, without ``run`` and ``--store``; empty without a line."""
     later: LaterFiles = NO_LATER_FILES
-    """The files of the run behind this one."""
+    """The files of the run behind this file."""
 
     def variables(self, chunk: TextChunk) -> dict[str, str]:
         """Return the environment variables for the current try at a chunk."""
@@ -95,7 +95,7 @@ class Report:
     output_edited: bool = False
     """Whether the output differs from the text of the results: it was edited since, and left as it was."""
     sequential: bool = False
-    """Whether the chunks behind a failed one wait for it."""
+    """Whether the chunks behind a failed chunk wait for it."""
     over_budget: bool = False
     """Whether ``--max-cost`` paused the job."""
     left_to_others: int = 0
@@ -136,7 +136,7 @@ class Report:
 
     @property
     def only_failed(self) -> bool:
-        """Whether all chunks that are left are failed ones, or wait for one, until ``retry`` frees those."""
+        """Whether all chunks that are left are failed, or wait for a failed chunk, until ``retry`` frees them."""
         return 0 < self.failed_in_part <= self.left_in_part and (
             self.sequential or self.failed_in_part == self.left_in_part
         )

@@ -25,7 +25,7 @@ class Work:
     def __init__(self, task: Task, clean: Clean) -> None:
         self._task, self._clean = task, clean
         self._words: dict[int, str] = {}
-        """By chunk, what COMMAND said on standard error beside an answer, and nobody has seen yet."""
+        """What COMMAND wrote to standard error beside an answer and is not shown yet, by chunk."""
 
     def __call__(self, chunk: TextChunk) -> dict[str, Any]:
         """Return the result for a chunk.
@@ -44,7 +44,7 @@ class Work:
         return _result(index, chunk, fields, time.monotonic() - started)
 
     def show_words(self, screen: Screen, index: int | None = None) -> None:
-        """Print what COMMAND said beside the answer for a chunk, or, without an index, what it said and is unseen."""
+        """Print what COMMAND wrote to standard error beside the answer for a chunk; None: for all chunks."""
         for chunk_index in list(self._words) if index is None else [index]:
             if (words := self._words.pop(chunk_index, None)) is not None:
                 screen.note(words, style="dim")

@@ -25,7 +25,7 @@ _SHARE_MIN: Final = 0.08
 
 
 def looks_english(text: str) -> bool:
-    """Return whether a text is English; short texts without a small word are not taken for it."""
+    """Return whether a text is English; a text without a small English word does not count as English."""
     english, foreign, total = _counts(text)
     return english >= max(1, _SHARE_MIN * total) and english > 2 * foreign
 

@@ -29,7 +29,7 @@ _LINE_START: Final = re.compile(r"(?m)^[^\S\n]*(?=\S)")
 
 
 class UnknownTokenizerError(Exception):
-    """There is no tokenizer of this name; the message is one line and names it."""
+    """No tokenizer has this name; the message is one line and has the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def split(text: str, *, chunk_size: int, overlap: int, tokenizer: str | None = N
         tokenizer: the name of an OpenAI model, or the path of a Hugging Face ``tokenizer.json``.
 
     Raises:
-        UnknownTokenizerError: there is no such tokenizer.
+        UnknownTokenizerError: no tokenizer has this name.
     """
     cuts = _Cuts(text, _Ruler(chunk_size, tokenizer))
     chunks: list[TextChunk] = []
@@ -155,7 +155,7 @@ class _Cuts:
         return turn if turn <= end and self._ruler.fits(self._text, turn, turn_end) else end
 
     def _between_clusters(self, start: int, end: int) -> int:
-        """Move a cut that tears a cluster back before it, or behind it if it is the chunk's first."""
+        """Move a cut that tears a cluster back to its beginning; to its end if the cluster is the chunk's first."""
         back = end
         while back > start and not (may_cut(self._text, back) and may_cut(self._text, _skip_space(self._text, back))):
             back = cut_before(self._text, back - 1)

@@ -19,7 +19,7 @@ _SBV: Final = re.compile(_SBV_CUE)
 _CUES: Final = re.compile(
     rf"(?m)(?<!\n)\n*(?:^{_SPACE}*\d+{_SPACE}*\n)?^{_SPACE}*(?:{_CUE}[^\n]*|{_SBV_CUE}{_SPACE}*)$\n?"
 )
-# Whisper prints "[00:00.000 --> 00:04.000] text"; other programs put one time there.
+# Whisper prints "[00:00.000 --> 00:04.000] text"; other programs print one time in brackets.
 _BRACKETED: Final = re.compile(
     rf"\[{_CUE}\]{_SPACE}*|\[(?:{_CLOCK}|\d\d:[0-5]\d(?:\.\d{{1,3}})?)\]|(?m:^){_SPACE}*\[{ANY_CLOCK}\]|\({_CLOCK}\)"
 )

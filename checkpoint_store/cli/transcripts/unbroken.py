@@ -67,7 +67,7 @@ def _brackets(text: str, length_max: int) -> Iterator[tuple[int, int]]:
 
 
 def _with_words(text: str, start: int, stop: int, length_max: int) -> tuple[int, int]:
-    """Widen a span to the white space around it, if there is some near and it fits: ``below),`` is one."""
+    """Widen a span to the white space around it, as ``(below)`` to ``(below),``, if that is near and the span fits."""
     before = _space_from(text, range(start - 1, max(-1, start - 1 - _WORD_LENGTH_MAX), -1), edge=-1)
     after = _space_from(text, range(stop, min(len(text), stop + _WORD_LENGTH_MAX)), edge=len(text))
     wide = start if before is None else before + 1, stop if after is None else after

@@ -20,7 +20,7 @@ def require_order(reading: Reading, completion: Completion) -> None:
     """Refuse a completion out of order if its job is sequential. Ask this where nobody has the job open.
 
     Raises:
-        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete, or was done again since.
+        ChunkOutOfOrder: the job is sequential, and a chunk before this chunk is not complete, or was done again since.
         JobNotFound: the store lacks the job.
     """
     if reading.jobs.find(completion.job_id).sequential:
@@ -33,7 +33,7 @@ class ChunkOrder:
     def __init__(self, reading: Reading, job_id: str) -> None:
         self._reading, self._job_id = reading, job_id
         self._complete_below = 0
-        """All chunks below this one are complete, unless they are to be done again since."""
+        """All chunks below this index were complete when they were looked at; a redo may have been asked for since."""
 
     def require(self, completions: Sequence[Completion]) -> None:
         """Refuse to complete chunks while a chunk before them is neither complete nor among them.
@@ -50,7 +50,7 @@ class ChunkOrder:
                 raise ChunkOutOfOrder(self._job_id, index, index - 1, is_stale=True)
 
     def redo_before(self, index: int) -> str:
-        """Return when the redo was asked for that the result before a chunk answers; an empty text for no redo."""
+        """Return the time of the redo that the result before a chunk answers; an empty text if it answers none."""
         return (self._reading.marks.answered_at(self._job_id, index - 1) or "") if index else ""
 
     def _require_complete(self, wanted: set[int]) -> None:

@@ -28,16 +28,16 @@ _CLAIMED_AHEAD_SECONDS: Final = 0.01
 """Claim as many chunks ahead as start in this time: a chunk may take less time than a claim."""
 _CLAIMED_AHEAD_MAX: Final = 32
 _CLAIMED_AHEAD_MIN: Final = 8
-"""Do not claim fewer chunks ahead than this: claim one with each completion, which needs no commit of its own."""
+"""Do not claim fewer chunks ahead than this: claim a chunk with each completion, which needs no commit of its own."""
 _SLOW_SECONDS: Final = 0.2
 _COMES_BACK_SECONDS: Final = 0.05
-"""If a loop asks for a chunk within this time after a completion, claim one with its next completion."""
+"""If a loop asks for a chunk within this time after a completion, claim a chunk with its next completion."""
 PAUSE_CHECK_INTERVAL_SECONDS: Final = 0.25
 """A loop waits this long between two looks at whether the job was paused."""
 
 
 class _Acting(threading.local):
-    """The thread for which the loops of this thread count, if that is another thread, and the asyncio task."""
+    """The thread and the asyncio task for which the loops of this thread count; None: this thread itself."""
 
     thread: int | None = None
     task: ref[Any] | None = None
@@ -47,7 +47,7 @@ _acting: Final = _Acting()
 
 
 def act_for(thread: int, task: ref[Any] | None = None) -> None:
-    """Count the loops that begin in this thread as loops of ``thread``, which waits for no chunk of its own loops."""
+    """Count the loops that begin in this thread as loops of ``thread``: no thread waits for chunks of its own loops."""
     _acting.thread, _acting.task = thread, task
 
 
@@ -73,7 +73,7 @@ class ChunkQueue:
 
     Two kinds of chunks come last: those that other runners had claimed and have freed, and those that got a redo mark
     after the loop passed them. With ``in_order``, a chunk is claimed only if all chunks before it are complete. So a
-    chunk behind a failed one is not claimed, and a chunk that gets a redo mark is claimed before all behind it.
+    chunk behind a failed chunk is not claimed, and a chunk that gets a redo mark is claimed before all later chunks.
     """
 
     def __init__(
@@ -253,7 +253,7 @@ class ChunkQueue:
     def give_back(self, chunks: Sequence[ClaimedChunk]) -> None:
         """Free chunks that were claimed ahead. Any runner may claim them, this loop included.
 
-        The loop goes on with the lowest of them: no later chunk is claimed along before.
+        The loop goes on with the lowest of these chunks, and claims no later chunk before it.
         """
         if chunks:
             self._loop.next_index = None
@@ -262,7 +262,7 @@ class ChunkQueue:
 
     @property
     def kept(self) -> list[int]:
-        """The chunks, by index, that this loop would wait for in vain: its thread, or ended work, has kept them."""
+        """The chunks, by index, that this loop would wait for in vain; see :meth:`ChunksInHand.is_kept_from`."""
         is_kept, loop = self.claims.in_hand.is_kept_from, self._loop
         return [index for index, runner_id in self._held_by_others if is_kept(loop, index, runner_id)]
 

@@ -31,7 +31,7 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         super().__init__()
         self._store, self.job_id = str(store), job_id
         self._letting_go = threading.RLock()
-        """Held while a chunk leaves the hand: each is let go once. Nobody waits for the disk with it."""
+        """Held while a chunk leaves the hand, so that it leaves once. Nobody who holds the lock waits for the disk."""
 
     def belong_to(self, runner_id: int) -> None:
         """Let every loop of this process find these chunks by the id of their runner."""
@@ -85,9 +85,9 @@ class ChunksInHand(dict[int, ClaimedChunk]):
     def is_kept_from(self, loop: ClaimingLoop, index: int, runner_id: int) -> bool:
         """Whether a loop would wait in vain for a chunk that this process has claimed for a runner.
 
-        The loop itself holds up the loop that took the chunk. Or the work on a chunk of this job runs that loop, and
-        has ended. Whoever got a chunk of a loop that has ended may have given it to another thread: the chunk is
-        waited for, unless there is no other thread.
+        That is so if this loop holds up the loop that took the chunk, or if the work that ran that loop has ended. If
+        that loop has ended, its caller may have given the chunk to another thread: this loop waits for the chunk if
+        the process has another thread.
         """
         chunk = self._chunk_of(runner_id, index)
         if chunk is None:

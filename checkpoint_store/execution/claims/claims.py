@@ -191,7 +191,7 @@ class Claims(ForkAware):
             self.end_if_idle(wait=True)
 
     def _has_ended(self, completion: Completion) -> bool:
-        """Whether the attempt in hand made this result. Any other attempt that has not begun, and is vain, is freed."""
+        """Whether the attempt in hand made this result. Free any other attempt that has not begun and is in vain."""
         chunk = self.in_hand.get(completion.chunk_index)
         if chunk is None or completion.attempt in (None, chunk.number):
             return True
@@ -241,7 +241,7 @@ class Claims(ForkAware):
         if self.runner.is_registered:
             try:
                 self.storage.release(self.job_id)
-            except CheckpointStoreError as error:  # a thread, maybe this one, is writing: the next write frees them
+            except CheckpointStoreError as error:  # a thread is writing, perhaps this one: the next write frees them
                 log_suppressed(error, f"chunks of job {self.job_id} are not free yet")
 
     def fail(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def is_vain(storage: ClaimStorage, job_id: str, index: int) -> bool:
     """Whether another try at a chunk would be in vain: the chunk is complete, and not to be done again.
 
-    If the store cannot be read, it is not: a loop looks at the chunk before the try. The late result that was recorded
-    may be equal to the result that the chunk had before it was marked for redo. That result answers no redo.
+    Returns False if the store cannot be read: a loop looks at the chunk before the try. A late result that equals the
+    result from before the redo was asked for answers no redo, so the chunk may still be one to do again.
     """
     try:
         return storage.completed_in(job_id, index, index + 1) > 0
@@ -29,17 +29,17 @@ def is_vain(storage: ClaimStorage, job_id: str, index: int) -> bool:
 
 
 class LateSettlement:
-    """Holds up the begin of work while a thread records late results, and no longer than that."""
+    """Lets no work begin while a thread records late results, and no longer than that."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        """Held while a late result is recorded, and while the begin of work is noted."""
+        """Held while a late result is recorded, and while it is noted that work begins."""
         self._holder: int | None = None
         self._afterwards: list[Callable[[], None]] = []
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock; then make the calls that were left for afterwards, without the lock. Not reentrant."""
+        """Hold the lock in this block; then make the calls given to :meth:`afterwards`, without it. Not reentrant."""
         calls: list[Callable[[], None]] = []
         try:
             with self.lock:

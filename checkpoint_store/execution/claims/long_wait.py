@@ -1,4 +1,4 @@
-"""A loop that waits long for chunks of other processes, or of ended loops: it says so, and what helps."""
+"""Log that a loop waits long for chunks of other processes or of ended loops, and what helps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _LONG_WAIT_SECONDS: Final = 60.0
-"""After so long without any change, look for a stopped process. A healthy runner may take longer for its last call."""
+"""After this time without any change, look for a stopped process. A healthy runner may need longer for a call."""
 
 
 class LongWait:
@@ -34,7 +34,7 @@ class LongWait:
         """When to log who has the chunks of this process, on the monotonic clock."""
 
     def note_own(self, indices: Sequence[int]) -> None:
-        """Note for which chunks the loop waits that callers in this process have, whose loops have ended."""
+        """Note which chunks the loop waits for that callers of ended loops of this process have in hand."""
         moment = time.monotonic()
         if indices != self._own:
             self._own, self._log_own_at = indices, moment + _LONG_WAIT_SECONDS
@@ -57,7 +57,7 @@ class LongWait:
             self._log()
 
     def _log(self) -> None:
-        """Log who is waited for. Only a runner that stands still is to be released: others may be paid twice."""
+        """Log who is waited for. Advise a release only of a stopped runner: any other still works on its chunks."""
         try:
             stopped = self._stopped_runners()
         except CheckpointStoreError as error:

@@ -33,7 +33,7 @@ _CALLS_WORK: Final = f"{_PACKAGE}.loop.executors."
 def must_queue_pause() -> bool:
     """Whether this thread is in the middle of a call of the library, which may hold a lock that a pause needs.
 
-    The work on a chunk is no such call. Three frames are left out: this function, and the two that ask for the pause.
+    The work on a chunk does not count. Three frames are left out: this function, and the two that ask for the pause.
     """
     module = innermost_module(_WITH_LOCKS, callers=3)
     return module is not None and not module.startswith(_CALLS_WORK)
@@ -57,7 +57,7 @@ class QueuedPauses(ForkAware):
     def forget_in_child(self) -> None:
         """After a fork, in the child: the pauses are recorded by the parent."""
         self._waiting: deque[Callable[[], None]] = deque()
-        """What records each pause. It is taken out once it has ended."""
+        """The calls that record the pauses. A call is taken out once it has ended."""
         self._recording = threading.RLock()
 
     def asked(self, job_id: str) -> int:
@@ -72,7 +72,7 @@ class QueuedPauses(ForkAware):
             self._has_exit_hook = True
             atexit.register(self.record)
         # Thread.start() waits for a lock that the interrupted code may hold. This call waits for nothing.
-        with suppress(RuntimeError):  # the system starts no thread: the next loop, or the close, records it
+        with suppress(RuntimeError):  # the system starts no thread: the next loop, or the close, records the pause
             _thread.start_new_thread(self.record, ())
 
     def record(self) -> None:

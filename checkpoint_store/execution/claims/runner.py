@@ -51,7 +51,7 @@ class OwnRunner:
         """Register this runner unless it is registered; return its id. Durable when this returns.
 
         Raises:
-            JobBusy: another runner has the job for itself, or ``exclusive`` asks for that and another is at work.
+            JobBusy: another runner is exclusive, or ``exclusive`` is set and another runner is at work.
         """
         if self.runner_id is None:
             self.runner_id = self._storage.runners.register(self._job_id, exclusive=exclusive)

@@ -25,8 +25,8 @@ def imported(library: str) -> ModuleType:
     """Return pandas or polars.
 
     Raises:
-        MissingExtra: it is not installed.
-        InvalidArgumentError: ``library`` is neither.
+        MissingExtra: the library is not installed.
+        InvalidArgumentError: ``library`` is neither "pandas" nor "polars".
     """
     try:
         if library == "pandas":

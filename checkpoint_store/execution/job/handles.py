@@ -27,8 +27,8 @@ class JobHandles(JobStatusChanges):
             handle: text of 1 to 4,096 characters; None clears the handles of these chunks.
 
         Raises:
-            ChunkOutOfRange: there is no such chunk.
-            InvalidArgumentError: ``handle`` is no such text; the error names chunks and value.
+            ChunkOutOfRange: the job has no such chunk.
+            InvalidArgumentError: ``handle`` is no text of 1 to 4,096 characters; the error names chunks and value.
             StoreBusy: the store stayed locked for 6 times ``lock_timeout_seconds``; the error's notes have the handle.
         """
         chunks = checked_indices(indices)

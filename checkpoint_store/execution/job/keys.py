@@ -41,7 +41,7 @@ class JobKeys(JobLog):
         """Return the caller's key of chunk ``index``, as it was given; None if the chunk has no key.
 
         Raises:
-            ChunkOutOfRange: no such chunk.
+            ChunkOutOfRange: the job has no such chunk.
         """
         self._execution.recorded.check_index(index)
         return self._execution.keys.of(index)

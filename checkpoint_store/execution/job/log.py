@@ -42,6 +42,6 @@ class JobLog(JobSums):
             runner: the number of the runner, as :meth:`runners` says.
 
         Raises:
-            InvalidArgumentError: no such runner is at work on this job.
+            InvalidArgumentError: no runner of this number is at work on this job.
         """
         return self._context.storage.claims.runners.release(self.job_id, runner)

@@ -28,7 +28,7 @@ class _FirstAsked:
 
 
 class JobOfRecord:
-    """The part of :class:`Job` that a list of jobs makes: what stands in the row. Safe to share between threads."""
+    """The part of :class:`Job` that is made from the job's row alone. Safe to share between threads."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class JobOfRecord:
         as_of: DataVersion | None = None,
     ) -> None:
         self._store: Final = store
-        """Referred to, so that it stays open."""
+        """The store, which stays open as long as this object refers to it."""
         self._context: Final = context
         self._record: Final = record
         self._as_of: Final = as_of
-        """When a list of jobs read the record; None: it may have changed since."""
+        """The moment at which a list of jobs read the record; None: the record may have changed since."""
         if chunks is not None or fingerprint_by is not None or keys is not None:
             self.__dict__["_execution"] = self._new_execution(chunks, fingerprint_by, keys)
         self.job_id: Final = record.job_id

@@ -72,7 +72,7 @@ class JobReading(JobOfRecord):
 
     @property
     def is_active(self) -> bool:
-        """Whether a runner works on the job now, in this process or in another one.
+        """Whether a runner works on the job now, in this process or in another process.
 
         A job with the status ``running`` that is not active was interrupted: its process was killed, or its caller left
         the loop.
@@ -81,7 +81,7 @@ class JobReading(JobOfRecord):
 
     @property
     def error_message(self) -> str | None:
-        """Why the job failed, as the store has it now; None if it did not."""
+        """Why the job failed, as the store has it now; None if it did not fail."""
         return self._execution.recorded.record().error_message
 
     @property
@@ -185,7 +185,7 @@ class JobReading(JobOfRecord):
         """Yield the result of every chunk in index order, in bounded memory.
 
         Args:
-            as_type: a dataclass or pydantic model; each result comes back as an object of it.
+            as_type: a dataclass or pydantic model; each result comes back as an object of this class.
             missing: what to do about a chunk without a result: ``"raise"`` refuses the whole call, ``"skip"`` passes
                 over the chunk, ``"none"`` yields None in its place.
 

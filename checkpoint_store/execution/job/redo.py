@@ -1,4 +1,4 @@
-"""Chunks of a job that are done again, while their earlier results stay until the new ones are there."""
+"""Chunks of a job that are done again: the earlier result of each stays until its new result is durable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class JobRedo(JobHandles):
         """Let complete chunks be done again: they are left, and the next loop takes them. Durable when this returns.
 
         Until the new result of a chunk is durable, ``results()``, exports and the state file show the earlier result;
-        after that, only the new one. The chunks get all their tries back, and lose their handles. A completed job
+        then only the new result. The chunks get all their tries back, and lose their handles. A completed job
         becomes ``paused`` (``running`` if a loop is at work: it takes the chunks up), and is completed again with the
         last of these chunks. The cost of the earlier results stays counted.
 
@@ -38,7 +38,7 @@ class JobRedo(JobHandles):
             ChunkNotCompleted: a chunk is not complete: loops take it anyway.
             ChunkInWork: a living runner is still at work on a chunk.
             InvalidArgumentError: ``indices`` are no indices; or leave out a chunk of a sequential job that depends on
-                them; or another job of the file was opened in place of this one.
+                them; or another job of the file superseded this job.
         """
         chunks: set[int] = set()
         for index in _listed(indices):

@@ -26,12 +26,12 @@ class JobSums(JobReading):
 
         Args:
             keys: fields of the results, or dotted paths (``"usage.total_tokens"``).
-            missing: leave out (``"skip"``) a field that no result has; a misspelt one adds nothing.
-            carried: add up the results that were carried over from other jobs, too, each once. False: only those that
-                this job paid for.
+            missing: leave out (``"skip"``) a field that no result has; a misspelt field adds nothing.
+            carried: add up the results that were carried over from other jobs, too, each once. False: only the results
+                that this job paid for.
 
         Raises:
-            InvalidArgumentError: there are results, and none of them has such a field.
+            InvalidArgumentError: the job has results, and no result has the field.
         """
         if missing not in ("raise", "skip"):
             raise InvalidArgumentError("missing", missing, 'is neither "raise" nor "skip"')
@@ -45,8 +45,8 @@ class JobSums(JobReading):
     def costs(self, cost: Cost = "cost") -> JobCosts:
         """Return what the job paid so far, as a budget counts it, and what other jobs paid for results it carries.
 
-        The costs of failed tries, and of results that were replaced since, count, too. An unknown cost is in no sum:
-        that of a try whose process died, or of a result whose cost cannot be read.
+        The costs of failed tries, and of results that were replaced since, count, too. Two costs are unknown, and are
+        left out: the cost of a try whose process died, and the cost of a result that does not tell it.
 
         Args:
             cost: the place of the cost in a result; see :meth:`map`.

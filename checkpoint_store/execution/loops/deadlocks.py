@@ -22,7 +22,7 @@ _WAITING: Final = frozenset({threading.Thread.join.__code__, Future.result.__cod
 
 
 def work_waits_for_this_thread() -> bool:
-    """Whether a thread that works on a chunk waits for this thread, for its future, or for a thread that waits so."""
+    """Whether a thread that works on a chunk waits for this thread or its future, directly or through other threads."""
     frames = sys._current_frames()  # the stacks of all threads; a debugger reads them, too
     at_work, this = threads_at_work(), threading.get_ident()
     waited_for = _ends_with(this, frames[this])

@@ -179,7 +179,7 @@ class RunningLoop(ForkAware, Generic[T]):
         """Make the next item ready; False at the end."""
         with self._lock:
             if self._process != os.getpid():
-                reason = "this loop is that of the process that this one was forked from; begin one of its own here"
+                reason = "this loop belongs to the parent of this forked process; begin a loop of its own here"
                 raise StorageUnavailableError(self._loops.path, reason)
             assert self._under_way is not None
             self._inside, self._driven_by = threading.get_ident(), acting_thread()
@@ -228,7 +228,7 @@ class RunningLoop(ForkAware, Generic[T]):
         self._loops.leave(self)
 
     def _leave(self) -> None:
-        # A garbage collection in the middle of the work, or of a transaction, which holds locks that the end needs.
+        # A garbage collection may call this in the middle of the work, or of a transaction, whose locks the end needs.
         if self.needs_this_thread or innermost_module(_WITH_TRANSACTIONS, callers=1) is not None:
             with suppress(RuntimeError):  # the interpreter ends, and so does this thread
                 threading.Thread(target=self.end, name="checkpoint-store loop").start()
@@ -248,7 +248,7 @@ def _end_at_exit(loops: Loops) -> None:
 
 
 def _end_all() -> None:
-    """End the loops of every store: an error of one store, or a warning that is an error, keeps no other from it."""
+    """End the loops of every store, even if those of another store end with an error, or a warning that is an error."""
     problem: Exception | None = None
     for loops in list(_open_stores):
         try:

@@ -30,8 +30,8 @@ class StoreCare(OpenStore):
         """Take in what another machine did: the jobs of another store, or of a state file. Durable when this returns.
 
         A job of the same plan (or the same id) gets the results that it lacks, each verified by its digest, and the
-        attempts with their hosts and costs; merged results count as paid by this job. A job that is whole then is
-        ``completed``. A job that this store does not have is added, and supersedes none. Each job is one transaction:
+        attempts with their hosts and costs; merged results count as paid by this job. A job that then has all results
+        is ``completed``. A job that this store lacks is added, and supersedes no job. Each job is one transaction:
         after a kill merge again. Stores can be merged in any order, and more than once.
 
         Args:
@@ -43,8 +43,8 @@ class StoreCare(OpenStore):
             here, or is of another plan under the same id, is ``passed_over``.
 
         Raises:
-            StoreTargetError: it is neither a store nor a state file, or it is this store. Nothing was changed.
-            StateFormatError: the state file is none; it names the field. Nothing was changed.
+            StoreTargetError: ``path`` is neither a store nor a state file, or is this store. Nothing was changed.
+            StateFormatError: the state file cannot be read; the error names the field. Nothing was changed.
             SchemaTooNew, StoreDamaged: the other store cannot be read whole. Nothing was changed.
         """
         storage, other = self._open.storage, absolute(path, "for a merge")
@@ -72,12 +72,12 @@ class StoreCare(OpenStore):
 
         These go: jobs that are superseded or complete; attempts that are older than ``older_than_days`` and cost
         nothing, at complete chunks of the jobs that stay; files that a recovery or a restoring moved aside; automatic
-        backups but the newest two (where jobs go, all, and a new one is made), and a state file that shows a job that
+        backups but the newest two (all of them, if a job goes: a new one is made); a state file that shows a job which
         goes. A job stays where a runner is at work on it, and where a service holds work of it (a handle of a chunk
-        that is not complete). What another job carries of a deleted job's results stays, with the id of who paid.
+        that is not complete). What another job carries of a deleted job's results stays, with the id of the payer.
 
         Args:
-            keep_last: how many jobs stay because they were opened last. 0: none stays for that reason.
+            keep_last: how many jobs stay because they were opened last. 0: no job stays for that reason.
             older_than_days: keep what changed within this many days, by the clock of this machine. With both options,
                 a job goes only where both let it go; without an option, no job and no attempt goes.
             dry_run: delete nothing, as in a read-only store.
@@ -86,7 +86,7 @@ class StoreCare(OpenStore):
             What went, or would go, as ``.jobs`` (ids), ``.attempts`` (a number), ``.files`` (paths) and ``.bytes``.
 
         Raises:
-            InvalidArgumentError: an argument cannot be what it is. Nothing was deleted.
+            InvalidArgumentError: an argument has a wrong type or value. Nothing was deleted.
             ErasureUnfinished: a reader was in the way. All of it is deleted, and its bytes are still in the WAL.
             StorageUnavailableError: all of it is deleted; a backup that the error names cannot be removed, and has it.
         """

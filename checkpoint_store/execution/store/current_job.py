@@ -26,7 +26,7 @@ def checked_state(state: object) -> ProcessingState:
     """Return a state that may be saved: a secret in its error message is replaced by ``"[redacted]"``.
 
     Raises:
-        InvalidArgumentError: it is no state.
+        InvalidArgumentError: ``state`` is no :class:`ProcessingState`.
         SecretInConfig: a value in its config or its metadata looks like a secret.
     """
     with importing():
@@ -71,11 +71,11 @@ class CurrentJob:
 
         Durable when this returns; :meth:`show` writes the state file. :func:`checked_state` made ``state``. ``known``
         is what this method, or :meth:`state`, returned last: what did not change since is not written. A result that
-        the caller was given before, and that another one has replaced since, is not put back. Where another job took
-        the place of the caller's own one (``replaced_by``), the state is recorded, and its job does not become current.
+        the caller was given before, and that was replaced since, is not put back. If another job took the place of the
+        caller's own job (``replaced_by``), the state is recorded, and its job does not become current.
 
         Raises:
-            CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.
+            CurrentJobChanged: the store does not have the job, and another job became current. Nothing was written.
         """
         saved = self._context.storage.states.save(state, known, looked)
         if saved.outdated:
@@ -99,7 +99,7 @@ class CurrentJob:
             warn_caller(notice, UserWarning)
 
     def warn_of_replaced(self, job_id: str, own_job_id: str | None) -> None:
-        """Warn, once, that another program put a job in the place of the program's own one (None: it is unknown).
+        """Warn, once, that another program put a job in the place of this program's job (None: it is unknown).
 
         Call this after recording: the warning may raise.
         """
@@ -107,7 +107,7 @@ class CurrentJob:
             return
         self._has_told_of_another = True
         why = "results are recorded in the current job: keep one StateManager for a whole run, which knows its job"
-        notice = f"another program made job {job_id} the current one in the place of job {own_job_id}; {why}"
+        notice = f"another program made job {job_id} the current job in the place of job {own_job_id}; {why}"
         log.warning("%s", notice)
         warn_caller(notice, UserWarning)
 
@@ -118,7 +118,7 @@ class CurrentJob:
         """
         done = f"{earlier.completed_count:,} of {chunks_text(earlier.total_chunks)}"
         total_chunks = self._context.reading.jobs.total_chunks(job_id)
-        done += "" if total_chunks == earlier.total_chunks else f", and this one has {total_chunks:,}"
+        done += "" if total_chunks == earlier.total_chunks else f" (the new job has {total_chunks:,})"
         begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
         todo = "To go on with that"

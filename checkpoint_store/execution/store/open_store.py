@@ -147,9 +147,9 @@ class OpenStore:
         return belongs_to_store(absolute(path, "as a file beside a store"), self.path, states)
 
     def owner_of(self, path: str | os.PathLike[str]) -> Path | None:
-        """Return the store that has ``path`` among its files, this store or another one; None if no store has.
+        """Return the store to which ``path`` belongs, this store or another store; None if it belongs to no store.
 
-        Another store is known if a process has it open, or if its file is there. ``path`` need not exist.
+        Another store is known if a process has it open, or if its file exists. ``path`` need not exist.
         """
         target = absolute(path)
         return self.path if self.owns(target) else other_owner(target, self.path)
@@ -172,9 +172,9 @@ class OpenStore:
         """Close the store, and make the state file exact. Closing twice is fine.
 
         Open loops on its jobs, in whatever thread, start no further chunk; their work in flight is waited for, and its
-        results are recorded. A Ctrl-C ends the wait: the chunks in flight are in doubt. A call from the work of such a
-        loop, from the event loop of an ``amap``, or from a signal handler that interrupted a call of this library,
-        cannot wait: it returns, and the store is closed as soon as that work, or that call, is done.
+        results are recorded. A Ctrl-C ends the wait: the chunks in flight are in doubt. A call from the work of a loop,
+        from the event loop of an ``amap``, or from a signal handler that interrupted a call of this library, cannot
+        wait: it returns, and the store is closed as soon as that work, or that call, is done.
 
         Raises:
             CheckpointStoreError: a result cannot be recorded (the notes name the chunks), or the state file cannot be

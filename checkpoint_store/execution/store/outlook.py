@@ -43,8 +43,8 @@ class StoreOutlook(OpenStore):
     ) -> RunPlan:
         """Return what :meth:`open_job` with these arguments, and working the job off, would do. Nothing is written.
 
-        It refuses what ``open_job`` does, except a changed plan: then its action is ``"refuse"``. ``cost`` is the field
-        of the results, or the dotted path, that has the cost.
+        This call raises what ``open_job`` raises, except :class:`PlanChanged`: the action of the plan is ``"refuse"``
+        then. ``cost`` is the field of the results, or the dotted path, that has the cost.
         """
         arguments = opening.OpenArguments.of(locals())
         return self._open.reading.plan(arguments.request, checked_field(cost))

@@ -68,7 +68,7 @@ class UnrecordedResults(ForkAware):
         with self._lock:
             self._results += new
             self._is_written = False
-            if self._reading.closed:  # nobody closes it any more, and writes what is left
+            if self._reading.closed:  # no close will come that writes what is left
                 self._write_somewhere()
             else:
                 self._write(self._store.parent)
@@ -200,17 +200,17 @@ class UnrecordedResults(ForkAware):
             return "kept in memory until the store is closed: then they are recorded, or written to a file"
         (path,) = self._files
         if not os.path.lexists(self._store):
-            return f"kept in {path}; {self._store} is not there any more, and only a store with that job takes them in"
+            return f"kept in {path}; {self._store} no longer exists, and only a store with that job takes them in"
         if path.parent == self._store.parent:
             return f"kept in {path}, which the next open of the store takes in"
         return (
             f"kept in {path}, which the next open of the store takes in; "
-            f"if that file may go before, move it beside the store {self._store}"
+            f"if that file may be deleted before, move it beside the store {self._store}"
         )
 
 
 def _has(results: Sequence[UnrecordedResult], wanted: UnrecordedResult) -> bool:
-    """Whether these results have this very one: equal results of two attempts were both paid for."""
+    """Whether these results contain this very object: equal results of two attempts were both paid for."""
     return any(result is wanted for result in results)
 
 
@@ -228,7 +228,7 @@ def says_where(note: str) -> bool:
 def _places(results: Sequence[UnrecordedResult], *, are_failures: bool) -> str:
     """Return the chunks of results, or of failures, by job, each once: "chunks 1, 2 of job X".
 
-    A chunk may have more than one of them: each of its tries was paid for.
+    A chunk may have more than one result or failure: each of its tries was paid for.
     """
     indices: dict[str, set[int]] = {}
     for result in results:

@@ -40,8 +40,9 @@ _STAYS: Final = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENX
 def record_one(storage: Storage, record: Callable[[Sequence[Completion]], None], result: UnrecordedResult) -> bool:
     """Record one result. Where another result of its chunk stands, keep its text and its cost with an attempt.
 
-    In a sequential job, this is done also where a chunk before it is to be done first: the result was made from others.
-    Returns whether it needs no keeping any more: it does if the store lacks its job, and nobody deleted the job there.
+    The same is done in a sequential job if a chunk before it is to be done first: the result was made from an earlier
+    result of that chunk. Returns False if the result is still to be kept: the store lacks its job, and nobody deleted
+    the job there.
     """
     completion = result.completion
     try:
@@ -80,7 +81,7 @@ def take_in(
         storage: the store.
         record: records completions in it.
         passed_over: the files that need no second look; this call adds to them.
-        is_opening: whether the store is being opened, which no result hinders.
+        is_opening: whether the store is being opened: then no result that cannot be recorded raises.
 
     Raises:
         StoreBusy, StorageFullError: the store cannot take a result now. The files stay where they are.
@@ -123,7 +124,7 @@ def _leave_only(path: Path, left: Sequence[UnrecordedResult]) -> None:
 def _may_pass(error: CheckpointStoreError) -> bool:
     """Whether a file that met this error may be taken in later: the next call for its chunk would be paid for twice.
 
-    A file that this user may not read stays unreadable; so does a link, and what else is no file.
+    A file that this user may not read stays unreadable; so does a link, and anything else that is no regular file.
     """
     stays = isinstance(error.__cause__, OSError) and error.__cause__.errno in _STAYS
     return isinstance(error, _FOR_NOW) or (isinstance(error, StorageUnavailableError) and not stays)

@@ -16,7 +16,7 @@ _FENCED: Final = re.compile(r"```(?:json)?[^\S\n]*\n(?P<content>.*?)(?:\n?```)?"
 _JSON_BEGINS: Final = re.compile(r"""\{\s*(?:["'}]|$)|\[\s*\{\s*["'}]""")
 """An object, or a list of objects, or the beginning of one; ``{sic}`` and ``[laughter]`` are speech."""
 _LIST_BEGINS: Final = re.compile(r"\[\s*[\[{\]\"]")
-"""A list of JSON, or the beginning of one, for a field that is an index: nobody expects speech there."""
+"""A list of JSON, or the beginning of such a list, for a field that is an index: the output is no speech then."""
 _SHOWN_FIELDS: Final = 8
 
 
@@ -25,8 +25,8 @@ class UnusableAnswerError(Exception):
 
     Args:
         message: what is wrong with the output.
-        has_other_form: whether whole JSON was printed that has its text elsewhere, as every answer of a COMMAND has it
-            whose field is named wrongly.
+        has_other_form: whether whole JSON was printed that has its text in another field: perhaps ``--result-field``
+            is wrong, and every answer of COMMAND is like this.
     """
 
     def __init__(self, message: str, *, has_other_form: bool = False) -> None:
@@ -138,7 +138,7 @@ def field_at(value: object, path: str) -> object:
 
 
 def _leads_elsewhere(value: Any, path: str) -> bool:
-    """Whether JSON has no place for a text at a path; null there, and an empty list on the way, are an empty place."""
+    """Whether JSON has no place for a text at a path. A null at the path, or an empty list on the way, is a place."""
     if isinstance(value, dict) and path in value:
         return value[path] is not None
     for name in path.split("."):
@@ -172,7 +172,7 @@ def _json_value(text: str) -> Any:
 
 
 def _are_json_values(text: str) -> bool:
-    """Return whether a text is one JSON value after the other, as ``jq`` prints several."""
+    """Return whether a text is one JSON value after the other, as ``jq`` prints more than one value."""
     decoder, rest = json.JSONDecoder(), text
     while rest:
         try:

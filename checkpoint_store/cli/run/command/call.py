@@ -49,9 +49,9 @@ class CommandCall:
         return time.monotonic() - self._began
 
     def printed(self, stdout: bytes, code: int) -> None:
-        """Note what the program printed until its end, and its exit code; a negative one is the signal that ended it.
+        """Note what the program printed until its end, and its exit code; a negative code is the signal that ended it.
 
-        Of a program that ended well, the exit value is 0 once its answer is read.
+        If the program ended well, the exit value becomes 0 once its answer is read.
         """
         self.bytes_out = len(stdout)
         if code:

@@ -50,7 +50,7 @@ def output_in_time(
 
 
 def _waits(seconds_max: float) -> Iterator[float]:
-    """Yield how long to wait at a time, until the caller has waited for so long."""
+    """Yield how long to wait at a time, until the caller has waited for ``seconds_max`` in all."""
     seconds_left = seconds_max
     while seconds_left > 0:
         wait_seconds, began = min(seconds_left, _WAIT_SLICE_SECONDS), time.monotonic()

@@ -93,7 +93,7 @@ class Command:
         self.away_codes: set[int] = set()
         """The exit codes by which the program said that its service is away."""
         self.has_answered = False
-        """Whether an answer could be read, in this run or before: then another form is a whim, and is tried again."""
+        """Whether an answer could be read, in this run or before: then a chunk with another form is tried again."""
         self._had_other_form = False
         """Whether an answer had another form before any answer could be read."""
 
@@ -136,7 +136,7 @@ class Command:
             raise
 
     def _read(self, chunk: TextChunk, stdout: bytes, message: str, code: int) -> tuple[dict[str, Any], str]:
-        if code and self._killed:  # what ended well by itself is an answer, and paid for
+        if code and self._killed:  # a program that ended well by itself has an answer that is paid for
             raise CommandKilledError
         if code:
             failure = CommandFailedError

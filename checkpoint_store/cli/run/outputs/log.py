@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PRIVATE: Final = 0o600
 _DIGESTED_AT_ONCE_BYTES: Final = 1 << 20
 _FIELDS: Final = (3, 4)
-"""Lines of the first version had no job id: a job of the same input vouches for them."""
+"""The numbers of fields of a line. A line of the first version has no job id, and counts for any job of its input."""
 
 
 class OutputLog:
@@ -44,11 +44,11 @@ class OutputLog:
         return {line[2] for line in own_lines if (line[3] in job_ids if len(line) > len(key) + 1 else job_ids)}
 
     def has_text_of(self, job_id: str) -> bool:
-        """Return whether an output that this job wrote is there, edited or not."""
+        """Return whether an output that this job wrote still exists, edited or not."""
         return any(os.path.lexists(Path(self._folder, line[0])) for line in self._lines() if line[3:] == [job_id])
 
     def record(self, output: Path, file_name: str, digest: str, job_id: str) -> None:
-        """Record that this text of this job is written to ``output``. Without the record a later run refuses."""
+        """Record that this text of this job is written to ``output``. Without that, a later run does not replace it."""
         line = [self._relative_path(output), file_name, digest, job_id]
         if line in self._lines():
             return
@@ -92,7 +92,7 @@ class OutputLog:
 
 
 def open_to_append(path: Path, flags: int) -> int:
-    """Open a file of ours to append to it, and return its descriptor; one that is made is private.
+    """Open a file of this command to append to it, and return its descriptor; a new file is private.
 
     Raises:
         OSError: it cannot be opened, or a symlink or anything but a regular file is in its place.

@@ -50,7 +50,7 @@ def _check_name(path: Path) -> None:
         length_max = os.pathconf(path.parent, "PC_NAME_MAX")
     if length > length_max:
         long = f"the name has {length} bytes, and the file system takes {length_max}"
-        raise UnusableOutputError(f"{path_text(path)}: {long}; name a shorter one with --output")
+        raise UnusableOutputError(f"{path_text(path)}: {long}; give a shorter name with --output")
 
 
 class Output(Protocol):
@@ -111,7 +111,7 @@ class StandardOutput:
 
 
 class OutputFile:
-    """The output file of one input, and the decision whether a file that is there may be replaced.
+    """The output file of one input, and the decision whether an existing file may be replaced.
 
     A file may be replaced if a job of the same input wrote it, this job is still in the store, and nobody changed the
     file since; if it is the text of the results; or with ``force``. So what is replaced can be had again.

@@ -14,7 +14,7 @@ _LINE_ENDS: Final = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 def joined(chunks: Sequence[TextChunk], answers: Iterable[str]) -> str:
-    """Return the answers with what stood between their chunks; an empty answer leaves one separator of two."""
+    """Return the answers with what stood between their chunks; around an empty answer, one separator of the two."""
     return _whole(zip((chunk.separator for chunk in chunks), answers, strict=True))
 
 

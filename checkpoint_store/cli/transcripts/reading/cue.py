@@ -57,8 +57,8 @@ class ReadAnewCues(list[Cue]):
 
     Args:
         cues: the cues.
-        is_joined: whether files were put together, whose cues version 2 mixes.
-        is_other: whether what is said, or who says it, is read since then only.
+        is_joined: whether the file was put together from other files, whose cues version 2 mixes.
+        is_other: whether version 2 reads other words or other speakers.
     """
 
     def __init__(self, cues: Iterable[Cue], *, is_joined: bool = False, is_other: bool = True) -> None:

@@ -224,7 +224,7 @@ def has_same_words(whole: str, cues: list[Cue]) -> bool:
 
 
 def rests_from_difference(whole: str, cues: list[Cue]) -> tuple[str, str]:
-    """Return the next words of a text, and of the cues, from their first difference on; "" for the one that ends."""
+    """Return the next words of a text, and of the cues, from their first difference on; "" if no words are left."""
     whole_words, cue_words = _word_lists(whole, cues)
     pairs = zip("".join(whole_words), "".join(cue_words), strict=False)  # the same text may be cut into other words
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

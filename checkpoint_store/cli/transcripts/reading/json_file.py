@@ -156,7 +156,7 @@ def _segments_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue
 
 
 def _segments(name: str, values: list[Any], speakers: dict[Any, str]) -> list[Cue]:
-    """Return the segments; one without a time keeps its place behind the one before it."""
+    """Return the segments; a segment without a time keeps its place behind the segment before it."""
     cues: list[Cue] = []
     as_before: list[Cue] = []
     for index, (value, entry) in enumerate(zip(values, entries_of(values, speakers), strict=True)):

@@ -30,7 +30,7 @@ def is_lrc(text: str) -> bool:
 
 
 def read_lrc(text: str) -> list[Cue]:
-    """Return the lines of lyrics; a line with several times is sung as often, and an empty one ends what is sung."""
+    """Return the lines of lyrics; a line with several times is sung as often, and an empty line ends what is sung."""
     lines: list[tuple[int, str]] = []
     starts: list[int] = []
     for line in text.strip("\ufeff").split("\n"):
@@ -61,7 +61,7 @@ def _are_enough(times: re.Pattern[str], lines: list[str]) -> bool:
 
 
 def read_whisper_text(text: str) -> list[Cue]:
-    """Return what Whisper prints; a line without times belongs to the one before it."""
+    """Return what Whisper prints; a line without times belongs to the line before it."""
     spans: list[tuple[int, int, list[str]]] = []
     for line in text.strip("\ufeff").split("\n"):
         span = _SPAN.match(line)

@@ -1,9 +1,10 @@
-"""Read captions once that show their words more than once.
+"""Read each word of captions once, even if the captions show it more than once.
 
-Live captions roll up: each cue repeats the last lines of the cue before and adds one. Others grow word by word, mark
-one word after the other (Whisper's ``--highlight_words``), or stand there twice. Speakers repeat themselves, too. So a
-repetition counts as shown again only where it cannot be speech (both cues are on the screen together, or one flashes
-up), or where the cues around it repeat as well. In doubt both are read: a word too many is better than a lost one.
+Live captions roll up: each cue repeats the last lines of the cue before and adds a line. Other captions grow word by
+word, mark one word after the other (Whisper's ``--highlight_words``), or show a cue twice. Speakers repeat themselves,
+too. So a repetition counts as shown again only where it cannot be speech (both cues are on the screen together, or one
+flashes up), or where the cues around it repeat as well. In doubt both are read: a word too many is better than a word
+too few.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ _GAP_MS_MAX: Final = 5_000
 _TOUCHING_MS: Final = 1
 """Cues that follow each other without a gap; people leave a frame or two between sentences."""
 _IDENTICAL: Final = 4
-"""The number of words from which on a text that stands on in the next cue is rarely said again."""
+"""If the next cue repeats a text of at least this many words without a gap, the text was rarely said again."""
 _MARKED_GAP_MS_MAX: Final = 2_000
 _LOOK_BACK: Final = 3
 """The number of cues before a cue that may still be on the screen."""
 _NEIGHBOURS: Final = 4
 _OVERLAP_WORDS_LONG: Final = 3
-"""The number of words from which on a repetition is rarely spoken."""
+"""A repetition of at least this many words is rarely spoken."""
 _SHARE_OF_LONG: Final = 0.3
 _SHARE_OF_SHORT: Final = 0.5
 _EDGES: Final = re.compile(r"^\W+|(?<!\W)\W+$")
@@ -88,7 +89,7 @@ def _tokens(cue: Cue) -> list[_Token]:
 
 
 def _repetition(screens: list[tuple[Cue, list[_Token]]], filled: list[int], place: int) -> _Repetition | None:
-    """Return the longest repetition of one of the cues before; of two, the nearer."""
+    """Return the longest repetition of one of the cues before; if two are as long, that of the nearer cue."""
     cue, tokens = screens[filled[place]]
     best: _Repetition | None = None
     for index in reversed(filled[max(0, place - _LOOK_BACK) : place]):

@@ -59,7 +59,7 @@ def _labelled_line(line: Line) -> Line:
 
 
 def is_visible(text: str) -> bool:
-    """Return whether a text has a sign that can be seen; programs put an invisible one into a cue that is empty."""
+    """Return whether a text has a visible sign; programs put an invisible sign into a cue that is empty."""
     return any(sign not in _BLANK and unicodedata.category(sign) not in _INVISIBLE for sign in text)
 
 

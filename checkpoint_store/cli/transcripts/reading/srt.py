@@ -81,7 +81,7 @@ class CueTexts:
     def drop_number_at_end(self, lines: list[str], last_number: int) -> None:
         """Take the number of a cue whose rest is cut off out of the last cue.
 
-        It is the last of the lines, behind an empty one, and follows ``last_number``, the number of the cue before.
+        The number is the last of the lines, behind an empty line, and follows ``last_number``, that of the cue before.
         """
         end = next((index for index in reversed(range(len(lines))) if lines[index].strip()), 0)
         number = _NUMBER.fullmatch(lines[end])
@@ -135,7 +135,7 @@ class _Numbers:
 
     def __init__(self) -> None:
         self.last = 0
-        """The number of the last cue; 0 before the first one."""
+        """The number of the last cue; 0 before the first cue."""
         self._has_begun = False
         self.begin_again = False
         """Whether the last number was a second 1: two files were put together."""

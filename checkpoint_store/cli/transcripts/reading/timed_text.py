@@ -1,6 +1,6 @@
 """Read transcripts that are plain text, with a line for the time, and perhaps the speaker, above each turn.
 
-Otter, Zoom, Teams, Rev, Descript and Sonix write such files, and who copies a transcript from YouTube's page has one.
+Otter, Zoom, Teams, Rev, Descript and Sonix write these files, and a transcript copied from YouTube's page is like them.
 Only the times go; the name of a speaker moves to the words. All other lines stay as they are.
 """
 

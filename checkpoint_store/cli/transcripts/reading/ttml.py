@@ -97,7 +97,7 @@ class _Reader:
             self._part_words()
 
     def _times(self, parent: _Element, values: dict[str, str]) -> tuple[int | None, int]:
-        """Return the begin and the end of an element; they count from the begin of the element around it."""
+        """Return the beginning and the end of an element; they count from the beginning of the element around it."""
         base = parent.begin_ms or 0
         begin = base + self._milliseconds(values["begin"]) if "begin" in values else parent.begin_ms
         if "end" in values:
@@ -130,7 +130,7 @@ class _Reader:
             raise BadLineError(line, f"{text.strip()[:60]!r} stands outside of a paragraph (<p>)")
 
     def _part_words(self) -> None:
-        """Put a space between a word and the one before it, if nothing stands between them."""
+        """Put a space between a word and the word before it, if nothing stands between them."""
         paragraph = self._paragraph()
         if paragraph is not None and paragraph.words and not paragraph.words[-1].endswith(_PARTS_WORDS):
             self.has_joined_words = True

@@ -77,7 +77,7 @@ def read_webvtt(text: str) -> list[Cue]:
 
 
 def _decoded(cues: list[Cue]) -> list[Cue]:
-    """Return the words of cues that each hold a JSON object, as Microsoft Graph has them of Teams; else the cues."""
+    """Return the words of cues that each hold a JSON object, as Microsoft Graph writes for Teams; else the cues."""
     full = [cue for cue in cues if cue.lines]
     if not full or not all(cue.text.startswith("{") for cue in full):
         return cues
