@@ -280,9 +280,7 @@ class JobNotFound(CheckpointStoreError, LookupError):
         self.job_id, self.path, self.matches = job_id, str(path), tuple(matches)
         self.deleted_at: str | None = None
         what = f"names {len(self.matches)} jobs ({', '.join(self.matches[:5])})" if self.matches else "is not a job"
-        remedy = (
-            "Give more of the id" if self.matches else f"List the jobs with: CheckpointStore({self.path!r}).jobs()"
-        )
+        remedy = "Give more of the id" if self.matches else f"List the jobs with: CheckpointStore({self.path!r}).jobs()"
         super().__init__(f"{job_id!r} {what} in {self.path}. {remedy}.")
 
     @classmethod

@@ -190,7 +190,7 @@ EXAMPLES = {
     "JobIncomplete": (
         errors.JobIncomplete(JOB, 4),
         {"job_id": JOB, "remaining_chunks": 4},
-        "To complete them: job.map(...), or job.pending() and chunk.complete(...); first job.retry_failed()",
+        "To complete them: job.map(...), or job.pending() and chunk.complete(...); to free failed chunks first: job.retry_failed()",
     ),
     "PlanChanged": (
         errors.PlanChanged("talk.srt", JOB, [DIFFERENCE], 7),
