@@ -16,7 +16,7 @@ _QUOTE: Final = re.compile('"')
 _VALUE: Final = re.compile(r'["{\[\dtfn-]')
 _NEXT_ELEMENT: Final = re.compile(r"[ \t]*,[ \t]*[{\[\dtfn-]")
 _OPENS_IN_LINE: Final = re.compile(r"[\[{][ \t]*[^ \t\r\n][^\n]*\n")
-"""A value whose first part shares the line of its bracket, while others have lines: it was no bracket before."""
+"""A value whose first part shares the line of its bracket, while other parts have lines: damage made the bracket."""
 _NO_JSON: Final = re.compile("[\0-\x1f\udc80-\udcff]|\\Z")
 """A byte that stands nowhere in the text of a sound value, or the end of the text."""
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")

@@ -72,9 +72,9 @@ class Looked(NamedTuple):
     """The knowledge of a manager about the current job, from its calls so far."""
 
     own_job_id: str | None = None
-    """The job that the manager loaded or saved last; None for none."""
+    """The job that the manager loaded or saved last, if any."""
     seen_job_id: str | None = None
-    """The job that was current when the manager looked last; None for none."""
+    """The job that was current when the manager looked last, if any."""
     has_looked: bool = False
     """Whether the manager has looked at all. A manager that has not replaces any current job."""
     given: frozenset[str] = frozenset()
@@ -95,7 +95,7 @@ class Looked(NamedTuple):
         return latest if is_known else self
 
     def job_of_program(self) -> str | None:
-        """Return the job that the program loaded or saved last, where this manager did neither; None for none."""
+        """Return the job that the program loaded or saved last, where this manager did neither; else None."""
         process, latest = self.recorded.latest.get(self.store, (0, self))
         return latest.own_job_id if not self.has_looked and process == os.getpid() else None
 

@@ -28,7 +28,7 @@ class MarkVerbs(ReadingVerbs):
         return self._database.read(lambda connection: redos.marks(connection, job_id))
 
     def first(self, job_id: str) -> int | None:
-        """Return the lowest chunk of a job that is to be done again; None for none. The quickest read of it."""
+        """Return the lowest chunk of a job that is to be done again, if any. This is the quickest read of it."""
         (lowest,) = self._database.read_row(*redos.first(job_id)) or (None,)
         return None if lowest is None else int(lowest)
 
