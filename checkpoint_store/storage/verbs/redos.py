@@ -57,7 +57,7 @@ class RedoStorage:
 
         Raises:
             ChunkNotCompleted, ChunkOutOfRange, ChunkInWork: a chunk is not complete, not of the job, or in work.
-            InvalidArgumentError: the job was replaced; or it is sequential, and chunks behind the first are left out.
+            InvalidArgumentError: the job is superseded; or it is sequential, and chunks behind the first are left out.
             JobNotFound: the job was deleted.
         """
 
