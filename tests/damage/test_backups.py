@@ -86,7 +86,7 @@ def test_automatic_backups_are_few_and_private(tmp_path: Path) -> None:
 
 
 def test_a_backup_of_spoilt_results_pushes_out_no_sound_one(tmp_path: Path) -> None:
-    """Nothing but the digests tells of the damage: the last backup with the sound result stays until a sound one follows."""
+    """The last backup with the sound result stays until a sound one follows, if only the digests show the damage."""
     _make(tmp_path, backup=False)
 
     def end_jobs(*names: str) -> list[str]:
@@ -173,7 +173,7 @@ def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
 def test_a_backup_that_cannot_be_removed_keeps_no_other_copy_of_a_deleted_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the backup, and says that the job is deleted; all other files are without it."""
+    """The error names the backup that cannot be removed, and says that the job is deleted from all other files."""
     path = tmp_path / "talks.db"
     with CheckpointStore(path) as store, store.open_job("talk.srt", total_chunks=1) as job:
         job.complete(0, "a secret")

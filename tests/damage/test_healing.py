@@ -114,7 +114,7 @@ def test_a_damaged_digest_or_link_is_mended(tmp_path: Path, statement: str, valu
 def test_a_read_only_store_hands_out_what_a_copy_has(
     tmp_path: Path, read: Callable[[CheckpointStore, str], Any]
 ) -> None:
-    """The same warning, the same results, and no file is touched."""
+    """A read-only store reads a damaged result from a copy, gives the same warning, and touches no file."""
     job_id = _make(tmp_path)
     _spoil_text(tmp_path / "talks.db", 3, 24)
     _spoil(tmp_path / "talks.db", "UPDATE chunk_results SET result = CAST(? AS TEXT) WHERE chunk_index = 5", b"\xf5")

@@ -125,7 +125,7 @@ def test_a_restored_backup_has_nobody_at_work(tmp_path: Path, children: Children
 
 @pytest.mark.slow
 def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Children) -> None:
-    """Neither while it has the store open nor between two calls, when only its lock file says that it lives."""
+    """A restore is refused while a runner lives, even if only its lock file shows that it lives."""
     _make_tries(tmp_path)
     before = (tmp_path / "talks.db").read_bytes()
     runner = children.start(program(__file__, "hold_runner_lock"))
@@ -141,7 +141,7 @@ def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Childre
 
 @pytest.mark.slow
 def test_check_and_doctor_look_at_tries_and_lock_files(tmp_path: Path) -> None:
-    """An attempt at a chunk that is none, and a lock file that others can read, are found; 1.0 has none of them."""
+    """The check and doctor name an attempt at a chunk that does not exist, and a lock file that others can read."""
     _make_tries(tmp_path)
     path = tmp_path / "talks.db"
     stray = tmp_path / "talks.db.runner-0123456789ab"

@@ -40,7 +40,7 @@ def test_a_sound_store_is_not_called_damaged(tmp_path: Path) -> None:
 
 
 def test_the_damaged_files_are_moved_aside_and_kept(tmp_path: Path) -> None:
-    """Nothing is deleted: what was damaged stands beside the new store, byte for byte, 0600."""
+    """Recovery deletes nothing: the damaged files stand beside the new store, byte for byte, with mode 0600."""
     _make(tmp_path)
     _ruin(tmp_path / "talks.db")
     damaged = (tmp_path / "talks.db").read_bytes()
@@ -121,7 +121,7 @@ def test_a_replaced_result_whose_digest_reads_comes_from_the_state_file(tmp_path
 
 
 def test_a_recovery_that_would_lose_something_stops_and_changes_nothing(tmp_path: Path) -> None:
-    """It says what would be lost and names the call that accepts it; the folder is as it was."""
+    """A recovery that would lose something names that and the call that accepts it, and leaves the folder as it was."""
     _make(tmp_path, done=6, backup=False, state_file=False)
     _spoil_result(tmp_path / "talks.db", 2)
     before = snapshot(tmp_path)

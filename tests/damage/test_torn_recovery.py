@@ -125,7 +125,7 @@ def test_who_had_begun_anew_takes_them_up_too(tmp_path: Path) -> None:
 
 
 def test_a_caller_with_a_number_of_chunks_takes_them_up_too(tmp_path: Path) -> None:
-    """The texts of the chunks are not at hand: the places tell."""
+    """Without the texts of the chunks, results are matched with chunks by their places."""
     path = leave_state_file(tmp_path)
     damaged(path, b"text of 3")
     recovered(path)
@@ -161,7 +161,7 @@ def test_a_result_whose_chunk_is_known_is_never_taken_by_its_place(tmp_path: Pat
 
 
 def test_times_that_are_lost_are_those_of_the_recovery(tmp_path: Path) -> None:
-    """A job of 1970 would be the first that a prune by age removes."""
+    """A recovered job has no time of 1970: a prune by age would remove it first."""
     path = leave_state_file(tmp_path)
     damaged(path, b"text of 3")
     recovered(path)
@@ -172,7 +172,7 @@ def test_times_that_are_lost_are_those_of_the_recovery(tmp_path: Path) -> None:
 
 
 def test_what_would_be_lost_is_a_sentence(tmp_path: Path) -> None:
-    """It says the chunks and the fields of the job once."""
+    """The error names each chunk and each field of the job that would be lost, once."""
     path = leave_state_file(tmp_path)
     job_id = path.read_text().partition('"job_id": "')[2][:36]
     damaged(path, b"text of 3")

@@ -23,7 +23,7 @@ def not_read(caplog: pytest.LogCaptureFixture) -> set[str]:
 
 
 def test_healing_names_each_copy_that_does_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The backup, the state file and its ``.bak``; a copy that is missing is no trouble."""
+    """The log names a backup, a state file or a ``.bak`` that cannot be read, but no missing copy."""
     _make(tmp_path)
     _spoil_result(tmp_path / "talks.db", 3)
     (backup,) = tmp_path.glob("*.backup-*")
@@ -76,7 +76,7 @@ def test_a_backup_that_does_not_read_is_named(tmp_path: Path, caplog: pytest.Log
 def test_a_recovery_names_a_state_file_that_it_cannot_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All else comes back; a state file that is missing is not named."""
+    """A recovery names a state file that cannot be read, but no missing one, and brings all else back."""
     _make(tmp_path)
     (tmp_path / "talks.bak").unlink(missing_ok=True)
     _ruin(tmp_path / "talks.db")

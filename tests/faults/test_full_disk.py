@@ -1,4 +1,4 @@
-"""Full disks, file-size limits, read-only and vanished folders: said clearly, and gone on from."""
+"""Full disks, file-size limits, read-only and vanished folders: a clear error, and the job goes on afterwards."""
 
 from __future__ import annotations
 

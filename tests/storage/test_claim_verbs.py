@@ -111,7 +111,7 @@ def test_claims_are_one_runners(job: Job, first: ClaimStorage, second: ClaimStor
 
 
 def test_a_dead_runners_claims_are_free_to_be_claimed(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
-    """The same call that finds the runner dead claims what it had; as the next attempt, what it had begun."""
+    """The call that finds a runner dead claims the runner's chunks, and begins the next attempt at begun chunks."""
     one, other = (storage.runners.register(job.job_id, exclusive=False) for storage in (first, second))
     first.note_begun(one, claim(first, job, one, 2).claims[:1])
     first.runners.drop(one)
@@ -128,7 +128,7 @@ def test_a_claim_that_was_lost_from_hand_is_claimed_again(job: Job, first: Claim
 
 
 def test_a_failure_begins_the_next_attempt(job: Job, first: ClaimStorage) -> None:
-    """Asked for, and as long as attempts are left; then the chunk is failed, and passed over."""
+    """A failure begins the next attempt, if asked for, as long as attempts are left; then the chunk is failed."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id)
     assert first.fail(failed(job, 0, 1, runner_id, again=True)) == FailureOutcome(1, False, Claim(0, 2))
@@ -264,7 +264,7 @@ def test_what_is_known_of_a_job(job: Job, first: ClaimStorage) -> None:
 def test_a_release_that_fails_leaves_the_runner_alive(
     job: Job, first: ClaimStorage, second: ClaimStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It goes on: its chunks are its own, and none is in doubt."""
+    """A runner whose release fails keeps its chunks, and none is in doubt."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claims = claim(first, job, runner_id, 2).claims
 

@@ -56,7 +56,7 @@ RUNNER = program(__file__, "meet_outages")
 
 
 def test_processes(store: CheckpointStore, children: Children) -> None:
-    """Four processes of four workers; each notices each outage by itself."""
+    """Four processes of four workers each wait for each outage, and no chunk fails."""
     with Service(TROUBLES) as service:
         processes = children.at_the_gate(4, RUNNER, service.port)
         children.pass_gate(processes)
