@@ -99,7 +99,7 @@ def test_a_damaged_result_is_put_back_and_the_read_goes_on(
     ids=["digest", "digest beside", "link to nothing", "link to another", "row's job", "no UTF-8"],
 )
 def test_a_damaged_digest_or_link_is_mended(tmp_path: Path, statement: str, values: tuple[Any, ...]) -> None:
-    """What stands beside a result may be damaged, too; no other result is harmed by mending it."""
+    """A damaged digest or link is mended, and mending it harms no other result."""
     job_id = _make(tmp_path)
     _spoil(tmp_path / "talks.db", statement, *values)
     with CheckpointStore(tmp_path / "talks.db") as store:

@@ -29,7 +29,7 @@ def _told(path: Path) -> tuple[JobCosts, RunPlan]:
 
 @pytest.mark.parametrize("how", ["no JSON", "no UTF-8", "missing"])
 def test_costs_of_a_damaged_store_are_those_of_the_sound_one(made: Path, tmp_path: Path, how: str) -> None:
-    """A read-only store takes the result from a copy; the costs, and what a run would cost, are the same."""
+    """A read-only store reads the result from a copy; the costs, and what a run would cost, stay the same."""
     path = _spoilt(made, tmp_path / "spoilt", how)
     with pytest.warns(StoreRecovered, match="not put back"):
         found = _told(path)

@@ -1,4 +1,4 @@
-"""A job's row of which a value does not read: it comes back from a copy, and nothing else of the job is lost."""
+"""A job's row with a value that cannot be read: the value comes from a copy, and nothing else of the job is lost."""
 
 from __future__ import annotations
 

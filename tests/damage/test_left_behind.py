@@ -65,7 +65,7 @@ def test_the_command_shows_that_warning(path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("wreck", [b"", b"x" * 4096, None], ids=["empty", "no store", "torn"])
 def test_a_store_that_does_not_read_is_restored_without_a_word(path: Path, wreck: bytes | None) -> None:
-    """Nobody knows what was in it; the backup takes its place, or what is in the way is refused, as before."""
+    """A restore over a store that cannot be read gives no warning: nobody knows what was in it."""
     raw = path.read_bytes()
     path.write_bytes(raw[: len(raw) // 2] if wreck is None else wreck)
     with suppress(CheckpointStoreError):

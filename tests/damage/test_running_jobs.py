@@ -1,4 +1,4 @@
-"""What the copies of a large job give back while it runs: they follow within seconds, so nearly all of it."""
+"""What the copies of a large job give back while it runs: nearly all of it, as they follow within seconds."""
 
 from __future__ import annotations
 

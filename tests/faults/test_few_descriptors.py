@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descript
 
 
 def outcomes(children: Children, *free: int) -> dict[str, str]:
-    """How each of the things that a store does ended with so many descriptors left."""
+    """Return how each call of a store ended with this many descriptors left."""
     found: dict[str, str] = json.loads(children.run(program(__file__, "few_descriptors"), *free))
     return found
 

@@ -132,7 +132,7 @@ def test_a_chunk_in_doubt_stays_counted_until_it_is_done(job: Job, first: Storag
 
 
 def test_what_was_paid_for_in_vain_is_spent(job: Job, first: Storage, second: Storage) -> None:
-    """Another runner completed the chunk: its result stands, and both have cost something."""
+    """If another runner completed the chunk, its result stands, and the cost of both is spent."""
     one, (chunk,) = claimed(first, job)
     reserve(first, job, one, chunk)
     second.budgets.keep_failure(failure_of(job.job_id, 0, "too late", attempt=(1, None), cost=0.125))

@@ -32,7 +32,7 @@ class Spent:
 
     @property
     def over(self) -> float:
-        """By how much the budget was exceeded."""
+        """The amount by which the budget was exceeded."""
         return max(0.0, self.spent - MAX_COST)
 
 

@@ -63,7 +63,7 @@ class Place:
         worker.stdin.flush()
 
     def finish(self, worker: subprocess.Popen[str]) -> None:
-        """Note what it still acknowledges, and expect that it ends well."""
+        """Note what the worker still acknowledges, and expect that it ends well."""
         assert self.read(worker) is None
         self._children.finish(worker)
 

@@ -1,4 +1,4 @@
-"""However many chunks there are, the process that drives them needs no more memory."""
+"""The memory of the process that drives a loop does not grow with the number of chunks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = program(__file__, "memory")
 
 
 def measured(children: Children, total: int, *, keeps: bool = False) -> dict[str, Any]:
-    """Go through so many chunks with four threads; return what was measured, and print it."""
+    """Go through ``total`` chunks with four threads; return what was measured, and print it."""
     process = children.start(SOURCE, total, "keeps" if keeps else "")
     output, errors = process.communicate(timeout=7000)
     assert process.returncode == 0, errors

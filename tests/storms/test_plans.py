@@ -105,7 +105,7 @@ class Plans(RuleBasedStateMachine):
 
     @rule(kill_after=st.none() | st.integers(0, 4))
     def restart(self, kill_after: int | None) -> None:
-        """Somebody pays anew on purpose."""
+        """Restart a job, so that it is paid for anew on purpose."""
         self._batch([(self._plan("restart"), kill_after, False)])
 
     @rule(kill_after=st.none() | st.integers(0, 4))

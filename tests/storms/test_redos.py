@@ -46,7 +46,7 @@ class Storm:
         return Counter(map(int, path.read_text().split() if path.exists() else []))
 
     def problems(self) -> dict[str, Any]:
-        """What is wrong now: chunks without their result, and chunks that were paid for too often."""
+        """Return what is wrong now: chunks without their result, and chunks that were paid for too often."""
         with CheckpointStore(self.folder / "talks.db") as store:
             assert store.check() == []
             job = store.job("talk.srt")

@@ -28,7 +28,7 @@ NAIVE = program(__file__, "run_naive")
 
 
 AT_ONCE_SECONDS = 20.0
-"""Far from any time-out of the stores (60 s), and far from what a busy machine needs to begin a chunk."""
+"""A limit far below each time-out of the stores (60 s), and far above what a busy machine needs to begin a chunk."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def test_six_runners_and_forty_strikes(children: Children, tmp_path: Path, name:
 
 @pytest.mark.slow
 def test_the_storm_sees_chunks_done_twice(children: Children, tmp_path: Path) -> None:
-    """The control: looking first and taking then lets two runners do the same chunk."""
+    """The control: two runners that first look and then claim do one chunk twice."""
     for seed in range(20):
         storm(children, NAIVE, tmp_path, runners=4, total=400, strikes=0, seed=seed, pace=0.01)
         twice = sum(count > 1 for count in counted(tmp_path, "end").values())
