@@ -253,7 +253,7 @@ def probe(path: Path) -> BegunAttempts | None:
 
 
 def noted(path: Path) -> BegunAttempts:
-    """Return the attempts in the lock file of a living runner, also those that ended; an unreadable file has any."""
+    """Return the attempts in the lock file of a living runner, also those that ended; all, if it cannot be read."""
     try:
         return begun_by(path)
     except StorageUnavailableError:  # the platform lets nobody read a locked file
