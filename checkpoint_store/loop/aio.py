@@ -81,7 +81,7 @@ def _running_loop(needs_it: str) -> asyncio.AbstractEventLoop:
 
 
 class _Cancellations:
-    """The cancellations of one loop: the first starts nothing more, and the second cancels what is in flight.
+    """The cancellations of one loop: after the first, nothing more starts; the second cancels what is in flight.
 
     What is in flight is paid for, so a time-out or a task group waits for it.
     """
@@ -224,7 +224,7 @@ def _step(
         items.append(_Ended(error))
     with suppress(RuntimeError):  # the event loop is closed
         loop.call_soon_threadsafe(_set, answer, items)
-    del items  # an error in it refers to this frame, and would stay until the next collection
+    del items  # an error in it refers to this frame, and would stay until the next garbage collection
 
 
 def _set(answer: asyncio.Future[Any], items: deque[Any]) -> None:
@@ -237,7 +237,7 @@ def _close(steps: Any) -> None:
 
 
 async def acomplete(record: Callable[[], None]) -> None:
-    """Call what records a result; see :meth:`Job.acomplete`."""
+    """Call ``record``, which records a result; see :meth:`Job.acomplete`."""
     _running_loop("acomplete()")
     recorded = where_it_may_wait(record)
     if recorded is None:

@@ -87,7 +87,7 @@ class BudgetGate(Gate):
         if spending.in_work and others_go_on and self._reader.results.unreadable is None:
             return time.monotonic() + POLL_INTERVAL_SECONDS  # an attempt of another loop may free its reservation
         remaining_chunks = chunks_left_to_try(self._execution, self._state.options.shard)
-        if not remaining_chunks:  # the loop is to see that, and to end: a chunk may wait for its retry
+        if not remaining_chunks:  # the loop sees that, and ends: a chunk may wait for its retry
             return OPEN
         self._state.error = self._refusal(remaining_chunks, spending)
         self._state.pause("the budget allows no further chunk")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import ChunkRecord
 
 _CALLER: Final = 7
-"""How many frames up the caller of ``Job.map`` goes on with its loop."""
+"""How many frames above the warning the caller of ``Job.map`` goes on with its loop."""
 
 
 def abandon_unrecorded(state: LoopState, schedule: Schedule, place: Workplace) -> None:
@@ -69,10 +69,10 @@ def conclude(state: LoopState) -> None:
 
 def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> None:
     count, first = len(passed_over), passed_over[0]
+    failed, were = ("chunk", "was") if count == 1 else ("chunks", "were")
     message = (
-        f"job {job_id}: {count} chunk{'s' if count != 1 else ''} failed in an earlier run and passed over (chunk "
-        f"{first.chunk_index}: {first.error or 'its process died'}). To try them again: job.retry_failed(); "
-        "then run it again."
+        f"job {job_id}: {count} {failed} failed in an earlier run and {were} passed over (chunk {first.chunk_index}: "
+        f"{first.error or 'its process died'}). To try them again: job.retry_failed(); then run the job again."
     )
     log.warning("%s", message)
     try:

@@ -42,7 +42,7 @@ def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
 
 
 async def acomplete(record: Callable[[], None]) -> None:
-    """Call what records a result; see :meth:`Job.acomplete`."""
+    """Call ``record``, which records a result; see :meth:`Job.acomplete`."""
     with importing():
         from checkpoint_store.loop import aio
 

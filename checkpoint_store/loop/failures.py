@@ -166,7 +166,7 @@ class FailurePolicy:
     def time_out(self) -> None:
         """Fail the attempts that took too long; end the loop where every worker hangs.
 
-        An error at one of them costs no other one its late result; the first error is raised at the end.
+        An error at one attempt costs no other attempt its late result; the first error is raised at the end.
         """
         errors = list[Exception]()
         for future, attempt in self._schedule.take_timed_out():

@@ -61,7 +61,7 @@ class DeadlineGate(Gate):
         if in_flight:
             return UNTIL_ONE_ENDS
         remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
-        if not remaining_chunks:  # the loop is to see that, and to end: a chunk may wait for its retry
+        if not remaining_chunks:  # the loop sees that, and ends: a chunk may wait for its retry
             return OPEN
         self._state.error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
         self._state.pause("its deadline is reached")

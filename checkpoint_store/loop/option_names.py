@@ -55,7 +55,7 @@ _SET_HERE: Final = {"dask": ("key", "pure", "retries")}
 
 
 def checks_option_names(method: Callable[P, R]) -> Callable[P, R]:
-    """Let a method refuse a keyword that it does not have by an error that names the nearest one it has.
+    """Let a method refuse a keyword that it does not have by an error that names the nearest keyword.
 
     Raises:
         UnknownOptionError: from the method, before it does anything.
@@ -73,7 +73,7 @@ def checks_option_names(method: Callable[P, R]) -> Callable[P, R]:
 
 
 def shows_options_of(method: Callable[..., Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function that passes its ``**options`` on to a method show those in its signature, and refuse any other."""
+    """Let a function that passes its ``**options`` on to a method show its options as its own, and refuse any other."""
 
     def with_options(function: Callable[P, R]) -> Callable[P, R]:
         signature, kinds = inspect.signature(function), inspect.Parameter

@@ -96,7 +96,7 @@ class Options:
         """Return the options in the ``locals()`` of a method that has them as parameters.
 
         Raises:
-            InvalidArgumentError: an option cannot be what it is.
+            InvalidArgumentError: an option has a wrong value.
         """
         names = (field.name for field in fields(cls))
         return cls(**{name: call[name] for name in names if name in call})

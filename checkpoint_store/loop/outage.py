@@ -131,7 +131,7 @@ class Outage:
             self._in_flight_max += 1
 
     def postpone_end(self, seconds: float) -> None:
-        """Give the service so much more time to answer a call; without an outage this changes nothing."""
+        """Give the service this much more time to answer a call; without an outage this changes nothing."""
         self._began_at += seconds
 
     def failed(self, stretch: int, wait_seconds: float, error: BaseException, *, is_asked: bool) -> None:

@@ -80,7 +80,7 @@ _NO_KEY_TEXTS: Final = (
 """How the errors of openai, anthropic and google-genai begin that have no class of their own: no key is set."""
 _NO_KEY: Final = "invalid_api_key"
 _MONEY_IS_OUT: Final = "billing_error"
-"""The code of Anthropic for what these messages say, where it sends a code."""
+"""The code of Anthropic, where it sends a code, for what ``_FATAL_MESSAGES`` say."""
 _FORBIDDEN: Final = 403
 _RETRY_AFTER_SECONDS_MAX: Final = 3600.0
 """The longest time that a ``Retry-After`` is waited for."""
@@ -117,8 +117,8 @@ def matcher(
 def stop_rule(stop_on: Errors | None) -> Callable[[BaseException], bool]:
     """Return a function that says whether an exception stops the job: the fatal errors, and those of ``stop_on``.
 
-    Only an empty collection takes the place of the fatal errors: then no error stops the job. A loop that asks for a
-    stop at an error of its own must not do every chunk with a bad key for that.
+    Only an empty collection takes the place of the fatal errors: then no error stops the job. A loop that
+    stops at errors of its own must still stop at a bad key.
 
     Raises:
         InvalidArgumentError: ``stop_on`` is neither exception types nor a function.
@@ -156,7 +156,7 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
 
 
 def _telling_code(error: BaseException) -> str | None:
-    """Return the one of a service's codes for its error that says what to do; the first one if none does."""
+    """Return the code of a service that says what to do about its error; its first code if none does."""
     codes = list(codes_of(error))
     if _says_that_money_is_out(error):
         codes.append(_MONEY_IS_OUT)
@@ -186,7 +186,7 @@ def is_fatal(error: BaseException) -> bool:
     status = status_of(error)
     if not _FATAL_CODES.isdisjoint(codes_of(error)):
         return True
-    if status in _FATAL_STATUS:  # some of Google's services refuse with 403 who calls too often
+    if status in _FATAL_STATUS:  # some of Google's services answer 403 to too frequent calls
         return status != _FORBIDDEN or not is_busy(error)
     return _says_that_money_is_out(error) or any(map(_has_no_key, links(error)))
 
@@ -196,7 +196,7 @@ def _says_that_money_is_out(error: BaseException) -> bool:
 
 
 def _has_no_key(error: BaseException) -> bool:
-    """Whether an exception is that of a client without a valid key, or without money, and no passing failure of it."""
+    """Whether an exception says that a client has no valid key or no money, and is no passing failure of the client."""
     if text_of(error).lstrip('"').lower().startswith(_NO_KEY_TEXTS):
         return True
     return field_of(error, "retryable") is not True and not _FATAL_NAMES.isdisjoint(names_of(error))

@@ -263,7 +263,7 @@ class Schedule:
     # -- the order of results
 
     def in_order(self, items: list[MapItem], *, everything: bool = False) -> Iterator[MapItem]:
-        """Yield completed chunks: at once, or with ``ordered`` once no chunk below is claimed or ``everything`` is."""
+        """Yield completed chunks: at once; with ``ordered``, when no lower chunk is claimed; ``everything``: all."""
         if not self._ordered:
             self.items_left = len(items)
             for item in items:

@@ -1,6 +1,6 @@
 """Read a service's answer from an exception: the status, and the service's code and message for the error.
 
-Clients of services keep that in different places: in the exception or in its ``response``, as numbers, text or nested
+Clients of services keep these in different places: in the exception or in its ``response``, as numbers, text or nested
 data, and in the exceptions that theirs reports (:mod:`checkpoint_store.model.causes`).
 """
 
@@ -99,7 +99,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]:
-    """Return the status, and the exception that has it. Below 400, it says nothing against one in the data."""
+    """Return the status, and the exception that has it. A status below 400 excludes no status in the data."""
     success: tuple[int | None, BaseException] = None, error
     for link in links(error):
         response = field_of(link, "response")
@@ -145,7 +145,7 @@ def codes_of(error: BaseException) -> Iterator[str]:
 
 
 def called(method: Any) -> Any:
-    """Return what a method without arguments returns; None if that cannot be had."""
+    """Return what a method without arguments returns; None if it raises an error."""
     try:
         return method()
     except Exception:  # whatever an exception of the caller's does there

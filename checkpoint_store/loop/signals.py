@@ -207,7 +207,7 @@ def _restore_handlers(*numbers: signal.Signals) -> None:
 
 
 def _ignore(*_: object) -> None:
-    """Do nothing; unlike SIG_IGN, a program that a worker process starts does not inherit this handler."""
+    """Do nothing. A program that a worker process starts does not inherit this handler; it would inherit SIG_IGN."""
 
 
 def heed_second_interrupt_only() -> None:

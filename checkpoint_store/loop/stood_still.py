@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.schedule import Schedule
 
 _STOOD_STILL_SECONDS_MIN: Final = 1.0
-"""A wait that ends so much too late says that this process stood still."""
+"""If a wait ends this much too late, this process stood still."""
 
 
 class StoodStill:
@@ -37,7 +37,7 @@ class StoodStill:
         return has_ended
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for so long."""
+        """Sleep for this many seconds."""
         began = time.monotonic()
         time.sleep(seconds)
         self._notice(time.monotonic() - began - seconds)

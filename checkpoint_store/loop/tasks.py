@@ -237,8 +237,8 @@ class _PaidTask(asyncio.Task[None]):
 
     ``asyncio.run`` ends an event loop by cancelling every task while the event loop is stopped, and waits for the
     tasks. That does not cancel this task, unless it took longer than ``timeout_seconds``: it may never end. A
-    cancellation while the event loop runs does, such as that of a time-out in the work, or that of the loop over the
-    chunks.
+    cancellation while the event loop runs cancels it, such as that of a time-out in the work, or that of the loop over
+    the chunks.
     """
 
     def __init__(
@@ -255,7 +255,7 @@ class _PaidTask(asyncio.Task[None]):
         return super().cancel(msg)
 
     def watch(self) -> None:
-        """Let the future be done once this task is. :meth:`Tasks.settle` takes the callback away: it costs a round."""
+        """Let the future be done once this task is. :meth:`Tasks.settle` takes the callback away: it costs time."""
         self.add_done_callback(self._tasks.forget)
 
 
@@ -292,7 +292,7 @@ async def _settle(tasks: Tasks, future: LockFreeFuture, call: TimedCall, outcome
 
 
 def _end_program(error: BaseException) -> bool:
-    """Return whether an exception is to end the program; then it is that of the task, too."""
+    """Return whether an exception is to end the program; then the task ends with it, too."""
     if is_over := ends_the_program(error):
         cast("_PaidTask", asyncio.current_task()).watch()
     return is_over

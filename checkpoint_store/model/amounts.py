@@ -155,7 +155,7 @@ def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
 
 
 def unreadable_cost_of(error: BaseException) -> object:
-    """Return the cost that an exception names, or an exception that it reports, if it is no amount; None otherwise.
+    """Return the cost of an exception, or of an exception that it reports, if that cost is no amount; None otherwise.
 
     Only a number or a text is a cost.
     """

@@ -33,8 +33,8 @@ class MadeFrom(NamedTuple):
     fingerprint: str | None = None
     """The fingerprint of the chunk when the try got its data; None for a chunk that is not at hand."""
     redo_before: str | None = None
-    """In a sequential job, when the redo was asked for that the result before this chunk answered; an empty text for no
-    redo; None if nobody looked."""
+    """In a sequential job, the time of the redo that the result of the chunk before answered; an empty text if it
+    answered none; None if nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def current_attempt() -> Attempt:
     """
     at_work = _current.get()
     if at_work is None:
-        raise LookupError("current_attempt() is known inside of the function that map() calls only")
+        raise LookupError("current_attempt() works only inside the function that map() calls")
     attempt, _ = at_work
     return attempt
 

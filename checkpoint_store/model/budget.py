@@ -13,7 +13,7 @@ def in_work_max(priced: int) -> int:
     """Return how many attempts may be in work over all runners, once ``priced`` costs are known.
 
     The numbers are 1, 2, 2, 4, 4, 4, 4, 8 and so on. A cheap first chunk says little about the next chunks, so the
-    number doubles each time that the costs of all attempts of the number before are known.
+    number doubles once the costs of all attempts that it allowed are known.
     """
     return 1 << ((priced + 1).bit_length() - 1)
 

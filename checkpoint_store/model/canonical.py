@@ -64,7 +64,7 @@ def canonical(content: object) -> Canonical:
         if is_plain(content, 0):
             try:
                 return Canonical(1, b"json\n" + _json_text(content))
-            except ValueError:  # not a number, or one that is too large: say where
+            except ValueError:  # NaN, or a number that is too large: the slower way says where
                 pass
         made = _Plain()
         text = _json_text(made.of(content, ""))
@@ -80,7 +80,7 @@ def text_content(text: str) -> bytes:
 def canonical_by_rule_1(content: object) -> bytes | None:
     """Return what identifies a content by rule 1: the ``.text``, ``.data`` or ``.content`` of an object.
 
-    None: rule 1 does not identify the content, so no job was made of it by that rule.
+    Return None if rule 1 does not identify the content: then no job was made of it by that rule.
     """
     if isinstance(content, str):
         return text_content(content)

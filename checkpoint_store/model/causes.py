@@ -48,8 +48,8 @@ def reported_by(error: BaseException) -> list[BaseException]:
 def raised_from(error: BaseException) -> BaseException | None:
     """Return the exception that another one was raised from; None if it was raised for a reason of its own.
 
-    Without ``from``, that is the exception which was being handled: if the function that caught it has the ``raise`` of
-    the new one, or if the new one repeats the text of the old one. ``from None`` says that there is none.
+    Without ``from``, it is the exception that was being handled, if the ``raise`` stands in the function that caught
+    that exception, or if the new text repeats the old one. After ``from None`` it is None.
     """
     context = error.__context__
     if error.__cause__ is not None or error.__suppress_context__ or context is None:

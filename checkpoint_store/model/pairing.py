@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from checkpoint_store.errors import StateFormatError
 
 _NUMBERED_FROM: Final = (0, 1)
-"""The numbers from which results count the chunks, in states of before."""
+"""The numbers from which results count the chunks, in states that another program or an early version wrote."""
 
 
 def chunk_of_each(
@@ -23,7 +23,7 @@ def chunk_of_each(
         results: the results.
         known: the chunks of the first results, as far as they are known (``result_indices``).
         by_own_index: whether ``chunk_index`` in the results says which chunk they belong to, if all results have it and
-            it names exactly the completed chunks. States of versions before 1.2, and of the original plan, are such.
+            it names exactly the completed chunks. So it is in states of versions before 1.2, and in files kept by hand.
 
     Raises:
         StateFormatError: a result cannot be paired; it names the place.

@@ -100,7 +100,7 @@ class JobSummary:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether the job is recorded as ``running`` and nobody works on it: its process was killed, or its loop left.
+        """Whether the job is recorded as ``running`` and nobody works on it: its process was killed, or left its loop.
 
         False for a superseded job: nobody needs to go on with it.
         """

@@ -10,8 +10,8 @@ _MINUTE_SECONDS: Final = 60.0
 class TokenBucket:
     """A bucket that is empty at first and fills evenly; each start takes an amount out. Moments are monotonic seconds.
 
-    The bucket holds no more than the largest amount that was asked for. So in any minute no more starts than
-    ``per_minute`` and one such amount, and a program that is started again and again gains nothing by it.
+    The bucket holds no more than the largest amount that was asked for. So at most ``per_minute`` plus that
+    amount starts in any minute, and a program that is started again and again gains nothing by it.
     """
 
     def __init__(self, per_minute: float, moment: float) -> None:

@@ -16,7 +16,7 @@ _QUOTE: Final = re.compile('"')
 _VALUE: Final = re.compile(r'["{\[\dtfn-]')
 _NEXT_ELEMENT: Final = re.compile(r"[ \t]*,[ \t]*[{\[\dtfn-]")
 _OPENS_IN_LINE: Final = re.compile(r"[\[{][ \t]*[^ \t\r\n][^\n]*\n")
-"""A value whose first part shares the line of its bracket, while others have lines: it was no bracket before."""
+"""A value whose first part shares the line of its bracket, while other parts have lines: damage made the bracket."""
 _NO_JSON: Final = re.compile("[\0-\x1f\udc80-\udcff]|\\Z")
 """A byte that stands nowhere in the text of a sound value, or the end of the text."""
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
@@ -94,11 +94,11 @@ class TornReader:
         return bool(newline) and self._indent is not None and len(indent) > 2 * len(self._indent)
 
     def rest_of_elements(self) -> list[Any]:
-        """Return the elements of an array from one of them on, as far as they are whole.
+        """Return the whole elements of an array from the element at the position on.
 
-        Where each element begins a line, a value that shares its line is a part of a damaged element, and a value in
-        which another one begins is two of them. On one line, the element before a damaged place may be a part of one,
-        and behind an array that ends too early nothing tells which elements are whole.
+        If each element has a line, two values in one line are parts of a damaged element, and a value in which another
+        element begins is the rest of two elements. If all elements share one line, the element before a damaged place
+        may be incomplete, and behind an array that ends too early nothing tells which elements are whole.
         """
         _, have_lines, indent = self._skip_blanks().rpartition("\n")
         another = re.compile(rf"\n(?:{indent}[^\s\]}}]|(?!{indent}))")
@@ -176,7 +176,7 @@ class TornReader:
         return value
 
     def check_field_end(self) -> None:
-        """Raise ValueError where neither another field nor the end of the object follows. It moves nothing."""
+        """Raise ValueError where neither another field nor the end of the object follows. The position stays."""
         behind = self.at
         self._skip_blanks()
         mark = self._next()

@@ -1,6 +1,6 @@
 """What is left of a torn state: the text of a state file that was cut off, or of which a part does not read.
 
-What stands before the damage is read in every layout: this library writes one line for each result, the code of before
+What stands before the damage is read in every layout: this library writes one line for each result, programs before it
 wrote ``indent=2``. What stands behind the damage is found again where lines begin, so in these two layouts only.
 """
 
@@ -125,7 +125,7 @@ def _by_own_index(before: list[Any], behind: list[Any], completed: Sequence[int]
         return [(index, result) for index, result in last if _names(result, index)]
     named = [(index, result) for index, result in pairs if _names(result, index)]
     if not named:  # they count from 1, or name none: the position tells
-        times = Counter(completed)  # of two equal ones, one was another before the damage
+        times = Counter(completed)  # of two equal numbers, the damage changed one
         return [(index, result) for index, result in pairs if times[index] == 1]
     known = set(completed)
     last = [(index, result) for result in behind if (index := own_index(result)) is not None and index in known]

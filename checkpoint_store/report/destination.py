@@ -1,4 +1,4 @@
-"""Which file a report may replace: no file of anybody else, and no report of jobs that the store has not."""
+"""Which file a report may replace: no file of anybody else, and no report of jobs that the store does not have."""
 
 from __future__ import annotations
 

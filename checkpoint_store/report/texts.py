@@ -82,7 +82,7 @@ def checked_inputs(job: Job, given: Iterable[Any]) -> tuple[list[Any], bool]:
     """Return the chunks that a caller gives for a job, and whether the store agrees that the job was made of them.
 
     Raises:
-        InvalidArgumentError: there are more or fewer than the job has.
+        InvalidArgumentError: the job has more chunks, or fewer.
     """
     chunks = list(given.values() if isinstance(given, Mapping) else given)
     if len(chunks) != job.total_chunks:

@@ -82,7 +82,7 @@ class GrowingFile:
         self._patient_until = float("-inf")
         """When the wait of ``_patience_seconds`` ends, on the monotonic clock."""
         self._others_file: Identity | None = None
-        """The newest state file of another process; None for none."""
+        """The newest state file of another process, if any."""
         self._others_since = 0.0
         """When this process saw the file of the other process first, on the monotonic clock."""
 
@@ -93,7 +93,7 @@ class GrowingFile:
         self._before: _Written | None = None
         """``.bak`` as this process wrote it; None where that is not known."""
         self._own: Identity | None = None
-        """The state file that this process wrote last, whether or not its results are known; None for none."""
+        """The state file that this process wrote last, if any, whether or not its results are known."""
 
     def wrote(self) -> None:
         """Note that this process wrote a whole state file without :meth:`update`: its results are not known here."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 USE: Final = "as a state file"
-"""For what a path was given that is refused here; see :class:`StoreTargetError`."""
+"""What a path that is refused here was given for; see :class:`StoreTargetError`."""
 _MOVE: Final = "move it away, or pass state_file=PATH or None"
 _NO_ID: Final = "it has no job_id: write this entry into it, such as a UUID, and start again; or"
 

@@ -162,7 +162,7 @@ def remove_backups(path: Path) -> list[Path]:
 
 
 _Version = tuple[int, int]
-"""Inode and time of change. They tell apart two backups of one name: after all are removed, names begin anew."""
+"""Inode and time of change. They tell apart two backups of one name: after all are removed, numbers begin anew."""
 
 
 def _version(path: Path) -> _Version | None:
@@ -177,7 +177,7 @@ class RollingBackup:
     """Backs a store up when a job ends and from time to time in between, at a small share of time and space.
 
     ``follows_growth``: no state file keeps the results of a running job, so copies are made as the store grows.
-    Otherwise a copy is made soon after the beginning, which has the plan, and then each hour.
+    Otherwise a first copy, which has the plan, is made soon after the beginning, and then one copy each hour.
     """
 
     def __init__(self, database: AnyDatabase, lock: Path, *, follows_growth: bool) -> None:
@@ -255,7 +255,7 @@ class RollingBackup:
         sweep(self._path)
         newest = self._newest()
         if newest is not None and holds_the_same(self._database, newest):
-            # Another one would push out an older backup that differs.
+            # Another backup would push out an older backup that differs.
             log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
             return newest
         target = Siblings(self._path).next_backup(SCHEMA_VERSION)
@@ -272,8 +272,8 @@ class RollingBackup:
     def _replace_in_between(self, made: Path, *, in_between: bool) -> None:
         """Remove the last copy that this process made while a job ran: the new copy has the same job, and more.
 
-        It stays if a result in the new copy is damaged. With ``on_backup``, copies may be under way to another machine:
-        they stay until two newer copies are there.
+        The last copy stays if a result in the new copy is damaged. With ``on_backup``, copies may be under way to
+        another machine: they stay until two newer copies are there.
         """
         last, self._in_between = self._in_between, (made, _version(made)) if in_between else None
         if last is not None and not self._follows_growth:

@@ -167,7 +167,7 @@ class ClosedStore:
     # -- migrate
 
     def upgrade(self) -> RecoveryReport | None:
-        """Bring the store to the newest schema. A damaged store is recovered first; returns the report of that.
+        """Bring the store to the newest schema. If it is damaged, recover it first, and return the report.
 
         Raises:
             MigrationFailed: the file is as it was.

@@ -79,7 +79,7 @@ def refuse_others(path: Path, store: Path, use: str) -> None:
 
 
 def other_owner(path: Path, but: Path) -> Path | None:
-    """Return the store that has ``path`` among its files: it is open in a process, or its file is there. None for none.
+    """Return the store that has ``path`` among its files, and is open or has its file; None if no store has it.
 
     Args:
         path: the path of a file, which may be missing.

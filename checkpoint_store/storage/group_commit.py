@@ -99,7 +99,7 @@ class Writer(ForkAware):
     def submit(self, completions: Sequence[Completion], next_claim: NextClaim | None = None) -> bool:
         """Write ``completions`` (all or none of them) and return once they are durable.
 
-        Interrupted, it is unknown whether they were written; submitting them again is always safe.
+        After an interrupt it is unknown whether they were written; submitting them again is always safe.
 
         Returns:
             Whether ``next_claim`` was made in the same transaction. It is made only for a lone completion that is new,
@@ -119,7 +119,7 @@ class Writer(ForkAware):
                 return self._write_alone(completions[0], next_claim)
         finally:
             _free(self._leader_lock)
-            if self._queue:  # one came meanwhile, and found that there is a leader
+            if self._queue:  # a caller came meanwhile, and met a leader
                 self.last_batch += len(self._queue)
                 if self._leader_lock.acquire(blocking=False):
                     self._hand_over()
@@ -165,7 +165,7 @@ class Writer(ForkAware):
                     _free(self._queue[0].wake_up)
                     return
             _free(self._leader_lock)
-            # One may have come just now, and have found that there is a leader.
+            # A caller may have come just now, and have met a leader.
             if not self._queue or not self._leader_lock.acquire(blocking=False):
                 return
 
@@ -200,7 +200,7 @@ class Writer(ForkAware):
     def _write_alone(self, completion: Completion, next_claim: NextClaim | None) -> bool:
         """Write one completion in a transaction of its own, and return whether the next chunk was claimed in it.
 
-        Most completions are written here: each call more would be seen in the benchmark.
+        Most completions are written here: each further call would show in the benchmark.
         """
         connection, text = self._connection, completion.text or ""
         if text and not completion.replace:
@@ -244,7 +244,7 @@ class Writer(ForkAware):
 
 
 def _free(lock: threading.Lock) -> None:
-    try:  # noqa: SIM105 - on the way of every checkpoint, and suppress() takes five times as long
+    try:  # noqa: SIM105 - on the way of every completion, and suppress() takes five times as long
         lock.release()
     except RuntimeError:  # it is free already
         pass

@@ -78,7 +78,7 @@ class Elsewhere(NamedTuple):
     chunks: int = 0
     """How many chunks have such results."""
     other_name: str | None = None
-    """The file name of a job that has such results under the same settings; None for none."""
+    """The file name of a job that has such results under the same settings, if any."""
     other_settings: tuple[str, ...] = ()
     """The settings in which the newest job with results under other settings differs."""
     handles: int = 0

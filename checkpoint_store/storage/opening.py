@@ -51,7 +51,7 @@ class Opener:
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
         self.report: RecoveryReport | None = None
-        """The report of the recovery that this opening made; None for none."""
+        """The report of the recovery that this opening made, if any."""
 
     @importing()
     def open_read_only(self) -> ReadOnlyDatabase:

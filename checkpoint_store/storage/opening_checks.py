@@ -108,7 +108,7 @@ def check_contents(database: Database, *, unclean: bool) -> None:
 def compare_with_backup(database: Database) -> None:
     """Raise :class:`StoreDamaged` where a backup knows of more: the store lost its WAL, or went back in time.
 
-    The schema may be any. Only the newest backup is compared: call this before each copy that is made of a store.
+    Its schema may be any. Only the newest backup is compared: call this before each copy that is made of a store.
 
     A backup that has a job which was deleted since is removed, with all others: deleting was killed on its way to the
     backups.

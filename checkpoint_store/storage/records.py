@@ -245,7 +245,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A result whose cost cannot be read. ``value`` stands in the place of the cost, as short text; None for none."""
+    """A result whose cost cannot be read. ``value`` stands in the place of the cost, as short text, if any."""
 
     chunk_index: int
     value: str | None
@@ -262,7 +262,7 @@ class Costs:
     total: float
     """The sum of the readable costs."""
     unreadable: Unreadable | None
-    """The first result without a readable cost; None for none."""
+    """The first result without a readable cost, if any."""
     dearest: float = 0.0
     """The highest readable cost."""
 

@@ -47,8 +47,8 @@ _held: Final[dict[str, RunnerLock]] = {}
 class RunnerLock(ForkAware):
     """A locked file beside the store, for as long as a runner lives: the kernel frees it whatever ends the process.
 
-    The file lists the attempts whose work began, in slots of eight bytes. They are written without a transaction. After
-    the runner was killed they tell which of its claims are in doubt.
+    The file lists the attempts whose work began, in slots of eight bytes. The slots are written without a
+    transaction. After a kill of the runner, the slots say which of its claims are in doubt.
     """
 
     def __init__(self, store: Path) -> None:
@@ -156,9 +156,9 @@ class RunnerLock(ForkAware):
         self._forget()
 
     def leave(self) -> None:
-        """Release the lock, and leave the file: it tells who reaps the runner which attempts had begun."""
+        """Release the lock, and leave the file: whoever reaps the runner reads there which attempts had begun."""
         try:
-            with suppress(CheckpointStoreError):  # without room, the file says of more attempts that they had begun
+            with suppress(CheckpointStoreError):  # on a full disk, the file lists more attempts as begun
                 self._tidy()
         finally:
             self._lock.release()
@@ -253,7 +253,7 @@ def probe(path: Path) -> BegunAttempts | None:
 
 
 def noted(path: Path) -> BegunAttempts:
-    """Return the attempts in the lock file of a living runner, also those that ended; any, if it cannot be read."""
+    """Return the attempts in the lock file of a living runner, also those that ended; all, if it cannot be read."""
     try:
         return begun_by(path)
     except StorageUnavailableError:  # the platform lets nobody read a locked file

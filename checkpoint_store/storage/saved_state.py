@@ -31,9 +31,9 @@ class _RecordedHere:
         self._of_job: dict[str, _RecordedOfJob] = {}
         """The jobs used last."""
         self._held: WeakValueDictionary[str, _RecordedOfJob] = WeakValueDictionary()
-        """These, and the jobs of the managers that are alive."""
+        """The jobs used last, and the jobs of the managers that are alive."""
         self.latest: dict[Path | None, tuple[int, Looked]] = {}
-        """By store file: the process, and what the manager knew that looked or saved last in it."""
+        """For each store file, the process, and the knowledge of the manager that looked or saved last."""
 
     def add(self, job_id: str, what: Iterable[int | str]) -> None:
         """Note chunks that were recorded one by one, or digests of results that were saved."""
@@ -72,11 +72,11 @@ class Looked(NamedTuple):
     """The knowledge of a manager about the current job, from its calls so far."""
 
     own_job_id: str | None = None
-    """The job that the manager loaded or saved last; None for none."""
+    """The job that the manager loaded or saved last, if any."""
     seen_job_id: str | None = None
-    """The job that was current when the manager looked last; None for none."""
+    """The job that was current when the manager looked last, if any."""
     has_looked: bool = False
-    """Whether the manager has looked at all. A manager that has not replaces any current job."""
+    """Whether the manager has looked at all. A manager that has not looked replaces any current job."""
     given: frozenset[str] = frozenset()
     """The digests of the results of its own job that it loaded or saved."""
     recorded: _RecordedHere = _recorded_here
@@ -89,13 +89,13 @@ class Looked(NamedTuple):
     """The records of its own job, which are kept in mind while the manager lives."""
 
     def of_program(self) -> Looked:
-        """Return what the manager knows. One that never looked knows what another of its program saw just before."""
+        """Return what the manager knows; if it never looked, what another manager of its program saw just before."""
         process, latest = self.recorded.latest.get(self.store, (0, self))
         is_known = not self.has_looked and process == os.getpid() and not latest.has_saved
         return latest if is_known else self
 
     def job_of_program(self) -> str | None:
-        """Return the job that the program loaded or saved last, where this manager did neither; None for none."""
+        """Return the job that the program loaded or saved last, where this manager did neither; else None."""
         process, latest = self.recorded.latest.get(self.store, (0, self))
         return latest.own_job_id if not self.has_looked and process == os.getpid() else None
 

@@ -161,7 +161,7 @@ def _change_mode(path: Path, status: os.stat_result) -> None:
     file = os.open(path, os.O_PATH | GUARDS)
     try:
         if os.path.samestat(os.fstat(file), status):
-            os.chmod(f"/proc/self/fd/{file}", PRIVATE)  # it is no path
+            os.chmod(f"/proc/self/fd/{file}", PRIVATE)  # fchmod refuses such a descriptor
     finally:
         os.close(file)
 

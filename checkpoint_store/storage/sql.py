@@ -1,6 +1,6 @@
 """SQLAlchemy's names and the tables, for statements that are built only when they are compiled.
 
-The text of nearly each statement is prepared (:mod:`.statements.prepared`), and to import SQLAlchemy takes a fifth of a
+Nearly every statement has a prepared text (:mod:`.statements.prepared`), and to import SQLAlchemy takes a fifth of a
 second. So a name that is imported from this module is only a stand-in. What is made of it, with calls, operators and
 attributes, is a :class:`Deferred`: it records the steps, and :func:`compiled` takes them with SQLAlchemy itself.
 A type checker sees SQLAlchemy's own names.
@@ -156,9 +156,9 @@ def _made(value: Any, known: dict[int, Any]) -> Any:
 @importing()
 def _names() -> dict[str, Any]:
     import sqlalchemy  # 0.2 s, which a process whose statements are all prepared does not pay
-    from sqlalchemy.dialects import sqlite  # the same
+    from sqlalchemy.dialects import sqlite  # a part of the 0.2 s
 
-    from checkpoint_store.storage import tables  # the same
+    from checkpoint_store.storage import tables  # it imports SQLAlchemy
 
     return {**vars(sqlalchemy), **vars(tables), "sqlite": sqlite}
 

@@ -1,4 +1,4 @@
-"""Which automatic backups nothing needs: newer backups are there, and have each result sound."""
+"""The automatic backups that nothing needs: newer backups have each result sound."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEWEST_KEPT: Final = 2
 def surplus(backups: Sequence[Path]) -> list[Path]:
     """Return the backups that nothing needs; ``backups``: the backups to choose from, newest first.
 
-    The newest two stay, and of each result the newest backup that has it sound. A store whose results are damaged, and
+    The newest two stay, and for each result the newest that has it sound. A store whose results are damaged, and
     not its structure, is backed up as it is: its backups do not push out the last one that has a sound result.
     """
     older = backups[_NEWEST_KEPT:]
@@ -33,7 +33,7 @@ def surplus(backups: Sequence[Path]) -> list[Path]:
 
 
 def _needed(backups: Sequence[Path]) -> set[Path]:
-    """Return the backups that have a result sound, and no newer backup has it sound.
+    """Return each backup with a sound result that is sound in no newer backup.
 
     A result that the newest backup with the right counts does not have is no longer in the store: nothing needs it.
     """

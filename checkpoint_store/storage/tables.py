@@ -89,7 +89,7 @@ completed_chunks: Final = Table(
     Column("fingerprint", Text),
     # The digest of the result; null for a chunk that was completed without a result.
     Column("digest", Text),
-    # Where the result is. A link instead of an index on (job_id, chunk_index) saves a page write per checkpoint and 55
+    # Where the result is. A link instead of an index on (job_id, chunk_index) saves a page write per chunk and 55
     # bytes per result; it is no foreign key, because deleting a result would then scan this table.
     Column("result_id", Integer),
     # The job that paid for a result which was carried over; null where this job paid for it itself.
@@ -235,7 +235,7 @@ chunk_redos: Final = Table(
     Column("job_id", Text, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, nullable=False),
     Column("chunk_index", Integer, primary_key=True, nullable=False, autoincrement=False),
     Column("asked_at", Text, nullable=False),
-    # The number of the last attempt at the chunk by then: what an attempt up to it gives is no new result.
+    # The number of the last attempt at the chunk at ``asked_at``: what an attempt up to it gives is no new result.
     Column("after_attempt", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("chunk_index >= 0", name="chunk_index"),
     sqlite_with_rowid=False,

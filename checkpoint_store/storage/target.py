@@ -35,7 +35,7 @@ _PATH_BYTES_MAX: Final = 504
 """SQLite opens paths of 512 bytes, less the ending of its journal."""
 _BEGIN_BYTES: Final = 4096
 _SIBLING_BYTES: Final = 40
-"""The most bytes that the name of a sibling has more than the name of the store."""
+"""The most bytes by which the name of a sibling is longer than the name of the store."""
 _NAMES: Final = ", ".join(f"'{name}'" for name in ("alembic_version", *COLUMNS))
 _NO_TABLES: Final = (
     "SELECT iif(type = 'table', 'virtual table', type), name FROM sqlite_master "  # noqa: S608 - our own names

@@ -38,7 +38,7 @@ def handler_interrupts(packages: tuple[str, ...]) -> bool:
     stack = _stack(sys._getframe(1))
     return any(frame.f_code in handlers for frame in stack) and any(
         _module_of(frame).startswith(packages)
-        for frame in stack  # what is left of it: the frames below the handler
+        for frame in stack  # the frames below the handler: the first any() has taken the others out
     )
 
 

@@ -38,7 +38,7 @@ class Identity(NamedTuple):
     size_bytes: int
     changed_ns: int
     status_changed_ns: int
-    """A writing changes it, and so does a renaming. No program can set it back; ``changed_ns`` can be set back."""
+    """The time of the last writing or renaming. No program can set this time back, unlike ``changed_ns``."""
 
     def is_before(self, renamed: Identity | None) -> bool:
         """Whether ``renamed`` is the same file with the same content under another name."""

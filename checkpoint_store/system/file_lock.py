@@ -71,14 +71,14 @@ def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seco
 
 
 is_held_here: Final[Callable[[threading.RLock], bool]] = methodcaller("_is_owned")
-"""Whether this thread holds the lock. The lock knows its owner: no signal comes between taking and noting."""
+"""Whether this thread holds the lock. The lock itself records its owner."""
 
 
 def refuse_inner_call(lock: threading.RLock, path: Path) -> None:
     """Refuse a call that this thread makes in the middle of a transaction on ``path``, before it takes the lock again.
 
-    A signal handler or a finalizer makes such a call, or a function of the caller that the transaction calls. It would
-    wait for the end of the transaction for ever.
+    The call comes from a signal handler, a finalizer, or a function of the caller that the transaction calls. Without
+    this check it would wait for the end of the transaction for ever.
 
     Raises:
         StoreBusy: this thread holds the lock.
@@ -93,7 +93,7 @@ def filelock_types() -> tuple[type[FileLock], type[Timeout]]:
     with importing():
         from filelock import FileLock, Timeout  # a tenth of the time that opening a store takes
 
-    # Its lines at level DEBUG tell of each lock, four for each result. A program that asked for them keeps them.
+    # filelock logs four lines for each result at level DEBUG. A program that set a level for filelock keeps that level.
     theirs = getLogger("filelock")
     if theirs.level == NOTSET:
         theirs.setLevel(WARNING)
@@ -111,7 +111,7 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         path: the lock file.
         timeout_seconds: how long to wait for another holder.
         like: root gives the lock file to the owner of this file.
-        outcome: what :class:`StoreBusy` says of what was written; by default: nothing.
+        outcome: what :class:`StoreBusy` says of what was written; by default, that nothing was.
 
     Raises:
         StoreBusy: another holder kept it for ``timeout_seconds``.
@@ -148,7 +148,7 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         if not self._taken:
             raise StoreBusy(self._path, self._timeout_seconds, "another thread", outcome=self._outcome)
         left = max(0.0, self._timeout_seconds - (time.monotonic() - started))
-        # Soft locks (a file's mere existence) would outlive a killed holder; a removed lock file would let two in.
+        # Soft locks (a file's mere existence) would outlive a killed holder; two could hold a removed one.
         self._lock = file_lock_type(
             self._path, timeout=left, mode=PRIVATE, fallback_to_soft=False, preserve_lock_file=True
         )

@@ -90,7 +90,7 @@ def _write_new(path: Path, texts: Iterable[str], like: Path | None, previous: Pa
 
 
 def _copy_mode(descriptor: int, previous: Path) -> bool:
-    """Give a new file the mode of the file that it replaces; as root, its owner, too. Return False if there is none."""
+    """Give a new file the mode of the file it replaces; as root, its owner, too. Return whether it replaces a file."""
     try:
         status = os.stat(previous, follow_symlinks=False)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Files that appear whole, belong to their owner alone, and never follow a stranger's symlink."""
+"""Create files whole and private, and follow no symlink that a stranger made."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _UNSUPPORTED: Final = frozenset(
     {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY}
 )
-"""The answers of a file system that can sync files, and no folders (vboxsf, some CIFS and FUSE).
+"""The errors of a file system that can sync files, but no folders (vboxsf, some CIFS and FUSE).
 
-SQLite and PostgreSQL, too, pass over that answer.
+SQLite and PostgreSQL, too, ignore these errors.
 """
 _TEMPORARY: Final = ".tmp-"
 _RANDOM_BYTES: Final = 6
@@ -70,7 +70,7 @@ def create_private(path: Path, *, like: Path | None = None) -> None:
     """Create an empty file of mode 0600, durable in its folder; root gives it to the owner of ``like``.
 
     Raises:
-        FileExistsError: something (even a dangling symlink) is there already.
+        FileExistsError: the path exists already, even as a dangling symlink.
     """
     descriptor = os.open(path, NEW, PRIVATE)
     try:

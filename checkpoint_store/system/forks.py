@@ -1,4 +1,4 @@
-"""The one place that registers at-fork hooks: it runs the hooks of the whole package in a fixed order.
+"""Register the at-fork hooks of the whole package here alone, so that they run in a fixed order.
 
 A fork copies each lock as it is, without the thread that would free it. So the child begins anew with every lock.
 """
@@ -24,7 +24,7 @@ class ForkOrder(IntEnum):
     SIGNALS = 1
     """Signals are held back while the objects come to rest, and let through once they go on."""
     WORKERS = 2
-    """A child that is to work for its parent sets its signals after the child of any fork has given them back."""
+    """A worker process sets its own signal handlers, after the hooks of ``SIGNALS`` have restored the program's."""
 
 
 def _nothing() -> None:
@@ -50,7 +50,7 @@ def at_fork(
 ) -> None:
     """Let these functions be called at each fork of this process, in the thread that forks.
 
-    A function that raises keeps no other one from being called. ``after_in_parent`` may be called twice.
+    If a function raises, the other functions are still called. ``after_in_parent`` may be called twice.
     """
     assert order not in _hooks
     _hooks[order] = _Hook(before, after_in_parent, after_in_child)

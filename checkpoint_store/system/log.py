@@ -1,4 +1,4 @@
-"""The one log of the package, silent until the host program sets a handler or a level of its own; and its warnings."""
+"""The log and the warnings of the package. The log is silent until the host program sets a handler or a level."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _handle: Final = log.handle
 
 
 def _handle_and_go_on(record: LogRecord) -> None:
-    """Handle a record. A handler or a filter of the host program that raises ends no work, which is paid for."""
+    """Handle a record. An error of the host program's handler or filter ends no work: the work is paid for."""
     try:
         _handle(record)
     except Exception as error:  # whatever the host program's handler raises
@@ -34,7 +34,7 @@ def _handle_and_go_on(record: LogRecord) -> None:
             )
 
 
-log.handle = _handle_and_go_on  # type: ignore[method-assign]  # a class of its own would come too late for a host program
+log.handle = _handle_and_go_on  # type: ignore[method-assign]  # a subclass is too late for a logger that exists already
 
 
 def log_suppressed(error: BaseException, what: str) -> None:
@@ -48,7 +48,7 @@ def log_suppressed(error: BaseException, what: str) -> None:
 
 
 LOG_WAIT_AFTER_SECONDS: Final = 0.5
-"""A shorter wait for another process is nothing out of the ordinary."""
+"""A shorter wait for another process is usual, and is not logged."""
 
 
 def log_wait(path: Path, whom: str, timeout_seconds: float) -> None:
@@ -63,10 +63,10 @@ def log_wait(path: Path, whom: str, timeout_seconds: float) -> None:
 
 
 class WarningsLast:
-    """Give the warnings of its body after the body: where warnings are errors, none keeps a step from being done.
+    """Give the warnings of the body after the body, so that a warning that is an error leaves no step undone.
 
-    All of them are given, and the first that is an error is raised. An error of the body stands in its place. A body
-    within another one of the thread leaves its warnings to the outer one.
+    All warnings are given. Then the first warning that is an error is raised, unless the body raised an error itself. A
+    block inside another block of the same thread leaves its warnings to the outer block.
     """
 
     def __enter__(self) -> None:

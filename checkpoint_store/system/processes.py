@@ -19,7 +19,7 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 _UNIFIED: Final = (_CGROUPS, _CGROUPS / "unified")
 """The mount points of cgroups version 2, if it is mounted alone, and if version 1 is mounted beside it."""
 _STOPPED: Final = frozenset("Tt")
-"""Stopped by a signal, or by a debugger (man 5 proc)."""
+"""The states of a process that a signal, or a debugger, stopped (man 5 proc)."""
 
 
 class LockHolders(NamedTuple):
@@ -89,7 +89,7 @@ def _writers(paths: Iterable[Path]) -> set[int]:
 
 
 def described(pid: int) -> str:
-    """Return a process in words, without its arguments: they may hold a secret. A comma ends a relative clause."""
+    """Return a process in words, without its arguments: they may hold a secret. A relative clause ends with a comma."""
     name = ""
     with suppress(OSError):
         name = (_PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()

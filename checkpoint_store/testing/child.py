@@ -74,7 +74,7 @@ class Watch:
             call = asked(args, kwargs)
             value = answer(*args, **kwargs)
             value = await value if inspect.isawaitable(value) else value
-            while self._is_kept_back(call):  # noqa: ASYNC110 - the same
+            while self._is_kept_back(call):  # noqa: ASYNC110 - until the process is killed
                 await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
             return value
 

@@ -89,7 +89,7 @@ class KillAndResume:
         Raises:
             AssertionError: the script did not end well, asked again for what was done, passed over a call, or wrote
                 another output.
-            InvalidArgumentError: an argument cannot be what it is. Nothing was run.
+            InvalidArgumentError: an argument has a wrong value. Nothing was run.
         """
         __tracebackhide__ = True
         runner = _Runner(

@@ -24,6 +24,10 @@ KEPT = {
     "future.py": "a revision of Alembic, with names that are put in",
 }
 """The folders and files whose texts may be longer, each with its reason."""
+WHOLE_PROMISES = {"damage", "faults", "storage", "storms"}
+"""The folders whose test docstrings are understood without the test's name and without the docstring above them."""
+_POINTS_ELSEWHERE = re.compile(r"The same(,| (for|with|at|where)\b)|(Nor|It|Then|Also)\b")
+"""The first words of a docstring that only another sentence explains."""
 _LONG_TEXT = re.compile(r'^ *(?!r?""")[^ \n].*"""\\?$', re.MULTILINE)
 """The begin or the end of a text of several lines that is no docstring of one line."""
 _PUT_IN = re.compile(r"\{\w+(?:![rs])?\}")
@@ -54,6 +58,30 @@ def test_every_test_says_its_promise() -> None:
         if function.name.startswith("test_") and not ast.get_docstring(function)
     ]
     assert silent == []
+
+
+def promises_that_point_elsewhere(text: str) -> list[str]:
+    """Return the names of the tests in a source whose docstrings are understood only with another sentence."""
+    tests = (function for function in functions_of(ast.parse(text)) if function.name.startswith("test_"))
+    return [test.name for test in tests if _POINTS_ELSEWHERE.match(ast.get_docstring(test) or "")]
+
+
+def test_a_promise_is_understood_alone() -> None:
+    """No promise of these folders sends its reader to the name of the test, or to the promise above it."""
+    pointing = [
+        f"{path.name}::{name}"
+        for path, text in TEXTS.items()
+        if path.parent.name in WHOLE_PROMISES
+        for name in promises_that_point_elsewhere(text)
+    ]
+    assert pointing == []
+
+
+def test_a_promise_that_points_elsewhere_is_seen() -> None:
+    """The control: such first words are seen, and the same words with their noun are not."""
+    promises = ["The same for ten.", "It stays.", "Nor here.", "The same plan goes on.", "Items stay."]
+    text = "".join(f"def test_{number}():\n    '{promise}'\n" for number, promise in enumerate(promises))
+    assert promises_that_point_elsewhere(text) == ["test_0", "test_1", "test_2"]
 
 
 def programs_in(text: str) -> set[int]:

@@ -37,7 +37,7 @@ from .recovery_tools import TOTAL, _make, _open_recovered, _result, _ruin, _spoi
 
 
 def test_a_backup_is_made_while_the_store_is_at_work_and_restored_later(tmp_path: Path) -> None:
-    """``backup()`` copies a store in use; ``restore_store`` moves what is there aside and puts the copy in its place."""
+    """``backup()`` copies a store in use; ``restore_store`` moves the store aside and puts the copy in its place."""
     with CheckpointStore(tmp_path / "talks.db") as store:
         job = store.open_job("talk.srt", total_chunks=TOTAL)
         job.complete(0, _result(0))
@@ -56,7 +56,7 @@ def test_a_backup_is_made_while_the_store_is_at_work_and_restored_later(tmp_path
 
 
 def test_a_damaged_backup_is_not_restored(tmp_path: Path) -> None:
-    """A backup with a spoilt result is refused, and the store is as it was."""
+    """A backup with a damaged result is refused, and the store stays as it was."""
     _make(tmp_path)
     shutil.copyfile(tmp_path / "talks.db", tmp_path / "copy.db")
     _spoil_result(tmp_path / "copy.db", 3)
@@ -86,7 +86,7 @@ def test_automatic_backups_are_few_and_private(tmp_path: Path) -> None:
 
 
 def test_a_backup_of_spoilt_results_pushes_out_no_sound_one(tmp_path: Path) -> None:
-    """Nothing but the digests tells of the damage: the last backup with the sound result stays until a sound one follows."""
+    """The last backup with the sound result stays until a sound one follows, if only the digests show the damage."""
     _make(tmp_path, backup=False)
 
     def end_jobs(*names: str) -> list[str]:
@@ -151,7 +151,7 @@ def spent(backup: Path) -> float:
 
 
 def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
-    """``delete_job`` and ``clear`` leave no byte of a result in the store, its log, its backups or its state files."""
+    """``delete_job`` and ``clear`` leave no byte of a result in the store, its WAL, its backups or its state files."""
     word = "unmistakable-canary"
     with CheckpointStore(tmp_path / "talks.db") as store:
         job = store.open_job("talk.srt", total_chunks=2)
@@ -173,7 +173,7 @@ def test_what_is_deleted_is_in_no_backup(tmp_path: Path) -> None:
 def test_a_backup_that_cannot_be_removed_keeps_no_other_copy_of_a_deleted_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the backup, and says that the job is deleted; all other files are without it."""
+    """The error names the backup that cannot be removed, and says that the job is deleted from all other files."""
     path = tmp_path / "talks.db"
     with CheckpointStore(path) as store, store.open_job("talk.srt", total_chunks=1) as job:
         job.complete(0, "a secret")
@@ -196,7 +196,7 @@ def test_a_backup_that_cannot_be_removed_keeps_no_other_copy_of_a_deleted_job(
 
 
 def test_what_was_deleted_is_in_no_older_backup_either(tmp_path: Path) -> None:
-    """The deletion was killed on its way to the backups; the process that ended another job after it goes on."""
+    """If a deletion was killed on its way to the backups, the process that next ends a job goes on with it."""
     with CheckpointStore(tmp_path / "talks.db") as store:
         (job := store.open_job("talk.srt", total_chunks=1)).complete(0, "unmistakable-canary")
         job.finish()
@@ -209,7 +209,7 @@ def test_what_was_deleted_is_in_no_older_backup_either(tmp_path: Path) -> None:
 
 
 def test_a_backup_that_is_under_way_brings_back_no_deleted_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process deletes the job while this one copies the store: the copy is in no file either."""
+    """If another process deletes the job while this one copies the store, no copy keeps the job."""
     with CheckpointStore(tmp_path / "talks.db") as store, CheckpointStore(tmp_path / "talks.db") as another:
         (job := store.open_job("talk.srt", total_chunks=1)).complete(0, "unmistakable-canary")
 

@@ -45,12 +45,12 @@ def _judge(outcomes: list[Outcome]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(15), pytest.param(range(15, 60), marks=pytest.mark.slow)])
 def test_damage_is_noticed_and_no_result_is_ever_wrong(yard: Yard, tmp_path: Path, seeds: range) -> None:
-    """Whatever happened to the files, each result that is read is the one that was stored, or there is a word of it."""
+    """Each result that is read is the stored one, or the damage is reported, whatever happened to the files."""
     _judge(_storm(yard, tmp_path, seeds))
 
 
 @pytest.mark.storm
 @pytest.mark.timeout(3600)
 def test_a_thousand_damaged_stores(yard: Yard, tmp_path: Path) -> None:
-    """The same for a thousand of them."""
+    """In a thousand damaged stores, each result that is read is the stored one, or the damage is reported."""
     _judge(_storm(yard, tmp_path, range(1000, 2000)))

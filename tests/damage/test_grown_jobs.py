@@ -24,7 +24,7 @@ def work(store: CheckpointStore, chunks: str, *, leave: int = 0) -> None:
 
 @pytest.mark.parametrize("leave", [0, 1])
 def test_a_state_file_knows_more_chunks_than_an_older_backup(open_store: Opener, tmp_path: Path, leave: int) -> None:
-    """The backup was made before the job grew: its number of chunks is not the last word, nor is its status."""
+    """A backup from before a job grew has the last word neither on its number of chunks nor on its status."""
     with open_store() as store:
         work(store, "abc")
     backups = {path: path.read_bytes() for path in tmp_path.glob("*.backup*")}

@@ -99,7 +99,7 @@ def test_a_damaged_result_is_put_back_and_the_read_goes_on(
     ids=["digest", "digest beside", "link to nothing", "link to another", "row's job", "no UTF-8"],
 )
 def test_a_damaged_digest_or_link_is_mended(tmp_path: Path, statement: str, values: tuple[Any, ...]) -> None:
-    """What stands beside a result may be damaged, too; no other result is harmed by mending it."""
+    """A damaged digest or link is mended, and mending it harms no other result."""
     job_id = _make(tmp_path)
     _spoil(tmp_path / "talks.db", statement, *values)
     with CheckpointStore(tmp_path / "talks.db") as store:
@@ -114,7 +114,7 @@ def test_a_damaged_digest_or_link_is_mended(tmp_path: Path, statement: str, valu
 def test_a_read_only_store_hands_out_what_a_copy_has(
     tmp_path: Path, read: Callable[[CheckpointStore, str], Any]
 ) -> None:
-    """The same warning, the same results, and no file is touched."""
+    """A read-only store reads a damaged result from a copy, gives the same warning, and touches no file."""
     job_id = _make(tmp_path)
     _spoil_text(tmp_path / "talks.db", 3, 24)
     _spoil(tmp_path / "talks.db", "UPDATE chunk_results SET result = CAST(? AS TEXT) WHERE chunk_index = 5", b"\xf5")

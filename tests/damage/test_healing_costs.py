@@ -29,7 +29,7 @@ def _told(path: Path) -> tuple[JobCosts, RunPlan]:
 
 @pytest.mark.parametrize("how", ["no JSON", "no UTF-8", "missing"])
 def test_costs_of_a_damaged_store_are_those_of_the_sound_one(made: Path, tmp_path: Path, how: str) -> None:
-    """A read-only store takes the result from a copy; the costs, and what a run would cost, are the same."""
+    """A read-only store reads the result from a copy; the costs, and what a run would cost, stay the same."""
     path = _spoilt(made, tmp_path / "spoilt", how)
     with pytest.warns(StoreRecovered, match="not put back"):
         found = _told(path)
@@ -37,7 +37,7 @@ def test_costs_of_a_damaged_store_are_those_of_the_sound_one(made: Path, tmp_pat
 
 
 def test_a_function_reads_what_a_copy_has(made: Path, tmp_path: Path) -> None:
-    """Each result once, whichever of them is damaged."""
+    """A cost function reads each result once, the damaged results from a copy."""
     path = _spoilt(made, tmp_path / "spoilt", "no UTF-8")
     with CheckpointStore(path, read_only=True) as store, pytest.warns(StoreRecovered):
         found = store.job("talk.srt").costs(lambda result: result["words"]).cost
@@ -45,7 +45,7 @@ def test_a_function_reads_what_a_copy_has(made: Path, tmp_path: Path) -> None:
 
 
 def test_costs_without_a_result_that_no_copy_has_are_an_error(made: Path, tmp_path: Path) -> None:
-    """A sum that is too small would look right."""
+    """Costs of a damaged result that no copy has are an error: a sum that is too small would look right."""
     path = _spoilt(made, tmp_path / "spoilt", "missing")
     for copy in path.parent.glob("talks.*"):
         if copy != path:
@@ -55,7 +55,7 @@ def test_costs_without_a_result_that_no_copy_has_are_an_error(made: Path, tmp_pa
 
 
 def test_a_plan_of_a_damaged_store_puts_the_result_back(made: Path, tmp_path: Path) -> None:
-    """Where the store may be written, the damaged result is there again."""
+    """Planning a run puts a damaged result back, if the store may be written."""
     path = _spoilt(made, tmp_path / "spoilt", "no JSON")
     with CheckpointStore(path) as store, pytest.warns(StoreRecovered, match="put back"):
         assert store.job("talk.srt").plan().spent == _told(made / "talks.db")[1].spent

@@ -1,4 +1,4 @@
-"""A job's row of which a value does not read: it comes back from a copy, and nothing else of the job is lost."""
+"""A job's row with a value that cannot be read: the value comes from a copy, and nothing else of the job is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GIVEN = {
     "a number of chunks that no job has": "total_chunks = 9223372036854775807",
     "half a chunk": "total_chunks = 3.5",
 }
-"""What somebody gave, and only a copy has."""
+"""The columns that the caller gave, and that only a copy has."""
 KNOWN_OTHERWISE = {
     "the year 99999": "updated_at = '99999-01-01T00:00:00+00:00'",
     "no month": "started_at = '2026-1x-27T00:00:00Z'",
@@ -36,7 +36,7 @@ KNOWN_OTHERWISE = {
     "a word for a count": "completed_count = 'a'",
     "more completed than there are": "completed_count = 9",
 }
-"""What nobody misses, or what the chunks tell."""
+"""The columns that nobody misses, or that follow from the chunks."""
 SETTINGS: dict[str, Any] = {"video_title": "A talk", "model": "m", "config": {"chunk_size": 2000}}
 
 

@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_restore_names_the_results_that_it_leaves_behind(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The line that it names brings them back, and nothing is paid for twice."""
+    """The warning of a restore has a command that brings the newer results back; nothing is paid for twice."""
     with pytest.warns(UserWarning, match="^4 chunks that the replaced store had completed are not in the") as caught:
         restore_store(path.with_name("b.db"), path)
     (warning,) = caught
@@ -47,7 +47,7 @@ def test_a_restore_names_the_results_that_it_leaves_behind(path: Path, caplog: p
 
 
 def test_where_that_warning_is_an_error_the_restore_is_done(path: Path) -> None:
-    """It comes last: the store and its state file are those of the backup."""
+    """The warning comes last: even as an error, it leaves the store and its state file as the backup has them."""
     with pytest.raises(UserWarning, match="4 chunks"):
         restore_store(path.with_name("b.db"), path)
     with CheckpointStore(path) as store:
@@ -57,7 +57,7 @@ def test_where_that_warning_is_an_error_the_restore_is_done(path: Path) -> None:
 
 @pytest.mark.filterwarnings("default")
 def test_the_command_shows_that_warning(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """On stderr, with the line to type."""
+    """The command prints the warning of a restore on stderr, with the line to type."""
     assert run_command_line(["checkpoint-store", "restore", str(path.with_name("b.db")), "--store", str(path)]) == 0
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "4 chunks that the replaced store" in line]
     assert said.endswith(f"--store {shlex.quote(str(path))}")
@@ -65,7 +65,7 @@ def test_the_command_shows_that_warning(path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("wreck", [b"", b"x" * 4096, None], ids=["empty", "no store", "torn"])
 def test_a_store_that_does_not_read_is_restored_without_a_word(path: Path, wreck: bytes | None) -> None:
-    """Nobody knows what was in it; the backup takes its place, or what is in the way is refused, as before."""
+    """A restore over a store that cannot be read gives no warning: nobody knows what was in it."""
     raw = path.read_bytes()
     path.write_bytes(raw[: len(raw) // 2] if wreck is None else wreck)
     with suppress(CheckpointStoreError):
@@ -75,7 +75,7 @@ def test_a_store_that_does_not_read_is_restored_without_a_word(path: Path, wreck
 
 
 def test_a_backup_that_has_everything_is_restored_without_a_word(path: Path) -> None:
-    """Nor is anything said where there was no store."""
+    """Restoring a backup that has everything, or where there was no store, gives no warning."""
     with CheckpointStore(path) as store:
         store.backup(path.with_name("new.db"))
     restore_store(path.with_name("new.db"), path)

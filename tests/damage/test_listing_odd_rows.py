@@ -35,7 +35,7 @@ def spoil(path: Path, change: str, file_name: str) -> None:
 
 @pytest.mark.parametrize("verb", ["jobs", "summaries", "incomplete_jobs"])
 def test_a_list_shows_the_sound_jobs_and_names_the_other(odd: tuple[Path, str], verb: str) -> None:
-    """Every list does: the jobs that read are there, in their order, and the warning says what is wrong with which."""
+    """Every list has the readable jobs in their order, and a warning says what is wrong with which other job."""
     path, spoilt = odd
     with CheckpointStore(path, read_only=True) as store:
         with pytest.warns(
@@ -48,7 +48,7 @@ def test_a_list_shows_the_sound_jobs_and_names_the_other(odd: tuple[Path, str], 
 
 
 def test_a_job_that_is_asked_for_by_name_is_not_passed_over(odd: tuple[Path, str]) -> None:
-    """Another job is no answer: the error names what does not read. The newest job is never an older one."""
+    """An unreadable job is an error that names the value; no other job, and no older one, is returned instead."""
     path, spoilt = odd
     with CheckpointStore(path, read_only=True) as store:
         for wanted in (spoilt, "b.srt"):
@@ -63,7 +63,7 @@ def test_a_job_that_is_asked_for_by_name_is_not_passed_over(odd: tuple[Path, str
 
 
 def test_the_check_goes_on_behind_the_row(odd: tuple[Path, str]) -> None:
-    """It tells of each row that does not read, and of what is wrong with the other jobs."""
+    """The check names each row that cannot be read, and what is wrong with the other jobs."""
     path, spoilt = odd
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE chunk_results SET result = '1' WHERE result LIKE '%a.srt%'")

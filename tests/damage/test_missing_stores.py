@@ -1,4 +1,4 @@
-"""A store that is not there, or that is behind its copies: what any of them knows is taken in."""
+"""A missing store, or a store behind its copies: what any copy knows is taken in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_store_that_vanished_comes_back_from_what_knows_of_it(tmp_path: Path, 
 
 
 def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) -> None:
-    """SQLite would remove the log of an empty file; it holds everything that was not copied into the file yet."""
+    """Opening keeps the WAL of an empty store file, which SQLite would remove: the WAL has what was committed last."""
     with CheckpointStore(tmp_path / "first.db", state_file=None) as store:
         job = store.open_job("talk.srt", total_chunks=TOTAL)
         for index in range(7):
@@ -63,7 +63,7 @@ def test_a_log_that_is_broken_in_the_middle_costs_nothing_behind_it(tmp_path: Pa
 
 
 def test_a_log_of_another_time_is_not_taken_in(tmp_path: Path) -> None:
-    """A log that would take chunks back is moved aside with the file, before SQLite copies it in."""
+    """A WAL that would take chunks back is moved aside with the file, before SQLite copies it into the file."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         job = store.open_job("talk.srt", total_chunks=TOTAL)
         job.complete(0, _result(0))
@@ -184,7 +184,7 @@ def test_a_manager_finds_a_store_of_which_only_a_backup_is_left(tmp_path: Path) 
 
 
 def test_a_store_behind_its_backup_takes_in_the_backup(tmp_path: Path) -> None:
-    """A store whose log was lost knows less than its own automatic backup, and gets that back."""
+    """A store that lost its WAL knows less than its own automatic backup, and gets that back."""
     job_id = _make(tmp_path, done=4)
     shutil.copyfile(tmp_path / "talks.db", tmp_path / "old.db")
     with CheckpointStore(tmp_path / "talks.db") as store:
@@ -212,7 +212,7 @@ def test_restoring_an_older_backup_is_not_undone(tmp_path: Path) -> None:
 
 
 def test_a_store_without_jobs_beside_a_state_file_that_has_one_is_announced(tmp_path: Path) -> None:
-    """A store that lost every job with its log takes in its state file with a warning, and not in silence."""
+    """A store that lost every job with its WAL takes in its state file, with a warning."""
     job_id = _make(tmp_path, done=5, backup=False)
     (tmp_path / "talks.db").unlink()
     CheckpointStore(tmp_path / "talks.db", state_file=None).close()
@@ -223,7 +223,7 @@ def test_a_store_without_jobs_beside_a_state_file_that_has_one_is_announced(tmp_
 
 
 def test_a_store_whose_log_has_no_whole_transaction_is_read_at_once(tmp_path: Path) -> None:
-    """A reader neither waits nor writes beside what a power cut left of the first bytes of a log."""
+    """A reader neither waits nor writes if a power cut left only the first bytes of a WAL."""
     job_id = _make(tmp_path, done=5)
     (tmp_path / "talks.db-wal").write_bytes(bytes.fromhex("377f0682") + bytes(40))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -246,7 +246,7 @@ def test_a_deletion_that_was_killed_is_ended_by_the_next_open(tmp_path: Path) ->
 
 
 def test_a_recovery_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None:
-    """The damaged store says that it was deleted, so an older backup does not count."""
+    """The damaged store says that the job was deleted, so an older backup does not bring it back."""
     job_id = _make(tmp_path, done=5)
     kept = tmp_path / "kept"
     with CheckpointStore(tmp_path / "talks.db") as store:
@@ -264,7 +264,7 @@ def test_a_recovery_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None
 
 
 def test_a_store_that_lost_a_replacement_which_its_state_file_has_is_damaged(tmp_path: Path) -> None:
-    """As many chunks as before, but an older result: the state file was written later, so no result is handed out."""
+    """A store with as many chunks as its state file, but an older result, hands out no result."""
     job_id = _make(tmp_path, done=5, backup=False)
     before = (tmp_path / "talks.db").read_bytes()
     with CheckpointStore(tmp_path / "talks.db") as store:

@@ -1,4 +1,4 @@
-"""A copy that an older version made brings back what it has."""
+"""A copy that an earlier version made brings its results back."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
 def test_a_backup_of_any_schema_is_restored(dump: Path, tmp_path: Path) -> None:
-    """It was refused as unreadable where its schema was an older one; it is checked, put in place and upgraded."""
+    """A backup of an older schema is checked, put in place and upgraded."""
     old = tmp_path / "old.db"
     make_dump.load(dump.read_text(encoding="utf-8"), old)
     with CheckpointStore(tmp_path / "talks.db") as store:

@@ -50,7 +50,7 @@ def _known(path: Path) -> tuple[list[int], list[int], list[int]]:
 
 @pytest.mark.slow
 def test_a_recovery_keeps_what_failed_for_good(tmp_path: Path) -> None:
-    """Made anew of its own rows, a store still passes over the chunk that failed three times, and counts the others."""
+    """A store made anew of its own rows passes over the chunk that failed three times, and counts other attempts."""
     _make_tries(tmp_path)
     report = recover_store(tmp_path / "talks.db")
     assert [job.tries for job in report.jobs] == [None]
@@ -63,7 +63,7 @@ def test_a_recovery_keeps_what_failed_for_good(tmp_path: Path) -> None:
 
 
 def test_a_recovery_after_a_kill_puts_in_doubt_what_was_in_hand(tmp_path: Path, children: Children) -> None:
-    """The killed runner's lock file says which chunk it had begun; nobody is taken to be at work."""
+    """The lock file of a killed runner says which chunk it had begun; nobody is taken to be at work."""
     _make_tries(tmp_path, killed=children)
     assert list(tmp_path.glob("talks.db.runner-*"))
     recover_store(tmp_path / "talks.db")
@@ -72,7 +72,7 @@ def test_a_recovery_after_a_kill_puts_in_doubt_what_was_in_hand(tmp_path: Path, 
 
 
 def test_a_recovery_from_a_backup_says_that_tries_are_the_backups(tmp_path: Path, children: Children) -> None:
-    """What a backup has in hand is in doubt, its runners have ended, and no later try is made up."""
+    """What is in hand in a backup is in doubt, its runners have ended, and no later attempt is made up."""
     _make_tries(tmp_path, killed=children)
     for path in (*tmp_path.glob("talks.db*"), *tmp_path.glob("talks.[jb]*")):
         path.unlink()
@@ -95,7 +95,7 @@ def test_a_recovery_from_a_state_file_says_that_no_try_is_known(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_tries_that_do_not_read_stop_no_recovery(tmp_path: Path) -> None:
-    """A spoilt attempt, and a runner that is gone, cost the result of nobody; the report says that some may be missing."""
+    """A damaged attempt, or a missing runner, costs no result; the report says that attempts may be missing."""
     _make_tries(tmp_path)
     with closing(sqlite3.connect(tmp_path / "talks.db")) as raw:
         raw.execute("PRAGMA ignore_check_constraints = ON")
@@ -125,7 +125,7 @@ def test_a_restored_backup_has_nobody_at_work(tmp_path: Path, children: Children
 
 @pytest.mark.slow
 def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Children) -> None:
-    """Neither while it has the store open nor between two calls, when only its lock file says that it lives."""
+    """A restore is refused while a runner lives, even if only its lock file shows that it lives."""
     _make_tries(tmp_path)
     before = (tmp_path / "talks.db").read_bytes()
     runner = children.start(program(__file__, "hold_runner_lock"))
@@ -141,7 +141,7 @@ def test_a_runner_at_work_is_not_restored_over(tmp_path: Path, children: Childre
 
 @pytest.mark.slow
 def test_check_and_doctor_look_at_tries_and_lock_files(tmp_path: Path) -> None:
-    """An attempt at a chunk that is none, and a lock file that others can read, are found; 1.0 has none of them."""
+    """The check and doctor name an attempt at a chunk that does not exist, and a lock file that others can read."""
     _make_tries(tmp_path)
     path = tmp_path / "talks.db"
     stray = tmp_path / "talks.db.runner-0123456789ab"
@@ -163,7 +163,7 @@ def test_check_and_doctor_look_at_tries_and_lock_files(tmp_path: Path) -> None:
 
 
 def test_a_log_is_judged_while_nobody_in_this_process_opens_the_file(tmp_path: Path, monkeypatch: Any) -> None:
-    """It is read without locks; closing that would drop the locks of a connection that another thread has by then."""
+    """The WAL is read without locks, and closing it drops no lock of a connection of another thread."""
     _make(tmp_path, done=5)
     (tmp_path / "talks.db-wal").write_bytes(b"\0" * 100)
     judge, entered = sqlite_siblings.reason_foreign, threading.Event()

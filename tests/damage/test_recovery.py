@@ -1,4 +1,4 @@
-"""Recovery, promise by promise."""
+"""What recovery promises, one promise a test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_sound_store_is_not_called_damaged(tmp_path: Path) -> None:
 
 
 def test_the_damaged_files_are_moved_aside_and_kept(tmp_path: Path) -> None:
-    """Nothing is deleted: what was damaged stands beside the new store, byte for byte, 0600."""
+    """Recovery deletes nothing: the damaged files stand beside the new store, byte for byte, with mode 0600."""
     _make(tmp_path)
     _ruin(tmp_path / "talks.db")
     damaged = (tmp_path / "talks.db").read_bytes()
@@ -95,7 +95,7 @@ def test_chunks_without_a_surviving_digest_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_result_that_was_replaced_since_does_not_come_back(tmp_path: Path) -> None:
-    """The backup's older result is not taken where the store, or its state file, knows of a newer one."""
+    """No older result of a backup is taken if the store, or its state file, knows of a newer result."""
     job_id = _make(tmp_path)
     with CheckpointStore(tmp_path / "talks.db") as store:
         store.job(job_id).complete(4, {"newer": True}, replace=True)
@@ -121,7 +121,7 @@ def test_a_replaced_result_whose_digest_reads_comes_from_the_state_file(tmp_path
 
 
 def test_a_recovery_that_would_lose_something_stops_and_changes_nothing(tmp_path: Path) -> None:
-    """It says what would be lost and names the call that accepts it; the folder is as it was."""
+    """A recovery that would lose something names that and the call that accepts it, and leaves the folder as it was."""
     _make(tmp_path, done=6, backup=False, state_file=False)
     _spoil_result(tmp_path / "talks.db", 2)
     before = snapshot(tmp_path)
@@ -145,7 +145,7 @@ def test_an_accepted_loss_leaves_a_job_that_resumes(tmp_path: Path) -> None:
 
 
 def test_no_job_in_any_copy_is_a_loss_to_be_accepted(tmp_path: Path) -> None:
-    """A store of which nothing at all reads is not replaced by an empty one without a word."""
+    """A store that cannot be read at all is not replaced by an empty store without an error."""
     _make(tmp_path, backup=False, state_file=False)
     _ruin(tmp_path / "talks.db")
     before = snapshot(tmp_path)
@@ -184,7 +184,7 @@ FOREIGN = program(__file__, "read_with_sqlite")
 def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
     tmp_path: Path, monkeypatch: Any, children: Children
 ) -> None:
-    """A process without our lock that opens the file between the look and the move is seen, and all goes back."""
+    """If a process without our lock opens the file between the look and the move, the move is undone."""
     from checkpoint_store.storage.recovery import recover
 
     _make(tmp_path, done=6)
@@ -213,7 +213,7 @@ KILLED = program(__file__, "killed_recovery")
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["with a log", pytest.param("ruined", marks=pytest.mark.slow)])
 def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, children: Children, what: str) -> None:
-    """Killed in place of any of its steps and opened again, the store has everything that any copy knew of."""
+    """A recovery that was killed at any step and is opened again has everything that any copy knew of."""
     model = tmp_path / "model"
     model.mkdir()
     job_id = _make(model, done=9)
@@ -241,7 +241,7 @@ def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, chi
 
 
 def test_a_recovery_that_was_ended_later_is_announced(tmp_path: Path) -> None:
-    """The open that finds a recovery killed before its last step ends it, and says so."""
+    """An open after a recovery that was killed before its last step finishes the recovery, and says so."""
     job_id = _make(tmp_path)
     (tmp_path / "talks.db").rename(tmp_path / "talks.db.recovered")
     with pytest.warns(StoreRecovered, match="interrupted"):
@@ -251,7 +251,7 @@ def test_a_recovery_that_was_ended_later_is_announced(tmp_path: Path) -> None:
 
 
 def test_a_recovery_that_was_not_needed_after_all_leaves_nothing(tmp_path: Path) -> None:
-    """What a killed recovery left beside a sound store is removed: it would bring back what is deleted later."""
+    """What a killed recovery left beside a sound store is removed, as it would bring back what is deleted later."""
     _make(tmp_path)
     shutil.copyfile(tmp_path / "talks.db", tmp_path / "talks.db.recovered")
     CheckpointStore(tmp_path / "talks.db").close()

@@ -1,4 +1,4 @@
-"""What the copies of a large job give back while it runs: they follow within seconds, so nearly all of it."""
+"""What the copies of a large job give back while it runs: nearly all of it, as they follow within seconds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("index", [0, CHUNKS // 2, CHUNKS - 1])
 def test_a_damaged_result_heals_while_its_job_runs(job: Job, tmp_path: Path, index: int) -> None:
-    """An early one and the newest; the state file has each, and no backup is needed."""
+    """Any damaged result comes back from the state file alone while its job runs."""
     for backup in tmp_path.glob("talks.db.backup-*"):
         backup.unlink()
     with closing(sqlite3.connect(tmp_path / "talks.db", isolation_level=None)) as connection:
@@ -61,7 +61,7 @@ def test_a_damaged_result_heals_while_its_job_runs(job: Job, tmp_path: Path, ind
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("left", ["all copies", "no state file", "no .bak"])
 def test_a_lost_store_comes_back_from_what_a_kill_left(job: Job, tmp_path: Path, left: str) -> None:
-    """The state file has every chunk, the one before all but the last: the job goes on from there."""
+    """The state file gives every chunk back, and the one before it all but the last: the job goes on from there."""
     assert job.progress().completed_chunks == CHUNKS
     folder = tmp_path / "other"
     folder.mkdir()

@@ -64,7 +64,7 @@ def test_the_results_and_the_config_behind_the_damage_come_back(tmp_path: Path) 
 
 
 def test_where_the_config_is_lost_the_results_are_taken_up_as_the_error_says(tmp_path: Path) -> None:
-    """The error names the fields; with them, the next run does only what is lost."""
+    """The error names the fields that may differ; with them, the next run does only what is lost."""
     path = leave_state_file(tmp_path)
     damaged(path, b"text of 3")
     plan: dict[str, Any] = {"chunks": CHUNKS, "model": "m", "config": CONFIG}
@@ -88,7 +88,7 @@ def test_where_the_config_is_lost_the_results_are_taken_up_as_the_error_says(tmp
 def test_where_the_name_of_the_file_is_lost_the_report_says_how_it_is_put_back(
     tmp_path: Path, also: tuple[str, ...]
 ) -> None:
-    """No run finds a job without its name, whatever ``reuse_ignoring`` has: after the way named, all are taken up."""
+    """A job whose name is lost is found as the error says: then all its results are taken up."""
     path = leave_state_file(tmp_path)
     for name, value in {"file_name": "talk.txt", "model": "m"}.items():
         if name in ("file_name", *also):
@@ -125,7 +125,7 @@ def test_who_had_begun_anew_takes_them_up_too(tmp_path: Path) -> None:
 
 
 def test_a_caller_with_a_number_of_chunks_takes_them_up_too(tmp_path: Path) -> None:
-    """The texts of the chunks are not at hand: the places tell."""
+    """Without the texts of the chunks, results are matched with chunks by their places."""
     path = leave_state_file(tmp_path)
     damaged(path, b"text of 3")
     recovered(path)
@@ -138,7 +138,7 @@ def test_a_caller_with_a_number_of_chunks_takes_them_up_too(tmp_path: Path) -> N
 
 
 def test_a_sequential_job_takes_up_the_beginning(tmp_path: Path) -> None:
-    """No state file says that a job is sequential. What stands behind a missing result was made from it."""
+    """A sequential job takes up the results before a missing result: those behind it were made from it."""
     path = leave_state_file(tmp_path, sequential=True)
     damaged(path, b"text of 2", b"text of 3")
     recovered(path)
@@ -161,7 +161,7 @@ def test_a_result_whose_chunk_is_known_is_never_taken_by_its_place(tmp_path: Pat
 
 
 def test_times_that_are_lost_are_those_of_the_recovery(tmp_path: Path) -> None:
-    """A job of 1970 would be the first that a prune by age removes."""
+    """A recovered job has no time of 1970: a prune by age would remove it first."""
     path = leave_state_file(tmp_path)
     damaged(path, b"text of 3")
     recovered(path)
@@ -172,7 +172,7 @@ def test_times_that_are_lost_are_those_of_the_recovery(tmp_path: Path) -> None:
 
 
 def test_what_would_be_lost_is_a_sentence(tmp_path: Path) -> None:
-    """It says the chunks and the fields of the job once."""
+    """The error names each chunk and each field of the job that would be lost, once."""
     path = leave_state_file(tmp_path)
     job_id = path.read_text().partition('"job_id": "')[2][:36]
     damaged(path, b"text of 3")

@@ -55,7 +55,7 @@ def plant(path: Path, trigger: str) -> None:
 @swallowing
 @pytest.mark.parametrize("way", WAYS)
 def test_what_a_trigger_swallows_is_not_acknowledged(path: Path, trigger: str, way: str) -> None:
-    """Also where it is put there while the store is open: ``complete`` looks at what it changed."""
+    """``complete`` checks what it changed, so it acknowledges nothing that a trigger swallows."""
     with CheckpointStore(path, state_file=None) as store:
         job = store.jobs()[0]
         plant(path, trigger)
@@ -67,7 +67,7 @@ def test_what_a_trigger_swallows_is_not_acknowledged(path: Path, trigger: str, w
 @pytest.mark.slow_variants
 @swallowing
 def test_a_trigger_is_found_at_opening_as_damage(path: Path, trigger: str) -> None:
-    """The store is made anew without it, of all that is there; ``check`` and ``doctor`` name it."""
+    """Opening a store with a trigger makes it anew of all that it holds; ``check`` and ``doctor`` name the trigger."""
     plant(path, trigger)
     with CheckpointStore(path, read_only=True) as store:
         assert [problem.what for problem in store.check()] == ["trigger evil"]
@@ -82,7 +82,7 @@ def test_a_trigger_is_found_at_opening_as_damage(path: Path, trigger: str) -> No
 
 
 def test_an_attempt_that_is_gone_refuses_no_result(path: Path) -> None:
-    """A completion whose attempt nobody knows any more is whole without it."""
+    """A completion is recorded whole even if the row of its attempt is gone."""
     with CheckpointStore(path) as store:
         job = store.jobs()[0]
         chunk = next(iter(job.pending()))
@@ -92,7 +92,7 @@ def test_an_attempt_that_is_gone_refuses_no_result(path: Path) -> None:
 
 
 def test_a_try_that_was_in_vain_is_no_trigger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a rollback journal a commit waits for readers; what is undone and done again counts once."""
+    """With a rollback journal, a completion that is rolled back and done again after a wait for readers counts once."""
     monkeypatch.setattr("checkpoint_store.storage.connection.pragmas.journal_mode_for", lambda path: "truncate")
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         job = store.open_job("talk.srt", total_chunks=4)

@@ -42,7 +42,7 @@ def plant(path: Path) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_call_says_that_it_wrote(tmp_path: Path, way: str) -> None:
-    """Each verb that writes raises and says why; what was there is there."""
+    """Each verb that writes raises an error that names the trigger, and what was stored stays."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         job = store.open_job("talk.srt", total_chunks=3)
         job.complete(0, "paid for")

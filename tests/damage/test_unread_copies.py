@@ -1,4 +1,4 @@
-"""A copy that does not read is named in the log: who keeps copies learns that they would not help."""
+"""The log names a copy that cannot be read: who keeps copies learns that they would not help."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def not_read(caplog: pytest.LogCaptureFixture) -> set[str]:
-    """The names of the copies that the log says do not read."""
+    """Return the names of the copies that cannot be read, as the log says."""
     lines = [record.getMessage() for record in caplog.records if "does not read" in record.getMessage()]
     return {line.partition(" does not read")[0].rpartition("/")[2] for line in lines}
 
 
 def test_healing_names_each_copy_that_does_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The backup, the state file and its ``.bak``; a copy that is missing is no trouble."""
+    """The log names a backup, a state file or a ``.bak`` that cannot be read, but no missing copy."""
     _make(tmp_path)
     _spoil_result(tmp_path / "talks.db", 3)
     (backup,) = tmp_path.glob("*.backup-*")
@@ -48,7 +48,7 @@ def test_healing_names_each_copy_that_does_not_read(tmp_path: Path, caplog: pyte
 def test_healing_says_why_it_put_nothing_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the store takes nothing now, reads have the result all the same, and the log has the cause."""
+    """If the store takes nothing now, reads have the result all the same, and the log has the cause."""
     _make(tmp_path)
     _spoil_result(tmp_path / "talks.db", 3)
 
@@ -63,7 +63,7 @@ def test_healing_says_why_it_put_nothing_back(
 
 
 def test_a_backup_that_does_not_read_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A backup is made beside it: an unreadable backup once stood in the way of each later one."""
+    """A new backup is made beside an unreadable backup."""
     _make(tmp_path)
     (backup,) = tmp_path.glob("*.backup-*")
     backup.write_bytes(b"\xa5" * 8192)
@@ -76,7 +76,7 @@ def test_a_backup_that_does_not_read_is_named(tmp_path: Path, caplog: pytest.Log
 def test_a_recovery_names_a_state_file_that_it_cannot_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All else comes back; a state file that is missing is not named."""
+    """A recovery names a state file that cannot be read, but no missing one, and brings all else back."""
     _make(tmp_path)
     (tmp_path / "talks.bak").unlink(missing_ok=True)
     _ruin(tmp_path / "talks.db")
@@ -95,7 +95,7 @@ def test_a_recovery_names_a_state_file_that_it_cannot_read(
 def test_a_restore_that_cannot_rename_the_state_file_raises_an_error_of_the_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the state file, as each error about a file does."""
+    """The error of a restore names the state file that cannot be renamed."""
     _make(tmp_path)
     with CheckpointStore(tmp_path / "talks.db") as store:
         copy = store.backup(tmp_path / "copy.db")

@@ -34,7 +34,7 @@ def spoil(path: Path, column: str = "sequential") -> None:
 
 
 def test_a_recovery_from_a_state_file_alone_says_what_it_assumes(path: Path) -> None:
-    """The warning does, and the report: who opens the job as a sequential one again learns of the difference there."""
+    """The warning and the report say that the recovered job is taken for a job that is not sequential."""
     path.unlink()
     with pytest.warns(StoreRecovered, match="no state file says whether it is sequential"), CheckpointStore(path):
         pass
@@ -45,7 +45,7 @@ def test_a_recovery_from_a_state_file_alone_says_what_it_assumes(path: Path) -> 
 
 
 def test_an_unreadable_value_is_not_taken_from_a_state_file(path: Path) -> None:
-    """No copy has it, so it is lost: the opening is refused until somebody accepts that."""
+    """A value that no copy has is lost: the store is not opened until somebody accepts the loss."""
     spoil(path)
     with pytest.raises(StoreDamaged, match="its sequential is lost"):
         CheckpointStore(path)
@@ -54,7 +54,7 @@ def test_an_unreadable_value_is_not_taken_from_a_state_file(path: Path) -> None:
 
 
 def test_an_unreadable_value_is_taken_from_a_backup(path: Path, open_store: Opener) -> None:
-    """Which has it; the state file beside it hides nothing."""
+    """A value that cannot be read comes from a backup, even with a state file beside it."""
     with CheckpointStore(path) as store:
         store.job("talk.srt").pause()
     assert list(path.parent.glob("talks.db.backup-*"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_a_recovery_that_cannot_copy_its_log_puts_nothing_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new file's last pages stand in its log until they are copied; without the log it would be no database."""
+    """The new file's last pages stand in its WAL until they are copied; without the WAL it would be no database."""
     path = tmp_path / "talks.db"
     with CheckpointStore(path) as store:
         store.open_job("talk.srt", total_chunks=3).complete_many([(0, "one"), (1, "two"), (2, "three")])

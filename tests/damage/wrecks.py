@@ -71,7 +71,7 @@ def make_yard(folder: Path, seed: int) -> Yard:
 
 
 def flip_bits(path: Path, dice: random.Random) -> None:
-    """Flip one to eight bits anywhere."""
+    """Flip one to eight bits anywhere in the file."""
     content = bytearray(path.read_bytes())
     for _ in range(dice.choice((1, 1, 2, 8))):
         content[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
@@ -90,33 +90,33 @@ def overwrite_pages(path: Path, dice: random.Random) -> None:
 
 
 def truncate(path: Path, dice: random.Random) -> None:
-    """Cut it off, at a page or anywhere."""
+    """Cut the file off, at a page or anywhere."""
     size = path.stat().st_size
     left = dice.randrange(size)
     os.truncate(path, left - left % PAGE if dice.random() < 0.5 else left)
 
 
 def empty(path: Path, dice: random.Random) -> None:
-    """Leave nothing in it."""
+    """Leave nothing in the file."""
     os.truncate(path, 0)
 
 
 def remove(path: Path, dice: random.Random) -> None:
-    """Remove it, and perhaps its log."""
+    """Remove the store file, and perhaps its WAL."""
     path.unlink()
     if dice.random() < 0.5:
         Path(f"{path}-wal").unlink(missing_ok=True)
 
 
 def add_old_log(path: Path, dice: random.Random, yard: Yard) -> None:
-    """Put a log of an earlier time of this store, or of another store, beside it."""
+    """Put a WAL of an earlier time of this store, or of another store, beside it."""
     source = yard.folder / dice.choice(("early", "middle", "stranger")) / "talks.db-wal"
     shutil.copyfile(source, f"{path}-wal")
     Path(f"{path}-shm").unlink(missing_ok=True)
 
 
 def add_old_journal(path: Path, dice: random.Random, yard: Yard) -> None:
-    """Put a rollback journal beside it that holds pages of an earlier time."""
+    """Put a rollback journal that holds pages of an earlier time beside the store."""
     early = (yard.folder / dice.choice(("early", "middle")) / "talks.db").read_bytes()
     pages = len(early) // PAGE
     nonce = dice.randrange(1 << 32)
@@ -132,7 +132,7 @@ def add_old_journal(path: Path, dice: random.Random, yard: Yard) -> None:
 
 
 def damage_log(path: Path, dice: random.Random) -> None:
-    """Flip bits in, cut off, or remove the log of a killed run."""
+    """Flip bits in the WAL of a killed run, cut it off, or remove it."""
     log = Path(f"{path}-wal")
     if log.exists() and log.stat().st_size:
         dice.choice((flip_bits, truncate, lambda where, _: where.unlink()))(log, dice)

@@ -26,12 +26,12 @@ rounds: list[None] = []
 
 
 def _with_memory_map(mode: str, durability: Durability) -> list[str]:
-    """Ours maps nothing; mapped, a checkpoint has the widened moment in it that the control dies of."""
+    """Return the pragmas with the file mapped: then the moment in a checkpoint that the control dies of is longer."""
     return [pragma.replace("mmap_size = 0", "mmap_size = 1073741824") for pragma in _pragmas(mode, durability)]
 
 
 def _begin_round() -> None:
-    """Count, and leave the others a moment: the log has to be copied whole already when a checkpoint begins."""
+    """Count, and leave the others a moment: a checkpoint must begin with a WAL that was copied whole."""
     rounds.append(None)
     time.sleep(random.random() * 0.004)
 
@@ -42,7 +42,7 @@ def _counted(self: Checkpoint, writer: sqlite3.Connection) -> bool:
 
 
 def _beside_commits(self: Checkpoint, _writer: sqlite3.Connection) -> bool:
-    """As a library would that has not heard of it: no one is kept from committing meanwhile."""
+    """Checkpoint like a library that ignores the bug: other connections may commit meanwhile."""
     _begin_round()
     with self._reader.lock:
         self._reader.ready().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

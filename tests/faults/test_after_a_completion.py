@@ -51,7 +51,7 @@ RUN_OUT = [
 def test_whatever_follows_a_completion_is_no_error_of_it(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception
 ) -> None:
-    """No step after the commit raises into `complete`; the chunk is there, and the next one is recorded too."""
+    """No step after the commit raises into `complete`; the chunk is recorded, and the next chunk is recorded, too."""
 
     def run_out(*_: object, **__: object) -> NoReturn:
         raise error

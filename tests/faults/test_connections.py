@@ -42,7 +42,7 @@ class Interrupted(sqlite3.Connection):
 def test_a_second_interrupt_during_the_clean_up_leaves_a_store_that_works(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, call: str, moment: str
 ) -> None:
-    """It comes out as it is; nothing of the interrupted transaction is stored, and the next call begins afresh."""
+    """The second interrupt is raised, nothing of the interrupted transaction is stored, and the next call works."""
     real = sqlite3.connect
     monkeypatch.setattr(
         pragmas.sqlite3, "connect", lambda *words, **options: real(*words, **options, factory=Interrupted)
@@ -118,14 +118,14 @@ class CutShort:
         raise KeyboardInterrupt
 
     def __exit__(self, *_: object) -> None:
-        """Never comes here."""
+        """No test calls this."""
 
     def _is_owned(self) -> bool:
         return False
 
 
 def test_a_close_that_was_interrupted_can_be_called_again(store: CheckpointStore) -> None:
-    """One Ctrl-C while it waits for a read, and the next call closes what is left; then nothing opens it again."""
+    """An interrupt while closing waits for a read leaves the rest to the next close; then nothing reopens the store."""
     store.open_job("talk.srt", total_chunks=2).complete(0, "x")
     database: Any = store._context.storage.database
     with pytest.MonkeyPatch.context() as patch:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descript
 
 
 def outcomes(children: Children, *free: int) -> dict[str, str]:
-    """How each of the things that a store does ended with so many descriptors left."""
+    """Return how each call of a store ended with this many descriptors left."""
     found: dict[str, str] = json.loads(children.run(program(__file__, "few_descriptors"), *free))
     return found
 
@@ -73,7 +73,7 @@ def test_no_descriptor_left(children: Children) -> None:
 
 @pytest.mark.slow
 def test_few_descriptors_left(children: Children) -> None:
-    """The same with one, two and five free; with twenty, everything works."""
+    """With one, two or five free descriptors each call works or names the shortage; with twenty, everything works."""
     found = outcomes(children, 1, 2, 5, 20)
     assert other_ends(found) == {}
     assert {said for way, said in found.items() if ", 20 " in way} == {"done"}

@@ -17,7 +17,7 @@ OFFENDERS = program(__file__, "offenders")
 
 @pytest.mark.slow
 def test_no_live_file_is_opened_past_sqlite(children: Children) -> None:
-    """Through the whole life of a store, with doctor, backups, restoring, recovery, forks and commands beside it."""
+    """No call in the life of a store opens a file past SQLite, with doctor, recovery, forks and commands beside it."""
     said = children.run(LIFE, ".")
     files, _, stacks = said.partition("\n")
     assert stacks == ""

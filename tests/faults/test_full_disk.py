@@ -1,4 +1,4 @@
-"""Full disks, file-size limits, read-only and vanished folders: said clearly, and gone on from."""
+"""Full disks, file-size limits, read-only and vanished folders: a clear error, and the job goes on afterwards."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _assert_all_there(job: Job, acknowledged: set[int]) -> None:
 
 
 def _assert_written_in_place_is_lost(control: Path) -> None:
-    """What the library must not do: with this, nothing of what was recorded would be left."""
+    """The control: a file that is written anew in place loses all that was recorded."""
     with suppress(OSError):
         control.write_text(json.dumps([result_of(index) for index in range(100)]))
     with pytest.raises(json.JSONDecodeError):
@@ -149,7 +149,7 @@ LIMITED = program(__file__, "limited")
 
 @pytest.mark.slow
 def test_a_file_size_limit_is_a_full_disk(fast_folder: Path, figures: Figures) -> None:
-    """A quota on the size of files is a full disk too: said so, and the same job goes on once it is raised."""
+    """A quota on the size of files is reported like a full disk, and the same job goes on once the quota is raised."""
     done = subprocess.run(
         [sys.executable, "-W", "error", LIMITED, fast_folder],
         env=child_environment(), capture_output=True, text=True, check=False, timeout=240,

@@ -94,7 +94,7 @@ def _kills(folder: Path, kills: int, total: int) -> tuple[int, int]:
 
 @pytest.mark.slow
 def test_a_kill_leaves_the_state_file_whole(tmp_path: Path) -> None:
-    """Twelve kills; the one before is whole or gone, and nothing is left behind."""
+    """Twelve kills leave the state file whole, the file before it whole or gone, and nothing else behind."""
     folder = tmp_path / "run"
     folder.mkdir()
     _kills(folder, 12, 200)

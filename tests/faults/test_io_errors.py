@@ -60,5 +60,5 @@ def test_a_state_file_written_in_place_loses_all(shim: Path, fast_folder: Path, 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_failing_call_at_all_loses_anything(shim: Path, fast_folder: Path, operation: str, figures: Figures) -> None:
-    """The same for each single call, until none is left to fail."""
+    """Whichever single call fails, nothing that was acknowledged is lost."""
     figures(f"io-errors, {operation}, each call", **_prove(_sweep(shim, fast_folder, operation, step=1)))

@@ -187,16 +187,16 @@ def _assert_nothing_lost(found: _Verdicts) -> None:
 
 @pytest.fixture(params=["wal", "truncate"])
 def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The log, and the rollback journal that is used on network file systems."""
+    """The WAL, and the rollback journal that is used on network file systems."""
     if request.param != "wal":
         monkeypatch.setattr(pragmas, "file_system", lambda _path: "nfs")
     return str(request.param)
 
 
 SOME = [pytest.param(12, id="12"), pytest.param(80, marks=pytest.mark.slow, id="80")]
-"""So many points of the run in the short form."""
+"""The number of points of the run in the short form."""
 SAMPLES = 4
-"""So many random contents at each point of the run in the long form."""
+"""The number of random contents at each point of the run in the long form."""
 
 
 def _run_both(shim: Path, folder: Path, journal: str) -> tuple[list[Record], list[Record]]:
@@ -239,7 +239,7 @@ def test_no_power_cut_takes_an_acknowledged_chunk(
 def test_no_power_cut_takes_an_acknowledged_chunk_at_any_moment(
     shim: Path, fast_folder: Path, journal: str, figures: Figures
 ) -> None:
-    """The same at every single call of the run, with several samples of what was left each time."""
+    """A power cut at any call of the run takes no acknowledged chunk, whichever unsynced writes it leaves."""
     records, careless = _run_both(shim, fast_folder, journal)
     ours = _judged(_states(records, SAMPLES), fast_folder)
     control = _judged(_states(careless, SAMPLES, most=400), fast_folder)
@@ -253,7 +253,7 @@ def test_no_power_cut_takes_an_acknowledged_chunk_at_any_moment(
 def test_no_power_cut_takes_what_either_of_two_processes_acknowledged(
     shim: Path, fast_folder: Path, journal: str, most: int, figures: Figures
 ) -> None:
-    """With two processes on one store, each one's acknowledged chunks survive, while either checkpoints."""
+    """With two processes on one store, the acknowledged chunks of each survive a power cut while either checkpoints."""
     records = _run(shim, fast_folder / "two", processes=2, journal=journal)
     found = _judged(_states(records, SAMPLES, most=most), fast_folder)
     figures(f"power-loss, 2 processes ({journal})", **_counts(found))
@@ -265,7 +265,7 @@ def test_no_power_cut_takes_what_either_of_two_processes_acknowledged(
 def test_no_power_cut_at_any_moment_takes_what_either_of_two_processes_acknowledged(
     shim: Path, fast_folder: Path, journal: str, figures: Figures
 ) -> None:
-    """The same at every single call of both processes."""
+    """A power cut at any call of two processes takes no chunk that either acknowledged."""
     records = _run(shim, fast_folder / "two", processes=2, journal=journal)
     found = _judged(_states(records, SAMPLES), fast_folder)
     figures(f"power-loss, 2 processes ({journal}), every call", **_counts(found))

@@ -49,7 +49,7 @@ def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.M
 def test_on_a_network_file_system_there_is_no_log(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """SQLite's log needs memory that all its users share: elsewhere a rollback journal is kept, and ``info()`` says so."""
+    """Where no memory can be shared, the store keeps a rollback journal instead of a WAL, and ``info()`` says so."""
     monkeypatch.setattr(pragmas, "file_system", lambda _path: kind)
     store = open_store()
     store.open_job("talk.srt", total_chunks=1).complete(0, "x")
@@ -96,7 +96,7 @@ def test_what_follows_a_rollback_by_sqlite_is_not_stored(store: CheckpointStore)
 
 
 def test_a_log_that_a_reader_let_grow_is_cut_back(open_store: Opener, tmp_path: Path, monkeypatch: Any) -> None:
-    """Once the reader is gone, a checkpoint leaves a log no larger than its limit."""
+    """Once the reader is gone, a checkpoint leaves a WAL no larger than its limit."""
     monkeypatch.setattr(pragmas, "WAL_BYTES_MAX", 100_000)
     store = open_store(state_file=None)
     job = store.open_job("talk.srt", total_chunks=100)

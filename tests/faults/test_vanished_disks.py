@@ -71,7 +71,7 @@ def test_a_disk_that_does_not_answer_is_named(tmp_path: Path, call: str) -> None
 
 
 def test_reading_and_opening_where_a_disk_does_not_answer(tmp_path: Path) -> None:
-    """A read-only store says so at each read, and whoever opens the store or recovers it is told the same."""
+    """A read-only store reports the missing disk at each read; opening and recovering it report that, too."""
     with CheckpointStore(tmp_path / "talk.db") as store:
         store.open_job("talk.srt", total_chunks=1).complete(0, {"n": 0})
     with CheckpointStore(tmp_path / "talk.db", read_only=True) as store:
@@ -174,7 +174,7 @@ def test_a_mount_that_is_lost_under_an_open_store(tmp_path: Path, how: str) -> N
 
 @pytest.mark.root
 def test_a_mount_that_comes_back_is_one_store_again(tmp_path: Path) -> None:
-    """The same object goes on through the new mount, and nobody recovers the store away from under it."""
+    """An open store goes on through the new mount, and nobody recovers the store away from under it."""
     mount = Mount("FUSE", tmp_path)
     with mount as place:
         store = CheckpointStore(place / "talk.db")
@@ -194,7 +194,7 @@ def test_a_mount_that_comes_back_is_one_store_again(tmp_path: Path) -> None:
 
 @pytest.mark.root
 def test_a_mount_with_an_open_store_cannot_be_made_read_only(tmp_path: Path) -> None:
-    """The kernel refuses, and the store goes on; a store that is mounted read-only is read all the same."""
+    """The kernel makes no disk with an open store read-only; a store on a read-only disk can be read."""
     with Mount("ext4", tmp_path) as place:
         with CheckpointStore(place / "talk.db") as store:
             job = store.open_job("talk.srt", total_chunks=2)

@@ -1,7 +1,7 @@
 """SQLite before 3.51.3 corrupts a file when a checkpoint runs beside a commit (sqlite.org/wal.html#walresetbug).
 
-The moment that it takes is made wide: the file is mapped, and giving the map back (which SQLite does in the middle of
-it) takes milliseconds. A control that does not know of the bug must not survive that; the library must.
+The tests map the file, and SQLite gives the map back in the middle of the checkpoint: that takes milliseconds, so a
+commit comes in between. A control without a guard against the bug loses chunks; the library loses none.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def test_a_batch_changes_its_job_once(storage: Storage, job: Job) -> None:
 
 
 def test_a_job_was_updated_at_the_latest_time_of_its_batch(storage: Storage, job: Job) -> None:
-    """The callers of a batch do not stand in the order of their times: the job has the latest."""
+    """A batch whose completions are not in the order of their times sets the latest time at the job."""
     storage.complete([completion(job, 0), completion(job, 1, LATE), completion(job, 2)])
     assert (job.progress().completed_chunks, job.state().updated_at, job.status) == (3, LATE, "running")
 
@@ -65,7 +65,7 @@ def test_completions_of_two_jobs_in_a_batch_are_counted_each_for_its_own(
 
 
 def test_an_attempt_that_is_not_there_keeps_no_batch_from_being_recorded(storage: Storage, job: Job) -> None:
-    """The job was merged or recovered meanwhile, and has no row for the attempt of a result."""
+    """A batch is recorded even if a merge or a recovery left no row for the attempt of a result."""
     runner_id = storage.claims.runners.register(job.job_id, exclusive=False)
     storage.claims.claim(ClaimRequest(job.job_id, runner_id, [(0, TOTAL)], 2, None, (), ()))
     before = rows_changed(storage)
@@ -75,14 +75,14 @@ def test_an_attempt_that_is_not_there_keeps_no_batch_from_being_recorded(storage
 
 
 def test_a_batch_that_is_complete_in_part_is_counted_exactly(storage: Storage, job: Job) -> None:
-    """The same result again changes nothing; the others of the batch are new."""
+    """In a batch that is complete in part, repeated results change nothing, and the others are counted."""
     storage.complete([completion(job, 1)])
     storage.complete([completion(job, index) for index in range(4)])
     assert (job.progress().completed_chunks, job.status) == (4, "running")
 
 
 def test_the_last_chunks_of_a_job_with_a_redo_mark_do_not_complete_it(storage: Storage, job: Job) -> None:
-    """A chunk is to be done again: the batch that completes all others leaves the job as it is."""
+    """A batch does not complete a job of which another chunk is to be done again."""
     storage.complete([completion(job, 0)])
     job.redo([0])
     storage.complete([completion(job, index) for index in range(1, TOTAL)])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def test_an_attempt_that_ends_while_the_notes_are_rewritten_harms_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loop goes on, and after a kill the file still names every attempt whose work had begun."""
+    """A loop goes on, and after a kill the lock file still names every attempt whose work had begun."""
     lock = RunnerLock(tmp_path / "talks.db")
     work = [(index, 1) for index in range(runner_lock._SLOT_COUNT - 2)]
     lock.note_begun(work)

@@ -65,7 +65,7 @@ def spending(storage: Storage, job: Job) -> Spending:
 
 
 def test_one_attempt_is_in_work_while_no_cost_is_known(job: Job, first: Storage, second: Storage) -> None:
-    """Over all runners: the second one waits until the first result says what a chunk costs."""
+    """Of all runners, one attempt is in work until the first result says what a chunk costs."""
     one, (chunk,) = claimed(first, job)
     other, (next_chunk,) = claimed(second, job)
     assert reserve(first, job, one, chunk) is Reserved.YES
@@ -77,7 +77,7 @@ def test_one_attempt_is_in_work_while_no_cost_is_known(job: Job, first: Storage,
 
 
 def test_each_reservation_is_the_dearest_result_so_far(job: Job, first: Storage, second: Storage) -> None:
-    """The runner has not seen that result, and reserves it all the same; what does not fit is refused."""
+    """An attempt reserves the cost of the dearest result, even of an unseen one; what does not fit is refused."""
     one, chunks = claimed(first, job, 3)
     other, (next_chunk,) = claimed(second, job)
     job.complete_many([(4, {"cost": 0.125}), (5, {"cost": "0.25"})])
@@ -87,7 +87,7 @@ def test_each_reservation_is_the_dearest_result_so_far(job: Job, first: Storage,
 
 
 def test_a_reservation_grows_with_the_dearest_result(job: Job, first: Storage) -> None:
-    """What an attempt reserved before a dear result came would be too little now."""
+    """What an attempt reserved before a dear result came grows to the cost of that result."""
     one, chunks = claimed(first, job, 2)
     job.complete(5, {"cost": 0.125})
     reserve(first, job, one, chunks[0])
@@ -96,7 +96,7 @@ def test_a_reservation_grows_with_the_dearest_result(job: Job, first: Storage) -
 
 
 def test_a_failed_try_reserves_nothing_and_its_cost_is_spent(job: Job, first: Storage) -> None:
-    """The next try reserves anew; what the failed one cost is known to be a cost."""
+    """A failed attempt frees its reservation, and its cost is spent; the next attempt reserves anew."""
     one, (chunk,) = claimed(first, job)
     reserve(first, job, one, chunk)
     following = fail(first, job, one, chunk, cost=0.375)
@@ -116,7 +116,7 @@ def test_a_failed_try_that_cost_nothing_says_nothing_of_costs(job: Job, first: S
 
 @pytest.mark.parametrize("how", ["killed", "timed out"])
 def test_a_chunk_in_doubt_stays_counted_until_it_is_done(job: Job, first: Storage, second: Storage, how: str) -> None:
-    """It may have been billed. It is in work no longer, so it holds up nobody while no cost is known."""
+    """A chunk in doubt may have been billed, so it stays counted; it does not hold up other runners."""
     job.complete(5, {"cost": 0.5})
     one, (chunk,) = claimed(first, job)
     reserve(first, job, one, chunk)
@@ -132,7 +132,7 @@ def test_a_chunk_in_doubt_stays_counted_until_it_is_done(job: Job, first: Storag
 
 
 def test_what_was_paid_for_in_vain_is_spent(job: Job, first: Storage, second: Storage) -> None:
-    """Another runner completed the chunk: its result stands, and both have cost something."""
+    """If another runner completed the chunk, its result stands, and the cost of both is spent."""
     one, (chunk,) = claimed(first, job)
     reserve(first, job, one, chunk)
     second.budgets.keep_failure(failure_of(job.job_id, 0, "too late", attempt=(1, None), cost=0.125))
@@ -143,7 +143,7 @@ def test_what_was_paid_for_in_vain_is_spent(job: Job, first: Storage, second: St
 
 
 def test_what_waits_for_its_start_reserves_nothing(job: Job, first: Storage) -> None:
-    """Freed, it is in no other runner's way; so is a claim that is released."""
+    """A claim that waits for its start, or is released, reserves nothing of the budget."""
     one, chunks = claimed(first, job, 2)
     job.complete(5, {"cost": 0.25})
     for chunk in chunks:
@@ -156,7 +156,7 @@ def test_what_waits_for_its_start_reserves_nothing(job: Job, first: Storage) -> 
 
 
 def test_a_function_of_the_callers_reads_new_results_first(job: Job, first: Storage) -> None:
-    """It is called while nobody waits for this process: the runner is told that it has results to read."""
+    """The caller's cost function is called before the transaction: a runner with new results is told to read them."""
     one, (chunk,) = claimed(first, job)
 
     def cost(result: Any) -> float:
@@ -169,14 +169,14 @@ def test_a_function_of_the_callers_reads_new_results_first(job: Job, first: Stor
 
 
 def test_nothing_is_reserved_once_a_cost_cannot_be_read(job: Job, first: Storage) -> None:
-    """By whichever runner the result was recorded."""
+    """No runner reserves anything once the cost of a result, of whichever runner, cannot be read."""
     one, (chunk,) = claimed(first, job)
     job.complete(5, {"text": "x"})
     assert reserve(first, job, one, chunk) is Reserved.NO
 
 
 def test_a_runner_reserves_for_its_own_attempts_alone(job: Job, first: Storage, second: Storage) -> None:
-    """A claim that another runner has taken over since is not touched."""
+    """A runner neither reserves nor frees anything for the claim of another runner."""
     one, (chunk,) = claimed(first, job)
     other = second.claims.runners.register(job.job_id, exclusive=False)
     reserve(second, job, other, chunk)
@@ -187,7 +187,7 @@ def test_a_runner_reserves_for_its_own_attempts_alone(job: Job, first: Storage, 
 
 
 def test_the_living_runners_are_counted_without_a_write(job: Job, first: Storage, second: Storage) -> None:
-    """A runner that was killed is not one of them."""
+    """Counting the living runners writes nothing, and a killed runner is not counted."""
     one = first.claims.runners.register(job.job_id, exclusive=False)
     second.claims.runners.register(job.job_id, exclusive=False)
     assert [second.runners.count(job.job_id), first.runners.count(job.job_id, but=one)] == [2, 1]

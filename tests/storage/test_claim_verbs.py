@@ -111,7 +111,7 @@ def test_claims_are_one_runners(job: Job, first: ClaimStorage, second: ClaimStor
 
 
 def test_a_dead_runners_claims_are_free_to_be_claimed(job: Job, first: ClaimStorage, second: ClaimStorage) -> None:
-    """The same call that finds the runner dead claims what it had; as the next attempt, what it had begun."""
+    """The call that finds a runner dead claims the runner's chunks, and begins the next attempt at begun chunks."""
     one, other = (storage.runners.register(job.job_id, exclusive=False) for storage in (first, second))
     first.note_begun(one, claim(first, job, one, 2).claims[:1])
     first.runners.drop(one)
@@ -128,7 +128,7 @@ def test_a_claim_that_was_lost_from_hand_is_claimed_again(job: Job, first: Claim
 
 
 def test_a_failure_begins_the_next_attempt(job: Job, first: ClaimStorage) -> None:
-    """Asked for, and as long as attempts are left; then the chunk is failed, and passed over."""
+    """A failure begins the next attempt, if asked for, as long as attempts are left; then the chunk is failed."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id)
     assert first.fail(failed(job, 0, 1, runner_id, again=True)) == FailureOutcome(1, False, Claim(0, 2))
@@ -138,7 +138,7 @@ def test_a_failure_begins_the_next_attempt(job: Job, first: ClaimStorage) -> Non
 
 
 def test_a_failure_without_a_runner_is_recorded(job: Job, first: ClaimStorage) -> None:
-    """Who has claimed nothing may report; all such reports are by one runner, which has ended."""
+    """A caller without a claim may report a failure; all such reports belong to one runner, which has ended."""
     for number in (1, 2):
         assert first.fail(failed(job, 3, None, None)) == FailureOutcome(number, number == 2, None)
     assert [(index, number, outcome) for index, number, _, outcome in attempts(job)] == [
@@ -149,7 +149,7 @@ def test_a_failure_without_a_runner_is_recorded(job: Job, first: ClaimStorage) -
 
 
 def test_a_completed_chunk_does_not_fail(job: Job, first: ClaimStorage) -> None:
-    """The failure is refused, and a claim that waits to be freed is freed by the next verb all the same."""
+    """A refused failure still lets the next verb free a claim that waits to be freed."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id, 2)
     first.queue_release(job.job_id, runner_id, Claim(1, 1), begun=False)
@@ -164,7 +164,7 @@ def test_a_completed_chunk_does_not_fail(job: Job, first: ClaimStorage) -> None:
 def test_a_released_claim_is_free(
     job: Job, first: ClaimStorage, second: ClaimStorage, begun: bool, outcomes: list[str]
 ) -> None:
-    """Of work that had begun it is kept that it is in doubt; of other claims nothing."""
+    """A release of begun work leaves it in doubt; other claims leave no trace."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claim(first, job, runner_id)
     first.queue_release(job.job_id, runner_id, Claim(0, 1), begun=begun)
@@ -252,7 +252,7 @@ def test_a_deleted_job_is_named(store: CheckpointStore, job: Job, first: ClaimSt
 
 
 def test_what_is_known_of_a_job(job: Job, first: ClaimStorage) -> None:
-    """Completed chunks of a span, whether any is left, and the last request to pause."""
+    """A runner can read the completed chunks of a span, whether any is left, and the last request to pause."""
     assert (first.completed_in(job.job_id, 0, TOTAL), first.is_completed(job.job_id)) == (0, False)
     assert first.last_pause(job.job_id) == 0
     job.pause()
@@ -264,7 +264,7 @@ def test_what_is_known_of_a_job(job: Job, first: ClaimStorage) -> None:
 def test_a_release_that_fails_leaves_the_runner_alive(
     job: Job, first: ClaimStorage, second: ClaimStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It goes on: its chunks are its own, and none is in doubt."""
+    """A runner whose release fails keeps its chunks, and none is in doubt."""
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claims = claim(first, job, runner_id, 2).claims
 

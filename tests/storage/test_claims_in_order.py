@@ -36,7 +36,7 @@ def claim(
 
 
 def test_one_chunk_is_claimed_however_many_are_wanted(job: Job, storage: ClaimStorage) -> None:
-    """The lowest that is not complete; while it is in hand nothing else is claimed, by nobody."""
+    """The lowest incomplete chunk is claimed; while it is in hand, nobody claims another chunk."""
     runner_id = storage.runners.register(job.job_id, exclusive=False)
     found = claim(storage, job, runner_id, (0, TOTAL))
     assert (found.claims, found.next_index) == ([Claim(0, 1)], 0)
@@ -58,7 +58,7 @@ def test_another_runner_is_waited_for(job: Job, storage: ClaimStorage, open_stor
 
 
 def test_a_span_waits_for_what_stands_before_it(job: Job, storage: ClaimStorage) -> None:
-    """Also for chunks that are in no span of the request."""
+    """A span waits for all chunks before it, even those in no span of the request."""
     runner_id = storage.runners.register(job.job_id, exclusive=False)
     job.complete_many([(0, "a"), (1, "b")])
     found = claim(storage, job, runner_id, (1, 2), (4, TOTAL))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_a_handle_is_found_until_its_chunk_is_complete(store: CheckpointStore) -> None:
-    """Then it is offered to nobody, unless the chunk is to be done again."""
+    """A handle is offered until its chunk is complete; a chunk that is to be done again needs a new handle."""
     storage = store._context.storage
     job = store.open_job("talk.srt", total_chunks=2)
     storage.handles.record(job.job_id, {0: None, 1: "1:a"}, "batch-1")
@@ -39,6 +39,6 @@ def test_a_fingerprint_stays_where_a_newer_handle_knows_none(store: CheckpointSt
 
 
 def test_a_job_that_is_not_there_takes_none(store: CheckpointStore) -> None:
-    """Nothing is written."""
+    """A handle for a missing job is refused, and nothing is written."""
     with pytest.raises(JobNotFound):
         store._context.storage.handles.record("nobody", {0: None}, "batch-1")

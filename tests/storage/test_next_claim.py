@@ -62,7 +62,7 @@ def test_an_attempt_that_is_not_there_is_told_from_a_claim(storage: Storage, job
 
 
 def test_a_chunk_that_was_tried_is_not_claimed(storage: Storage, job: Job, runner_id: int) -> None:
-    """Complete, failed or in another's hand: the completion is recorded, and nothing else."""
+    """If the next chunk is complete, failed or in another's hand, the completion alone is recorded."""
     ClaimStorage(storage.database).fail(
         FailedAttempt(job.job_id, 1, None, None, "no", None, attempts_max=3, is_counted=True, tries_again=False)
     )
@@ -73,7 +73,7 @@ def test_a_chunk_that_was_tried_is_not_claimed(storage: Storage, job: Job, runne
 
 
 def test_what_is_recorded_already_claims_nothing(storage: Storage, job: Job, runner_id: int) -> None:
-    """The same result again changes nothing, another one is refused, and one that replaces it claims nothing."""
+    """A repeated result changes nothing, another one is refused, and one that replaces it claims nothing."""
     storage.complete([completion(job, 0)])
     assert not storage.complete([completion(job, 0)], NextClaim(1, runner_id))
     with pytest.raises(ChunkAlreadyCompleted):

@@ -29,7 +29,7 @@ ASKED: dict[str, Callable[[sqlite3.Connection, str], object]] = {
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("what", ASKED)
 def test_no_statement_goes_through_all_chunks_of_the_job(store: CheckpointStore, what: str) -> None:
-    """Nor through all attempts: SQLite looks for what came since, and for the few that are in trouble, by an index."""
+    """SQLite finds new results and attempts in trouble by an index: no statement reads all chunks or attempts."""
     job = store.open_job("talk.srt", total_chunks=9)
     for chunk in job.pending():
         chunk.complete({"cost": 1.0})

@@ -179,7 +179,7 @@ def test_a_state_is_saved_and_known(storage: Storage, other: Reading) -> None:
 
 
 def test_the_current_job_is_known_by_its_row(storage: Storage) -> None:
-    """Its id, number of chunks and status, and the digest of one chunk's result, are read by one short statement."""
+    """One short statement reads a job's id, number of chunks and status, and the digest of one chunk's result."""
     assert storage.states.current_row() is None
     state = ProcessingState(file_name="a.srt", total_chunks=2, completed_chunks=[0], processed_results=["one"])
     storage.states.save(state, None, Looked())

@@ -115,7 +115,7 @@ _STATE = (
     "config",
 )
 _RESUMED = (("video_title",), ("metadata",), ("chunks_digest", "fingerprint_rule"), ("status", "error_message"))
-"""What may change of a job that goes on."""
+"""The columns that may change when a job goes on."""
 INSERTED_JOBS = [
     (
         *("job_id", "status", "file_name", "video_title", "model", "provider", "total_chunks", "completed_count"),
@@ -171,7 +171,7 @@ def written(text: str) -> str:
 
 
 def wrap(wrapped: textwrap.TextWrapper, line: str) -> list[str]:
-    """A line in pieces that end behind a space, its end of line included."""
+    """Return the parts of a line, each with the space behind it; the last part with the end of the line."""
     end = "\n" if line.endswith("\n") else ""
     *first, last = wrapped.wrap(line.removesuffix("\n")) or [""]
     return [*first, last + end]

@@ -91,7 +91,7 @@ def _mount(name: str, folder: Path, place: Path) -> None:
 
 
 def fill(folder: Path, left_bytes: int = 0) -> Path:
-    """Fill a file system but for so many bytes, and return the ballast."""
+    """Fill a file system up to the last ``left_bytes``, and return the file that fills it."""
     ballast = folder / "ballast"
     # Some file systems find out at the closing that there is no room.
     with suppress(OSError), ballast.open("wb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""Budgets: what was spent over, in how many runs, with costs that have a heavy tail."""
+"""By how much budgets are exceeded, in how many runs, when a few costs are very high."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Spent:
-    """What one run came to."""
+    """What one run spent."""
 
     spent: float
     calls: int
@@ -32,12 +32,12 @@ class Spent:
 
     @property
     def over(self) -> float:
-        """By how much the budget was exceeded."""
+        """The amount by which the budget was exceeded."""
         return max(0.0, self.spent - MAX_COST)
 
 
 def run(folder: Path, *, rule: str, seed: int, workers: int, processes: int) -> Spent:
-    """Let processes spend one budget, all starting at the same moment, and return what that came to."""
+    """Let processes that start at the same moment spend one budget, and return what they spent."""
     folder.mkdir()
     with CheckpointStore(folder / "talks.db", state_file=None) as store:
         store.open_job("f", total_chunks=TOTAL)

@@ -26,7 +26,7 @@ RUNS = program(__file__, "clock_jumps")
     + [pytest.param(jump, when, marks=pytest.mark.slow) for jump in JUMPS for when in ("between", "during")],
 )
 def test_a_clock_that_jumps_changes_no_order(children: Children, jump: str, when: str) -> None:
-    """Set between or during runs, the clock changes what times are shown, and nothing else."""
+    """A clock that is set between or during runs changes the times that are shown, and nothing else."""
     said = figures_of(children, RUNS, JUMPS[jump], when)
     print(f"FIGURES clock: jump={jump!r} when={when} wrong=0")
     assert said == {

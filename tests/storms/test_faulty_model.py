@@ -246,5 +246,5 @@ def test_under_faults_a_store_equals_a_dict(tmp_path: Path) -> None:
 @pytest.mark.storm
 @pytest.mark.timeout(3600)
 def test_under_many_faults_a_store_equals_a_dict(tmp_path: Path) -> None:
-    """The same, for longer: it ends when its time is up, and says how many steps that was."""
+    """Through random faults for a quarter of an hour, a store holds exactly what was acknowledged."""
     _run(tmp_path, 5, 40, rounds=40, seconds=900)

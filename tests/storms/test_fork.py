@@ -37,5 +37,5 @@ def test_a_forked_child_leaves_the_parent_alone(children: Children, how: str) ->
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("how", ["works", "closes", "collects", "exits"])
 def test_many_forked_children(children: Children, how: str) -> None:
-    """The same for 250 children of each kind."""
+    """None of 250 forked children of each kind uses a connection of the parent's store."""
     _forks(children, how, 250)

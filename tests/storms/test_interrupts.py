@@ -48,5 +48,5 @@ def test_an_interrupt_loses_and_leaks_nothing(children: Children, kind: str, wan
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", KINDS)
 def test_ten_thousand_interrupts(children: Children, kind: str) -> None:
-    """The same, ten thousand times over the three kinds."""
+    """After ten thousand interrupts the same store works, has what it acknowledged, and three connections."""
     _interrupts(children, kind, 3334)

@@ -37,7 +37,7 @@ def _writers(children: Children, kills: int, total: int, durability: str, mode: 
 def test_a_kill_loses_no_acknowledged_chunk(
     children: Children, durability: str, mode: str, kills: int, total: int
 ) -> None:
-    """What two processes of four threads were told is complete is there after any of them was killed, and once."""
+    """After one of two processes with four threads each is killed, each acknowledged chunk is there, once."""
     _writers(children, kills, total, durability, mode)
 
 
@@ -45,7 +45,7 @@ def test_a_kill_loses_no_acknowledged_chunk(
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("durability", "mode"), MODES)
 def test_a_thousand_kills(children: Children, durability: str, mode: str) -> None:
-    """The same, 250 times in each of the four modes."""
+    """After 250 kills in each of four modes, each chunk that was acknowledged is there, once."""
     _writers(children, 250, 240, durability, mode)
 
 
@@ -91,5 +91,5 @@ def test_first_opens_at_the_same_moment_make_one_store(children: Children) -> No
 @pytest.mark.storm
 @pytest.mark.timeout(3600)
 def test_a_hundred_first_opens(children: Children) -> None:
-    """The same for a hundred processes, three times."""
+    """A hundred processes that create a store at once make one schema and one job, and each keeps its chunk."""
     _first_opens(children, 100, 3)

@@ -48,7 +48,7 @@ class Place:
         return self._children.start(source)
 
     def read(self, worker: subprocess.Popen[str], lines: int = sys.maxsize) -> str | None:
-        """Note up to so many acknowledged chunks; return the word that came instead, or None."""
+        """Note up to ``lines`` acknowledged chunks; return the word that came instead, or None."""
         assert worker.stdout is not None
         for _ in range(lines):
             line = worker.stdout.readline().strip()
@@ -63,7 +63,7 @@ class Place:
         worker.stdin.flush()
 
     def finish(self, worker: subprocess.Popen[str]) -> None:
-        """Note what it still acknowledges, and expect that it ends well."""
+        """Note what the worker still acknowledges, and expect that it ends well."""
         assert self.read(worker) is None
         self._children.finish(worker)
 
@@ -102,7 +102,7 @@ def two_processes(place: Place, kills: int) -> None:
 
 
 def recover_beside(place: Place, kills: int) -> None:
-    """A live run is not recovered away from under its process, also where it is idle; afterwards it can be."""
+    """No recovery replaces the store under a live run, even an idle one; after the run, a recovery works."""
     worker = place.start(20, pause_at=9)
     assert place.read(worker) == "pause"
     for _ in range(kills):
@@ -115,7 +115,7 @@ def recover_beside(place: Place, kills: int) -> None:
 
 
 def full_disk(place: Place, kills: int) -> None:
-    """A full disk is said; with room again, the same object goes on, and nothing acknowledged is lost."""
+    """A full disk is reported; with room again, the same object goes on, and nothing acknowledged is lost."""
     total = kills + 30
     worker = place.start(total, pause_at=2, size=100_000)
     assert place.read(worker) == "pause"
@@ -166,7 +166,7 @@ def test_on_every_file_system(disk: Path, children: Children, situation: str, ki
 @situations
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_in_every_container(tmp_path: Path, children: Children, container: str, situation: str, kills: int) -> None:
-    """The same where the worker is in namespaces of its own, and shares the folder with what is outside."""
+    """No acknowledged chunk is lost or done twice if the worker runs in namespaces of its own and shares the folder."""
     disks.run(*CONTAINERS[container].split(), "true")
     with disks.mounted("tmpfs", tmp_path) as folder:
         SITUATIONS[situation](Place(folder, children, CONTAINERS[container]), kills)

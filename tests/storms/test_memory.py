@@ -1,4 +1,4 @@
-"""However many chunks there are, the process that drives them needs no more memory."""
+"""The memory of the process that drives a loop does not grow with the number of chunks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = program(__file__, "memory")
 
 
 def measured(children: Children, total: int, *, keeps: bool = False) -> dict[str, Any]:
-    """Go through so many chunks with four threads; return what was measured, and print it."""
+    """Go through ``total`` chunks with four threads; return what was measured, and print it."""
     process = children.start(SOURCE, total, "keeps" if keeps else "")
     output, errors = process.communicate(timeout=7000)
     assert process.returncode == 0, errors
@@ -36,7 +36,7 @@ def growth(found: dict[str, Any]) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("total", [6_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_chunks(children: Children, total: int) -> None:
-    """Through thousands of chunks and four threads."""
+    """A loop over thousands of chunks in four threads needs no more memory at its end than soon after its start."""
     found = measured(children, total)
     assert growth(found) < 6
     assert found["peak"] < found["rss"][0] + 12
@@ -44,14 +44,14 @@ def test_memory_does_not_grow_with_the_chunks(children: Children, total: int) ->
 
 @pytest.mark.slow
 def test_the_measure_sees_memory_that_grows(children: Children) -> None:
-    """The control: a caller that keeps a kilobyte of each chunk."""
+    """The control: the memory of a caller that keeps a kilobyte of each chunk grows."""
     assert growth(measured(children, 10_000, keeps=True)) > 9
 
 
 @pytest.mark.storm
 @pytest.mark.timeout(7200)
 def test_memory_does_not_grow_with_a_million_chunks(children: Children) -> None:
-    """The same with 1,000,000: not by 12 bytes a chunk."""
+    """A loop over a million chunks needs less than 12 more bytes a chunk."""
     found = measured(children, 1_000_000)
     assert growth(found) < 12
     assert found["peak"] < found["rss"][0] + 24

@@ -45,7 +45,7 @@ def check(store: CheckpointStore, service: Service, calls: int) -> None:
 
 
 def test_threads(store: CheckpointStore) -> None:
-    """Each outage is waited for and fails no chunk, in one process of four threads."""
+    """One process of four threads waits for each outage, and no chunk fails."""
     with Service(TROUBLES) as service:
         client = Client(service.port)
         store.map(client, PROMPTS, file_name="f", workers=WIDTH, on_error="record")
@@ -56,7 +56,7 @@ RUNNER = program(__file__, "meet_outages")
 
 
 def test_processes(store: CheckpointStore, children: Children) -> None:
-    """Four processes of four workers; each notices each outage by itself."""
+    """Four processes of four workers each wait for each outage, and no chunk fails."""
     with Service(TROUBLES) as service:
         processes = children.at_the_gate(4, RUNNER, service.port)
         children.pass_gate(processes)
@@ -65,7 +65,7 @@ def test_processes(store: CheckpointStore, children: Children) -> None:
 
 
 def test_asyncio(store: CheckpointStore) -> None:
-    """Each outage is waited for and fails no chunk, under ``amap`` with four workers."""
+    """``amap`` with four workers waits for each outage, and no chunk fails."""
     job = store.open_job("f", chunks=PROMPTS)
     with Service(TROUBLES) as service:
         check(store, service, asyncio.run(map_async(job, service.port, WIDTH)))

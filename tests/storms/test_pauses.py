@@ -27,7 +27,7 @@ def _pauses(children: Children, loop: str, after: str, wanted: int) -> None:
 @pytest.mark.parametrize("after", ["goes_on", "raises"])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_pause_in_a_handler_ends_the_loop_and_loses_nothing(children: Children, loop: str, after: str) -> None:
-    """The loop ends, the job is paused, and the next run does the rest, also where the handler raises behind it."""
+    """A handler that pauses, and may then raise, ends the loop; the job is paused, and the next run does the rest."""
     _pauses(children, loop, after, 12)
 
 
@@ -36,5 +36,5 @@ def test_a_pause_in_a_handler_ends_the_loop_and_loses_nothing(children: Children
 @pytest.mark.parametrize("after", ["goes_on", "raises"])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_two_thousand_pauses_in_handlers(children: Children, loop: str, after: str) -> None:
-    """The same, two thousand times over four kinds of loops."""
+    """After each of two thousand pauses in four kinds of loops, the job is paused, and the next run does the rest."""
     _pauses(children, loop, after, 250)

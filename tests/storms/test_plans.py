@@ -99,13 +99,13 @@ class Plans(RuleBasedStateMachine):
 
     @rule(kills=st.tuples(st.none() | st.integers(0, 3), st.none() | st.integers(0, 3)), name=NAMES, model=MODELS)
     def run_two(self, kills: tuple[int | None, int | None], name: str, model: str) -> None:
-        """The same plan twice, or under another name or model, at the same time."""
+        """Open one plan twice at the same time, or under another name or model."""
         other = self._plan("reuse") | {"file_name": name, "model": model}
         self._batch([(self._plan("reuse"), kills[0], True), (other, kills[1], False)])
 
     @rule(kill_after=st.none() | st.integers(0, 4))
     def restart(self, kill_after: int | None) -> None:
-        """Somebody pays anew on purpose."""
+        """Restart a job, so that it is paid for anew on purpose."""
         self._batch([(self._plan("restart"), kill_after, False)])
 
     @rule(kill_after=st.none() | st.integers(0, 4))

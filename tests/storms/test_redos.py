@@ -46,7 +46,7 @@ class Storm:
         return Counter(map(int, path.read_text().split() if path.exists() else []))
 
     def problems(self) -> dict[str, Any]:
-        """What is wrong now: chunks without their result, and chunks that were paid for too often."""
+        """Return what is wrong now: chunks without their result, and chunks that were paid for too often."""
         with CheckpointStore(self.folder / "talks.db") as store:
             assert store.check() == []
             job = store.job("talk.srt")
@@ -67,7 +67,7 @@ class Storm:
     ],
 )
 def test_each_redo_is_paid_for_once(seed: int, rounds: int, tmp_path: Path, children: Children) -> None:
-    """No result is lost meanwhile, the money is counted to the cent, and the job comes to its end."""
+    """Redoing chunks loses no result, counts the money to the cent, and lets the job come to its end."""
     storm = Storm(tmp_path, children, seed)
     for _ in range(rounds):
         kills = [storm.dice.choice([None, 1, 2, 3, 4, 6]) for _ in range(2)]

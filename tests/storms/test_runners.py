@@ -28,7 +28,7 @@ NAIVE = program(__file__, "run_naive")
 
 
 AT_ONCE_SECONDS = 20.0
-"""Far from any time-out of the stores (60 s), and far from what a busy machine needs to begin a chunk."""
+"""A limit far below each time-out of the stores (60 s), and far above what a busy machine needs to begin a chunk."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ PACES = {"pending": 0.06, "map": 0.18}  # map has three chunks in hand
 def test_runners_share_a_job(
     children: Children, tmp_path: Path, name: str, runners: int, total: int, strikes: int
 ) -> None:
-    """Some runners, struck several times: none skips a chunk, none does one that another has."""
+    """Runners that are struck several times skip no chunk, and none does a chunk that another runner has."""
     pace = PACES[name]
     struck = storm(children, SOURCES[name], tmp_path, runners=runners, total=total, strikes=strikes, seed=3, pace=pace)
     judge(tmp_path, name, total, struck)
@@ -151,7 +151,7 @@ def test_runners_share_a_job(
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_six_runners_and_forty_strikes(children: Children, tmp_path: Path, name: str, seed: int) -> None:
-    """The same with six runners, 3,000 chunks and forty strikes."""
+    """Six runners on 3,000 chunks, struck forty times, skip no chunk, and none does a chunk that another runner has."""
     struck = storm(children, SOURCES[name], tmp_path, runners=6, total=3000, strikes=40, seed=seed, pace=PACES[name])
     judge(tmp_path, name, 3000, struck)
     assert sum(struck.values()) == 40
@@ -159,7 +159,7 @@ def test_six_runners_and_forty_strikes(children: Children, tmp_path: Path, name:
 
 @pytest.mark.slow
 def test_the_storm_sees_chunks_done_twice(children: Children, tmp_path: Path) -> None:
-    """The control: looking first and taking then lets two runners do the same chunk."""
+    """The control: two runners that first look and then claim do one chunk twice."""
     for seed in range(20):
         storm(children, NAIVE, tmp_path, runners=4, total=400, strikes=0, seed=seed, pace=0.01)
         twice = sum(count > 1 for count in counted(tmp_path, "end").values())

@@ -2,7 +2,7 @@
 
 Dask runs a task again when its worker died, when its worker is retired, and also when the task was done and the worker
 that kept its result is gone. No setting of a task forbids that. So each task asks the scheduler first whether it may
-begin: no call of the task was begun before, and the task is still wanted. What a call came to is given to the scheduler
+begin: no call of the task was begun before, and the task is still wanted. The outcome of a call goes to the scheduler
 before the task ends, and the scheduler keeps it for as long as the task is wanted: it outlives the worker.
 """
 
@@ -71,7 +71,7 @@ async def _bring_home(client: Any, task: Any, outcome: Future[Any]) -> None:
 
 
 async def _fetched(client: Any, task: Any) -> bytes:
-    """Return what a task came to: from its worker, or from the scheduler where no worker has it any more."""
+    """Return the outcome of a task: from its worker, or from the scheduler if no worker has the outcome any more."""
     fetching = asyncio.ensure_future(task)
     while not (await asyncio.wait({fetching}, timeout=_KEPT_CHECK_INTERVAL_SECONDS))[0]:
         kept = await _kept(client, task.key)
@@ -95,7 +95,7 @@ async def _kept(client: Any, key: str) -> bytes | None:
 
 
 def _call_once(key: str, call: Callable[..., Any], *args: Any) -> bytes:
-    """Make a call on a worker, unless it was begun before or nobody waits for it; return what it came to, pickled."""
+    """Make a call on a worker, unless it was begun before or nobody waits for it; return its outcome, pickled."""
     try:
         from distributed import get_worker  # an extra
         from distributed.utils import sync
@@ -115,7 +115,7 @@ def _call_once(key: str, call: Callable[..., Any], *args: Any) -> bytes:
 
 
 def _bookkeeper() -> Callable[..., None]:
-    """Return what the scheduler is to run: it then says whether a call may begin, and keeps what calls came to.
+    """Return what the scheduler is to run: it then says whether a call may begin, and keeps the outcomes of calls.
 
     The function is made here, and not at the top level of this module, because such functions are sent by value: the
     scheduler may run where this package is not installed.
@@ -127,7 +127,7 @@ def _bookkeeper() -> Callable[..., None]:
         from weakref import WeakKeyDictionary  # on the scheduler
 
         begun: WeakKeyDictionary[Any, bytes | None] = WeakKeyDictionary()
-        # The tasks whose call was begun, each with what the call came to. The client forgets a task that has come home.
+        # The tasks whose call was begun, each with its outcome. The client forgets a task that has come home.
 
         def begin(key: str) -> tuple[bool, bytes | None]:
             # A task whose result was fetched is unknown here, and may still be about to begin: its worker died after

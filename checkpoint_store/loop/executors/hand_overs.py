@@ -23,7 +23,7 @@ QUICK_SECONDS_MAX: Final = 0.001
 
 
 class HandOvers:
-    """How many tasks to hand over at once, by how long the last tasks took. A race only counts a task less."""
+    """How many tasks to hand over at once, by how long the last tasks took. A race leaves out a task at most."""
 
     def __init__(self, task_seconds: float) -> None:
         self._task_seconds = task_seconds

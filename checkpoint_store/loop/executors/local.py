@@ -82,8 +82,8 @@ class Inline(OwnExecutor):
 class Threads(OwnExecutor):
     """Daemon threads: a hung attempt neither keeps the program from ending, nor keeps a worker busy.
 
-    Work begins at :meth:`hand_over`. A thread that each task wakes wants the GIL while the loop starts the next task:
-    eight tasks that are handed over together, and take no time, take a fifth less, because one thread does them all.
+    Work begins at :meth:`hand_over`. If each task woke a thread, that thread would want the GIL while the loop starts
+    the next task. Eight quick tasks handed over together take a fifth less time: one thread does them all.
     """
 
     def __init__(self, workers: int) -> None:
@@ -95,7 +95,7 @@ class Threads(OwnExecutor):
         """One element for each thread that waits for work: counting them needs no lock."""
         self._started = 0
         self.hand_overs = HandOvers(QUICK_SECONDS_MAX / 2)
-        """By how long the work took. Who ends a future of work that returned ``ENDS_LATER`` notes that there."""
+        """How many tasks to hand over at once. Who ends the future of ``ENDS_LATER`` work notes its time here."""
         self.ends: Final = Ends()
         """Wakes the loop."""
 
@@ -139,7 +139,7 @@ class Threads(OwnExecutor):
                 future.cancel()
 
     def _start_thread(self) -> None:
-        """Start one more thread. Where the system starts none, those that are there do the work."""
+        """Start one more thread. If the system starts none, the threads that exist do the work."""
         try:
             threading.Thread(target=self._work, name="checkpoint-store map", daemon=True).start()
         except RuntimeError as error:

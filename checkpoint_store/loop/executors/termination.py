@@ -18,8 +18,8 @@ from checkpoint_store.loop import signals
 def leave_first_to_parent() -> None:
     """Let this worker process outlive the first SIGTERM; the second ends it, and so does the end of its parent.
 
-    A Ctrl-C before it counts as the first. A pool goes on after a KeyboardInterrupt in its work, and where it breaks,
-    it waits for the end of each worker by a SIGTERM.
+    An earlier Ctrl-C counts as the first signal. A pool goes on after a KeyboardInterrupt in its work; a pool that
+    breaks sends SIGTERM to each worker, and waits for its end.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

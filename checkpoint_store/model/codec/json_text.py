@@ -43,7 +43,7 @@ _ENCODE: Final = _encoder(ensure_ascii=False)
 _ENCODE_ASCII: Final = _encoder(ensure_ascii=True)
 _DECODER: Final = json.JSONDecoder()
 _SCAN: Final[Callable[[str, int], tuple[Any, int]]] = getattr(_DECODER, "scan_once", _DECODER.raw_decode)
-"""What ``raw_decode`` calls, if this Python has it: a result of 2 KB is read in a twentieth less."""
+"""What ``raw_decode`` calls, if this Python has it: it takes a twentieth less time to read a result of 2 KB."""
 _JSON_TYPES: Final = (dict, list, str, int, float, type(None))
 
 
@@ -136,7 +136,7 @@ def to_json_value(value: object, name: str) -> object:
     kind: Any = type(value)
     names = _fields_of(kind)
     if names is not None:
-        with suppress(Exception):  # again, to name the place in the value
+        with suppress(Exception):  # the slower way below names the place of the error
             return {field: _part(getattr(value, field)) for field in names}
     return _named_value(value, name)
 

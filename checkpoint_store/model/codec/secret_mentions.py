@@ -38,5 +38,5 @@ _MENTION: Final = re.compile(
 
 
 def redact_mentions(text: str) -> str:
-    """Return a message with what follows the name of a secret replaced, where it looks like one."""
+    """Return a message in which what follows the name of a secret is replaced, if it looks like a secret."""
     return _MENTION.sub(lambda match: f"{match[match.lastgroup or 0]}{REDACTED}", text)

@@ -149,7 +149,7 @@ def redact_secrets(value: Any) -> Any:
 
 
 def redact_text(text: str) -> str:
-    """Return a message with everything in it that is recognisable as a secret replaced, in a sentence too."""
+    """Return a message in which all that is recognisable as a secret is replaced, also inside a sentence."""
     return redact_mentions(_redacted(text))
 
 
@@ -263,7 +263,7 @@ def _is_secret_name(name: str, value: object) -> bool:
 
 
 def _is_secret_of_login(segments: list[str], value: object) -> bool:
-    """Whether a name is that of a login: smtp_pass, basic_auth, userpass."""
+    """Whether a name is that of the secret of a login: smtp_pass, basic_auth, userpass."""
     *before, last = segments
     of_login = bool(before) and before[-1] in _LOGINS
     if last == "pass":

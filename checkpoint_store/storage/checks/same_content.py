@@ -34,9 +34,9 @@ MAY_DIFFER: Final = {
     "chunk_handles": ("recorded_at",),
     "chunk_redos": (),
 }
-"""The tables whose rows must be in a backup, and of each the columns that may differ there."""
+"""The tables whose rows must be in a backup, and for each table the columns that may differ."""
 NOT_COMPARED: Final = ("chunk_results", "runners", "pauses")
-"""The other tables: the digest of a result stands in ``completed_chunks``, and the rest is about the runners of now."""
+"""The other tables: the digest of a result stands in ``completed_chunks``, and the rest is about present runners."""
 
 
 @statement_for_arguments
@@ -51,7 +51,7 @@ def _rows(table: str, condition: str | None = None, *first: str) -> Select[Any]:
 _CONTENT: Final = (
     # How many chunks are complete stands in ``jobs``, so nearly every difference is found in that small table.
     *(_rows(table) for table in MAY_DIFFER if table != "attempts"),
-    # Both have an index. What the other attempts cost stands in their results.
+    # Both conditions have an index. The cost of any other attempt stands in its result.
     _rows("attempts", "outcome IN ('failed', 'abandoned')"),
     _rows("attempts", "replaced_result_id IS NOT NULL", "job_id", "replaced_result_id"),
 )

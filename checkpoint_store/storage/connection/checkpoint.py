@@ -24,8 +24,8 @@ CHECKPOINT_BYTES: Final = 1024 * 1024
 """After about this many bytes of new WAL the writer copies the WAL into the file.
 
 Until the first copying each commit makes the WAL longer, and then its ``fdatasync`` waits for the journal of the file
-system: 380 µs a completion instead of 210. With 4 MiB that were the first 650 completions of a run, with 1 MiB it is
-the first 200; the mean of 2,000 completions is 240 µs instead of 260, and the longest one 3 ms instead of 7.
+system: 380 µs a completion instead of 210. With 4 MiB these are the first 650 completions of a run, with 1 MiB the
+first 200; the mean of 2,000 completions is 240 µs instead of 260, and the longest one 3 ms instead of 7.
 """
 _TRANSACTION_BYTES: Final = 4 * 1024
 """The bytes that a transaction adds to the WAL beside its text."""

@@ -44,7 +44,7 @@ def _fchown_if_different(file: int, user: int, group: int) -> int:
         if (status.st_uid, status.st_gid) != (user, group):
             os.fchown(file, user, group)
     except OSError:
-        return -1  # SQLite does not look at it
+        return -1  # SQLite ignores what fchown returns
     return 0
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class CompletedJobs:
     """The jobs that a completion completed. A statement of a completion calls an SQL function for the last chunk only.
 
-    A transaction that is undone may leave a job noted that is not completed. So a noted job is one to look at.
+    A transaction that is rolled back may leave the note of a job that is not completed. So check a noted job.
     """
 
     def __init__(self) -> None:

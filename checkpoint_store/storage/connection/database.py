@@ -62,7 +62,7 @@ class Database:
         return self.reader.first_row(statement, values)
 
     def read_row_between_writes(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """:meth:`read_row` for a thread that writes before and after it; the row is as new. It waits for no writer.
+        """:meth:`read_row` for a thread that writes before and after it. The row is as new; no writer delays it.
 
         The writer connection has in its cache the pages that it wrote last. The reader connection fetches them from the
         WAL after each commit: that takes three times as long.

@@ -114,8 +114,8 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
 
 def _damage(error: Unreadable, code: int, reason: str) -> str | None:
     """Return the damage that an error reports; None if it reports no damage."""
-    # These are errors of the sqlite3 module itself. The first repeats the text, which may be private; the second comes
-    # of a damaged name in a message of SQLite.
+    # These are errors of the sqlite3 module itself. A UnicodeDecodeError comes of a damaged name in a message of
+    # SQLite. The other error repeats the text of the row, which may be private.
     if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):
         return "a text in it is no UTF-8"
     primary = code & 0xFF

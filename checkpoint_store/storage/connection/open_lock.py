@@ -89,7 +89,7 @@ def store_in_use(path: Path, *, but: Path) -> Path | None:
         path: a file that would be replaced.
         but: the store file of the caller, which is open.
     """
-    for store in sorted(possible_stores(path), key=is_there, reverse=True):  # one that is there is the one in use
+    for store in sorted(possible_stores(path), key=is_there, reverse=True):  # the one in use exists
         lock = SharedLock(StoreFiles(store).open_lock, create=False)
         try:
             if not lock.take_alone() and not (is_there(store) and is_there(but) and store.samefile(but)):

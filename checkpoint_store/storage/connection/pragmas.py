@@ -28,11 +28,11 @@ With 8 KiB pages a result of 4 KB has a page of its own (2.1 bytes on disk for e
 READ_CACHE_KIBIBYTES: Final = 256
 """The page cache of a connection that reads. It fits into the cache of a processor, unlike SQLite's 2 MB.
 
-A long read needs each page of results once: with 2 MB, SQLite fills memory that the processor has long forgotten, and
-takes a tenth longer.
+A long read needs each page of results once: with 2 MB, SQLite fills memory that the processor no longer has in its
+cache, and takes a tenth longer.
 """
 WAL_BYTES_MAX: Final = 16 * 1024 * 1024
-"""The size to which a WAL is cut back that grew during a long read."""
+"""A WAL that grew during a long read is cut back to this size."""
 _NETWORK: Final = frozenset(
     "nfs nfs4 cifs smb3 smbfs 9p virtiofs vboxsf prl_fs vmhgfs fuse afs ceph glusterfs lustre gpfs beegfs".split()
 )
@@ -70,7 +70,7 @@ def _pragmas(mode: str, durability: Durability) -> list[str]:
     pragmas = [
         f"synchronous = {synchronous}",
         # SQLite before 3.51.3 can corrupt the file when a checkpoint runs beside a commit of another connection
-        # (sqlite.org/wal.html#walresetbug). Ours run while no one can commit; see checkpoint.py.
+        # (sqlite.org/wal.html#walresetbug). Our checkpoints run while no one can commit; see checkpoint.py.
         "wal_autocheckpoint = 0",
         f"journal_size_limit = {WAL_BYTES_MAX}",
         "mmap_size = 0",

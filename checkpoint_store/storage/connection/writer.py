@@ -194,7 +194,7 @@ class WriterConnection(StoreConnection):
         return connection
 
     def _refuse_if_moved(self) -> None:
-        """Raise if the store file was removed or replaced: a result in such a file is lost."""
+        """Raise if the store file was removed or replaced: a result written to that file is lost."""
         if self.file.identity() != self._identity:
             raise gone(self.file.path)
 
@@ -253,7 +253,7 @@ class WriterConnection(StoreConnection):
 
         No other connection is open from before ``first``, which runs outside of the transaction, until after the
         commit: a process that connected in between would work on with the older schema. With foreign keys on,
-        rebuilding a table deletes the rows that refer to it; and views would forbid renaming one.
+        rebuilding a table deletes the rows that refer to it; and views would forbid renaming a table.
 
         Raises:
             StoreBusy: a program that does not take the open lock has a connection open.

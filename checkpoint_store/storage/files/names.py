@@ -31,7 +31,7 @@ ASIDE: Final = re.compile(
     rf"\.(?:corrupt|replaced)-(?P<moment>\d{{8}}T\d{{6}}\.\d{{6}}Z)(?:{'|'.join(SQLITE_ENDINGS)})?$"
 )
 STAND_IN_FOLDER: Final = ".checkpoint-store-stand-in-"
-"""How the name of the folder of a stand-in begins: of a store that is thrown away, which the command makes to look."""
+"""The beginning of the name of a stand-in's folder. A stand-in is a store that a command reads and throws away."""
 STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
 
 

@@ -36,7 +36,7 @@ _FORMAT: Final = "checkpoint_store unrecorded result 1"
 _FAILURE_FORMAT: Final = "checkpoint_store unrecorded failure 1"
 _FIELDS: Final = tuple(name for name in Completion._fields if name != "replace")
 _NEW_FIELDS: Final = ("cost", "redo_before")
-"""Left out where they say nothing: an earlier version reads the file then."""
+"""The fields that are left out if they are None, so that an earlier version can read the file."""
 _OTHERS_MAY_WRITE: Final = 0o022
 _TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")
 _TEMPORARY_FOLDERS: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
@@ -79,7 +79,7 @@ def new_name(store: Path) -> str:
 
 
 def remove_job(store: Path, path: Path, job_id: str) -> None:
-    """Remove the results of one job from a file; with the last result the file goes. A copy of the store keeps its.
+    """Remove the results of one job from a file; with the last result the file goes. The results for a copy stay.
 
     Raises:
         CheckpointStoreError: the file cannot be read, written or removed. It is as it was.
@@ -170,14 +170,14 @@ def files_of(store: Path) -> Iterator[Path]:
     """Yield the files of unrecorded results beside a store, by name; then those in the folders for temporary files.
 
     There may be files of another store that has the same name. Their results name jobs that this store does not have.
-    A stand-in is thrown away with all that it takes in: it has only the files beside it.
+    A stand-in is thrown away with all that it takes in: so it takes in only the files beside it.
     """
     yield from Siblings(store).unrecorded()
     if store.parent.name.startswith(STAND_IN_FOLDER):
         return
     folders = [Path(os.environ[variable]) for variable in _TEMPORARY_VARIABLES if os.environ.get(variable)]
     for folder in dict.fromkeys([*folders, *_TEMPORARY_FOLDERS]):
-        with suppress(OSError):  # there is none, or it cannot be read
+        with suppress(OSError):  # the folder is missing, or cannot be read
             for temporary in _folders_in(folder, {store.stat().st_uid, _user()}):
                 paths = Siblings(temporary / store.name).unrecorded()
                 if paths and not temporary.samefile(store.parent):

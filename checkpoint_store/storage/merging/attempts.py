@@ -155,7 +155,7 @@ def _take_chunk(
 def _matching(here: list[_AttemptHere], runner_id: int | None, attempt: dict[str, Any]) -> _AttemptHere | None:
     """Return the attempt of this store that is the same attempt: of the same runner, begun at the same time.
 
-    An attempt of no runner matches the attempt that ended, with a result, when it began: it was made for that result.
+    An attempt here without a runner was made for a recorded result: it begins when the attempt with the result ended.
     """
     its_end = attempt["finished_at"] if attempt["outcome"] == AttemptOutcome.COMPLETED else None
     known = {(runner_id, attempt["started_at"]), (0, its_end)}

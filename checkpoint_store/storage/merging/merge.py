@@ -71,7 +71,7 @@ class _Merge:
     other: OtherStore
     job: JobRecord
     payers: Mapping[str, str]
-    """The job of this store that has the results which a job of the other store paid for, by that job."""
+    """For each job of the other store, the job of this store that has the results which that job paid for."""
     taken: Collection[str]
     """The jobs of this store that newer jobs of the other store were merged into."""
 
@@ -105,7 +105,7 @@ def merge_all(database: Database, other: OtherStore) -> Iterator[JobMerge]:
 
 
 def _job_ids(connection: sqlite3.Connection, path: Path, records: Sequence[JobRecord]) -> dict[str, str]:
-    """Return the job of this store that has the results of a job of the other store, or will have them, by that job."""
+    """Return, for each job of the other store, the job of this store that has its results, or will have them."""
     job_ids: dict[str, str] = {}
     for job in records:
         own = own_jobs.job_for(connection, path, job, taken=job_ids.values())
@@ -183,7 +183,7 @@ class _OtherResult(NamedTuple):
     paid_at: int | None
     differs_in: str | None
     answers: str | None
-    """The redo that the result answers: when it was asked for; None for none."""
+    """The time of the redo that the result answers; None if it answers none."""
 
 
 def _take_one(

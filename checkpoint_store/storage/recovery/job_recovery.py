@@ -26,7 +26,7 @@ class JobRecovery:
     tries: str | None = None
     """What is missing of the attempts at the chunks that are left, as a sentence; None if nothing is."""
     assumed: str | None = None
-    """What no copy says of the job and was assumed, as a sentence; None for nothing."""
+    """What was assumed about the job because no copy says it, as a sentence; None if nothing was assumed."""
     lost_settings: tuple[str, ...] = ()
     """The settings of the plan that are lost: the next run has to say that its own may stand in their place.
 

@@ -42,7 +42,7 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     with openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
         copies = read_store(path, "the store file", base)
     if files.recovered.exists():
-        copies.append(read_copy(files.recovered, "a recovery that was interrupted"))
+        copies.append(read_copy(files.recovered, "the interrupted recovery"))
     for backup in Siblings(path).backups()[:_BACKUPS_READ_MAX]:
         copies.append(read_copy(backup, f"the backup {backup.name}"))
         copies[-1].backup = True

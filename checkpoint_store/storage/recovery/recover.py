@@ -69,7 +69,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     copies = all_copies(path, state_files)
     deleted = without_deleted(copies)
     if not any(copy.jobs for copy in copies) and not accept_loss:
-        raise StoreDamaged(path, f"{reason}; no job reads of it or of any other copy", remedy=_accepting(path))
+        raise StoreDamaged(path, f"{reason}; no job can be read from it or any other copy", remedy=_accepting(path))
     fresh = temporary_path(path)
     try:
         jobs = build(fresh, copies, deleted, like=Siblings(path).keeper(*state_files))
@@ -105,7 +105,7 @@ def was_interrupted(path: Path) -> bool:
 
 def finish_interrupted(path: Path) -> RecoveryReport:
     """Finish a recovery or a restore that was killed after its new file was whole."""
-    copy = read_copy(StoreFiles(path).recovered, "the one that was interrupted")
+    copy = read_copy(StoreFiles(path).recovered, "the interrupted recovery")
     jobs = tuple(
         JobRecovery(
             job_id, values["file_name"], values["completed_count"], 0, ((copy.name, values["completed_count"]),)
@@ -120,7 +120,7 @@ def drop_unneeded(path: Path) -> None:
     if is_there(path):
         with suppress(FileNotFoundError):
             StoreFiles(path).recovered.unlink()
-            log.info("%s is sound: what a recovery that was killed had begun is removed", path)
+            log.info("%s is sound: the unfinished file of a killed recovery is removed", path)
 
 
 def move_aside(path: Path, why: str) -> tuple[Path, ...]:

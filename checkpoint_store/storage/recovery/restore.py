@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-# Whatever the schema of the store is. A damaged row counts nothing.
+# For a store of any schema. A damaged row does not count.
 _COUNTS: Final = """
     SELECT job_id, completed_count FROM jobs WHERE typeof(job_id) = 'text' AND typeof(completed_count) = 'integer'
 """
@@ -62,7 +62,7 @@ def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     try:
         with storage_errors(path):
             backups.end_runners(partial)
-            os.replace(partial, StoreFiles(path).recovered)  # from here on, an open finishes it
+            os.replace(partial, StoreFiles(path).recovered)  # from here on, an open finishes the restore
             newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
             return (*recover.put_in_place(path, "replaced"), *newer)
     finally:

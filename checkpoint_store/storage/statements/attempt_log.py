@@ -1,4 +1,4 @@
-"""Statements that read attempts for people."""
+"""Statements that read attempts for people, and that free failed chunks."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
 
     If the chunk's attempts reach the limit with this attempt, the chunk is failed. An attempt without a row (the chunk
     was not claimed, or the job was deleted meanwhile) is added. An attempt that has failed before stays one attempt. No
-    next attempt begins beside one of another loop.
+    next attempt begins beside an attempt of another loop.
     """
     job_id, index = failed.job_id, failed.chunk_index
     number = failed.number

@@ -37,7 +37,7 @@ def _results() -> Select[Any]:
 
 _RESULTS: Final = Statement(_results)
 _OF_UNKNOWN_CHUNKS: Final = Statement(lambda: _results().where(_C.fingerprint.is_(null())))
-"""Of a job that knows its chunks, no row comes out of SQLite: the write transaction waits for no loop over them."""
+"""SQLite returns no row of a job that knows its chunks: the write transaction waits for no loop over such rows."""
 
 
 def results_by_place(

@@ -148,7 +148,7 @@ COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE, _
 # The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
 # Each statement releases the GIL and has a cost of its own. If a chunk is complete already, the whole insert fails.
 _MORE_OF_JOB: Final = ("more", "latest_at")
-"""How many more chunks the job has completed; null for no change of its row. And the time, if not that of this row."""
+"""How many more chunks the job has completed, null to leave its row; and when, null for the time of this row."""
 COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
 """The values of a completion, in the order in which they are given."""
 _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
@@ -156,7 +156,7 @@ _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
 
 @cache
 def fast_insert(rows: int, *, together: bool = False) -> str:
-    """Return the statement that writes completions, all or none. ``together``: of one job; the latest time first."""
+    """Return the statement that writes completions, all or none. ``together``: all of one job, the latest first."""
     firsts = [f"{rows}, ?", *["NULL, NULL"] * (rows - 1)] if together else ["1, NULL"] * rows
     return _insert_into("completion", [first + ", ?" * len(COMPLETION) for first in firsts])
 

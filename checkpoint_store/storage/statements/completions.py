@@ -167,7 +167,7 @@ def record(
 def _asked_at(
     connection: sqlite3.Connection, completion: Completion, answers: str | None, *, is_work: bool
 ) -> str | None:
-    """Return which redo a completion ends; None for none."""
+    """Return the time of the redo that a completion answers; None if it answers none."""
     job_id, index = completion.job_id, completion.chunk_index
     if is_work:
         return redos.asked_at(connection, job_id, index, completion.attempt)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _D: Final = deleted_jobs.c
 _PREFIX_LENGTH_MIN: Final = 8
-"""A shorter beginning of an id may be a slip, or name a job that never was."""
+"""A shorter beginning of an id may be a typing error, or name a job that never was."""
 _WHOLE_ID_LENGTH: Final = 36
 """The length of a whole id, which is looked up by the index."""
 _DELETED: Final = Statement(lambda: select(_D.job_id, _D.deleted_at).where(_D.job_id == bindparam("in_job")))

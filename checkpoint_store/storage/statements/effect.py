@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _WIDTH: Final = len(COMPLETION)
 _ATTEMPT: Final = COMPLETION.index("attempt")
 _ROWS_OF_ONE: Final = 2
-"""A completion adds a result and a completed chunk. Its attempt is the third; its job is changed, too."""
+"""Each completion adds a result and a completed chunk. The rows of attempts and jobs are counted apart."""
 _HAS_ATTEMPT: Final = "SELECT count(*) FROM attempts WHERE job_id = ? AND chunk_index = ? AND number = ?"
 
 TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name LIMIT 1"

@@ -146,5 +146,5 @@ def left_in(connection: sqlite3.Connection, job_id: str) -> dict[int, str | None
 
 
 def outstanding(connection: sqlite3.Connection, but_job: str = "") -> list[HandleRow]:
-    """Return the handles in the store (not of one job) whose chunks are not complete, of the newest job first."""
+    """Return the handles whose chunks are not complete, except those of ``but_job``, of the newest job first."""
     return [HandleRow._make(row) for row in _OUTSTANDING.run(connection, but_job=but_job)]

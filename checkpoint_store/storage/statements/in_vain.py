@@ -42,7 +42,7 @@ _IN_VAIN: Final[dict[str, Any]] = {
 
 
 def _note(values: dict[str, Any], *noted_as: str) -> Statement:
-    """Repeating it changes nothing: the error of the attempt says what was noted.
+    """Return the statement that notes what came late at its attempt, unless the error of the attempt has the note.
 
     ``noted_as``: the parameters with the forms in which it may have been noted before.
     """
@@ -138,7 +138,7 @@ def _why(connection: sqlite3.Connection, completion: Completion) -> str:
 
 
 def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:
-    """Count what a failure cost that came when nobody waited for it, with its attempt. Repeating changes nothing.
+    """Count the cost of a failure that came when nobody waited for it, with its attempt. Repeating changes nothing.
 
     An attempt that completed its chunk by hand keeps its result: its failure after that is an attempt of its own.
     """
@@ -152,7 +152,7 @@ def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:
 
 
 def _is_recorded(connection: sqlite3.Connection, failure: Completion, error: str) -> bool:
-    """Whether the attempt failed with this error and its cost already: the error came from the end of that commit."""
+    """Whether the attempt has this error and cost already: its commit was stored, though it reported an error."""
     if failure.attempt is None:
         return False
     here = {"in_job": failure.job_id, "at_index": failure.chunk_index, "its_number": failure.attempt}
@@ -169,7 +169,7 @@ def _made_the_result(connection: sqlite3.Connection, failure: Completion) -> boo
 
 
 def _keep(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, text: str) -> bool:
-    """Note what came late with its attempt; where that is not known, with a new one, of no runner.
+    """Note what came late with its attempt; if the attempt is not known, with a new attempt without a runner.
 
     Returns whether anything was changed.
     """

@@ -23,7 +23,7 @@ def records_of(
     ``passed_over``: takes the errors of the rows that do not read, and the other records are made.
 
     Raises:
-        StoreDamaged: this library does not write such a value; the message names job, column and value.
+        StoreDamaged: a value is none that this library writes; the message names job, column and value.
     """
     try:
         stored = zip(*stored_rows, strict=True)

@@ -51,7 +51,7 @@ _JOB_PAGE_ROWS: Final = 200  # few enough that their rows are gone before the ga
 _JOB_ID: Final = JobRecord._fields.index("job_id")
 
 _FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
-# A range, not LIKE: an id is text, and % or _ in it mean themselves.
+# substr, not LIKE: an id is text, and % or _ in it mean themselves.
 _FIND_BY_PREFIX: Final = Statement(
     lambda: (
         select(*_ROW)

@@ -37,7 +37,7 @@ class KeptCounts:
         self._holders: dict[tuple[str | None, str | None, str], Holder] = {}
         self._chunks: dict[_Kinds, set[int]] = {}
         self._beginnings: list[list[_Kind]] = []
-        """Of a sequential plan: for each job, the kind of each result of its beginning."""
+        """For a sequential plan: for each job, the kind of each result of its beginning."""
         for job in stored.holders():
             self._holders.setdefault(_settings(job), job)
         if request.plan.sequential:

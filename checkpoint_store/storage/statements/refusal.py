@@ -31,7 +31,7 @@ _DIFFERS_IN: Final = Statement(
     )
 )
 _NAMES_MAX: Final = 6
-"""Of more settings, not each is looked at alone: no message could name all these choices."""
+"""If more settings than these differ, none is looked at alone: no message could name all the choices."""
 
 
 def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Decision, path: Path) -> PlanChanged:
@@ -74,7 +74,7 @@ def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Deci
 
 
 class _Choices:
-    """The settings that ``reuse_ignoring`` may name, and the results that it keeps then: each choice more of them."""
+    """The settings that ``reuse_ignoring`` may name, and how many results it then keeps: each choice keeps more."""
 
     def __init__(self, counts: KeptCounts, kept_at_least: int) -> None:
         self._counts, self._kept_at_least = counts, kept_at_least

@@ -43,11 +43,11 @@ def replaced_by(connection: sqlite3.Connection, job_id: str, looked: Looked, pat
 
 
 def passed_over(connection: sqlite3.Connection, state: ProcessingState, path: Path) -> JobRecord | None:
-    """Return the job of the same file and settings that has most results, if the state begins a job without results.
+    """Return the job of the same file and settings that a state without results passes over; None if there is none.
 
-    Of jobs that have the same number of results, the newest. A job with another number of chunks counts only while it
-    is unfinished, and only if no job has the same number of chunks: a finished job is of another input. None if the
-    store has no job to return, or if the store has the job of the state.
+    Among the jobs with as many chunks as the state, the job with the most results counts; of equals, the newest. If no
+    job has as many chunks, the newest unfinished job counts: a finished job is of another input. None also if the store
+    has the job of the state.
     """
     if state.completed_chunks or not state.file_name or _is_there(connection, state.job_id):
         return None

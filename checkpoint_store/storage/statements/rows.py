@@ -261,7 +261,7 @@ def read_row(
     """Return the values of a row, each as its reader gives it.
 
     Raises:
-        StoreDamaged: this library does not write such a value; the message names table, column and value.
+        StoreDamaged: a value is none that this library writes; the message names table, column and value.
     """
     values = {}
     for name, value in row.items():

@@ -128,7 +128,7 @@ def _paid(connection: sqlite3.Connection, job_id: str, *, cost: Cost, substitute
 
 
 def _payer(connection: sqlite3.Connection, job: JobRecord, path: Path) -> JobRecord | None:
-    """Return a job in the store that paid for a result which this one carries.
+    """Return a job in the store that paid for a result that this job carries.
 
     A job that only carries results has paid for none. The costs of the payer then tell the cost of a chunk.
     """

@@ -38,7 +38,7 @@ _HELD_TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 def load(connection: sqlite3.Connection, record: JobRecord, path: Path, data_version: DataVersion | None) -> Known:
-    """Return the content of a job in the store; ``data_version`` is one from before this snapshot."""
+    """Return the content of a job in the store; ``data_version`` was read before this snapshot."""
     texts = [text for page in result_statements.result_texts(connection, record.job_id, path) for text in page]
     state = result_statements.state_of(connection, record, texts)
     return Known(data_version, state, _if_few(texts), result_statements.digests(connection, record.job_id))

@@ -56,7 +56,7 @@ class _Places(NamedTuple):
 
 
 def payer_of(connection: sqlite3.Connection, job_id: str, index: int) -> Source | None:
-    """Return the chunk of this job that paid for the result of a chunk with a handle; None: the chunk itself. Reads.
+    """Return the chunk of this job that paid for the result of a chunk with a handle; None: the chunk itself.
 
     A service that was given the work in two places was paid twice: it is known by the job that recorded the handle.
     """

@@ -75,7 +75,7 @@ def _taken(
         if same_settings(job.plan, request.plan, request.reuse_ignoring)
     }
     by_chunk: dict[int, str] = {}
-    for rule in set(rule_of.values()):  # by rule 1 an object counts by a part of it: only of the same file
+    for rule in set(rule_of.values()):  # rule 1 reads only a part of an object: it counts within a file
         by_fingerprint: dict[str, str] = {}
         for row in rows:
             if rule_of.get(row.job_id) == rule:

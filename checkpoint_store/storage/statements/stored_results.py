@@ -160,7 +160,7 @@ class StoredResults:
         return sources
 
     def _beginning(self, job: Holder, ignoring: frozenset[str] | None) -> dict[int, Source]:
-        """Return the results of a job for the first chunks of a sequential plan; none if the job in hand differs."""
+        """Return the results of a job for the first chunks of a sequential plan; none if the begun job differs."""
         differing = self._ignored(job, ignoring) if ignoring else ()
         sources: dict[int, Source] = {}
         for index, _, differs_in in beginning(self.rows_of(job), self._request.fingerprints or ()):
@@ -181,7 +181,7 @@ class StoredResults:
         return ignored
 
     def rule_of(self, job: Holder) -> int:
-        """Return the rule of fingerprints that counts for a job. By rule 1 an object counts by a part of it."""
+        """Return the rule of fingerprints that counts for a job. Rule 1 reads only a part of an object."""
         return job.fingerprint_rule if normal_name(job.file_name) == self._name else 0
 
     def rows_of(self, job: Holder) -> Iterable[tuple[int, str, str | None]]:

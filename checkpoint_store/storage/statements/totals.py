@@ -92,7 +92,7 @@ def totals(
     skip_missing: bool,
     with_carried: bool = True,
 ) -> dict[str, int | float]:
-    """Return the sum of each field over a job's results: numbers, and texts that are numbers. Others add nothing.
+    """Return the sum of each field over a job's results: numbers, and texts that are numbers. Other values add nothing.
 
     ``skip_missing``: leave out the fields that no result has. ``with_carried``: add up results of other jobs, too.
 

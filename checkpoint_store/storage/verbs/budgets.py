@@ -69,7 +69,7 @@ class BudgetStorage:
     def keep_result(self, completion: Completion) -> bool:
         """Keep a result that was paid for in vain with a failed attempt at its chunk.
 
-        Another result of the chunk stands; or, in a sequential job, an earlier chunk is to be done first. What it cost
+        Another result of the chunk stands; or, in a sequential job, an earlier chunk is to be done first. Its cost
         counts from then on. Durable when it returns. Repeating this changes nothing. Returns whether anything was
         changed: not, if the attempt made the recorded result.
 

@@ -86,7 +86,7 @@ class JobContent:
         return result_statements.result_keys(self._connection, self._job_id)
 
     def chunks_without_result(self, completed_with: int) -> Iterator[list[int]]:
-        """Yield the index of every chunk that was completed without a result, where so many have one."""
+        """Yield the index of every chunk that was completed without a result; ``completed_with`` have one."""
         return result_statements.indices_without_result(self._connection, self.job, completed_with)
 
     def result_text(self, index: int) -> str:

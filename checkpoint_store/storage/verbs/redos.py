@@ -28,7 +28,7 @@ class MarkVerbs(ReadingVerbs):
         return self._database.read(lambda connection: redos.marks(connection, job_id))
 
     def first(self, job_id: str) -> int | None:
-        """Return the lowest chunk of a job that is to be done again; None for none. The quickest read of it."""
+        """Return the lowest chunk of a job that is to be done again, if any. This is the quickest read of it."""
         (lowest,) = self._database.read_row(*redos.first(job_id)) or (None,)
         return None if lowest is None else int(lowest)
 
@@ -57,7 +57,7 @@ class RedoStorage:
 
         Raises:
             ChunkNotCompleted, ChunkOutOfRange, ChunkInWork: a chunk is not complete, not of the job, or in work.
-            InvalidArgumentError: the job was replaced; or it is sequential, and chunks behind the first are left out.
+            InvalidArgumentError: the job is superseded; or it is sequential, and chunks behind the first are left out.
             JobNotFound: the job was deleted.
         """
 

@@ -91,7 +91,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
 
 
 def _over(attempt: dict[str, Any]) -> dict[str, Any]:
-    """Return an attempt that was in work when a backup was made as abandoned: nobody knows its outcome."""
+    """Return an attempt as abandoned if it was in work when the backup was made: nobody knows its outcome."""
     if attempt["outcome"] != AttemptOutcome.RUNNING:
         return attempt
     return attempt | {"outcome": AttemptOutcome.ABANDONED.value, "finished_at": now(), "counted": 0}

@@ -19,9 +19,9 @@ class AttemptLog:
     """The attempts by job and chunk, in the order of their numbers."""
     runners: list[dict[str, Any]] = field(default_factory=list)
     known: bool = False
-    """Whether the copy has the tables of attempts and runners. Those of an older schema have not."""
+    """Whether the copy has the tables of attempts and runners. A copy of an older schema has none."""
     complete: bool = True
-    """Whether all of them could be read."""
+    """Whether all attempts and runners could be read."""
 
 
 @dataclass(slots=True)
@@ -37,14 +37,14 @@ class Chunk:
     source: Source | None = None
     """The job and the chunk that paid for the result, where it was carried over."""
     answers: str | None = None
-    """The redo that the result answers: when it was asked for; None for none."""
+    """The time of the redo that the result answers; None if it answers none."""
     listed: bool = False
     """Whether its row in ``completed_chunks`` was read, which says who paid for the result, and what it answers."""
 
 
 @dataclass(slots=True)
 class Copy:
-    """The content of one surviving copy. Each result in it is verified by a digest of this copy."""
+    """The content of one surviving copy. A digest of the copy verifies each result; a state file has no digests."""
 
     name: str
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Copy:
     state: bool = False
     """Whether it is a state file."""
     torn: bool = False
-    """Whether it is the beginning of a state file, without the job's config."""
+    """Whether it is a torn state file, of which only a part could be read."""
     attempt_log: AttemptLog = field(default_factory=AttemptLog)
     facts: dict[tuple[str, str], dict[int, dict[str, Any]]] = field(default_factory=dict)
     """Keys, handles, and what is to be done again: by table and job, then by chunk."""

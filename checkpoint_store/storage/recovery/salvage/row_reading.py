@@ -47,7 +47,7 @@ def rows_by_job(
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield (job, row) for the chunks of these jobs, whose numbers of chunks are ``totals``.
 
-    ``statement`` selects the rows of a job from a chunk on, chunk first, and takes the two in this order.
+    ``statement`` selects the rows of a job from a chunk on, chunk first. Its parameters are the job and that chunk.
     """
     for job_id, total in totals.items():
 

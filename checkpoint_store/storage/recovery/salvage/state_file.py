@@ -91,7 +91,7 @@ def read_torn_state(path: Path) -> Copy:
 
 
 def _given(fields: dict[str, Any]) -> frozenset[str]:
-    """Return the fields that such a state has, and that the columns of ``jobs`` of the same name have."""
+    """Return the fields that a whole state of this version has, as far as a column of ``jobs`` has the name, too."""
     named = {"status", "file_name", "video_title", "model", "provider", "config"}
     named |= set() if fields.get("version") in PAIRED_BY_OWN_INDEX else {"metadata"}
     return frozenset(named | ({"error_message"} if fields.get("status") == "failed" else set()))

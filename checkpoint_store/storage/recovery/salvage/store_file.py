@@ -62,8 +62,8 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
 
     ``base`` are the pages of a new store, for a WAL without a file.
 
-    A WAL or journal that is not its own (from another time, or another store) spoils a sound file: then the file
-    alone goes before the two together.
+    A WAL or journal that is not its own (from another time, or another store) spoils a sound file: then the copy
+    of the file alone goes before the copy of both.
     """
     alone = read_copy(path, name)
     files = StoreFiles(path)
@@ -85,7 +85,7 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
             copies = [alone, together]
         else:
             copies = [together]
-    except OSError:  # no room for a second one
+    except OSError:  # no room for a copy
         copies = [alone]
     finally:
         its.remove()
@@ -99,7 +99,7 @@ def _with_sound_pages(path: Path, wal: Path, name: str, base: bytes) -> Copy:
         create_private(apart)
         wal_frames.apply(path, wal, apart, base=base)
         return read_copy(apart, f"{name} and the sound pages of its WAL")
-    except OSError:  # no room for a second one
+    except OSError:  # no room for a copy
         return Copy(name, complete=False)
     finally:
         with suppress(OSError):
