@@ -33,6 +33,11 @@ takes a tenth longer.
 """
 WAL_BYTES_MAX: Final = 16 * 1024 * 1024
 """The size to which a WAL is cut back that grew during a long read."""
+TRIGGER_DEPTH_MAX: Final = 1
+"""A trigger runs, as that of a completion does, or a cascade; but no trigger inside of it.
+
+So SQLite refuses a completion whole if a trigger in the file would run, and could undo a step of it.
+"""
 _NETWORK: Final = frozenset(
     "nfs nfs4 cifs smb3 smbfs 9p virtiofs vboxsf prl_fs vmhgfs fuse afs ceph glusterfs lustre gpfs beegfs".split()
 )
@@ -57,6 +62,7 @@ def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone
             (mode,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
         for pragma in _pragmas(mode, durability):
             connection.execute(f"PRAGMA {pragma}").fetchone()
+        connection.setlimit(sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, TRIGGER_DEPTH_MAX)
     except BaseException:
         connection.close()
         raise
