@@ -24,6 +24,10 @@ SWALLOWING = {
         "CREATE TRIGGER evil AFTER INSERT ON completed_chunks BEGIN "
         "DELETE FROM completed_chunks WHERE job_id = NEW.job_id AND chunk_index = NEW.chunk_index; END"
     ),
+    "writes another row in its place": (
+        "CREATE TRIGGER evil BEFORE INSERT ON completed_chunks BEGIN "
+        "INSERT INTO pauses (job_id, asked_at) VALUES (NEW.job_id, ''); SELECT RAISE(IGNORE); END"
+    ),
 }
 swallowing = pytest.mark.parametrize("trigger", SWALLOWING.values(), ids=list(SWALLOWING))
 WAYS: dict[str, Callable[[Job], Any]] = {

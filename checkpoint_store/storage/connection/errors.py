@@ -79,6 +79,14 @@ def is_busy(error: BaseException) -> bool:
     return (code_of(error) & 0xFF) in _BUSY
 
 
+def is_refused(error: BaseException) -> bool:
+    """Whether a constraint refused a statement, or a trigger in the file would have run inside of another trigger.
+
+    SQLite has no code of its own for a trigger that ``TRIGGER_DEPTH_MAX`` refuses.
+    """
+    return isinstance(error, sqlite3.IntegrityError) or code_of(error) == sqlite3.SQLITE_ERROR
+
+
 def says_nothing_of_contents(error: Unreadable) -> bool:
     """Whether the reason of the error is a full disk, a lack of access or a busy file, and not the stored content."""
     code = code_of(error)

@@ -33,6 +33,12 @@ cache, and takes a tenth longer.
 """
 WAL_BYTES_MAX: Final = 16 * 1024 * 1024
 """A WAL that grew during a long read is cut back to this size."""
+TRIGGER_DEPTH_MAX: Final = 1
+"""A trigger may run, and a cascade may. A trigger inside a trigger may not.
+
+A completion runs a trigger of the library. If a trigger in the file would run inside that, SQLite refuses the whole
+completion, so no trigger in the file can undo a step of it.
+"""
 _NETWORK: Final = frozenset(
     "nfs nfs4 cifs smb3 smbfs 9p virtiofs vboxsf prl_fs vmhgfs fuse afs ceph glusterfs lustre gpfs beegfs".split()
 )
@@ -57,6 +63,7 @@ def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone
             (mode,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
         for pragma in _pragmas(mode, durability):
             connection.execute(f"PRAGMA {pragma}").fetchone()
+        connection.setlimit(sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, TRIGGER_DEPTH_MAX)
     except BaseException:
         connection.close()
         raise

@@ -11,7 +11,7 @@ from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, 
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from checkpoint_store.storage.connection.completed_jobs import CompletedJobs
-from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy
+from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy, is_refused
 from checkpoint_store.storage.connection.open_lock import Wait, who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.data_version import DataVersion, data_version_of
@@ -125,18 +125,17 @@ class WriterConnection(StoreConnection):
         For a caller that holds the lock. ``size_bytes`` is about the growth of the WAL.
 
         Returns:
-            Whether the next chunk was claimed, too. None if a constraint refused the statement: nothing is written, and
-            :meth:`write_locked` finds out why.
+            Whether the next chunk was claimed, too. None if a constraint, or a trigger in the file, refused the
+            statement: nothing is written, and :meth:`write_locked` finds out why.
         """
         try:
             connection = self._ready(prepared=True)
-            try:
-                changed = busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
-            except sqlite3.IntegrityError:
-                return None
+            changed = busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
             has_claimed = effect.require_completions(connection, values, changed)
             self._refuse_if_moved()
         except BaseException as error:
+            if is_refused(error):
+                return None
             self._abandon(error)
             raise
         self.checkpoint.grew(size_bytes, connection)

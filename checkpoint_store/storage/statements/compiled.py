@@ -168,12 +168,6 @@ def _insert_into(view: str, rows: list[str]) -> str:
 FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", ["1, NULL" + ", ?" * len(_AND_CLAIM)])
 """The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
 
-_NO_TRIGGER: Final = (
-    "SELECT RAISE(ABORT, 'a trigger') WHERE NEW.more IS NOT NULL "
-    "AND EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'); "
-)
-"""The first step: a trigger in the file could undo the other steps, and the schema has no triggers."""
-
 
 @cache
 def fast_insert_views() -> tuple[str, ...]:
@@ -186,7 +180,7 @@ def fast_insert_views() -> tuple[str, ...]:
 
 def _view_with_trigger(name: str, columns: Iterable[str], steps: Iterable[Statement]) -> tuple[str, str]:
     """Return the statements that make a temporary view. Each row that is inserted into the view runs these steps."""
-    body = _NO_TRIGGER + "".join(f"{step.text}; " for step in steps)
+    body = "".join(f"{step.text}; " for step in steps)
     nulls = ", ".join(f"NULL AS {column}" for column in (*_MORE_OF_JOB, *columns))
     return (
         f"CREATE TEMP VIEW IF NOT EXISTS {name} AS SELECT {nulls}",
