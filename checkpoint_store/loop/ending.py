@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused, counted
 from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.shards import remaining_chunks
+from checkpoint_store.model.attempt import NO_RESULT_TEXT
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -71,7 +72,7 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
     count, first = len(passed_over), passed_over[0]
     message = (
         f"job {job_id}: {count} chunk{'s' if count != 1 else ''} failed in an earlier run and passed over (chunk "
-        f"{first.chunk_index}: {first.error or 'its process died'}). To try them again: job.retry_failed(); "
+        f"{first.chunk_index}: {first.error or NO_RESULT_TEXT}). To try them again: job.retry_failed(); "
         "then run it again."
     )
     log.warning("%s", message)
@@ -141,4 +142,4 @@ def _failure(failed: list[ChunkRecord]) -> str:
 
 
 def _example(failed: list[ChunkRecord]) -> str:
-    return f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"
+    return f"chunk {failed[0].chunk_index}: {failed[0].error or NO_RESULT_TEXT}"
