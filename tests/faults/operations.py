@@ -81,7 +81,10 @@ class Complete(Operation):
 class Claim(Operation):
     """Chunks are claimed, fail, are given back and are completed; the job is paused and taken up again."""
 
-    verbs = ("ClaimStorage.claim", "ClaimStorage.fail", "ClaimStorage.release", "JobChanges.set_status", "JobChanges.retry_failed", "RunnerStorage.register", "RunnerStorage.end",)
+    verbs = (
+        *("ClaimStorage.claim", "ClaimStorage.fail", "ClaimStorage.release", "JobChanges.retry_failed"),
+        *("JobChanges.set_status", "RunnerStorage.register", "RunnerStorage.end"),
+    )
 
     def attempt(self) -> None:
         job = self.job
@@ -105,7 +108,6 @@ class Redo(Operation):
     """Complete chunks are asked for again, and done again; their results stay all the time."""
 
     verbs = ("RedoStorage.redo",)
-
     is_asked = False
 
     def attempt(self) -> None:

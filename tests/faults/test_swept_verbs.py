@@ -12,6 +12,7 @@ import pytest
 
 import checkpoint_store
 from checkpoint_store.storage import verbs
+from faults.conftest import child_environment
 from faults.sweep import OPERATIONS
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def test_each_writing_verb_is_swept() -> None:
 def test_an_operation_runs_its_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """What an operation says that it runs is run while the faults are armed."""
     operation = OPERATIONS[name]
+    monkeypatch.setenv("PYTHONPATH", child_environment()["PYTHONPATH"])
     operation.template(tmp_path)
     begun = operation(tmp_path)
     called = set()

@@ -182,9 +182,7 @@ def _redo_count(store: CheckpointStore, run_plan: RunPlan) -> int:
     return len(store.job(str(run_plan.job_id)).to_redo()) if goes_on else 0
 
 
-def _whole_lines(
-    run_plan: RunPlan, request: Request, refusal: str | None, change: _Change
-) -> list[tuple[str, str]]:
+def _whole_lines(run_plan: RunPlan, request: Request, refusal: str | None, change: _Change) -> list[tuple[str, str]]:
     """Return what a person copies, an option or a path, each with its label: no screen breaks these lines."""
     lines = []
     if run_plan.action == "refuse":
