@@ -173,7 +173,7 @@ def test_a_bar_without_colours_shows_what_is_done(monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def troubled(lecture: Folder) -> Folder:
-    """A folder with a job whose first chunk is failed, a copy of its input, and an output that somebody else made."""
+    """A folder with a job that is paused, a copy of its input, and an output that somebody else made."""
     lecture.run("run", "lecture.txt", *SIX, "--model", "one")
     lecture.write("copy.txt", lecture.read("lecture.txt"))
     lecture.write("half.txt", "One sentence.")
@@ -189,11 +189,12 @@ def troubled(lecture: Folder) -> Folder:
         (("plan", "copy.txt", *SIX, "--model", "one"), "--on-change reuse takes those"),
         (("plan", "copy.txt", *SIX, "--output", "mine.txt"), "mine.txt is there, and was not made from copy.txt here"),
         (("run", "lecture.txt", *SIX, "--model", "another"), "--on-change reuse --reuse-ignoring model"),
-        (("show", "half.txt"), "try again with: checkpoint-store resume"),
-        (("plan", "half.txt", "--", "false"), "retry failed chunks with:  checkpoint-store retry"),
+        (("show", "half.txt"), "go on with: checkpoint-store resume"),
     ],
 )
-def test_what_people_copy_stands_on_one_line_of_any_screen(troubled: Folder, words: tuple[str, ...], whole: str) -> None:
+def test_what_people_copy_stands_on_one_line_of_any_screen(
+    troubled: Folder, words: tuple[str, ...], whole: str
+) -> None:
     """A command line, an option with its value, a path: what is copied from a narrow terminal works when it is pasted."""
     screens = [troubled.try_to_run(*words, COLUMNS=width) for width in ("50", "80", "200")]
     lines = [[line for line in (done.stdout + done.stderr).splitlines() if whole in line] for done in screens]

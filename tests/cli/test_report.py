@@ -62,7 +62,10 @@ def test_report_replaces_reports_alone(done: Folder) -> None:
     done.run("report")
     done.write("mine.html", "mine")
     said = done.run("report", "-o", "mine.html", code=2).stderr
-    assert f"{done.path / 'mine.html'}: it is there and is no report; name another file, or replace it with --force" in said
+    assert (
+        f"{done.path / 'mine.html'}: it is there and is no report; name another file, or replace it with --force"
+        in said
+    )
     assert done.read("mine.html") == "mine"
     done.run("report", "-o", "mine.html", "--force")
     assert index(done.path / "mine.html")["jobs"]

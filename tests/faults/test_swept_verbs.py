@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,18 +57,17 @@ def test_an_operation_runs_its_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     begun = operation(tmp_path)
     called = set()
 
-    def noting(verb: str, original: Any, *args: Any, **options: Any) -> Any:
-        called.add(verb)
-        return original(*args, **options)
+    def noting(verb: str, original: Any) -> Any:
+        def method(*args: Any, **options: Any) -> Any:
+            called.add(verb)
+            return original(*args, **options)
+
+        return method
 
     with monkeypatch.context() as patch:
         for module, owner, method in writing_verbs():
             where, verb = getattr(import_module(module), owner), f"{owner}.{method}"
-            patch.setattr(where, method, _as_method(partial(noting, verb, getattr(where, method))))
+            patch.setattr(where, method, noting(verb, getattr(where, method)))
         begun.attempt()
     begun.finish()
     assert set(operation.verbs) <= called
-
-
-def _as_method(function: Any) -> Any:
-    return lambda self, *args, **options: function(self, *args, **options)
