@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused, counted
 from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.shards import remaining_chunks
+from checkpoint_store.model.attempt import NO_RESULT_TEXT
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -72,7 +73,7 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
     failed, were = ("chunk", "was") if count == 1 else ("chunks", "were")
     message = (
         f"job {job_id}: {count} {failed} failed in an earlier run and {were} passed over (chunk {first.chunk_index}: "
-        f"{first.error or 'its process died'}). To try them again: job.retry_failed(); then run the job again."
+        f"{first.error or NO_RESULT_TEXT}). To try them again: job.retry_failed(); then run the job again."
     )
     log.warning("%s", message)
     try:
@@ -141,4 +142,4 @@ def _failure(failed: list[ChunkRecord]) -> str:
 
 
 def _example(failed: list[ChunkRecord]) -> str:
-    return f"chunk {failed[0].chunk_index}: {failed[0].error or 'its process died'}"
+    return f"chunk {failed[0].chunk_index}: {failed[0].error or NO_RESULT_TEXT}"

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+NO_RESULT_TEXT: Final = "its process ended before it gave a result"
+"""The error of an attempt that failed its chunk and reported none."""
+
+
 class AttemptOutcome(StrEnum):
     """The outcome of an attempt. A member equals its own text."""
 

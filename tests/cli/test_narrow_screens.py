@@ -12,10 +12,11 @@ from checkpoint_store.cli import screen, widths
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.several import Files
 
+from .conftest import SIX
 from .unread_job import unread_job
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Folder
+    from .conftest import Folder
 
 WIDE = "talks/" + "講義の記録と長い名前のファイル" * 4 + "その二.srt"
 DEAR = 24_691_356.789
@@ -168,3 +169,34 @@ def test_a_bar_without_colours_shows_what_is_done(monkeypatch: pytest.MonkeyPatc
     mark = screen.marks(terminal.err)
     assert mark.bar != mark.bar_left
     assert mark.bar * 12 + mark.bar_left * 12 in line
+
+
+@pytest.fixture
+def troubled(lecture: Folder) -> Folder:
+    """A folder with a job that is paused, a copy of its input, and an output that somebody else made."""
+    lecture.run("run", "lecture.txt", *SIX, "--model", "one")
+    lecture.write("copy.txt", lecture.read("lecture.txt"))
+    lecture.write("half.txt", "One sentence.")
+    lecture.run("run", "half.txt", "--retries", 0, "--", "false", code=1)
+    lecture.write("mine.txt", "my own")
+    return lecture
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        (("plan", "lecture.txt", *SIX, "--model", "another"), "--on-change reuse --reuse-ignoring model"),
+        (("plan", "copy.txt", *SIX, "--model", "one"), "--on-change reuse takes those"),
+        (("plan", "copy.txt", *SIX, "--output", "mine.txt"), "mine.txt is there, and was not made from copy.txt here"),
+        (("run", "lecture.txt", *SIX, "--model", "another"), "--on-change reuse --reuse-ignoring model"),
+        (("show", "half.txt"), "go on with: checkpoint-store resume"),
+    ],
+)
+def test_what_people_copy_stands_on_one_line_of_any_screen(
+    troubled: Folder, words: tuple[str, ...], whole: str
+) -> None:
+    """A command line, an option with its value, a path: what is copied from a narrow terminal works when it is pasted."""
+    screens = [troubled.try_to_run(*words, COLUMNS=width) for width in ("50", "80", "200")]
+    lines = [[line for line in (done.stdout + done.stderr).splitlines() if whole in line] for done in screens]
+    assert lines[0], screens[0]
+    assert lines[0] == lines[1] == lines[2]

@@ -68,8 +68,11 @@ def test_a_changed_option_is_shown_with_the_choices(lecture: Folder) -> None:
     shown = lecture.run("plan", "lecture.txt", *SIX, "--model", "m").stdout
     assert "refused: its job was made for something else" in shown
     assert "model: None -> 'm'" in shown
-    kept = "0 with --on-change reuse, 6 with --on-change reuse --reuse-ignoring model, none with --on-change restart"
-    assert kept in " ".join(shown.split())
+    assert [line.strip() for line in shown.splitlines() if "--on-change" in line] == [
+        "keeps none with:  --on-change reuse",
+        "keeps 6 with:  --on-change reuse --reuse-ignoring model",
+        "keeps none with:  --on-change restart",
+    ]
     typed = ("--model", "m", "--on-change", "reuse", "--reuse-ignoring", "model")
     assert lecture.json("plan", "lecture.txt", *SIX, *typed)["plans"][0]["kept"] == 6
     edited = lecture.read("lecture.txt").replace("Paragraph 2", "Passage 2")

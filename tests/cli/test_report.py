@@ -36,10 +36,10 @@ def done(lecture: Folder) -> Folder:
 
 
 def test_report_writes_a_page(done: Folder) -> None:
-    """Of the newest job, as report.html, readable by its owner alone; the line says what it holds."""
+    """Of the newest job, as report.html, readable by its owner alone; the line names the folder, and what it holds."""
     said = done.run("report").stderr
     page = done.path / "report.html"
-    assert said == f"report.html: 1 job, 6 chunks, {decimal(page.stat().st_size)}\n"
+    assert said == f"{page}: 1 job, 6 chunks, {decimal(page.stat().st_size)}\n"
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     (job,) = index(page)["jobs"]
     assert (job["file_name"], job["completed"], job["status"]) == ("lecture.txt", 6, "completed")
@@ -50,7 +50,7 @@ def test_report_of_named_jobs(done: Folder) -> None:
     done.write("other.txt", "Another talk.")
     done.run("run", "other.txt")
     said = done.json("report", "lecture.txt", "-o", "one.html")
-    assert said["report"] == "one.html"
+    assert said["report"] == str(done.path / "one.html")
     assert index(done.run("report", said["jobs"][0][:8], "-o", "-").stdout)["jobs"][0]["file_name"] == "lecture.txt"
     assert len(index(done.run("report", "--all", "-o", "-").stdout)["jobs"]) == 2
     assert "is not a job" in done.run("report", "gone.txt", code=2).stderr
@@ -62,7 +62,10 @@ def test_report_replaces_reports_alone(done: Folder) -> None:
     done.run("report")
     done.write("mine.html", "mine")
     said = done.run("report", "-o", "mine.html", code=2).stderr
-    assert "mine.html: it is there and is no report; name another file, or replace it with --force" in said
+    assert (
+        f"{done.path / 'mine.html'}: it is there and is no report; name another file, or replace it with --force"
+        in said
+    )
     assert done.read("mine.html") == "mine"
     done.run("report", "-o", "mine.html", "--force")
     assert index(done.path / "mine.html")["jobs"]

@@ -20,18 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, MigrationFailed, StorageFullError
-from checkpoint_store.maintenance import recover_store
-from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage.connection import checkpoint
-from checkpoint_store.storage.upgrade import migrate
-from faults.workload import COPY, INPUT, STORE, result_of
+from faults import operations, verb_operations
+from faults.operations import DONE, TOTAL
+from faults.workload import STORE, result_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from faults.operations import Operation
 
-    from checkpoint_store import Job
-
-TOTAL, DONE = 7, 3
 ONCE, SHORT, FROM_HERE_ON = range(3)
 KINDS = {
     "ENOSPC": (errno.ENOSPC, ONCE),
@@ -43,223 +39,33 @@ KINDS = {
 _shim = ctypes.CDLL(None)
 
 
-class Operation:
-    """One operation on a store in which some chunks are complete; it can be tried again."""
-
-    opened = True
-    """Whether the store is open before the fault is armed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / STORE
-        self.acknowledged = dict.fromkeys(range(DONE), True)
-        self.store: CheckpointStore | None = None
-        self.job: Job | None = None
-        if self.opened:
-            self.open()
-
-    @staticmethod
-    def template(folder: Path) -> None:
-        """Make the files that each trial starts from."""
-        with CheckpointStore(folder / STORE) as store:
-            job = store.open_job(INPUT, total_chunks=TOTAL)
-            job.complete_many((index, result_of(index)) for index in range(DONE))
-
-    def open(self) -> None:
-        if self.store is None:
-            self.store = CheckpointStore(self.path)
-        if self.job is None:
-            self.job = self.store.open_job(INPUT, total_chunks=TOTAL)
-
-    def complete(self) -> None:
-        assert self.job is not None
-        for index in range(TOTAL):
-            self.job.complete(index, result_of(index))
-            self.acknowledged[index] = True
-
-    def attempt(self) -> None:
-        """Do it; what is tried again is the same call on the same object."""
-        raise NotImplementedError
-
-    def finish(self) -> None:
-        """Complete what is left, and close."""
-        self.open()
-        self.complete()
-        assert self.store is not None
-        self.store.close()
-
-
-class Complete(Operation):
-    def attempt(self) -> None:
-        self.complete()
-
-
-class Claim(Operation):
-    """Chunks are claimed, fail, are given back and are completed; the job is paused and taken up again."""
-
-    def attempt(self) -> None:
-        job = self.job
-        assert job is not None
-        for chunk in job.pending():
-            if chunk.index == TOTAL - 1:
-                break  # given back
-            if chunk.index == DONE:
-                chunk.fail("not this time")
-            else:
-                chunk.complete(result_of(chunk.index))
-                self.acknowledged[chunk.index] = True
-        job.pause()
-        for _ in range(3):  # failed for good
-            job.fail_chunk(TOTAL - 1, "never")
-        job.retry_failed()
-        job.resume()
-
-
-class Redo(Operation):
-    """Complete chunks are asked for again, and done again; their results stay all the time."""
-
-    is_asked = False
-
-    def attempt(self) -> None:
-        assert self.job is not None
-        if not self.is_asked:
-            self.job.redo(range(DONE))
-            self.is_asked = True
-        for chunk in self.job.pending():
-            chunk.complete(result_of(chunk.index))
-            self.acknowledged[chunk.index] = True
-
-
-class Loop(Operation):
-    """The whole loop, in two threads, with a try that fails, and what follows it."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.tried: Counter[int] = Counter()
-
-    def attempt(self) -> None:
-        job = self.job
-        assert job is not None
-        job.retry_failed()  # what tried and could not be recorded counts, too
-        for item in job.map(self.work, workers=2, wait=0):
-            self.acknowledged[item.index] = True
-
-    def work(self, index: int) -> object:
-        self.tried[index] += 1
-        if index == TOTAL - 2 and self.tried[index] == 1:
-            raise TimeoutError("not this time")
-        return result_of(index)
-
-
-class FirstOpen(Operation):
-    opened = False
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.acknowledged.clear()
-
-    @staticmethod
-    def template(folder: Path) -> None:
-        pass
-
-    def attempt(self) -> None:
-        self.open()
-
-
-class OpenAfterKill(Operation):
-    opened = False
-
-    @staticmethod
-    def template(folder: Path) -> None:
-        program = Path(__file__).parent / "children" / "killed_with_a_log.py"
-        subprocess.run([sys.executable, program, folder], check=True, timeout=60)
-        assert (folder / f"{STORE}-wal").stat().st_size
-
-    def attempt(self) -> None:
-        self.open()
-
-
-class OpenAfterPowerCut(OpenAfterKill):
-    @staticmethod
-    def template(folder: Path) -> None:
-        OpenAfterKill.template(folder)
-        (folder / f"{STORE}-shm").unlink()  # was only ever in memory
-
-
-class Migrate(Operation):
-    """A migration that rebuilds a table, as later ones may."""
-
-    def attempt(self) -> None:
-        assert self.store is not None
-        migrate.run(self.store._context.storage.database, SCHEMA_VERSION, _rebuild)
-
-
-def _rebuild(connection: Connection) -> None:
-    (made,) = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'chunk_results'").one()
-    connection.exec_driver_sql(made.replace("chunk_results", "rebuilt", 1))
-    connection.exec_driver_sql("INSERT INTO rebuilt SELECT * FROM chunk_results")
-    connection.exec_driver_sql("DROP TABLE chunk_results")
-    connection.exec_driver_sql("ALTER TABLE rebuilt RENAME TO chunk_results")
-
-
-class Export(Operation):
-    def attempt(self) -> None:
-        assert self.job is not None
-        self.job.export()
-        self.job.export(self.path.with_name("elsewhere.json"))
-
-
-class Backup(Operation):
-    def attempt(self) -> None:
-        assert self.store is not None
-        self.store.backup(self.path.with_name(COPY))
-
-    def finish(self) -> None:
-        _compare(self.path.with_name(COPY), dict.fromkeys(range(DONE)))
-        super().finish()
-
-
-class Close(Operation):
-    def attempt(self) -> None:
-        assert self.store is not None
-        if not self.store._context.storage.database.closed:
-            self.complete()
-        self.store.close()
-
-    def finish(self) -> None:
-        assert self.store is not None
-        self.store.close()
-        self.store = self.job = None
-        super().finish()
-
-
-class Recover(Operation):
-    opened = False
-
-    @staticmethod
-    def template(folder: Path) -> None:
-        Operation.template(folder)
-        with (folder / STORE).open("r+b") as file:
-            file.seek(100)  # the list of tables; no one has it open
-            file.write(bytes(200))
-
-    def attempt(self) -> None:
-        recover_store(self.path)
-
-
 OPERATIONS: dict[str, type[Operation]] = {
-    "complete": Complete,
-    "claim": Claim,
-    "redo": Redo,
-    "map": Loop,
-    "first-open": FirstOpen,
-    "open-after-kill": OpenAfterKill,
-    "open-after-power-cut": OpenAfterPowerCut,
-    "migrate": Migrate,
-    "export": Export,
-    "backup": Backup,
-    "close": Close,
-    "recover": Recover,
+    "complete": operations.Complete,
+    "claim": operations.Claim,
+    "redo": operations.Redo,
+    "map": operations.Loop,
+    "first-open": operations.FirstOpen,
+    "open-after-kill": operations.OpenAfterKill,
+    "open-after-power-cut": operations.OpenAfterPowerCut,
+    "migrate": operations.Migrate,
+    "export": operations.Export,
+    "backup": operations.Backup,
+    "close": operations.Close,
+    "recover": operations.Recover,
+    "report": verb_operations.Report,
+    "budget": verb_operations.Budget,
+    "paid-in-vain": verb_operations.PaidInVain,
+    "handles": verb_operations.Handles,
+    "describe": verb_operations.Describe,
+    "delete": verb_operations.Delete,
+    "prune": verb_operations.Prune,
+    "merge": verb_operations.Merge,
+    "import": verb_operations.Import,
+    "save": verb_operations.Save,
+    "release": verb_operations.Release,
+    "take-in": verb_operations.TakeIn,
 }
+"""What is swept, by name. ``test_swept_verbs.py`` holds that each writing verb of the storage is among it."""
 
 
 def _compare(path: Path, wanted: dict[int, Any]) -> list[str]:
@@ -347,7 +153,7 @@ class Sweep:
         # As if it had been killed here: copied by another process, so that no lock of this one is dropped.
         killed = self.folder / "killed"
         subprocess.run(["cp", "-r", operation.path.parent, killed], check=True, timeout=60)
-        if self.make is not Recover:
+        if self.make is not operations.Recover:
             self.note(f"{point}, then killed", _compare(killed / STORE, operation.acknowledged))
         shutil.rmtree(killed)
 
@@ -355,6 +161,8 @@ class Sweep:
         if error is not None:
             operation.attempt()
             self.count["converged"] += 1
+        for name in operation.copies:
+            self.note(f"{point}, in {name}", _compare(operation.path.with_name(name), dict.fromkeys(range(DONE))))
         operation.finish()
         self.note(point, _compare(operation.path, dict.fromkeys(range(TOTAL))))
         # What could not be removed because removing failed is there still.

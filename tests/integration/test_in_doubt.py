@@ -112,3 +112,15 @@ def test_what_waited_for_its_next_try_is_not_in_doubt(tmp_path: Path, children: 
             assert [record.chunk_index for record in job.in_doubt_chunks()] == [1]
     with CheckpointStore(tmp_path / "talks.db") as store:
         assert [(record.chunk_index, record.attempt) for record in store.jobs()[0].errors()] == [(0, 1)]
+
+
+def test_a_chunk_whose_process_died_at_each_try_has_an_error(tmp_path: Path, children: Children) -> None:
+    """Where it used up its attempts, the view and the record say why, and no reader has to guess what an empty field means."""
+    children.run(program(__file__, "killed_with_one"), code=-9)
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        (job,) = store.jobs()
+        list(job.map(str, max_attempts=1, on_error="record"))
+        (record,) = job.failed_chunks()
+    with closing(sqlite3.connect(tmp_path / "talks.db")) as raw:
+        seen = raw.execute("SELECT chunk_index, error FROM failed_chunks").fetchall()
+    assert seen == [(1, "its process ended before it gave a result")] == [(record.chunk_index, record.error)]

@@ -126,6 +126,7 @@ def report_command(
             for page_part in report.pieces(store, chosen, **options):
                 click.echo(page_part, nl=False)
             return
+        output = output.absolute()  # a browser has no working folder, and neither has who reads the log of a cron job
         try:
             if follow:
                 _follow(store, output, chosen, every, force=force, options=options, quiet=as_json)

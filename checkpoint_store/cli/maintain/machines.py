@@ -142,14 +142,15 @@ def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: s
     if as_json:
         print_json(dataclasses.asdict(report) | {"files": [printable(path) for path in report.files]})
     else:
-        _show(Screen(), report, summaries)
+        _show(Screen(), report, summaries, store.path.parent)
 
 
-def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary]) -> None:
+def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary], folder: Path) -> None:
     for job_id in report.jobs:
         screen.out.print(f"job   {_job_text(summaries[job_id])}", soft_wrap=True)
     for path in report.files:
-        screen.out.print(f"file  {printable(path.name)}", soft_wrap=True)
+        name = path.name if path.parent == folder else path  # a stand-in of plan is among the temporary files
+        screen.out.print(f"file  {printable(name)}", soft_wrap=True)
     newest = sum(summaries[job_id].superseded_by is None for job_id in report.jobs)
     if newest:
         screen.note(f"the newest jobs of their files among these: {newest:,}; to run such a file again is to pay again")

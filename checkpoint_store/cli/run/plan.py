@@ -77,7 +77,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
             budget = budget_outlook(store, run_plan, max_cost, cost)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
-            change = _Change([], "") if as_json else _change_of(request, source, store, path, run_plan)
+            change = _Change([], None) if as_json else _change_of(request, source, store, path, run_plan)
             plans.append((source, run_plan, refusal, _redo_count(store, run_plan), budget, change))
     if as_json:
         records = [
@@ -89,37 +89,37 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         return
     for source, run_plan, refusal, redo_chunks, budget, change in plans:
         name = on_one_line(printable(source.path))
-        facts = _facts(run_plan, redo_chunks, request, workers, change)
-        _show(terminal, name, run_plan, [*facts, ("budget", budget.text), ("output", refusal or "")])
-        if run_plan.failed:  # outside of the table: a line that a table breaks cannot be pasted
-            free = typed_line(["retry", str(run_plan.job_id)[:8]], request.store_path)
-            terminal.out.print(Text.assemble(("  retry failed chunks with:  ", "dim"), free), soft_wrap=True)
+        _show(terminal, name, run_plan, [*_facts(run_plan, redo_chunks, workers, change), ("budget", budget.text)])
+        for label, words in _whole_lines(run_plan, request, refusal, change):
+            terminal.out.print(Text.assemble((f"  {label}  ", "dim"), words), soft_wrap=True)
 
 
 class _Change(NamedTuple):
     """What has changed since the earlier job of an input, in words."""
 
     texts: list[str]
-    ignoring: str
-    """What ``--reuse-ignoring`` would keep, if the run is refused and the option keeps more; otherwise empty."""
+    ignoring: tuple[int, str] | None
+    """How many results ``--reuse-ignoring`` would keep, and the options; None if it would keep no more."""
 
 
 def _change_of(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> _Change:
     """Return what has changed, in words. The file is read and cut again for this, and the store is searched again."""
     changed = changes(run_plan.differences, partial(chunk_change, request, source, store, path))
-    return _Change(changed, _ignoring_text(request, source, store, path, run_plan))
+    return _Change(changed, _ignoring(request, source, store, path, run_plan))
 
 
-def _ignoring_text(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> str:
+def _ignoring(
+    request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan
+) -> tuple[int, str] | None:
     """Return how many results a refused run could keep in spite of its settings, and with which options."""
     settings = request.settings_of(source)
     names = [difference.field for difference in run_plan.differences if difference.field not in _NO_SETTINGS]
     if run_plan.action != "refuse" or not names:
-        return ""
+        return None
     reuse = settings | {"on_change": "reuse", "reuse_ignoring": (*settings["reuse_ignoring"], *names)}
     kept = store.plan(job_name(source.path, path), chunks=source.content.chunks, **reuse).kept
     options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in names)
-    return f" {kept:,} with --on-change reuse {options}," if kept > run_plan.kept else ""
+    return (kept, f"--on-change reuse {options}") if kept > run_plan.kept else None
 
 
 def _plan_of(
@@ -182,12 +182,25 @@ def _redo_count(store: CheckpointStore, run_plan: RunPlan) -> int:
     return len(store.job(str(run_plan.job_id)).to_redo()) if goes_on else 0
 
 
-def _facts(
-    run_plan: RunPlan, redo_chunks: int, request: Request, workers: int, change: _Change
-) -> list[tuple[str, str]]:
+def _whole_lines(run_plan: RunPlan, request: Request, refusal: str | None, change: _Change) -> list[tuple[str, str]]:
+    """Return what a person copies, an option or a path, each with its label: no screen breaks these lines."""
+    lines = []
+    if run_plan.action == "refuse":
+        choices = [(run_plan.kept, "--on-change reuse"), (0, "--on-change restart")]
+        if change.ignoring is not None:
+            choices.insert(1, change.ignoring)
+        lines += [(f"keeps {f'{kept:,}' if kept else 'none'} with:", words) for kept, words in choices]
+    if run_plan.kept_elsewhere:
+        lines.append(("note", elsewhere_text(run_plan, request.on_change)))
+    if refusal is not None:
+        lines.append(("output", refusal))
+    if run_plan.failed:
+        lines.append(("retry failed chunks with:", typed_line(["retry", str(run_plan.job_id)[:8]], request.store_path)))
+    return lines
+
+
+def _facts(run_plan: RunPlan, redo_chunks: int, workers: int, change: _Change) -> list[tuple[str, str]]:
     job = (run_plan.job_id or "")[:8]
-    refused = run_plan.action == "refuse"
-    choices = f" with --on-change reuse,{change.ignoring} none with --on-change restart" if refused else ""
     doubt = "  (begun and never ended, possibly billed; done again)"
     held = "  (with a handle: a service holds their work, and can be asked for it)"
     return [
@@ -195,8 +208,7 @@ def _facts(
         ("changed", "\n".join(change.texts)),
         ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
         ("to redo", to_redo_text(redo_chunks) if redo_chunks else ""),
-        ("kept", f"{run_plan.kept:,}{choices}" if run_plan.kept or refused else ""),
-        ("note", elsewhere_text(run_plan, request.on_change) if run_plan.kept_elsewhere else ""),
+        ("kept", f"{run_plan.kept:,}" if run_plan.kept and run_plan.action != "refuse" else ""),
         ("failed", f"{screen.indices(run_plan.failed)}  (passed over)" if run_plan.failed else ""),
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
         ("held", screen.indices(run_plan.with_handle) + held if run_plan.with_handle else ""),

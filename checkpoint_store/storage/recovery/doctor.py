@@ -194,7 +194,8 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
 
 
 def _strays(path: Path) -> Iterator[Finding]:
-    names = [stray.name for stray in (*Siblings(path).strays(), *stand_ins.left_of(path))]
+    strays = (*Siblings(path).strays(), *stand_ins.left_of(path))
+    names = [stray.name if stray.parent == path.parent else str(stray) for stray in strays]
     if names:
         remedy = f"once you need nothing from those that were moved aside: CheckpointStore({str(path)!r}).prune()"
         yield Finding("warning", "left-over files", ", ".join(names), remedy)

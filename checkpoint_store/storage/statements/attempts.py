@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.attempt import NO_RESULT_TEXT, AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records import Claim, FailureOutcome
 from checkpoint_store.storage.sql import attempts, bindparam, case, func, literal_column, select
@@ -140,7 +140,14 @@ def _counted() -> Any:
 _RUNNING: Final[Any] = _A.outcome == literal(AttemptOutcome.RUNNING)
 _COUNTED: Final = Statement(_counted)
 _OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
-_SET_LAST: Final = Statement(lambda: attempts.update().where(*THIS).values(is_last=bindparam("now_last")))
+_ALLOW_MORE: Final = Statement(lambda: attempts.update().where(*THIS).values(is_last=literal_column("0")))
+_USE_UP: Final = Statement(
+    lambda: (
+        attempts.update()
+        .where(*THIS)
+        .values(is_last=literal_column("1"), error=func.coalesce(_A.error, literal_column(f"'{NO_RESULT_TEXT}'")))
+    )
+)
 _FAIL: Final = Statement(
     lambda: (
         attempts.update()
@@ -202,20 +209,14 @@ def begin_first(connection: sqlite3.Connection, job_id: str, indices: Sequence[i
 
 
 def use_up(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:
-    """Record that a chunk is failed: this attempt was the last at it."""
-    _set_last(connection, job_id, attempt, is_last=True)
+    """Record that a chunk is failed: this attempt was the last at it. An attempt without an error gets a text."""
+    _USE_UP.run(connection, in_job=job_id, at_index=attempt.chunk_index, its_number=attempt.number)
     _log_failed_chunk(job_id, attempt.chunk_index, attempt.number)
 
 
 def allow_more(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow) -> None:
     """Record that a chunk is no longer failed: another attempt follows its last attempt."""
-    _set_last(connection, job_id, attempt, is_last=False)
-
-
-def _set_last(connection: sqlite3.Connection, job_id: str, attempt: AttemptRow, *, is_last: bool) -> None:
-    _SET_LAST.run(
-        connection, in_job=job_id, at_index=attempt.chunk_index, its_number=attempt.number, now_last=int(is_last)
-    )
+    _ALLOW_MORE.run(connection, in_job=job_id, at_index=attempt.chunk_index, its_number=attempt.number)
 
 
 def _log_failed_chunk(job_id: str, index: int, number: int) -> None:

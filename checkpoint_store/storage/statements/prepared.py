@@ -396,6 +396,14 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("at", "outcome", "its_counted", "its_runner"),
         {"outcome": "abandoned"},
     ),
+    "attempts._ALLOW_MORE": (
+        (
+            "UPDATE attempts SET is_last=0 WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND "
+            "attempts.number = ?"
+        ),
+        ("in_job", "at_index", "its_number"),
+        {},
+    ),
     "attempts._ATTEMPTS_IN": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.runner_id, attempts.outcome, "
@@ -493,12 +501,12 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("its_runner",),
         {},
     ),
-    "attempts._SET_LAST": (
+    "attempts._USE_UP": (
         (
-            "UPDATE attempts SET is_last=? WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND "
-            "attempts.number = ?"
+            "UPDATE attempts SET error=coalesce(attempts.error, 'its process ended before it gave a result'), "
+            "is_last=1 WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ?"
         ),
-        ("now_last", "in_job", "at_index", "its_number"),
+        ("in_job", "at_index", "its_number"),
         {},
     ),
     "beginnings._SAME": (

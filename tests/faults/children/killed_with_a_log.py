@@ -1,4 +1,6 @@
-"""Make what a trial of the sweep starts from, replace a result there and back, and end at once: the WAL is left.
+"""Make what a trial of the sweep starts from, and end at once with a chunk in hand: the WAL and the runner are left.
+
+A result is replaced there and back, so that the WAL has frames.
 
 argv: the folder.
 """
@@ -9,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from faults.sweep import TOTAL, Operation
+from faults.operations import TOTAL, Operation
 from faults.workload import INPUT, STORE, result_of
 
 from checkpoint_store import CheckpointStore
@@ -18,5 +20,8 @@ folder = Path(sys.argv[1])
 Operation.template(folder)
 store = CheckpointStore(folder / STORE)
 for version in (1, 0):
-    store.open_job(INPUT, total_chunks=TOTAL).complete(0, result_of(0, version), replace=True)
+    job = store.open_job(INPUT, total_chunks=TOTAL)
+    job.complete(0, result_of(0, version), replace=True)
+loop = job.pending()
+in_hand = next(loop)
 os._exit(0)
