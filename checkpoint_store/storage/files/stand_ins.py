@@ -37,9 +37,9 @@ _UNLOCKED_SECONDS_MAX: Final = 24 * 3600.0
 def stand_in_folder(folder: str | os.PathLike[str] | None = None) -> Iterator[Path]:
     """Yield a new folder for a store that is thrown away; the folder goes with all that is in it when the block ends.
 
-    If the process is killed in the block, :func:`remove_stand_ins` removes the folder later, and so does whoever prunes
-    a store beside it or deletes a job of one. A store in the folder leaves results that are not recorded yet
-    to the store that it stands in for.
+    If the process is killed in the block, :func:`remove_stand_ins` removes the folder later, and so does whoever prunes a
+    store beside it or deletes a job of one. A store in the folder leaves results that are not recorded yet to the store
+    that it stands in for.
 
     Args:
         folder: where the folder is made; None is the folder for temporary files.
