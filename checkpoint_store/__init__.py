@@ -85,7 +85,6 @@ if TYPE_CHECKING:
     from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.model.state import ProcessingState
     from checkpoint_store.neighbours.datasette_metadata import datasette_metadata
-    from checkpoint_store.storage.files.stand_ins import remove_stand_ins, stand_in_folder
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.store import CheckpointStore
@@ -169,10 +168,8 @@ __all__ = [
     "migrate",
     "migration_status",
     "recover_store",
-    "remove_stand_ins",
     "replace_file",
     "restore_store",
-    "stand_in_folder",
 ]
 
 # Each name is resolved when it is first used: no program needs all modules, and each takes time to import.
@@ -208,10 +205,8 @@ _HOMES = {
     "migrate": "maintenance",
     "migration_status": "maintenance",
     "recover_store": "maintenance",
-    "remove_stand_ins": "storage.files.stand_ins",
     "replace_file": "system.file_replacement",
     "restore_store": "maintenance",
-    "stand_in_folder": "storage.files.stand_ins",
 }
 
 

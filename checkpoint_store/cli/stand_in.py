@@ -6,24 +6,34 @@ import glob
 import os
 import re
 import shutil
+import tempfile
+import time
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store import (
-    CheckpointStore,
-    CheckpointStoreError,
-    StorageUnavailableError,
-    remove_stand_ins,
-    stand_in_folder,
-)
+from checkpoint_store import CheckpointStore, CheckpointStoreError, StorageUnavailableError
 from checkpoint_store.cli.options import sibling_of
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    _has_locks = False
+else:
+    _has_locks = True
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BACKUP: Final = re.compile(r"\.backup-\d+\.\d+-(\d+)")
+_FOLDER: Final = ".checkpoint-store-stand-in-"
+"""How the folder's name begins: a store in it leaves paid results that are not recorded yet to the store itself."""
+
+_EMPTY_SECONDS_MAX: Final = 60.0
+"""A stand-in may be empty, and not locked yet, for this long."""
+_UNLOCKED_SECONDS_MAX: Final = 24 * 3600.0
+"""Where no folder can be locked, a stand-in is left over after this time."""
 
 
 @contextmanager
@@ -38,11 +48,12 @@ def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[Checkpoin
         CheckpointStoreError: the copies make no store, as for the store itself; or they cannot be copied.
     """
     if folder is None:
-        remove_stand_ins()
+        _sweep(Path(tempfile.gettempdir()))
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         try:
-            trial = stack.enter_context(stand_in_folder(folder))
+            trial = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder)))
+            stack.callback(_unlock, _lock(trial))  # before anything is in it: a sweep leaves an empty folder a while
             for copy in _copies_of(store_path):
                 shutil.copyfile(copy, trial / copy.name)
                 shutil.copymode(copy, trial / copy.name)  # no store takes in what others may write to
@@ -73,13 +84,43 @@ def unrecorded_beside(store_path: Path) -> list[Path]:
     return sorted(path for path in named if path.is_file() and not path.is_symlink())
 
 
+def _sweep(folder: Path) -> None:
+    """Remove the stand-ins that killed commands left in a folder: they have copies of results."""
+    for trial in folder.glob(f"{_FOLDER}*"):
+        with suppress(OSError):  # it is gone by now, or nobody may look into it
+            seconds = time.time() - trial.lstat().st_mtime
+            if seconds > _EMPTY_SECONDS_MAX or any(trial.iterdir()):
+                lock = _lock(trial)
+                if lock is not None or (not _has_locks and seconds > _UNLOCKED_SECONDS_MAX):
+                    shutil.rmtree(trial, ignore_errors=True)  # what belongs to another user stays
+                _unlock(lock)
+
+
+def _lock(trial: Path) -> int | None:
+    """Lock the folder of a stand-in until its command ends; None where it is locked, or no folder can be locked."""
+    if not _has_locks:
+        return None
+    descriptor = os.open(trial, os.O_RDONLY | os.O_DIRECTORY)  # rmtree removes nothing behind a symlink
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+
+
 def open_or_create(store_path: str, first: Callable[[CheckpointStore], object] | None) -> CheckpointStore:
     """Open the store; create it only once ``first`` has worked on a store that is thrown away, of the same name.
 
     So the error of a file that cannot be taken in, or of a job that cannot be begun, leaves no empty store behind.
     """
     path = Path(store_path)
-    remove_stand_ins(path.parent)
+    _sweep(path.parent)
     is_new = not os.path.lexists(path) and os.access(path.parent, os.W_OK)  # else opening says what is wrong
     if first is not None and is_new:
         with ExitStack() as stack:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore, StorageUnavailableError, doctor
-from checkpoint_store.cli.app import run_command_line
 from checkpoint_store.cli.stand_in import stand_in
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER
 
@@ -49,16 +48,6 @@ def test_that_of_a_plan_is_removed(store: CheckpointStore, left_by_plan: Path, h
     else:
         assert store.prune(dry_run=False).files == (left_by_plan,)
     assert [path.name for path in left_by_plan.parent.iterdir()] == [f"{STAND_IN_FOLDER}another"]
-
-
-def test_what_is_not_beside_the_store_is_named_with_its_folder(
-    store: CheckpointStore, left_by_plan: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A stand-in among the temporary files is named by its whole path: its name alone tells nobody where it is."""
-    (found,) = (finding for finding in doctor(store.path) if finding.what == "left-over files")
-    assert found.says == str(left_by_plan)
-    assert run_command_line(["checkpoint-store", "prune", "--store", str(store.path)]) == 0
-    assert f"file  {left_by_plan}\n" in capfd.readouterr().out
 
 
 def test_one_that_cannot_be_removed_is_an_error(

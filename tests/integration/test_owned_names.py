@@ -23,7 +23,7 @@ from checkpoint_store import (
 from checkpoint_store.cli import stand_in
 from checkpoint_store.cli.options import sibling_of
 from checkpoint_store.cli.run.outputs.log import OutputLog
-from checkpoint_store.storage.files.names import StoreFiles, state_copies
+from checkpoint_store.storage.files.names import STAND_IN_FOLDER, StoreFiles, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import temporary_path
 
@@ -206,6 +206,7 @@ def test_the_command_names_the_files_of_a_store_as_the_library_does(tmp_path: Pa
     for copy in (files.state_file, Siblings(tmp_path / name).next_backup("1.2")):
         copy.write_text("{}")
         assert stand_in._copies_of(tmp_path / name)[-1] == copy
+    assert stand_in._FOLDER == STAND_IN_FOLDER
 
 
 @pytest.mark.parametrize("name", ["link.json", "link.db"])

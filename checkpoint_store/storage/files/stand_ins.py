@@ -1,7 +1,7 @@
 """The stand-ins that killed commands left: folders with copies of a store's files, and so of results.
 
-A command that would begin a store, or that plans a run, tries it first on a stand-in: a store that is thrown away. The
-folder of the stand-in is locked as long as the command lives, and the kernel frees the lock whatever ends the command.
+A command that would begin a store, or that plans a run, tries it first on a stand-in: a store that is thrown away. It
+locks the folder of the stand-in as long as it lives, and the kernel frees the lock whatever ends the command.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StorageUnavailableError
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER
 from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.guarded_open import GUARDS
-from checkpoint_store.system.log import log, log_suppressed
+from checkpoint_store.system.log import log
 
 if sys.platform != "win32":
     import fcntl
@@ -29,42 +28,6 @@ if TYPE_CHECKING:
 
 _EMPTY_SECONDS_MAX: Final = 60.0
 """A stand-in may be empty, and not locked yet, for this long."""
-_UNLOCKED_SECONDS_MAX: Final = 24 * 3600.0
-"""Where no folder can be locked, as on Windows, a stand-in is left over after this time."""
-
-
-@contextmanager
-def stand_in_folder(folder: str | os.PathLike[str] | None = None) -> Iterator[Path]:
-    """Yield a new folder for a store that is thrown away; the folder goes with all that is in it when the block ends.
-
-    If the process is killed in the block, :func:`remove_stand_ins` removes the folder later, and so does whoever prunes a
-    store beside it or deletes a job of one. A store in the folder leaves results that are not recorded yet to the store
-    that it stands in for.
-
-    Args:
-        folder: where the folder is made; None is the folder for temporary files.
-
-    Raises:
-        OSError: the folder cannot be made.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix=STAND_IN_FOLDER, dir=folder) as name,
-        _taken(Path(name)),  # before anything is in it: a sweep leaves an empty folder a while
-    ):
-        yield Path(name)
-
-
-def remove_stand_ins(folder: str | os.PathLike[str] | None = None) -> None:
-    """Remove the stand-ins that killed processes of this user left in a folder: they have copies of results.
-
-    Args:
-        folder: the folder; None is the folder for temporary files.
-    """
-    for trial in left_over(Path(tempfile.gettempdir() if folder is None else folder)):
-        try:
-            remove(trial)
-        except StorageUnavailableError as error:
-            log_suppressed(error, f"{trial}: a stand-in could not be removed")
 
 
 def left_of(store: Path) -> list[Path]:
@@ -84,7 +47,10 @@ def _names_in(trial: Path, beginning: str) -> Iterator[str]:
 
 
 def left_over(folder: Path) -> list[Path]:
-    """Return the stand-ins of this user in a folder that no command uses, by name. Nothing is changed."""
+    """Return the stand-ins of this user in a folder that no command uses, by name. Nothing is changed.
+
+    On Windows none is known to be left over: no folder can be locked.
+    """
     with suppress(OSError):
         names = sorted(name for name in os.listdir(folder) if name.startswith(STAND_IN_FOLDER))
         return [folder / name for name in names if _is_left_over(folder / name)]
@@ -127,7 +93,7 @@ def _is_left_over(trial: Path) -> bool:
 def _taken(trial: Path) -> Iterator[bool]:
     """Hold the lock of a stand-in, and yield whether it is held: False where a command uses it, or it is gone."""
     if sys.platform == "win32":
-        yield time.time() - trial.lstat().st_mtime > _UNLOCKED_SECONDS_MAX
+        yield False
         return
     try:
         descriptor = os.open(trial, os.O_RDONLY | os.O_DIRECTORY | GUARDS)
