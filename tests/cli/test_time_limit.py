@@ -30,7 +30,7 @@ print('{"cleaned_text": "x", "cost": 1}')"""
 _VARIABLES = {"CHECKPOINT_STORE_CHUNK_INDEX": "0", "CHECKPOINT_STORE_FILE": "x.txt"}
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("stops_both", [True, False])
 def test_a_timeout_does_not_count_the_time_of_a_pause(lecture: Folder, stops_both: bool) -> None:
     """After a container was paused for longer than --timeout, the answer of COMMAND is taken, not paid for again."""
@@ -79,6 +79,7 @@ def test_a_server_that_command_leaves_behind_costs_no_answer(left_running: Path)
     assert (fields["cleaned_text"].strip(), words) == ("answer", "word")
 
 
+@pytest.mark.slow
 def test_a_server_that_command_leaves_behind_hides_no_exit_code(left_running: Path) -> None:
     """COMMAND has ended by itself, and has not taken too long."""
     command = Command(leaving(left_running, "exit 3"), AnswerReader(), timeout_seconds=0.3)
@@ -115,6 +116,7 @@ def has_ended(path: Path) -> bool:
     return bool(number) and os.waitid(os.P_PID, int(number), os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timeout_seconds", [None, 50])
 def test_a_server_that_command_leaves_behind_delays_no_kill(left_running: Path, timeout_seconds: float | None) -> None:
     """The second Ctrl-C ends the call although a process in another session holds the stdout of COMMAND."""

@@ -107,6 +107,7 @@ def test_two_runs_share_the_chunks(lecture: Folder) -> None:
 # -- retries
 
 
+@pytest.mark.slow
 def test_retries_try_a_chunk_again(lecture: Folder) -> None:
     """Two failures, two retries: the chunk is done, and each try is an attempt of its own."""
     lecture.write("failures", "2")
@@ -115,6 +116,7 @@ def test_retries_try_a_chunk_again(lecture: Folder) -> None:
     assert paragraphs(lecture).count(3) == 3
 
 
+@pytest.mark.slow
 def test_a_chunk_that_used_up_its_retries_is_passed_over_until_retry(lecture: Folder) -> None:
     """The others are done, exit 1 says which failed; later runs pass it over; ``retry`` frees it for the next one."""
     lecture.write("failures", "100")

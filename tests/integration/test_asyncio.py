@@ -226,6 +226,7 @@ def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job, monkeypatch: 
     assert (job.in_doubt_chunks(), job.running_chunks()) == ([], [])
 
 
+@pytest.mark.slow
 def test_the_event_loop_does_not_wait_where_another_process_is_in_the_way(job: Job) -> None:
     """It goes on while a chunk is claimed, thrown away, and recorded."""
     gaps: list[float] = []

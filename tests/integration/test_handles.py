@@ -184,6 +184,7 @@ def test_a_death_while_the_service_works_uses_up_no_try(
     assert [item.result for item in left] == (["batch-0"] if holds else [])  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_locked_store_is_waited_for(open_store: Opener, tmp_path: Path) -> None:
     """What a service took is paid for: a lock that outlasts the time-out does not lose its handle."""
     job = open_store(lock_timeout_seconds=0.2).open_job("talk.txt", chunks=CHUNKS)

@@ -41,6 +41,7 @@ class Timed:
 # -- calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 def test_calls_are_spread_over_the_minute(job: Job, workers: int) -> None:
     """2,400 in a minute are one each 25 ms, from the first one on: a loop that is started again cannot burst."""
@@ -144,6 +145,7 @@ def test_tokens_are_estimated_before_and_corrected_after(job: Job) -> None:
     assert job.last_run.tokens == 100 * len(CHUNKS)
 
 
+@pytest.mark.slow
 def test_an_estimate_that_is_too_high_is_given_back(job: Job) -> None:
     """Each call is thought to use 1,000 of 60,000 a minute, which would be 40 s, and uses 10."""
     work, start = Timed(lambda text: {"text": text, "usage": {"input_tokens": 8, "output_tokens": 2}}), time.monotonic()

@@ -73,6 +73,7 @@ def test_other_chunks_go_on_while_one_waits(job: Job) -> None:
     assert [text for text in calls if text != CHUNKS[0]] == CHUNKS[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers",
     [

@@ -76,6 +76,7 @@ def test_a_late_result_is_recorded(job: Job) -> None:
     assert (job.status, job.failed_chunks()) == ("completed", [])
 
 
+@pytest.mark.slow
 def test_a_late_result_is_yielded_once(store: CheckpointStore) -> None:
     """Also where the next try at its chunk is under way already, and comes to the same."""
     job = store.open_job("f", total_chunks=3)

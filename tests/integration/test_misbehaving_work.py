@@ -269,6 +269,7 @@ def test_a_cancelled_amap_records_what_its_threads_still_give(job: Job) -> None:
     assert (job.status, job.in_doubt_chunks()) == ("paused", [])
 
 
+@pytest.mark.slow
 def test_a_plain_function_of_amap_has_its_time(job: Job) -> None:
     """A call that takes too long is given up; its place is another thread's."""
     never = threading.Event()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from conftest import Children
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["map", "amap"])
 def test_a_pause_of_the_process_is_no_time_of_an_attempt(children: Children, loop: str) -> None:
     """After a pause that is longer than timeout_seconds, a call has the rest of its time, and nothing is tried again."""
