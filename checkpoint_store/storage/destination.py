@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ from checkpoint_store.storage.files.names import (
     state_copies,
 )
 from checkpoint_store.storage.target import inspect
+from checkpoint_store.system.existence import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +91,23 @@ def other_owner(path: Path, but: Path) -> Path | None:
     if in_use is not None:
         return in_use
     return next((store for store in possible_stores(path) if not _is_same(store, but) and _is_store(store)), None)
+
+
+def refuse_namesake(path: Path) -> None:
+    """Raise :class:`StoreTargetError` if a store beside a path has the siblings that a store at the path would have.
+
+    ``talk`` and ``talk.db`` would write one state file, and hold one lock.
+    """
+    files = StoreFiles(path)
+    if files.namesake is None or not _is_store(files.namesake):
+        return
+    shared = ", ".join(file.name for file in (*state_copies(files.state_file), files.lock, files.open_lock))
+    what = f"the store {files.namesake.name} is in the same folder, and both would have {shared}"
+    remedy = "give it another name"
+    if is_there(path):
+        copy = f"checkpoint-store backup OTHER_FOLDER/{path.name} --store {shlex.quote(str(path))}"
+        remedy = f"copy this store into another folder ({copy}), and remove it here"
+    raise StoreTargetError(path, f"{what}; {remedy}")
 
 
 def _is_store(path: Path) -> bool:
