@@ -224,9 +224,14 @@ def test_an_undone_edit_gets_no_result_of_the_edited_text(
         assert list(edited.results()) == ["text 0", "edited", "text 2"]
         Path(names[1]).write_text("text 1")
     paid: list[str] = []
+
+    def work(name: str) -> str:
+        paid.append(name)
+        return content(name)
+
     for _ in range(3):
         again = store.open_job("talk.srt", **plan, on_change=on_change)
-        list(again.map(lambda name: paid.append(name) or content(name)))
+        list(again.map(work))
     assert (again.job_id, paid) == (job.job_id, names[1:2])
     assert list(again.results()) == ["text 0", "text 1", "text 2"]
     if reopened:

@@ -53,9 +53,14 @@ def test_a_new_store_takes_in_the_answer_for_the_same_plan(path: Path, temporary
     leave_b(path, **PLAN)
     assert len(list(temporary.rglob("*.unrecorded-*"))) == 1
     paid: list[str] = []
+
+    def work(text: str) -> str:
+        paid.append(text)
+        return text.upper()
+
     with CheckpointStore(path) as store:
         job = store.open_job("talk.srt", **PLAN)
-        list(job.map(lambda text: paid.append(text) or text.upper()))
+        list(job.map(work))
         assert list(job.results()) == ["A", "B", "C"]
     assert paid == ["a", "c"]
     assert list(temporary.rglob("*.unrecorded-*")) == []
@@ -109,11 +114,11 @@ def test_a_manager_keeps_its_answer(path: Path, temporary: Path) -> None:
     """The error names the file that has the answer."""
     with CheckpointStore(path) as store:
         store.open_job("talk.srt", total_chunks=2)
-    manager = StateManager(path.with_suffix(".json"))
-    manager.update_chunk_complete(0, "first")
-    shutil.rmtree(path.parent)
-    with pytest.raises(StorageUnavailableError) as caught:
-        manager.update_chunk_complete(1, "unmistakable")
-    (file,) = temporary.rglob("*.unrecorded-*")
-    assert str(file) in "\n".join(caught.value.__notes__)
-    assert "unmistakable" in file.read_text()
+    with pytest.raises(StorageUnavailableError), StateManager(path.with_suffix(".json")) as manager:
+        manager.update_chunk_complete(0, "first")
+        shutil.rmtree(path.parent)
+        with pytest.raises(StorageUnavailableError) as caught:
+            manager.update_chunk_complete(1, "unmistakable")
+        (file,) = temporary.rglob("*.unrecorded-*")
+        assert str(file) in "\n".join(caught.value.__notes__)
+        assert "unmistakable" in file.read_text()

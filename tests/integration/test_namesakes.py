@@ -45,9 +45,10 @@ def test_a_manager_meets_a_namesake(tmp_path: Path) -> None:
 def test_two_namesakes_that_exist_are_parted(tmp_path: Path, name: str) -> None:
     """An earlier version let both be made: the line in the error brings the results elsewhere."""
     for place in ("talk", "talk.db"):
-        (tmp_path / place).with_suffix("").with_name(f"folder of {place}").mkdir()
-        make(tmp_path / f"folder of {place}" / place)
-        (tmp_path / f"folder of {place}" / place).rename(tmp_path / place)
+        folder = tmp_path / f"folder of {place}"
+        folder.mkdir()
+        make(folder / place)
+        (folder / place).rename(tmp_path / place)
     with pytest.raises(StoreTargetError, match="and remove it here") as caught:
         CheckpointStore(tmp_path / name)
     line = caught.value.reason.partition("(")[2].partition(")")[0].replace("OTHER_FOLDER", str(tmp_path / "other"))

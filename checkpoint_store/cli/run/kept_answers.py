@@ -50,7 +50,6 @@ def _is_of(store: CheckpointStore, other: Job, task: Task) -> bool:
 
 def _printed(error: str | None) -> str | None:
     """Return the text that COMMAND printed at a try; None unless a whole copy of it is in the error."""
-    if error is None or not error.startswith(_UNREAD):
-        return None
-    _, begins, printed = error.partition(COPY_BEGINS)
-    return printed if begins and not _NOT_WHOLE.search(printed) else None
+    reason, _, printed = (error or "").partition(COPY_BEGINS)
+    is_whole = any(kind in reason for kind in _UNREAD) and not _NOT_WHOLE.search(printed)
+    return printed if printed and is_whole else None
