@@ -212,14 +212,14 @@ def test_what_was_deleted_is_in_no_older_backup_either(tmp_path: Path) -> None:
 
 def test_an_older_backup_with_a_deleted_job_goes_at_the_next_open(tmp_path: Path) -> None:
     """The deletion was killed on its way to the backups, behind a copy from elsewhere that knows nothing of it."""
-    with CheckpointStore(tmp_path / "talks.db") as store:
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         (job := store.open_job("talk.srt", total_chunks=1)).complete(0, "unmistakable-canary")
         job.finish()
         store._context.storage.job_changes.delete(job.job_id)  # type: ignore[union-attr]
     (left,) = tmp_path.glob("*.backup-*")
     with CheckpointStore(tmp_path / "empty.db", state_file=None) as empty:
-        empty.backup(left.with_name(f"{left.name[:-1]}9"))
-    CheckpointStore(tmp_path / "talks.db").close()
+        empty.backup(tmp_path / "copy.db").rename(left.with_name(f"{left.name[:-1]}9"))
+    CheckpointStore(tmp_path / "talks.db", state_file=None).close()
     assert files_with(tmp_path, "unmistakable-canary") == []
 
 
@@ -255,7 +255,8 @@ def test_a_damaged_backup_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptu
         job.complete(2, _result(2))
         caplog.clear()
         assert rolling._make(in_between=False)
-    assert [record.message for record in caplog.records if "has a damaged result" in record.message] == [
+        messages = [record.getMessage() for record in caplog.records]
+    assert [message for message in messages if "has a damaged result" in message] == [
         f"the backup {tmp_path}/talks.db.backup-{SCHEMA_VERSION}-0003 has a damaged result: "
         "the newest backup that has it sound is kept"
     ]
