@@ -257,8 +257,10 @@ def test_a_damaged_backup_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptu
         assert rolling._make(in_between=False)
         messages = [record.getMessage() for record in caplog.records]
     assert [message for message in messages if "has a damaged result" in message] == [
-        f"the backup {tmp_path}/talks.db.backup-{SCHEMA_VERSION}-0003 has a damaged result: "
-        "the newest backup that has it sound is kept"
+        (
+            f"the backup {tmp_path}/talks.db.backup-{SCHEMA_VERSION}-0003 has a damaged result: "
+            "the newest backup that has it sound is kept"
+        )
     ]
 
 

@@ -81,9 +81,7 @@ def _is_for(reading: Reading, job: JobRecord, path: Path, result: UnrecordedResu
     return False
 
 
-def _record(
-    record: Callable[[Sequence[Completion]], None], job_id: str, result: UnrecordedResult
-) -> bool:
+def _record(record: Callable[[Sequence[Completion]], None], job_id: str, result: UnrecordedResult) -> bool:
     """Record a result in another job than the job that it was made for; return False if a chunk has one by now."""
     made = result.completion
     digest = result_digest.digest(job_id, made.chunk_index, made.text or "")
