@@ -9,7 +9,6 @@ A type checker sees SQLAlchemy's own names.
 from __future__ import annotations
 
 import operator
-import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -154,34 +153,8 @@ def _made(value: Any, known: dict[int, Any]) -> Any:
 
 
 @cache
-def _names() -> dict[str, Any]:
-    """Return what the names in statements stand for. An interrupt ends the wait, and no import that is under way.
-
-    The import may come in the middle of a transaction, long after the program began. Python hands an interrupt to the
-    main thread, and what is half imported stays so: another thread imports.
-    """
-    outcomes: list[dict[str, Any] | BaseException] = []
-
-    def run() -> None:
-        try:
-            outcomes.append(_imported_names())
-        except BaseException as error:
-            outcomes.append(error)
-
-    try:
-        importer = threading.Thread(target=run, name="checkpoint-store import", daemon=True)
-        importer.start()
-    except RuntimeError:  # no thread can be started while the interpreter ends
-        return _imported_names()
-    importer.join()
-    (outcome,) = outcomes
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
-
-
 @importing()
-def _imported_names() -> dict[str, Any]:
+def _names() -> dict[str, Any]:
     import sqlalchemy  # 0.2 s, which a process whose statements are all prepared does not pay
     from sqlalchemy.dialects import sqlite  # the same
 

@@ -55,10 +55,3 @@ def test_ordinary_work_imports_no_sqlalchemy(tmp_path: Path, part: str) -> None:
     words = [sys.executable, str(program(__file__, "work_without_sqlalchemy")), part]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_an_interrupt_leaves_no_module_half_imported(tmp_path: Path) -> None:
-    """Ctrl-C in a notebook, while a rare statement is compiled in a transaction: the next call works."""
-    words = [sys.executable, str(program(__file__, "interrupted_import"))]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["interrupted", "True", "[]"], done.stderr
