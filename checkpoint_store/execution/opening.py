@@ -153,8 +153,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         context.claims_of(record.job_id).register(exclusive=True)
     chunks = arguments.sequence
     given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks, arguments.keys)
-    is_in_memory = type(chunks) in (list, tuple) and arguments.fingerprint is None
-    record = settled(context, record, arguments.request, reads_content=not is_in_memory)
+    record = settled(context, record, arguments.request)
     context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
     if opened.kept_elsewhere:

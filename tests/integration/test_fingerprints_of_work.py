@@ -199,54 +199,6 @@ def test_a_late_answer_is_that_of_the_text_that_its_own_try_read(store: Checkpoi
     assert store.open_job("talk.srt", **plan).result(0) == "text 0"
 
 
-def worked_on_edited(store: CheckpointStore, names: list[str], **plan: Any) -> Job:
-    """A job of the first texts whose second file was edited before its chunk was handed out; the edit is undone."""
-    job = store.open_job("talk.srt", chunks=names, fingerprint=content, **plan)
-    for chunk in job.pending():
-        chunk.complete(content(chunk.data))
-        if chunk.index == 0:
-            Path(names[1]).write_text("edited")
-    Path(names[1]).write_text("text 1")
-    return job
-
-
-@pytest.mark.parametrize("on_change", ["refuse", "reuse"])
-@pytest.mark.parametrize("reopened", [False, True])
-def test_an_undone_edit_gets_no_result_of_the_edited_text(
-    store: CheckpointStore, names: list[str], on_change: str, *, reopened: bool
-) -> None:
-    """What was done with the first texts stays, the edited chunk alone is done again, and once."""
-    plan: dict[str, Any] = {"chunks": names, "fingerprint": content}
-    job = worked_on_edited(store, names)
-    if reopened:  # with the edited text: its job takes over what was made from it
-        Path(names[1]).write_text("edited")
-        edited = store.open_job("talk.srt", **plan, on_change="reuse")
-        assert list(edited.results()) == ["text 0", "edited", "text 2"]
-        Path(names[1]).write_text("text 1")
-    paid: list[str] = []
-
-    def work(name: str) -> str:
-        paid.append(name)
-        return content(name)
-
-    for _ in range(3):
-        again = store.open_job("talk.srt", **plan, on_change=on_change)
-        list(again.map(work))
-    assert (again.job_id, paid) == (job.job_id, names[1:2])
-    assert list(again.results()) == ["text 0", "text 1", "text 2"]
-    if reopened:
-        Path(names[1]).write_text("edited")
-        assert list(store.open_job("talk.srt", **plan, on_change="reuse").results()) == ["text 0", "edited", "text 2"]
-
-
-def test_an_undone_edit_in_a_sequential_job_takes_all_behind_it_along(store: CheckpointStore, names: list[str]) -> None:
-    """What stands behind the edited chunk was made from its result."""
-    job = worked_on_edited(store, names, sequential=True)
-    plan: dict[str, Any] = {"chunks": names, "fingerprint": content, "sequential": True}
-    again = store.open_job("talk.srt", **plan)
-    assert (again.job_id, again.to_redo()) == (job.job_id, [1, 2])
-
-
 def test_work_that_changes_its_own_chunks_is_paid_for_once(store: CheckpointStore) -> None:
     """Each chunk gets the answer before it as its context: every run begins with the same chunks, and goes on."""
     paid: list[str] = []

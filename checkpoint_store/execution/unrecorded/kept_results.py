@@ -79,9 +79,9 @@ class UnrecordedResults(ForkAware):
 
     def _has_kept(self, completion: Completion) -> bool:
         """Whether this result of this attempt is kept: a caller may try again to record it."""
-        when = {"completed_at": completion.completed_at, "seconds": completion.seconds}
+        at, seconds = completion.completed_at, completion.seconds
         kept = (result.completion for result in self._results if not result.is_failure)
-        return any(other._replace(**when) == completion for other in kept)
+        return any(other._replace(completed_at=at, seconds=seconds) == completion for other in kept)
 
     def keep_if_gone(self, error: StorageUnavailableError, completions: Sequence[Completion]) -> None:
         """Keep results that a store file which is gone can never take; a note of the error says where they are."""

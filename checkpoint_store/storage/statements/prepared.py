@@ -2929,19 +2929,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
-    "redos._MADE_FROM": (
-        (
-            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.fingerprint IS NOT NULL AND "
-            "completed_chunks.redo_asked_at IS NULL AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = completed_chunks.job_id AND chunk_redos.chunk_index = "
-            "completed_chunks.chunk_index)) ORDER BY completed_chunks.chunk_index"
-        ),
-        ("in_job",),
-        {},
-    ),
     "redos._MARK": (
         (
             "INSERT INTO chunk_redos (job_id, chunk_index, asked_at, after_attempt) VALUES (?, ?, ?, (SELECT "

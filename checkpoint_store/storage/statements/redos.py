@@ -100,18 +100,6 @@ _NOTE_ANSWER: Final = Statement(
 _ANSWERED: Final = Statement(
     lambda: select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.redo_asked_at.is_not(null()))
 )
-_MADE_FROM: Final = Statement(
-    lambda: (
-        select(_C.chunk_index, _C.fingerprint)
-        .where(
-            _C.job_id == bindparam("in_job"),
-            _C.fingerprint.is_not(null()),
-            _C.redo_asked_at.is_(null()),
-            ~select(_M.chunk_index).where(*of_same_chunk(_M, _C)).exists(),
-        )
-        .order_by(_C.chunk_index)
-    )
-)
 _ANSWERED_AT: Final = Statement(lambda: select(_C.redo_asked_at).where(*at_chunk(_C)), order=("in_job", "at_index"))
 _DROP_MARKS_OF_INCOMPLETE: Final = Statement(lambda: chunk_redos.delete().where(_IN_JOB, ~_IS_COMPLETE))
 _LAST_ATTEMPT_OF_MARKED: Final = _last_attempt().where(*of_same_chunk(_A, _M)).scalar_subquery()
@@ -145,11 +133,6 @@ def mark(connection: sqlite3.Connection, job_id: str, asked_at: Mapping[int, str
 def marks(connection: sqlite3.Connection, job_id: str) -> frozenset[Mark]:
     """Return the marks of a job."""
     return frozenset(map(Mark._make, connection.execute(_MARKS.text, (job_id,))))
-
-
-def made_from(connection: sqlite3.Connection, job_id: str) -> dict[int, str]:
-    """Return the fingerprint of each chunk whose result answers no redo and is not to be done again, ascending."""
-    return dict(_MADE_FROM.run(connection, in_job=job_id).fetchall())
 
 
 def indices(connection: sqlite3.Connection, job_id: str) -> list[int]:

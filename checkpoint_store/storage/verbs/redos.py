@@ -27,13 +27,6 @@ class MarkVerbs(ReadingVerbs):
         """Return which chunks of a job are to be done again."""
         return self._database.read(lambda connection: redos.marks(connection, job_id))
 
-    def made_from(self, job_id: str) -> dict[int, str]:
-        """Return which content each result was made from, by chunk: its fingerprint, where that is known.
-
-        Results that answer a redo, and chunks that are to be done again, are left out.
-        """
-        return self._database.read(lambda connection: redos.made_from(connection, job_id))
-
     def first(self, job_id: str) -> int | None:
         """Return the lowest chunk of a job that is to be done again; None for none. The quickest read of it."""
         (lowest,) = self._database.read_row(*redos.first(job_id)) or (None,)
