@@ -32,7 +32,8 @@ def kept_answers(store: CheckpointStore, job: Job, task: Task) -> dict[int, str]
         return {}
     kept: dict[int, str] = {}
     for other in store.jobs(file_name=task.file_name):
-        if other.job_id != job.job_id and _work(other.config) == _work(job.config) and _is_of(store, other, task):
+        is_other_form = other.config != job.config and _work(other.config) == _work(job.config)
+        if is_other_form and _is_of(store, other, task):  # it identifies all chunks: most runs have no such job
             printed = ((attempt.chunk_index, _printed(attempt.error)) for attempt in other.attempts())
             kept = {index: text for index, text in printed if text is not None} | kept
     return kept
