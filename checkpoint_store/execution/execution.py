@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
-from checkpoint_store.errors import ChunkAlreadyCompleted
+from checkpoint_store.errors import ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution import redo
 from checkpoint_store.execution.chunks import ranges as chunk_ranges
 from checkpoint_store.execution.chunks.contents import NOT_AT_HAND, ChunkContents, Given
@@ -238,7 +238,11 @@ class JobExecution:
         if self._order is not None:
             self._order.require(completions)
         self._reported.keep_costs(completions)
-        self._context.record(completions)
+        try:
+            self._context.record(completions)
+        except StorageUnavailableError as error:
+            self._context.unrecorded.keep_if_gone(error, completions)
+            raise
         self.contents.forget(completions)
         if self._asked_for:
             self._note_payers([completion.chunk_index for completion in completions])
@@ -284,11 +288,7 @@ class JobExecution:
             raise
 
     def keep_unrecorded(self, completions: Sequence[Completion], *, are_failures: bool = False) -> str:
-        """Keep completions that cannot be recorded now (a full disk); return a sentence about them.
-
-        The next loop of this store object records them first. ``are_failures``: see
-        :attr:`UnrecordedResult.is_failure`.
-        """
+        """Keep completions that cannot be recorded now; see :meth:`UnrecordedResults.keep`."""
         return self._context.unrecorded.keep(completions, are_failures=are_failures)
 
     def record_unrecorded(self) -> None:

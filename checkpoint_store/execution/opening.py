@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, ResultsElsewhere
 from checkpoint_store.execution.chunks.contents import Given
+from checkpoint_store.execution.opened_job import settled
 from checkpoint_store.model.amounts import checked_field
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frame_rows import as_rows
@@ -152,6 +153,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         context.claims_of(record.job_id).register(exclusive=True)
     chunks = arguments.sequence
     given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks, arguments.keys)
+    record = settled(context, record, arguments.request)
     context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
     if opened.kept_elsewhere:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, InvalidResultError, JobNotFound
+from checkpoint_store.execution.unrecorded.kept_results import note_where
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.late_results import LateResults, completion_of
 from checkpoint_store.loop.outage import LATE
@@ -151,7 +152,7 @@ class Recorder:
                 error.add_note(f"The results of chunk {indices} are gone with their job, which was deleted.")
                 log.warning("job %s, chunk %s: gone with its job, which was deleted", self._state.job_id, indices)
                 raise
-            error.add_note(self._state.execution.keep_unrecorded([success.completion for success in successes]))
+            note_where(error, self._state.execution.keep_unrecorded([success.completion for success in successes]))
             log.warning("job %s, chunk %s: unrecorded, and kept for later: %s", self._state.job_id, indices, reason)
             raise
         self._just_recorded = frozenset(success.completion.chunk_index for success in recorded)

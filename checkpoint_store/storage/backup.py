@@ -6,12 +6,13 @@ import os
 import sqlite3
 import time
 from contextlib import closing
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.storage.checks.same_content import holds_deleted, holds_the_same
+from checkpoint_store.storage.checks.same_content import hold_deleted, holds_the_same
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
@@ -30,6 +31,7 @@ from checkpoint_store.system.files import (
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
@@ -129,13 +131,13 @@ def _sweep_backups(path: Path) -> None:
         remove_leftover(leftover)
 
 
-def thin_out(path: Path) -> None:
+def thin_out(path: Path, is_sound: Callable[[Path], bool] = has_sound_results) -> None:
     """Remove the automatic backups of each schema version that nothing needs; see :func:`surplus`."""
     by_version: dict[str, list[Path]] = {}
     for _, version, backup in Siblings(path).numbered_backups():
         by_version.setdefault(version, []).append(backup)
     for backups in by_version.values():
-        for backup in surplus(backups):
+        for backup in surplus(backups, is_sound):
             _remove_old(backup)
 
 
@@ -258,18 +260,22 @@ class RollingBackup:
             # Another backup would push out an older backup that differs.
             log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
             return newest
-        target = Siblings(self._path).next_backup(SCHEMA_VERSION)
+        older, target = Siblings(self._path).backups(), Siblings(self._path).next_backup(SCHEMA_VERSION)
         _sweep_backups(self._path)
         back_up(self._database, target)
-        if holds_deleted(self._database, target):  # another process has removed all other backups meanwhile
+        if hold_deleted(self._database, [target]):  # another process has removed all other backups meanwhile
             log.info("no automatic backup of %s: a job was deleted while it was made", self._path)
             target.unlink()
             return None
-        self._replace_in_between(target, in_between=in_between)
-        thin_out(self._path)
+        if hold_deleted(self._database, older):  # a deletion was killed, and no open has ended it
+            for backup in older:
+                _remove_old(backup)
+        is_sound = cache(has_sound_results)  # it reads each result
+        self._replace_in_between(target, is_sound, in_between=in_between)
+        thin_out(self._path, is_sound)
         return target
 
-    def _replace_in_between(self, made: Path, *, in_between: bool) -> None:
+    def _replace_in_between(self, made: Path, is_sound: Callable[[Path], bool], *, in_between: bool) -> None:
         """Remove the last copy that this process made while a job ran: the new copy has the same job, and more.
 
         The last copy stays if a result in the new copy is damaged. With ``on_backup``, copies may be under way to
@@ -278,7 +284,7 @@ class RollingBackup:
         last, self._in_between = self._in_between, (made, _version(made)) if in_between else None
         if last is not None and not self._follows_growth:
             path, version = last
-            if _version(path) == version is not None and has_sound_results(made):
+            if _version(path) == version is not None and is_sound(made):
                 _remove_old(path)
 
     def _reason_against(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ from checkpoint_store.storage.files.names import (
     state_copies,
 )
 from checkpoint_store.storage.target import inspect
+from checkpoint_store.system.existence import is_there
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +92,23 @@ def other_owner(path: Path, but: Path) -> Path | None:
     if in_use is not None:
         return in_use
     return next((store for store in possible_stores(path) if not _is_same(store, but) and _is_store(store)), None)
+
+
+def refuse_namesake(path: Path) -> None:
+    """Raise :class:`StoreTargetError` if a store beside a path has the siblings that a new store there would have.
+
+    ``talk`` and ``talk.db`` would write one state file, and hold one lock. If both are there, one may be a copy that
+    nobody opens: a warning in the log says how to part them.
+    """
+    files = StoreFiles(path)
+    if files.namesake is None or not _is_store(files.namesake):
+        return
+    shared = ", ".join(file.name for file in (*state_copies(files.state_file), files.lock, files.open_lock))
+    what = f"the store {files.namesake.name} is in the same folder, and both would have {shared}"
+    if not is_there(path):
+        raise StoreTargetError(path, f"{what}; give it another name")
+    copy = f"checkpoint-store backup OTHER_FOLDER/{path.name} --store {shlex.quote(str(path))}"
+    log.warning("%s: %s; copy one of them into another folder (%s), and remove it here", path, what, copy)
 
 
 def _is_store(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreDamaged
@@ -117,11 +118,10 @@ def compare_with_backup(database: Database) -> None:
     for backup in backups[:1]:
         from checkpoint_store.storage.checks import sqlite_siblings  # only beside a backup
 
-        counts_in_backup, _ = sqlite_siblings.counts_of(backup)
+        newest = sqlite_siblings.counts_of(backup)
         counts, deleted = database.read(sqlite_siblings.known)
-        if sqlite_siblings.lacks(counts, deleted, counts_in_backup):
+        if sqlite_siblings.lacks(counts, deleted, newest[0]):
             raise StoreDamaged(database.path, f"the backup {backup.name} knows of more completed chunks")
-        in_older = (sqlite_siblings.counts_of(path)[0] for path in backups[1:] if deleted)
-        if any(deleted.keys() & jobs.keys() for jobs in (counts_in_backup, *in_older)):
+        if sqlite_siblings.have_deleted(deleted, chain([newest], map(sqlite_siblings.counts_of, backups[1:]))):
             log.info("%s: the backups have a job that was deleted, and are removed", database.path)
             remove_backups(database.path)

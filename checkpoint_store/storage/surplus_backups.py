@@ -12,23 +12,27 @@ from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.system.log import log, log_unread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _NEWEST_KEPT: Final = 2
 """How many of the newest automatic backups of each schema version stay, whatever is in them."""
 
 
-def surplus(backups: Sequence[Path]) -> list[Path]:
-    """Return the backups that nothing needs; ``backups``: the backups to choose from, newest first.
+def surplus(backups: Sequence[Path], is_sound: Callable[[Path], bool] | None = None) -> list[Path]:
+    """Return the backups that nothing needs.
 
     The newest two stay, and for each result the newest that has it sound. A store whose results are damaged, and
     not its structure, is backed up as it is: its backups do not push out the last one that has a sound result.
+
+    Args:
+        backups: the backups to choose from, newest first.
+        is_sound: :func:`has_sound_results`, or what remembers its answers.
     """
     older = backups[_NEWEST_KEPT:]
     if not older:
         return []
-    needed = set() if has_sound_results(backups[0]) else _needed(backups)
+    needed = set() if (is_sound or has_sound_results)(backups[0]) else _needed(backups)
     return [backup for backup in older if backup not in needed]
 
 

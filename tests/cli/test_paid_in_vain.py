@@ -87,6 +87,36 @@ def test_a_field_that_is_named_wrongly_is_paid_for_once(lecture: Folder, options
     assert lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]["done_now"] == 6
 
 
+@pytest.mark.parametrize("right", [("--result-field", "choices.0.message.content"), ("--raw",)], ids=["field", "raw"])
+def test_the_right_field_reads_the_answer_that_is_kept(lecture: Folder, right: tuple[object, ...]) -> None:
+    """Who follows the message pays for no chunk a second time."""
+    lecture.run("run", "lecture.txt", *SIX, *lecture.command(OTHER_FORM), code=1)
+    report = lecture.json("run", "lecture.txt", *SIX, *right, *lecture.command(OTHER_FORM))["jobs"][0]
+    assert (report["done_now"], lecture.read("calls")) == (6, "x" * 6)
+    assert lecture.read("lecture.cleaned.txt").count("PAID ANSWER") == 6
+
+
+def test_an_answer_for_another_text_is_not_read_again(lecture: Folder) -> None:
+    """The file was edited in between."""
+    lecture.run("run", "lecture.txt", *SIX, *lecture.command(OTHER_FORM), code=1)
+    lecture.write("lecture.txt", f"Another beginning. {lecture.read('lecture.txt')}")
+    named = ("--result-field", "choices.0.message.content")
+    report = lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]
+    assert len(lecture.read("calls")) == 1 + report["done_now"]
+
+
+def test_a_field_that_has_another_text_is_named_rightly_without_a_call(lecture: Folder) -> None:
+    """The answers are recorded with all their fields: the output of the next run has the text of the right one."""
+    command = lecture.command(_COUNTED + """print('{"text": "RIGHT", "summary": "WRONG"}')""")
+    lecture.run("run", "lecture.txt", *SIX, "--result-field", "summary", *command)
+    right = ("run", "lecture.txt", *SIX, "--result-field", "text")
+    refused = lecture.run(*right, *command, code=2).stderr
+    assert "--on-change reuse --reuse-ignoring config.result_field" in refused
+    lecture.run(*right, "--on-change", "reuse", "--reuse-ignoring", "config.result_field", *command)
+    assert lecture.read("calls") == "x" * 6
+    assert set(lecture.read("lecture.cleaned.txt").split()) == {"RIGHT"}
+
+
 @pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
 def test_further_files_pay_for_no_answer_of_another_form(lecture: Folder, options: tuple[object, ...]) -> None:
     """With two workers, at most the two answers in hand are rejected: the first one ends the whole run."""

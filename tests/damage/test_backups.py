@@ -24,8 +24,10 @@ from checkpoint_store import (
 )
 from checkpoint_store.execution.late import failure_of
 from checkpoint_store.maintenance import doctor, restore_store
+from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.checks import sqlite_siblings
 from checkpoint_store.storage.surplus_backups import surplus
 
 if TYPE_CHECKING:
@@ -201,11 +203,68 @@ def test_what_was_deleted_is_in_no_older_backup_either(tmp_path: Path) -> None:
         (job := store.open_job("talk.srt", total_chunks=1)).complete(0, "unmistakable-canary")
         job.finish()
         store._context.storage.job_changes.delete(job.job_id)  # type: ignore[union-attr]
+        assert any("backup" in name for name in files_with(tmp_path, "unmistakable-canary"))
         (other := store.open_job("other.srt", total_chunks=1)).complete(0, "done")
         other.finish()
-    assert files_with(tmp_path, "unmistakable-canary")
     CheckpointStore(tmp_path / "talks.db").close()
     assert files_with(tmp_path, "unmistakable-canary") == []
+
+
+def test_an_older_backup_with_a_deleted_job_goes_at_the_next_open(tmp_path: Path) -> None:
+    """The deletion was killed on its way to the backups, behind a copy from elsewhere that knows nothing of it."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        (job := store.open_job("talk.srt", total_chunks=1)).complete(0, "unmistakable-canary")
+        job.finish()
+        store._context.storage.job_changes.delete(job.job_id)  # type: ignore[union-attr]
+    (left,) = tmp_path.glob("*.backup-*")
+    with CheckpointStore(tmp_path / "empty.db", state_file=None) as empty:
+        empty.backup(tmp_path / "copy.db").rename(left.with_name(f"{left.name[:-1]}9"))
+    CheckpointStore(tmp_path / "talks.db", state_file=None).close()
+    assert files_with(tmp_path, "unmistakable-canary") == []
+
+
+def test_a_deletion_that_ended_costs_no_later_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An open looks into the newest backup only: it knows of all deletions, so no older backup has a deleted job."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "done")
+        store.delete_job(store.latest_job().job_id)  # type: ignore[union-attr]
+        for name in ("a.srt", "b.srt"):
+            (job := store.open_job(name, total_chunks=1)).complete(0, "done")
+            job.finish()
+    looked: list[str] = []
+
+    def look(path: Path, how: str = sqlite_siblings.ALONE) -> tuple[dict[str, int], dict[str, str]]:
+        looked.append(path.name[-4:])
+        return counts_of(path, how)
+
+    counts_of = sqlite_siblings.counts_of
+    monkeypatch.setattr(sqlite_siblings, "counts_of", look)
+    CheckpointStore(tmp_path / "talks.db").close()
+    assert looked == ["0002"]
+
+
+def test_a_damaged_backup_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Two decisions ask whether the results of a new backup are sound. They are read for both together."""
+    with CheckpointStore(
+        tmp_path / "talks.db", state_file=None, on_backup=lambda _: None
+    ) as store:  # its writing would mend the result
+        job = store.open_job("talk.srt", total_chunks=9)
+        rolling = store._context.storage.backups  # type: ignore[union-attr]
+        rolling._follows_growth = False  # as with a state file, whose writing would mend the result
+        for index, in_between in enumerate([False, True]):
+            job.complete(index, _result(index))
+            assert rolling._make(in_between=in_between)
+        _spoil_result(tmp_path / "talks.db", 0)
+        job.complete(2, _result(2))
+        caplog.clear()
+        assert rolling._make(in_between=False)
+        messages = [record.getMessage() for record in caplog.records]
+    assert [message for message in messages if "has a damaged result" in message] == [
+        (
+            f"the backup {tmp_path}/talks.db.backup-{SCHEMA_VERSION}-0003 has a damaged result: "
+            "the newest backup that has it sound is kept"
+        )
+    ]
 
 
 def test_a_backup_that_is_under_way_brings_back_no_deleted_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import UserList
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -196,3 +197,41 @@ def test_a_late_answer_is_that_of_the_text_that_its_own_try_read(store: Checkpoi
     assert list(store.open_job("talk.srt", **plan, on_change="reuse").items()) == []
     Path(names[0]).write_text("text 0")
     assert store.open_job("talk.srt", **plan).result(0) == "text 0"
+
+
+def test_work_that_changes_its_own_chunks_is_paid_for_once(store: CheckpointStore) -> None:
+    """Each chunk gets the answer before it as its context: every run begins with the same chunks, and goes on."""
+    paid: list[str] = []
+    for _ in range(2):
+        chunks = [{"text": text, "context": ""} for text in "abc"]
+        for chunk in store.open_job("talk.srt", chunks=chunks).pending():
+            paid.append(chunk.data["text"])
+            chunk.complete(chunk.data["text"].upper())
+            for other in chunks[chunk.index + 1 : chunk.index + 2]:
+                other["context"] = chunk.data["text"]
+    assert paid == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("by_number", [False, True])
+@pytest.mark.parametrize("sequential", [False, True])
+@pytest.mark.parametrize("kind", [list, UserList])
+def test_a_chunk_that_is_replaced_meanwhile_was_done_with_the_text_of_before(
+    store: CheckpointStore, kind: Any, *, sequential: bool, by_number: bool
+) -> None:
+    """The caller puts a corrected text into the list while a service has the old one."""
+    plan: dict[str, Any] = {"sequential": sequential}
+    chunks = kind(["a", "b"])
+    job = store.open_job("talk.srt", chunks=chunks, **plan)
+    for chunk in job.pending():
+        chunks[chunk.index] = "corrected"
+        if by_number:
+            job.complete(chunk.index, chunk.data.upper())
+        else:
+            chunk.complete(chunk.data.upper())
+    assert list(store.open_job("talk.srt", chunks=["corrected", "b"], **plan, on_change="reuse").items()) == (
+        [] if sequential else [(1, "B")]
+    )
+    assert list(store.open_job("talk.srt", chunks=["a", "b", "c"], **plan, on_change="reuse").items()) == [
+        (0, "A"),
+        (1, "B"),
+    ]

@@ -352,13 +352,18 @@ def test_a_damaged_result_is_not_carried_over(damaged: Any, open_store: Opener) 
 
 
 def test_what_would_be_written_into_a_removed_store_is_refused(tmp_path: Path) -> None:
-    """A chunk is not acknowledged into a file that is no longer there."""
+    """A chunk is not acknowledged into a file that is no longer there; its result is kept for the file that comes back."""
     store = CheckpointStore(tmp_path / "talks.db", state_file=None)
     job = store.open_job("talk.txt", total_chunks=2)
     (tmp_path / "talks.db").rename(tmp_path / "away.db")
     with pytest.raises(StorageUnavailableError):
         job.complete(0, "lost otherwise")
-    store.close()
+    with pytest.raises(StorageUnavailableError) as caught:
+        store.close()
+    assert "are not recorded yet, and kept in" in "".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    (tmp_path / "away.db").rename(tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        assert list(store.job("talk.txt").items()) == [(0, "lost otherwise")]
 
 
 def test_a_status_may_be_given_by_its_name(tmp_path: Path) -> None:

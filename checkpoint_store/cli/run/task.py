@@ -12,9 +12,10 @@ from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.redone import tries_in_vain
-from checkpoint_store.cli.run.command.answer import TEXT_FIELD
+from checkpoint_store.cli.run.command.answer import TEXT_FIELD, field_at
 from checkpoint_store.cli.run.command.unread_answer import UnreadAnswerError
 from checkpoint_store.cli.run.command.worker import Command, CommandFailedError, CommandKilledError, ServiceAwayError
+from checkpoint_store.cli.run.kept_answers import COPY_BEGINS, kept_answers
 from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.task_records import Task
 
 
-_COPY_BEGINS: Final = "\nThe result was: "
-"""The words before the copy of an answer in a recorded error. The copy may fill many screens."""
 _SERVICE_AWAY: Final = f"HTTP {ServiceAwayError.status_code}"
 """How the loop counts a COMMAND that says by its exit code that its service is away."""
 _PLAIN_KINDS: Final = {
@@ -74,6 +73,8 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     report.done_before = report.completed_chunks = progress.completed_chunks
     context.files.begun = report
     snapshot = JobSnapshot(job, context.limits.cost)
+    if isinstance(context.clean, Command) and (kept := kept_answers(store, job, task)):
+        task = dataclasses.replace(task, kept=kept)
     try:
         _do(job, task, report, snapshot, context)
     except (CheckpointStoreError, OSError):
@@ -198,7 +199,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
     if report.error is None and report.only_failed:
         first = failed[0]
         report.failed_chunk = first.chunk_index
-        reason = plain_error(first.error).partition(_COPY_BEGINS)[0] or "its process ended before it gave a result"
+        reason = plain_error(first.error).partition(COPY_BEGINS)[0] or "its process ended before it gave a result"
         attempt_total = tries_in_vain(job, [first])[first.chunk_index]
         report.error = f"chunk {first.chunk_index}, after {attempt_count(attempt_total)}: {reason}"
     if report.error is not None:
@@ -268,12 +269,17 @@ def _text(job: Job, task: Task) -> str:
 
 
 def _answers(job: Job, task: Task) -> Iterator[str]:
-    """Yield each chunk's text, in order."""
+    """Yield each chunk's text, in order.
+
+    A result has all fields of the answer. So a result that an earlier job took from another field has the text, too.
+    """
+    field = task.settings["config"].get("result_field", TEXT_FIELD)
     for index, result in job.items():
-        text = result.get(TEXT_FIELD) if isinstance(result, dict) else None
-        if not isinstance(text, str):
+        texts = (field_at(result, name) for name in (field, TEXT_FIELD))
+        text = next((text for text in texts if isinstance(text, str)), None)
+        if text is None:
             missing = f"chunk {index} of job {job.job_id} has no {TEXT_FIELD}"
-            raise UnusableOutputError(f"{missing}; begin anew with --fresh")
+            raise UnusableOutputError(f"{missing}; let that chunk be done again: redo {job.job_id} --chunks {index}")
         yield text if task.is_raw else text.strip()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
@@ -48,6 +48,8 @@ class Task:
     """The command line that goes on with this input alone, without ``run`` and ``--store``; empty without a line."""
     later: LaterFiles = NO_LATER_FILES
     """The files of the run behind this file."""
+    kept: Mapping[int, str] = field(default_factory=dict)
+    """What COMMAND printed in an earlier run that could not read it, by chunk; see :func:`.kept_answers`."""
 
     def variables(self, chunk: TextChunk) -> dict[str, str]:
         """Return the environment variables for the current try at a chunk."""

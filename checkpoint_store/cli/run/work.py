@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store import current_attempt
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.unread_answer import UnreadAnswerError
-from checkpoint_store.cli.run.command.worker import CommandFailedError
+from checkpoint_store.cli.run.command.worker import Command, CommandFailedError
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.run.task_records import Clean, Task
@@ -35,13 +35,21 @@ class Work:
         """
         index, started = current_attempt().chunk_index, time.monotonic()
         try:
-            fields, stderr = self._clean(chunk, self._task.variables(chunk))
+            fields, stderr = self._read_again(index, chunk) or self._clean(chunk, self._task.variables(chunk))
         except (CommandFailedError, UnreadAnswerError) as error:
             error.chunk_index = index
             raise
         if stderr:
             self._words[index] = stderr
         return _result(index, chunk, fields, time.monotonic() - started)
+
+    def _read_again(self, index: int, chunk: TextChunk) -> tuple[dict[str, Any], str] | None:
+        """Return the answer of an earlier run that could not read it, if this run can; it was paid for."""
+        printed = self._task.kept.get(index)
+        if printed is None or not isinstance(self._clean, Command):
+            return None
+        fields = self._clean.read_again(chunk, printed)
+        return None if fields is None else (fields, "")
 
     def show_words(self, screen: Screen, index: int | None = None) -> None:
         """Print what COMMAND wrote to standard error beside the answer for a chunk; None: for all chunks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.errors import InvalidArgumentError, StorageUnavailableError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.model.error_text import describe
@@ -18,7 +18,7 @@ from checkpoint_store.system.log import log, warn_caller
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.records import JobStatus
-    from checkpoint_store.storage.records import JobRecord, Known
+    from checkpoint_store.storage.records import Completion, JobRecord, Known
     from checkpoint_store.storage.saved_state import Looked, Saved
 
 
@@ -143,14 +143,21 @@ class CurrentJob:
     def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running, and set the job running unless it is paused. Durable."""
         execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
-        self._context.storage.states.complete_and_run(execution.completion(chunk_index, result, replace=True))
+        self._complete_and_run(execution.completion(chunk_index, result, replace=True))
         self._context.chunk_completed(job_id)
 
     def complete_beside(self, job_id: str, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is no longer current; the state file shows the current job. Durable."""
         total_chunks = self._context.reading.jobs.find(job_id).total_chunks
         execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
-        self._context.storage.states.complete_and_run(execution.completion(chunk_index, result, replace=True))
+        self._complete_and_run(execution.completion(chunk_index, result, replace=True))
+
+    def _complete_and_run(self, completion: Completion) -> None:
+        try:
+            self._context.storage.states.complete_and_run(completion)
+        except StorageUnavailableError as error:
+            self._context.unrecorded.keep_if_gone(error, [completion])
+            raise
 
     def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
         """Set the status of a job that is no longer current; the state file shows the current job. Durable."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution.unrecorded.taking_in import record_one
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
+from checkpoint_store.storage.files.gone_store import is_gone
 from checkpoint_store.storage.files.unrecorded import UnrecordedResult, plan_digest
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
@@ -19,6 +20,7 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from checkpoint_store.errors import StorageUnavailableError
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion
     from checkpoint_store.storage.storage import Storage
@@ -61,18 +63,30 @@ class UnrecordedResults(ForkAware):
         """
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
         store = str(self._store)
-        new = [
-            UnrecordedResult(completion, plans[completion.job_id], store, is_failure=are_failures)
-            for completion in completions
-        ]
         with self._lock:
+            new = [
+                UnrecordedResult(completion, plans[completion.job_id], store, is_failure=are_failures)
+                for completion in completions
+                if are_failures or not self._has_kept(completion)
+            ]
             self._results += new
-            self._is_written = False
-            if self._reading.closed:  # no close will come that writes what is left
+            self._is_written = self._is_written and not new
+            if self._reading.closed or not self._store.parent.is_dir():  # a kill must not take what only memory holds
                 self._write_somewhere()
             else:
                 self._write(self._store.parent)
             return self._what_is_left(is_last=self._reading.closed)
+
+    def _has_kept(self, completion: Completion) -> bool:
+        """Whether this result of this attempt is kept: a caller may try again to record it."""
+        at, seconds = completion.completed_at, completion.seconds
+        kept = (result.completion for result in self._results if not result.is_failure)
+        return any(other._replace(completed_at=at, seconds=seconds) == completion for other in kept)
+
+    def keep_if_gone(self, error: StorageUnavailableError, completions: Sequence[Completion]) -> None:
+        """Keep results that a store file which is gone can never take; a note of the error says where they are."""
+        if is_gone(error):
+            note_where(error, self.keep(completions))
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):
@@ -200,7 +214,10 @@ class UnrecordedResults(ForkAware):
             return "kept in memory until the store is closed: then they are recorded, or written to a file"
         (path,) = self._files
         if not os.path.lexists(self._store):
-            return f"kept in {path}; {self._store} no longer exists, and only a store with that job takes them in"
+            gone = f"kept in {path}; {self._store} no longer exists"
+            if all(result.completion.fingerprint is None for result in self._results):
+                return f"{gone}, and only a store with that job takes them in"
+            return f"{gone}: a store with that job takes them in, or a new one there where its chunks are opened again"
         if path.parent == self._store.parent:
             return f"kept in {path}, which the next open of the store takes in"
         return (

@@ -21,6 +21,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.execution.chunks.order import require_order
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.storage.files.unrecorded import plan_digest
+from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -106,16 +107,22 @@ def take_in(
             if left:
                 passed_over.add(path)
                 if len(left) < len(results):
-                    _leave_only(path, left)
+                    leave_only(path, left)
                 continue
             with suppress(OSError):
                 path.unlink(missing_ok=True)
             log.warning("taken in from %s: %s that had not been recorded", path, counted(len(results), "result"))
 
 
-def _leave_only(path: Path, left: Sequence[UnrecordedResult]) -> None:
-    """Remove from a file what the store has taken in: what is left in it may be for another store."""
+def leave_only(path: Path, left: Sequence[UnrecordedResult]) -> None:
+    """Remove from a file what the store has taken in: what is left in it may be for another store.
+
+    With the last result the file goes.
+    """
     try:
+        if not left:
+            remove_file(path)
+            return
         unrecorded_files.write(path, left)
     except CheckpointStoreError as error:
         log.warning("%s still has results that were taken in: %s", path, error)
@@ -149,13 +156,13 @@ def _take_in_one(
         return record_one(storage, record, result)
     except JobNotFound as missing:
         if missing.deleted_at is None:
-            level = WARNING if _names(storage.path, path, result) else DEBUG
+            level = WARNING if names_store(storage.path, path, result) else DEBUG
             log.log(level, "a result in %s was not taken in, and stays there: %s", path, missing)
             return False
         _tell_of_deleted(result)
     return True
 
 
-def _names(store: Path, path: Path, result: UnrecordedResult) -> bool:
+def names_store(store: Path, path: Path, result: UnrecordedResult) -> bool:
     """Whether this store left a result: the file of the result lies beside the store, or names the store."""
     return path.parent == store.parent or result.store == str(store)

@@ -6,7 +6,7 @@ import hashlib
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.storage.checks.sqlite_siblings import ALONE, counts_of, known, open_copy
+from checkpoint_store.storage.checks.sqlite_siblings import ALONE, counts_of, have_deleted, known, open_copy
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.sql import metadata, select, text
 from checkpoint_store.storage.statements.statement import statement_for_arguments
@@ -14,6 +14,7 @@ from checkpoint_store.system.log import log_unread
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy import Select
@@ -75,10 +76,13 @@ def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
         return False
 
 
-def holds_deleted(database: AnyDatabase, backup: Path) -> bool:
-    """Return whether a backup, which no process has open, has a job that was deleted from the store since."""
+def hold_deleted(database: AnyDatabase, backups: Sequence[Path]) -> bool:
+    """Return whether backups, which no process has open, have a job that was deleted from the store since.
+
+    ``backups``: newest first. See :func:`have_deleted`.
+    """
     _, deleted = database.read(known)
-    return bool(deleted) and not deleted.keys().isdisjoint(counts_of(backup)[0])
+    return have_deleted(deleted, map(counts_of, backups))
 
 
 def _digest_in(backup: Path, copy: sqlite3.Connection, statement: Statement) -> bytes | None:

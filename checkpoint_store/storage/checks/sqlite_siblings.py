@@ -12,6 +12,7 @@ from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 ALONE: Final = "mode=ro&immutable=1"
@@ -50,6 +51,24 @@ def known(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str
 def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -> bool:
     """Return whether a file with these counts and deleted jobs has fewer chunks than another copy."""
     return any(has.get(job_id, -1) < count and job_id not in deleted for job_id, count in other.items())
+
+
+def have_deleted(deleted: dict[str, str], backups: Iterable[tuple[dict[str, int], dict[str, str]]]) -> bool:
+    """Return whether the backups of a store have a job that was deleted from the store.
+
+    A backup that knows of a deletion was made after it, and the process that made it removed each older backup that had
+    the job. So no backup is looked at behind a backup that knows of all deletions.
+
+    Args:
+        deleted: the deleted jobs of the store.
+        backups: what :func:`counts_of` returns of each automatic backup, newest first.
+    """
+    for counts, known_in_backup in backups if deleted else ():
+        if not deleted.keys().isdisjoint(counts):
+            return True
+        if deleted.keys() <= known_in_backup.keys():
+            return False
+    return False
 
 
 def deleted_jobs(connection: sqlite3.Connection) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The names of a store's files.
 
 ``NAME.db`` has the siblings ``NAME.json``, ``NAME.bak``, ``NAME.lock``, ``NAME.open`` and ``NAME.outputs``. A store of
-any other name keeps all of it: ``talk.sqlite`` has ``talk.sqlite.json``. So no two stores share a sibling.
+any other name keeps all of it: ``talk.sqlite`` has ``talk.sqlite.json``. So no two stores share a sibling but ``NAME``
+and ``NAME.db``, of which a folder can have one.
 """
 
 from __future__ import annotations
@@ -85,6 +86,12 @@ class StoreFiles:
     def recovered(self) -> Path:
         """The new store file, whole and durable, that a recovery or a restoring is about to put in place."""
         return self._with(".recovered")
+
+    @property
+    def namesake(self) -> Path | None:
+        """The other store file that would have these siblings: ``talk`` for ``talk.db``, and the reverse; or None."""
+        other = self.store.with_suffix("") if self.store.suffix == STORE_SUFFIX else self._with(STORE_SUFFIX)
+        return other if StoreFiles(other).lock == self.lock else None
 
     @property
     def own(self) -> tuple[Path, ...]:

@@ -127,6 +127,15 @@ class Command:
                 self._on_end(call)
         return answer
 
+    def read_again(self, chunk: TextChunk, printed: str) -> dict[str, Any] | None:
+        """Return the fields of the result in what the program printed for a chunk earlier; None if it is no answer."""
+        try:
+            fields = self._answers.read(printed, chunk.text)
+        except UnusableAnswerError:
+            return None
+        self.has_answered = True
+        return fields
+
     def _answer(self, chunk: TextChunk, stdout: bytes, message: str, code: int) -> tuple[dict[str, Any], str]:
         """Return the answer; the error for output that is no answer has its cost, because the call was paid for."""
         try:

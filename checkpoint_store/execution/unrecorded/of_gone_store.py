@@ -1,0 +1,94 @@
+"""Unrecorded results of a store that is gone: a job of the same plan, in the store in its place, takes them in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.execution.unrecorded.taking_in import leave_only, names_store
+from checkpoint_store.model.codec import digest as result_digest
+from checkpoint_store.storage.files import unrecorded as unrecorded_files
+from checkpoint_store.storage.files.unrecorded import plan_digest
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from checkpoint_store.storage.files.unrecorded import UnrecordedResult
+    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.records import Completion, JobRecord
+
+
+def take_in_for_job(
+    reading: Reading,
+    record: Callable[[Sequence[Completion]], None],
+    paths: Iterable[Path],
+    job: JobRecord,
+    fingerprints: Iterable[str],
+) -> bool:
+    """Record, for chunks of a job, the results that were made from these very chunks for a job that no store here has.
+
+    The other job had the same plan, and the file of its results names this store or lies beside it. A sequential job
+    takes in none: nobody knows the results before them, from which they were made. Durable when this returns.
+
+    Args:
+        reading: the verbs that read the store.
+        record: records completions in it.
+        paths: the files of unrecorded results that the opening of the store left where they are.
+        job: the job that was opened.
+        fingerprints: the fingerprints of its chunks, by index.
+
+    Returns:
+        Whether a result was recorded.
+    """
+    left = {} if job.sequential else {path: _results_in(reading.path, path) for path in paths}
+    wanted = {
+        (result.completion.chunk_index, result.completion.fingerprint): (path, result)
+        for path, results in left.items()
+        for result in results
+        if _is_for(reading, job, path, result)
+    }
+    taken = False
+    for index, fingerprint in enumerate(fingerprints if wanted else ()):
+        path, result = wanted.get((index, fingerprint), (None, None))
+        if path is None or result is None or reading.chunks.is_completed(job.job_id, index):
+            continue
+        if _record(record, job.job_id, result):
+            taken = True
+            left[path].remove(result)
+            leave_only(path, left[path])
+    return taken
+
+
+def _results_in(store: Path, path: Path) -> list[UnrecordedResult]:
+    try:
+        return unrecorded_files.read(store, path)
+    except CheckpointStoreError:  # the opening of the store has told of it
+        return []
+
+
+def _is_for(reading: Reading, job: JobRecord, path: Path, result: UnrecordedResult) -> bool:
+    """Whether a result was made for the plan of a job, from a chunk of known content, by a job that is nowhere."""
+    if result.plan != plan_digest(job) or result.completion.fingerprint is None or result.is_failure:
+        return False
+    if not names_store(reading.path, path, result) or unrecorded_files.is_of_another(reading.path, path, result):
+        return False
+    try:
+        reading.jobs.find(result.completion.job_id)
+    except JobNotFound as missing:
+        return missing.deleted_at is None
+    return False
+
+
+def _record(record: Callable[[Sequence[Completion]], None], job_id: str, result: UnrecordedResult) -> bool:
+    """Record a result in another job than the job that it was made for; return False if a chunk has one by now."""
+    made = result.completion
+    digest = result_digest.digest(job_id, made.chunk_index, made.text or "")
+    try:
+        record([made._replace(job_id=job_id, digest=digest, attempt=None, replace=False)])
+    except ChunkAlreadyCompleted:
+        return False
+    where = f"job {job_id}, chunk {made.chunk_index}"
+    log.warning("%s: taken in is a result of job %s, whose store is gone", where, made.job_id)
+    return True

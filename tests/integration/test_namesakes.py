@@ -1,0 +1,65 @@
+"""``talk`` and ``talk.db`` would share their state file and their locks: a folder has one of them."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import snapshot
+
+from checkpoint_store import CheckpointStore, StateManager, StoreTargetError
+from checkpoint_store.cli.app import run_command_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAIRS = [("talk", "talk.db"), ("talk.db", "talk"), ("talk.sqlite", "talk.sqlite.db")]
+
+
+def make(path: Path) -> None:
+    """Make a store that has a result."""
+    with CheckpointStore(path) as store:
+        store.open_job("talk.srt", total_chunks=2).complete(0, path.name)
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_the_second_of_two_namesakes_is_refused(tmp_path: Path, first: str, second: str) -> None:
+    """It would be made of the state file of the first, and write over it. The error says what to do; nothing is made."""
+    make(tmp_path / first)
+    before = snapshot(tmp_path)
+    with pytest.raises(StoreTargetError, match=f"the store {first} is in the same folder.*give it another name"):
+        CheckpointStore(tmp_path / second)
+    assert snapshot(tmp_path) == before
+    make(tmp_path / "other.db")
+
+
+def test_a_manager_meets_a_namesake(tmp_path: Path) -> None:
+    """Its state file would be that of the other store."""
+    make(tmp_path / "talk")
+    with pytest.raises(StoreTargetError, match=r"talk\.json, talk\.bak, talk\.lock, talk\.open"):
+        StateManager(tmp_path / "talk.json").load()
+
+
+@pytest.mark.parametrize("name", ["talk", "talk.db"])
+def test_two_namesakes_that_exist_are_parted(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """One may be a mere copy: nobody is stopped, and the line in the warning brings the results elsewhere."""
+    for place in ("talk", "talk.db"):
+        folder = tmp_path / f"folder of {place}"
+        folder.mkdir()
+        make(folder / place)
+        (folder / place).rename(tmp_path / place)
+    CheckpointStore(tmp_path / name).close()
+    (warning,) = {text for text in caplog.messages if "and remove it here" in text}
+    line = warning.rpartition("(")[2].partition(")")[0].replace("OTHER_FOLDER", str(tmp_path / "other"))
+    (tmp_path / "other").mkdir()
+    assert run_command_line(shlex.split(line)) == 0
+    with CheckpointStore(tmp_path / "other" / name) as store:
+        assert list(store.job("talk.srt").items()) == [(0, name)]
+
+
+def test_a_file_that_is_no_store_is_no_namesake(tmp_path: Path) -> None:
+    """The input is often called as the store is."""
+    (tmp_path / "talk").write_text("a talk", encoding="utf-8")
+    make(tmp_path / "talk.db")
+    make(tmp_path / "talk.db")
