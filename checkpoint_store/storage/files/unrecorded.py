@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _FORMAT: Final = "checkpoint_store unrecorded result 1"
 _FAILURE_FORMAT: Final = "checkpoint_store unrecorded failure 1"
-_FIELDS: Final = tuple(name for name in Completion._fields if name != "replace")
+_FIELDS: Final = tuple(name for name in Completion._fields if name not in ("replace", "in_order"))
 _NEW_FIELDS: Final = ("cost", "redo_before")
 """Left out where they say nothing: an earlier version reads the file then."""
 _OTHERS_MAY_WRITE: Final = 0o022

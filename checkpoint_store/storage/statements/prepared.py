@@ -1055,11 +1055,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("job_id", "lock_file", "host", "pid", "exclusive", "started_at", "ended_at"),
         {},
     ),
-    "complete_and_run._IS_SEQUENTIAL": (
-        ("SELECT jobs.job_id \nFROM jobs \nWHERE jobs.job_id = ? AND jobs.sequential = 1"),
-        ("in_job",),
-        {},
-    ),
     "complete_and_run._RUN_AGAIN": (
         ("UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?) WHERE jobs.job_id = ? AND jobs.status != ?"),
         ("status", "at", "in_job", "status_1"),
@@ -2780,6 +2775,11 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "FROM jobs \n"
             "WHERE jobs.job_id = ?"
         ),
+        ("in_job",),
+        {},
+    ),
+    "order._IS_SEQUENTIAL": (
+        ("SELECT jobs.job_id \nFROM jobs \nWHERE jobs.job_id = ? AND jobs.sequential = 1"),
         ("in_job",),
         {},
     ),
