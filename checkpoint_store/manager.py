@@ -120,7 +120,7 @@ class StateManager(ForkAware):
             CurrentJobChanged: another program made another job the current one since this manager looked. If the job
                 of ``state`` is the manager's own, its chunks and results are recorded; otherwise nothing was saved.
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
-            SecretInConfig: its config holds what looks like a secret. Nothing was saved.
+            SecretInConfig, JobBusy: its config holds a secret; it changes the plan of a job that a loop works on now.
             StoreBusy: another program held the lock file: the message says whether only the state file is behind.
         """
         state = checked_state(state)
