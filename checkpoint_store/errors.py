@@ -384,17 +384,18 @@ class ServiceUnavailable(JobPaused):
     """No call has succeeded for ``outage_seconds``: the job is paused, and no chunk is to blame.
 
     ``seconds`` is how long that was, and ``last_error`` the text of the last failure, which is also the ``__cause__``.
+    ``tried`` are the first of the chunks whose calls failed meanwhile.
     """
 
-    def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str) -> None:
+    def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int) -> None:
         super().__init__(job_id, remaining_chunks)
-        self.seconds, self.last_error = seconds, last_error
-        message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}: no call has succeeded for {seconds:.0f} s, "
+        self.seconds, self.last_error, self.tried = seconds, last_error, tried
+        which = f" (tried: chunk {', '.join(map(str, tried))})" if tried else ""
+        self.args = (
+            f"job {job_id} is paused with {_left(remaining_chunks)}: no call has succeeded for {seconds:.0f} s{which}, "
             f"the last one failed with {last_error}. No chunk is failed for that. Run it again once the service "
-            "answers, or with a longer outage_seconds."
+            "answers, or with a longer outage_seconds.",
         )
-        self.args = (message,)
 
 
 class BudgetReached(JobPaused):
