@@ -236,7 +236,7 @@ def test_a_loop_tells_of_no_completion_of_a_chunk_that_is_to_be_done_again(store
             job.redo(0)
             pool.first.set_result(late)
 
-    how: dict[str, Any] = {"max_attempts": 1, "on_error": "record", "timeout_seconds": 0.05, "workers": 9}
+    how: dict[str, Any] = {"max_attempts": 1, "on_error": "record", "timeout_seconds": 0.05, "wait": 0, "workers": 9}
     items = [(item.index, item.result) for item in job.map(str, executor=pool, on_event=redo, **how)]
     assert events[-2:] == [("started", 0, 2), ("completed", 0, 2)]
     assert [event for event in events if event[0] == "completed"] == [("completed", 1, 1), ("completed", 0, 2)]
