@@ -213,7 +213,7 @@ class Completion(NamedTuple):
     redo_before: str | None = None
     """See :attr:`MadeFrom.redo_before`."""
     in_order: bool = False
-    """Whether the job is sequential: the transaction refuses the completion unless the chunks before it are complete."""
+    """Whether the job is sequential: the transaction refuses a completion behind a chunk that is not complete."""
 
 
 @dataclass(frozen=True, slots=True)
