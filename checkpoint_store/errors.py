@@ -382,16 +382,17 @@ class ServiceUnavailable(JobPaused):
     """No call has succeeded for ``outage_seconds``: the job is paused, and no chunk is to blame.
 
     ``seconds`` is the time without a success. ``last_error`` is the text of the last failure, which is also the
-    ``__cause__``.
+    ``__cause__``. ``tried`` are the first of the chunks whose calls failed meanwhile.
     """
 
-    def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str) -> None:
+    def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int) -> None:
         super().__init__(job_id, remaining_chunks)
-        self.seconds, self.last_error = seconds, last_error
+        self.seconds, self.last_error, self.tried = seconds, last_error, tried
+        at = f" (tried: {', '.join(map(str, tried))})" if tried else ""
         message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}: no call has succeeded for {seconds:.0f} s, "
-            f"the last call failed with {last_error}. No chunk is failed for that. Run it again once the service "
-            "answers, or with a longer outage_seconds."
+            f"job {job_id} is paused with {_left(remaining_chunks)}{at}: no call has succeeded for {seconds:.0f} s, the "
+            f"last call failed with {last_error}. No chunk is failed for that. Run it again once the service answers, "
+            "or with a longer outage_seconds."
         )
         self.args = (message,)
 

@@ -117,10 +117,10 @@ class StateManager(ForkAware):
         number of chunks, or in an unfinished job of that file and settings: a ``UserWarning`` names the job.
 
         Raises:
-            CurrentJobChanged: another program made another job the current one since this manager looked. If the job
-                of ``state`` is the manager's own, its chunks and results are recorded; otherwise nothing was saved.
+            CurrentJobChanged: another program made another job current. Only the manager's own job was recorded.
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
             SecretInConfig: the config of ``state`` holds what looks like a secret. Nothing was saved.
+            JobBusy: ``state`` changes the plan of a job that a loop works on now. Nothing was saved.
             StoreBusy: another program held the lock file: the message says whether only the state file is behind.
         """
         state = checked_state(state)

@@ -9,7 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, StorageUnavailableError
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    ChunkAlreadyCompleted,
+    ChunkOutOfOrder,
+    StorageUnavailableError,
+)
 from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
@@ -118,7 +123,7 @@ class StoreContext:
             if claims is not None and len(completions) == 1:
                 along = claims.along.next_after(completions[0].chunk_index)
             has_claimed = storage.complete(completions, None if along is None else along.next_claim)
-        except ChunkAlreadyCompleted as error:
+        except (ChunkAlreadyCompleted, ChunkOutOfOrder) as error:
             for refused in [completion for completion in completions if completion.chunk_index == error.chunk_index]:
                 self._note_refused(refused)
             raise
@@ -150,7 +155,7 @@ class StoreContext:
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def _note_refused(self, completion: Completion) -> None:
-        """Free the chunk of a result that was refused, and keep the result's text and cost with its attempt."""
+        """Free the chunk of a refused result, and keep the text and the cost of the result with its attempt."""
         claims = self.claims.at_hand(completion.job_id)
         if claims is not None:
             claims.abandon(completion.chunk_index, completion.attempt)
@@ -158,7 +163,7 @@ class StoreContext:
             return
         try:
             self.storage.budgets.keep_result(completion)
-        except CheckpointStoreError as error:  # the caller learns of the other result, and has this one
+        except CheckpointStoreError as error:  # the caller learns of the refusal, and has the result
             where = f"chunk {completion.chunk_index} of job {completion.job_id}"
             log_suppressed(error, f"the cost of a refused result of {where} was not recorded")
 

@@ -227,7 +227,7 @@ class JobExecution:
             earlier = redo.earlier_cost(self._context, job_id, index, cost, replace=replace)
             costs = earlier, cost_in(json_text.decode(text), cost)
         about = job_id, index, at or now(), text, digest, made_from.fingerprint
-        return Completion(*about, number, seconds, replace, *costs, made_from.redo_before)
+        return Completion(*about, number, seconds, replace, *costs, made_from.redo_before, self._order is not None)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.

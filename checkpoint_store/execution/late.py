@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, ChunkOutOfOrder, JobNotFound
-from checkpoint_store.execution.chunks.order import require_order
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
@@ -67,7 +66,7 @@ class LateRecorder:
         context = self._context.open_now()
         claims = context.claims.at_hand(self._job_id)
         no_begin: AbstractContextManager[object] = nullcontext() if claims is None else claims.settling_late.held()
-        record = submit if context is self._context else partial(_record_in_order, context, completion)
+        record = submit if context is self._context else partial(context.record, [completion])
         try:
             with no_begin:
                 return _unless_deleted(partial(_record, context, completion, record), "is ")
@@ -127,10 +126,7 @@ def _record(context: StoreContext, completion: Completion, record: Callable[[], 
         is_in_vain = context.storage.budgets.keep_result(completion)
         if is_in_vain or context.reading.results.digest(job_id, index) != completion.digest:
             return "was paid for in vain: another result of the chunk stands"
+        return "is recorded"
+    if not context.storage.handles.look_at(job_id, index)[0]:  # it is the recorded one, and older than the redo
+        return "answers no redo: it is the same as the recorded result, and the chunk is to be done again"
     return "is recorded"
-
-
-def _record_in_order(context: StoreContext, completion: Completion) -> None:
-    """Record a completion of a job that this store object has not opened."""
-    require_order(context.storage, completion)
-    context.record([completion])

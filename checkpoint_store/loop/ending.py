@@ -9,6 +9,7 @@ from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused, co
 from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.shards import remaining_chunks
 from checkpoint_store.model.attempt import NO_RESULT_TEXT
+from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -65,7 +66,19 @@ def conclude(state: LoopState) -> None:
     except Exception as error:
         state.interrupts.deliver(None if type(error) is JobPaused else error)
         raise
+    except BaseException as error:
+        if error is not state.error:  # an interrupt: the status may not be recorded yet
+            leave_early(state, error)
+        raise
     state.interrupts.deliver()
+
+
+def leave_early(state: LoopState, ended_by: BaseException) -> None:
+    """Pause the job of a loop that an exception broke off: no chunk is to blame. An error of the store is logged."""
+    if state.error is not None:
+        log.warning("job %s: another error, while its loop was left: %s", state.job_id, describe(state.error))
+    with state.log_instead_of_raising("its end could not be recorded"):
+        state.execution.lifecycle.leave(JobStatus.PAUSED, ending_by(ended_by)[1])
 
 
 def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> None:

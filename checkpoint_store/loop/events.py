@@ -51,6 +51,12 @@ class Events:
             cost, seconds = cost_in(result, self._cost), completion.seconds
             self._note("completed", completion.chunk_index, attempt=completion.attempt, cost=cost, seconds=seconds)
 
+    def redone(self, completion: Completion, result: object) -> None:
+        """Note that a result came to nothing: the chunk has another one, and is to be done again since."""
+        error, cost = "the chunk was asked to be done again after this try began", cost_in(result, self._cost)
+        about = {"attempt": completion.attempt, "cost": cost, "seconds": completion.seconds, "error": error}
+        self._note("retried", completion.chunk_index, **about)
+
     def ended(
         self, kind: EventKind, chunk: ClaimedChunk, error: str | None, cost: float | None, seconds: float | None
     ) -> None:

@@ -160,7 +160,8 @@ class OutageGate(Gate):
         remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
         if not remaining_chunks:  # other loops have completed or failed them
             return OPEN
-        error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, describe(outage.last_error))
+        last_error = describe(outage.last_error)
+        error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, last_error, *outage.tried)
         error.__cause__ = outage.last_error
         self._state.end_with(error)
         self._state.pause("the service answers no call")

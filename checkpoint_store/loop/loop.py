@@ -12,10 +12,9 @@ from contextlib import ExitStack
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.beginning import begin
 from checkpoint_store.loop.budget import BudgetGate, CostReader
-from checkpoint_store.loop.ending import abandon_in_flight, abandon_unrecorded, conclude
+from checkpoint_store.loop.ending import abandon_in_flight, abandon_unrecorded, conclude, leave_early
 from checkpoint_store.loop.executors.workplace import Workplace, is_break
 from checkpoint_store.loop.failures import FailurePolicy
 from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
@@ -28,9 +27,6 @@ from checkpoint_store.loop.schedule import Schedule
 from checkpoint_store.loop.signals import Interrupts
 from checkpoint_store.loop.starting import Starter
 from checkpoint_store.loop.stood_still import StoodStill
-from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.records import JobStatus
-from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -258,17 +254,19 @@ class Loop:
                 self._settle_whatever_happens()
             with self._state.log_instead_of_raising("results are still unrecorded"):
                 self._execution.record_unrecorded()
-        except BaseException:
+        except BaseException as error:
+            ended_by = ended_by or error
             abandon_unrecorded(self._state, self._schedule, self._place)
             raise
         finally:
-            self._release()
-            if ended_by is not None:
-                if self._state.error is not None:
-                    reason = describe(self._state.error)
-                    log.warning("job %s: another error, while its loop was left: %s", self._state.job_id, reason)
-                with self._state.log_instead_of_raising("its end could not be recorded"):
-                    self._execution.lifecycle.leave(JobStatus.PAUSED, ending_by(ended_by)[1])  # no chunk is to blame
+            try:
+                self._release()
+            except BaseException as error:
+                ended_by = ended_by or error
+                raise
+            finally:
+                if ended_by is not None:
+                    leave_early(self._state, ended_by)
 
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""

@@ -12,7 +12,7 @@ from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
 from checkpoint_store.loop.executors.local import check_sending, checked_executor, is_maker
 from checkpoint_store.loop.progress_bar import need_tqdm
-from checkpoint_store.loop.retry_policy import checked_wait, is_transient, matcher, stop_rule
+from checkpoint_store.loop.retry_policy import checked_wait, is_transient, kept_errors, matcher, stop_rule
 from checkpoint_store.model.amounts import checked_cost
 from checkpoint_store.model.shard import Shard, shard_of
 from checkpoint_store.model.whole_numbers import count_from
@@ -139,6 +139,8 @@ class Options:
         self._plain_functions()
         checked_cost(self.cost)
         checked_wait(self.wait)
+        for name in ("retry_on", "stop_on"):
+            object.__setattr__(self, name, kept_errors(getattr(self, name)))
         matcher("retry_on", self.retry_on, is_transient)
         stop_rule(self.stop_on)
         if self.progress:

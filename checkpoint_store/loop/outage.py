@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WAITS_OF_AN_OUTAGE: Final = 3
 """After this many waits in a row without a success the service is to blame, and not a chunk or two."""
+_TRIED_SHOWN_MAX: Final = 5
 LATE: Final = -1
 """The stretch of an attempt that timed out and gave its result later."""
 
@@ -53,6 +54,7 @@ class Outage:
         """The moment of the first failure since the last success; infinite without a failure."""
         self.last_error: BaseException | None = None
         """The last error of the service."""
+        self._tried: set[int] = set()
 
     # -- what the loop asks
 
@@ -65,6 +67,11 @@ class Outage:
     def last_failure(self) -> BaseException | None:
         """The last error of the service, if no call has succeeded since; else None."""
         return self.last_error if self.is_on else None
+
+    @property
+    def tried(self) -> list[int]:
+        """The lowest of the chunks whose calls have failed since the last success, ascending."""
+        return sorted(self._tried)[:_TRIED_SHOWN_MAX]
 
     @property
     def is_long(self) -> bool:
@@ -125,6 +132,7 @@ class Outage:
         """Note that an attempt of this stretch completed its chunk. A late result also shows that the service works."""
         self._last_productive = max(self._last_productive, stretch)
         self._began_at = math.inf
+        self._tried.clear()
         if stretch in (self.stretch, LATE):
             self._waits = 0
         if stretch == self.stretch:
@@ -134,7 +142,15 @@ class Outage:
         """Give the service this much more time to answer a call; without an outage this changes nothing."""
         self._began_at += seconds
 
-    def failed(self, stretch: int, wait_seconds: float, error: BaseException, *, is_asked: bool) -> None:
+    def failed(
+        self,
+        stretch: int,
+        wait_seconds: float,
+        error: BaseException,
+        *,
+        is_asked: bool,
+        chunk_index: int | None = None,
+    ) -> None:
         """Note that an attempt of this stretch has failed in a way that says that the service is in trouble.
 
         Args:
@@ -142,7 +158,10 @@ class Outage:
             error: how it failed.
             wait_seconds: how long to wait.
             is_asked: whether the service asked for the wait; such a wait counts also while the loop waits already.
+            chunk_index: the chunk of the attempt, 0-based.
         """
+        if chunk_index is not None:
+            self._tried.add(chunk_index)
         moment = self._clock()
         self.last_error = error
         self._began_at = min(self._began_at, moment)

@@ -134,17 +134,18 @@ class Recorder:
         assert completion.text is not None
         return Success(completion, json_text.decode(completion.text))
 
-    def record(self, successes: list[Success]) -> list[MapItem]:
+    def record(self, successes: list[Success], *, are_late: bool = False) -> list[MapItem]:
         """Record results in one commit, and return what to yield of them. Durable on return.
 
         What cannot be recorded now is kept, and recorded later; not the results of a job that was deleted.
+        ``are_late``: the chunk of each may be one that is to be done again since the attempt began.
         """
         if not successes:
             return []
         self._place.mark_working()
         try:
             self._slept.notice()
-            recorded = self._submit(self._without_repeated(successes))
+            recorded = self._submit([done for done in successes if not self._is_repeated(done)], are_late=are_late)
         except BaseException as error:  # an interrupt, too: recording the same result twice changes nothing
             indices = ", ".join(str(success.completion.chunk_index) for success in successes)
             reason = describe(error)
@@ -156,6 +157,8 @@ class Recorder:
             log.warning("job %s, chunk %s: unrecorded, and kept for later: %s", self._state.job_id, indices, reason)
             raise
         self._just_recorded = frozenset(success.completion.chunk_index for success in recorded)
+        if are_late:
+            recorded = [success for success in recorded if self._is_answer(success)]
         for completion, result in recorded:
             self._state.statistics.completed(result, completion.seconds)
         new = [success for success in recorded if success.completion.chunk_index not in self._completed_late]
@@ -163,12 +166,6 @@ class Recorder:
             self._state.events.completed(completion, result)
         key_of = self._state.execution.keys.of
         return [MapItem(done.chunk_index, result, key_of(done.chunk_index)) for done, result in new]
-
-    def _without_repeated(self, successes: list[Success]) -> list[Success]:
-        """Leave out the results of chunks that an earlier result completed late, and record what they cost."""
-        if self._completed_late.isdisjoint(success.completion.chunk_index for success in successes):
-            return successes
-        return [success for success in successes if not self._is_repeated(success)]
 
     def _is_repeated(self, success: Success) -> bool:
         """Whether a late result has completed the chunk of this result before: this one was paid for in vain."""
@@ -180,6 +177,13 @@ class Recorder:
         self._keep(success)
         return True
 
+    def _is_answer(self, success: Success) -> bool:
+        """Whether a late result has completed its chunk; if not, the chunk is to be done again, and the cost counts."""
+        is_complete = self._is_complete(success.completion.chunk_index)
+        if not is_complete:
+            self._state.statistics.failed(cost_in(success.result, self._state.options.cost))
+        return is_complete
+
     def _is_complete(self, index: int) -> bool:
         """Whether a chunk is complete. If the store cannot be read: whether its result was recorded just now."""
         try:
@@ -187,7 +191,7 @@ class Recorder:
         except CheckpointStoreError:  # the recording says what is wrong, and keeps the result
             return index in self._just_recorded
 
-    def _submit(self, successes: list[Success]) -> list[Success]:
+    def _submit(self, successes: list[Success], *, are_late: bool) -> list[Success]:
         """Record results, and return those that no other runner recorded before."""
         if not successes:
             return []
@@ -199,9 +203,12 @@ class Recorder:
                 index = completions[0].chunk_index
                 log.warning("job %s, chunk %d: completed by another runner", self._state.job_id, index)
                 self._keep(successes[0])
-                self._state.events.completed(*successes[0])
+                if self._is_complete(index):
+                    self._state.events.completed(*successes[0])
+                elif not are_late:  # the event of a late result is that of its time-out
+                    self._state.events.redone(*successes[0])
                 return []
-            return [recorded for success in successes for recorded in self._submit([success])]
+            return [done for success in successes for done in self._submit([success], are_late=are_late)]
         return successes
 
     def _keep(self, success: Success) -> None:
@@ -271,12 +278,11 @@ class Recorder:
                 in_vain.append((success, future))
         try:
             with self._state.claims.settling_late.held():
-                items = self.record(list(successes.values()))
+                items = self.record(list(successes.values()), are_late=True)
         except Exception:  # the results that are to be recorded are kept: those paid for in vain are kept, too
             self._keep_late(in_vain)
             raise
         self._settled_late.update({future for _, future in ended}.difference([future for _, future in in_vain]))
-        # The chunk of a late result may be one that is done again since: then it is still to be done.
         completed = {index for index in successes if self._is_complete(index)}
         self._schedule.drop_completed(completed)
         self._completed_late |= completed

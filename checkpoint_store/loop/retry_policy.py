@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pickle import PicklingError
 from typing import Any, Final
 
@@ -88,6 +88,11 @@ _BACKOFF_SECONDS_MIN: Final = 0.5
 _BACKOFF_SECONDS_MAX: Final = 60.0
 _DOUBLINGS_MAX: Final = 10
 """After this many doublings the back-off has reached its maximum; further ones would overflow a float."""
+
+
+def kept_errors(errors: Errors | None) -> Errors | None:
+    """Return exception types that can be read again and again: an iterator, such as a generator, gives them once."""
+    return tuple(errors) if isinstance(errors, Iterator) else errors
 
 
 def matcher(

@@ -38,10 +38,12 @@ def wait_after(
         # A chunk that fails among good ones may wait longer each time; the others do not wait with it.
         wait_seconds = seconds if is_asked else min(seconds, backoff(in_a_row))
         was_long = outage.is_long
-        outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked)
+        index = attempt.chunk.index
+        outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked, chunk_index=index)
         if outage.is_long and not was_long:
             log.warning(
-                "job %s: the service answers no call, so the whole loop waits, and no chunk is to blame: %s",
-                *(state.job_id, describe(error)),
+                "job %s: the service answers no call, so the whole loop waits, and no chunk is to blame: %s. It failed "
+                "first %.0f s ago (tried: chunk %s); after %.0f s without a success the job is paused",
+                *(state.job_id, describe(error), outage.seconds, ", ".join(map(str, outage.tried)), outage.seconds_max),
             )
     return seconds

@@ -28,7 +28,7 @@ from contextlib import suppress
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, ChunkOutOfOrder, JobNotFound
 from checkpoint_store.storage.statements import compiled
 from checkpoint_store.storage.statements.completions import (
     Change,
@@ -41,6 +41,7 @@ from checkpoint_store.storage.statements.completions import (
     write_one,
 )
 from checkpoint_store.storage.statements.job_endings import note_if_completed
+from checkpoint_store.storage.statements.order import require_order
 from checkpoint_store.system.file_lock import refuse_inner_call
 from checkpoint_store.system.forks import ForkAware, watch
 
@@ -107,6 +108,7 @@ class Writer(ForkAware):
 
         Raises:
             ChunkAlreadyCompleted: a chunk is complete with another result, and ``replace`` is not set.
+            ChunkOutOfOrder: the job is sequential, and a chunk before is not complete, or was done again meanwhile.
             JobNotFound: the job was deleted meanwhile.
         """
         refuse_inner_call(self._connection.lock, self._connection.file.path)
@@ -203,7 +205,7 @@ class Writer(ForkAware):
         Most completions are written here: each further call would show in the benchmark.
         """
         connection, text = self._connection, completion.text or ""
-        if text and not completion.replace:
+        if text and not completion.replace and not completion.in_order:
             if next_claim is None:
                 has_claimed = connection.fast_insert(
                     compiled.fast_insert(1), completion[:_COMPLETION_VALUES], len(text)
@@ -215,10 +217,10 @@ class Writer(ForkAware):
                 if self._completed_jobs.noted:
                     self._completed_jobs.commit()
                 return has_claimed
-        connection.write_locked(_write_one, completion)
+        has_claimed = connection.write_locked(write_one, completion, next_claim)
         self._completed_jobs.commit()
         connection.checkpoint.grew(len(text), connection.connection)
-        return False
+        return has_claimed
 
     def _write(self, batch: Sequence[_Ticket]) -> None:
         """Write a batch in one transaction: by one statement if possible, otherwise step by step."""
@@ -250,13 +252,9 @@ def _free(lock: threading.Lock) -> None:
         pass
 
 
-def _write_one(connection: sqlite3.Connection, completion: Completion) -> None:
-    write_one(connection, completion)
-    note_if_completed(connection, completion.job_id)
-
-
 def _write(connection: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
     """Write every ticket of a batch in the open transaction. A refused ticket does not fail the others."""
+    batch = [ticket for ticket in batch if _is_in_order(connection, ticket)]
     if record_in_bulk(connection, [completion for ticket in batch for completion in ticket.completions]):
         return
     count_all(connection, [change for ticket in batch for change in _record_ticket(connection, ticket)])
@@ -265,6 +263,17 @@ def _write(connection: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
             end_attempts(connection, ticket.completions)
     for job_id in {completion.job_id for ticket in batch for completion in ticket.completions}:
         note_if_completed(connection, job_id)
+
+
+def _is_in_order(connection: sqlite3.Connection, ticket: _Ticket) -> bool:
+    """Whether a ticket's completions come in the order that their job needs; note the error if they do not."""
+    try:
+        if ticket.completions[0].in_order:  # a ticket is of one job
+            require_order(connection, ticket.completions)
+    except (ChunkOutOfOrder, JobNotFound) as error:
+        ticket.error = error
+        return False
+    return True
 
 
 def _record_ticket(connection: sqlite3.Connection, ticket: _Ticket) -> list[Change]:

@@ -212,6 +212,8 @@ class Completion(NamedTuple):
     """What this result cost; None: a usual field of the result says it."""
     redo_before: str | None = None
     """See :attr:`MadeFrom.redo_before`."""
+    in_order: bool = False
+    """Whether the job is sequential: the transaction refuses a completion behind a chunk that is not complete."""
 
 
 @dataclass(frozen=True, slots=True)

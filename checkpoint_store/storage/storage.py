@@ -82,6 +82,7 @@ class Storage(Reading):
 
         Raises:
             ChunkAlreadyCompleted: a chunk is complete with another result, and the completion does not replace it.
+            ChunkOutOfOrder: the job is sequential, and a chunk before is not complete, or was done again meanwhile.
             JobNotFound: the job was deleted.
         """
         return self.group_commit.submit(completions, next_claim)

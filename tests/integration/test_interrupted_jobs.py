@@ -12,7 +12,11 @@ import pytest
 from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, JobPaused
+from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.loops.open_loops import RunningLoop
+from checkpoint_store.loop.executors.workplace import Workplace
+from checkpoint_store.loop.recording import Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,3 +260,27 @@ def test_an_interrupt_between_two_steps_frees_the_chunks_before_the_loop_is_left
         sys.settrace(None)
     assert not [thread for thread in threading.enumerate() if thread.name == "checkpoint-store loop"]
     assert len(list(job.map(str))) == 40 - len(calls)
+
+
+@pytest.mark.parametrize(
+    ("of", "place"),
+    [(Recorder, "leave_overdue"), (ChunkQueue, "close"), (Workplace, "close"), (JobLifecycle, "leave")],
+)
+def test_an_interrupt_while_a_loop_ends_leaves_the_job_paused(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, of: type, place: str
+) -> None:
+    """It comes in the last step, when nothing is in hand: nobody is at work, and the job does not say so either."""
+    real, interrupts = getattr(of, place), [KeyboardInterrupt()]
+
+    def interrupted(*args: Any, **how: Any) -> None:
+        if place != "leave" or not interrupts:
+            real(*args, **how)
+        if interrupts:
+            raise interrupts.pop()
+
+    job = store.open_job("talk.srt", total_chunks=2)
+    monkeypatch.setattr(of, place, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(job.map(str, only=range(1)))
+    assert (job.status, job.is_active, job.error_message, interrupts) == ("paused", False, None, [])
+    assert len(list(job.map(str))) == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, Job, StorageFullError, current_attempt
+from checkpoint_store import CheckpointStore, Job, LoopEvent, StorageFullError, current_attempt
 
 from .full_disks import full_disk
 from .test_after_a_time_out import ANSWER, Slow, answer, job, kept, slow, timed_out
@@ -189,3 +189,56 @@ def test_a_late_result_is_not_recorded_behind_a_result_that_was_done_again(
         assert ("done again since" in error, '"cost":0.5' in error.replace(" ", "")) == (True, True)
         job.retry_failed()
         assert [item.result for item in job.map(lambda _: f"after {current_attempt().previous}")] == ["after new zero"]
+
+
+def test_a_late_result_that_is_the_recorded_one_answers_no_redo(
+    slow: Slow, store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was begun before the redo was asked for: the chunk is still to be done, and the log says so."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    timed_out(job, slow)
+    job.complete(0, ANSWER)
+    job.redo(0)
+    answer(job, slow, caplog)
+    assert (job.to_redo(), job.result(0)) == ([0], ANSWER)
+    assert "answers no redo" in caplog.text
+    assert "is recorded" not in caplog.text
+
+
+class Answers:
+    """An executor whose calls answer at once, but for the first."""
+
+    def __init__(self) -> None:
+        self.first: Future[Any] = Future()
+        self.first.set_running_or_notify_cancel()
+        self.count = 0
+
+    def submit(self, *_: object) -> Future[Any]:
+        self.count += 1
+        if self.count == 1:
+            return self.first
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        future.set_result(f"answer {self.count}")
+        return future
+
+
+@pytest.mark.parametrize("late", ["by hand", "another"])
+def test_a_loop_tells_of_no_completion_of_a_chunk_that_is_to_be_done_again(store: CheckpointStore, late: str) -> None:
+    """The late result is the recorded one, or another one, and is older than the redo: only the redo completes it."""
+    job, pool = store.open_job("talk.srt", total_chunks=2), Answers()
+    events: list[tuple[str, int | None, int | None]] = []
+
+    def redo(event: LoopEvent) -> None:
+        events.append((event.kind, event.index, event.attempt))
+        if event.kind == "failed":
+            job.complete(0, "by hand")
+            job.redo(0)
+            pool.first.set_result(late)
+
+    how: dict[str, Any] = {"max_attempts": 1, "on_error": "record", "timeout_seconds": 0.05, "wait": 0, "workers": 9}
+    items = [(item.index, item.result) for item in job.map(str, executor=pool, on_event=redo, **how)]
+    assert events[-2:] == [("started", 0, 2), ("completed", 0, 2)]
+    assert [event for event in events if event[0] == "completed"] == [("completed", 1, 1), ("completed", 0, 2)]
+    assert items == [(1, "answer 2"), (0, "answer 3")]
+    assert (job.status, job.last_run and job.last_run.completed_chunks) == ("completed", 2)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, CurrentJobChanged, ProcessingState, StateManager
+from checkpoint_store import CheckpointStore, CurrentJobChanged, JobBusy, ProcessingState, StateManager
 from checkpoint_store.storage import saved_state
 
 if TYPE_CHECKING:
@@ -183,3 +184,29 @@ def test_the_job_used_longest_ago_is_forgotten_first() -> None:
         recorded.add("long job", [number])
         recorded.add(f"job {number}", [0])
     assert recorded.has("long job", 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model": "other"}, {"provider": "p"}, {"config": {"size": 2}}, {"file_name": "x"}, {"total_chunks": 2}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_saved_state_changes_no_plan_of_a_job_that_a_loop_works_on(tmp_path: Path, change: dict[str, Any]) -> None:
+    """The results of the loop are made for the plan that it began with; once the loop has ended, a state may say so."""
+    with StateManager(tmp_path / "talks.json") as manager, CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=3, model="m", config={"size": 1, "language": "en"})
+        for chunk in job.pending():
+            chunk.complete("x")
+            state = manager.load()
+            assert state is not None
+            with pytest.raises(JobBusy) as refused:
+                manager.save(state.replace(**change))
+            assert (refused.value.pid, next(iter(change)) in refused.value.__notes__[0]) == (os.getpid(), True)
+            manager.save(state.replace(error_message="so far", config={"language": "en", "size": 1}))
+            break
+        del chunk
+        assert (job.state().model, job.error_message, job.progress().completed_chunks) == ("m", "so far", 1)
+        manager.save(state.replace(**change))
+        saved = manager.load()
+        assert saved is not None
+        assert saved.replace(updated_at=state.updated_at) == state.replace(**change)

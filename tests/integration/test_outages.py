@@ -180,6 +180,20 @@ def test_a_last_chunk_without_an_answer_is_not_failed(store: CheckpointStore) ->
     assert (job.failed_chunks(), len(work.calls) > 2) == ([], True)
 
 
+def test_who_waits_for_a_service_is_told_for_which_chunks_and_how_long(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two last chunks that always fail may be bad, or the service is: nobody is failed, and nobody waits for ever."""
+    events: list[LoopEvent] = []
+    job = store.open_job("f", chunks=CHUNKS[:2])
+    work = Flaky(ServerError("no"), c0=10**9, c1=10**9)
+    with pytest.raises(ServiceUnavailable, match=r"\(tried: chunk 0, 1\)") as caught:
+        list(job.map(work, on_error="record", outage_seconds=0.3, wait=0.01, on_event=events.append))
+    assert (caught.value.tried, job.failed_chunks(), job.status) == ((0, 1), [], "paused")
+    assert "(tried: chunk 0, 1); after 0 s without a success the job is paused" in caplog.text
+    assert (events[-1].kind, "(tried: chunk 0, 1)" in str(events[-1].error)) == ("paused", True)
+
+
 def test_a_last_chunk_that_the_service_fails_at_is_failed(store: CheckpointStore) -> None:
     """It answers, with an error, and there is no other chunk to try: after its tries the chunk is failed."""
     error = ServerError("no")

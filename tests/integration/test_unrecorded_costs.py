@@ -17,6 +17,7 @@ from checkpoint_store import (
     StorageUnavailableError,
     StoreBusy,
 )
+from checkpoint_store.execution.late import failure_of
 from checkpoint_store.loop import loop_state
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.verbs.claims import ClaimStorage
@@ -236,3 +237,23 @@ def test_the_same_result_of_two_tries_counts_twice_and_not_three_times(tmp_path:
             job._execution.submit([completion])
         job._execution.budget.keep_result(completion)
         assert job.costs().cost == 1.25
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["result", "failure"])
+def test_what_was_paid_in_vain_is_kept_although_another_text_has_it_in_itself(
+    store: CheckpointStore, *, fails: bool
+) -> None:
+    """A result may be as short as ``1``, and stands in many an error; only the very same one is kept already."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    next(job.pending()).fail("HTTP 500: null, try 1 of 12")
+    job.complete(0, "by hand")
+    budgets, execution = job._context.storage.budgets, job._execution
+    kept = []
+    for value in [12, 1, None, 1, 12, None]:
+        before = len(job.attempts())
+        if fails:
+            budgets.keep_failure(failure_of(job.job_id, 0, str(value), attempt=(None, None), cost=0.5))
+        else:
+            budgets.keep_result(execution.completion(0, value, attempt=(None, 1.0)))
+        kept.append(len(job.attempts()) - before)
+    assert kept == [1, 1, 1, 0, 0, 0]

@@ -106,3 +106,27 @@ def test_pending_refuses_a_number_of_tries_that_is_none(store: CheckpointStore, 
     with pytest.raises(InvalidArgumentError, match="max_attempts"):
         next(job.pending(max_attempts=max_attempts))
     assert len(list(job.pending(max_attempts=1))) == 2
+
+
+class Closed(Exception):
+    """The shop is closed."""
+
+
+def test_exception_types_may_come_out_of_a_generator(store: CheckpointStore) -> None:
+    """They count at each failure, and not only until they were read once."""
+    calls: list[str] = []
+
+    def work(text: str) -> str:
+        calls.append(text)
+        if len(calls) == 1:
+            raise KeyError("a mistake, which is not tried again")
+        if len(calls) == 2:
+            raise Closed
+        return text
+
+    kinds: dict[str, Any] = {"retry_on": iter([KeyError]), "stop_on": (kind for kind in [Closed])}
+    with pytest.raises(Closed):
+        store.map(work, CHUNKS[:1], file_name="f", wait=0, on_error="record", **kinds)
+    assert (calls, store.job("f").status) == (["one", "one"], "paused")
+    with pytest.raises(InvalidArgumentError, match="retry_on"):
+        store.map(work, CHUNKS[:1], file_name="f", retry_on=iter(["KeyError"]))  # type: ignore[arg-type]

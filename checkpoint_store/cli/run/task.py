@@ -140,7 +140,8 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     except ChunkFailed:
         pass  # _fill_in names the chunk
     except ServiceUnavailable as error:
-        report.error = f"no chunk has succeeded for {duration(error.seconds)}: {plain_error(error.last_error)}"
+        tried = f" (tried: chunk {', '.join(map(str, error.tried))})" if error.tried else ""
+        report.error = f"no chunk has succeeded for {duration(error.seconds)}{tried}: {plain_error(error.last_error)}"
         report.exit_code = PAUSED
     except BudgetReached as error:
         in_doubt = f", {amount(error.reserved)} more in doubt" if error.reserved else ""

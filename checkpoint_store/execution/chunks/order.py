@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 _WINDOW_CHUNKS: Final = 4096
 
 
-def require_order(reading: Reading, completion: Completion) -> None:
-    """Refuse a completion out of order if its job is sequential. Ask this where nobody has the job open.
+def in_order_if_needed(reading: Reading, completion: Completion) -> Completion:
+    """Return a completion that the storage records only in the order of its job, where that is sequential.
+
+    Call this for a completion out of a file, where nobody has its job open.
 
     Raises:
-        ChunkOutOfOrder: the job is sequential, and a chunk before this chunk is not complete, or was done again since.
+        ChunkOutOfOrder: the job is sequential, and a chunk before this chunk is not complete.
         JobNotFound: the store lacks the job.
     """
-    if reading.jobs.find(completion.job_id).sequential:
-        ChunkOrder(reading, completion.job_id).require([completion])
+    if not reading.jobs.find(completion.job_id).sequential:
+        return completion
+    ChunkOrder(reading, completion.job_id).require([completion])
+    return completion._replace(in_order=True)
 
 
 class ChunkOrder:
@@ -38,32 +42,26 @@ class ChunkOrder:
     def require(self, completions: Sequence[Completion]) -> None:
         """Refuse to complete chunks while a chunk before them is neither complete nor among them.
 
-        Refuse, too, a result that was made from the result before it, if that has been done again since.
+        This looks for a gap anywhere before chunks that the caller completes by hand: a loop claims its chunks in
+        order. What another process may change meanwhile, by a redo, is looked at in the transaction that records them:
+        see ``storage/statements/order.py``.
 
         Raises:
-            ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks, or was done again since.
+            ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks.
         """
-        self._require_complete({completion.chunk_index for completion in completions})
-        for completion in completions:
-            index, seen = completion.chunk_index, completion.redo_before
-            if seen is not None and seen != self.redo_before(index):
-                raise ChunkOutOfOrder(self._job_id, index, index - 1, is_stale=True)
-
-    def redo_before(self, index: int) -> str:
-        """Return the time of the redo that the result before a chunk answers; an empty text if it answers none."""
-        return (self._reading.marks.answered_at(self._job_id, index - 1) or "") if index else ""
-
-    def _require_complete(self, wanted: set[int]) -> None:
-        first_mark = self._reading.marks.first(self._job_id)
-        if first_mark is not None:
-            self._complete_below = min(self._complete_below, first_mark)
-        reached = 0
+        if all(completion.redo_before is not None for completion in completions):
+            return
+        wanted, reached = {completion.chunk_index for completion in completions}, 0
         for index in sorted(wanted):
             while (missing := self._first_missing(reached, index)) is not None:
                 if missing not in wanted:
                     raise ChunkOutOfOrder(self._job_id, index, missing)
                 reached = missing + 1
             reached = max(reached, index)
+
+    def redo_before(self, index: int) -> str:
+        """Return when the redo was asked for that the result before a chunk answers; an empty text for no redo."""
+        return (self._reading.marks.answered_at(self._job_id, index - 1) or "") if index else ""
 
     def _first_missing(self, start: int, stop: int) -> int | None:
         """Return the lowest chunk of ``[start, stop)`` that is not complete, or None."""

@@ -18,7 +18,7 @@ from checkpoint_store.errors import (
     StoreBusy,
     counted,
 )
-from checkpoint_store.execution.chunks.order import require_order
+from checkpoint_store.execution.chunks.order import in_order_if_needed
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.storage.files.unrecorded import plan_digest
 from checkpoint_store.system.files import remove_file
@@ -51,8 +51,7 @@ def record_one(storage: Storage, record: Callable[[Sequence[Completion]], None],
             if result.is_failure:
                 storage.budgets.keep_failure(completion)
             else:
-                require_order(storage, completion)
-                record([completion])
+                record([in_order_if_needed(storage, completion)])
         except (ChunkAlreadyCompleted, ChunkOutOfOrder) as error:
             storage.budgets.keep_result(completion)
             kept = "its text and its cost are kept with an attempt at the chunk: see job.attempts()"

@@ -16,6 +16,7 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from checkpoint_store.storage.records import Completion
 
@@ -27,6 +28,9 @@ _CAME_FROM_OLDER: Final = "its result was made from the earlier result of a chun
 _FAILED_LATE: Final = "its failure was recorded later: "
 _IS_THE_SAME: Final = "its result came after another one, which is the same"
 _ERROR: Final = func.coalesce(_A.error, literal_column("''"))
+_AS_LINES: Final = _ERROR + literal_column("char(10)")
+_REASONS: Final = {"late": _CAME_LATE, "early": _CAME_EARLY, "from_older": _CAME_FROM_OLDER}
+"""Why a result may have been noted, by the name of a parameter."""
 _WAS_NOT_COMPLETED: Final = _A.outcome != literal(AttemptOutcome.COMPLETED)
 _NOTED: Final[dict[str, Any]] = {
     "error": func.coalesce(_A.error + literal_column("char(10)"), literal_column("''")) + bindparam("what"),
@@ -41,21 +45,28 @@ _IN_VAIN: Final[dict[str, Any]] = {
 }
 
 
+def _at_line(name: str) -> Any:
+    """Return the SQL expression for where the line in a parameter stands in an error; 0 if the error lacks it.
+
+    The line has its end: the result ``1`` is not the beginning of the result ``12``.
+    """
+    return func.instr(_AS_LINES, bindparam(name))
+
+
 def _note(values: dict[str, Any], *noted_as: str) -> Statement:
     """Return the statement that notes what came late at its attempt, unless the error of the attempt has the note.
 
-    ``noted_as``: the parameters with the forms in which it may have been noted before.
+    ``noted_as``: the parameters with the lines in which it may have been noted before.
     """
-    is_new = [func.instr(_ERROR, bindparam(name)) == literal_column("0") for name in noted_as]
+    is_new = [_at_line(name) == literal_column("0") for name in noted_as]
     return Statement(lambda: attempts.update().where(*THIS, _WAS_NOT_COMPLETED, *is_new).values(_NOTED | values))
 
 
 # The reason may be another one when the result comes again: other results may have been recorded since.
-_NOTE_RESULT: Final = _note(_IN_VAIN, "late", "early", "from_older", "the_same")
+_NOTE_RESULT: Final = _note(_IN_VAIN, *_REASONS, "the_same")
 # What the attempt reserved still counts where nobody knows what it cost.
-_NOTE_FAILURE: Final = _note({"reserved_cost": case((bindparam("its_cost").is_(null()), _A.reserved_cost))}, "what")
+_NOTE_FAILURE: Final = _note({"reserved_cost": case((bindparam("its_cost").is_(null()), _A.reserved_cost))}, "line")
 _OUTCOME: Final = Statement(lambda: select(_A.outcome).where(*THIS))
-_AS_LINES: Final = _ERROR + literal_column("char(10)")
 _HAS_THE_FAILURE: Final = Statement(
     lambda: select(_A.number).where(
         *THIS,
@@ -76,10 +87,10 @@ _IS_COMPLETED_BY_ANOTHER: Final = Statement(
 _LATEST: Final = Statement(
     lambda: select(
         func.coalesce(func.max(_A.number), literal_column("0")),
-        func.coalesce(func.max(func.instr(_ERROR, bindparam("text"))), literal_column("0")),
+        *(func.coalesce(func.max(_at_line(name)), literal_column("0")) for name in _REASONS),
     ).where(*at_chunk(_A))
 )
-"""The highest number of an attempt at a chunk, and whether a text stands in the error of any."""
+"""The highest number of an attempt at a chunk, and for each of these lines whether the error of an attempt has it."""
 _ADD: Final = insert_into("attempts")
 _END: Final = Statement(
     lambda: end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds"))).where(
@@ -111,7 +122,7 @@ def note_the_same(connection: sqlite3.Connection, completion: Completion) -> Non
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index, "its_number": completion.attempt}
     if _IS_COMPLETED_BY_ANOTHER.run(connection, **here).fetchone() is None:
         return
-    if _run(connection, _NOTE_RESULT, completion, _IS_THE_SAME, **_noted_as(completion)):
+    if _run(connection, _NOTE_RESULT, completion, _IS_THE_SAME, _noted_as(completion)):
         log.warning(
             "job %s, chunk %d: paid for twice: the result of attempt %d is the one that another attempt has recorded",
             *(completion.job_id, completion.chunk_index, completion.attempt),
@@ -124,8 +135,8 @@ def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
     Another result of the chunk stands; or, in a sequential job, an earlier chunk is to be done first. Repeating this
     changes nothing. Returns whether anything was changed: not, if the attempt made the recorded result.
     """
-    text = completion.text or "null"
-    return _keep(connection, _NOTE_RESULT, completion, f"{_why(connection, completion)}{text}", text)
+    what = f"{_why(connection, completion)}{completion.text or 'null'}"
+    return _keep(connection, _NOTE_RESULT, completion, what, _noted_as(completion))
 
 
 def _why(connection: sqlite3.Connection, completion: Completion) -> str:
@@ -148,7 +159,8 @@ def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:
     by_hand = _made_the_result(connection, failure)
     what = f"attempt {failure.attempt} failed after it had completed the chunk: " if by_hand else _FAILED_LATE
     failure = failure._replace(attempt=None) if by_hand else failure
-    _keep(connection, _NOTE_FAILURE, failure, f"{what}{error}", f"{what}{error}")
+    line = f"{what}{error}\n"
+    _keep(connection, _NOTE_FAILURE, failure, f"{what}{error}", {"line": line} | dict.fromkeys(_REASONS, line))
 
 
 def _is_recorded(connection: sqlite3.Connection, failure: Completion, error: str) -> bool:
@@ -168,17 +180,18 @@ def _made_the_result(connection: sqlite3.Connection, failure: Completion) -> boo
     return bool(outcome == (AttemptOutcome.COMPLETED.value,))
 
 
-def _keep(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, text: str) -> bool:
+def _keep(
+    connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, lines: Mapping[str, str]
+) -> bool:
     """Note what came late with its attempt; if the attempt is not known, with a new attempt without a runner.
 
-    Returns whether anything was changed.
+    ``lines``: the lines in which it may have been noted before, by parameter. Returns whether anything was changed.
     """
     here = {"in_job": completion.job_id, "at_index": completion.chunk_index}
     if completion.attempt is not None and _OUTCOME.run(connection, **here, its_number=completion.attempt).fetchone():
-        forms = _noted_as(completion) if note is _NOTE_RESULT else {}
-        return _run(connection, note, completion, what, **forms)  # nothing, if its result was recorded, and replaced
-    number, is_kept = _LATEST.run(connection, text=text, **here).fetchone()
-    if is_kept:
+        return _run(connection, note, completion, what, lines)  # nothing, if its result was recorded, and replaced
+    number, *at_lines = _LATEST.run(connection, **here, **lines).fetchone()
+    if any(at_lines):
         return False
     _ADD.run(
         connection,
@@ -201,13 +214,14 @@ def _keep(connection: sqlite3.Connection, note: Statement, completion: Completio
 
 
 def _noted_as(completion: Completion) -> dict[str, str]:
-    """Return the forms in which the result of an attempt may have been noted."""
+    """Return the lines in which the result of an attempt may have been noted, by parameter."""
     text = completion.text or "null"
-    reasons = {"late": _CAME_LATE, "early": _CAME_EARLY, "from_older": _CAME_FROM_OLDER}
-    return {name: reason + text for name, reason in reasons.items()} | {"the_same": _IS_THE_SAME}
+    return {name: f"{reason}{text}\n" for name, reason in _REASONS.items()} | {"the_same": f"{_IS_THE_SAME}\n"}
 
 
-def _run(connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, **forms: str) -> bool:
+def _run(
+    connection: sqlite3.Connection, note: Statement, completion: Completion, what: str, lines: Mapping[str, str]
+) -> bool:
     changed = note.run(
         connection,
         in_job=completion.job_id,
@@ -217,7 +231,7 @@ def _run(connection: sqlite3.Connection, note: Statement, completion: Completion
         at=completion.completed_at,
         its_seconds=completion.seconds,
         its_cost=_cost_of(completion),
-        **forms,
+        **lines,
     )
     return changed.rowcount > 0
 

@@ -1063,11 +1063,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("job_id", "lock_file", "host", "pid", "exclusive", "started_at", "ended_at"),
         {},
     ),
-    "complete_and_run._IS_SEQUENTIAL": (
-        ("SELECT jobs.job_id \nFROM jobs \nWHERE jobs.job_id = ? AND jobs.sequential = 1"),
-        ("in_job",),
-        {},
-    ),
     "complete_and_run._RUN_AGAIN": (
         ("UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?) WHERE jobs.job_id = ? AND jobs.status != ?"),
         ("status", "at", "in_job", "status_1"),
@@ -1662,11 +1657,13 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "in_vain._LATEST": (
         (
             "SELECT coalesce(max(attempts.number), 0) AS coalesce_1, coalesce(max(instr(coalesce(attempts.error, "
-            "''), ?)), 0) AS coalesce_2 \n"
+            "'') || char(10), ?)), 0) AS coalesce_2, coalesce(max(instr(coalesce(attempts.error, '') || char(10),"
+            " ?)), 0) AS coalesce_3, coalesce(max(instr(coalesce(attempts.error, '') || char(10), ?)), 0) AS "
+            "coalesce_4 \n"
             "FROM attempts \n"
             "WHERE attempts.job_id = ? AND attempts.chunk_index = ?"
         ),
-        ("text", "in_job", "at_index"),
+        ("late", "early", "from_older", "in_job", "at_index"),
         {},
     ),
     "in_vain._NOTE_FAILURE": (
@@ -1675,9 +1672,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "attempts.seconds), reserved_cost=CASE WHEN (? IS NULL) THEN attempts.reserved_cost END, "
             "cost=coalesce(attempts.cost + ?, attempts.cost, ?) WHERE attempts.job_id = ? AND "
             "attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome != 'completed' AND "
-            "instr(coalesce(attempts.error, ''), ?) = 0"
+            "instr(coalesce(attempts.error, '') || char(10), ?) = 0"
         ),
-        ("what", "its_seconds", "its_cost", "its_cost", "its_cost", "in_job", "at_index", "its_number", "what"),
+        ("what", "its_seconds", "its_cost", "its_cost", "its_cost", "in_job", "at_index", "its_number", "line"),
         {},
     ),
     "in_vain._NOTE_RESULT": (
@@ -1685,9 +1682,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "UPDATE attempts SET finished_at=?, outcome=?, error=(coalesce(attempts.error || char(10), '') || ?),"
             " seconds=coalesce(?, attempts.seconds), counted=?, is_last=?, cost=coalesce(attempts.cost + ?, "
             "attempts.cost, ?) WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND"
-            " attempts.outcome != 'completed' AND instr(coalesce(attempts.error, ''), ?) = 0 AND "
-            "instr(coalesce(attempts.error, ''), ?) = 0 AND instr(coalesce(attempts.error, ''), ?) = 0 AND "
-            "instr(coalesce(attempts.error, ''), ?) = 0"
+            " attempts.outcome != 'completed' AND instr(coalesce(attempts.error, '') || char(10), ?) = 0 AND "
+            "instr(coalesce(attempts.error, '') || char(10), ?) = 0 AND instr(coalesce(attempts.error, '') || "
+            "char(10), ?) = 0 AND instr(coalesce(attempts.error, '') || char(10), ?) = 0"
         ),
         (
             "at",
@@ -2788,6 +2785,11 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "FROM jobs \n"
             "WHERE jobs.job_id = ?"
         ),
+        ("in_job",),
+        {},
+    ),
+    "order._IS_SEQUENTIAL": (
+        ("SELECT jobs.job_id \nFROM jobs \nWHERE jobs.job_id = ? AND jobs.sequential = 1"),
         ("in_job",),
         {},
     ),

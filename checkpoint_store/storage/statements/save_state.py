@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import InvalidResultError, JobNotFound, StateFormatError
+from checkpoint_store.errors import InvalidResultError, JobBusy, JobNotFound, StateFormatError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.codec.same_value import unchanged
+from checkpoint_store.model.codec.same_value import is_same_result, unchanged
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.state import ProcessingState, in_utc
 from checkpoint_store.model.versions import WITHOUT_METADATA
@@ -21,7 +21,9 @@ from checkpoint_store.storage.statements import redos, stretch
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
+from checkpoint_store.storage.statements.liveness import is_alive
 from checkpoint_store.storage.statements.replaced_job import ends_with_chunk, passed_over, replaced_by
+from checkpoint_store.storage.statements.runners import runners_at_work
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,6 +71,7 @@ def save_changes(
 
     Raises:
         CurrentJobChanged: see :func:`replaced_by`.
+        JobBusy: it changes the plan of a job while a loop works on it.
     """
     other, earlier = replaced_by(connection, state.job_id, looked, path), passed_over(connection, state, path)
     if known is not None and (known.state.job_id != state.job_id or known.data_version != data_version_of(connection)):
@@ -229,7 +232,34 @@ def _update(
     if not values["metadata"] and not says_metadata:
         values = {name: value for name, value in values.items() if name != "metadata"}
     if replace:
+        if changed := _changed_plan(known, values):
+            _refuse_at_work(connection, known.job_id, path, changed)
         job_statements.update_job(connection, known.job_id, path, **values)
+
+
+def _changed_plan(known: JobRecord, values: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a job's plan that a saved state changes. More chunks of the same plan change none."""
+    names = ("file_name", "model", "provider")
+    changed = [name for name in names if (values[name] or None) != (getattr(known, name) or None)]
+    if not is_same_result(values["config"], json_text.encode(known.config, name="config")):
+        changed.append("config")
+    return [*changed, "total_chunks"] if values["total_chunks"] < known.total_chunks else changed
+
+
+def _refuse_at_work(connection: sqlite3.Connection, job_id: str, path: Path, changed: Sequence[str]) -> None:
+    """Refuse to change the plan of a job while a loop works on it, whose results are made for the plan that it has.
+
+    A program that records its chunks by a manager alone is no runner: it may change what it likes.
+
+    Raises:
+        JobBusy: a runner is alive, in this process or in another one; a note names the fields.
+    """
+    for runner in runners_at_work(connection, job_id):
+        if is_alive(path, runner):
+            busy = JobBusy(job_id, runner.pid, runner.host, runner.started_at, runner.runner_id)
+            fields = ", ".join(changed)
+            busy.add_note(f"The state that was to be saved changes its {fields}, and its results are made for another.")
+            raise busy
 
 
 def _encoded(job_id: str, index: int, result: Any) -> tuple[str, str]:
