@@ -390,9 +390,9 @@ class ServiceUnavailable(JobPaused):
         self.seconds, self.last_error, self.tried = seconds, last_error, tried
         at = f" (tried: {', '.join(map(str, tried))})" if tried else ""
         message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}{at}: no call has succeeded for {seconds:.0f} s, the "
-            f"last call failed with {last_error}. No chunk is failed for that. Run it again once the service answers, "
-            "or with a longer outage_seconds."
+            f"job {job_id} is paused with {_left(remaining_chunks)}{at}: no call has succeeded for {seconds:.0f} s, "
+            f"the last call failed with {last_error}. No chunk is failed for that. Run it again once the service "
+            "answers, or with a longer outage_seconds."
         )
         self.args = (message,)
 

@@ -179,8 +179,7 @@ class Recorder:
 
     def _is_answer(self, success: Success) -> bool:
         """Whether a late result has completed its chunk; if not, the chunk is to be done again, and the cost counts."""
-        is_complete = self._is_complete(success.completion.chunk_index)
-        if not is_complete:
+        if not (is_complete := self._is_complete(success.completion.chunk_index)):
             self._state.statistics.failed(cost_in(success.result, self._state.options.cost))
         return is_complete
 
