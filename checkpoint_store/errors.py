@@ -388,9 +388,9 @@ class ServiceUnavailable(JobPaused):
     def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int) -> None:
         super().__init__(job_id, remaining_chunks)
         self.seconds, self.last_error, self.tried = seconds, last_error, tried
-        at = f" (tried: {', '.join(map(str, tried))})" if tried else ""
+        at = f" (tried: chunk {', '.join(map(str, tried))})" if tried else ""
         message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}{at}: no call has succeeded for {seconds:.0f} s, "
+            f"job {job_id} is paused with {_left(remaining_chunks)}: no call has succeeded for {seconds:.0f} s{at}, "
             f"the last call failed with {last_error}. No chunk is failed for that. Run it again once the service "
             "answers, or with a longer outage_seconds."
         )

@@ -114,7 +114,8 @@ def test_an_unrecorded_result_is_not_recorded_behind_a_chunk_that_is_redone_at_t
         with pytest.raises(StorageFullError):
             list(job.map(lambda _: FROM_OLD))
         if where == "at the next open":
-            store.close()
+            with pytest.raises(StorageFullError):
+                store.close()
     before_the_next_write(monkeypatch, lambda: redo_by(other, job.job_id))
     if where == "by the store object":
         job._execution.record_unrecorded()
