@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
@@ -107,8 +106,8 @@ def refuse_namesake(path: Path) -> None:
     what = f"the store {files.namesake.name} is in the same folder, and both would have {shared}"
     if not is_there(path):
         raise StoreTargetError(path, f"{what}; give it another name")
-    copy = f"checkpoint-store backup OTHER_FOLDER/{path.name} --store {shlex.quote(str(path))}"
-    log.warning("%s: %s; copy one of them into another folder (%s), and remove it here", path, what, copy)
+    copy = f"store.backup('OTHER_FOLDER/{path.name}')"
+    log.warning("%s: %s; copy one of them into another folder with %s, and remove it here", path, what, copy)
 
 
 def _is_store(path: Path) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import snapshot
 
 from checkpoint_store import CheckpointStore, StateManager, StoreTargetError
-from checkpoint_store.cli.app import run_command_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,11 +47,12 @@ def test_two_namesakes_that_exist_are_parted(tmp_path: Path, caplog: pytest.LogC
         folder.mkdir()
         make(folder / place)
         (folder / place).rename(tmp_path / place)
-    CheckpointStore(tmp_path / name).close()
+    store = CheckpointStore(tmp_path / name)
     (warning,) = {text for text in caplog.messages if "and remove it here" in text}
-    line = warning.rpartition("(")[2].partition(")")[0].replace("OTHER_FOLDER", str(tmp_path / "other"))
+    copy = warning.rpartition("store.backup('OTHER_FOLDER/")[2].partition("')")[0]
     (tmp_path / "other").mkdir()
-    assert run_command_line(shlex.split(line)) == 0
+    store.backup(tmp_path / "other" / copy)
+    store.close()
     with CheckpointStore(tmp_path / "other" / name) as store:
         assert list(store.job("talk.srt").items()) == [(0, name)]
 

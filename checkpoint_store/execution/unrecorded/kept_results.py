@@ -9,18 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
 from checkpoint_store.execution.unrecorded.taking_in import record_one
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.storage.files.gone_store import is_gone
 from checkpoint_store.storage.files.unrecorded import UnrecordedResult, plan_digest
+from checkpoint_store.system.existence import is_folder
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from checkpoint_store.errors import StorageUnavailableError
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion
     from checkpoint_store.storage.storage import Storage
@@ -71,11 +71,17 @@ class UnrecordedResults(ForkAware):
             ]
             self._results += new
             self._is_written = self._is_written and not new
-            if self._reading.closed or not self._store.parent.is_dir():  # a kill must not take what only memory holds
+            if self._reading.closed or not self._folder_answers():  # a kill must not take what only memory holds
                 self._write_somewhere()
             else:
                 self._write(self._store.parent)
             return self._what_is_left(is_last=self._reading.closed)
+
+    def _folder_answers(self) -> bool:
+        """Whether the folder of the store is there, as far as the file system says."""
+        with suppress(StorageUnavailableError):
+            return is_folder(self._store.parent)
+        return False
 
     def _has_kept(self, completion: Completion) -> bool:
         """Whether this result of this attempt is kept: a caller may try again to record it."""
