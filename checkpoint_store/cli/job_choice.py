@@ -1,9 +1,9 @@
-"""Which job a command is about: JOB is an id, the beginning of an id, a file name, or left out for the newest job."""
+"""Which job a command is about: JOB is an id, the beginning of an id, a file, or left out for the newest job."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -32,7 +32,11 @@ def chosen_job(store: CheckpointStore, job: str | None) -> Job:
     try:
         return store.job(job)
     except JobNotFound as error:
-        name = None if error.matches else _most_like(job, {summary.file_name for summary in store.summaries()})
+        names = set() if error.matches else {summary.file_name for summary in store.summaries()}
+        path_name = _name_of_path(store, job)
+        if path_name in names:
+            return store.job(path_name)
+        name = _most_like(job, names)
         if name is not None:
             # On a line of its own: the line to type is before it.
             error.args = (f"{str(error).removesuffix('.')}\nDid you mean {shell_words([name])}?",)
@@ -45,6 +49,13 @@ def job_to_delete(store: CheckpointStore, job: str | None) -> Job:
     if job is not None and chosen.file_name != job:
         JobNotFound.refuse_short(job, chosen.job_id, store.path)
     return chosen
+
+
+def _name_of_path(store: CheckpointStore, job: str) -> str:
+    """Return the name of the job of a file, whose path JOB perhaps is: ``./-talk.txt``, or what a shell completed."""
+    from checkpoint_store.cli.run.inputs import job_name  # only a JOB that was not found needs it
+
+    return job_name(Path(job), store.path)
 
 
 def _most_like(job: str, names: set[str]) -> str | None:

@@ -9,6 +9,7 @@ from checkpoint_store.execution.late import LateRecorder, failure_of
 from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.attempt import attempt_worked_on_here
 from checkpoint_store.storage.records import FailedAttempt
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +66,17 @@ class ReportedFailures:
         return True
 
     def keep_costs(self, completions: Sequence[Completion]) -> None:
-        """Keep the costs that were reported by the attempts which these completions end. Durable when this returns."""
+        """Keep the costs that were reported by the attempts which these completions end. Durable when this returns.
+
+        A cost that cannot be kept is logged, and no error: the result is recorded next, and is worth more.
+        """
         for completion in completions if self._indices else ():
-            if completion.chunk_index in self._indices and completion.attempt is not None:
-                self._context.storage.budgets.keep_reported(self._job_id, completion.chunk_index, completion.attempt)
-                self._indices.discard(completion.chunk_index)
+            index = completion.chunk_index
+            if index not in self._indices or completion.attempt is None:
+                continue
+            try:
+                self._context.storage.budgets.keep_reported(self._job_id, index, completion.attempt)
+            except Exception as error:  # whatever the disk lacks: the result is tried all the same
+                log_suppressed(error, f"job {self._job_id}, chunk {index}: what its failed tries cost is not recorded")
+            else:
+                self._indices.discard(index)

@@ -253,6 +253,9 @@ def test_an_answer_that_json_cannot_hold_fails_its_chunk(lecture: Folder) -> Non
         (["lecture.txt", "--output", "lecture.txt"], "the output would replace the input"),
         (["lecture.txt", "--output", "."], "is not a regular file"),
         (["lecture.txt", "--output", "nowhere/x.txt"], "there is no folder nowhere"),
+        (["./-a.txt", "--output", "./-a.txt"], "./-a.txt: the output would replace the input"),
+        (["./-a.txt", "./-a.vtt"], "./-a.txt and ./-a.vtt would both be written to ./-a.cleaned.txt"),
+        (["two\nlines.txt", "--output", "two\nlines.txt"], r"two\nlines.txt: the output would replace the input"),
         (["lecture.txt", "lecture.vtt"], "would both be written to lecture.cleaned.txt"),
         (["lecture.txt", "other.txt", "--output", "x.txt"], "--output and --title are for one FILE"),
         (["lecture.txt", "--overlap", "20001"], "--overlap"),
@@ -265,7 +268,8 @@ def test_what_cannot_be_run_is_refused_before_any_work(lecture: Folder, words: l
     """Exit 2, one line that names it, and neither a store nor an output is made."""
     lecture.write("empty.txt", " \n")
     lecture.write("lecture.vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nhi\n")
-    lecture.write("other.txt", "Other.")
+    for name in ("other.txt", "-a.txt", "-a.vtt", "two\nlines.txt"):
+        lecture.write(name, "Other.")
     lecture.path.joinpath("latin.txt").write_bytes(b"caf\xe9")
     before = lecture.files()
     done = lecture.run("run", *words, code=2)

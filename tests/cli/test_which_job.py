@@ -83,6 +83,29 @@ def test_a_slip_gets_the_nearest_file_name(two: Folder, command: str, typed: str
     assert "Did you mean new.txt?" in " ".join(done.stderr.split())
 
 
+@pytest.mark.parametrize("typed", ["./new.txt", "../work/new.txt", "{folder}/new.txt"])
+def test_a_job_is_named_by_the_path_of_its_file(two: Folder, typed: str) -> None:
+    """However a shell completes the path; no file has to be there any more."""
+    typed = typed.replace("../work", f"../{two.path.name}").format(folder=two.path)
+    assert said(two, "show", typed) == said(two, "show", "new.txt")
+    two.run("delete", typed, "--yes")
+    assert set(job_ids(two)) == {"old.txt"}
+
+
+def test_a_file_whose_name_begins_with_a_dash_is_named_as_the_message_says(folder: Folder) -> None:
+    """What the usage error tells people to type works for JOB, too."""
+    with CheckpointStore(folder.path / ".processing_state.db", durability="process") as store:
+        store.open_job("-talk.txt", chunks=["a"])
+    assert folder.run("show", "-talk.txt", code=2).stderr.endswith("write ./-talk.txt\n")
+    assert json.loads(folder.run("show", "./-talk.txt", "--json").stdout)["file_name"] == "-talk.txt"
+
+
+def test_a_path_names_no_job_by_the_beginning_of_its_id(two: Folder) -> None:
+    """A path is a file, and no id."""
+    beginning = job_ids(two)["new.txt"][:8]
+    assert "is not a job" in " ".join(two.run("show", f"./{beginning}", code=2).stderr.split())
+
+
 def test_a_name_like_no_other_gets_no_guess(two: Folder) -> None:
     """A wrong guess is worse than none."""
     assert "Did you mean" not in two.run("show", "quarterly report", code=2).stderr

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import current_attempt
+from checkpoint_store import StorageFullError, StoreBusy, current_attempt
+from checkpoint_store.storage.verbs.budgets import BudgetStorage
 
 if TYPE_CHECKING:
     from conftest import Opener
@@ -114,6 +115,25 @@ def test_a_chunk_whose_work_goes_on_after_a_report_stays_with_it(job: Job, open_
 
     assert [item.result for item in job.map(work)] == ["from the second model"]
     assert (taken, tries(job)) == ([], [(1, "completed", None)])
+
+
+@pytest.mark.parametrize("error", [StorageFullError("talk.db", "the disk is full", 0), StoreBusy("talk.db", 5.0)])
+def test_a_result_counts_although_the_cost_of_a_failed_try_cannot_be_kept(
+    job: Job, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result was paid for, and is recorded: its work is not done again, and the caller gets no error."""
+
+    def keep_reported(*_: object) -> None:
+        raise error
+
+    def work(index: int) -> str:
+        job.fail_chunk(index, "the first model refused it", cost=0.25)
+        job.complete(index, "from the second model")
+        return "from the second model"
+
+    monkeypatch.setattr(BudgetStorage, "keep_reported", keep_reported)
+    assert [item.result for item in job.map(work)] == ["from the second model"]
+    assert (job.result(0), job.status) == ("from the second model", "completed")
 
 
 def test_an_exception_that_is_reported_and_then_raised_costs_once(job: Job) -> None:

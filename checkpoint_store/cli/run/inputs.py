@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint_store.cli.paths import STANDARD, printable
+from checkpoint_store.cli.paths import STANDARD, path_text, printable
 from checkpoint_store.cli.run.outputs.output import check_output
 
 if TYPE_CHECKING:
@@ -75,17 +75,17 @@ def _second_names(paths: Sequence[Path]) -> dict[Path, str]:
             status = path.stat()
             first = names.setdefault((status.st_dev, status.st_ino), path)
             if first is not path:
-                skipped[path] = f"another name of {printable(first)}"
+                skipped[path] = f"another name of {path_text(first)}"
     return skipped
 
 
 def _check_no_collision(path: Path, target: Path, targets: dict[str, Path]) -> None:
     if os.path.realpath(target) == os.path.realpath(path):
-        raise UnusableInputError(f"{path}: the output would replace the input; name another with --output")
+        raise UnusableInputError(f"{path_text(path)}: the output would replace the input; name another with --output")
     other = targets.setdefault(os.path.realpath(target), path)
     if other is not path:
-        remedy = "run them one by one with --output"
-        raise UnusableInputError(f"{other} and {path} would both be written to {target}; {remedy}")
+        names, remedy = f"{path_text(other)} and {path_text(path)}", "run them one by one with --output"
+        raise UnusableInputError(f"{names} would both be written to {path_text(target)}; {remedy}")
 
 
 def job_name(path: Path, store_path: Path) -> str:
