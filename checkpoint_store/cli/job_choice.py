@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from checkpoint_store.cli.paths import shell_words
+from checkpoint_store.cli.paths import job_name, shell_words
 from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import JobNotFound
 
@@ -53,8 +53,6 @@ def job_to_delete(store: CheckpointStore, job: str | None) -> Job:
 
 def _name_of_path(store: CheckpointStore, job: str) -> str:
     """Return the name of the job of a file, whose path JOB perhaps is: ``./-talk.txt``, or what a shell completed."""
-    from checkpoint_store.cli.run.inputs import job_name  # only a JOB that was not found needs it
-
     return job_name(Path(job), store.path)
 
 

@@ -138,3 +138,15 @@ def is_program(path: Path) -> bool:
             with path.open("rb") as file:
                 return file.read(4).startswith(_PROGRAM_BEGINS)
     return False
+
+
+def job_name(path: Path, store_path: Path) -> str:
+    """Return the name of the job of ``path``: its path relative to the store's folder, or its whole path if elsewhere.
+
+    So a file has one name, whichever folder the command is called from. Standard input is ``-``.
+    """
+    if path == STANDARD:
+        return str(STANDARD)
+    folder = Path(os.path.realpath(store_path.parent))
+    full = Path(os.path.realpath(path.parent)) / path.name
+    return printable((full.relative_to(folder) if full.is_relative_to(folder) else full).as_posix())

@@ -247,6 +247,7 @@ def test_an_answer_that_json_cannot_hold_fails_its_chunk(lecture: Folder) -> Non
     ("words", "message"),
     [
         (["missing.txt"], "missing.txt: no such file"),
+        (["lectures/missing.txt"], "lectures/missing.txt: no such file"),
         (["lecture.txt", "empty.txt"], "empty.txt is empty"),
         (["lecture.txt", "latin.txt"], "latin.txt is not UTF-8 text"),
         (["lecture.txt", "."], ". is not a regular file"),

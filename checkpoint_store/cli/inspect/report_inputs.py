@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.paths import printable
-from checkpoint_store.cli.run.inputs import job_name
+from checkpoint_store.cli.paths import job_name, printable
 from checkpoint_store.cli.run.request import Request
 from checkpoint_store.cli.screen import chunk_count
 from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError

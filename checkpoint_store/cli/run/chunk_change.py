@@ -12,8 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import CheckpointStoreError
-from checkpoint_store.cli.paths import STANDARD
-from checkpoint_store.cli.run.inputs import job_name
+from checkpoint_store.cli.paths import STANDARD, job_name
 from checkpoint_store.cli.run.report import READER_FIELD
 from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import UnknownTokenizerError

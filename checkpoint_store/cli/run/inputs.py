@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint_store.cli.paths import STANDARD, path_text, printable
+from checkpoint_store.cli.paths import STANDARD, path_text
 from checkpoint_store.cli.run.outputs.output import check_output
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def read_inputs(
     targets: dict[str, Path] = {}
     for path in chosen:
         target = output or default_output(path)
-        check_output(target)
+        if output is not None or path.parent.exists():  # otherwise reading says that there is no FILE
+            check_output(target)
         if target != STANDARD:
             _check_no_collision(path, target, targets)
     return [Input(path, read(path), output or default_output(path)) for path in chosen], skipped
@@ -86,15 +87,3 @@ def _check_no_collision(path: Path, target: Path, targets: dict[str, Path]) -> N
     if other is not path:
         names, remedy = f"{path_text(other)} and {path_text(path)}", "run them one by one with --output"
         raise UnusableInputError(f"{names} would both be written to {path_text(target)}; {remedy}")
-
-
-def job_name(path: Path, store_path: Path) -> str:
-    """Return the name of the job of ``path``: its path relative to the store's folder, or its whole path if elsewhere.
-
-    So a file has one name, whichever folder the command is called from. Standard input is ``-``.
-    """
-    if path == STANDARD:
-        return str(STANDARD)
-    folder = Path(os.path.realpath(store_path.parent))
-    full = Path(os.path.realpath(path.parent)) / path.name
-    return printable((full.relative_to(folder) if full.is_relative_to(folder) else full).as_posix())

@@ -17,10 +17,9 @@ from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json
-from checkpoint_store.cli.paths import on_one_line, printable
+from checkpoint_store.cli.paths import job_name, on_one_line, printable
 from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.chunk_change import chunk_change
-from checkpoint_store.cli.run.inputs import job_name
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_budget import budget_outlook
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.paths import STANDARD, is_program, owner_of, printable
+from checkpoint_store.cli.paths import STANDARD, is_program, job_name, owner_of, printable
 from checkpoint_store.cli.run import records
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, AnswerReader
 from checkpoint_store.cli.run.content import Content, cleaned_content
-from checkpoint_store.cli.run.inputs import UnusableInputError, job_name, read_inputs
+from checkpoint_store.cli.run.inputs import UnusableInputError, read_inputs
 from checkpoint_store.cli.run.outputs import text as output_text
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.run.outputs.output import OutputFile, StandardOutput, UnusableOutputError
