@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpoint_store.cli.paths import STANDARD, path_text
@@ -13,6 +12,7 @@ from checkpoint_store.cli.run.outputs.output import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from checkpoint_store.cli.run.content import Content
 
