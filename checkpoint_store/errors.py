@@ -176,14 +176,15 @@ class StoreInUse(StoreBusy):
 
 
 class ErasureUnfinished(CheckpointStoreError):
-    """Deleted data is no longer in the store, but its bytes are still in the WAL: a reader was in the way."""
+    """Data is deleted from the store, but its bytes are still in the WAL: a reader or a full disk was in the way."""
 
-    def __init__(self, path: Path | str, what: str, waited_seconds: float, holders: Sequence[int] = ()) -> None:
-        self.path, self.what, self.waited_seconds, self.holders = str(path), what, waited_seconds, tuple(holders)
+    def __init__(self, path: Path | str, what: str, seconds: float, holders: Sequence[int], why: str = "") -> None:
+        self.path, self.what, self.waited_seconds, self.holders = str(path), what, seconds, tuple(holders)
         who = "process " + ", ".join(map(str, self.holders)) if self.holders else "another process"
         super().__init__(
-            f"{what} is deleted from {self.path}, but its bytes are still in the WAL beside it: {who} kept reading for "
-            f"{waited_seconds:g} s. End it. The WAL is deleted when the last process closes the store."
+            f"{what} is deleted from {self.path}, but its bytes are still in the WAL beside it: "
+            f"{why or f'{who} kept reading for {seconds:g} s. End it.'} The WAL is deleted when the last process "
+            "closes the store."
         )
 
 

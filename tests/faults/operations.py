@@ -27,6 +27,8 @@ class Operation:
 
     opened = True
     """Whether the store is open before the fault is armed."""
+    next_open_records = False
+    """Whether the chunks stand in a file beside the store, from which the next open records them after a fault."""
     verbs: ClassVar[tuple[str, ...]] = ()
     """The writing verbs of the storage that the attempt runs, each as ``Class.method``."""
     copies: ClassVar[tuple[str, ...]] = ()

@@ -19,7 +19,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store import CheckpointStore, CheckpointStoreError, MigrationFailed, StorageFullError
+from checkpoint_store import CheckpointStore, CheckpointStoreError, ErasureUnfinished, MigrationFailed, StorageFullError
 from checkpoint_store.storage.connection import checkpoint
 from faults import operations, verb_operations
 from faults.operations import DONE, TOTAL
@@ -137,7 +137,7 @@ class Sweep:
         self.errors["none" if error is None else type(error).__name__] += 1
         if error is not None and not isinstance(error, CheckpointStoreError):
             self.note(point, [f"foreign: {''.join(traceback.format_exception(error))[-1500:]}"])
-        cause = error.__cause__ if isinstance(error, MigrationFailed) else error
+        cause = error.__cause__ or error if isinstance(error, (MigrationFailed, ErasureUnfinished)) else error
         # SQLite tells of a full disk only where writing to a file finds it; of its other calls, by looking again.
         certain = kind == "full" or (kind == "ENOSPC" and _what().startswith("write") and "-shm" not in _what())
         full = isinstance(cause, StorageFullError)
@@ -149,7 +149,8 @@ class Sweep:
             and not operation.store._context.storage.database.closed
         ):
             found = dict(operation.job.items())
-            self.note(point, [f"lost: chunk {i}, in the same object" for i in operation.acknowledged if i not in found])
+            promised = operation.acknowledged if not operation.next_open_records else ()
+            self.note(point, [f"lost: chunk {i}, in the same object" for i in promised if i not in found])
         # As if it had been killed here: copied by another process, so that no lock of this one is dropped.
         killed = self.folder / "killed"
         subprocess.run(["cp", "-r", operation.path.parent, killed], check=True, timeout=60)

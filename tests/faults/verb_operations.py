@@ -237,6 +237,7 @@ class TakeIn(Operation):
     """Results that were paid for stand in a file beside the store: the next open records them."""
 
     opened = False
+    next_open_records = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -7,17 +7,19 @@ process, can commit.
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.storage.connection.errors import is_busy, translate
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import is_held_here, take
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
+    from checkpoint_store.errors import CheckpointStoreError
     from checkpoint_store.storage.connection.reader import ReaderConnection
 
 CHECKPOINT_BYTES: Final = 1024 * 1024
@@ -39,6 +41,8 @@ class Checkpoint:
         self._reader = reader
         self.wal_bytes = 0
         """About how much was written to the WAL since its last checkpoint."""
+        self.failure: CheckpointStoreError | None = None
+        """Why SQLite could not copy the WAL the last time, such as a full disk; None if it could, or had to wait."""
 
     def count_wal(self) -> None:
         """Begin with the size of the existing WAL: a killed process leaves its WAL to the next process."""
@@ -58,6 +62,7 @@ class Checkpoint:
         ``writer`` holds SQLite's write lock, and writes nothing, while the reader connection copies.
         """
         taken: list[bool] = []
+        self.failure = None
         if is_held_here(self._reader.lock):
             return False
         try:
@@ -72,6 +77,8 @@ class Checkpoint:
                 writer.rollback()
         except Exception as error:  # out of descriptors, or of memory
             log.debug("the WAL of %s is copied later: %s", self._path, error)
+            if isinstance(error, sqlite3.Error) and not is_busy(error):
+                self.failure = translate(error, self._path, 0.0)
             return False  # committed pages are safe in the WAL
         finally:
             if taken:

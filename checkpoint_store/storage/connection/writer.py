@@ -243,7 +243,8 @@ class WriterConnection(StoreConnection):
         while not self.checkpoint.run(connection):
             if not wait.left_seconds:
                 others = [pid for pid in who_has_open(self.file.path) if pid != os.getpid()]
-                raise ErasureUnfinished(self.file.path, what, self.file.lock_timeout_seconds, others)
+                why, waited = self.checkpoint.failure, self.file.lock_timeout_seconds
+                raise ErasureUnfinished(self.file.path, what, waited, others, str(why or "")) from why
             wait.log()
             time.sleep(0.005)
 
