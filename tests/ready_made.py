@@ -70,6 +70,20 @@ def temporary_files_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _folder_for_temporary_files() / str(next(_folder_numbers))
     folder.mkdir()
     folder.chmod(0o711)
+    _use_for_temporary_files(monkeypatch, folder)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an empty folder for temporary files, in which each store also looks for results that others left."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    _use_for_temporary_files(monkeypatch, folder, folder)
+    return folder
+
+
+def _use_for_temporary_files(monkeypatch: pytest.MonkeyPatch, folder: Path, *looked_at: Path) -> None:
+    """Use a folder for temporary files. Stores look into ``looked_at``, too, as they would into ``/var/tmp``."""
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr(unrecorded_files, "_TEMPORARY_FOLDERS", ())
+    monkeypatch.setattr(unrecorded_files, "_TEMPORARY_FOLDERS", looked_at)

@@ -33,7 +33,7 @@ def chosen_job(store: CheckpointStore, job: str | None) -> Job:
         return store.job(job)
     except JobNotFound as error:
         names = set() if error.matches else {summary.file_name for summary in store.summaries()}
-        path_name = _name_of_path(store, job)
+        path_name = job_name(Path(job), store.path)  # JOB is perhaps a path: ``./-talk.txt``, or what a shell completed
         if path_name in names:
             return store.job(path_name)
         name = _most_like(job, names)
@@ -49,11 +49,6 @@ def job_to_delete(store: CheckpointStore, job: str | None) -> Job:
     if job is not None and chosen.file_name != job:
         JobNotFound.refuse_short(job, chosen.job_id, store.path)
     return chosen
-
-
-def _name_of_path(store: CheckpointStore, job: str) -> str:
-    """Return the name of the job of a file, whose path JOB perhaps is: ``./-talk.txt``, or what a shell completed."""
-    return job_name(Path(job), store.path)
 
 
 def _most_like(job: str, names: set[str]) -> str | None:

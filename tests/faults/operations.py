@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.maintenance import recover_store
@@ -29,6 +29,8 @@ class Operation:
     """Whether the store is open before the fault is armed."""
     next_open_records = False
     """Whether the chunks stand in a file beside the store, from which the next open records them after a fault."""
+    plan: ClassVar[dict[str, Any]] = {"total_chunks": TOTAL}
+    """How the job is opened."""
     verbs: ClassVar[tuple[str, ...]] = ()
     """The writing verbs of the storage that the attempt runs, each as ``Class.method``."""
     copies: ClassVar[tuple[str, ...]] = ()
@@ -42,18 +44,18 @@ class Operation:
         if self.opened:
             self.open()
 
-    @staticmethod
-    def template(folder: Path) -> None:
+    @classmethod
+    def template(cls, folder: Path) -> None:
         """Make the files that each trial starts from."""
         with CheckpointStore(folder / STORE) as store:
-            job = store.open_job(INPUT, total_chunks=TOTAL)
+            job = store.open_job(INPUT, **cls.plan)
             job.complete_many((index, result_of(index)) for index in range(DONE))
 
     def open(self) -> None:
         if self.store is None:
             self.store = CheckpointStore(self.path)
         if self.job is None:
-            self.job = self.store.open_job(INPUT, total_chunks=TOTAL)
+            self.job = self.store.open_job(INPUT, **self.plan)
 
     def complete(self) -> None:
         assert self.job is not None

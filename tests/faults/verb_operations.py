@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, JobNotFound, StateManager
 from checkpoint_store.execution.late import failure_of
@@ -69,19 +69,8 @@ class PaidInVain(Operation):
 class Handles(Operation):
     """A service is asked for chunks under one handle, two of which have the same text: it was paid for one of these."""
 
+    plan: ClassVar[dict[str, Any]] = {"chunks": TEXTS}
     verbs = ("HandleStorage.record", "HandleStorage.note_payer")
-
-    @staticmethod
-    def template(folder: Path) -> None:
-        with CheckpointStore(folder / STORE) as store:
-            job = store.open_job(INPUT, chunks=TEXTS)
-            job.complete_many((index, result_of(index)) for index in range(DONE))
-
-    def open(self) -> None:
-        if self.store is None:
-            self.store = CheckpointStore(self.path)
-        if self.job is None:
-            self.job = self.store.open_job(INPUT, chunks=TEXTS)
 
     def attempt(self) -> None:
         assert self.job is not None

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from checkpoint_store import CheckpointStore, StateManager, StorageUnavailableError
-from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PLAN: dict[str, Any] = {"chunks": ["a", "b", "c"], "model": "small"}
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for temporary files."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr(unrecorded_files, "_TEMPORARY_FOLDERS", (folder,))
-    return folder
 
 
 @pytest.fixture

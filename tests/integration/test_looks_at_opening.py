@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -43,17 +42,6 @@ def listed() -> Any:
     _listening.append(Counter())
     yield _listening[-1]
     _listening.pop()
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for temporary files, full of other people's."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr(unrecorded_files, "_TEMPORARY_FOLDERS", (folder,))
-    return folder
 
 
 def kept_in(folder: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,17 +12,6 @@ from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for temporary files."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr(unrecorded_files, "_TEMPORARY_FOLDERS", (folder,))
-    return folder
 
 
 def leave_a_result(folder: Path, temporary: Path) -> tuple[Path, str]:

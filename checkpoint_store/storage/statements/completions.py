@@ -36,7 +36,8 @@ def fast_insert_of(
 
     ``is_order_checked``: whether :func:`require_order` was called in the open transaction.
 
-    Completions of one job share the look for triggers and the change of the job's row: 12.2 µs a row instead of 14.5.
+    Completions of one job share the change of the job's row: it took 12.2 µs a row instead of 14.5, when each row also
+    looked for triggers.
     """
     rows, jobs = len(completions), set()
     if rows > COMPLETIONS_AT_ONCE_MAX:
