@@ -52,7 +52,7 @@ def test_a_person_reads_the_error_once_and_the_sum(talks: Folder) -> None:
 
 
 def test_where_no_job_is_begun_the_error_is_all(talks: Folder) -> None:
-    """There is nothing else to tell, and the document is that of any error."""
+    """A run whose first file meets a broken store prints the document of any error, and nothing else."""
     talks.write(".processing_state.db", "no store")
     done = talks.try_to_run("run", "b.txt", "c.txt", "--json", *talks.command(SPOILING))
     assert set(json.loads(done.stdout)) == {"error", "type", "exit_code"}

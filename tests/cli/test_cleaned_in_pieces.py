@@ -77,7 +77,7 @@ def test_transcripts(text: str, chunk_size: int) -> None:
     st.integers(1, 60),
 )
 def test_any_text(text: str, chunk_size: int) -> None:
-    """Also where a border falls into a time, a noise, a doubled word or a tag."""
+    """Any text is cleaned in chunks as it is cleaned whole, even if a border cuts a time, a noise or a tag."""
     assert in_pieces(text, chunk_size, "en") == cleaned(text, "en").text
 
 

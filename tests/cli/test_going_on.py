@@ -43,7 +43,7 @@ def test_where_only_failed_chunks_are_left_the_line_frees_them(refused: Folder) 
 
 
 def test_where_others_are_left_there_are_two_lines(lecture: Folder) -> None:
-    """One passes over the failed chunks, and one frees them."""
+    """``show`` prints a line that passes over the failed chunks, and a line that tries them again."""
     lecture.write("refused", "1")
     lecture.run("run", "lecture.txt", *SIX, "--retries", "1", "--only", "0-2", *lecture.command(REFUSING), code=1)
     first, second = lecture.run("show").stdout.splitlines()[-2:]

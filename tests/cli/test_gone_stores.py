@@ -48,7 +48,7 @@ def keep(folder: Path, names: list[str]) -> None:
 
 @pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
 def test_the_command_names_the_copy_and_the_line_that_brings_the_store_back(gone: Folder, names: list[str]) -> None:
-    """It offers to begin no new one, and creates nothing; the line that it prints works."""
+    """A command without its store file creates nothing, and prints the line that rebuilds the store from a copy."""
     keep(gone.path, names)
     line = f"checkpoint-store recover --store {gone.path / '.processing_state.db'}"
     for words in (["list"], ["doctor"], ["show", "talk.txt"], ["pause", "talk.txt"], ["check"]):

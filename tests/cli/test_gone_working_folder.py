@@ -55,7 +55,7 @@ def test_a_relative_path_is_refused_with_the_reason(call: Callable[[], object]) 
 
 @pytest.mark.usefixtures("gone")
 def test_every_call_works_with_absolute_paths(tmp_path: Path) -> None:
-    """And each relative path is refused with the reason."""
+    """In a removed working folder each call takes absolute paths, and refuses a relative path with the reason."""
     with CheckpointStore(tmp_path / "a.db") as store:
         job = store.open_job("f", total_chunks=1)
         job.complete(0, "done")

@@ -152,7 +152,7 @@ def test_another_spelling_is_an_error_that_names_ours(lecture: Folder, halt: str
 
 
 def test_the_built_in_cleaner_fails_at_nothing(lecture: Folder) -> None:
-    """So --halt is for a COMMAND."""
+    """``--halt`` without a COMMAND is refused, because the built-in cleaner fails at no chunk."""
     assert "--halt is for a COMMAND" in lecture.run(*WORDS, "--halt", "soon", code=2).stderr
 
 

@@ -72,7 +72,7 @@ def test_every_job_that_was_checked_is_told_of(path: Path) -> None:
 def test_the_commands_say_it_on_stderr(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    """So that stdout is what it was."""
+    """A long command says on stderr how far it is, so a program that reads its stdout reads the result alone."""
     monkeypatch.setattr(how_far, "_LINE_SECONDS", 0.0)
     monkeypatch.setattr("sys.argv", ["checkpoint-store", command, "--store", str(path), "--json"])
     assert main() == 0

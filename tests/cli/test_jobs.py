@@ -119,7 +119,7 @@ def test_results_come_as_json(half: Folder) -> None:
 
 
 def test_a_field_that_is_not_there_is_an_error(half: Folder) -> None:
-    """It says which there are."""
+    """``results --field`` refuses a field that no result has, and names the fields of the results."""
     done = half.run("results", job_id(half), "--field", "cost", code=2)
     assert "has no field 'cost'; it has: chunk_index, cleaned_text" in done.stderr
 
@@ -235,7 +235,7 @@ def test_reading_touches_nothing(half: Folder, words: list[str], as_json: bool) 
 
 @pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
 def test_reading_without_a_store_makes_none(folder: Folder, words: list[str]) -> None:
-    """It says that there is none, which file was looked for, and how to begin."""
+    """A reading command without a store creates no file, names the file it looked for, and says how to begin."""
     done = folder.run(*words, code=0 if words == ["path"] else 2)
     assert ".processing_state.db" in done.stdout + done.stderr
     assert words == ["path"] or "begin one with: checkpoint-store run FILE" in done.stderr

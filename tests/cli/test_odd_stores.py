@@ -67,7 +67,7 @@ def test_a_value_that_no_store_has_is_named(folder: Folder, statement: str) -> N
 
 @pytest.mark.parametrize("statement", ODD_TRIES.values(), ids=ODD_TRIES)
 def test_a_try_that_no_store_has_is_named(folder: Folder, statement: str) -> None:
-    """The same holds of what is stored about a try, where a command shows that; `show` only counts tries."""
+    """A command that shows tries names the damaged row of a try; ``show``, which only counts tries, still works."""
     make_store(folder.path / ".processing_state.db")
     change(folder.path / ".processing_state.db", statement)
     folder.run("check", code=1)

@@ -139,7 +139,7 @@ def test_fresh_reads_a_text_with_times_as_this_version_does(folder: Folder, monk
 
 
 def test_a_changed_text_with_times_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its job cannot go on; the refusal names the option that reads the file as before."""
+    """A changed text that is read in a new way is refused with the option that reads it as before."""
     command = read_as_text(folder, monkeypatch, 0)
     folder.write("talk.txt", f"{folder.read('talk.txt')}\nAna  0:09\nMore.\n")
     refused = folder.run("run", "talk.txt", *SMALL, *command, code=2).stderr

@@ -208,7 +208,7 @@ def test_another_input_through_the_pipe_is_another_plan(folder: Folder) -> None:
 
 @pytest.mark.slow
 def test_output_dash_is_stdout_and_output_path_a_file(folder: Folder) -> None:
-    """Either end of the pipe can be a file."""
+    """A run reads a file and writes to stdout, or reads stdin and writes a file."""
     folder.write("talk.txt", "One here.\n")
     assert folder.run("run", "talk.txt", "--output", "-", *folder.command()).stdout == "ONE HERE.\n"
     assert "talk.cleaned.txt" not in folder.files()

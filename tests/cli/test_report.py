@@ -80,7 +80,7 @@ def test_report_shows_the_file_beside_the_results(done: Folder) -> None:
 
 
 def test_report_shows_what_the_built_in_cleaner_was_given(lecture: Folder) -> None:
-    """Its chunks are known by their text and what came of it."""
+    """``report --input`` shows what the built-in cleaner was given, and knows each chunk by its text."""
     lecture.run("run", "lecture.txt", *SIX)
     lecture.run("report", "--input", "lecture.txt")
     assert index(lecture.path / "report.html")["jobs"][0]["inputs"] == "given"

@@ -82,7 +82,7 @@ def test_a_map_without_unicode_is_drawn_in_ascii() -> None:
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
 @pytest.mark.parametrize(("before", "total"), [(0, 8), (3, 40), (999_000, 1_000_000)])
 def test_the_live_line_fits_any_screen(monkeypatch: pytest.MonkeyPatch, width: int, before: int, total: int) -> None:
-    """It never wraps, nor would it with the terminal's own ^C after it; it starts at what is done."""
+    """The live line never wraps, not even with the terminal's ^C behind it, and counts from the completed chunks."""
     monkeypatch.setenv("COLUMNS", str(width))
     where = screen.Screen()
     stopping = False

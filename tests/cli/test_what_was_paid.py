@@ -42,7 +42,7 @@ def test_the_cost_of_a_failed_try_is_shown(lecture: Folder) -> None:
 
 
 def test_a_job_whose_tries_all_failed_has_a_cost(lecture: Folder) -> None:
-    """There is no result with a cost, and money was spent: list and show tell it."""
+    """``list`` and ``show`` give the cost of a job whose tries all failed, though it has no result."""
     lecture.write("lecture.txt", "Paragraph 5 alone.")
     lecture.run(*RUN, *lecture.command(PRICED), code=1)
     assert lecture.json("list")["jobs"][0]["cost"] == lecture.json("show")["totals"]["cost"] == 0.5

@@ -67,7 +67,7 @@ def test_a_job_is_named_in_four_ways(two: Folder, command: str) -> None:
 
 @pytest.mark.parametrize("command", [name for name in TAKE_A_JOB if name != "resume"])
 def test_a_store_without_jobs_is_told(folder: Folder, command: str) -> None:
-    """There is no newest job, and the message says how to begin one."""
+    """A command without JOB says of an empty store that it has no job yet, and how to begin one."""
     CheckpointStore(folder.path / ".processing_state.db").close()
     assert "has no job yet; begin one with: checkpoint-store run FILE" in folder.run(
         command, *_MORE.get(command, ()), code=2
@@ -113,7 +113,7 @@ def test_a_name_like_no_other_gets_no_guess(two: Folder) -> None:
 
 @pytest.mark.parametrize("more", [(), ("--yes",)])
 def test_a_short_beginning_of_an_id_deletes_nothing(two: Folder, more: tuple[str, ...]) -> None:
-    """It may be a slip of the hand; eight characters are none. A file name may be short."""
+    """``delete`` refuses fewer than eight characters of an id, which may be a slip of the hand."""
     ids = job_ids(two)
     done = two.run("delete", ids["old.txt"][:7], *more, code=2)
     assert f"too short to delete by: it is the beginning of job {ids['old.txt']}" in " ".join(done.stderr.split())

@@ -97,7 +97,7 @@ def test_an_upgraded_file_is_resumed(path: Path, next_version: Any) -> None:
 
 
 def test_migrate_false_refuses_an_older_file_untouched(path: Path, next_version: Any) -> None:
-    """And names the call that upgrades it."""
+    """``migrate=False`` leaves an older file untouched, and its error names the call that upgrades the file."""
     next_version()
     before = snapshot(path.parent)
     with pytest.raises(SchemaTooOld) as caught:
@@ -389,7 +389,7 @@ def test_commands_on_a_missing_store_create_none(checkout: Path, words: list[str
 
 @pytest.mark.slow
 def test_a_strangers_database_is_refused_untouched(checkout: Path, tmp_path: Path) -> None:
-    """Its tables are not ours to change."""
+    """Alembic's commands leave the database of another program untouched."""
     folder = tmp_path / "other"
     folder.mkdir()
     with closing(sqlite3.connect(folder / "other.db")) as raw:

@@ -47,7 +47,7 @@ def test_a_job_with_a_chunk_left_never_shows_100_percent(path: Path) -> None:
 
 
 def test_what_failed_and_what_was_replaced_are_told_apart(path: Path) -> None:
-    """Both are part of the cost: of a failed try nothing is left, of a replaced result a better one."""
+    """``job_costs`` has the cost of failed tries and the cost of replaced results in a column each."""
     assert seen(path, "SELECT cost, failed_cost, replaced_cost FROM job_costs") == [(3.5, 0.5, 1.0)]
 
 

@@ -296,7 +296,7 @@ def test_a_long_job_opens_quickly(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_numbers_are_shown_as_they_were_stored(browser: Browser, tmp_path: Path) -> None:
-    """Also whole numbers that JavaScript would round."""
+    """The page shows numbers as they were stored, even whole numbers that JavaScript would round."""
     result = {"id": 12345678901234567891, "small": -7, "share": 0.1}
     with CheckpointStore(tmp_path / "talks.db") as store:
         store.open_job("numbers", total_chunks=1).complete(0, result)

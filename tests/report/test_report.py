@@ -235,7 +235,7 @@ def test_only_the_jobs_that_are_named(store: CheckpointStore, tmp_path: Path) ->
 
 
 def test_an_empty_store_has_a_page(open_store: Opener, tmp_path: Path) -> None:
-    """It says that there is no job yet."""
+    """The report of an empty store says that the store has no job yet."""
     assert "This store has no job yet." in report.write(open_store(), tmp_path / "page.html").read_text("utf-8")
 
 
@@ -301,7 +301,7 @@ def test_nothing_that_somebody_else_made_is_replaced(store: CheckpointStore, tmp
 
 @pytest.mark.parametrize("name", ["talks.db", "talks.json", "page.txt", "nowhere/page.html", "."])
 def test_no_report_goes_where_it_cannot_be(store: CheckpointStore, tmp_path: Path, name: str) -> None:
-    """Neither over the store and its files, nor into a folder that is not there, even with replace=True."""
+    """A report replaces no file of the store, and goes into no missing folder, even with replace=True."""
     store.job("talk.txt").export()
     before = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
     with pytest.raises(ReportTargetError):

@@ -72,7 +72,7 @@ def test_numbers_and_texts_that_are_numbers_are_amounts(value: Any, expected: fl
     ],
 )
 def test_what_is_no_amount_is_none(value: Any) -> None:
-    """It is never taken for 0."""
+    """A value that is no amount of money is read as None, and never as 0."""
     assert amount(value) is None
 
 
@@ -90,7 +90,7 @@ def test_what_says_no_place_is_refused(cost: Any) -> None:
 
 
 def test_a_place_has_a_name() -> None:
-    """That of the field, or of the function."""
+    """The name of the place of a cost is the name of its field or of its function."""
     assert [name_of("usage.cost"), name_of(checked_cost)] == ["usage.cost", "checked_cost(result)"]
 
 

@@ -22,7 +22,7 @@ def spending(**changes: Any) -> Spending:
 
 
 def test_the_number_in_work_doubles_as_costs_become_known() -> None:
-    """One while none is known, then two, four, eight: so a cheap first chunk is no leave for thirty-two."""
+    """While no cost is known one attempt is in work, then two, four and eight: a cheap first chunk proves little."""
     assert [in_work_max(priced) for priced in range(16)] == [1, 2, 2, 4, 4, 4, 4, *[8] * 8, 16]
 
 
@@ -35,14 +35,14 @@ def test_an_attempt_fits_where_the_dearest_result_fits_again() -> None:
 
 
 def test_an_attempt_waits_where_too_many_are_in_work_for_what_is_known() -> None:
-    """Also where the budget has room for it."""
+    """An attempt waits while too few costs are known for the number in work, even if the budget has room for it."""
     assert spending(in_work=3).allows_another(100)
     assert not spending(in_work=4).allows_another(100)
     assert not spending(in_work=1, priced=0, dearest=0.0).allows_another(100)
 
 
 def test_costs_add_up() -> None:
-    """Their number, their sum and the highest of them; the first one that cannot be read is kept."""
+    """Costs add up to their number, sum and highest, and keep the first cost that cannot be read."""
     one, two = Unreadable(3, None), Unreadable(5, "x")
     first = NO_COSTS.followed_by(Costs(7, 2, 0.5, one, 0.4))
     assert first.followed_by(Costs(9, 1, 0.25, two, 0.25)) == Costs(9, 3, 0.75, one, 0.4)

@@ -127,7 +127,7 @@ def test_trouble_is_the_same_from_another_process(name: str) -> None:
 
 
 def test_a_call_of_azure_that_was_not_sent_is_not_billed() -> None:
-    """And one whose answer broke may be."""
+    """A call of Azure's client that was not sent counts as unpaid; a call whose answer broke may have been billed."""
     assert (may_have_arrived(of("ServiceRequestError")), may_have_arrived(of("ServiceResponseError"))) == (False, True)
 
 

@@ -41,7 +41,7 @@ def test_collections_are_lists_and_dicts() -> None:
 
 
 def test_asdict_is_plain_and_changeable() -> None:
-    """And so is its JSON, in every layout."""
+    """``dataclasses.asdict`` of a state gives plain, changeable collections and the JSON of the state."""
     made = dataclasses.asdict(STATE)
     kinds: set[type] = set()
 

@@ -137,7 +137,7 @@ def test_a_chunk_may_get_its_result_later() -> None:
 
 
 def test_a_result_that_is_changed_stays_in_its_place() -> None:
-    """And a list that is made anew goes by position."""
+    """A changed result of a state stays with its chunk, and a list that is made anew goes by position."""
     state = a_state([1, 0, 2], ["c", "a"], result_indices=[2, 0])
     assert state.replace(processed_results=["C", "a"]).results() == {0: "a", 2: "C"}
     anew = state.replace(completed_chunks=[0, 1], processed_results=["x", "y"])

@@ -242,5 +242,5 @@ def test_what_would_come_back_different_is_refused(value: Any, path: str) -> Non
 
 
 def test_plain_data_is_not_tried() -> None:
-    """It comes back as it is, and costs no second look."""
+    """Plain data comes back as JSON, and is stored without a trial of its way back."""
     assert json_text.encode_result({"a": (1, 2)}) == '{"a": [1, 2]}'

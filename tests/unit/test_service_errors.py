@@ -311,7 +311,7 @@ def test_retry_after_is_found_wherever_it_is(error: Exception) -> None:
 
 
 def test_a_date_is_the_time_until_then() -> None:
-    """Also a date object, and one without a time zone, which means UTC."""
+    """A Retry-After may be a date, as text or as an object; a date without a time zone means UTC."""
     later = datetime.now(UTC) + timedelta(seconds=60)
     dates: tuple[Any, ...] = (format_datetime(later, usegmt=True), later, later.strftime("%d %b %Y %H:%M:%S -0000"))
     for date in dates:
@@ -345,7 +345,7 @@ def test_types_match_what_an_error_was_raised_from() -> None:
 
 
 def test_a_services_answer_survives_the_way_from_another_process() -> None:
-    """Also where it is in the exception that another one was raised from, which pickling alone would lose."""
+    """The status of a failed call survives the way from another process, even if it is in the exception's cause."""
     for error in (of_openai(429), raised_from(of_openai(429)), raised_from(ConnectionError())):
         arrived = pickle.loads(pickle.dumps(Raised(error))).as_failure()
         assert trouble_of(arrived) is trouble_of(error) is not Trouble.NONE

@@ -88,7 +88,7 @@ def test_a_chunk_that_was_recorded_again_moves_no_result_to_another_chunk() -> N
 
 @pytest.mark.parametrize("first", [1, 7, None])
 def test_results_that_count_otherwise_are_found_by_their_place(first: int | None) -> None:
-    """They count their chunks from 1, or from elsewhere, or not at all."""
+    """A torn state file's results get their chunks, whether they count from 1, from elsewhere or not at all."""
     results = [{"text": "a"} if first is None else {"chunk_index": first + at} for at in (0, 2, 1)]
     assert results_of(processed_results=results) == list(zip([0, 2, 1], results, strict=True))
 
