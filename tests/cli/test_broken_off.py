@@ -27,7 +27,7 @@ def talks(folder: Folder) -> Folder:
 
 
 def test_a_program_reads_of_the_files_before_it(talks: Folder) -> None:
-    """One document has the error, as every command prints one, and the record of each file and of all of them."""
+    """The document of a run that broke off has the error, the record of each file, and the sums."""
     done = talks.json("run", "a.txt", "b.txt", "c.txt", *talks.command(SPOILING), code=2)
     assert (done["type"], done["exit_code"]) == ("StoreDamaged", 2)
     assert "trigger" in done["error"]

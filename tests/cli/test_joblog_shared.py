@@ -70,7 +70,7 @@ def call(index: int) -> CommandCall:
 def test_no_half_line_stands_before_the_line_of_another_run(
     folder: Folder, disk: Disk, logs: list[joblog.JobLog]
 ) -> None:
-    """One run's line does not fit; space is freed, and the other run is the first to write."""
+    """A line that did not fit on a full disk leaves no half line before the line of another run."""
     one, other = logs
     one.write(call(0))
     disk.room = 20

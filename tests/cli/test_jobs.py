@@ -96,7 +96,7 @@ def test_show_says_where_the_job_stands(half: Folder) -> None:
 
 
 def test_show_gives_programs_the_same(half: Folder) -> None:
-    """One document with everything that the screen has."""
+    """``show --json`` gives a program everything that the screen has."""
     data = half.json("show", job_id(half)[:6])
     assert data["completed_ranges"] == [[0, 3]]
     assert data["totals"]["characters_in"] == 117
@@ -104,13 +104,13 @@ def test_show_gives_programs_the_same(half: Folder) -> None:
 
 
 def test_results_come_as_text(half: Folder) -> None:
-    """In order, a blank line between two."""
+    """``results`` prints the texts in the order of the chunks, with a blank line between two."""
     text = half.run("results", job_id(half)).stdout
     assert text == "\n".join(f"PARAGRAPH {number} SAYS ONE THING AND ANOTHER.\n" for number in range(3))
 
 
 def test_results_come_as_json(half: Folder) -> None:
-    """One array, with each chunk's index; a field by its name."""
+    """``results --json`` prints an array with the index of each chunk; ``--field`` prints that field by its name."""
     results = half.json("results", job_id(half))
     assert [item["chunk_index"] for item in results] == [0, 1, 2]
     assert results[0]["result"]["cleaned_text"].startswith("PARAGRAPH 0")

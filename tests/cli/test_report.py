@@ -134,7 +134,7 @@ def test_report_follow_needs_a_file(done: Folder) -> None:
 
 @pytest.mark.slow
 def test_report_without_jinja_says_what_to_install(folder: Folder) -> None:
-    """One line, with exit 2, before the store is looked for."""
+    """``report`` without jinja2 says what to install, with exit 2, before it looks for the store."""
     finished = subprocess.run(
         [sys.executable, str(WITHOUT), "ModuleNotFoundError", "jinja2", "report"],
         cwd=folder.path,

@@ -52,7 +52,7 @@ def test_a_bar_that_nobody_can_see_keeps_no_loop_from_its_work(
 
 
 def test_a_loop_that_cannot_begin_leaves_no_runner(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its store object stays open; nobody takes the job for one that is worked on."""
+    """A loop that cannot begin leaves no runner, so nobody takes its job for active."""
     job = store.open_job("talk.srt", total_chunks=1)
 
     def busy(*_: object) -> None:

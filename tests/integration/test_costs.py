@@ -71,7 +71,7 @@ class Answer(BaseModel):
 def test_the_first_result_whose_cost_cannot_be_read_pauses(
     job: Job, result: Any, value: str | None, fields: tuple[str, ...], workers: int
 ) -> None:
-    """One call is paid for, with any number of workers; its result is kept, and the error says what it has."""
+    """A budget pauses at the first result without a readable cost, keeps that result, and names its fields."""
     work = Counted(result)
     with pytest.raises(CostUnknown) as caught:
         list(job.map(work, workers=workers, max_cost=1.0))
@@ -136,7 +136,7 @@ def test_earlier_results_without_a_cost_are_refused_before_the_first_call(job: J
 
 
 def test_another_runners_result_without_a_cost_pauses(job: Job, open_store: Opener) -> None:
-    """Also one that comes while the loop is at work."""
+    """A loop with a budget pauses when another runner records a result without a cost, even in mid-work."""
     other = open_store().latest_job()
     assert other is not None
     work = Counted({"cost": 0.01})

@@ -75,7 +75,7 @@ def test_a_chunk_knows_the_handle_that_it_recorded(store: CheckpointStore) -> No
 
 
 def test_one_batch_carries_many_chunks(store: CheckpointStore) -> None:
-    """One call records the batch of several chunks, or clears it."""
+    """A single call of ``record_handle`` records, or clears, the handle of all chunks of a batch."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     job.record_handle([0, 2, 3], "batch-7")
     job.record_handle((index for index in (3,)), None)
@@ -275,7 +275,7 @@ def test_chunks_that_are_not_there_are_refused(store: CheckpointStore) -> None:
 
 
 def test_a_deleted_job_takes_no_handle(store: CheckpointStore, open_store: Opener) -> None:
-    """Its handles went with it."""
+    """A deleted job takes no handle, and its earlier handles are gone with it."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     job.record_handle([0], "batch-1")
     open_store().delete_job(job.job_id)

@@ -84,7 +84,7 @@ def test_a_job_has_paid_for_results_failed_tries_and_replaced_results(job: Job) 
 
 
 def test_a_carried_result_was_paid_for_by_another_job(edited: Job, job: Job) -> None:
-    """It counts there, and here as carried: once, in however many places it stands."""
+    """A carried result counts in the job that paid for it, and once as carried in the job that has it now."""
     assert (edited.costs().cost, edited.costs().carried) == (0.0, 1.75)
     assert job.costs() == EVERYTHING
     assert (edited.totals("tokens", "cost"), edited.totals("tokens", "cost", carried=False)) == (
@@ -124,7 +124,7 @@ def test_a_cost_stands_where_it_is_said_to_stand(store: CheckpointStore, cost: s
 
 
 def test_what_is_no_amount_adds_nothing(store: CheckpointStore) -> None:
-    """Neither a word nor less than nothing; a function that raises says nothing of its result."""
+    """A cost that is a word or negative adds nothing, and a cost function that raises leaves its result out."""
     job = store.open_job("odd.srt", total_chunks=4)
     job.complete_many([(0, {"cost": "much"}), (1, {"cost": None}), (2, {"cost": 0.5}), (3, {"text": "x"})])
     assert job.costs().cost == job.costs(lambda result: result["cost"]).cost == 0.5

@@ -53,7 +53,7 @@ def test_a_job_with_chunks_left_ends_paused(job: Job) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(), SystemExit(0), GeneratorExit()])
 def test_being_asked_to_stop_pauses_a_job(job: Job, error: BaseException) -> None:
-    """And the request goes on its way."""
+    """A request to stop, such as KeyboardInterrupt, pauses the job and is raised again."""
     with pytest.raises(type(error)), job:
         raise error
     assert (job.status, job.error_message) == ("paused", None)
@@ -133,7 +133,7 @@ def test_finish_with_chunks_left_is_refused(job: Job) -> None:
 
 
 def test_pause_and_resume(job: Job) -> None:
-    """There and back; a completed job stays completed."""
+    """``pause`` and ``resume`` change a job to paused and back, and leave a completed job completed."""
     job.fail("boom")
     job.pause()
     assert (job.status, job.error_message) == ("paused", None)
@@ -257,7 +257,7 @@ def test_no_job_is_deleted_by_mistake(store: CheckpointStore, job: Job, job_id: 
 
 
 def test_a_unique_prefix_names_a_job(store: CheckpointStore, job: Job) -> None:
-    """And one that is not unique names all that it could mean."""
+    """A unique prefix of an id names a job, and the error for an ambiguous prefix lists the matching jobs."""
     assert store.job(job.job_id[:8]).job_id == job.job_id
     others = [store.open_job(f"f{number}", total_chunks=1).job_id for number in range(17)]
     shared = next(a[0] for a in others if sum(b[0] == a[0] for b in [*others, job.job_id]) > 1)

@@ -194,7 +194,7 @@ def test_a_late_result_is_not_recorded_behind_a_result_that_was_done_again(
 def test_a_late_result_that_is_the_recorded_one_answers_no_redo(
     slow: Slow, store: CheckpointStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It was begun before the redo was asked for: the chunk is still to be done, and the log says so."""
+    """A late result from before a redo does not answer the redo, and the log says so."""
     job = store.open_job("talk.srt", total_chunks=1)
     timed_out(job, slow)
     job.complete(0, ANSWER)

@@ -246,7 +246,7 @@ def test_a_result_recorded_twice_stands_once(manager: StateManager) -> None:
 
 
 def test_all_chunks_complete_the_job(manager: StateManager) -> None:
-    """Then there is no incomplete job."""
+    """A manager's job with all chunks complete is completed, and is no incomplete job any more."""
     manager.save(a_state())
     for index in (2, 0, 1):
         assert manager.has_incomplete_job()

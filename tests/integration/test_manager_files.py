@@ -107,7 +107,7 @@ def test_a_lone_backup_is_taken_over(manager: StateManager) -> None:
 
 @pytest.mark.parametrize("torn", TORN)
 def test_two_torn_files_are_an_error(manager: StateManager, tmp_path: Path, torn: bytes) -> None:
-    """That names the file; both stay as they are, and nothing is created."""
+    """A torn state file with a torn ``.bak`` is an error that names the file, and both files stay as they are."""
     manager.state_path.write_bytes(torn)
     manager.state_path.with_suffix(".bak").write_bytes(torn)
     before = snapshot(tmp_path)

@@ -268,7 +268,7 @@ def test_the_bar_tells_no_cost_where_there_is_none(job: Job, capsys: pytest.Capt
 
 
 def test_a_missing_extra_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to install, at the call itself."""
+    """``progress=True`` without tqdm is refused at the call, with the line that installs tqdm."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(MissingExtra, match=r"progress=True needs tqdm: pip install 'checkpoint-store\[progress\]'"):

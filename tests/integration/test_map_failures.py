@@ -158,7 +158,7 @@ def test_retry_on_can_be_a_function(job: Job) -> None:
 
 
 def test_a_broken_retry_function_loses_no_result(job: Job) -> None:
-    """It is raised; what others in hand came to is recorded."""
+    """An error of the caller's ``retry_on`` function is raised, and the results of the other calls are recorded."""
 
     def broken(_: BaseException) -> bool:
         raise RuntimeError("no idea")

@@ -49,7 +49,7 @@ def test_metadata_is_no_part_of_the_plan(store: CheckpointStore) -> None:
 
 
 def test_metadata_given_again_replaces_and_not_given_stays(store: CheckpointStore) -> None:
-    """It is replaced whole, not merged; only ``{}`` leaves nothing."""
+    """Metadata that is given again replaces the earlier metadata whole, and stays if none is given."""
     plan = {"chunks": ["a"]}
     store.open_job("f", **plan, metadata={"a": 1, "b": 2})
     assert store.open_job("f", **plan).metadata == {"a": 1, "b": 2}
@@ -70,7 +70,7 @@ def test_a_new_job_has_its_own(store: CheckpointStore) -> None:
 
 
 def test_it_is_changed_while_the_job_runs(store: CheckpointStore, open_store: Opener) -> None:
-    """It is durable, and in the state file, when the call returns."""
+    """``set_metadata`` is durable, and in the state file, when it returns."""
     job = store.open_job("f", total_chunks=2, metadata=ABOUT)
     job.set_metadata({"owner": "Bo"})
     assert open_store(state_file=None).job("f").metadata == {"owner": "Bo"}

@@ -51,7 +51,7 @@ def job(store: CheckpointStore) -> Job:
 def test_a_loop_over_the_same_job_inside_of_its_work_is_refused(
     store: CheckpointStore, job: Job, again: Callable[[CheckpointStore, Job], Any], workers: int
 ) -> None:
-    """It would wait for the very chunk that it is called for."""
+    """A loop within the work of its own job is refused, because it would wait for the chunk in work."""
     with pytest.raises(InvalidArgumentError, match="would wait for itself"):
         list(job.map(lambda _: again(store, job), workers=workers))
     assert len(list(job.map(str.upper))) == 3

@@ -87,7 +87,7 @@ def test_texts_are_escaped(store: CheckpointStore) -> None:
 
 
 def test_no_secret_is_shown(store: CheckpointStore, open_store: Opener, children: Children) -> None:
-    """Neither one in a name or an error, nor one that another program put into the config behind our back."""
+    """A notebook shows no secret of a name, of an error, or of a config that another program wrote."""
     job = store.open_job(f"https://host/?key={SECRET}", chunks=["a"], video_title=SECRET, model=f"m-{SECRET}")
     job.fail(f"401: Bearer {SECRET}")
     store.close()

@@ -32,7 +32,7 @@ async def work(text: str) -> str:
 
 
 def test_it_is_called_in_the_thread_of_the_event_loop(job: Job) -> None:
-    """So it may touch what belongs to the event loop, and finds the context of the caller."""
+    """``amap`` calls ``on_event`` in the thread of the event loop, in the context of its caller."""
     seen: list[tuple[str, int, str]] = []
 
     async def main() -> None:

@@ -30,7 +30,7 @@ def hasty() -> Iterator[None]:
 
 
 def test_threads_that_begin_together_share_their_claims(store: CheckpointStore, hasty: None) -> None:
-    """Otherwise a chunk would be claimed by one runner, and its completion not be seen by that runner."""
+    """Threads that begin at a job together are a single runner, which sees the completion of each of its claims."""
     context = store.open_job("talk.srt", total_chunks=4)._context
     barrier = threading.Barrier(THREADS)
 

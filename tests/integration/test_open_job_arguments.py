@@ -24,7 +24,7 @@ class Segment:
 
 
 def test_chunks_may_come_from_a_generator(store: CheckpointStore) -> None:
-    """It is gone through once."""
+    """``chunks`` may be a generator, which is read once."""
     job = store.open_job("f", chunks=(text for text in ("a", "b")))
     assert work_through(job) == ["a", "b"]
     assert store.open_job("f", chunks=["a", "b"]).job_id == job.job_id

@@ -65,7 +65,7 @@ def test_no_option_of_a_function_is_hidden(function: Callable[..., Any]) -> None
 
 
 def test_a_frame_is_worked_on_with_the_options_of_map(store: CheckpointStore) -> None:
-    """They are shown with their defaults, and an unknown one is answered before the frame is looked at."""
+    """``map_rows`` has the options of ``map`` with their defaults, and refuses an unknown option first."""
     mapped, parameters = (
         inspect.signature(CheckpointStore.map).parameters,
         inspect.signature(frames.map_rows).parameters,

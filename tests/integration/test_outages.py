@@ -195,7 +195,7 @@ def test_who_waits_for_a_service_is_told_for_which_chunks_and_how_long(
 
 
 def test_a_last_chunk_that_the_service_fails_at_is_failed(store: CheckpointStore) -> None:
-    """It answers, with an error, and there is no other chunk to try: after its tries the chunk is failed."""
+    """A last chunk to which a service answers with errors is failed after its tries, and the loop ends."""
     error = ServerError("no")
     work = Flaky(error, c11=10**9)
     job = store.open_job("f", chunks=CHUNKS)
@@ -251,7 +251,7 @@ def test_a_failure_that_meets_all_chunks_at_one_moment_counts_against_none(store
 
 
 def test_after_a_failure_another_chunk_is_tried_and_only_one(store: CheckpointStore) -> None:
-    """So that a service that is still away gets one call, and a chunk that is to blame is told from it."""
+    """After a failure exactly one other chunk is tried: a service that is away gets one call."""
     job = store.open_job("f", total_chunks=60)
     begun, in_flight, widths, lock = threading.Barrier(8), 0, [], threading.Lock()
     calls: list[int] = []

@@ -80,7 +80,7 @@ def test_the_attributes_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_folder_that_is_not_there_is_made_by_the_first_save(tmp_path: Path) -> None:
-    """And by nothing before it; what is no folder is refused at the beginning."""
+    """The first ``save`` makes a missing folder, no earlier call does, and a path below a file is refused at once."""
     with StateManager(tmp_path / "new" / "deeper" / "state.json") as manager:
         assert manager.load() is None
         assert not manager.has_incomplete_job()
@@ -120,7 +120,7 @@ def test_a_refused_chunk_changes_no_status(manager: StateManager) -> None:
 
 
 def test_the_last_chunk_of_a_failed_job_completes_it(manager: StateManager) -> None:
-    """And a job that was called completed too early runs."""
+    """The last chunk of a failed job completes it, and a job that was called completed too early runs on."""
     manager.save(ProcessingState(file_name="a", total_chunks=2))
     manager.set_status("completed")
     manager.update_chunk_complete(0, {})
@@ -199,7 +199,7 @@ def test_a_foreign_chunk_index_is_stored_as_it_is(manager: StateManager) -> None
 
 
 def test_clear_takes_the_backup_along(manager: StateManager, tmp_path: Path) -> None:
-    """Also where it shows an earlier job."""
+    """``clear`` removes the ``.bak``, even if it shows an earlier job."""
     manager.save(ProcessingState(file_name="a", total_chunks=1))
     manager.save(ProcessingState(file_name="b", total_chunks=1))
     assert manager.state_path.with_suffix(".bak").exists()
@@ -271,7 +271,7 @@ def test_a_strangers_file_stays(manager: StateManager, tmp_path: Path, text: str
 def test_what_cannot_be_paired_says_which_entry(
     manager: StateManager, tmp_path: Path, changes: dict[str, Any], entry: str
 ) -> None:
-    """And the file stays as it is, with nothing beside it."""
+    """A state file that pairs no result with a chunk is refused with the faulty entry, and stays as it is."""
     written(manager.state_path, **changes)
     before = snapshot(tmp_path)
     with pytest.raises(StateFormatError) as caught:

@@ -118,7 +118,7 @@ def test_what_was_planted_as_a_state_file_is_refused(path: Path, name: str, kind
 
 @pytest.mark.parametrize("kind", [kind for kind in PLANTED if kind != "2 names"])
 def test_a_runners_lock_that_is_no_file_is_waited_for_by_nobody(path: Path, kind: str) -> None:
-    """Also where it is put there while a store is open."""
+    """A runner's lock that is no regular file is refused, and nobody waits for it."""
     lock = path.with_name("talks.db.runner-0123456789ab")
     PLANTED[kind](lock)
     for look in (probe, reap):

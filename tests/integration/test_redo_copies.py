@@ -64,7 +64,7 @@ def finish(path: Path) -> tuple[list[int], list[str]]:
 
 
 def test_a_store_that_is_made_anew_knows_what_is_to_be_done_again(path: Path) -> None:
-    """And what the earlier results cost; the chunks have numbers of tries that answer the redo."""
+    """A recovered store knows the chunks to be done again, and what their earlier results cost."""
     recover_store(path)
     assert cost_of(path) == 1.25
     assert finish(path) == ([1, 3], ["second", "last", "first", "last"])
@@ -178,7 +178,7 @@ def test_a_result_of_the_redo_that_was_kept_is_taken_in(path: Path) -> None:
 
 
 def test_a_state_manager_goes_on_with_a_redo(make_manager: ManagerOpener, open_store: Opener) -> None:
-    """Its job is incomplete, it says which chunk is next, and the newer result stands; saving takes no mark back."""
+    """``StateManager`` takes a redone job for incomplete, names the next chunk, and keeps the newer result."""
     manager = make_manager()
     manager.save(ProcessingState(file_name=NAME, status="running", total_chunks=3))
     for index in range(3):
@@ -207,7 +207,7 @@ def test_going_back_is_refused_where_money_would_be_forgotten(path: Path) -> Non
 
 
 def test_going_back_is_refused_where_a_redo_would_be_forgotten(tmp_path: Path) -> None:
-    """One that cost nothing, too: a copy of the mark elsewhere would be done once more."""
+    """A downgrade is refused if it would forget a redo, even a redo that cost nothing."""
     with CheckpointStore(tmp_path / "free.db", state_file=None) as store:
         job = store.open_job("talk.srt", total_chunks=1)
         job.complete(0, "free")

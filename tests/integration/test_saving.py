@@ -100,7 +100,7 @@ def test_a_state_made_of_plain_data_writes_one_result_too(manager: StateManager,
 
 
 def test_what_another_process_recorded_meanwhile_stays(manager: StateManager, children: Children) -> None:
-    """And is in the file and in the next load, whoever saves: also a result that the saved state has an earlier one of."""
+    """What another process recorded stays, in the file and in the next load, whoever saves an older state."""
     manager.save(
         ProcessingState(job_id="j", file_name="a", total_chunks=5, completed_chunks=[0], processed_results=["a"])
     )
@@ -199,7 +199,7 @@ def test_a_file_is_not_set_back(
 
 
 def test_a_save_that_fails_leaves_nothing_behind(manager: StateManager) -> None:
-    """Neither in the store nor in what the manager knows."""
+    """A ``save`` that fails changes neither the store nor what the manager knows."""
     manager.save(ProcessingState(file_name="a", total_chunks=5, completed_chunks=[0], processed_results=["a"]))
     state = loaded(manager)
     open_question = state.replace(completed_chunks=[0, 1, 2], processed_results=["a", "x"])

@@ -136,7 +136,7 @@ def test_a_chunk_in_another_hand_is_waited_for(store: CheckpointStore, open_stor
 
 @pytest.mark.slow
 def test_two_processes_hand_it_to_each_other(store: CheckpointStore, children: Children) -> None:
-    """Both work on the job, one chunk at a time, and each has the other's result."""
+    """Two processes share a sequential job, a chunk at a time, and each gets the other's result."""
     job = store.open_job("book.txt", total_chunks=40, sequential=True)
     done = [int(line) for line in children.together(2, program(__file__, "tell_in_turns"), job.job_id)]
     assert sum(done) == 40

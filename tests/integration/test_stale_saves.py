@@ -116,7 +116,7 @@ def test_a_correction_is_taken_back_by_name(manager: StateManager, whole: Proces
 def test_a_state_that_could_not_be_saved_is_saved_later(
     manager: StateManager, whole: ProcessingState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its results are no earlier ones: they were never recorded."""
+    """A state whose ``save`` failed can be saved later: its results count as new, for they were never recorded."""
     new = with_result(whole, 0, "new")
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr("checkpoint_store.storage.statements.jobs.recount", lambda *_: 1 / 0)

@@ -75,7 +75,7 @@ def test_a_small_jobs_file_is_exact_after_each_chunk(job: Job, path: Path) -> No
     ids=["pause", "resume", "fail", "export", "exit", "set_status"],
 )
 def test_the_file_is_exact_after_each_ending(store: CheckpointStore, path: Path, end: Any) -> None:
-    """Even where it was not written with the chunks."""
+    """The state file is exact after each ending of a job, even if it was behind before."""
     store._context.state_file._pace._credit = -1e9  # type: ignore[union-attr]
     job = store.open_job("f", total_chunks=3)
     job.complete_many([(0, 1), (1, 2)])

@@ -98,7 +98,7 @@ def test_summaries_are_filtered_as_jobs_are(store: CheckpointStore) -> None:
 
 
 def test_a_summary_cannot_be_changed(store: CheckpointStore) -> None:
-    """It is a record of one moment."""
+    """A summary is the record of a moment, and cannot be changed."""
     summary = store.open_job("a.srt", total_chunks=1).summary()
     with pytest.raises(dataclasses.FrozenInstanceError):
         summary.failed_chunks = 1  # type: ignore[misc]

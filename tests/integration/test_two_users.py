@@ -98,7 +98,7 @@ def test_what_root_makes_belongs_to_the_owner_of_the_store(store: Path, run_as: 
 
 
 def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path, run_as: RunAs) -> None:
-    """Its next open gives the files beside a store to the owner of the store."""
+    """Root's next open gives the files beside a store back to the owner of the store."""
     for path in store.parent.glob("talks.*"):
         if path != store:
             os.chown(path, 0, 0)

@@ -111,7 +111,7 @@ def test_the_next_open_takes_in_what_a_process_could_not_record(
 def test_a_process_that_is_killed_while_it_takes_results_in_loses_none(
     children: Children, open_store: Opener, tmp_path: Path
 ) -> None:
-    """It is done again by the next open; what was recorded already stays as it is."""
+    """A process that is killed while it takes results in loses none: the next open takes in the others."""
     job = make_file(open_store, tmp_path, [0, 1, 2])
     children.run(program(__file__, "killed_at_first_result"), code=-signal.SIGKILL)
     assert len(kept(tmp_path)) == 1
@@ -331,7 +331,7 @@ def test_the_error_says_once_where_the_results_are(
 def test_the_error_says_where_no_file_can_be_written_at_all(
     open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither beside the store nor in the folder for temporary files: the user is told that the results are lost."""
+    """The error says that results are lost if no file can be written beside the store or elsewhere."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = open_store()
     with pytest.raises(StorageFullError) as caught, full_disk(store), store:

@@ -173,7 +173,7 @@ def test_one_that_comes_after_its_loop_is_kept_too(job: Job) -> None:
 
 
 def test_what_one_cost_counts_where_another_runner_completed_its_chunk(store: CheckpointStore, job: Job) -> None:
-    """It was paid for in vain, and paid for all the same."""
+    """The cost of an unstorable result counts, even if another runner completed its chunk."""
 
     def overtaken(text: str) -> object:
         with CheckpointStore(store.path) as other:
@@ -276,7 +276,7 @@ def test_a_coroutine_function_is_refused_by_map(store: CheckpointStore, job: Job
     ids=["function", "partial", "async"],
 )
 def test_a_generator_function_is_refused(job: Job, fn: Any) -> None:
-    """It gives no result, in ``map`` and in ``amap``."""
+    """``map`` and ``amap`` refuse a generator function, which gives no result."""
     with pytest.raises(InvalidArgumentError, match="generator function"):
         job.map(fn)
 
@@ -288,7 +288,7 @@ def test_a_generator_function_is_refused(job: Job, fn: Any) -> None:
 
 
 def test_a_plain_function_that_returns_a_coroutine_names_amap_too(job: Job) -> None:
-    """That is seen at the first result only; it can be awaited still."""
+    """A plain function that returns a coroutine is refused at its first result, which can still be awaited."""
     with pytest.raises(InvalidResultError, match=r"use amap\(\)") as caught:
         list(job.map(lambda text: coroutine_function(text), on_error="record"))  # noqa: PLW0108 - seen when called
     result: Any = caught.value.result
@@ -340,7 +340,7 @@ class Unprintable:
 
 
 def test_a_copy_shows_what_is_inside() -> None:
-    """Also of objects without a ``repr`` of their own; it can be stored, and its size has a limit."""
+    """The readable copy of a result shows its fields, even without a ``repr``, and has a limit of size."""
     assert readable(Plain()) == "Plain(text='paid for', parts=[Answer(text='and this')])"
     assert readable({"a": [1, {2}], "b": "x" * 9_000}) == repr({"a": [1, {2}], "b": "x" * 9_000})
     assert "Unprintable" in readable([Unprintable()])

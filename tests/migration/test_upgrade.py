@@ -381,7 +381,7 @@ def test_the_default_store_is_the_one_here(checkout: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["check"], ["downgrade", "base"], ["stamp", "head"]])
 def test_commands_on_a_missing_store_create_none(checkout: Path, words: list[str]) -> None:
-    """One line that says what to do, no traceback."""
+    """Alembic's commands on a missing store create no file, and say in a line what to do."""
     printed = alembic(checkout, *words, code=1)
     assert "no such file" in printed
     assert not list(checkout.glob(".processing_state.db*"))

@@ -329,7 +329,7 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(
 
 
 def test_a_missing_extra_is_said_before_any_work(tmp_path: Path) -> None:
-    """One line says what to install; the store is not even looked at."""
+    """A report without jinja2 says what to install, and does not look at the store."""
     done = subprocess.run(
         [sys.executable, str(WITHOUT_JINJA)],
         cwd=tmp_path,

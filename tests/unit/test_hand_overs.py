@@ -187,7 +187,7 @@ def test_nobody_waits_for_the_end_of_work_that_takes_time() -> None:
 
 
 def test_work_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One worker hangs, the work of the others takes no time: their results are recorded as they come."""
+    """A worker that hangs delays no result of the other workers."""
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     ends, hung = Ends(), LockFreeFuture()
