@@ -21,7 +21,7 @@ class Completed(NamedTuple):
     added: list[int]
     """The chunks whose results come from the torn file."""
     behind: list[int]
-    """The chunks that the torn file calls completed, and whose results do not read."""
+    """The chunks that the torn file calls completed, and whose results cannot be read."""
 
 
 def completed_from(torn_file: Path, state: ProcessingState) -> Completed:

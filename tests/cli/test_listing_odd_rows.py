@@ -1,4 +1,4 @@
-"""``list`` on a store in which one row of ``jobs`` does not read."""
+"""``list`` on a store in which a row of ``jobs`` cannot be read."""
 
 from __future__ import annotations
 

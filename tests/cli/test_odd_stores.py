@@ -59,10 +59,10 @@ def test_a_value_that_no_store_has_is_named(folder: Folder, statement: str) -> N
     """What `check` reports is what the other commands refuse, by column and value; no command ends in a traceback."""
     make_store(folder.path / ".processing_state.db")
     change(folder.path / ".processing_state.db", statement)
-    assert "does not read" in folder.run("check", code=1).stdout + folder.run("check", code=1).stderr
+    assert "cannot be read" in folder.run("check", code=1).stdout + folder.run("check", code=1).stderr
     for words in (["list"], ["list", "--json"], ["show"], ["show", "--json"]):
         said = folder.run(*words, code=2)
-        assert "its row in jobs does not read" in said.stderr + said.stdout, words
+        assert "its row in jobs cannot be read" in said.stderr + said.stdout, words
 
 
 @pytest.mark.parametrize("statement", ODD_TRIES.values(), ids=ODD_TRIES)
@@ -74,7 +74,7 @@ def test_a_try_that_no_store_has_is_named(folder: Folder, statement: str) -> Non
     assert "damaged  " in folder.run("show").stdout
     for words in (["errors", "talk.srt"], ["errors", "talk.srt", "--json"]):
         said = folder.run(*words, code=2)
-        assert "its row in attempts does not read" in said.stderr + said.stdout, words
+        assert "its row in attempts cannot be read" in said.stderr + said.stdout, words
     assert "A" in folder.run("results", "talk.srt").stdout
 
 

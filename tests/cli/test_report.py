@@ -110,7 +110,7 @@ def test_report_takes_the_chunks_of_a_script(folder: Folder, name: str, text: st
     folder.run("report", "--input", name)
     assert index(folder.path / "report.html")["jobs"][0]["inputs"] == "given"
     folder.write(name, "{")
-    assert f"{name} does not read as JSON" in folder.run("report", "--input", name, code=2).stderr
+    assert f"{name} cannot be read as JSON" in folder.run("report", "--input", name, code=2).stderr
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ LAYOUTS: Final = {"native": native, "pretty": pretty, "of the plan": of_the_plan
 
 
 def torn_texts(text: bytes, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the texts with one other byte that do not read as a whole."""
+    """Yield the texts with one other byte that cannot be read as a whole."""
     for at, byte in places:
         damaged = text[:at] + bytes([byte]) + text[at + 1 :]
         try:

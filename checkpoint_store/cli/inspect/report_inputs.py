@@ -73,7 +73,7 @@ def _listed(path: Path) -> list[Any]:
             return [json.loads(line) for line in text.splitlines() if line.strip()]
         chunks = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UnusableInputError(f"{printable(path)} does not read as JSON: {error}") from error
+        raise UnusableInputError(f"{printable(path)} cannot be read as JSON: {error}") from error
     if isinstance(chunks, dict):
         return list(chunks.values())
     if not isinstance(chunks, list):
