@@ -1,4 +1,4 @@
-"""A torn state file beside the sound one that was written before it: the results that only the torn one has."""
+"""A torn state file beside the sound state file from before it: the results that only the torn file has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inputs that ``report`` shows beside results: files that ``run`` worked on, cut as it cut them, or chunks."""
+"""The inputs that ``report`` shows beside results: files, cut as ``run`` cut them, or the chunks themselves."""
 
 from __future__ import annotations
 

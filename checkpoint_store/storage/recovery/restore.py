@@ -1,4 +1,4 @@
-"""A backup put in the place of a store."""
+"""Put a backup in the place of a store."""
 
 from __future__ import annotations
 
