@@ -69,7 +69,7 @@ def said_or_refusal(read: Callable[[str], list[Cue]], text: str) -> str | BadLin
 
 @given(SOUP)
 def test_every_word_of_a_soup_of_lines_is_read_once(soup: list[str]) -> None:
-    """Or the file is refused with a line that is there."""
+    """Each word of any mixture of caption lines is read once, or the file is refused with an existing line."""
     numbers = itertools.count()
     text = re.sub("#", lambda _: f" word{next(numbers)}z ", "\n".join(["00:00:00,000 --> 00:00:01,000", *soup]))
     words = re.findall(r"word\d+z", text)
@@ -129,7 +129,7 @@ def test_no_table_breaks_the_reader_of_csv(text: str) -> None:
 
 @given(st.lists(st.sampled_from(["[00:01.00]", "[100:02]", "[0.5s -> 1.0s]", "#", "# ", "\n", "\n"]), max_size=30))
 def test_every_word_behind_times_in_brackets_is_read(parts: list[str]) -> None:
-    """In lyrics, as often as it is sung, and in what Whisper prints."""
+    """Each word behind a time in brackets is read, in lyrics as often as it is sung, and in the output of Whisper."""
     numbers = itertools.count()
     text = re.sub("#", lambda _: f"word{next(numbers)}z", "".join(["[00:00.00]", *parts]))
     sung = speech(read_lrc(text), shows_again=False)

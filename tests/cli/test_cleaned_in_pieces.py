@@ -102,7 +102,7 @@ def test_pieces_are_the_whole(text: str, edits: list[tuple[int, int, str]], star
 
 @pytest.mark.parametrize("chunk_size", [30, 200, 5000])
 def test_the_command_writes_the_cleaned_whole(folder: Folder, chunk_size: int) -> None:
-    """Through the command: the output is the same for each chunk size."""
+    """The command writes an equal output for each chunk size."""
     text = noisy(3)[:1500]
     folder.write("talk.txt", text)
     folder.run("run", "talk.txt", "--chunk-size", chunk_size)

@@ -42,7 +42,7 @@ def test_every_command_explains_itself(folder: Folder) -> None:
 
 @pytest.mark.parametrize("module", NAMES)
 def test_every_command_of_a_module_is_in_the_group(module: str) -> None:
-    """In the same order, so that no command is written and forgotten."""
+    """The group has each command of each module, so that no command is written and forgotten."""
     assert tuple(command.name for command in commands_of(module)) == NAMES[module]
 
 

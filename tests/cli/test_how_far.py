@@ -58,7 +58,7 @@ def test_what_is_soon_over_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_job_that_was_checked_is_told_of(path: Path) -> None:
-    """To the store's check, and to the doctor."""
+    """``store.check`` and ``doctor`` call ``on_progress`` for every job that was checked."""
     told: list[tuple[int, int]] = []
     with CheckpointStore(path, read_only=True) as store:
         assert store.check(on_progress=lambda *numbers: told.append(numbers)) == []

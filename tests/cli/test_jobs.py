@@ -41,7 +41,7 @@ def contents(folder: Folder) -> dict[str, tuple[bytes, int]]:
 
 
 def test_list_shows_each_job_on_a_line(half: Folder) -> None:
-    """Enough of the id to name it, the file, where it stands; the newest first."""
+    """``list`` prints a line for each job, the newest first: enough of its id, its file and its progress."""
     half.write("alpha.txt", "Alpha.")
     half.run("run", "alpha.txt")
     header, first, second = half.run("list").stdout.splitlines()
@@ -153,7 +153,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder: Folder) -> None:
 
 
 def test_export_and_import_carry_a_job_over(half: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """To a file, to stdout, and into another store, where it is the same job and goes on."""
+    """An exported job, in a file or on stdout, is imported into another store as that job, and goes on there."""
     half.run("export", job_id(half), "job.json")
     assert json.loads(half.run("export", job_id(half)).stdout) == json.loads(half.read("job.json"))
     other = Folder(tmp_path_factory.mktemp("other"))
@@ -177,7 +177,7 @@ def test_export_replaces_an_older_export_and_nothing_else(half: Folder) -> None:
 
 
 def test_import_refuses_what_is_no_state(folder: Folder) -> None:
-    """With the field at fault, and no job is made."""
+    """``import`` refuses a file that is no state with the field at fault, and makes no job."""
     folder.write("bad.json", '{"version": "1.0", "file_name": 7}')
     done = folder.run("import", "bad.json", code=2)
     assert "bad.json" in done.stderr
@@ -279,7 +279,7 @@ def test_the_state_of_a_job_is_what_the_library_reads(half: Folder) -> None:
 
 
 def test_a_later_schema_is_refused(half: Folder) -> None:
-    """By every command, with the version found, and nothing is touched."""
+    """Every command refuses a store of a newer schema with its version, and touches nothing."""
     with closing(sqlite3.connect(half.path / ".processing_state.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '99.0'")
     connection.close()

@@ -57,7 +57,7 @@ def test_resume_names_the_files_that_were_never_begun(stopped: Folder) -> None:
 
 
 def test_a_program_reads_which_files_were_never_begun(stopped: Folder) -> None:
-    """Beside what the resume did, and where it had nothing to do."""
+    """The document of ``resume --json`` has the files that were never begun, even if nothing was left to resume."""
     names = [str(stopped.path / "d.txt"), str(stopped.path / "e.txt")]
     assert stopped.json("resume")["summary"]["files_not_begun"] == names
     stopped.run("run", "d.txt", *SMALL, *PRICED)

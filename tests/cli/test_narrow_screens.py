@@ -53,7 +53,7 @@ def test_each_screen_fits(jobs: Folder, width: int) -> None:
 
 
 def test_a_narrow_table_of_chunks_leaves_columns_out_and_cuts_no_word(jobs: Folder) -> None:
-    """Which chunks, and how they stand, is read on any screen; when and how often they were tried, on wider ones."""
+    """A narrow table shows the chunks and their statuses, and a wider table also their tries and times."""
     narrow, wide = (jobs.run("chunks", WIDE, COLUMNS=width).stdout.splitlines() for width in ("40", "100"))
     assert narrow[0].split() == ["CHUNKS", "STATUS", "LAST", "ERROR"]
     assert [line.split()[:2] for line in narrow[1:]] == [

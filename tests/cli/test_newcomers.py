@@ -37,7 +37,7 @@ def of_another_program(path: Path) -> None:
     ids=["empty", "text", "another program", "pipe", "folder"],
 )
 def test_what_is_no_store_is_told_with_what_helps(folder: Folder, make: object, ending: str) -> None:
-    """To begin a store is offered only where a run would begin it."""
+    """A file that is no store is named with what helps; beginning a store is offered only if ``run`` would begin it."""
     assert callable(make)
     make(folder.path / ".processing_state.db")
     assert folder.run("list", code=2).stderr.rstrip().endswith(ending)

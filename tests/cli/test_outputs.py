@@ -53,7 +53,7 @@ def test_force_replaces_it(lecture: Folder) -> None:
 
 
 def test_the_line_to_go_on_has_force_in_it(lecture: Folder) -> None:
-    """As it was typed, so that it can be typed again."""
+    """The line that goes on has ``--force`` if it was typed."""
     lecture.write("lecture.cleaned.txt", NOTES)
     done = lecture.run("run", "lecture.txt", "--force", *lecture.command("raise SystemExit(3)"), code=1)
     assert "run lecture.txt --force --" in done.stderr

@@ -188,7 +188,7 @@ def test_a_narrow_screen_cuts_only_the_error(troubled: tuple[Folder, str]) -> No
 
 @pytest.mark.slow
 def test_a_million_chunks_are_a_few_rows(folder: Folder) -> None:
-    """However many there are, what is alike is one row."""
+    """Adjacent chunks of equal status share a row, however many they are."""
     state = ProcessingState(file_name="big.txt", total_chunks=1_000_000, completed_chunks=list(range(300_000)))
     folder.write("state.json", state.to_json())
     folder.run("import", "state.json")

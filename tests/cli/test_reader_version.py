@@ -28,7 +28,7 @@ def halfway(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_the_reader_is_in_the_config(folder: Folder) -> None:
-    """Of captions; plain text is read as it is."""
+    """The config of a job of captions names the version of the reader; plain text has none."""
     folder.write("talk.srt", srt("One."))
     folder.write("notes.txt", "One.")
     folder.run("run", "talk.srt", "--", "cat")
@@ -38,7 +38,7 @@ def test_the_reader_is_in_the_config(folder: Folder) -> None:
 
 
 def test_a_half_done_job_that_is_read_better_now_says_so(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In those words, and nothing is done."""
+    """A half-done job whose file is read better now is refused with these words, and nothing is done."""
     command = halfway(folder, monkeypatch)
     refused = folder.run("run", "talk.vtt", *SMALL, *command, code=2).stderr
     assert "this version reads the file better (reader 'WebVTT 2', before 'WebVTT 1')" in refused

@@ -97,7 +97,7 @@ def test_cat_gives_the_transcript_back(folder: Folder, chunk_size: int, overlap:
 
 
 def test_subtitles_are_cleaned(folder: Folder) -> None:
-    """Of an .srt file the words are cleaned, and the output is text."""
+    """``run`` cleans the words of an .srt file, and writes text."""
     folder.write(
         "talk.srt", "1\n00:00:00,000 --> 00:00:02,000\nUm, we choose\n\n2\n00:00:02,000 --> 00:00:03,000\nto go.\n"
     )
@@ -216,7 +216,7 @@ def test_a_command_that_is_not_there_fails_the_job(lecture: Folder) -> None:
 
 
 def test_a_command_that_a_signal_ends_fails_the_job(lecture: Folder) -> None:
-    """Out of memory, say: the signal is named."""
+    """A run whose COMMAND is ended by a signal, as for lack of memory, names the signal."""
     source = f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})"
     assert "was ended by SIGKILL" in lecture.run("run", "lecture.txt", *lecture.command(source), code=1).stderr
 

@@ -220,7 +220,7 @@ def test_the_time_grows_with_the_text() -> None:
 
 
 def test_a_chunk_can_be_measured_in_tokens() -> None:
-    """As many tokens as were asked for at most, of the model that was named; more text than in as many characters."""
+    """A chunk has at most as many tokens of the named model as were asked for."""
     tokens = split(SAMPLE, chunk_size=100, overlap=50, tokenizer="gpt-4o")
     assert joined(tokens) == SAMPLE.rstrip()
     assert 250 < max(len(chunk.text) for chunk in tokens) < 700

@@ -42,7 +42,7 @@ def run(**options: Any) -> dict[str, Any]:
 
 
 def test_the_figures_of_one_run_stand_between_the_markers(tmp_path: Path) -> None:
-    """With machine, date, versions and revision; what was there goes, and the text around it stays."""
+    """The page has the figures, machine, versions and revision of a run in place of the earlier figures."""
     path = tmp_path / "performance.md"
     path.write_text(AROUND, "utf-8")
     page.write(run(), ["T1"], path)

@@ -141,7 +141,7 @@ def test_what_takes_too_long_goes_on_and_keeps_no_place(store: CheckpointStore) 
 
 
 def test_what_takes_too_long_is_recorded_after_the_end_of_its_loop(store: CheckpointStore) -> None:
-    """As long as its event loop runs: it was paid for, and the next run does not pay for its chunk again."""
+    """A call that took too long is recorded while its event loop runs, so the next run does not pay for it."""
     job = store.open_job("talk.srt", total_chunks=1)
 
     async def main() -> None:

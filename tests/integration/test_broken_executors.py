@@ -77,7 +77,7 @@ def job(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> Job:
 
 
 def test_an_executor_that_breaks_at_submit_ends_the_loop(job: Job) -> None:
-    """At the first break, with what to do about it; the job is paused, and no chunk is to blame."""
+    """An executor that breaks at ``submit`` pauses the job at once, says what to do, and blames no chunk."""
     executor = BrokenFromTheStart()
     with pytest.raises(WorkerDied, match="function that makes one"):
         list(job.map(str.upper, executor=executor, workers=2, on_error="record"))

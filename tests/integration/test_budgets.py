@@ -116,7 +116,7 @@ def test_the_number_in_work_doubles(store: CheckpointStore) -> None:
 
 
 def test_what_is_in_work_is_counted_with_the_dearest_result(job: Job) -> None:
-    """Not with the mean: what may cost 0.4 again fits twice into 1.0, whatever the others cost."""
+    """Each attempt reserves the dearest result so far, and not the mean."""
     with pytest.raises(BudgetReached) as caught:
         list(job.map(Priced(0.4, 0.01), workers=1, max_cost=1.0))
     assert 0.6 <= caught.value.spent <= 0.62
@@ -220,7 +220,7 @@ def test_what_failed_tries_cost_counts(job: Job) -> None:
 
 
 def test_a_failed_try_of_ones_own_loop_counts(job: Job) -> None:
-    """As ``chunk.fail(error, cost=…)``, ``job.fail_chunk``, or the exception's own ``cost``; over runs."""
+    """The cost given to ``chunk.fail``, ``job.fail_chunk``, or an exception counts for the budget of later runs."""
     pending = job.pending()
     next(pending).fail("no", cost=0.25)
     next(pending).fail(Refused(0.25))

@@ -182,7 +182,7 @@ def test_a_loop_does_not_wait_for_its_own_thread(job: Job) -> None:
 
 
 def test_a_killed_runners_chunk_is_free_at_once(job: Job, children: Children, tmp_path: Path) -> None:
-    """For a loop that is running and for a new one; until it is done it is in doubt, in the list and in the view."""
+    """The chunk of a killed runner is free at once for running and new loops, and in doubt until it is done."""
     running = job.pending()
     next(running).complete("x")
     process = children.start(CLAIM, "talk.srt", 3, "waits")

@@ -104,7 +104,7 @@ def test_without_a_budget_no_cost_is_asked_for(job: Job) -> None:
 
 
 def test_the_loop_for_asyncio_pauses_alike(job: Job) -> None:
-    """With eight tasks one call is paid for."""
+    """``amap`` with eight workers pays for a single call before it pauses at an unreadable cost."""
     work = Counted({"text": "x"})
 
     async def call(text: str) -> Any:
@@ -229,7 +229,7 @@ def test_the_costs_of_many_results_are_added_up(store: CheckpointStore, cost: An
 
 
 def test_costs_in_texts_count_in_totals_and_in_a_plan(job: Job) -> None:
-    """As in a budget. What is no number adds nothing."""
+    """A cost that is a text counts in totals and plans as in a budget; other texts add nothing."""
     job.complete_many([(0, {"cost": "0.50"}), (1, {"cost": 0.25}), (2, {"cost": "much"}), (3, {"cost": "1e999"})])
     assert job.totals("cost") == {"cost": 0.75}
     plan = job.plan()

@@ -55,7 +55,7 @@ def test_of_two_first_starts_the_second_is_told(manager: StateManager, other: St
 
 @pytest.mark.slow
 def test_of_first_starts_in_the_same_moment_one_begins(children: Children, open_store: Opener) -> None:
-    """Whichever is first. The store has the one job, and the others say which it is."""
+    """Of programs that start in the same moment a single one begins its job, and the others learn which job it is."""
     ended = _first_starts(children)
     with open_store("state.db", state_file=None) as store:
         (job,) = store.jobs()
@@ -92,7 +92,7 @@ def test_a_manager_for_each_call_says_where_its_results_go(manager: StateManager
 
 
 def test_whoever_knows_the_current_job_may_begin_another(manager: StateManager, other: StateManager) -> None:
-    """As a processor does whose input is another file; so may one that never looked."""
+    """A manager that knows the current job, or that never looked, may begin another job."""
     manager.save(a_state("one"))
     assert loaded(other).job_id == "one"
     other.save(a_state("two", "other.txt"))
@@ -120,7 +120,7 @@ def test_a_chunk_of_a_replaced_job_stays_in_it(replaced: StateManager, other: St
 def test_a_state_of_a_replaced_job_is_saved_in_it(
     replaced: StateManager, other: StateManager, open_store: Opener
 ) -> None:
-    """With the chunks that are new in it; the other job stays the current one."""
+    """A saved state of a replaced job is recorded in that job, and the other job stays the current job."""
     mine = a_state("mine").replace(completed_chunks=[0, 1], processed_results=["a", "b"])
     for _ in range(2):
         with pytest.raises(CurrentJobChanged) as caught:

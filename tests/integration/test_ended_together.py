@@ -72,7 +72,7 @@ def test_what_calls_cost_is_counted_where_no_other_chunk_can_be_asked_for(
 def test_answers_that_come_after_their_time_outs_are_recorded_where_a_function_of_the_caller_raises(
     store: CheckpointStore, slow: Slow
 ) -> None:
-    """All of them: each is paid for, whichever time-out the mistake was made at."""
+    """All answers that come after their time-outs are recorded, though a function of the caller raises."""
     job = store.open_job("talk.srt", total_chunks=3)
     with ThreadPoolExecutor(3) as pool:
         with pytest.raises(AttributeError):

@@ -69,7 +69,7 @@ def dask_client(stack: ExitStack, workers: int, *, processes: bool) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_every_executor_gives_the_same_results(store: CheckpointStore, make: Callable[..., Any], kind: str) -> None:
-    """In order, with the attempt known inside of the work, and its key the same everywhere."""
+    """Every executor gives equal results in order, and the work knows its attempt and its key."""
     results = store.map(work.clean, CHUNKS, file_name="f", executor=make(kind), fresh=True)
     job = store.latest_job()
     assert job is not None
@@ -233,7 +233,7 @@ def processes_of(group: int) -> list[int]:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("method", ONE_METHOD)
 def test_worker_processes_end_with_a_killed_parent(children: Children, method: str, tmp_path: Path) -> None:
-    """All of them, those that never had work included."""
+    """All worker processes end with their killed parent, even those that never had work."""
     process = children.start(POOL, method, 4, "slow", "ab", "{}")
     wait_until(lambda: (tmp_path / "begun-a").exists() and (tmp_path / "begun-b").exists())
     assert len(processes_of(process.pid)) >= 3

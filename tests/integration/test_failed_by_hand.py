@@ -153,7 +153,7 @@ def test_an_exception_that_is_reported_and_then_raised_costs_once(job: Job) -> N
 
 
 def test_reports_of_one_try_are_one_try_each_with_its_cost(job: Job) -> None:
-    """In the work of a loop, and by the chunk of a pending loop."""
+    """Failures that are reported by hand within a try count as a single try, and their costs are added up."""
 
     def work(index: int) -> str:
         for _ in range(2):

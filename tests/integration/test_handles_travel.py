@@ -97,7 +97,7 @@ def test_another_name_of_the_file_finds_them(store: CheckpointStore) -> None:
 
 
 def test_a_job_that_goes_on_takes_what_another_one_submitted_since(store: CheckpointStore) -> None:
-    """With ``reuse``, and only for chunks that have no handle of their own."""
+    """A job that goes on with ``reuse`` takes later handles of another job for its chunks without a handle."""
     first = store.open_job("talk.txt", chunks=CHUNKS)
     first.complete(0, "ONE")
     first.record_handle(1, "own")
@@ -117,7 +117,7 @@ def test_a_result_is_better_than_a_handle(store: CheckpointStore) -> None:
 
 
 def test_a_chunk_that_stands_twice_is_asked_for_in_both_places(store: CheckpointStore) -> None:
-    """As one result is taken for each place."""
+    """A chunk that stands twice gets its handle in both places, as it gets a result."""
     submitted(store)
     job = store.open_job("talk.txt", chunks=["two", "two", "one"], on_change="reuse")
     assert handles(job) == {0: "batch-1", 1: "batch-1"}

@@ -177,7 +177,7 @@ def test_a_read_only_store_shares_the_lock_and_creates_none(path: Path, children
 
 
 def test_doctor_says_who_has_it_open(path: Path, children: Children) -> None:
-    """By the lock, also where the process is idle and has no log."""
+    """``doctor`` knows by the lock who has the store open, even a process that is idle and has no WAL."""
     holder = children.start(HOLD, path, "rollback journal")
     assert children.next_line(holder) == "open"
     (says,) = [finding.says for finding in doctor(path) if finding.what == "in use"]

@@ -79,7 +79,7 @@ def test_replace_completes_a_chunk_that_was_not(job: Job) -> None:
 
 
 def test_the_last_chunk_completes_the_job(job: Job) -> None:
-    """Without any further call, also from a failed or paused job."""
+    """The last chunk completes the job without a further call, even a failed or paused job."""
     job.complete_many([(0, 1), (1, 2), (2, 3)])
     job.fail("boom")
     job.complete(3, 4)
@@ -144,7 +144,7 @@ def test_a_result_that_would_not_come_back_is_refused(job: Job, result: Any) -> 
     ids=lambda result: repr(result)[:20],
 )
 def test_a_result_comes_back_as_it_was(job: Job, open_store: Opener, result: Any) -> None:
-    """Of the same type and value, in another store object too."""
+    """A result comes back with its type and value, also through another store object."""
     job.complete(1, result)
     (back,) = open_store().job(job.job_id).results(missing="skip")
     assert (type(back), repr(back)) == (type(result), repr(result))

@@ -150,7 +150,7 @@ def test_pause_and_resume(job: Job) -> None:
 
 
 def test_delete_job_deletes_it_alone(store: CheckpointStore, job: Job) -> None:
-    """Other jobs keep everything."""
+    """``delete_job`` leaves everything of the other jobs."""
     other = store.open_job("other", total_chunks=1)
     other.complete(0, "kept")
     job.complete(0, "gone")
@@ -160,7 +160,7 @@ def test_delete_job_deletes_it_alone(store: CheckpointStore, job: Job) -> None:
 
 
 def test_delete_job_leaves_no_byte_in_any_file(store: CheckpointStore, open_store: Opener) -> None:
-    """Not in the file before the state file either, nor while another store object is open."""
+    """``delete_job`` leaves no byte of the job in any file, not in the ``.bak`` and not beside an open store object."""
     second = open_store(durability="process")
     job = store.open_job("gone", total_chunks=3)
     other = store.open_job("other", total_chunks=3)
@@ -312,7 +312,7 @@ SWAP_DIGESTS = f"UPDATE completed_chunks SET digest = (SELECT digest {OF_THE_OTH
     ids=["one byte", "both digests", "another's", "swapped", "swapped with digests"],
 )  # fmt: skip
 def test_a_damaged_result_is_never_handed_out(damaged: Any, statements: list[str]) -> None:
-    """Not by result, results, items, state or export; the error names job and chunk."""
+    """No reading call hands out a damaged result; the error names its job and chunk."""
     job = damaged(*statements)
     reads: list[Any] = [lambda: job.result(1), lambda: list(job.results()), lambda: list(job.items()), job.state]
     for read in [*reads, lambda: job.export(job._context.reading.path.with_name("copy.json"))]:

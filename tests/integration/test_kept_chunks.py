@@ -75,7 +75,7 @@ WAYS: dict[str, Callable[[Keeper], dict[str, Any]]] = {
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_loop_ends_that_would_wait_for_its_own_thread(open_store: Opener, way: str) -> None:
-    """Of another store object: its claim stands. The loop does the other chunks, and the error says what was kept."""
+    """A loop does the other chunks and then ends if its own thread keeps a chunk of another store object."""
     job = open_store().open_job("talk.srt", chunks=CHUNKS)
     keep = Keeper(open_store().job(job.job_id))
     with pytest.raises(JobPaused, match="1 chunk left") as raised:

@@ -52,7 +52,7 @@ def test_a_record_counts_what_was_done(job: Job) -> None:
 
 
 def test_a_record_counts_retries_by_their_kind(job: Job) -> None:
-    """By the service's status where there is one, else by the exception's name."""
+    """A run record counts retries by the service's status, or else by the exception's name."""
     errors = iter([Busy(), TimeoutError(), Busy()])
 
     def work(text: str) -> str:

@@ -54,7 +54,7 @@ def only(lines: Lines, pattern: str) -> str:
 
 
 def test_each_retry_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
-    """With the attempt that follows, the back-off before it, and the failure before that."""
+    """Each retry is a line of the log with the failure, the back-off and the number of the next attempt."""
     list(job.map(Flaky(c4=2), wait=0.01))
     assert [message.partition(",")[0] for _, message in lines()] == [f"job {job.job_id}"] * 2
     for number in (2, 3):
@@ -62,7 +62,7 @@ def test_each_retry_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
 
 
 def test_a_chunk_that_is_failed_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
-    """Beside the line of its retry, and the one that says which attempt was the last."""
+    """A chunk that is failed is a line of the log beside the lines of its retries."""
     with pytest.raises(ConnectionError):
         list(job.map(Flaky(c4=9), wait=0, max_attempts=2))
     assert len(lines()) == 3

@@ -42,7 +42,7 @@ def job(store: CheckpointStore) -> Job:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_map_does_what_is_left_and_yields_it(job: Job, workers: int) -> None:
-    """Each chunk once; what is yielded is recorded; the job is completed."""
+    """``map`` does each chunk that is left once, yields what is recorded, and completes the job."""
     job.complete(4, "before")
     items = []
     for item in job.map(upper, workers=workers):
@@ -304,7 +304,7 @@ def test_a_missing_extra_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_a_bad_option_is_named_before_anything_is_called(job: Job, name: str, value: Any) -> None:
-    """At the call itself, not at the first step."""
+    """``map`` refuses a bad option at the call itself, before the first step of its loop."""
     with pytest.raises(InvalidArgumentError) as caught:
         job.map(pytest.fail, **{name: value})
     assert caught.value.name == name

@@ -84,7 +84,7 @@ def test_other_chunks_go_on_while_one_waits(job: Job) -> None:
     ids=["seconds", "ms", "date"],
 )
 def test_retry_after_is_respected(store: CheckpointStore, headers: dict[str, str]) -> None:
-    """As seconds, as milliseconds and as a date, whatever ``wait`` says."""
+    """A Retry-After in seconds, in milliseconds or as a date is respected, whatever ``wait`` says."""
     if "date" in headers.values():
         headers = {"Retry_After": format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)}
     job = store.open_job("talk.srt", chunks=CHUNKS[:1])

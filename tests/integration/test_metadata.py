@@ -146,7 +146,7 @@ def test_a_deleted_job_has_none(store: CheckpointStore) -> None:
 
 
 def test_a_state_has_it(store: CheckpointStore, tmp_path: Path) -> None:
-    """In the snapshot, in the state file and in an export; older versions of a state have none."""
+    """The snapshot, the state file and an export have the metadata; older versions of a state have none."""
     job = store.open_job("f", total_chunks=1, metadata=ABOUT)
     exported = json.loads(job.export(tmp_path / "copy.json").read_text("utf-8"))
     assert job.state().metadata == state_file(store)["metadata"] == exported["metadata"] == ABOUT
@@ -201,7 +201,7 @@ def test_a_state_of_an_older_version_takes_nothing_back(make_manager: ManagerOpe
 
 @pytest.mark.parametrize("left", ["backup", "state file"])
 def test_recovery_brings_it_back(open_store: Opener, tmp_path: Path, left: str) -> None:
-    """From a backup, and also where the state file is all that survived."""
+    """A recovery brings the metadata back from a backup, or from the state file alone."""
     with open_store() as store:
         job = store.open_job("f", total_chunks=2, metadata=ABOUT)
         job.complete(0, "A")

@@ -231,7 +231,7 @@ def test_a_plain_function_runs_in_a_thread_of_amap(job: Job) -> None:
 
 
 def test_what_a_plain_function_returns_to_be_awaited_is_awaited(job: Job) -> None:
-    """As a lambda around a coroutine function does, or a decorator that hides one."""
+    """``amap`` awaits what a plain function returns to be awaited, as of a lambda around a coroutine function."""
 
     async def answer(text: str) -> str:
         await asyncio.sleep(0)

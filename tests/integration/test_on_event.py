@@ -59,7 +59,7 @@ def told(events: list[LoopEvent]) -> list[tuple[str, int | None, int | None]]:
 
 
 def test_each_chunk_is_told_of_when_it_starts_and_when_it_is_complete(job: Job) -> None:
-    """With its index, the number of the try, what it cost, and how long it took; what is told of is durable."""
+    """The events of a chunk have its index, the number of its try, its cost and its duration."""
     events: list[LoopEvent] = []
 
     def hook(event: LoopEvent) -> None:
@@ -81,7 +81,7 @@ def test_each_chunk_is_told_of_when_it_starts_and_when_it_is_complete(job: Job) 
 
 
 def test_a_try_that_fails_is_retried_and_then_failed(job: Job) -> None:
-    """With what the try cost all the same, how long it took, and why; a secret in that is replaced."""
+    """The events of a failing try have its cost, its duration and its error without secrets."""
     events: list[LoopEvent] = []
 
     def work(text: str) -> str:
@@ -141,7 +141,7 @@ def test_a_loop_that_pauses_by_itself_says_why(
 
 
 def test_a_loop_that_is_left_tells_of_it(job: Job) -> None:
-    """As a pause: chunks are left, and somebody may go on. Left behind the last chunk, it is no pause."""
+    """A loop that is left with chunks to do gives the event ``paused``; a loop left at its last chunk does not."""
     events: list[LoopEvent] = []
     items = job.map(str.upper, on_event=events.append)
     next(items)

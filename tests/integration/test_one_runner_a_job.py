@@ -53,7 +53,7 @@ def test_claims_that_nobody_needs_take_no_room(store: CheckpointStore) -> None:
 
 
 def test_making_claims_may_ask_for_others(store: CheckpointStore) -> None:
-    """As a finalizer may, which a garbage collection calls in the middle of it."""
+    """Making the claims of a job may ask for other claims, as a finalizer does in the middle of it."""
     context = store.open_job("talk.srt", total_chunks=4)._context
     by_job = ClaimsByJob()
     kept: list[Claims] = []

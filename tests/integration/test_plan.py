@@ -138,7 +138,7 @@ def test_failed_chunks_are_passed_over(store: CheckpointStore) -> None:
 def test_a_killed_runs_chunk_is_in_doubt_before_anyone_else_looked(
     children: Children, open_store: Opener, tmp_path: Path
 ) -> None:
-    """In a read-only store, right after the kill; no file is written to find it out."""
+    """A read-only store shows the chunk of a killed run as in doubt at once, without writing."""
     children.run(KILLED, code=-signal.SIGKILL)
     before = snapshot(tmp_path)
     with open_store(read_only=True) as store:

@@ -100,7 +100,7 @@ def test_a_folder_that_is_not_there_is_made_by_the_first_save(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("before", "after"), [("pending", "running"), ("failed", "running"), ("paused", "paused")])
 def test_a_chunk_makes_a_job_run(manager: StateManager, before: str, after: str) -> None:
-    """Unless somebody paused it; the state file says so too. What it failed of stays, as in the plan."""
+    """``update_chunk_complete`` makes a job run, unless somebody paused it, and keeps its error message."""
     manager.save(ProcessingState(file_name="a", total_chunks=3))
     manager.set_status(before, "why")
     manager.update_chunk_complete(0, {"t": "a"})
@@ -155,7 +155,7 @@ def test_without_a_job_the_error_says_what_to_do(manager: StateManager) -> None:
 
 
 def test_a_job_that_grows_goes_on(manager: StateManager, make_manager: ManagerOpener) -> None:
-    """On the same manager, and on one that knew the smaller job."""
+    """A job that grows goes on, on its manager and on a manager that knew the smaller job."""
     other = make_manager()
     manager.save(ProcessingState(file_name="a", total_chunks=1))
     other.update_chunk_complete(0, "a")
@@ -176,7 +176,7 @@ def test_save_sets_the_time_and_takes_what_a_state_may_be(manager: StateManager)
 
 
 def test_on_resume_a_state_is_saved_as_running(manager: StateManager, make_manager: ManagerOpener) -> None:
-    """As the plan's processor does by assignment, whose error says how."""
+    """A processor of the plan that assigns a status gets an error that says how to replace the field."""
     manager.save(ProcessingState(file_name="a", total_chunks=2, status="paused", completed_chunks=[0]))
     again = make_manager()
     existing: Any = loaded(again)

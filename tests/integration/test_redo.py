@@ -104,7 +104,7 @@ def test_the_same_result_again_is_a_new_result(job: Job) -> None:
 
 
 def test_any_loop_finds_them(job: Job, store: CheckpointStore, work: Callable[[str], dict[str, Any]]) -> None:
-    """Those of pending(), of a job that is opened anew, and of complete_many()."""
+    """``pending``, a job that is opened anew, and ``complete_many`` work on the chunks to be done again."""
     job.redo([0, 5])
     for chunk in job.pending():
         assert chunk.data == CHUNKS[chunk.index]
@@ -154,7 +154,7 @@ def test_asking_twice_changes_nothing(job: Job, store: CheckpointStore) -> None:
     ],
 )
 def test_what_is_no_chunk_is_refused(job: Job, indices: Any, error: type[Exception], message: str) -> None:
-    """With its value, and no other chunk is to be done again either."""
+    """``redo`` refuses what is no chunk with its value, and marks no other chunk either."""
     with pytest.raises(error, match=message):
         job.redo(indices)
     assert (job.to_redo(), job.status) == ([], "completed")
@@ -321,7 +321,7 @@ def test_a_sequential_job_is_not_redone_behind_a_chunk_in_work(open_store: Opene
 
 
 def test_a_failed_or_paused_job_keeps_its_status(store: CheckpointStore) -> None:
-    """Only a completed one has to be taken up again."""
+    """``redo`` keeps the status of a failed or paused job, and takes up only a completed job."""
     job = store.open_job("talk.srt", total_chunks=2)
     job.complete(0, "x")
     job.fail("it broke")
@@ -381,7 +381,7 @@ def test_reuse_takes_the_earlier_results_along_and_that_they_are_to_be_done_agai
 def test_a_budget_counts_what_the_earlier_results_cost(
     job: Job, store: CheckpointStore, work: Callable[[str], dict[str, Any]]
 ) -> None:
-    """In the loop that does them again, in the next one, and in what people are shown."""
+    """The cost of earlier results counts in the loop that redoes them, in later loops and on screens."""
     job.redo(range(6))
     with pytest.raises(BudgetReached) as reached:
         list(job.map(work, max_cost=2.3))

@@ -218,7 +218,7 @@ def test_going_back_is_refused_where_a_redo_would_be_forgotten(tmp_path: Path) -
 
 
 def test_a_check_finds_a_mark_of_a_chunk_that_is_not_complete(tmp_path: Path) -> None:
-    """By hand, or by damage: the job would say that more chunks are left than it has. A recovery drops it."""
+    """``check`` finds the redo mark of a chunk that is not complete, and a recovery drops that mark."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         store.open_job(NAME, total_chunks=2).complete(0, "a")
     with closing(sqlite3.connect(store.path)) as raw, raw:

@@ -134,7 +134,7 @@ def test_a_deleted_sequential_job_is_said_to_be_deleted(open_store: Opener, monk
 
 
 def test_many_results_of_a_sequential_job_are_recorded_in_one_commit(store: CheckpointStore) -> None:
-    """In one call, new and recorded ones mixed; the same results again change nothing."""
+    """``complete_many`` records new and repeated results of a sequential job in a single commit."""
     job = store.open_job("book.txt", total_chunks=300, sequential=True)
     pairs = [(index, f"page {index}") for index in range(300)]
     job.complete_many(pairs[:100])

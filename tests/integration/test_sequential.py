@@ -247,7 +247,7 @@ def test_a_result_out_of_order_is_refused(store: CheckpointStore) -> None:
 
 @pytest.mark.parametrize("many", [False, True])
 def test_a_result_that_was_made_from_a_replaced_result_is_refused(open_store: Opener, *, many: bool) -> None:
-    """By the job as by the chunk: chunk 1 was begun with a result of chunk 0 that another store object has replaced."""
+    """``job`` and ``chunk`` refuse a sequential result whose earlier result another store object has replaced."""
     job = open_store().open_job("book.txt", chunks=PAGES, sequential=True)
     for chunk in job.pending():
         if chunk.index == 1:

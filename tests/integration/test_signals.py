@@ -63,7 +63,7 @@ def test_a_job_as_a_context_manager_is_paused_by_every_signal(children: Children
 
 
 def test_a_pause_or_a_budget_is_no_failure_of_a_job(store: CheckpointStore) -> None:
-    """As a context manager it stays paused; of a budget it keeps the message."""
+    """A job used as a context manager stays paused after a pause, and keeps the message of a budget."""
     with pytest.raises(JobPaused), store.open_job("first", chunks=["a", "b"]) as job:
         for _ in job.map(str.upper, stop_when=lambda: job.progress().completed_chunks == 1):
             pass
@@ -81,7 +81,7 @@ def test_a_pause_or_a_budget_is_no_failure_of_a_job(store: CheckpointStore) -> N
 def test_the_second_signal_ends_at_once(
     children: Children, second: signal.Signals, where: str, open_store: Opener
 ) -> None:
-    """Whichever it is, and wherever the program is: nothing is waited for, what was in hand is in doubt."""
+    """A second signal of either kind ends the program at once, and what was in hand is in doubt."""
     process = children.start(PRESSES, "hangs", where)
     assert children.next_line(process) == "begun"
     with open_store(read_only=True) as store:

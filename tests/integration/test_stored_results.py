@@ -277,7 +277,7 @@ def test_what_may_be_ignored_is_checked(store: CheckpointStore, wrong: Any) -> N
 
 
 def test_each_carried_result_says_who_paid(paid: Paid) -> None:
-    """Through any number of jobs it is the first one; what a job paid and what it carries add up to its results."""
+    """A carried result names the first job that paid for it, through any number of jobs."""
     paid.run(TALK)
     payer = newest(paid.store)
     paid.run([*TALK, "b"])

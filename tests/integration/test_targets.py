@@ -300,7 +300,7 @@ def shared() -> Any:
 def test_no_permission_is_a_clear_error_and_nothing_is_touched(
     shared: Path, children: Children, case: str, read_only: bool
 ) -> None:
-    """For a file, for a folder to create one in, and for a folder that cannot even be entered."""
+    """A file, or a folder, without permission is a clear error, and nothing is touched."""
     if case != "folder":
         with CheckpointStore(shared / "talks.db") as store:
             store.open_job("f", total_chunks=1)
@@ -334,7 +334,7 @@ def test_a_store_that_only_its_owner_may_read_names_the_owner(shared: Path, chil
 
 @as_root
 def test_a_symlink_to_another_users_file_is_refused(shared: Path, children: Children) -> None:
-    """For another user than root; nothing is touched."""
+    """A symlink to another user's file is refused for all but root, and nothing is touched."""
     (shared / "real.db").touch()
     (shared / "real.db").chmod(0o666)
     (shared / "talks.db").symlink_to("real.db")
@@ -371,7 +371,7 @@ def test_a_closed_store_is_read_without_a_trace(here: Path) -> None:
 
 
 def test_every_call_that_writes_is_refused(here: Path) -> None:
-    """With a clear error, and no trace."""
+    """A read-only store refuses every call that writes with a clear error, and leaves no trace."""
     with CheckpointStore("talks.db") as store:
         job_id = store.open_job("f", total_chunks=3).job_id
     (here / "more.json").write_bytes((here / "talks.json").read_bytes())

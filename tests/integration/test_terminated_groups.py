@@ -32,7 +32,7 @@ def test_the_chunks_in_hand_are_finished_and_recorded(children: Children, method
 
 @pytest.mark.slow
 def test_the_second_one_ends_them(children: Children, tmp_path: Path) -> None:
-    """At once, with the loop; what was in hand is in doubt."""
+    """A second SIGTERM ends the loop and its workers at once, and what was in hand is in doubt."""
     process = children.start(POOL, "spawn", 3, "waits_for_go", "abcdefgh", "{}")
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == 3)
     workers = [int(path.read_text()) for path in tmp_path.glob("begun-*")]

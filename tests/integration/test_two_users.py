@@ -150,7 +150,7 @@ def test_another_users_file_is_not_taken_as_the_store(store: Path, mode: int, ru
 )
 @pytest.mark.parametrize("opener", [ANA, 0])
 def test_another_users_file_beside_the_store_is_refused(store: Path, name: str, opener: int, run_as: RunAs) -> None:
-    """For the owner and for root; the error names the file."""
+    """Another user's file beside the store is refused by its name, for the owner and for root."""
     path = store.parent / name
     path.unlink(missing_ok=True)
     path.touch()

@@ -104,7 +104,7 @@ def test_all_that_were_in_hand_are_kept_with_their_attempts(job: Job) -> None:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["threads", "spawn", "loky"])
 def test_work_elsewhere_keeps_it_too(job: Job, kind: str) -> None:
-    """From another process a readable copy comes home, of what could not even be sent."""
+    """A readable copy of an unstorable result comes home from another process, even if pickle refuses it."""
     executor: Any = None
     if kind == "loky":
         executor = pytest.importorskip("loky").get_reusable_executor(max_workers=1)
@@ -262,7 +262,7 @@ class AsyncCallable:
     ids=["function", "partial", "object", "method"],
 )
 def test_a_coroutine_function_is_refused_by_map(store: CheckpointStore, job: Job, fn: Any) -> None:
-    """At the call, with the name of what awaits it; ``store.map`` makes no job for it either."""
+    """``map`` refuses a coroutine function at the call, names ``amap``, and makes no job."""
     with pytest.raises(InvalidArgumentError, match=r"use amap\(\)"):
         job.map(fn, on_error="record")
     with pytest.raises(InvalidArgumentError, match=r"use amap\(\)"):
@@ -308,7 +308,7 @@ def test_what_is_no_function_is_refused(store: CheckpointStore, job: Job) -> Non
 
 
 def test_the_error_is_pickled_with_a_readable_copy(job: Job) -> None:
-    """Once and again; its fields and its message are as before."""
+    """The error of an unstorable result keeps its fields and message when it is pickled again and again."""
     with pytest.raises(InvalidResultError) as caught:
         job.complete(7, {"answer": "paid for", "undo": lambda: 0})
     error = pickle.loads(pickle.dumps(caught.value))

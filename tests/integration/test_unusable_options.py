@@ -93,7 +93,7 @@ class OfNumpy:
 
 @pytest.mark.parametrize("number", [Tries.TWO, OfNumpy()])
 def test_a_whole_number_of_another_type_is_taken(store: CheckpointStore, number: Any) -> None:
-    """Of numpy, or of an IntEnum: by `pending` and by `map`."""
+    """``pending`` and ``map`` take whole numbers of numpy and of an IntEnum."""
     job = store.open_job("f", total_chunks=2)
     next(job.pending(max_attempts=number)).complete(0)
     assert len(list(job.map(str, max_attempts=number, workers=number))) == 1

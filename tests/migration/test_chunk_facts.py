@@ -59,7 +59,7 @@ def test_going_back_is_refused_where_a_fact_about_a_job_would_be_lost(path: Path
 
 
 def test_a_refusal_names_the_schema_that_was_asked_for(path: Path) -> None:
-    """Not the one on the way that refuses; and what would be lost."""
+    """A refused downgrade names the schema that was asked for, and what would be lost."""
     with CheckpointStore(path, state_file=None) as store:
         store.open_job("g", total_chunks=1, metadata={"owner": "me"})
         store.open_job("h", total_chunks=1, metadata={"owner": "me"})

@@ -70,7 +70,7 @@ def contents(path: Path) -> str:
 
 
 def test_an_older_file_is_upgraded_on_opening(path: Path, next_version: Any) -> None:
-    """With a private copy of the file as it was beside it, and nothing lost."""
+    """An older file is upgraded when it is opened, with a private copy of it beside it, and nothing is lost."""
     before = contents(path)
     next_version()
     with CheckpointStore(path) as store:
@@ -130,7 +130,7 @@ def test_asking_whether_to_migrate_writes_nothing(path: Path, next_version: Any)
 
 
 def test_a_newer_file_is_refused_untouched(path: Path) -> None:
-    """By every way of opening it; the error names both versions and the remedy."""
+    """Every way of opening refuses a newer file, untouched, with both versions and the remedy."""
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("UPDATE alembic_version SET version_num = '99.0'")
         raw.commit()
@@ -249,7 +249,7 @@ def test_many_processes_upgrade_one_file_once(path: Path, tmp_path: Path, childr
 
 
 def test_an_older_file_with_a_log_but_no_index_is_upgraded(path: Path, next_version: Any, children: Children) -> None:
-    """As it is copied from a machine that was switched off: opening it is no dead end."""
+    """An older file with a WAL and without an index, as copied from a switched-off machine, is upgraded."""
     children.run(program(__file__, "killed_with_late"), path, code=-9)
     path.with_name("talks.db-shm").unlink()
     next_version()

@@ -31,7 +31,7 @@ from checkpoint_store.model.amounts import amount, checked_cost, fields_of, name
     ],
 )
 def test_numbers_and_texts_that_are_numbers_are_amounts(value: Any, expected: float) -> None:
-    """As JSON, pydantic and a caller's function give them."""
+    """Numbers, and texts that are numbers, are amounts, as JSON, pydantic and functions give them."""
     assert amount(value) == expected
 
 
@@ -95,7 +95,7 @@ def test_a_place_has_a_name() -> None:
 
 
 def test_the_fields_of_a_result_are_named_as_cost_takes_them() -> None:
-    """Those of objects in it as dotted paths, and no more than twenty."""
+    """The fields of a result are named as ``cost=`` takes them, nested ones by paths, twenty at most."""
     assert fields_of({"text": "x", "usage": {"cost": 1, "by": {"in": 2}}, "none": {}, "list": [{"cost": 1}]}) == (
         "text",
         "usage.cost",

@@ -319,7 +319,7 @@ def test_a_chunk_index_is_data_like_any_other(own: object) -> None:
     ids=repr,
 )
 def test_plain_tuples_become_lists(value: Any, plain: Any) -> None:
-    """However deep, and also beside what needs a closer look."""
+    """Plain tuples become lists at any depth, also beside values that need a closer look."""
     assert kind_of(json_text.decode(json_text.encode(value))) == kind_of(plain)
 
 

@@ -28,7 +28,7 @@ def test_pauses_grow_and_differ() -> None:
 
 
 def test_retry_after_comes_first_with_jitter() -> None:
-    """Those that were turned away at the same moment do not come back at the same moment."""
+    """Callers that were turned away at the same moment do not come back at the same moment."""
     error = ConnectionError()
     error.response = SimpleNamespace(headers={"retry-after": "7"})  # type: ignore[attr-defined]
     pauses = {pause_before_retry(0, 1, error) for _ in range(20)}

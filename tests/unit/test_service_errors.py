@@ -305,7 +305,7 @@ def test_a_failure_of_the_chunk_is_no_trouble_of_the_service(name: str) -> None:
     ],
 )
 def test_retry_after_is_found_wherever_it_is(error: Exception) -> None:
-    """In the response, in the error itself, in a dict, in the cause, in any case, as seconds or milliseconds."""
+    """Retry-After is found in a response, an error, a dict or a cause, as seconds or milliseconds."""
     assert retry_after(error) == 3
     assert 3 <= pause_before_retry(0, 1, error) <= 3.5
 

@@ -55,7 +55,7 @@ def results_of(**changes: Any) -> list[tuple[int, Any]]:
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("results", [RESULTS, ["a text", 12345, None]], ids=["objects", "short values"])
 def test_a_text_that_is_cut_off_anywhere_gives_true_results_only(layout: dict[str, Any], results: list[Any]) -> None:
-    """In every layout: the whole results before the tear, each with its chunk. A number that was cut off is none."""
+    """A state that is cut off anywhere gives the whole results before the tear, in every layout."""
     text = text_of(layout, processed_results=results)
     expected = list(zip(PLAN["completed_chunks"], results, strict=True))
     counts = []
@@ -138,7 +138,7 @@ def state_of_the_plan(results: list[Any]) -> bytes:
 def test_a_damaged_byte_costs_the_result_or_the_field_in_which_it_is(
     text: bytes, results: list[Any], damage: bytes
 ) -> None:
-    """Wherever it is: all other results are read, each with its chunk, and the config too if the byte is not in it."""
+    """A damaged byte costs only the result or the field that it is in, wherever it is."""
     pairs = list(zip(DONE, results, strict=True))
     begin, end = text.index(b'"processed_results": [') + 22, text.rindex(b"\n  ],\n")
     for at in range(begin, len(text) - 2, 3):
