@@ -25,7 +25,7 @@ CASES = Path(__file__).parent / "captions"
     ],
 )
 def test_files_as_people_have_them(name: str, said: str) -> None:
-    """Each of these files lost words, or had each word ten times."""
+    """Each word of these files, which lost words or had each word ten times, is read once."""
     assert read_transcript(CASES / name).text == said
 
 

@@ -81,7 +81,7 @@ def test_the_map_shows_what_is_to_be_done_again(refused: Folder) -> None:
 
 
 def test_the_note_about_other_settings_names_an_option_that_is_not_given(lecture: Folder) -> None:
-    """With --on-change reuse it does not say to give that; settings that are not set are not shown."""
+    """The note about other settings does not propose ``--on-change reuse`` to who gave it, nor unset settings."""
     lecture.run("run", "lecture.txt", *SIX)
     said = lecture.run("run", "lecture.txt", *SIX, "--model", "small", "--on-change", "reuse").stderr
     assert "--on-change reuse takes" not in said

@@ -52,7 +52,7 @@ def test_a_plan_says_what_the_run_then_does(lecture: Folder) -> None:
 
 
 def test_the_time_is_for_as_many_workers_as_are_meant(lecture: Folder) -> None:
-    """With four workers it takes a quarter of the time."""
+    """``plan --workers 4`` estimates a quarter of the time of a single worker."""
     words = ("lecture.txt", *SIX)
     lecture.run("run", *words, "--max-cost", 1, *lecture.command(PRICED), code=75)
     alone, four = (

@@ -66,7 +66,7 @@ def test_a_cell_is_full_or_empty_only_if_all_its_chunks_are() -> None:
 @pytest.mark.parametrize("total", [1, 7, 70, 71, 5_000, 1_000_000])
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_map_fits_the_screen(total: int, width: int) -> None:
-    """At any size it has at most three lines of cells, none wider than the screen, and one of words."""
+    """The map has at most three lines of cells, none wider than the screen, and a line of words."""
     *cells, _words = chunk_map.chunk_map(console(width), [(0, total // 2 + 1)], total).plain.splitlines()
     assert 1 <= len(cells) <= 3
     assert all(len(line) <= width for line in cells)

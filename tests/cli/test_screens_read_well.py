@@ -21,7 +21,7 @@ FAILING = ("--", "sh", "-c", "exit 3")
 
 
 def test_a_plan_prints_the_line_that_frees_failed_chunks_unbroken(lecture: Folder) -> None:
-    """On a screen of 80 columns it is one line, which can be pasted."""
+    """``plan`` prints the command that frees failed chunks unbroken at 80 columns, so that it can be pasted."""
     lecture.run("run", "lecture.txt", *SIX, "--retries", "0", "--halt", "never", *FAILING, code=1)
     said = lecture.run("plan", "lecture.txt", *SIX, *FAILING, COLUMNS="40").stdout
     job_id = lecture.json("show")["job_id"]

@@ -145,7 +145,7 @@ def test_a_chunk_that_used_up_its_retries_is_passed_over_until_retry(lecture: Fo
 
 @pytest.mark.slow
 def test_a_failure_without_retries_is_held_against_no_chunk(lecture: Folder) -> None:
-    """However often a plain run failed at it, a run with --retries has all its tries."""
+    """A chunk that failed in plain runs has all its tries in a run with --retries."""
     lecture.write("failures", "4")
     words = ("run", "lecture.txt", *SIX)
     for _ in range(3):

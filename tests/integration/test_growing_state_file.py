@@ -104,7 +104,7 @@ def test_two_files_take_turns_in_whatever_order_chunks_come(
 def test_an_exact_state_stands_in_the_order_of_the_chunks(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], order: str
 ) -> None:
-    """However they came: after a pause, an export and an end the file is the job's state."""
+    """After a pause, an export and an end the file is the job's state, in whichever order its chunks came."""
     job = store.open_job("f", total_chunks=60)
     work(job, wait, ORDERS[order][:40])
     job.export()

@@ -112,7 +112,7 @@ def test_another_pid_namespace_is_seen(path: Path, take: Callable[[Path, float],
 
 @takes_it
 def test_closing_another_descriptor_drops_nothing(path: Path, take: Callable[[Path, float], object]) -> None:
-    """Of two stores in one process, each holds the lock; reading the lock file, or closing the other store, frees it not."""
+    """Each of two stores in a process keeps its lock when the other store closes or the lock file is read."""
     with CheckpointStore(path):
         other = CheckpointStore(path)
         path.with_suffix(".open").read_bytes()
@@ -140,7 +140,7 @@ def test_whoever_waits_goes_on_once_the_store_is_closed(path: Path, children: Ch
 
 
 def test_a_store_that_is_being_taken_is_waited_for(path: Path) -> None:
-    """To open it meanwhile ends in StoreBusy after the time-out, and leaves nothing locked."""
+    """Opening a store during exclusive work ends in StoreBusy after the time-out, and leaves nothing locked."""
     with open_lock.exclusively(path, 0):
         for read_only in (False, True):
             with pytest.raises(StoreBusy, match="a recovery, a restoring or a migration"):

@@ -179,7 +179,7 @@ def test_delete_job_leaves_no_byte_in_any_file(store: CheckpointStore, open_stor
 
 
 def test_a_deleted_job_comes_back_from_no_state_file(tmp_path: Path) -> None:
-    """Not even from one that the store which deleted it knew nothing of: it is removed when it is found."""
+    """A deleted job comes back from no state file, not even from a file that the deleting store did not know."""
     target = tmp_path / "talks.db"
     with CheckpointStore(target) as store:
         job_id = store.open_job("gone", total_chunks=1).job_id

@@ -153,7 +153,7 @@ def test_ordered_work_is_bounded_too(store: CheckpointStore) -> None:
 def test_ordered_work_goes_on_to_the_retry_that_all_of_it_waits_for(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However much is done meanwhile: the next try at the lowest chunk is what lets the others be yielded."""
+    """An ordered loop makes the next try at its lowest chunk, for which all other results wait."""
     monkeypatch.setattr(schedule, "_REORDERED_RESULTS_MAX", 4)
     job = store.open_job("many", total_chunks=40)
     work = Flaky(c0=1)

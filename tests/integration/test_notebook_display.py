@@ -65,7 +65,7 @@ def test_failures_are_shown(store: CheckpointStore) -> None:
 
 
 def test_progress_is_shown_as_a_bar(store: CheckpointStore) -> None:
-    """With the numbers; a job without chunks is done."""
+    """A notebook shows progress as a bar with numbers, and a job without chunks as done."""
     job = store.open_job("talk.srt", chunks=["a", "b", "c", "d"])
     job.complete(2, "C")
     html = job.progress()._repr_html_()

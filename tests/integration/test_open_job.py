@@ -197,7 +197,7 @@ def test_plan_changed_changes_nothing(store: CheckpointStore) -> None:
     ids=["first", "inserted", "last", "edited", "removed", "turned", "repeated", "all new", "none"],
 )
 def test_reuse_does_only_changed_chunks_again(store: CheckpointStore, chunks: list[str], done_again: list[str]) -> None:
-    """Each result stands where its chunk now stands."""
+    """``reuse`` does only the changed chunks again, and each kept result stands at the new place of its chunk."""
     work_through(store.open_job("f", **PLAN))
     job = store.open_job("f", **PLAN | {"chunks": chunks}, on_change="reuse")
     assert work_through(job) == done_again

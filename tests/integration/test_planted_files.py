@@ -170,7 +170,7 @@ def test_the_file_of_another_program_keeps_its_mode(path: Path) -> None:
 
 
 def test_a_symlink_that_the_caller_names_is_followed(path: Path) -> None:
-    """To import from one is the caller's own wish; what lies at the state file's own name is not."""
+    """``import_state`` follows a symlink that the caller names; a symlink in the state file's place is refused."""
     link = path.with_name("link.json")
     link.symlink_to("talks.json")
     with CheckpointStore(path.with_name("other.db")) as store:

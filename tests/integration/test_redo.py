@@ -412,7 +412,7 @@ def test_a_budget_finds_the_earlier_cost_where_it_is_told_to(store: CheckpointSt
 
 
 def test_what_a_replaced_result_cost_stays_counted(store: CheckpointStore) -> None:
-    """With replace=True, too: by a claim or by hand, once or several times; a corrected text says that it cost nothing."""
+    """The cost of a replaced result stays counted, by a claim or by hand, once or several times."""
     job = store.open_job("talk.srt", total_chunks=2)
     (first, _) = job.pending()
     first.complete({"text": "a", "cost": 0.25})

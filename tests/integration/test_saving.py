@@ -285,7 +285,7 @@ def test_the_plan_of_a_job_is_not_changed_by_saving_it(manager: StateManager) ->
 
 
 def test_the_time_of_a_long_state_file_is_found_at_a_glance(manager: StateManager) -> None:
-    """Behind it stand as many indices as the job has results: a store that went back in time is noticed by it."""
+    """The time of a long state file is found quickly, so a store that went back in time is noticed."""
     count = 20_000
     manager.save(
         ProcessingState(

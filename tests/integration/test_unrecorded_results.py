@@ -317,7 +317,7 @@ def test_results_find_another_folder_where_theirs_takes_no_file(
 def test_the_error_says_once_where_the_results_are(
     open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the end of the with block they are in a file: no note of the error says any more that they are in memory."""
+    """The error says that unrecorded results are in a file once they are, and no longer that they are in memory."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))

@@ -350,7 +350,7 @@ def test_a_copy_shows_what_is_inside() -> None:
 
 @pytest.mark.parametrize("stops", [True, False])
 def test_a_result_that_the_work_itself_refuses_is_kept(job: Job, stops: bool) -> None:
-    """Whether it ends the loop or fails the chunk, what was paid for is with the attempt."""
+    """The attempt keeps a paid result that the work itself refuses, whether the loop ends or the chunk fails."""
 
     def refuse(_: str) -> None:
         raise InvalidResultError("has no text", path="the answer", result={"answer": "paid for"})

@@ -265,7 +265,7 @@ OF_THE_CHUNK = {
 
 @pytest.mark.parametrize("name", WAITED_FOR)
 def test_a_service_in_trouble_is_waited_for(name: str) -> None:
-    """However the client says it: the chunk is tried again, and no other kind of failure is read into it."""
+    """A chunk is tried again after trouble of the service, however the client reports it."""
     error, trouble = WAITED_FOR[name]
     assert (trouble_of(error), is_transient(error), is_fatal(error)) == (trouble, True, False)
 

@@ -130,7 +130,7 @@ async def turns() -> None:
 
 
 def test_no_end_is_missed() -> None:
-    """Of two results one was seen; whoever waits for the other one does not wait, although its end was noted before."""
+    """A loop does not wait for a future whose end was noted before it began to wait."""
 
     async def main() -> tuple[bool, bool]:
         tasks = Tasks(asyncio.get_running_loop(), work, 2)
