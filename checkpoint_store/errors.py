@@ -333,7 +333,7 @@ class CurrentJobChanged(CheckpointStoreError):
 
 
 class JobBusy(CheckpointStoreError):
-    """Another runner is at work on this job, and one of the two wants it for itself."""
+    """Another runner is at work on this job, and that runner or this runner wants the job for itself."""
 
     def __init__(self, job_id: str, pid: int, host: str, since: str, runner: int | None = None) -> None:
         self.job_id, self.pid, self.host, self.since, self.runner = job_id, pid, host, since, runner
@@ -637,7 +637,7 @@ class KeyNotFound(CheckpointStoreError, KeyError):
 
 
 class ChunkNotCompleted(CheckpointStoreError, LookupError):
-    """A call asked for the result of a chunk that has none yet, or was completed without one."""
+    """A call asked for the result of a chunk that has no result yet, or that was completed without a result."""
 
     def __init__(self, job_id: str, chunk_index: int, *, completed: bool) -> None:
         self.job_id, self.chunk_index, self.completed = job_id, chunk_index, completed
@@ -657,7 +657,7 @@ class ChunkAlreadyCompleted(CheckpointStoreError):
 
 
 class InvalidResultError(CheckpointStoreError, ValueError):
-    """A value that cannot be kept (or given back) as it is. Nothing was written.
+    """A value cannot be kept, or given back, as it is. Nothing was written.
 
     ``path`` says where inside the value, as in ``result["segments"][3]["start"]``. ``result`` is the value that was to
     be kept, as it is; where the error was pickled, as on its way home from another process, ``result`` is a readable

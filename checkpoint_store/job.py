@@ -71,8 +71,8 @@ class Job(JobRedo):
         """Record the result of chunk ``index`` (0-based). Durable when this returns.
 
         The chunk, its result and the job's ``updated_at`` are one transaction; the last chunk also ends the job
-        ``completed``. The same result again changes nothing, also with its keys in another order: after an error or an
-        interrupt calling again is safe.
+        ``completed``. Recording an equal result again changes nothing, even with its keys in another order: it is safe
+        to call again after an error or an interrupt.
 
         Args:
             index: 0 to ``total_chunks - 1``.

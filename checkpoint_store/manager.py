@@ -95,7 +95,7 @@ class StateManager(ForkAware):
         self._looked = Looked(store=self.store_path)
 
     def load(self) -> ProcessingState | None:
-        """Return the current job's state, results included, or None where there is none.
+        """Return the current job's state, results included, or None if there is no current job.
 
         Where nobody has recorded anything since the last ``load`` or ``save``, the state is not read again.
         """
@@ -149,7 +149,7 @@ class StateManager(ForkAware):
     def update_chunk_complete(self, chunk_index: int, result: object) -> None:
         """Record the result of a chunk (0-based) of the current job; durable when this returns.
 
-        It costs the same for chunk 1 and chunk 100,000. The same result again changes nothing; another result takes its
+        It costs the same for chunk 1 and chunk 100,000. An equal result changes nothing; another result takes its
         place. A pending or failed job is running from then on; a job that somebody paused stays paused.
 
         Raises:

@@ -103,14 +103,14 @@ class CheckpointStore(StoreOutlook, StoreCare):
                 first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job of the same
                 settings grow, if ``chunks`` begins with its chunks; ``"restart"`` starts from nothing. No job is
                 deleted. A job that goes on with ``"reuse"`` takes the results that other jobs got since it was opened.
-            reuse_ignoring: where a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"`` …;
+            reuse_ignoring: settings in which a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"``;
                 ``"chunks"``: take results of a job of the file whose chunks are not known (it was opened by their
                 number, or comes from a state file) by their places, if it has the same number of chunks.
             fresh: start a new job from nothing, whatever the store has.
             exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
-            JobBusy: another runner is at work on the job, and this runner asks to be exclusive, or the other one is.
+            JobBusy: another runner is at work on the job, and this runner asks to be exclusive, or the other runner is.
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``, or ``"extend"`` and no job can grow so.
             SecretInConfig: the config or the metadata holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.

@@ -1,4 +1,4 @@
-"""A standard output that is closed: whatever is written to it is an error, as it is where a disk is full."""
+"""A closed standard output: a command that writes to it fails, as it does on a full disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that end a command: those that would tear a JSON document, and those before and after the work of a run.
+"""Signals that end a command while it prints a JSON document, and before or after the work of a run.
 
 SIGTERM, and the SIGHUP of a terminal that closes, would end the process in the middle of a document. Here they wait
 until what is being printed is whole, and then end the command as Ctrl-C does, with the exit code that a shell expects.

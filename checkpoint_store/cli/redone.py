@@ -1,4 +1,4 @@
-"""Texts about chunks that are done again: their results stay until then, and their attempts count anew."""
+"""Messages about chunks that are done again: their results stay until then, and their attempts count anew."""
 
 from __future__ import annotations
 

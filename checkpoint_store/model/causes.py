@@ -1,4 +1,4 @@
-"""Which exceptions an exception reports: its causes, and what it was raised from without ``from``.
+"""The exceptions behind an exception: its causes, and the exception that was handled when it was raised.
 
 Many clients raise an exception of their own inside ``except``, without ``from``: litellm, LangChain, code of users.
 Python keeps the exception that was being handled as ``__context__``. That may be what the new one reports (the answer

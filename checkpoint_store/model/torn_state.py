@@ -1,4 +1,4 @@
-"""What is left of a torn state: the text of a state file that was cut off, or of which a part does not read.
+"""What is left of a torn state: the text of a state file that was cut off, or of which a part cannot be read.
 
 What stands before the damage is read in every layout: this library writes one line for each result, programs before it
 wrote ``indent=2``. What stands behind the damage is found again where lines begin, so in these two layouts only.
@@ -29,7 +29,7 @@ _RESULTS_END: Final = '\n  ],\n  "started_at": '
 
 
 class TornState(NamedTuple):
-    """The facts of a state that does not read as a whole."""
+    """The facts of a state that cannot be read as a whole."""
 
     fields: dict[str, Any]
     """The fields that read, without the chunks and the results."""
@@ -39,7 +39,7 @@ class TornState(NamedTuple):
 
 
 def read_torn(content: bytes) -> TornState | None:
-    """Return what a state says that does not read as a whole; None where nothing tells whose state it is.
+    """Return what a state says that cannot be read as a whole; None where nothing tells whose state it is.
 
     The results before the damage belong to the completed chunks at the same positions, and the results behind it, which
     are counted from the end, to those in ``result_indices``. In a state of a version before 1.2 a chunk that was

@@ -261,7 +261,7 @@ def _without(behind: Sequence[int]) -> str:
     if not behind:
         return ""
     chunks = f"{counted(len(behind), 'chunk')} ({few(behind)})"
-    return f" The results of {chunks} do not read: they are done again."
+    return f" The results of {chunks} cannot be read: they are done again."
 
 
 def _notice(facts: ImportFacts, state_file: StateFile, job_id: str, situation: Situation) -> str:

@@ -1,4 +1,4 @@
-"""A torn state file beside the sound one that was written before it: the results that only the torn one has."""
+"""A torn state file beside the sound state file from before it: the results that only the torn file has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Completed(NamedTuple):
     added: list[int]
     """The chunks whose results come from the torn file."""
     behind: list[int]
-    """The chunks that the torn file calls completed, and whose results do not read."""
+    """The chunks that the torn file calls completed, and whose results cannot be read."""
 
 
 def completed_from(torn_file: Path, state: ProcessingState) -> Completed:

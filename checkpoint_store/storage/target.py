@@ -156,7 +156,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     Raises:
         StoreTargetError: it is another program's file.
         SchemaTooNew: it was written by a newer version of this library.
-        StoreDamaged: it is a store, or its siblings show that it was, and it does not read.
+        StoreDamaged: it is a store, or its siblings show that it was, and it cannot be read.
     """
     path = database.path
     try:

@@ -93,12 +93,12 @@ class WarningsLast:
 
 
 def log_unread(path: Path, error: BaseException) -> None:
-    """Log that a copy of the store does not read, or only in part, and that work goes on without it.
+    """Log that a copy of the store cannot be read, or only in part, and that work goes on without it.
 
     Nothing is logged of a copy that is missing.
     """
     if not isinstance(error, FileNotFoundError):
-        log.warning("the copy %s does not read, or not all of it: %s", path, error)
+        log.warning("the copy %s cannot be read, or only in part: %s", path, error)
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:

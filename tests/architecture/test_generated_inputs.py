@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 
 
 def test_no_generated_test_fails_because_the_machine_is_busy() -> None:
-    """Neither the time of an example nor that of its making is judged, in any test."""
+    """No generated test is judged by the time that its examples take to make or to run."""
     assert settings().deadline is None
     assert HealthCheck.too_slow in settings().suppress_health_check
     assert settings(max_examples=3).suppress_health_check == settings().suppress_health_check

@@ -73,7 +73,7 @@ def test_nobody_imports_the_command() -> None:
 
 @pytest.mark.parametrize("room", ["cli", "report"])
 def test_the_command_and_the_report_use_what_everyone_can(room: str) -> None:
-    """Both are built on public names only, so that anyone could have written them."""
+    """The command and the report are built on public names only, so that anyone could have written them."""
     public = {*checkpoint_store.__all__, "__version__"} | ({"report"} if room == "cli" else set())
     hidden = [
         (within(path), one)

@@ -26,7 +26,7 @@ def guarded_whiles(node: ast.AST, *, guarded: bool = False) -> Iterator[ast.Whil
 
 
 def test_an_interrupt_at_the_end_of_a_turn_skips_no_finally() -> None:
-    """On Python 3.12 and 3.13 it would, where a ``while condition`` stands in the block (python/cpython#130279)."""
+    """No ``try`` or ``with`` has a ``while condition``: Python 3.12 could skip its end (python/cpython#130279)."""
     paths = list(PACKAGE.rglob("*.py"))
     assert len(paths) > 100
     found = [f"{path.name}:{loop.lineno}" for path in paths for loop in guarded_whiles(ast.parse(path.read_text()))]
@@ -34,7 +34,7 @@ def test_an_interrupt_at_the_end_of_a_turn_skips_no_finally() -> None:
 
 
 def test_a_guarded_while_is_found() -> None:
-    """In the block itself and under a condition in it; not in a function that the block defines."""
+    """The control: a guarded ``while`` is seen in the block and under a condition, and not in an inner function."""
     program = """
 try:
     while a():

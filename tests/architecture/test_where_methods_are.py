@@ -41,7 +41,7 @@ def rows(face: str) -> str:
 
 @pytest.mark.parametrize("face", sorted(FACES))
 def test_a_newcomer_finds_the_file_of_each_method(face: str) -> None:
-    """Which of the parts of a face defines a method is on the page, for each method, and for no other."""
+    """The page of the architecture names, for each method of a face and for no other, the file that defines it."""
     table = rows(face)
     assert f"\n\n{table}\n\n" in PAGE.read_text("utf-8"), f"put this into {PAGE.name}:\n\n{table}\n"
 

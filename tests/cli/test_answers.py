@@ -210,7 +210,7 @@ def test_the_remedy_is_in_the_message(lecture: Folder) -> None:
 
 
 def test_a_list_is_read_and_its_cost_counts(lecture: Folder) -> None:
-    """As a service prints it whose every answer is a list: the text is in the output, and --cost finds the cost."""
+    """The text and the cost of a service that answers with a list are read by the names of their places."""
     answer = """import sys; sys.stdin.read(); print('[{"generated_text": "Yes.", "cost": 0.5}]')"""
     words = ("--result-field", "0.generated_text", "--cost", "0.cost", "--max-cost", 9)
     report = lecture.json("run", "lecture.txt", *SIX, *words, *lecture.command(answer))

@@ -27,7 +27,7 @@ def talks(folder: Folder) -> Folder:
 
 
 def test_a_program_reads_of_the_files_before_it(talks: Folder) -> None:
-    """One document has the error, as every command prints one, and the record of each file and of all of them."""
+    """The document of a run that broke off has the error, the record of each file, and the sums."""
     done = talks.json("run", "a.txt", "b.txt", "c.txt", *talks.command(SPOILING), code=2)
     assert (done["type"], done["exit_code"]) == ("StoreDamaged", 2)
     assert "trigger" in done["error"]
@@ -52,7 +52,7 @@ def test_a_person_reads_the_error_once_and_the_sum(talks: Folder) -> None:
 
 
 def test_where_no_job_is_begun_the_error_is_all(talks: Folder) -> None:
-    """There is nothing else to tell, and the document is that of any error."""
+    """A run whose first file meets a broken store prints the document of any error, and nothing else."""
     talks.write(".processing_state.db", "no store")
     done = talks.try_to_run("run", "b.txt", "c.txt", "--json", *talks.command(SPOILING))
     assert set(json.loads(done.stdout)) == {"error", "type", "exit_code"}

@@ -25,7 +25,7 @@ CASES = Path(__file__).parent / "captions"
     ],
 )
 def test_files_as_people_have_them(name: str, said: str) -> None:
-    """Each of these files lost words, or had each word ten times."""
+    """Each word of these files, which lost words or had each word ten times, is read once."""
     assert read_transcript(CASES / name).text == said
 
 
@@ -149,7 +149,7 @@ def test_mistyped_times_of_webvtt_are_refused_with_their_line(tmp_path: Path) ->
 
 
 def test_words_on_a_time_line_are_said(tmp_path: Path) -> None:
-    """Only settings are settings."""
+    """Words behind the times of a cue are read, and only settings are left out."""
     content = "1\n00:00:01,000 --> 00:00:02,000 Hello there\n\n2\n00:00:02,000 --> 00:00:03,000 line:90%\nyou\n"
     assert read(tmp_path, "a.srt", content) == "Hello there you"
 
@@ -182,7 +182,7 @@ def test_what_looks_like_markup_is_speech(tmp_path: Path, text: str, said: str) 
     ],
 )
 def test_known_tags_go_and_leave_their_words(tmp_path: Path, text: str) -> None:
-    """Those of HTML, WebVTT and what .srt borrows from .ass."""
+    """The tags of HTML and WebVTT, and those that .srt borrows from .ass, are removed, and their words stay."""
     assert read(tmp_path, "a.srt", srt(text)) == "one two three"
 
 
@@ -233,5 +233,5 @@ def test_lines_of_scripts_without_spaces_are_joined_without_one(
     ],
 )
 def test_turns_begin_paragraphs(tmp_path: Path, texts: tuple[str, ...], said: str) -> None:
-    """In any alphabet; a name that stands in each cue is named once, a word that may be said stays."""
+    """A new speaker begins a paragraph, in any alphabet; a name that each cue repeats is written once."""
     assert read(tmp_path, "a.srt", srt(*texts)) == said

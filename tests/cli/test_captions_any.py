@@ -69,7 +69,7 @@ def said_or_refusal(read: Callable[[str], list[Cue]], text: str) -> str | BadLin
 
 @given(SOUP)
 def test_every_word_of_a_soup_of_lines_is_read_once(soup: list[str]) -> None:
-    """Or the file is refused with a line that is there."""
+    """Each word of any mixture of caption lines is read once, or the file is refused with an existing line."""
     numbers = itertools.count()
     text = re.sub("#", lambda _: f" word{next(numbers)}z ", "\n".join(["00:00:00,000 --> 00:00:01,000", *soup]))
     words = re.findall(r"word\d+z", text)
@@ -99,7 +99,7 @@ def test_every_word_of_webvtt_is_read_once_but_identifiers(soup: list[str]) -> N
     st.sampled_from(sorted(READERS)), st.text(st.sampled_from("ab<>{}\\[]\n:,.-0123 -->&;\"'/=NSRD\t"), max_size=200)
 )
 def test_no_text_breaks_a_reader(kind: str, text: str) -> None:
-    """It is read, or refused with a reason: at a line, or as a whole (line 0)."""
+    """Any text is read as captions, or refused with a reason at a line, or as a whole (line 0)."""
     prefix = {"ass": "[Events]\n", "ttml": "<tt><body><div><p>"}.get(kind, "00:00:01.000 --> 00:00:02.000\n")
     for content in (text, prefix + text):
         said = said_or_refusal(READERS[kind], content)
@@ -108,28 +108,28 @@ def test_no_text_breaks_a_reader(kind: str, text: str) -> None:
 
 @given(st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=3), lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from(JSON_NAMES), x, max_size=4)))  # fmt: skip
 def test_no_document_breaks_the_reader_of_json(document: object) -> None:
-    """It is read, or refused."""
+    """Any JSON document is read as captions, or refused with a reason."""
     said = said_or_refusal(read_json, json.dumps(document))
     assert isinstance(said, str) or said.reason
 
 
 @given(st.text(st.sampled_from("a1\t\n ,"), max_size=80))
 def test_no_table_breaks_the_reader_of_tsv(text: str) -> None:
-    """It is read, or refused with a line."""
+    """Any table of tab-separated values is read as captions, or refused with the line of the fault."""
     said = said_or_refusal(read_tsv, f"start\tend\ttext\n{text}")
     assert isinstance(said, str) or said.line_number > 1
 
 
 @given(st.text(st.sampled_from('a1:"\t\n ,.s'), max_size=80))
 def test_no_table_breaks_the_reader_of_csv(text: str) -> None:
-    """It is read, or refused with a line."""
+    """Any CSV table is read as captions, or refused with the line of the fault."""
     said = said_or_refusal(read_csv, f"start,end,text\n{text}")
     assert isinstance(said, str) or said.line_number > 1
 
 
 @given(st.lists(st.sampled_from(["[00:01.00]", "[100:02]", "[0.5s -> 1.0s]", "#", "# ", "\n", "\n"]), max_size=30))
 def test_every_word_behind_times_in_brackets_is_read(parts: list[str]) -> None:
-    """In lyrics, as often as it is sung, and in what Whisper prints."""
+    """Each word behind a time in brackets is read, in lyrics as often as it is sung, and in the output of Whisper."""
     numbers = itertools.count()
     text = re.sub("#", lambda _: f"word{next(numbers)}z", "".join(["[00:00.00]", *parts]))
     sung = speech(read_lrc(text), shows_again=False)

@@ -81,7 +81,7 @@ def words(text: str) -> str:
 
 
 def test_every_file_is_read() -> None:
-    """Each file of the folder has a text below."""
+    """The control: each file of the folder of captions has its expected text in this module."""
     assert {path.name for path in FILES.iterdir()} == SAID.keys()
 
 

@@ -51,7 +51,7 @@ def test_only_words_are_read(tmp_path: Path, name: str, content: str, words: str
 
 
 def test_the_end_of_file_sign_of_dos_is_no_part_of_a_text(tmp_path: Path) -> None:
-    """In plain text neither, unless all of it is asked for."""
+    """The end-of-file sign of DOS is no part of a text, except with ``--plain-text``."""
     path = tmp_path / "a.txt"
     path.write_text("We choose to go.\n\x1a")
     assert read_transcript(path).text == "We choose to go.\n"

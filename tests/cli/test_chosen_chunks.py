@@ -59,7 +59,7 @@ def test_retry_and_redo_take_the_same_words(mixed: Folder, words: tuple[str, ...
     ],
 )
 def test_what_is_no_chunk_is_named(mixed: Folder, command: str, words: tuple[str, ...], message: str) -> None:
-    """With the same message in both commands, and nothing is changed."""
+    """``retry`` and ``redo`` refuse what is no chunk with equal messages, and change nothing."""
     before = mixed.json("chunks", "talk")
     assert message in " ".join(mixed.run(command, "talk", *words, code=2).stderr.split())
     assert mixed.json("chunks", "talk") == before

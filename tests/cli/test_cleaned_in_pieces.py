@@ -77,7 +77,7 @@ def test_transcripts(text: str, chunk_size: int) -> None:
     st.integers(1, 60),
 )
 def test_any_text(text: str, chunk_size: int) -> None:
-    """Also where a border falls into a time, a noise, a doubled word or a tag."""
+    """Any text is cleaned in chunks as it is cleaned whole, even if a border cuts a time, a noise or a tag."""
     assert in_pieces(text, chunk_size, "en") == cleaned(text, "en").text
 
 
@@ -102,7 +102,7 @@ def test_pieces_are_the_whole(text: str, edits: list[tuple[int, int, str]], star
 
 @pytest.mark.parametrize("chunk_size", [30, 200, 5000])
 def test_the_command_writes_the_cleaned_whole(folder: Folder, chunk_size: int) -> None:
-    """Through the command: the output is the same for each chunk size."""
+    """The command writes an equal output for each chunk size."""
     text = noisy(3)[:1500]
     folder.write("talk.txt", text)
     folder.run("run", "talk.txt", "--chunk-size", chunk_size)

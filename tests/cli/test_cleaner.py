@@ -99,7 +99,7 @@ def test_legitimate_doubles_stay(text: str) -> None:
     ],
 )
 def test_timestamps_go(raw: str, expected: str) -> None:
-    """In brackets, alone on a line, before a line, and as a subtitle's cue."""
+    """Timestamps are removed in brackets, alone on a line, before a line, and as the times of a subtitle."""
     assert clean(raw) == expected
 
 

@@ -99,7 +99,7 @@ def test_another_context_is_another_question(folder: Folder) -> None:
 
 
 def test_the_built_in_cleaner_asks_for_no_context(folder: Folder) -> None:
-    """Its results are kept wherever the text of a chunk is as it was."""
+    """The built-in cleaner keeps a result while the text of its chunk stays, though the text before it changed."""
     folder.write("talk.txt", "First one here.\n\nSecond one here.\n\nThird one here.")
     folder.run("run", "talk.txt", "--chunk-size", 20, "--overlap", 20)
     folder.write("talk.txt", "First two here.\n\nSecond one here.\n\nThird one here.")

@@ -45,7 +45,7 @@ def test_a_refusal_names_the_likely_encodings_with_a_line_of_each(tmp_path: Path
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_tells_more_than_the_option(tmp_path: Path, encoding: str) -> None:
-    """So that one call can read files of both kinds."""
+    """A file with a byte order mark is read by its mark, so a call with --encoding reads files of both kinds."""
     assert read(tmp_path, "a.srt", srt("naïve").encode(encoding), "cp1251") == "naïve"
 
 

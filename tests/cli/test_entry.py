@@ -20,7 +20,7 @@ WITHOUT = program(__file__, "run_without")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["click", "rich", "charset_normalizer", "semantic_text_splitter"])
 def test_a_missing_extra_is_one_line(folder: Folder, name: str) -> None:
-    """It says what to install, with exit 2."""
+    """A command whose extra is missing ends with exit 2 and with the line that installs the extra."""
     argv = [sys.executable, str(WITHOUT), "ModuleNotFoundError", name, "run", "talk.txt"]
     done = subprocess.run(
         argv, cwd=folder.path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
@@ -42,12 +42,12 @@ def test_every_command_explains_itself(folder: Folder) -> None:
 
 @pytest.mark.parametrize("module", NAMES)
 def test_every_command_of_a_module_is_in_the_group(module: str) -> None:
-    """In the same order, so that no command is written and forgotten."""
+    """The group has each command of each module, so that no command is written and forgotten."""
     assert tuple(command.name for command in commands_of(module)) == NAMES[module]
 
 
 def test_the_version_is_said_without_the_library_behind_it() -> None:
-    """Neither SQLAlchemy nor rich is imported for it."""
+    """``--version`` imports neither SQLAlchemy nor rich, so it answers at once."""
     program = (
         "import sys; from checkpoint_store.cli import main; sys.argv[1:] = ['--version']; main(); print(*sys.modules)"
     )

@@ -169,6 +169,7 @@ def test_help_in_every_trouble(made: Path, tmp_path: Path, spoil: Callable[[Fold
         assert long == short
         assert long.startswith("Usage: ")
         assert "--json" in long
+        assert "\\" not in long, command
     assert folder.files() == before
 
 

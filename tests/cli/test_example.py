@@ -177,6 +177,6 @@ def test_a_bad_line_and_a_kill_leave_every_chunk_done_once(folder: Folder, model
 @pytest.mark.storm
 @pytest.mark.timeout(1800)
 def test_a_bad_line_and_ten_kills_leave_every_chunk_done_once(folder: Folder, model: Model) -> None:
-    """The same with 1,500 chunks and ten kills."""
+    """The example does each of 1,500 chunks exactly once, over a bad line and ten kills."""
     model.seconds = 0.02
     print("FIGURES bad line:", weather(folder, model, chunks=1500, kills=10, troubled=0.3, seed=2))

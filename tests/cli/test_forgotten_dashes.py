@@ -47,7 +47,7 @@ def test_a_file_that_is_not_there_is_no_command(lecture: Folder) -> None:
 
 
 def test_texts_may_be_executable(lecture: Folder) -> None:
-    """On some file systems every file is; a text is no program for that."""
+    """An executable text is no program: on some file systems every file is executable."""
     lecture.write("other.txt", "Other.").chmod(0o755)
     lecture.run("run", "lecture.txt", "other.txt")
 
@@ -58,7 +58,7 @@ def test_the_flags_are_known() -> None:
 
 
 def test_the_refusal_of_another_setting_says_where_its_options_belong(lecture: Folder) -> None:
-    """Behind the dashes they would be words of COMMAND; without a COMMAND no dashes are named."""
+    """A refusal for another setting says that the run's options stand before the dashes, if there is a COMMAND."""
     lecture.run("run", "lecture.txt", "--", "cat")
     with_command = lecture.run("run", "lecture.txt", "--model", "x", "--", "cat", code=2).stderr
     assert "Nothing was done. Write the option before the --.\n" in with_command

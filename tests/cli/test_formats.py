@@ -111,7 +111,7 @@ def test_ass_is_read_by_its_own_columns_and_times(tmp_path: Path) -> None:
     ],
 )
 def test_an_event_that_cannot_be_read_is_refused_with_its_line(tmp_path: Path, event: str, reason: str) -> None:
-    """Other readers drop it in silence."""
+    """An event of .ass that cannot be read is refused with its line, instead of being dropped in silence."""
     with pytest.raises(UnreadableTranscriptError, match=rf"a\.ass, line 13: .*{reason}"):
         read(tmp_path, "a.ass", ass("one") + event + "\n")
 
@@ -131,7 +131,7 @@ def test_an_event_that_cannot_be_read_is_refused_with_its_line(tmp_path: Path, e
     ],
 )
 def test_ttml_is_read_in_any_namespace(tmp_path: Path, namespace: str, paragraphs: str, said: str) -> None:
-    """Those before 2010 too, which most .dfxp files have; descriptions are not said."""
+    """TTML is read in any namespace, even in those from before 2010, and descriptions are left out."""
     content = TTML.format(namespace, paragraphs).replace('xmlns:tt=""', 'xmlns="x"')
     content = content if namespace else content.replace("tt:", "")
     assert read(tmp_path, "a.dfxp", content) == said

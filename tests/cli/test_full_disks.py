@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def test_run_says_once_where_the_result_in_hand_is(
     lecture: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is in the file that the message names, and nowhere else; the next run takes it in, and pays for the others."""
+    """On a full disk ``run`` names the file that keeps the result in hand; the next run pays for the other chunks."""
     elsewhere = tmp_path / "temporary"
     elsewhere.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
@@ -52,7 +52,7 @@ def test_run_says_once_where_the_result_in_hand_is(
 def test_a_store_that_cannot_be_closed_after_the_last_file_is_told(
     lecture: Folder, more: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With exit 2 and the reason, beside the report of the file that is done."""
+    """A store that cannot be closed after the last file is exit 2 with the reason, beside the report of that file."""
 
     def full(store: CheckpointStore, *_: object) -> None:
         store.close()

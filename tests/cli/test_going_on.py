@@ -34,7 +34,7 @@ def line_of(text: str) -> list[str]:
 
 
 def test_where_only_failed_chunks_are_left_the_line_frees_them(refused: Folder) -> None:
-    """To go on would pass over them, and do nothing."""
+    """If only failed chunks are left, the printed line tries them again, for another line would do nothing."""
     shown = refused.run("show").stdout
     assert "go on with" not in shown
     refused.write("refused", "")
@@ -43,7 +43,7 @@ def test_where_only_failed_chunks_are_left_the_line_frees_them(refused: Folder) 
 
 
 def test_where_others_are_left_there_are_two_lines(lecture: Folder) -> None:
-    """One passes over the failed chunks, and one frees them."""
+    """``show`` prints a line that passes over the failed chunks, and a line that tries them again."""
     lecture.write("refused", "1")
     lecture.run("run", "lecture.txt", *SIX, "--retries", "1", "--only", "0-2", *lecture.command(REFUSING), code=1)
     first, second = lecture.run("show").stdout.splitlines()[-2:]
@@ -55,7 +55,7 @@ def test_where_others_are_left_there_are_two_lines(lecture: Folder) -> None:
 
 
 def test_resume_names_files_as_they_are_named_here(refused: Folder) -> None:
-    """In the folder of the run they have no folder before them, and the line that goes on is short."""
+    """``resume`` in the folder of the run names files without their folder, and prints a short line."""
     said = refused.run("resume", code=1).stderr
     assert str(refused.path) not in said
     job = refused.json("show")["job_id"][:8]
@@ -72,7 +72,7 @@ def test_resume_from_elsewhere_names_whole_paths(refused: Folder) -> None:
 
 
 def test_the_map_shows_what_is_to_be_done_again(refused: Folder) -> None:
-    """By a sign of its own, beside that of failed chunks; a program has the ranges."""
+    """The map has a sign of its own for chunks to be done again, and ``--json`` has their ranges."""
     refused.run("redo", "lecture.txt", "1-2", "5")
     shown = refused.run("show").stdout
     assert "  █↻↻✗█↻\n" in shown
@@ -81,7 +81,7 @@ def test_the_map_shows_what_is_to_be_done_again(refused: Folder) -> None:
 
 
 def test_the_note_about_other_settings_names_an_option_that_is_not_given(lecture: Folder) -> None:
-    """With --on-change reuse it does not say to give that; settings that are not set are not shown."""
+    """The note about other settings does not propose ``--on-change reuse`` to who gave it, nor unset settings."""
     lecture.run("run", "lecture.txt", *SIX)
     said = lecture.run("run", "lecture.txt", *SIX, "--model", "small", "--on-change", "reuse").stderr
     assert "--on-change reuse takes" not in said

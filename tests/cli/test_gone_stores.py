@@ -48,7 +48,7 @@ def keep(folder: Path, names: list[str]) -> None:
 
 @pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
 def test_the_command_names_the_copy_and_the_line_that_brings_the_store_back(gone: Folder, names: list[str]) -> None:
-    """It offers to begin no new one, and creates nothing; the line that it prints works."""
+    """A command without its store file creates nothing, and prints the line that rebuilds the store from a copy."""
     keep(gone.path, names)
     line = f"checkpoint-store recover --store {gone.path / '.processing_state.db'}"
     for words in (["list"], ["doctor"], ["show", "talk.txt"], ["pause", "talk.txt"], ["check"]):
@@ -62,7 +62,7 @@ def test_the_command_names_the_copy_and_the_line_that_brings_the_store_back(gone
 
 
 def test_the_library_says_so_too(gone: Folder) -> None:
-    """In its own words; a file that is no state is no copy."""
+    """The library names the copies of a missing store in its own words; a file that is no state is no copy."""
     path = gone.path / ".processing_state.db"
     for look in (lambda: CheckpointStore(path, read_only=True), lambda: doctor(path), lambda: migration_status(path)):
         with pytest.raises(StoreTargetError, match=r"is there; bring the store back from it: recover_store\("):
@@ -130,7 +130,7 @@ def test_run_takes_its_own_output_for_its_own_with_a_backup_alone(lecture: Folde
 
 
 def test_resume_begins_no_store(folder: Folder) -> None:
-    """Without a store and without a copy it says so, and leaves the folder as it is."""
+    """``resume`` without a store and without a copy says so, and leaves the folder as it is."""
     assert "there is no such file; begin one with" in folder.run("resume", code=2).stderr
     assert folder.files() == set()
 

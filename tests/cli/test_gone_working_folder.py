@@ -55,7 +55,7 @@ def test_a_relative_path_is_refused_with_the_reason(call: Callable[[], object]) 
 
 @pytest.mark.usefixtures("gone")
 def test_every_call_works_with_absolute_paths(tmp_path: Path) -> None:
-    """And each relative path is refused with the reason."""
+    """In a removed working folder each call takes absolute paths, and refuses a relative path with the reason."""
     with CheckpointStore(tmp_path / "a.db") as store:
         job = store.open_job("f", total_chunks=1)
         job.complete(0, "done")
@@ -73,7 +73,7 @@ def test_every_call_works_with_absolute_paths(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("gone")
 @pytest.mark.parametrize("command", ["list", "doctor", "resume"])
 def test_a_command_says_that_the_folder_was_removed(command: str) -> None:
-    """With ``--json`` on standard output, too."""
+    """A command with a relative path says that its working folder was removed, on stdout with ``--json``."""
     code, out, err = run(command, "--json")
     assert code == 2
     assert "working folder, from which it leads, was removed" in err
@@ -82,7 +82,7 @@ def test_a_command_says_that_the_folder_was_removed(command: str) -> None:
 
 @pytest.mark.usefixtures("gone")
 def test_commands_work_with_absolute_paths(tmp_path: Path) -> None:
-    """A run, and the commands that look at its job."""
+    """``run``, and the commands that look at its job, work with absolute paths in a removed working folder."""
     text, store = tmp_path / "t.txt", tmp_path / "s.db"
     text.write_text("We choose to go.\n")
     code, _, err = run("run", text, "--store", store, "--output", tmp_path / "o.txt")

@@ -99,7 +99,7 @@ def test_few_failures_are_no_share(lecture: Folder, share: str, failures: int, c
 
 
 def test_never_goes_on(lecture: Folder) -> None:
-    """Without retries, too, all other chunks are done."""
+    """``--halt never`` does all other chunks, even without retries."""
     lecture.run(*WORDS, "--halt", "never", *failing(lecture, 1), code=1)
     job = lecture.json("show")
     assert (job["completed_chunks"], job["failed_chunks"]) == (5, 1)
@@ -132,7 +132,7 @@ def test_each_file_has_its_own_failures(lecture: Folder) -> None:
 
 
 def test_the_share_is_that_of_the_chunks_that_are_left(lecture: Folder) -> None:
-    """Of --only the part counts, and of a run that goes on what is left."""
+    """The share of ``--halt N%`` is that of the chunks that are left, or of ``--only``."""
     stderr = lecture.run(*WORDS, "--only", "0-3", "--halt", "75%", *failing(lecture, 0, 1, 2), code=1).stderr
     assert "3 of 4 chunks failed" in stderr
     assert paragraphs(lecture) == [0, 1, 2]
@@ -152,7 +152,7 @@ def test_another_spelling_is_an_error_that_names_ours(lecture: Folder, halt: str
 
 
 def test_the_built_in_cleaner_fails_at_nothing(lecture: Folder) -> None:
-    """So --halt is for a COMMAND."""
+    """``--halt`` without a COMMAND is refused, because the built-in cleaner fails at no chunk."""
     assert "--halt is for a COMMAND" in lecture.run(*WORDS, "--halt", "soon", code=2).stderr
 
 

@@ -58,7 +58,7 @@ def test_what_is_soon_over_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_job_that_was_checked_is_told_of(path: Path) -> None:
-    """To the store's check, and to the doctor."""
+    """``store.check`` and ``doctor`` call ``on_progress`` for every job that was checked."""
     told: list[tuple[int, int]] = []
     with CheckpointStore(path, read_only=True) as store:
         assert store.check(on_progress=lambda *numbers: told.append(numbers)) == []
@@ -72,7 +72,7 @@ def test_every_job_that_was_checked_is_told_of(path: Path) -> None:
 def test_the_commands_say_it_on_stderr(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    """So that stdout is what it was."""
+    """A long command says on stderr how far it is, so a program that reads its stdout reads the result alone."""
     monkeypatch.setattr(how_far, "_LINE_SECONDS", 0.0)
     monkeypatch.setattr("sys.argv", ["checkpoint-store", command, "--store", str(path), "--json"])
     assert main() == 0

@@ -18,7 +18,7 @@ PROGRAM = program(__file__, "interrupt_import")
 
 @pytest.mark.parametrize("module", ["typing", "json", "checkpoint_store.cli.app", "click"])
 def test_ctrl_c_while_the_command_imports_ends_it_quietly(folder: Folder, module: str) -> None:
-    """With 130, and without a traceback; with --json, one document says so."""
+    """Ctrl-C during the imports ends a command with 130 and without a traceback; ``--json`` prints a document."""
     words = [sys.executable, str(PROGRAM), module, "list", "--json"]
     done = subprocess.run(
         words, cwd=folder.path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
@@ -31,7 +31,7 @@ def test_ctrl_c_while_the_command_imports_ends_it_quietly(folder: Folder, module
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("words", [("run", "talk.txt"), ("resume",), ("run", "talk.txt", "--json")], ids=" ".join)
 def test_a_signal_before_the_first_chunk_pauses_a_run(folder: Folder, words: tuple[str, ...], number: int) -> None:
-    """As one after it does: with 75, one line that says so, and nothing begun; twice within a moment is once."""
+    """A signal before the first chunk ends a run with exit 75 and a line; a quick second signal changes nothing."""
     folder.write("talk.txt", "One.")
     argv = [sys.executable, str(SIGNALLING), str(int(number)), "2", "checkpoint_store.cli.run.run", *words]
     done = subprocess.run(

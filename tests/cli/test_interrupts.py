@@ -163,7 +163,7 @@ def test_the_next_file_is_not_begun(lecture: Folder) -> None:
 
 @pytest.mark.slow
 def test_the_built_in_cleaner_is_interrupted_too(folder: Folder) -> None:
-    """Between two chunks, with the same codes; the next run goes on."""
+    """The built-in cleaner stops between two chunks with the exit codes of a COMMAND, and the next run goes on."""
     folder.write("long.txt", "\n\n".join(f"Paragraph {number}." for number in range(5_000)))
     words = ("run", "long.txt", "--chunk-size", "16", "--overlap", "0")
     process = folder.process(*words)

@@ -70,7 +70,7 @@ def call(index: int) -> CommandCall:
 def test_no_half_line_stands_before_the_line_of_another_run(
     folder: Folder, disk: Disk, logs: list[joblog.JobLog]
 ) -> None:
-    """One run's line does not fit; space is freed, and the other run is the first to write."""
+    """A line that did not fit on a full disk leaves no half line before the line of another run."""
     one, other = logs
     one.write(call(0))
     disk.room = 20
@@ -147,7 +147,7 @@ def test_what_another_program_appends_is_never_cut_off(folder: Folder, disk: Dis
 
 
 def test_half_a_header_is_no_log(lecture: Folder, disk: Disk) -> None:
-    """There is room for three bytes: exit 2 before any work begins, and the next run begins the log."""
+    """A disk without room for the header of the job log is exit 2 before any work; the next run begins the log."""
     disk.room = 3
     assert "No space left on device" in lecture.run(*WORDS, *lecture.command(), code=2).stderr
     assert (lecture.read("log.tsv"), lecture.calls()) == ("", [])

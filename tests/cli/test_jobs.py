@@ -41,7 +41,7 @@ def contents(folder: Folder) -> dict[str, tuple[bytes, int]]:
 
 
 def test_list_shows_each_job_on_a_line(half: Folder) -> None:
-    """Enough of the id to name it, the file, where it stands; the newest first."""
+    """``list`` prints a line for each job, the newest first: enough of its id, its file and its progress."""
     half.write("alpha.txt", "Alpha.")
     half.run("run", "alpha.txt")
     header, first, second = half.run("list").stdout.splitlines()
@@ -96,7 +96,7 @@ def test_show_says_where_the_job_stands(half: Folder) -> None:
 
 
 def test_show_gives_programs_the_same(half: Folder) -> None:
-    """One document with everything that the screen has."""
+    """``show --json`` gives a program everything that the screen has."""
     data = half.json("show", job_id(half)[:6])
     assert data["completed_ranges"] == [[0, 3]]
     assert data["totals"]["characters_in"] == 117
@@ -104,13 +104,13 @@ def test_show_gives_programs_the_same(half: Folder) -> None:
 
 
 def test_results_come_as_text(half: Folder) -> None:
-    """In order, a blank line between two."""
+    """``results`` prints the texts in the order of the chunks, with a blank line between two."""
     text = half.run("results", job_id(half)).stdout
     assert text == "\n".join(f"PARAGRAPH {number} SAYS ONE THING AND ANOTHER.\n" for number in range(3))
 
 
 def test_results_come_as_json(half: Folder) -> None:
-    """One array, with each chunk's index; a field by its name."""
+    """``results --json`` prints an array with the index of each chunk; ``--field`` prints that field by its name."""
     results = half.json("results", job_id(half))
     assert [item["chunk_index"] for item in results] == [0, 1, 2]
     assert results[0]["result"]["cleaned_text"].startswith("PARAGRAPH 0")
@@ -119,7 +119,7 @@ def test_results_come_as_json(half: Folder) -> None:
 
 
 def test_a_field_that_is_not_there_is_an_error(half: Folder) -> None:
-    """It says which there are."""
+    """``results --field`` refuses a field that no result has, and names the fields of the results."""
     done = half.run("results", job_id(half), "--field", "cost", code=2)
     assert "has no field 'cost'; it has: chunk_index, cleaned_text" in done.stderr
 
@@ -153,7 +153,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder: Folder) -> None:
 
 
 def test_export_and_import_carry_a_job_over(half: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """To a file, to stdout, and into another store, where it is the same job and goes on."""
+    """An exported job, in a file or on stdout, is imported into another store as that job, and goes on there."""
     half.run("export", job_id(half), "job.json")
     assert json.loads(half.run("export", job_id(half)).stdout) == json.loads(half.read("job.json"))
     other = Folder(tmp_path_factory.mktemp("other"))
@@ -177,7 +177,7 @@ def test_export_replaces_an_older_export_and_nothing_else(half: Folder) -> None:
 
 
 def test_import_refuses_what_is_no_state(folder: Folder) -> None:
-    """With the field at fault, and no job is made."""
+    """``import`` refuses a file that is no state with the field at fault, and makes no job."""
     folder.write("bad.json", '{"version": "1.0", "file_name": 7}')
     done = folder.run("import", "bad.json", code=2)
     assert "bad.json" in done.stderr
@@ -235,7 +235,7 @@ def test_reading_touches_nothing(half: Folder, words: list[str], as_json: bool) 
 
 @pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
 def test_reading_without_a_store_makes_none(folder: Folder, words: list[str]) -> None:
-    """It says that there is none, which file was looked for, and how to begin."""
+    """A reading command without a store creates no file, names the file it looked for, and says how to begin."""
     done = folder.run(*words, code=0 if words == ["path"] else 2)
     assert ".processing_state.db" in done.stdout + done.stderr
     assert words == ["path"] or "begin one with: checkpoint-store run FILE" in done.stderr
@@ -279,7 +279,7 @@ def test_the_state_of_a_job_is_what_the_library_reads(half: Folder) -> None:
 
 
 def test_a_later_schema_is_refused(half: Folder) -> None:
-    """By every command, with the version found, and nothing is touched."""
+    """Every command refuses a store of a newer schema with its version, and touches nothing."""
     with closing(sqlite3.connect(half.path / ".processing_state.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '99.0'")
     connection.close()

@@ -93,7 +93,7 @@ def test_an_unchanged_text_comes_back(text: str, chunk_size: int, overlap: int) 
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("answering", PROGRAMS, ids=lambda answering: answering.__name__)
 def test_every_program_gives_its_answers(folder: Folder, answering: Callable[[str], str]) -> None:
-    """Through the command, with a process for each chunk: every word of every answer is in the output."""
+    """Every word of every answer is in the output, with a process of COMMAND for each chunk."""
     text = "\n\n".join(SAMPLE.split("\n\n")[:6])
     folder.write("talk.txt", text)
     words = ("--chunk-size", 700, "--overlap", 100, "--workers", 2)
@@ -114,7 +114,7 @@ def test_a_closing_remark_costs_no_word(folder: Folder, remark: str) -> None:
 
 
 def test_an_empty_answer_takes_no_paragraph_along() -> None:
-    """Of what stood before and behind its chunk, the one with more lines stays: a paragraph still begins."""
+    """The larger of the two gaps around an empty answer stays in the output, so a paragraph still begins."""
     gaps = ["", "\n\n", " ", "\n", "\n  \n"]
     chunks = [TextChunk("x", separator=gap) for gap in gaps]
     assert joined(chunks, ["a", "", "b", "", "c"]) == "a\n\nb\n  \nc\n"

@@ -59,7 +59,7 @@ def test_an_unknown_job_is_told_in_json(lecture: Folder, command: str) -> None:
 
 @pytest.mark.parametrize("command", _COMMANDS)
 def test_a_usage_error_is_told_in_json(folder: Folder, command: str) -> None:
-    """So is an option that the command does not have."""
+    """With --json, each command answers an unknown option with a JSON document on stdout."""
     assert "--absent" in _error(folder.run(command, "--json", "--absent", code=2).stdout)
 
 

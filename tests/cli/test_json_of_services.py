@@ -62,7 +62,7 @@ def test_people_who_speak_at_a_time_may_stand_in_another_order(tmp_path: Path) -
 
 
 def test_words_that_the_text_has_not_are_refused(tmp_path: Path) -> None:
-    """Of words with speakers; words without speakers are no use, and the text is read."""
+    """Words with speakers that differ from the text are refused; words without speakers are ignored."""
     document = {"text": "a b c", "words": timed("a c", speaker="A")}
     with pytest.raises(
         UnreadableTranscriptError, match="different words: 'text' goes on with 'b c' and 'words' goes on"

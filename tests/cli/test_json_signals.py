@@ -70,7 +70,7 @@ def test_sigterm_is_told_in_json(talk: Folder, command: str, monkeypatch: pytest
 def test_a_signal_while_a_document_is_printed_prints_no_second_one(
     talk: Folder, number: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is whole, and the exit code says what ended the command."""
+    """A signal during the printing of a document leaves one whole document, and the signal's exit code."""
     echo, signals = click.echo, [number]
 
     def interrupted(*words: Any, **named: Any) -> None:

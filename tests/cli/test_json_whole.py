@@ -148,7 +148,7 @@ def test_a_page_and_json_do_not_mix(folder: Folder) -> None:
 
 
 def test_what_steers_a_screen_is_escaped_in_results(folder: Folder) -> None:
-    """In the array, too: it means the same, and is printed by its number."""
+    """The array of ``results --json`` escapes control characters by their numbers, and keeps their meaning."""
     with CheckpointStore(folder.path / STORE) as store:
         store.open_job("talk.txt", total_chunks=1).complete(0, "\x9b31m\u202e")
     stdout = folder.run("results", "talk.txt", "--json").stdout

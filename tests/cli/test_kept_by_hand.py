@@ -79,7 +79,7 @@ def test_the_entry_that_is_missing_is_named(by_hand: Folder, words: tuple[str, .
 
 
 def test_the_manager_names_the_entry_that_is_missing(by_hand: Folder) -> None:
-    """Its ``load`` says what to write into the file."""
+    """``StateManager.load`` names the entry that a state file lacks, and says to write it into the file."""
     state = json.loads(by_hand.read(STATE))
     del state["job_id"]
     by_hand.write(STATE, json.dumps(state))

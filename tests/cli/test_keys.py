@@ -35,7 +35,7 @@ def test_errors_and_chunks_name_the_key(folder: Folder, job_id: str) -> None:
 
 
 def test_results_have_their_keys(folder: Folder, job_id: str) -> None:
-    """As JSON, where the job has keys; of other jobs the elements are as they were."""
+    """``results --json`` has the keys of a job with keys, and no keys for a job without."""
     assert json.loads(folder.run("results", job_id, "--json").stdout) == [
         {"chunk_index": 0, "key": "good.txt", "result": "one"}
     ]

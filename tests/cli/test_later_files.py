@@ -43,7 +43,7 @@ def not_begun(said: str) -> str | None:
 
 
 def test_resume_names_the_files_that_were_never_begun(stopped: Folder) -> None:
-    """Its own job is complete then; the line, typed as it stands, begins the others, and then nothing is left."""
+    """``resume`` prints the line that begins the files that its run never reached; typed, it leaves nothing to do."""
     said = stopped.run("resume").stderr
     assert "✓ b c.txt  2 chunks done" in said
     assert "d.txt, e.txt of the same run were not begun; begin them with:  checkpoint-store run d.txt e.txt" in said
@@ -57,7 +57,7 @@ def test_resume_names_the_files_that_were_never_begun(stopped: Folder) -> None:
 
 
 def test_a_program_reads_which_files_were_never_begun(stopped: Folder) -> None:
-    """Beside what the resume did, and where it had nothing to do."""
+    """The document of ``resume --json`` has the files that were never begun, even if nothing was left to resume."""
     names = [str(stopped.path / "d.txt"), str(stopped.path / "e.txt")]
     assert stopped.json("resume")["summary"]["files_not_begun"] == names
     stopped.run("run", "d.txt", *SMALL, *PRICED)
@@ -80,7 +80,7 @@ def test_an_older_job_of_a_file_counts_where_it_is_complete(stopped: Folder) -> 
 
 
 def test_from_another_folder_the_line_goes_to_the_files(stopped: Folder) -> None:
-    """There COMMAND and the other options mean what they meant."""
+    """From another folder, the line that begins the other files first changes to the folder of the run."""
     (stopped.path / "sub").mkdir()
     inner = Folder(stopped.path / "sub")
     line = not_begun(inner.run("resume", "--store", "../.processing_state.db").stderr)
@@ -92,7 +92,7 @@ def test_from_another_folder_the_line_goes_to_the_files(stopped: Folder) -> None
 
 
 def test_a_run_remembers_what_is_behind_each_file(folder: Folder) -> None:
-    """Also where a budget pauses every file; the last one has nothing behind it, and a run of one file neither."""
+    """A job of a run remembers the files behind it, even if a budget paused each file; the last file has none."""
     for name in ("a.txt", "b.txt", "c.txt"):
         folder.write(name, "One one.\n\nTwo two.")
     document = folder.json("run", "a.txt", "b.txt", "c.txt", *SMALL, "--max-cost", "1", *PRICED, code=75)

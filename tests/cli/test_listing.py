@@ -36,7 +36,7 @@ def _rows(text: str, delimiter: str) -> list[dict[str, Any]]:
 
 
 def test_jobs_are_chosen(three: Folder) -> None:
-    """By the status that is shown, the file's name with or without its folder, the time and the number."""
+    """``list`` filters by the shown status, by the file's name with or without folder, by time and by number."""
     assert _names(three) == ["c.srt", "b.srt", "talks/a.srt"]
     assert _names(three, "--status", "completed") == ["talks/a.srt"]
     assert _names(three, "--file", "a.srt") == _names(three, "--file", "talks/a.srt") == ["talks/a.srt"]

@@ -1,4 +1,4 @@
-"""``list`` on a store in which one row of ``jobs`` does not read."""
+"""``list`` on a store in which a row of ``jobs`` cannot be read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_the_sound_jobs_are_listed(folder: Folder) -> None:
-    """They stand on stdout; stderr has the job that is left out, and the line to type that mends the store.
-
-    The exit code says that something is wrong, and so does the document for programs.
-    """
+    """``list`` prints the sound jobs; stderr has the damaged job, the line that mends the store, and exit 2."""
     path = folder.path / "talks.db"
     with CheckpointStore(path, state_file=None) as store:
         jobs = [store.open_job(name, chunks=[name, "rest"]) for name in ("a.srt", "b.srt")]

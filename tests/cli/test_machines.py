@@ -22,7 +22,7 @@ def elsewhere(lecture: Folder, name: str) -> Folder:
 
 
 def test_two_machines_do_a_half_each(lecture: Folder) -> None:
-    """Their stores are merged into a third, new one, and the text is written without another call."""
+    """The stores of two machines with half of a job each merge into a third store, which writes the whole text."""
     for name, part in (("one", "0-2"), ("two", "3-5")):
         machine = elsewhere(lecture, name)
         machine.run(*WORDS, "--only", part, *machine.command())
@@ -37,7 +37,7 @@ def test_two_machines_do_a_half_each(lecture: Folder) -> None:
 
 
 def test_a_contradiction_is_exit_1(lecture: Folder) -> None:
-    """It is named, and the other machine's store is as it was."""
+    """``merge`` names a chunk for which two stores have different results, and keeps the result of its own store."""
     machine = elsewhere(lecture, "one")
     machine.run(*WORDS, "--only", "0-2", *machine.command())
     source = "import sys; print(sys.stdin.read().lower())"

@@ -53,7 +53,7 @@ def test_each_screen_fits(jobs: Folder, width: int) -> None:
 
 
 def test_a_narrow_table_of_chunks_leaves_columns_out_and_cuts_no_word(jobs: Folder) -> None:
-    """Which chunks, and how they stand, is read on any screen; when and how often they were tried, on wider ones."""
+    """A narrow table shows the chunks and their statuses, and a wider table also their tries and times."""
     narrow, wide = (jobs.run("chunks", WIDE, COLUMNS=width).stdout.splitlines() for width in ("40", "100"))
     assert narrow[0].split() == ["CHUNKS", "STATUS", "LAST", "ERROR"]
     assert [line.split()[:2] for line in narrow[1:]] == [
@@ -108,7 +108,7 @@ def test_a_cost_is_a_number_that_people_read(value: float, words: str) -> None:
 
 
 def test_a_column_of_costs_is_read_from_top_to_bottom() -> None:
-    """Their points stand below each other."""
+    """The costs of a column have their decimal points below each other."""
     assert screen.costs([0.75, 12, 1234.5678]) == ["0.75", "12.00", "1,234.57"]
     assert screen.costs([0.000012, 3]) == ["0.000012", "3.000000"]
     assert screen.costs([0, 24_691_356]) == ["0", "24,691,356"]
@@ -144,7 +144,7 @@ def test_a_cut_text_takes_its_width_and_no_more(width: int) -> None:
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
 def test_the_live_line_fits_with_wide_names_and_many_files(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    """It never wraps, whatever the name, and tells files that differ at their end apart."""
+    """The live line never wraps, whatever the name of the file, and shows the end of the name."""
     monkeypatch.setenv("COLUMNS", str(width))
     view = LiveView(
         screen.Screen(), WIDE, before=0, total=1000, stopping=lambda: False, snapshot=unread_job(), files=Files(1200)

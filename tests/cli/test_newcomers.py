@@ -37,7 +37,7 @@ def of_another_program(path: Path) -> None:
     ids=["empty", "text", "another program", "pipe", "folder"],
 )
 def test_what_is_no_store_is_told_with_what_helps(folder: Folder, make: object, ending: str) -> None:
-    """To begin a store is offered only where a run would begin it."""
+    """A file that is no store is named with what helps; beginning a store is offered only if ``run`` would begin it."""
     assert callable(make)
     make(folder.path / ".processing_state.db")
     assert folder.run("list", code=2).stderr.rstrip().endswith(ending)
@@ -101,7 +101,7 @@ def unreadable(lecture: Folder, monkeypatch: pytest.MonkeyPatch) -> Folder:
 
 
 def test_a_store_that_may_not_be_read_is_not_recovered(unreadable: Folder) -> None:
-    """It may be sound, and have more than its copies: what it has would be paid for again."""
+    """``recover`` leaves a store alone that it has no permission to read: the store may be sound."""
     before = unreadable.files()
     said = unreadable.run("recover", "--accept-loss", code=2).stderr
     assert said.rstrip().endswith("no permission to read this file; make it readable (chmod 0600)")
@@ -126,7 +126,7 @@ def test_a_copy_that_may_not_be_read_is_no_loss_by_itself(lecture: Folder, monke
 
 
 def test_the_doctor_knows_the_file_of_another_program(folder: Folder) -> None:
-    """It prescribes no recovery of it."""
+    """``doctor`` recognizes the database of another program, and prescribes no recovery for it."""
     of_another_program(folder.path / ".processing_state.db")
     (finding,) = (one for one in folder.json("doctor", code=1) if one["what"] == "contents")
     assert finding["says"] == "it is a SQLite database of another program"

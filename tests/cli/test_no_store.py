@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_recover_says_that_there_is_no_store(folder: Folder) -> None:
-    """It speaks of no damage, does not offer to accept a loss, and creates nothing."""
+    """``recover`` of a missing file says that the file is missing, speaks of no damage, and creates nothing."""
     for words in ((), ("--accept-loss",)):
         said = folder.run("recover", *words, "--store", "missing.db", code=2).stderr
         assert "there is no such file" in said

@@ -59,22 +59,22 @@ def test_a_value_that_no_store_has_is_named(folder: Folder, statement: str) -> N
     """What `check` reports is what the other commands refuse, by column and value; no command ends in a traceback."""
     make_store(folder.path / ".processing_state.db")
     change(folder.path / ".processing_state.db", statement)
-    assert "does not read" in folder.run("check", code=1).stdout + folder.run("check", code=1).stderr
+    assert "cannot be read" in folder.run("check", code=1).stdout + folder.run("check", code=1).stderr
     for words in (["list"], ["list", "--json"], ["show"], ["show", "--json"]):
         said = folder.run(*words, code=2)
-        assert "its row in jobs does not read" in said.stderr + said.stdout, words
+        assert "its row in jobs cannot be read" in said.stderr + said.stdout, words
 
 
 @pytest.mark.parametrize("statement", ODD_TRIES.values(), ids=ODD_TRIES)
 def test_a_try_that_no_store_has_is_named(folder: Folder, statement: str) -> None:
-    """The same holds of what is stored about a try, where a command shows that; `show` only counts tries."""
+    """A command that shows tries names the damaged row of a try; ``show``, which only counts tries, still works."""
     make_store(folder.path / ".processing_state.db")
     change(folder.path / ".processing_state.db", statement)
     folder.run("check", code=1)
     assert "damaged  " in folder.run("show").stdout
     for words in (["errors", "talk.srt"], ["errors", "talk.srt", "--json"]):
         said = folder.run(*words, code=2)
-        assert "its row in attempts does not read" in said.stderr + said.stdout, words
+        assert "its row in attempts cannot be read" in said.stderr + said.stdout, words
     assert "A" in folder.run("results", "talk.srt").stdout
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("is_command_first", [True, False])
 def test_a_command_more_or_less_is_no_change_of_the_text(lecture: Folder, *, is_command_first: bool) -> None:
-    """Both are given the same text, each in a form of its own. An edited text is still told where COMMAND stays."""
+    """A change between COMMAND and the built-in cleaner is called a change of the cleaner, not of the text."""
     command = lecture.command()
     first, second = (command, []) if is_command_first else ([], command)
     lecture.run("run", "lecture.txt", *SIX, *first)

@@ -79,7 +79,7 @@ def test_a_job_that_was_deleted_by_a_program_counts_as_deleted(lecture: Folder) 
 
 
 def test_lines_of_the_first_version_are_read(lecture: Folder) -> None:
-    """They name no job: one of the same file vouches for them, and deleting it removes them."""
+    """A line of an old output log, without a job's id, counts while a job of its file is in the store."""
     lecture.run("run", "lecture.txt", *SIX)
     path = lecture.path / ".processing_state.outputs"
     line = path.read_text().strip()
@@ -120,7 +120,7 @@ def test_a_file_of_another_store_is_no_output(lecture: Folder, name: str, *, is_
 
 
 def test_a_file_of_another_store_is_no_job_log(lecture: Folder) -> None:
-    """Also a file that is not there yet: the other store would find a text in the place of its own file."""
+    """``--joblog`` refuses a file name that belongs to another store, even if no such file exists yet."""
     CheckpointStore(lecture.path / "other.db").close()
     done = lecture.run("run", "lecture.txt", *SIX, "--joblog", "other.outputs", *lecture.command(), code=2)
     assert f"other.outputs: belongs to the store {lecture.path.resolve() / 'other.db'}" in done.stderr

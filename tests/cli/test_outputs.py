@@ -42,7 +42,7 @@ def test_a_first_run_replaces_nothing_and_pays_for_nothing(lecture: Folder, outp
 
 
 def test_force_replaces_it(lecture: Folder) -> None:
-    """And from then on it is known."""
+    """An output that ``--force`` has replaced is known from then on, and a later run replaces it without the option."""
     lecture.write("lecture.cleaned.txt", NOTES)
     words = ("run", "lecture.txt", *SIX)
     lecture.run(*words, "--force", *lecture.command())
@@ -53,7 +53,7 @@ def test_force_replaces_it(lecture: Folder) -> None:
 
 
 def test_the_line_to_go_on_has_force_in_it(lecture: Folder) -> None:
-    """As it was typed, so that it can be typed again."""
+    """The line that goes on has ``--force`` if it was typed."""
     lecture.write("lecture.cleaned.txt", NOTES)
     done = lecture.run("run", "lecture.txt", "--force", *lecture.command("raise SystemExit(3)"), code=1)
     assert "run lecture.txt --force --" in done.stderr
@@ -106,7 +106,7 @@ def test_a_change_of_plan_is_said_first(lecture: Folder) -> None:
 
 
 def test_the_text_of_an_earlier_job_of_the_input_is_replaced(lecture: Folder) -> None:
-    """It was written here, and edited by nobody; so too where the store was made by a version that noted nothing."""
+    """A run replaces the output of an earlier job of its input, even if the store noted no output."""
     lecture.run("run", "lecture.txt", *SIX)
     lecture.write("lecture.txt", lecture.read("lecture.txt").replace("Paragraph 2", "Passage 2"))
     lecture.run("run", "lecture.txt", *SIX, "--on-change", "reuse")
@@ -151,7 +151,7 @@ def test_an_empty_file_is_nobodys(lecture: Folder) -> None:
 )
 @pytest.mark.parametrize("option", ["--output", "--joblog"])
 def test_the_output_is_never_put_over_the_store(lecture: Folder, option: str, name: str) -> None:
-    """Neither the output nor the log of a run, not even with --force; nothing is done."""
+    """A run puts neither its output nor its job log over a file of the store, not even with --force."""
     lecture.run("run", "lecture.txt", *SIX)
     done = lecture.run("run", "lecture.txt", option, f".processing_state{name}", "--force", code=2)
     assert re.search(r"belongs to the store|is there, and is no job log", done.stderr)

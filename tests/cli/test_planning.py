@@ -52,7 +52,7 @@ def test_a_plan_says_what_the_run_then_does(lecture: Folder) -> None:
 
 
 def test_the_time_is_for_as_many_workers_as_are_meant(lecture: Folder) -> None:
-    """With four workers it takes a quarter of the time."""
+    """``plan --workers 4`` estimates a quarter of the time of a single worker."""
     words = ("lecture.txt", *SIX)
     lecture.run("run", *words, "--max-cost", 1, *lecture.command(PRICED), code=75)
     alone, four = (
@@ -188,7 +188,7 @@ def test_a_narrow_screen_cuts_only_the_error(troubled: tuple[Folder, str]) -> No
 
 @pytest.mark.slow
 def test_a_million_chunks_are_a_few_rows(folder: Folder) -> None:
-    """However many there are, what is alike is one row."""
+    """Adjacent chunks of equal status share a row, however many they are."""
     state = ProcessingState(file_name="big.txt", total_chunks=1_000_000, completed_chunks=list(range(300_000)))
     folder.write("state.json", state.to_json())
     folder.run("import", "state.json")

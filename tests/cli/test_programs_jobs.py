@@ -30,7 +30,7 @@ def test_the_reason_of_a_pause_names_the_programs_argument(folder: Folder) -> No
 
 
 def test_no_screen_shows_how_the_command_remembers_its_line(lecture: Folder) -> None:
-    """Neither ``show`` nor its screen that follows a job; with --json, a program finds all of the metadata."""
+    """No screen shows the command line that ``run`` keeps in the metadata; ``show --json`` has all of the metadata."""
     lecture.run("run", "lecture.txt", *SIX)
     data = lecture.json("show")
     assert "command_line" in data["metadata"]

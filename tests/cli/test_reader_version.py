@@ -28,7 +28,7 @@ def halfway(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_the_reader_is_in_the_config(folder: Folder) -> None:
-    """Of captions; plain text is read as it is."""
+    """The config of a job of captions names the version of the reader; plain text has none."""
     folder.write("talk.srt", srt("One."))
     folder.write("notes.txt", "One.")
     folder.run("run", "talk.srt", "--", "cat")
@@ -38,7 +38,7 @@ def test_the_reader_is_in_the_config(folder: Folder) -> None:
 
 
 def test_a_half_done_job_that_is_read_better_now_says_so(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In those words, and nothing is done."""
+    """A half-done job whose file is read better now is refused with these words, and nothing is done."""
     command = halfway(folder, monkeypatch)
     refused = folder.run("run", "talk.vtt", *SMALL, *command, code=2).stderr
     assert "this version reads the file better (reader 'WebVTT 2', before 'WebVTT 1')" in refused
@@ -139,7 +139,7 @@ def test_fresh_reads_a_text_with_times_as_this_version_does(folder: Folder, monk
 
 
 def test_a_changed_text_with_times_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its job cannot go on; the refusal names the option that reads the file as before."""
+    """A changed text that is read in a new way is refused with the option that reads it as before."""
     command = read_as_text(folder, monkeypatch, 0)
     folder.write("talk.txt", f"{folder.read('talk.txt')}\nAna  0:09\nMore.\n")
     refused = folder.run("run", "talk.txt", *SMALL, *command, code=2).stderr

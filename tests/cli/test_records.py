@@ -37,7 +37,7 @@ def written(folder: Folder, name: str) -> list[Any]:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))))
 def test_each_line_that_is_not_empty_is_a_chunk(texts: list[str]) -> None:
-    """As it stands, with its white space, in order; records know nothing of each other."""
+    """Each line that is not empty is a chunk as it stands, in order and without context."""
     chunks = lines("\n".join(texts))
     assert [chunk.text for chunk in chunks] == [text for text in texts if text.strip()]
     assert {chunk.context for chunk in chunks} <= {""}
@@ -45,7 +45,7 @@ def test_each_line_that_is_not_empty_is_a_chunk(texts: list[str]) -> None:
 
 @given(st.lists(st.lists(FIELDS, min_size=3, max_size=3), max_size=8))
 def test_each_row_is_a_json_object(table: list[list[str]]) -> None:
-    """With the names of the first row; quotes, delimiters and line ends in a field are its text."""
+    """Each row of a CSV file is a JSON object with the names of the first row, quotes and line ends included."""
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\n").writerows([["a", "b c", "ü"], *table])
     found = [json.loads(chunk.text) for chunk in rows(file.getvalue())]
@@ -208,7 +208,7 @@ def test_another_input_through_the_pipe_is_another_plan(folder: Folder) -> None:
 
 @pytest.mark.slow
 def test_output_dash_is_stdout_and_output_path_a_file(folder: Folder) -> None:
-    """Either end of the pipe can be a file."""
+    """A run reads a file and writes to stdout, or reads stdin and writes a file."""
     folder.write("talk.txt", "One here.\n")
     assert folder.run("run", "talk.txt", "--output", "-", *folder.command()).stdout == "ONE HERE.\n"
     assert "talk.cleaned.txt" not in folder.files()

@@ -107,7 +107,7 @@ def test_a_job_that_a_program_began(folder: Folder) -> None:
     ],
 )
 def test_what_cannot_be_redone_is_named(done: Folder, words: tuple[str, ...], message: str) -> None:
-    """With its value and what helps; nothing is to be done again then."""
+    """``redo`` refuses a chunk that it cannot redo with its value and what helps, and marks no chunk."""
     assert message in " ".join(done.run("redo", "lecture.txt", *words, code=2).stderr.split())
     assert done.json("show")["redo_chunks"] == 0
 

@@ -67,7 +67,7 @@ def test_a_run_that_is_refused_begins_no_store(occupied: Folder, verb: str, case
 
 
 def test_a_run_of_several_files_begins_a_store_for_those_that_are_not_refused(occupied: Folder) -> None:
-    """One output in the way holds up no other file."""
+    """A file whose output is in the way is refused, and the run does the other files."""
     (occupied.path / "other.cleaned.txt").unlink()
     said = occupied.run("run", "lecture.txt", "other.txt", code=2).stderr
     assert "lecture.cleaned.txt is there" in said

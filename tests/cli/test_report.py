@@ -36,7 +36,7 @@ def done(lecture: Folder) -> Folder:
 
 
 def test_report_writes_a_page(done: Folder) -> None:
-    """Of the newest job, as report.html, readable by its owner alone; the line names the folder, and what it holds."""
+    """``report`` writes report.html about the newest job, readable by its owner alone, and names its place."""
     said = done.run("report").stderr
     page = done.path / "report.html"
     assert said == f"{page}: 1 job, 6 chunks, {decimal(page.stat().st_size)}\n"
@@ -46,7 +46,7 @@ def test_report_writes_a_page(done: Folder) -> None:
 
 
 def test_report_of_named_jobs(done: Folder) -> None:
-    """By file name or the beginning of an id, with --json for a script; - is standard output."""
+    """``report`` takes file names and beginnings of ids, ``--json`` for a script, and - for stdout."""
     done.write("other.txt", "Another talk.")
     done.run("run", "other.txt")
     said = done.json("report", "lecture.txt", "-o", "one.html")
@@ -80,14 +80,14 @@ def test_report_shows_the_file_beside_the_results(done: Folder) -> None:
 
 
 def test_report_shows_what_the_built_in_cleaner_was_given(lecture: Folder) -> None:
-    """Its chunks are known by their text and what came of it."""
+    """``report --input`` shows what the built-in cleaner was given, and knows each chunk by its text."""
     lecture.run("run", "lecture.txt", *SIX)
     lecture.run("report", "--input", "lecture.txt")
     assert index(lecture.path / "report.html")["jobs"][0]["inputs"] == "given"
 
 
 def test_report_notices_a_file_that_changed(done: Folder) -> None:
-    """Of as many chunks it is shown with a warning, of more or fewer it is refused; so is a file of no job."""
+    """``report --input`` warns of a changed file with as many chunks, and refuses any other file."""
     done.write("lecture.txt", done.read("lecture.txt").replace("another", "the other"))
     done.run("report", "--input", "lecture.txt")
     assert index(done.path / "report.html")["jobs"][0]["inputs"] == "doubtful"
@@ -110,7 +110,7 @@ def test_report_takes_the_chunks_of_a_script(folder: Folder, name: str, text: st
     folder.run("report", "--input", name)
     assert index(folder.path / "report.html")["jobs"][0]["inputs"] == "given"
     folder.write(name, "{")
-    assert f"{name} does not read as JSON" in folder.run("report", "--input", name, code=2).stderr
+    assert f"{name} cannot be read as JSON" in folder.run("report", "--input", name, code=2).stderr
 
 
 @pytest.mark.slow
@@ -134,7 +134,7 @@ def test_report_follow_needs_a_file(done: Folder) -> None:
 
 @pytest.mark.slow
 def test_report_without_jinja_says_what_to_install(folder: Folder) -> None:
-    """One line, with exit 2, before the store is looked for."""
+    """``report`` without jinja2 says what to install, with exit 2, before it looks for the store."""
     finished = subprocess.run(
         [sys.executable, str(WITHOUT), "ModuleNotFoundError", "jinja2", "report"],
         cwd=folder.path,

@@ -103,7 +103,7 @@ def test_a_secret_is_not_remembered(lecture: Folder) -> None:
 
 
 def test_resume_offers_no_job_that_another_replaced(lecture: Folder) -> None:
-    """Without JOB it goes on with no plan that was given up."""
+    """``resume`` without JOB goes on with no job that another job replaced."""
     with CheckpointStore(lecture.path / ".processing_state.db") as store:
         store.open_job("lecture.txt", chunks=["a", "b"]).complete(0, "A")
         store.open_job("lecture.txt", chunks=["a"], on_change="reuse")

@@ -97,7 +97,7 @@ def test_cat_gives_the_transcript_back(folder: Folder, chunk_size: int, overlap:
 
 
 def test_subtitles_are_cleaned(folder: Folder) -> None:
-    """Of an .srt file the words are cleaned, and the output is text."""
+    """``run`` cleans the words of an .srt file, and writes text."""
     folder.write(
         "talk.srt", "1\n00:00:00,000 --> 00:00:02,000\nUm, we choose\n\n2\n00:00:02,000 --> 00:00:03,000\nto go.\n"
     )
@@ -113,7 +113,7 @@ def test_a_command_that_does_not_read_is_no_error(folder: Folder) -> None:
 
 
 def test_what_a_command_says_on_stderr_is_shown(lecture: Folder) -> None:
-    """Its warnings are not swallowed, and are no part of the text."""
+    """What COMMAND writes to stderr appears on the user's stderr, and is no part of the text."""
     source = "import sys; sys.stderr.write('[b]slow[/b] today\\n'); print('x')"
     done = lecture.run("run", "lecture.txt", *lecture.command(source))
     assert "[b]slow[/b] today" in done.stderr
@@ -200,7 +200,7 @@ def test_a_failing_command_fails_the_job_and_the_same_line_goes_on(lecture: Fold
 
 
 def test_the_line_to_go_on_can_be_typed_as_it_is(folder: Folder) -> None:
-    """It has every option that matters, quoted for a shell, and none that would begin anew."""
+    """The line that goes on has every option that matters, quoted for a shell, and none that would begin anew."""
     folder.write("my talk.txt", "One.")
     words = ("--fresh", "--on-change", "restart", "--model", "m 1", "--store", "a b.db")
     done = folder.run("run", "my talk.txt", *words, "--", "sh", "-c", "exit 3", code=1)
@@ -209,14 +209,14 @@ def test_the_line_to_go_on_can_be_typed_as_it_is(folder: Folder) -> None:
 
 
 def test_a_command_that_is_not_there_fails_the_job(lecture: Folder) -> None:
-    """It is said by name, with exit 1, and nothing is recorded."""
+    """A COMMAND that cannot be started is named, with exit 1, and its job is failed."""
     done = lecture.run("run", "lecture.txt", "--", "no-such-program-anywhere", code=1)
     assert "'no-such-program-anywhere' cannot be started: No such file" in done.stderr
     assert lecture.json("show")["status"] == "failed"
 
 
 def test_a_command_that_a_signal_ends_fails_the_job(lecture: Folder) -> None:
-    """Out of memory, say: the signal is named."""
+    """A run whose COMMAND is ended by a signal, as for lack of memory, names the signal."""
     source = f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})"
     assert "was ended by SIGKILL" in lecture.run("run", "lecture.txt", *lecture.command(source), code=1).stderr
 
@@ -291,7 +291,7 @@ def test_a_secret_among_the_words_of_the_command_is_refused(lecture: Folder, wor
 
 
 def test_what_a_failing_command_says_cannot_move_the_cursor(lecture: Folder) -> None:
-    """Its colours, and whatever else a terminal would obey, are neither shown nor kept."""
+    """The colours and control sequences of a failing COMMAND are neither shown nor kept."""
     source = r"import sys; sys.exit('\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2Jnot ünkept\a')"
     done = lecture.run("run", "lecture.txt", *lecture.command(source), code=1)
     assert "  | red not ünkept\n" in done.stderr

@@ -66,7 +66,7 @@ def test_a_cell_is_full_or_empty_only_if_all_its_chunks_are() -> None:
 @pytest.mark.parametrize("total", [1, 7, 70, 71, 5_000, 1_000_000])
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_map_fits_the_screen(total: int, width: int) -> None:
-    """At any size it has at most three lines of cells, none wider than the screen, and one of words."""
+    """The map has at most three lines of cells, none wider than the screen, and a line of words."""
     *cells, _words = chunk_map.chunk_map(console(width), [(0, total // 2 + 1)], total).plain.splitlines()
     assert 1 <= len(cells) <= 3
     assert all(len(line) <= width for line in cells)
@@ -82,7 +82,7 @@ def test_a_map_without_unicode_is_drawn_in_ascii() -> None:
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
 @pytest.mark.parametrize(("before", "total"), [(0, 8), (3, 40), (999_000, 1_000_000)])
 def test_the_live_line_fits_any_screen(monkeypatch: pytest.MonkeyPatch, width: int, before: int, total: int) -> None:
-    """It never wraps, nor would it with the terminal's own ^C after it; it starts at what is done."""
+    """The live line never wraps, not even with the terminal's ^C behind it, and counts from the completed chunks."""
     monkeypatch.setenv("COLUMNS", str(width))
     where = screen.Screen()
     stopping = False

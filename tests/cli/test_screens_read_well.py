@@ -21,7 +21,7 @@ FAILING = ("--", "sh", "-c", "exit 3")
 
 
 def test_a_plan_prints_the_line_that_frees_failed_chunks_unbroken(lecture: Folder) -> None:
-    """On a screen of 80 columns it is one line, which can be pasted."""
+    """``plan`` prints the command that frees failed chunks unbroken at 80 columns, so that it can be pasted."""
     lecture.run("run", "lecture.txt", *SIX, "--retries", "0", "--halt", "never", *FAILING, code=1)
     said = lecture.run("plan", "lecture.txt", *SIX, *FAILING, COLUMNS="40").stdout
     job_id = lecture.json("show")["job_id"]
@@ -49,7 +49,7 @@ def test_show_says_why_a_job_ended_in_the_words_of_the_command(lecture: Folder) 
 
 
 def test_an_error_of_the_work_keeps_its_class(folder: Folder) -> None:
-    """It says what went wrong in somebody's program."""
+    """``show`` prints the class of an exception that ended the work, which helps the author of the program."""
     with CheckpointStore(folder.path / STORE) as store:
         store.open_job("a.txt", chunks=["a"]).fail("ValueError: no")
     assert "ValueError: no" in folder.run("show").stdout
@@ -73,7 +73,7 @@ def test_the_table_of_chunks_has_no_empty_column(lecture: Folder) -> None:
 
 @pytest.mark.slow
 def test_a_run_counts_failures_in_the_plural(lecture: Folder) -> None:
-    """And says nothing of a run that did nothing."""
+    """A run counts its failures in the plural, and a run that did nothing has no line of counts."""
     said = lecture.run("run", "lecture.txt", *SIX, "--retries", "1", *FAILING, code=1).stderr
     assert "6 tried again (6 failures of COMMAND)" in said
     said = lecture.run("run", "lecture.txt", *SIX, "--max-cost", "1", *FAILING, code=1).stderr

@@ -25,7 +25,7 @@ def told(folder: Folder) -> list[list[object]]:
 
 
 def test_command_has_the_answer_before(lecture: Folder) -> None:
-    """In order and one at a time, however many workers; with all that was recorded with it."""
+    """With ``--sequential``, COMMAND gets the answer before its chunk, whole, and the chunks are done in order."""
     lecture.run("run", "lecture.txt", *SIX, "--sequential", "--workers", 4, *lecture.command(TELLING))
     assert told(lecture) == [[index, f"text {index - 1}" if index else ""] for index in range(6)]
     results = lecture.json("results", "lecture.txt", "--field", "summary")

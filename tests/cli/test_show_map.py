@@ -28,7 +28,7 @@ def use_up_the_tries(job: Job, index: int) -> None:
 
 
 def test_each_state_has_a_sign_and_a_line_tells_them(folder: Folder) -> None:
-    """One look tells a chunk that failed from one in doubt, in hand, completed or left."""
+    """The map of ``show`` has a sign of its own for completed, failed, running and left chunks, and a legend."""
     with CheckpointStore(folder.path / ".processing_state.db") as store:
         job = store.open_job("a.txt", chunks=list("abcde"))
         job.complete(0, "A")
@@ -59,7 +59,7 @@ def test_one_failed_chunk_in_a_million_is_seen() -> None:
 
 @pytest.mark.parametrize("width", [20, 50, 80])
 def test_the_legend_fits_the_screen(width: int) -> None:
-    """It breaks between two entries, and never within one."""
+    """The legend of the map breaks between two entries, and never within an entry."""
     lines = chunk_map.legend(console(width), ["failed", "in doubt", "running"]).plain.splitlines()
     assert all(len(line) <= width for line in lines)
     assert "  ".join(line.strip() for line in lines) == "█ completed  ✗ failed  ? in doubt  ▸ running  · left"

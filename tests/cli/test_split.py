@@ -41,9 +41,7 @@ def test_chunks_and_separators_are_the_text(text: str, sizes: tuple[int, int]) -
 
 @given(TEXTS, SIZES)
 def test_a_context_is_what_stood_before(text: str, sizes: tuple[int, int]) -> None:
-    """It is at most as long as was asked for, ends where the chunk begins, begins with a whole character, and the first
-    chunk has none.
-    """
+    """The context of a chunk is the text before it: whole characters, up to the asked length; the first has none."""
     chunks = split(text, chunk_size=sizes[0], overlap=sizes[1])
     before = ""
     for number, chunk in enumerate(chunks):
@@ -76,7 +74,7 @@ def test_a_context_begins_with_a_sentence_or_a_word() -> None:
 @pytest.mark.parametrize("chunk_size", SIZES_OF_CHUNKS)
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_no_cut_falls_into_a_character(cluster: str, chunk_size: int) -> None:
-    """Also where the chunks are smaller than the character, and where no space is near."""
+    """No cut falls into a character, even if a chunk is smaller than the character and no space is near."""
     for text in (cluster * 40, f" {cluster}" * 40, f"x{cluster} y " * 20):
         for chunk in split(text, chunk_size=chunk_size, overlap=chunk_size):
             for part in (chunk.text, chunk.context):
@@ -180,7 +178,7 @@ def test_no_cut_falls_into_a_turn_of_several_lines(line_end: str) -> None:
 
 
 def test_a_turn_longer_than_a_chunk_is_cut_between_sentences() -> None:
-    """It cannot stay whole; what follows begins with a sentence."""
+    """A turn of a speaker that is longer than a chunk is cut between sentences."""
     text = "Ana: Fine.\nBo: " + "That is a sentence of his. " * 30 + "\nAna: Fine."
     chunks = split(text, chunk_size=200, overlap=0)
     assert all(re.match("That is|Ana:|Bo:", chunk.text) for chunk in chunks)
@@ -202,7 +200,7 @@ def test_an_edit_changes_only_the_chunks_near_it() -> None:
 
 
 def test_a_cut_falls_between_words() -> None:
-    """Neither punctuation nor a hyphen is torn from its word."""
+    """A cut falls between words, and tears neither punctuation nor a hyphen from its word."""
     words = set(SAMPLE.split())
     for chunk in split(SAMPLE, chunk_size=80, overlap=0):
         assert set(chunk.text.split()) <= words
@@ -222,7 +220,7 @@ def test_the_time_grows_with_the_text() -> None:
 
 
 def test_a_chunk_can_be_measured_in_tokens() -> None:
-    """As many tokens as were asked for at most, of the model that was named; more text than in as many characters."""
+    """A chunk has at most as many tokens of the named model as were asked for."""
     tokens = split(SAMPLE, chunk_size=100, overlap=50, tokenizer="gpt-4o")
     assert joined(tokens) == SAMPLE.rstrip()
     assert 250 < max(len(chunk.text) for chunk in tokens) < 700

@@ -65,7 +65,7 @@ def test_a_signal_ends_a_command_whose_reader_stands_still(
 
 
 def test_a_slow_reader_gets_the_whole_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also while the process is asked to end, and where a letter takes several bytes."""
+    """A slow reader gets the whole text, even if the process is asked to end and a letter takes several bytes."""
     text, ends = "ü" * 100_000, os.pipe()
     read: list[bytes] = []
 

@@ -34,7 +34,7 @@ def test_an_old_store_is_brought_up_to_date(folder: Folder) -> None:
 
 
 def test_path_prints_both_files(lecture: Folder) -> None:
-    """One a line, the store first, whether they are there or not."""
+    """``path`` prints the store file and then the state file, a line each, whether they exist or not."""
     paths = [lecture.path / ".processing_state.db", lecture.path / ".processing_state.json"]
     assert [Path(line) for line in lecture.run("path").stdout.splitlines()] == paths
     assert lecture.json("path")["exists"] is False

@@ -28,7 +28,7 @@ def left(store: CheckpointStore, file_name: str, model: str, how: str) -> Job:
 
 @pytest.mark.parametrize("how", ["interrupted", "paused", "failed"])
 def test_one_word_for_a_job_that_another_one_superseded(folder: Folder, how: str) -> None:
-    """However it was left, every table, document and page calls it superseded, and says by which job."""
+    """Every table, document and page calls a superseded job superseded, and names the job that superseded it."""
     with CheckpointStore(folder.path / ".processing_state.db") as store:
         before = left(store, "a.txt", "old", how)
         after = left(store, "a.txt", "new", how)

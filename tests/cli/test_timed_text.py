@@ -38,7 +38,7 @@ def test_text_that_is_no_transcript_stays_as_it_is(tmp_path: Path, text: str) ->
 
 
 def test_a_time_before_a_speaker_goes(tmp_path: Path) -> None:
-    """In the same line, without brackets."""
+    """A time without brackets before a speaker is removed."""
     lines = ["0:00 Ana: We begin.", "0:05 Bo: Fine.", "", "0:09 Ana: Good."]
     assert read(tmp_path, "a.txt", "\n".join(lines)) == "Ana: We begin.\nBo: Fine.\n\nAna: Good."
 

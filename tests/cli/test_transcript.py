@@ -141,7 +141,7 @@ def test_subtitles_without_cues_are_refused(tmp_path: Path, name: str, text: str
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
-    """Neither is read as a transcript."""
+    """A folder and a missing file are refused as transcripts."""
     with pytest.raises(UnreadableTranscriptError, match="no such file"):
         read_transcript(tmp_path / "missing.txt")
     with pytest.raises(UnreadableTranscriptError, match="not a regular file"):

@@ -42,7 +42,7 @@ def test_the_cost_of_a_failed_try_is_shown(lecture: Folder) -> None:
 
 
 def test_a_job_whose_tries_all_failed_has_a_cost(lecture: Folder) -> None:
-    """There is no result with a cost, and money was spent: list and show tell it."""
+    """``list`` and ``show`` give the cost of a job whose tries all failed, though it has no result."""
     lecture.write("lecture.txt", "Paragraph 5 alone.")
     lecture.run(*RUN, *lecture.command(PRICED), code=1)
     assert lecture.json("list")["jobs"][0]["cost"] == lecture.json("show")["totals"]["cost"] == 0.5
@@ -72,7 +72,7 @@ def test_list_and_show_find_the_cost_where_the_last_run_was_told_that_it_stands(
 
 
 def test_a_plan_says_that_nothing_fits_into_the_budget(lecture: Folder) -> None:
-    """By the rule by which the run pauses at once; with a higher budget it says how many chunks fit."""
+    """``plan`` says that no chunk fits into a budget at which ``run`` pauses at once, or how many chunks fit."""
     command = lecture.command(NESTED)
     priced = ("--cost", "usage.cost")
     lecture.run(*RUN, *priced, "--max-cost", 0.8, *command, code=75)

@@ -56,7 +56,7 @@ def test_the_commands_that_take_a_job_are_found() -> None:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("command", [name for name in TAKE_A_JOB if name != "resume"])
 def test_a_job_is_named_in_four_ways(two: Folder, command: str) -> None:
-    """By its id, the beginning of it, its file's name, or by nothing where it is the newest; another job is another."""
+    """A command takes a job by its id, by the beginning of the id, by its file's name, or the newest job."""
     ids = job_ids(two)
     expected = said(two, command, ids["new.txt"])
     assert said(two, command) == expected
@@ -67,7 +67,7 @@ def test_a_job_is_named_in_four_ways(two: Folder, command: str) -> None:
 
 @pytest.mark.parametrize("command", [name for name in TAKE_A_JOB if name != "resume"])
 def test_a_store_without_jobs_is_told(folder: Folder, command: str) -> None:
-    """There is no newest job, and the message says how to begin one."""
+    """A command without JOB says of an empty store that it has no job yet, and how to begin one."""
     CheckpointStore(folder.path / ".processing_state.db").close()
     assert "has no job yet; begin one with: checkpoint-store run FILE" in folder.run(
         command, *_MORE.get(command, ()), code=2
@@ -85,7 +85,7 @@ def test_a_slip_gets_the_nearest_file_name(two: Folder, command: str, typed: str
 
 @pytest.mark.parametrize("typed", ["./new.txt", "../work/new.txt", "{folder}/new.txt"])
 def test_a_job_is_named_by_the_path_of_its_file(two: Folder, typed: str) -> None:
-    """However a shell completes the path; no file has to be there any more."""
+    """A job is named by its file, however a shell completes the path, even if the file is gone."""
     typed = typed.replace("../work", f"../{two.path.name}").format(folder=two.path)
     assert said(two, "show", typed) == said(two, "show", "new.txt")
     two.run("delete", typed, "--yes")
@@ -113,7 +113,7 @@ def test_a_name_like_no_other_gets_no_guess(two: Folder) -> None:
 
 @pytest.mark.parametrize("more", [(), ("--yes",)])
 def test_a_short_beginning_of_an_id_deletes_nothing(two: Folder, more: tuple[str, ...]) -> None:
-    """It may be a slip of the hand; eight characters are none. A file name may be short."""
+    """``delete`` refuses fewer than eight characters of an id, which may be a slip of the hand."""
     ids = job_ids(two)
     done = two.run("delete", ids["old.txt"][:7], *more, code=2)
     assert f"too short to delete by: it is the beginning of job {ids['old.txt']}" in " ".join(done.stderr.split())
@@ -142,7 +142,7 @@ def test_the_library_refuses_a_short_beginning_too(two: Folder) -> None:
 
 
 def test_report_is_about_the_newest_job_or_all(two: Folder) -> None:
-    """As everywhere; --all is for all of them, and excludes naming some."""
+    """``report`` is about the newest job, or with ``--all`` about all jobs, which excludes named jobs."""
     ids = job_ids(two)
     assert two.json("report")["jobs"] == [ids["new.txt"]]
     assert sorted(two.json("report", "--all")["jobs"]) == sorted(ids.values())

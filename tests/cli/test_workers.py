@@ -145,7 +145,7 @@ def test_a_chunk_that_used_up_its_retries_is_passed_over_until_retry(lecture: Fo
 
 @pytest.mark.slow
 def test_a_failure_without_retries_is_held_against_no_chunk(lecture: Folder) -> None:
-    """However often a plain run failed at it, a run with --retries has all its tries."""
+    """A chunk that failed in plain runs has all its tries in a run with --retries."""
     lecture.write("failures", "4")
     words = ("run", "lecture.txt", *SIX)
     for _ in range(3):
@@ -155,7 +155,7 @@ def test_a_failure_without_retries_is_held_against_no_chunk(lecture: Folder) -> 
 
 
 def test_a_command_that_is_not_there_is_tried_once(lecture: Folder) -> None:
-    """With any number of retries: it would fail every chunk, and blames none."""
+    """A COMMAND that does not exist is tried once, whatever the retries, and blames no chunk."""
     done = lecture.run("run", "lecture.txt", *SIX, "--retries", 5, "--", "no-such-program-anywhere", code=1)
     assert "cannot be started" in done.stderr
     with closing(sqlite3.connect(lecture.path / ".processing_state.db")) as raw:
@@ -240,7 +240,7 @@ def test_pausing_what_is_done_changes_nothing(lecture: Folder) -> None:
 
 @pytest.mark.slow
 def test_a_killed_run_leaves_its_chunks_in_doubt(lecture: Folder) -> None:
-    """At once, for commands that only read: which chunks, and that they are done again."""
+    """A reading command shows the chunks in doubt of a killed run at once, and that they are done again."""
     process = hanging(lecture, 2)
     job_id = lecture.json("list")["jobs"][0]["job_id"]
     running = lecture.json("chunks", job_id, "--status", "running")["chunks"]

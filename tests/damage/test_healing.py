@@ -129,7 +129,7 @@ def test_a_read_only_store_hands_out_what_a_copy_has(
 
 
 def test_what_no_copy_has_stops_and_the_rest_is_put_back(tmp_path: Path) -> None:
-    """One result is in no copy: its read raises and names it; the others that were damaged are there again."""
+    """Reading a damaged result that no copy has raises and names it; the other damaged results are put back."""
     job_id = _make(tmp_path)
     _no_state_files(tmp_path)
     for copy in (*tmp_path.glob("talks.db.backup-*"), tmp_path / "talks.db"):

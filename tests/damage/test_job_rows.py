@@ -95,7 +95,7 @@ def test_a_row_that_does_not_read_comes_back_at_opening(made: Path, tmp_path: Pa
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("change", KNOWN_OTHERWISE.values(), ids=KNOWN_OTHERWISE)
 def test_what_the_chunks_tell_comes_back_without_a_copy(made: Path, tmp_path: Path, change: str) -> None:
-    """A time, a count or a status that does not read costs nothing that was paid for, and stops nobody."""
+    """A time, a count or a status that cannot be read costs nothing that was paid for, and stops nobody."""
     path = _spoilt(made, tmp_path / "spoilt", change, copies=False)
     with pytest.warns(StoreRecovered):
         CheckpointStore(path).close()
@@ -118,7 +118,7 @@ def test_what_no_copy_has_is_named_and_costs_no_result(made: Path, tmp_path: Pat
 
 
 def test_the_newest_row_stays_but_for_what_does_not_read(made: Path, tmp_path: Path) -> None:
-    """Of a row only the value that does not read is an older copy's: what happened since stays as it was."""
+    """A recovery takes only the unreadable value of a row from an older copy, and keeps what happened since."""
     shutil.copytree(made, tmp_path / "later")
     path = tmp_path / "later" / "talks.db"
     older = {backup: backup.read_bytes() for backup in path.parent.glob("talks.db.backup-*")}

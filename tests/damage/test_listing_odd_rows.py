@@ -1,4 +1,4 @@
-"""One row of ``jobs`` does not read: whoever only looks sees all the other jobs, and hears which one is missing."""
+"""A read-only store whose row of a job cannot be read shows all other jobs, and names the missing job."""
 
 from __future__ import annotations
 

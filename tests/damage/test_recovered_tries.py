@@ -215,7 +215,7 @@ def test_an_index_without_its_rows_is_noticed_on_opening(tmp_path: Path, index: 
 
 
 def test_a_bad_page_costs_the_results_on_it_and_no_others(tmp_path: Path) -> None:
-    """Where a page in the middle does not read, reading goes on behind it."""
+    """Reading goes on behind a page that cannot be read."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         job = store.open_job("talk.srt", total_chunks=60)
         job.complete_many((index, f"<{index}> " + "x" * 3000) for index in range(60))

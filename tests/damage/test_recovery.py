@@ -161,7 +161,7 @@ HOLD = program(__file__, "hold_store")
 
 
 def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Path, children: Children) -> None:
-    """Neither recovery nor restoring touches a file that another process works on; what that writes stays."""
+    """Recovery and restoring leave a store alone that another process has open, and what that process writes stays."""
     job_id = _make(tmp_path, done=6)
     with CheckpointStore(tmp_path / "talks.db") as store:
         store.backup(tmp_path / "copy.db")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def not_read(caplog: pytest.LogCaptureFixture) -> set[str]:
     """Return the names of the copies that cannot be read, as the log says."""
-    lines = [record.getMessage() for record in caplog.records if "does not read" in record.getMessage()]
-    return {line.partition(" does not read")[0].rpartition("/")[2] for line in lines}
+    lines = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
+    return {line.partition(" cannot be read")[0].rpartition("/")[2] for line in lines}
 
 
 def test_healing_names_each_copy_that_does_not_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

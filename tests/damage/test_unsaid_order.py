@@ -66,7 +66,7 @@ def test_an_unreadable_value_is_taken_from_a_backup(path: Path, open_store: Open
 
 @pytest.mark.parametrize("column", ["looked_number", "looked_jobs", "looked_chunks"])
 def test_what_a_state_file_does_not_have_is_made_anew(path: Path, column: str) -> None:
-    """A value that only saves a look at the store does not read: the recovery leaves it out, and loses nothing."""
+    """A recovery leaves out an unreadable value that only saves a look at the store, and loses nothing."""
     spoil(path, column)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE chunk_results SET result = 'no JSON'")

@@ -42,7 +42,7 @@ def run(**options: Any) -> dict[str, Any]:
 
 
 def test_the_figures_of_one_run_stand_between_the_markers(tmp_path: Path) -> None:
-    """With machine, date, versions and revision; what was there goes, and the text around it stays."""
+    """The page has the figures, machine, versions and revision of a run in place of the earlier figures."""
     path = tmp_path / "performance.md"
     path.write_text(AROUND, "utf-8")
     page.write(run(), ["T1"], path)
@@ -84,7 +84,7 @@ def test_a_part_of_a_run_is_refused(tmp_path: Path, made: dict[str, Any], around
 
 
 def test_the_command_refuses_a_part_of_a_run_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It names the file, and what to give instead."""
+    """The command that writes the figures refuses a partial run in a line with the file and the missing scenarios."""
     (tmp_path / "figures.json").write_text(json.dumps(run()))
     assert main(["--page", str(tmp_path / "figures.json")]) == 2
     assert "figures.json: this run was without T10, T11, T11B" in capsys.readouterr().err
@@ -102,7 +102,7 @@ def test_a_figure_without_a_target_is_neither_reached_nor_missed() -> None:
 
 
 def test_the_page_has_its_markers() -> None:
-    """So that the command can write the figures into it."""
+    """The page of figures has its two markers, so that the command can write the figures between them."""
     text = page.PAGE.read_text("utf-8")
     assert (text.count(page.BEGIN), text.count(page.END)) == (1, 1)
     assert text.index(page.BEGIN) < text.index(page.END)

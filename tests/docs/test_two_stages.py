@@ -50,7 +50,7 @@ def jobs(folder: Path) -> list[tuple[str, int, str]]:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("kill_at", range(1, CALLS + 1))
 def test_killed_in_any_call(children: Children, recordings: Path, tmp_path: Path, kill_at: int) -> None:
-    """Of either stage: the call in hand is made again, and no other one; each stage is one job."""
+    """A kill in any call of either stage makes that call alone again, and each stage stays a single job."""
     children.run(KILLED, EXAMPLE, recordings, kill_at, code=-signal.SIGKILL)
     children.run(KILLED, EXAMPLE, recordings, 0)
     paid = Counter((tmp_path / "paid.log").read_text("utf-8").splitlines())

@@ -36,7 +36,7 @@ def example() -> ModuleType:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["in the call", "before the file is whole", "between the file and the record"])
 def test_a_killed_run_goes_on(where: str, tmp_path: Path, children: Children) -> None:
-    """One call is made again, the one that was killed; every recorded file is whole, and there is no second one."""
+    """After a kill the example calls only the killed chunk again, and every recorded file is whole."""
     (tmp_path / "talk.txt").write_text(TEXT, "utf-8")
     killed = children.run(KILLED, where, 3, EXAMPLE, "talk.txt", code=-signal.SIGKILL)
     with CheckpointStore(tmp_path / "audio.db") as store:

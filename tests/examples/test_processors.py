@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "two-processors.md"
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_what_the_page_says_is_so(name: str) -> None:
-    """By real kills: no result is lost, and each kill costs one call again, that of the chunk in hand."""
+    """Real kills of the two processors lose no result, and each kill repeats the call in hand alone."""
     found: dict[str, Any] = measure(name, kills=3, chunks=12, written_chunks=20)
     is_native = name == "processor_native"
     assert (found["calls_again"], found["results_lost"]) == (3, 0)

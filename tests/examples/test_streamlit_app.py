@@ -188,7 +188,7 @@ def test_discard_begins_from_nothing(seen: CheckpointStore) -> None:
 
 @pytest.mark.slow
 def test_an_edited_transcript_keeps_what_is_paid_for(folder: Path, seen: CheckpointStore) -> None:
-    """One paragraph is new: one chunk is left."""
+    """A transcript with a new paragraph has a single chunk left to pay for."""
     press(opened(), "Start")
     (folder / "talk.txt").write_text("\n\n".join([*PARAGRAPHS, "A new one."]), "utf-8")
     app = opened()

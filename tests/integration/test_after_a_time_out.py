@@ -181,7 +181,7 @@ def test_a_late_answer_within_the_loop_does_not_answer_a_redo(job: Job) -> None:
 
 
 def test_a_late_answer_that_is_recorded_already_leaves_the_redo_its_next_try(job: Job) -> None:
-    """It is equal to the answer that is to be replaced, and comes while the redo waits for its second try."""
+    """A late answer that equals the result to be replaced does not take the redo's next try away."""
     third = threading.Event()
 
     def work(_: int) -> str:

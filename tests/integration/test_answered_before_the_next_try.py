@@ -106,7 +106,7 @@ def test_a_loop_of_one_worker_goes_on_behind_it(
 def test_a_pending_loop_does_not_hand_it_out(
     job: Job, slow: Slow, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its caller would pay for the chunk once more."""
+    """``pending()`` does not hand out a chunk whose late answer came, so its caller pays for the chunk once."""
     timed_out(job, slow)
     just_before_the_next_try(monkeypatch, lambda: answer(job, slow, caplog))
     expect_one_call(job, [chunk.index for chunk in job.pending()])
@@ -175,7 +175,7 @@ LATE = {"text": "late", "cost": 0.5}
 def test_an_answer_that_another_process_left_in_a_file_is_found_by_a_loop_that_comes_to_its_chunk(
     store: CheckpointStore, children: Children, tmp_path: Path, workers: int | None
 ) -> None:
-    """That process had closed its store when the answer came; this one has the store open all the time."""
+    """A loop takes in the answer that another process left in a file, though its store was open before."""
     job = store.open_job("talk.srt", total_chunks=2)
     children.run(program(__file__, "answer_after_closing"), store.path)
     assert len(kept(tmp_path)) == 1
@@ -216,7 +216,7 @@ def test_an_answer_whose_file_cannot_be_read_for_a_moment_is_not_paid_for_again(
 def test_a_link_in_place_of_a_file_of_answers_ends_no_loop(
     store: CheckpointStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is never read, and the log says so once."""
+    """A symlink in the place of a file of answers is never read, and the log names it once."""
     job = store.open_job("talk.srt", total_chunks=2)
     for chunk in job.pending():
         chunk.fail("no")
@@ -239,7 +239,7 @@ def test_what_a_late_failure_of_another_process_cost_is_counted_before_its_chunk
 def test_a_file_that_is_not_for_this_job_is_looked_at_once(
     store: CheckpointStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It stays where it is, and the log says so once, however many chunks are tried again."""
+    """A file of answers for another plan stays where it is, and the log names it once for any number of chunks."""
     job = store.open_job("talk.srt", total_chunks=3)
     for chunk in job.pending():
         chunk.fail("no")

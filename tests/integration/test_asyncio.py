@@ -38,7 +38,7 @@ async def cancelled(work: Coroutine[Any, Any, None], after: float) -> None:
 
 
 def test_a_coroutine_is_awaited_for_every_chunk(job: Job) -> None:
-    """So many at a time, each with its attempt; the job is completed."""
+    """``amap`` awaits the work of each chunk, up to ``workers`` at a time, each as an attempt of its own."""
     now = most = 0
     full = asyncio.Event()
 
@@ -62,7 +62,7 @@ def test_a_coroutine_is_awaited_for_every_chunk(job: Job) -> None:
 
 
 def test_cancelled_at_any_moment_nothing_that_came_back_is_lost(job: Job) -> None:
-    """Nor is anything left behind: no task, no chunk in hand."""
+    """A cancelled ``amap`` records every result that came back, and leaves no task and no claimed chunk."""
     came_back: set[int] = set()
 
     async def work(index: int) -> int:
@@ -141,7 +141,7 @@ def test_what_takes_too_long_goes_on_and_keeps_no_place(store: CheckpointStore) 
 
 
 def test_what_takes_too_long_is_recorded_after_the_end_of_its_loop(store: CheckpointStore) -> None:
-    """As long as its event loop runs: it was paid for, and the next run does not pay for its chunk again."""
+    """A call that took too long is recorded while its event loop runs, so the next run does not pay for it."""
     job = store.open_job("talk.srt", total_chunks=1)
 
     async def main() -> None:
@@ -162,7 +162,7 @@ def test_what_takes_too_long_is_recorded_after_the_end_of_its_loop(store: Checkp
 
 
 def test_the_end_of_the_event_loop_does_not_wait_for_what_takes_too_long(store: CheckpointStore) -> None:
-    """It may never end, so it is cancelled then; what it gives all the same is recorded."""
+    """``asyncio.run`` cancels a call that took too long, and records what the call returns all the same."""
     job = store.open_job("talk.srt", total_chunks=2)
     cancelled: list[int] = []
 
@@ -185,7 +185,7 @@ def test_the_end_of_the_event_loop_does_not_wait_for_what_takes_too_long(store: 
 
 
 def test_a_completion_that_is_cancelled_is_recorded_all_the_same(job: Job) -> None:
-    """Also where its turn had not come yet: what it holds is paid for."""
+    """A cancelled ``acomplete`` records its result, even if it still waited for a thread."""
 
     async def main() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
@@ -228,7 +228,7 @@ def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job, monkeypatch: 
 
 @pytest.mark.slow
 def test_the_event_loop_does_not_wait_where_another_process_is_in_the_way(job: Job) -> None:
-    """It goes on while a chunk is claimed, thrown away, and recorded."""
+    """The event loop goes on while another process keeps the store locked, and a claim and a completion wait."""
     gaps: list[float] = []
 
     async def beat() -> None:
@@ -263,7 +263,7 @@ def test_the_event_loop_does_not_wait_where_another_process_is_in_the_way(job: J
 
 
 def test_what_amap_does_not_take_is_named(job: Job) -> None:
-    """It takes a number of workers, and its executor is the event loop."""
+    """``amap`` refuses an option that it cannot use, such as an executor, by the option's name."""
 
     async def main(**options: Any) -> None:
         job.amap(asyncio.sleep, **options)

@@ -43,7 +43,7 @@ def screen(request: pytest.FixtureRequest) -> Iterator[TextIO | None]:
 def test_a_bar_that_nobody_can_see_keeps_no_loop_from_its_work(
     store: CheckpointStore, screen: TextIO | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As after `2>&1 | head`: every chunk is done, and the job ends as without a bar."""
+    """A loop whose bar cannot be written, as after ``2>&1 | head``, does every chunk."""
     job = store.open_job("talk.srt", total_chunks=3)
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "checkpoint_store"):
         patch.setattr(sys, "stderr", screen)
@@ -52,7 +52,7 @@ def test_a_bar_that_nobody_can_see_keeps_no_loop_from_its_work(
 
 
 def test_a_loop_that_cannot_begin_leaves_no_runner(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its store object stays open; nobody takes the job for one that is worked on."""
+    """A loop that cannot begin leaves no runner, so nobody takes its job for active."""
     job = store.open_job("talk.srt", total_chunks=1)
 
     def busy(*_: object) -> None:

@@ -73,7 +73,7 @@ def test_another_job_begins_without_a_word(
 def test_a_job_without_results_is_nothing_to_go_on_with(
     manager: StateManager, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nor is a job that was cleared."""
+    """A new job that begins after a cleared job, or after a job without results, gets no warning."""
     manager.save(a_state())
     manager.save(a_state())
     manager.update_chunk_complete(0, "a")
@@ -86,7 +86,7 @@ def test_a_job_without_results_is_nothing_to_go_on_with(
 def test_the_plans_loop_that_was_killed_behind_its_last_chunk_is_told(
     children: Children, words: tuple[str, ...]
 ) -> None:
-    """It begins a new job, and would pay for all chunks again: a warning on stderr names what saves the money."""
+    """A program that would pay again for a killed job with all results gets a warning with the way to keep them."""
     loop = program(__file__, "loop_of_the_plan")
     first = children.run(loop, "killed", *words, code=-9)
     assert first.split() == ["paid"] * 3
@@ -98,7 +98,7 @@ def test_the_plans_loop_that_was_killed_behind_its_last_chunk_is_told(
 
 
 def test_the_loop_of_the_page_pays_nothing_again(children: Children) -> None:
-    """It takes up a complete job, too: no chunk of it is left."""
+    """The loop of the documentation takes up a killed job whose chunks are complete, and pays for none again."""
     loop = program(__file__, "loop_of_the_plan")
     children.run(loop, "killed", code=-9)
     assert children.run(loop, "goes on") == ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_a_started_chunk_does_not_wait_for_the_next_claim(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its work begins while the claim of another chunk waits for the disk."""
+    """The work of a started chunk begins while the claim of another chunk waits for the disk."""
     monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 0.0)
     job = store.open_job("talk.srt", total_chunks=3)
     begun, waited = threading.Event(), []

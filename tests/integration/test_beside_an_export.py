@@ -82,7 +82,7 @@ def test_small_pieces_make_no_pause_each(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_older_export_is_replaced_without_its_results_being_read(
     store: CheckpointStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its beginning says which job it shows; reading all of it would keep every other thread from its turn."""
+    """An export reads the beginning of the file that it replaces, and not its results, so other threads go on."""
     (job,) = store.jobs()
     path = job.export(tmp_path / "export.json")
     monkeypatch.setattr(reader, "read_state", lambda path: pytest.fail(f"{path} was read whole"))
@@ -105,7 +105,7 @@ def test_an_export_that_was_cut_off_is_not_replaced_unasked(store: CheckpointSto
 def test_an_export_that_knows_more_than_the_store_is_not_replaced_unasked(
     store: CheckpointStore, tmp_path: Path
 ) -> None:
-    """Also where it has as many completed chunks as the store."""
+    """An export with a chunk that the store lacks is not replaced, even if both have equally many chunks."""
     (job,) = store.jobs()
     path = job.export(tmp_path / "export.json")
     text = path.read_text("utf-8")

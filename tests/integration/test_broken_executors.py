@@ -77,7 +77,7 @@ def job(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> Job:
 
 
 def test_an_executor_that_breaks_at_submit_ends_the_loop(job: Job) -> None:
-    """At the first break, with what to do about it; the job is paused, and no chunk is to blame."""
+    """An executor that breaks at ``submit`` pauses the job at once, says what to do, and blames no chunk."""
     executor = BrokenFromTheStart()
     with pytest.raises(WorkerDied, match="function that makes one"):
         list(job.map(str.upper, executor=executor, workers=2, on_error="record"))
@@ -99,7 +99,7 @@ def test_a_pool_of_ones_own_ends_the_loop_when_its_worker_dies(job: Job) -> None
 
 @pytest.mark.slow
 def test_loky_ends_the_loop_too(job: Job) -> None:
-    """Its pool is no subclass of the standard library's."""
+    """A broken pool of loky ends the loop, though it is no subclass of the standard library's pool."""
     loky = pytest.importorskip("loky")
     with pytest.raises(WorkerDied, match="cannot be made anew"):
         list(job.map(work.dies_on_b, executor=loky.get_reusable_executor(max_workers=2), wait=0))
@@ -125,7 +125,7 @@ def test_a_function_makes_a_new_executor_in_the_place_of_a_broken_one(job: Job, 
 
 
 def test_the_loop_shuts_down_every_executor_that_it_made(job: Job) -> None:
-    """And none that it was given; each is made only where it is needed, the first when the loop begins."""
+    """A loop makes an executor when it needs one, shuts it down, and leaves a given executor alone."""
     made: list[Threads] = []
 
     def make() -> Threads:
@@ -182,7 +182,7 @@ STOPPED = program(__file__, "broken_for_ever")
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_loop_whose_executors_keep_breaking(children: Children, number: signal.Signals) -> None:
-    """It looks before each launch, and in each pause."""
+    """A signal ends a loop whose executors keep breaking, before the next launch or within a pause."""
     process = children.start(STOPPED, "class")
     for _ in range(5):
         assert children.next_line(process) == "asked"
@@ -192,7 +192,7 @@ def test_a_signal_ends_a_loop_whose_executors_keep_breaking(children: Children, 
 
 
 def test_a_loop_looks_before_each_launch_whether_it_is_to_end(job: Job) -> None:
-    """Also where there is room for all chunks at once: what is asked for after two of them stops the third."""
+    """A loop asks ``stop_when`` before each launch, even if all chunks fit at once."""
     begun: list[str] = []
 
     class Counting(Threads):
@@ -243,7 +243,7 @@ def test_what_gives_other_futures_is_refused(job: Job) -> None:
 
 
 def test_an_executor_with_another_submit_blames_no_chunk(job: Job) -> None:
-    """Its mistake is raised once, and not recorded against every chunk."""
+    """An executor whose ``submit`` takes other arguments raises once, and no chunk is failed for it."""
 
     class Odd(Executor):
         def submit(self, fn: Any) -> Any:  # type: ignore[override]
@@ -255,7 +255,7 @@ def test_an_executor_with_another_submit_blames_no_chunk(job: Job) -> None:
 
 
 def test_a_client_of_dasks_is_refused_before_anything_begins(job: Job) -> None:
-    """Its futures are of another kind; the message says what to give."""
+    """A Dask client as executor is refused before any work, with the call that makes an executor of it."""
 
     class Client:
         def submit(self) -> None: ...

@@ -99,7 +99,7 @@ def test_a_cheap_first_chunk_is_no_leave_for_all_workers(job: Job) -> None:
 
 
 def test_the_number_in_work_doubles(store: CheckpointStore) -> None:
-    """One, two, two, four … and at last all workers: a budget that is large does not slow a loop down for long."""
+    """Under a budget one, two, four and then all workers start, so a large budget does not slow a loop for long."""
     job = store.open_job("fifteen", chunks=CHUNKS[:15])
     first, eight = Priced(0.01), threading.Barrier(8)
 
@@ -116,7 +116,7 @@ def test_the_number_in_work_doubles(store: CheckpointStore) -> None:
 
 
 def test_what_is_in_work_is_counted_with_the_dearest_result(job: Job) -> None:
-    """Not with the mean: what may cost 0.4 again fits twice into 1.0, whatever the others cost."""
+    """Each attempt reserves the dearest result so far, and not the mean."""
     with pytest.raises(BudgetReached) as caught:
         list(job.map(Priced(0.4, 0.01), workers=1, max_cost=1.0))
     assert 0.6 <= caught.value.spent <= 0.62
@@ -142,7 +142,7 @@ def test_two_loops_of_one_process_share_a_budget(job: Job) -> None:
 
 
 def test_a_loop_that_was_left_in_the_middle_is_not_waited_for(job: Job) -> None:
-    """It keeps what it reserved for its chunk in work, and this thread would wait for itself."""
+    """A loop does not wait for a loop that its own thread left in the middle; that loop's reservation counts."""
     go_on = threading.Event()
 
     def work(text: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ FOUR = program(__file__, "within_budget")
 
 @pytest.mark.slow
 def test_four_processes_share_a_budget(children: Children, open_store: Opener) -> None:
-    """They start at the same moment; it was 4.1 of 3.0. All of them say that it is reached."""
+    """Four processes that start together keep a shared budget, and each of them says that it is reached."""
     open_store().open_job("f", chunks=CHUNKS)
     assert children.together(4, FOUR) == ["reached\n"] * 4
     job = open_store().latest_job()
@@ -220,7 +220,7 @@ def test_what_failed_tries_cost_counts(job: Job) -> None:
 
 
 def test_a_failed_try_of_ones_own_loop_counts(job: Job) -> None:
-    """As ``chunk.fail(error, cost=…)``, ``job.fail_chunk``, or the exception's own ``cost``; over runs."""
+    """The cost given to ``chunk.fail``, ``job.fail_chunk``, or an exception counts for the budget of later runs."""
     pending = job.pending()
     next(pending).fail("no", cost=0.25)
     next(pending).fail(Refused(0.25))
@@ -249,7 +249,7 @@ def billed_and_odd(text: str) -> None:
 
 
 def test_a_failed_try_in_another_process_counts(job: Job) -> None:
-    """Also where its exception cannot be brought home as it was."""
+    """The cost of a failed try in another process counts, even if its exception cannot be pickled."""
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(1) as pool, pytest.raises(BudgetReached) as caught:
@@ -289,7 +289,7 @@ def test_a_try_that_took_too_long_may_be_billed(job: Job) -> None:
 def test_a_failed_try_whose_cost_cannot_be_read_keeps_its_reservation(
     job: Job, price: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may have cost something, and the log names what stands there; it is not taken for nothing."""
+    """A failed try whose cost cannot be read keeps its reservation, and the log names the unreadable cost."""
     job.complete(63, {"cost": 0.5})
 
     def work(_: str) -> None:
@@ -392,7 +392,7 @@ def test_a_process_killed_at_the_first_chunk_holds_up_nobody(children: Children,
 
 
 def test_a_killed_process_leaves_its_reservation(children: Children, job: Job) -> None:
-    """Its chunk may have been billed: it counts until the chunk is done, and holds up no other runner."""
+    """The reservation of a killed process counts until its chunk is done, and delays no other runner."""
     kill_at(children, "chunk 1")
     with pytest.raises(BudgetReached) as caught:
         list(job.map(Priced(0.4), max_cost=1.0))
@@ -416,7 +416,7 @@ class Breaks(ThreadPoolExecutor):
 
 
 def test_a_chunk_that_waits_for_a_new_pool_holds_up_nobody(job: Job) -> None:
-    """It had reserved its part before the pool was found broken; the loop does not wait for itself."""
+    """A chunk that waits for a new pool keeps its reservation, and the loop does not wait for itself."""
     pools: Iterator[Any] = iter([Breaks(2), ThreadPoolExecutor(2)])
     with pytest.raises(BudgetReached) as caught:
         list(job.map(Priced(0.5), executor=lambda: next(pools), max_cost=1.0))
@@ -439,7 +439,7 @@ def test_a_chunk_for_which_nothing_could_be_reserved_is_free(job: Job, monkeypat
 
 
 def test_a_chunk_that_fails_for_good_leaves_no_reservation(job: Job) -> None:
-    """Nor does one that stops the loop: the next run has the whole rest of the budget."""
+    """A chunk that failed, even a chunk that stopped its loop, leaves no reservation to the next run."""
 
     def work(_: str) -> None:
         raise ValueError("no")

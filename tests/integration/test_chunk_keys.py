@@ -41,7 +41,7 @@ def view(store: CheckpointStore, name: str) -> list[Any]:
 
 @pytest.mark.parametrize("chunks", [PAGES, FILES], ids=["pages", "files"])
 def test_a_chunk_says_its_key(store: CheckpointStore, chunks: dict[Any, str]) -> None:
-    """As it was given, a page as a number, in the order of the mapping."""
+    """``chunk.key`` is the key as it was given, a number as a number, in the order of the mapping."""
     job = store.open_job("book", chunks=chunks)
     seen = [(chunk.index, chunk.key, chunk.data) for chunk in job.pending()]
     assert seen == [(index, key, data) for index, (key, data) in enumerate(chunks.items())]
@@ -49,7 +49,7 @@ def test_a_chunk_says_its_key(store: CheckpointStore, chunks: dict[Any, str]) ->
 
 
 def test_the_result_of_a_key(store: CheckpointStore, open_store: Opener) -> None:
-    """By the key that was given, also in another process, and by its text."""
+    """``result_of`` takes the key that was given or its text, also in another process."""
     work_through(store.open_job("book", chunks=PAGES))
     job = open_store(read_only=True).job("book")
     assert job.result_of(2) == job.result_of("2") == {"text": "A DARK"}
@@ -173,7 +173,7 @@ def test_an_empty_mapping_is_a_job_of_no_chunks(store: CheckpointStore) -> None:
 
 
 def test_views_and_records_name_the_key(children: Children, store: CheckpointStore, open_store: Opener) -> None:
-    """Which file failed, which is in doubt, and which is worked on, without counting."""
+    """Views and records name the key of each failed, doubtful and running chunk."""
     job = store.open_job("folder", chunks={"good.txt": "1", "bad.txt": "2", 3: "3", "4": "4"})
     for _ in range(3):
         job.fail_chunk(1, "no")
@@ -190,7 +190,7 @@ def test_views_and_records_name_the_key(children: Children, store: CheckpointSto
 
 
 def test_recovery_brings_keys_back(open_store: Opener, tmp_path: Path) -> None:
-    """From a backup, where the store file is gone."""
+    """A recovery brings the keys of a lost store back from a backup."""
     with open_store() as store:
         job = store.open_job("folder", chunks=FILES)
         job.complete(0, "1")

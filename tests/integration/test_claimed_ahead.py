@@ -37,7 +37,7 @@ def running(job: Job) -> list[int]:
 def test_what_is_claimed_ahead_is_not_said_to_run(
     store: CheckpointStore, open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither by this process nor by another store object that looks: one chunk is in work, and one is shown."""
+    """A chunk that is claimed ahead is shown as running neither in its own process nor in a read-only store."""
     monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 60.0)  # every chunk is quick, on any disk
     job = store.open_job("talk.srt", total_chunks=TOTAL)
     other = open_store(read_only=True).job(job.job_id)

@@ -94,7 +94,7 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
 def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that claims at that moment waits for the write, and the write would wait for it."""
+    """A loop that is thrown away during a write does not wait for a thread that claims at that moment."""
     loops = [job.pending()]
     next(loops[0]).complete("x")
     other = threading.Thread(target=lambda: next(job.pending()).complete("y"))
@@ -182,7 +182,7 @@ def test_a_loop_does_not_wait_for_its_own_thread(job: Job) -> None:
 
 
 def test_a_killed_runners_chunk_is_free_at_once(job: Job, children: Children, tmp_path: Path) -> None:
-    """For a loop that is running and for a new one; until it is done it is in doubt, in the list and in the view."""
+    """The chunk of a killed runner is free at once for running and new loops, and in doubt until it is done."""
     running = job.pending()
     next(running).complete("x")
     process = children.start(CLAIM, "talk.srt", 3, "waits")
@@ -302,7 +302,7 @@ def test_who_is_refused_changes_nothing(job: Job, open_store: Opener) -> None:
 
 
 def test_exclusive_is_refused_while_others_are_at_work(job: Job, open_store: Opener) -> None:
-    """And granted when they have ended; the same store object may ask twice."""
+    """``exclusive=True`` is refused while another runner is at work, and granted when that runner has ended."""
     working, wanting = job.pending(), open_store()
     next(working)
     with pytest.raises(JobBusy) as caught:

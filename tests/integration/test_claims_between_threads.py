@@ -134,7 +134,7 @@ def test_a_chunk_claimed_ahead_is_free_if_the_store_cannot_be_asked_about_it(
 
 
 def test_two_threads_record_what_waits_and_lose_nothing(store: CheckpointStore) -> None:
-    """One thread waits for the store, the other one begins a loop or keeps a result: the file has each of them."""
+    """A file of unrecorded results keeps all of them while two threads record and keep results."""
     job = store.open_job("talk.srt", total_chunks=10)
     first, second = (job._execution.completion(index, {"index": index}) for index in (1, 2))
     unrecorded = store._context.unrecorded

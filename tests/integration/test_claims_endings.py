@@ -82,7 +82,7 @@ def test_opening_and_starting_at_once_takes_no_lock_file_away(open_store: Opener
 
 
 def test_a_chunk_that_failed_three_times_is_passed_over_until_it_is_freed(job: Job, tmp_path: Path) -> None:
-    """To go on and to retry what failed are two wishes."""
+    """A chunk that failed three times is passed over until ``retry_failed``."""
     for number in (1, 2, 3):
         chunk = next(job.pending())
         assert (chunk.index, chunk.attempt.number) == (0, number)  # type: ignore[union-attr]
@@ -109,7 +109,7 @@ def test_a_chunk_that_failed_three_times_is_passed_over_until_it_is_freed(job: J
 
 
 def test_a_chunk_can_fail_without_a_claim(job: Job) -> None:
-    """By its index alone; a failed chunk that someone completes all the same is failed no more."""
+    """``fail_chunk`` takes an index without a claim, and a later completion ends the failure."""
     for number in range(3):
         job.fail_chunk(2, f"no {number}")
     assert [record.chunk_index for record in job.failed_chunks()] == [2]
@@ -160,7 +160,7 @@ def test_max_attempts_counts_the_tries_that_killed_their_process(job: Job, child
 
 
 def test_a_pause_ends_running_loops_within_a_second(store: CheckpointStore, children: Children) -> None:
-    """From another thread and from another process, while chunks are quick, without a query for each."""
+    """A pause from another thread or process ends a loop of quick chunks, without a query for each chunk."""
     job = store.open_job("long", total_chunks=1_000_000)
     ask_pause = program(__file__, "ask_pause")
     for asked_by in ("thread", "process"):

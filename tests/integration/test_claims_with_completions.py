@@ -227,7 +227,7 @@ def test_another_loop_takes_over_what_a_standing_loop_has_not_begun(plain: Check
 
 
 def test_a_chunk_that_is_completed_by_hand_is_not_handed_out(plain: CheckpointStore, job: Job) -> None:
-    """Nor is its attempt left open: it is the one that gave the result."""
+    """A chunk that is completed by hand is not handed out, and its claimed attempt becomes the completed attempt."""
     standing = by_pending(job)
     assert [next(standing) for _ in range(5)] == list(range(5))
     job.complete(5, "by hand")
@@ -389,5 +389,5 @@ def test_a_kill_between_two_chunks_uses_up_no_try(children: Children) -> None:
 
 @pytest.mark.storm
 def test_a_kill_at_each_place_between_two_chunks_uses_up_no_try(children: Children) -> None:
-    """The same at every place where Python calls anything."""
+    """A kill at any call of Python between two chunks uses up no try of the second chunk."""
     _kill_at_places(children, 1)

@@ -114,7 +114,7 @@ def test_what_is_in_flight_is_recorded_when_the_with_block_ends(
 
 
 def test_who_goes_on_with_a_loop_of_a_closed_store_is_told_so(service: Service, tmp_path: Path) -> None:
-    """It does not end as if all were done; a loop of it that was not begun yet says the same."""
+    """A loop of a closed store raises ``StoreClosed``, whether it had begun or not, and never ends as if done."""
     answer_soon(service)
     with CheckpointStore(tmp_path / "talks.db") as store:
         job = store.open_job("talk.srt", total_chunks=TOTAL)
@@ -176,7 +176,7 @@ def test_no_loop_begins_while_the_store_is_being_closed(service: Service, tmp_pa
 @pytest.mark.parametrize("workers", [1, WORKERS])
 @pytest.mark.parametrize("nested", [False, True])
 def test_close_out_of_the_work_itself_hangs_nobody(*, workers: int, nested: bool, tmp_path: Path) -> None:
-    """It cannot wait for itself: it returns, that call's own result is recorded, and then the store is closed."""
+    """``close`` within the work of a chunk returns; the store closes once that chunk's result is recorded."""
     path, paid = tmp_path / "talks.db", []
     store = CheckpointStore(path)
     job = store.open_job("talk.srt", total_chunks=TOTAL)
@@ -295,7 +295,7 @@ def amap_left(job: Job, service: Service, leave: Callable[[], None]) -> Any:
 
 
 def test_an_amap_that_is_left_without_aclosing_loses_nothing(service: Service, tmp_path: Path) -> None:
-    """Neither the end of the ``with`` block nor that of ``asyncio.run`` cuts off a call that is paid for."""
+    """An ``amap`` that is left early loses no paid call at the end of its ``with`` block or of ``asyncio.run``."""
 
     def leave() -> None:
         raise LookupError("the caller's own")
@@ -314,7 +314,7 @@ def test_an_amap_that_is_left_without_aclosing_loses_nothing(service: Service, t
 
 
 def test_close_in_the_event_loop_does_not_hang_it(service: Service, tmp_path: Path) -> None:
-    """It cannot wait for what the event loop itself does: the store is closed when that is done."""
+    """``close`` in the event loop returns at once, and the store closes when the loop's own work is done."""
 
     async def main() -> None:
         store = CheckpointStore(tmp_path / "talks.db")

@@ -37,7 +37,7 @@ def by_a_thread_of_a_thread(close: Callable[[], None]) -> None:
 def test_close_in_a_thread_that_the_work_waits_for_returns(
     wait: Callable[[Callable[[], None]], None], workers: int, tmp_path: Path
 ) -> None:
-    """As in the work itself: it returns, that call's result is recorded, and the store is closed after that."""
+    """``close`` in a thread that the work waits for returns, and the store closes after the work's result is stored."""
     store = CheckpointStore(tmp_path / "talks.db")
     job = store.open_job("talk.srt", total_chunks=10_000)
     calls: list[int] = []

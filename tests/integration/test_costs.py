@@ -71,7 +71,7 @@ class Answer(BaseModel):
 def test_the_first_result_whose_cost_cannot_be_read_pauses(
     job: Job, result: Any, value: str | None, fields: tuple[str, ...], workers: int
 ) -> None:
-    """One call is paid for, with any number of workers; its result is kept, and the error says what it has."""
+    """A budget pauses at the first result without a readable cost, keeps that result, and names its fields."""
     work = Counted(result)
     with pytest.raises(CostUnknown) as caught:
         list(job.map(work, workers=workers, max_cost=1.0))
@@ -104,7 +104,7 @@ def test_without_a_budget_no_cost_is_asked_for(job: Job) -> None:
 
 
 def test_the_loop_for_asyncio_pauses_alike(job: Job) -> None:
-    """With eight tasks one call is paid for."""
+    """``amap`` with eight workers pays for a single call before it pauses at an unreadable cost."""
     work = Counted({"text": "x"})
 
     async def call(text: str) -> Any:
@@ -136,7 +136,7 @@ def test_earlier_results_without_a_cost_are_refused_before_the_first_call(job: J
 
 
 def test_another_runners_result_without_a_cost_pauses(job: Job, open_store: Opener) -> None:
-    """Also one that comes while the loop is at work."""
+    """A loop with a budget pauses when another runner records a result without a cost, even in mid-work."""
     other = open_store().latest_job()
     assert other is not None
     work = Counted({"cost": 0.01})
@@ -229,7 +229,7 @@ def test_the_costs_of_many_results_are_added_up(store: CheckpointStore, cost: An
 
 
 def test_costs_in_texts_count_in_totals_and_in_a_plan(job: Job) -> None:
-    """As in a budget. What is no number adds nothing."""
+    """A cost that is a text counts in totals and plans as in a budget; other texts add nothing."""
     job.complete_many([(0, {"cost": "0.50"}), (1, {"cost": 0.25}), (2, {"cost": "much"}), (3, {"cost": "1e999"})])
     assert job.totals("cost") == {"cost": 0.75}
     plan = job.plan()

@@ -40,7 +40,7 @@ def replaced(manager: StateManager, other: StateManager) -> StateManager:
 
 @pytest.mark.parametrize("look", ["load", "has_incomplete_job", "clear"])
 def test_of_two_first_starts_the_second_is_told(manager: StateManager, other: StateManager, look: str) -> None:
-    """Both looked while there was nothing. The second one learns of the first one's job before it pays for anything."""
+    """Of two programs that start a first job together, the second learns of the first job before it pays."""
     for one in (manager, other):
         assert not getattr(one, look)()
     manager.save(a_state("first"))
@@ -55,7 +55,7 @@ def test_of_two_first_starts_the_second_is_told(manager: StateManager, other: St
 
 @pytest.mark.slow
 def test_of_first_starts_in_the_same_moment_one_begins(children: Children, open_store: Opener) -> None:
-    """Whichever is first. The store has the one job, and the others say which it is."""
+    """Of programs that start in the same moment a single one begins its job, and the others learn which job it is."""
     ended = _first_starts(children)
     with open_store("state.db", state_file=None) as store:
         (job,) = store.jobs()
@@ -92,7 +92,7 @@ def test_a_manager_for_each_call_says_where_its_results_go(manager: StateManager
 
 
 def test_whoever_knows_the_current_job_may_begin_another(manager: StateManager, other: StateManager) -> None:
-    """As a processor does whose input is another file; so may one that never looked."""
+    """A manager that knows the current job, or that never looked, may begin another job."""
     manager.save(a_state("one"))
     assert loaded(other).job_id == "one"
     other.save(a_state("two", "other.txt"))
@@ -106,7 +106,7 @@ def test_whoever_knows_the_current_job_may_begin_another(manager: StateManager, 
 
 
 def test_a_chunk_of_a_replaced_job_stays_in_it(replaced: StateManager, other: StateManager, open_store: Opener) -> None:
-    """It is durable when the error says so, and no chunk of the job that replaced it."""
+    """A chunk of a replaced job is durable in that job when the error says so, and never enters the new job."""
     shown = replaced.state_path.read_bytes()
     with pytest.raises(CurrentJobChanged, match="job mine is no longer the current job") as caught:
         replaced.update_chunk_complete(1, "b")
@@ -120,7 +120,7 @@ def test_a_chunk_of_a_replaced_job_stays_in_it(replaced: StateManager, other: St
 def test_a_state_of_a_replaced_job_is_saved_in_it(
     replaced: StateManager, other: StateManager, open_store: Opener
 ) -> None:
-    """With the chunks that are new in it; the other job stays the current one."""
+    """A saved state of a replaced job is recorded in that job, and the other job stays the current job."""
     mine = a_state("mine").replace(completed_chunks=[0, 1], processed_results=["a", "b"])
     for _ in range(2):
         with pytest.raises(CurrentJobChanged) as caught:
@@ -145,7 +145,7 @@ def test_the_status_of_a_replaced_job_is_its_own(
 
 
 def test_clear_leaves_the_job_that_replaced_it(replaced: StateManager, other: StateManager, open_store: Opener) -> None:
-    """It removes the manager's own job, and once that is gone it removes nothing."""
+    """``clear`` removes the manager's own job, and never the job that replaced it."""
     other.update_chunk_complete(2, "paid")
     replaced.clear()
     store = open_store("state.db", state_file=None)
@@ -155,7 +155,7 @@ def test_clear_leaves_the_job_that_replaced_it(replaced: StateManager, other: St
 
 
 def test_a_job_that_was_cleared_is_not_saved_over_another(replaced: StateManager, other: StateManager) -> None:
-    """Nor does a chunk of it become a chunk of the other; to clear it once more does nothing."""
+    """A job that another program cleared is not saved over the next job, and its chunks do not enter that job."""
     mine = a_state("mine")
     with StateManager(replaced.state_path) as third:
         third.save(mine)
@@ -192,7 +192,7 @@ def test_a_manager_without_a_job_of_its_own_follows_the_current_one(manager: Sta
 
 
 def test_a_forked_worker_follows_its_parent(manager: StateManager, children: Children) -> None:
-    """It was forked while its parent was at another job."""
+    """A worker that was forked during its parent's earlier job records into the parent's present job."""
     output = children.run(program(__file__, "fork_at_a_job"))
     assert output == "two {1: 'b'}\n"
     assert loaded(manager).job_id == "two"

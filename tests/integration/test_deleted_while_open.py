@@ -58,7 +58,7 @@ def test_what_stands_in_the_place_of_the_state_before_is_kept(tmp_path: Path) ->
 
 
 def test_what_a_loop_is_told_of_a_job_that_was_deleted_is_true(tmp_path: Path) -> None:
-    """Its last result is gone with the job: no file is promised, and none has it."""
+    """The error about a deleted job says that its last result is gone with it, and no file keeps that result."""
     with CheckpointStore(tmp_path / "talk.db") as store:
         job = store.open_job("talk.txt", total_chunks=2)
 

@@ -72,7 +72,7 @@ def test_what_calls_cost_is_counted_where_no_other_chunk_can_be_asked_for(
 def test_answers_that_come_after_their_time_outs_are_recorded_where_a_function_of_the_caller_raises(
     store: CheckpointStore, slow: Slow
 ) -> None:
-    """All of them: each is paid for, whichever time-out the mistake was made at."""
+    """All answers that come after their time-outs are recorded, though a function of the caller raises."""
     job = store.open_job("talk.srt", total_chunks=3)
     with ThreadPoolExecutor(3) as pool:
         with pytest.raises(AttributeError):
@@ -134,7 +134,7 @@ def die_and_hang(index: int) -> int:
 
 @pytest.mark.slow
 def test_a_chunk_that_hangs_where_it_is_tried_alone_keeps_no_other_from_its_try(store: CheckpointStore) -> None:
-    """It had killed its process before. It is failed, and the rest of the job is done."""
+    """A chunk that killed its process and then hangs alone is failed, and the other chunks are done."""
     job = store.open_job("talk.srt", total_chunks=5)
     with ProcessPoolExecutor(2) as pool:
         items = list(job.map(die_and_hang, executor=pool, timeout_seconds=3.0, retry_on=(), on_error="record"))
@@ -146,7 +146,7 @@ def test_a_chunk_that_hangs_where_it_is_tried_alone_keeps_no_other_from_its_try(
 
 @pytest.mark.parametrize("fails", [True, False], ids=["fails", "cannot be stored"])
 def test_a_failure_is_that_of_the_attempt_that_failed(store: CheckpointStore, *, fails: bool) -> None:
-    """Its chunk was completed by hand and is done again since: the attempt in work goes on, and no third one begins."""
+    """A failure ends the attempt that failed, and not a later attempt at a redo of its chunk."""
     job = store.open_job("talk.srt", total_chunks=1)
     at_work: list[PendingChunk] = []
 

@@ -169,7 +169,7 @@ def test_a_retired_dask_worker_leaves_its_call_failed_and_not_repeated(store: Ch
 
 
 def test_options_that_would_repeat_calls_are_refused() -> None:
-    """They are the executor's to set."""
+    """Options of Dask and Ray that would repeat a call are refused, for the executor sets them."""
     with pytest.raises(InvalidArgumentError, match="one attempt is one call"):
         executors.ray(max_retries=3)
     with pytest.raises(UnknownOptionError, match="one attempt is one call"):
@@ -195,7 +195,7 @@ def test_a_misspelt_option_of_ray_is_answered_with_the_right_one() -> None:
 
 
 def test_dasks_own_executor_is_told_of_in_the_log(store: CheckpointStore, caplog: pytest.LogCaptureFixture) -> None:
-    """It does the work, and calls a chunk again by itself when a worker dies."""
+    """The log warns of Dask's own executor, which repeats a chunk by itself when a worker dies."""
     job = store.open_job("f", chunks=["a"])
     with ExitStack() as stack:
         executor = dask_client(stack, 1, processes=False).get_executor(pure=False)
@@ -210,6 +210,6 @@ def job(store: CheckpointStore) -> Job:
 
 
 def test_a_client_of_dasks_is_told_what_to_give(job: Job) -> None:
-    """Its executor is one call away."""
+    """A real Dask client as executor is refused with the call that makes an executor of it."""
     with ExitStack() as stack, pytest.raises(InvalidArgumentError, match=r"checkpoint_store\.executors\.dask"):
         job.map(str, executor=dask_client(stack, 1, processes=False))

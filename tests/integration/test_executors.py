@@ -69,7 +69,7 @@ def dask_client(stack: ExitStack, workers: int, *, processes: bool) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_every_executor_gives_the_same_results(store: CheckpointStore, make: Callable[..., Any], kind: str) -> None:
-    """In order, with the attempt known inside of the work, and its key the same everywhere."""
+    """Every executor gives equal results in order, and the work knows its attempt and its key."""
     results = store.map(work.clean, CHUNKS, file_name="f", executor=make(kind), fresh=True)
     job = store.latest_job()
     assert job is not None
@@ -85,7 +85,7 @@ def test_every_executor_gives_the_same_results(store: CheckpointStore, make: Cal
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", METHODS)
 def test_the_work_is_done_in_other_processes(store: CheckpointStore, make: Callable[..., Any], kind: str) -> None:
-    """And the store is written in this one."""
+    """With processes the work is done elsewhere, and the results are recorded in the caller's store."""
     for pid, number in store.map(work.who, CHUNKS, file_name="f", executor=make(kind)):
         assert (pid != os.getpid(), number) == (True, 1)
 
@@ -95,7 +95,7 @@ def test_the_work_is_done_in_other_processes(store: CheckpointStore, make: Calla
 def test_an_exception_that_cannot_be_sent_says_what_happened(
     store: CheckpointStore, make: Callable[..., Any], kind: str
 ) -> None:
-    """Its type, its text and its traceback come over; the other chunks are recorded."""
+    """An exception that cannot be pickled arrives as its type, its text and its traceback."""
     executor = make(kind)
     results = store.map(
         work.fails_on_b, CHUNKS, file_name="f", executor=executor, on_error="record", wait=0, max_attempts=2
@@ -187,7 +187,7 @@ def test_a_worker_that_dies_ends_the_loop_if_that_is_wished(
 
 @pytest.mark.slow
 def test_a_pool_that_never_works_is_not_the_chunks_fault(store: CheckpointStore) -> None:
-    """Its processes cannot even start: the job is paused, and says so, long before every chunk is failed."""
+    """A pool whose processes cannot start pauses the job, long before every chunk is failed."""
     job = store.open_job("f", total_chunks=40)
     with (
         ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=os._exit, initargs=(1,)) as pool,
@@ -233,7 +233,7 @@ def processes_of(group: int) -> list[int]:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("method", ONE_METHOD)
 def test_worker_processes_end_with_a_killed_parent(children: Children, method: str, tmp_path: Path) -> None:
-    """All of them, those that never had work included."""
+    """All worker processes end with their killed parent, even those that never had work."""
     process = children.start(POOL, method, 4, "slow", "ab", "{}")
     wait_until(lambda: (tmp_path / "begun-a").exists() and (tmp_path / "begun-b").exists())
     assert len(processes_of(process.pid)) >= 3
@@ -248,7 +248,7 @@ def test_worker_processes_end_with_a_killed_parent(children: Children, method: s
 def test_a_terminals_signal_lets_worker_processes_finish(
     children: Children, method: str, number: signal.Signals, tmp_path: Path
 ) -> None:
-    """It goes to every process of the terminal; the chunks in hand are finished and recorded all the same."""
+    """A signal from the terminal to all processes lets the workers finish the chunks in hand."""
     process = children.start(POOL, method, 4, "slow", "abcdefgh", "{}")
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) >= 3)
     os.killpg(process.pid, number)
@@ -279,7 +279,7 @@ def test_two_ctrl_c_end_worker_processes_too(children: Children, method: str, tm
 
 @pytest.mark.slow
 def test_a_broken_pool_is_made_anew_as_it_was(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its context, its initializer and its size."""
+    """A broken pool is made anew with its context, its initializer and its number of workers."""
     monkeypatch.chdir(store.path.parent)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=os.umask, initargs=(0o77,)) as pool:
         results = store.map(work.dies_on_b, CHUNKS, file_name="f", executor=pool, on_error="record", max_attempts=1)

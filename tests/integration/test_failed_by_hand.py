@@ -81,7 +81,7 @@ def test_a_try_that_is_failed_by_hand_before_it_begins_is_followed_by_the_next(j
 
 
 def test_a_result_that_follows_the_report_stands(job: Job) -> None:
-    """It was paid for: the chunk is complete. What its second attempt reported before counts as a try of its own."""
+    """A result that follows a reported failure completes its chunk; the reported failure stays as a try."""
     work = Reporting(job, answers_at=2)
     assert [item.result for item in job.map(work, wait=0)] == ["an answer"]
     assert tries(job) == [(1, "failed", 0.25), (2, "completed", None), (3, "failed", 0.25)]
@@ -137,7 +137,7 @@ def test_a_result_counts_although_the_cost_of_a_failed_try_cannot_be_kept(
 
 
 def test_an_exception_that_is_reported_and_then_raised_costs_once(job: Job) -> None:
-    """So does an exception that is raised from it."""
+    """An exception that is reported by hand and then raised counts and costs once, even as a cause."""
     error, calls = ValueError("no answer"), list[int]()
     error.cost = 0.25  # type: ignore[attr-defined]
 
@@ -153,7 +153,7 @@ def test_an_exception_that_is_reported_and_then_raised_costs_once(job: Job) -> N
 
 
 def test_reports_of_one_try_are_one_try_each_with_its_cost(job: Job) -> None:
-    """In the work of a loop, and by the chunk of a pending loop."""
+    """Failures that are reported by hand within a try count as a single try, and their costs are added up."""
 
     def work(index: int) -> str:
         for _ in range(2):

@@ -143,7 +143,7 @@ def timed_out(job: Job, work: Any, pool: ThreadPoolExecutor) -> None:
 def test_a_late_answer_is_recorded_though_the_file_of_its_chunk_is_moved(
     store: CheckpointStore, names: list[str]
 ) -> None:
-    """Its loop has ended; nobody is there to whom an error of `fingerprint=` could be raised."""
+    """A late answer is recorded after its loop has ended, though the file of its chunk was moved meanwhile."""
     may_answer = threading.Event()
 
     def work(name: str) -> Any:
@@ -160,7 +160,7 @@ def test_a_late_answer_is_recorded_though_the_file_of_its_chunk_is_moved(
 def test_a_late_answer_that_comes_after_another_one_is_kept_though_its_file_is_moved(
     store: CheckpointStore, names: list[str]
 ) -> None:
-    """Its chunk was completed by hand, and is not identified any more: what the answer cost is counted."""
+    """The cost of a late answer to a chunk that was completed by hand counts, though the chunk's file was moved."""
     may_answer = threading.Event()
 
     def work(name: str) -> Any:

@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def test_a_forked_child_that_goes_on_with_a_loop_gets_an_error(children: Children) -> None:
-    """Not a hang: what is in flight is in threads that the child does not have."""
+    """A forked child that goes on with its parent's loop gets an error instead of a hang."""
     assert children.run(program(__file__, "fork_in_loop")).split("\n")[:2] == ["refused True", "0 [1, 2, 3] completed"]

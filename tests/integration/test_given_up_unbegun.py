@@ -43,10 +43,7 @@ def start_only_one(self: Threads) -> None:
 def test_what_waited_for_a_worker_is_not_in_doubt(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, executor: Callable[[], Executor] | None
 ) -> None:
-    """Of four chunks in flight one is worked on. The other three are pending again, and nobody was billed for them.
-
-    The program goes on (a notebook): what the call answers is recorded, and its chunk is not called again.
-    """
+    """Chunks that waited for a worker when their loop was given up are pending again, and not in doubt."""
     began, may_end, called = threading.Event(), threading.Event(), list[int]()
 
     def work(index: int) -> int:

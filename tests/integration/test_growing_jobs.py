@@ -46,7 +46,7 @@ def rows(store: CheckpointStore, table: str) -> int:
 
 
 def test_a_job_grows_by_the_chunks_that_follow(store: CheckpointStore) -> None:
-    """Only the new chunks are worked on, in the same job."""
+    """A job that grows works on its new chunks only."""
     job = store.open_job("feed", chunks=THREE)
     work_through(job)
     grown = store.open_job("feed", chunks=FIVE, on_change="extend")

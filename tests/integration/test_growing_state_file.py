@@ -86,7 +86,7 @@ EACH_ORDER = [
 def test_two_files_take_turns_in_whatever_order_chunks_come(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], order: str
 ) -> None:
-    """Both are whole after each chunk, no new file is made, and the one before lacks the newest chunk alone."""
+    """The state file is whole after each chunk, in any order, and its ``.bak`` lacks the newest chunk alone."""
     job = store.open_job("f", total_chunks=61)
     work(job, wait, ORDERS[order][:LARGE])
     inodes = files(path)
@@ -104,7 +104,7 @@ def test_two_files_take_turns_in_whatever_order_chunks_come(
 def test_an_exact_state_stands_in_the_order_of_the_chunks(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], order: str
 ) -> None:
-    """However they came: after a pause, an export and an end the file is the job's state."""
+    """After a pause, an export and an end the file is the job's state, in whichever order its chunks came."""
     job = store.open_job("f", total_chunks=60)
     work(job, wait, ORDERS[order][:40])
     job.export()
@@ -262,7 +262,7 @@ def test_a_file_that_seems_to_be_another_each_time_is_written_now_and_then(
 def test_the_file_before_goes_when_a_job_of_two_files_ends(
     store: CheckpointStore, path: Path, wait: Callable[[float], None]
 ) -> None:
-    """It has nothing that the state file and the backup lack."""
+    """The ``.bak`` of a large state file goes at the job's end: the state file and the backup have all of it."""
     with store.open_job("f", total_chunks=40) as job:
         work(job, wait, range(40))
         assert path.with_suffix(".bak").exists()
@@ -272,7 +272,7 @@ def test_the_file_before_goes_when_a_job_of_two_files_ends(
 
 
 def test_opening_a_finished_job_again_writes_nothing(path: Path, wait: Callable[[float], None]) -> None:
-    """Also where its file has room for chunks that did not come."""
+    """Opening a finished job again leaves its state file as it is, even with room for more chunks."""
     with CheckpointStore(path.with_suffix(".db")) as store, store.open_job("f", total_chunks=40) as job:
         work(job, wait, range(40))
     before = path.read_bytes()

@@ -75,7 +75,7 @@ def test_a_chunk_knows_the_handle_that_it_recorded(store: CheckpointStore) -> No
 
 
 def test_one_batch_carries_many_chunks(store: CheckpointStore) -> None:
-    """One call records the batch of several chunks, or clears it."""
+    """A single call of ``record_handle`` records, or clears, the handle of all chunks of a batch."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     job.record_handle([0, 2, 3], "batch-7")
     job.record_handle((index for index in (3,)), None)
@@ -93,7 +93,7 @@ def test_another_process_sees_it(store: CheckpointStore, open_store: Opener) -> 
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["here", "threads", "spawned", "forked"])
 def test_the_work_of_map_records_it_wherever_it_is_done(store: CheckpointStore, kind: str) -> None:
-    """In this thread, in others, and in worker processes; the next try, wherever that is, finds it."""
+    """The work of ``map`` records a handle in any thread or process, and the next try finds it."""
     made: dict[str, Any] = {
         "here": lambda: None,
         "threads": lambda: ThreadPoolExecutor(2),
@@ -215,7 +215,7 @@ def test_a_locked_store_is_waited_for(open_store: Opener, tmp_path: Path) -> Non
 
 
 def test_in_doubt_with_a_handle_is_told_apart(store: CheckpointStore, children: Children, open_store: Opener) -> None:
-    """By the records, the list, the plan and the view: which chunks in doubt can be asked for."""
+    """Records, list, plan and view say which chunks in doubt have a handle."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     job.complete(3, "x")
     children.run(CLAIM, job.job_id, 2, "is killed with a handle", code=-9)
@@ -264,7 +264,7 @@ def test_the_longest_handle_and_any_letters_fit(store: CheckpointStore) -> None:
 
 
 def test_chunks_that_are_not_there_are_refused(store: CheckpointStore) -> None:
-    """All of the chunks have the handle, or none of them."""
+    """``record_handle`` for a missing chunk records nothing for the other chunks either."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     for bad in ([0, 4], [-1], ["0"], [True]):
         with pytest.raises(ChunkOutOfRange):
@@ -275,7 +275,7 @@ def test_chunks_that_are_not_there_are_refused(store: CheckpointStore) -> None:
 
 
 def test_a_deleted_job_takes_no_handle(store: CheckpointStore, open_store: Opener) -> None:
-    """Its handles went with it."""
+    """A deleted job takes no handle, and its earlier handles are gone with it."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     job.record_handle([0], "batch-1")
     open_store().delete_job(job.job_id)

@@ -62,7 +62,7 @@ def test_a_try_finds_the_handle_that_was_recorded_during_the_try_before(
     loop: Callable[[Job, Callable[[int], str | None]], dict[int, str | None]],
     is_own: bool,
 ) -> None:
-    """Its chunk was claimed long before, and nothing is paid twice."""
+    """A try finds a handle that was recorded during the try before, though its chunk was claimed earlier."""
     job = store.open_job("talk.srt", total_chunks=TOTAL)
     recording = job if is_own else open_store().job(job.job_id)
 

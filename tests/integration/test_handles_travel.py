@@ -75,7 +75,7 @@ def test_an_edit_that_is_undone_finds_them(store: CheckpointStore) -> None:
 
 @pytest.mark.parametrize("how", [{"on_change": "restart"}, {"fresh": True}], ids=["restart", "fresh"])
 def test_who_starts_from_nothing_gets_none(store: CheckpointStore, how: dict[str, Any]) -> None:
-    """Neither results nor handles: everything is done anew, as was asked for."""
+    """A job that starts from nothing gets neither results nor handles of an earlier job."""
     submitted(store)
     job = store.open_job("talk.txt", chunks=EDITED, **how)
     assert set(handles(job).values()) == {None}
@@ -97,7 +97,7 @@ def test_another_name_of_the_file_finds_them(store: CheckpointStore) -> None:
 
 
 def test_a_job_that_goes_on_takes_what_another_one_submitted_since(store: CheckpointStore) -> None:
-    """With ``reuse``, and only for chunks that have no handle of their own."""
+    """A job that goes on with ``reuse`` takes later handles of another job for its chunks without a handle."""
     first = store.open_job("talk.txt", chunks=CHUNKS)
     first.complete(0, "ONE")
     first.record_handle(1, "own")
@@ -117,14 +117,14 @@ def test_a_result_is_better_than_a_handle(store: CheckpointStore) -> None:
 
 
 def test_a_chunk_that_stands_twice_is_asked_for_in_both_places(store: CheckpointStore) -> None:
-    """As one result is taken for each place."""
+    """A chunk that stands twice gets its handle in both places, as it gets a result."""
     submitted(store)
     job = store.open_job("talk.txt", chunks=["two", "two", "one"], on_change="reuse")
     assert handles(job) == {0: "batch-1", 1: "batch-1"}
 
 
 def test_a_batch_that_is_asked_for_in_two_places_costs_once(store: CheckpointStore) -> None:
-    """It was paid once: the costs, the totals and the job that carries the results count it once."""
+    """A batch whose chunk stands in two places was paid for once, and costs and totals count it once."""
     submitted(store)
     job = store.open_job("talk.txt", chunks=["two", "new", "two", "one"], on_change="reuse")
     for chunk in job.pending():
@@ -136,7 +136,7 @@ def test_a_batch_that_is_asked_for_in_two_places_costs_once(store: CheckpointSto
 
 
 def test_a_batch_with_a_chunk_in_two_places_costs_twice(store: CheckpointStore) -> None:
-    """Both were given to the service, and a job with the chunk in three places asks for them: two were paid."""
+    """A batch that held a chunk twice was paid for twice, however many places the chunk has in a later job."""
     job = store.open_job("talk.txt", chunks=["two", "one", "two"])
     job.record_handle([0, 2], "batch-1")
     for chunk in store.open_job("talk.txt", chunks=["two", "two", "two", "one"], on_change="reuse").pending():

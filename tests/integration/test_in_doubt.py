@@ -67,7 +67,7 @@ def test_a_close_that_cannot_record_its_end_leaves_the_chunk_in_hand_alone_in_do
 
 
 def test_a_runner_lock_lists_what_is_begun(tmp_path: Path) -> None:
-    """However many chunks come and go, what is in hand is among what its file says; where it cannot say, it says so."""
+    """A runner's lock file lists all chunks whose work has begun, or says that it cannot tell."""
     store = tmp_path / "talks.db"
     lock = RunnerLock(store)
 

@@ -112,7 +112,7 @@ def test_another_pid_namespace_is_seen(path: Path, take: Callable[[Path, float],
 
 @takes_it
 def test_closing_another_descriptor_drops_nothing(path: Path, take: Callable[[Path, float], object]) -> None:
-    """Of two stores in one process, each holds the lock; reading the lock file, or closing the other store, frees it not."""
+    """Each of two stores in a process keeps its lock when the other store closes or the lock file is read."""
     with CheckpointStore(path):
         other = CheckpointStore(path)
         path.with_suffix(".open").read_bytes()
@@ -123,12 +123,12 @@ def test_closing_another_descriptor_drops_nothing(path: Path, take: Callable[[Pa
 
 
 def test_a_forked_child_that_lives_on_keeps_nothing(path: Path, children: Children) -> None:
-    """It closes its copy without dropping the parent's lock, and takes the lock anew once it works on the store."""
+    """A forked child closes its copy of the store without dropping its parent's lock, and locks anew at its own use."""
     assert children.run(program(__file__, "fork_that_lives_on")) == "True\nNone\nTrue\nNone\n"
 
 
 def test_whoever_waits_goes_on_once_the_store_is_closed(path: Path, children: Children) -> None:
-    """Neither is in the other's way: who closes the store may write its state file last, under the lock file."""
+    """A restore that waits for a store goes on once the store is closed, and lets it write its state file."""
     holder = children.start(HOLD, path)
     assert children.next_line(holder) == "open"
     waiting = children.start(program(__file__, "wait_to_restore"))
@@ -140,7 +140,7 @@ def test_whoever_waits_goes_on_once_the_store_is_closed(path: Path, children: Ch
 
 
 def test_a_store_that_is_being_taken_is_waited_for(path: Path) -> None:
-    """To open it meanwhile ends in StoreBusy after the time-out, and leaves nothing locked."""
+    """Opening a store during exclusive work ends in StoreBusy after the time-out, and leaves nothing locked."""
     with open_lock.exclusively(path, 0):
         for read_only in (False, True):
             with pytest.raises(StoreBusy, match="a recovery, a restoring or a migration"):
@@ -177,7 +177,7 @@ def test_a_read_only_store_shares_the_lock_and_creates_none(path: Path, children
 
 
 def test_doctor_says_who_has_it_open(path: Path, children: Children) -> None:
-    """By the lock, also where the process is idle and has no log."""
+    """``doctor`` knows by the lock who has the store open, even a process that is idle and has no WAL."""
     holder = children.start(HOLD, path, "rollback journal")
     assert children.next_line(holder) == "open"
     (says,) = [finding.says for finding in doctor(path) if finding.what == "in use"]
@@ -234,14 +234,14 @@ def six_read_and_stay(children: Children, warnings: str) -> None:
 
 @pytest.mark.slow
 def test_many_first_opens_of_an_older_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
-    """One upgrades, the others go on with it while it stays open."""
+    """Of many processes that open an older store, one upgrades it, and the others go on beside it."""
     older(path)
     six_read_and_stay(children, "error")
 
 
 @pytest.mark.slow
 def test_many_openings_of_a_damaged_store_do_not_keep_each_other_out(path: Path, children: Children) -> None:
-    """One repairs, the others go on with it while it stays open."""
+    """Of many processes that open a damaged store, one repairs it, and the others go on beside it."""
     with path.open("r+b") as file:
         file.truncate(8192)
     six_read_and_stay(children, "ignore")

@@ -38,7 +38,7 @@ def last_job(path: Path) -> tuple[str, str | None, int]:
 
 
 def test_a_killed_job_is_not_active(children: Children, open_store: Opener) -> None:
-    """Its status is as it was recorded; that nobody works on it any more is known at once, without a write."""
+    """A killed job keeps its recorded status, and is known at once to be inactive, without a write."""
     process = children.start(HANGS)
     assert children.next_line(process) == "begun"
     with open_store(read_only=True) as store:
@@ -269,7 +269,7 @@ def test_an_interrupt_between_two_steps_frees_the_chunks_before_the_loop_is_left
 def test_an_interrupt_while_a_loop_ends_leaves_the_job_paused(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, of: type, place: str
 ) -> None:
-    """It comes in the last step, when nothing is in hand: nobody is at work, and the job does not say so either."""
+    """A Ctrl-C in the last step of a loop leaves the job paused and inactive, with no chunk in hand."""
     real, interrupts = getattr(of, place), [KeyboardInterrupt()]
 
     def interrupted(*args: Any, **how: Any) -> None:

@@ -66,7 +66,7 @@ def test_another_result_is_refused_and_the_first_stays(job: Job) -> None:
 
 
 def test_replace_puts_another_result_in_its_place(job: Job) -> None:
-    """And the chunk is still complete once."""
+    """``replace=True`` puts another result in the place of the first, and the chunk counts as complete once."""
     job.complete(0, "first")
     job.complete(0, "second", replace=True)
     assert (job.result(0), job.progress().completed_chunks) == ("second", 1)
@@ -79,7 +79,7 @@ def test_replace_completes_a_chunk_that_was_not(job: Job) -> None:
 
 
 def test_the_last_chunk_completes_the_job(job: Job) -> None:
-    """Without any further call, also from a failed or paused job."""
+    """The last chunk completes the job without a further call, even a failed or paused job."""
     job.complete_many([(0, 1), (1, 2), (2, 3)])
     job.fail("boom")
     job.complete(3, 4)
@@ -144,14 +144,14 @@ def test_a_result_that_would_not_come_back_is_refused(job: Job, result: Any) -> 
     ids=lambda result: repr(result)[:20],
 )
 def test_a_result_comes_back_as_it_was(job: Job, open_store: Opener, result: Any) -> None:
-    """Of the same type and value, in another store object too."""
+    """A result comes back with its type and value, also through another store object."""
     job.complete(1, result)
     (back,) = open_store().job(job.job_id).results(missing="skip")
     assert (type(back), repr(back)) == (type(result), repr(result))
 
 
 def test_complete_many_is_all_or_none(job: Job) -> None:
-    """One chunk with another result, and none of the others is recorded."""
+    """``complete_many`` with a chunk that has another result records none of its chunks."""
     job.complete(2, "first")
     before = job.state()
     with pytest.raises(ChunkAlreadyCompleted):
@@ -230,7 +230,7 @@ def in_threads(work: Any, count: int) -> None:
 
 
 def test_pending_passes_over_what_another_thread_completes(job: Job) -> None:
-    """It looks at the store as it goes."""
+    """``pending()`` passes over a chunk that another thread completes while the loop runs."""
     seen = []
     for chunk in job.pending():
         seen.append(chunk.index)
@@ -259,7 +259,7 @@ def test_pending_goes_in_order_through_many_chunks(store: CheckpointStore) -> No
 
 
 def test_threads_that_share_pending_do_no_chunk_twice(store: CheckpointStore) -> None:
-    """One iterator behind a lock feeds many threads."""
+    """Threads that share an iterator of ``pending()`` behind a lock do no chunk twice."""
     job = store.open_job("f", total_chunks=200)
     pending, lock, done = job.pending(), threading.Lock(), []
 
@@ -351,7 +351,7 @@ def test_typed_results_come_back_as_their_type(job: Job, open_store: Opener, val
 @pytest.mark.parametrize("as_type", [Chunk, Model])
 @pytest.mark.parametrize("result", ["text", {"cost": 1}, {"text": None}, {"text": "x", "cost": "much"}, None, []])
 def test_a_result_that_does_not_fit_its_type_is_an_error(job: Job, as_type: Any, result: Any) -> None:
-    """It never becomes a dict or None; the error names job and chunk."""
+    """A result that does not fit ``as_type`` is an error with its job and chunk, and never a dict or None."""
     job.complete(2, result)
     with pytest.raises(InvalidResultError) as caught:
         list(job.results(as_type, "skip"))
@@ -410,7 +410,7 @@ def test_progress_is_a_record(job: Job) -> None:
 
 
 def test_progress_never_reads_a_result(tmp_path: Path) -> None:
-    """It works where the table of results is gone; so do pending and status."""
+    """``progress``, ``pending`` and ``status`` read no result: they work without the table of results."""
     store = CheckpointStore(tmp_path / "talks.db", state_file=None)  # closing would write one, with the results
     job = store.open_job("lecture.srt", total_chunks=4)
     job.complete_many([(0, 1), (1, 2)])

@@ -77,14 +77,14 @@ def _view(store: CheckpointStore, job: Job) -> tuple[Any, ...]:
 
 
 def test_a_job_has_paid_for_results_failed_tries_and_replaced_results(job: Job) -> None:
-    """None of them is left out, and each amount is told by itself."""
+    """The cost of a job is the sum of its results, failed tries and replaced results, each also told by itself."""
     assert job.costs() == EVERYTHING
     summary = job.summary()
     assert (summary.failed_cost, summary.replaced_cost) == (0.75, 0.5)
 
 
 def test_a_carried_result_was_paid_for_by_another_job(edited: Job, job: Job) -> None:
-    """It counts there, and here as carried: once, in however many places it stands."""
+    """A carried result counts in the job that paid for it, and once as carried in the job that has it now."""
     assert (edited.costs().cost, edited.costs().carried) == (0.0, 1.75)
     assert job.costs() == EVERYTHING
     assert (edited.totals("tokens", "cost"), edited.totals("tokens", "cost", carried=False)) == (
@@ -94,7 +94,7 @@ def test_a_carried_result_was_paid_for_by_another_job(edited: Job, job: Job) -> 
 
 
 def test_what_a_job_tells_is_what_the_view_says(edited: Job, job: Job, store: CheckpointStore) -> None:
-    """For each job of a store, also for one that has no costs, and one that is free of charge."""
+    """``job.costs`` equals the view ``job_costs`` for each job, even for a job without costs."""
     silent = store.open_job("silent.srt", total_chunks=2)
     silent.complete(0, {"text": "x"})
     free = store.open_job("free.srt", total_chunks=1)
@@ -124,7 +124,7 @@ def test_a_cost_stands_where_it_is_said_to_stand(store: CheckpointStore, cost: s
 
 
 def test_what_is_no_amount_adds_nothing(store: CheckpointStore) -> None:
-    """Neither a word nor less than nothing; a function that raises says nothing of its result."""
+    """A cost that is a word or negative adds nothing, and a cost function that raises leaves its result out."""
     job = store.open_job("odd.srt", total_chunks=4)
     job.complete_many([(0, {"cost": "much"}), (1, {"cost": None}), (2, {"cost": 0.5}), (3, {"text": "x"})])
     assert job.costs().cost == job.costs(lambda result: result["cost"]).cost == 0.5
@@ -132,7 +132,7 @@ def test_what_is_no_amount_adds_nothing(store: CheckpointStore) -> None:
 
 
 def test_a_cost_that_says_no_place_is_refused(job: Job) -> None:
-    """As a loop refuses it."""
+    """``job.costs`` refuses a ``cost=`` that names no place, as a loop does."""
     with pytest.raises(InvalidArgumentError, match="dotted path"):
         job.costs("usage.")
 

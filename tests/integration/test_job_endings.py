@@ -53,7 +53,7 @@ def test_a_job_with_chunks_left_ends_paused(job: Job) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(), SystemExit(0), GeneratorExit()])
 def test_being_asked_to_stop_pauses_a_job(job: Job, error: BaseException) -> None:
-    """And the request goes on its way."""
+    """A request to stop, such as KeyboardInterrupt, pauses the job and is raised again."""
     with pytest.raises(type(error)), job:
         raise error
     assert (job.status, job.error_message) == ("paused", None)
@@ -133,7 +133,7 @@ def test_finish_with_chunks_left_is_refused(job: Job) -> None:
 
 
 def test_pause_and_resume(job: Job) -> None:
-    """There and back; a completed job stays completed."""
+    """``pause`` and ``resume`` change a job to paused and back, and leave a completed job completed."""
     job.fail("boom")
     job.pause()
     assert (job.status, job.error_message) == ("paused", None)
@@ -150,7 +150,7 @@ def test_pause_and_resume(job: Job) -> None:
 
 
 def test_delete_job_deletes_it_alone(store: CheckpointStore, job: Job) -> None:
-    """Other jobs keep everything."""
+    """``delete_job`` leaves everything of the other jobs."""
     other = store.open_job("other", total_chunks=1)
     other.complete(0, "kept")
     job.complete(0, "gone")
@@ -160,7 +160,7 @@ def test_delete_job_deletes_it_alone(store: CheckpointStore, job: Job) -> None:
 
 
 def test_delete_job_leaves_no_byte_in_any_file(store: CheckpointStore, open_store: Opener) -> None:
-    """Not in the file before the state file either, nor while another store object is open."""
+    """``delete_job`` leaves no byte of the job in any file, not in the ``.bak`` and not beside an open store object."""
     second = open_store(durability="process")
     job = store.open_job("gone", total_chunks=3)
     other = store.open_job("other", total_chunks=3)
@@ -179,7 +179,7 @@ def test_delete_job_leaves_no_byte_in_any_file(store: CheckpointStore, open_stor
 
 
 def test_a_deleted_job_comes_back_from_no_state_file(tmp_path: Path) -> None:
-    """Not even from one that the store which deleted it knew nothing of: it is removed when it is found."""
+    """A deleted job comes back from no state file, not even from a file that the deleting store did not know."""
     target = tmp_path / "talks.db"
     with CheckpointStore(target) as store:
         job_id = store.open_job("gone", total_chunks=1).job_id
@@ -257,7 +257,7 @@ def test_no_job_is_deleted_by_mistake(store: CheckpointStore, job: Job, job_id: 
 
 
 def test_a_unique_prefix_names_a_job(store: CheckpointStore, job: Job) -> None:
-    """And one that is not unique names all that it could mean."""
+    """A unique prefix of an id names a job, and the error for an ambiguous prefix lists the matching jobs."""
     assert store.job(job.job_id[:8]).job_id == job.job_id
     others = [store.open_job(f"f{number}", total_chunks=1).job_id for number in range(17)]
     shared = next(a[0] for a in others if sum(b[0] == a[0] for b in [*others, job.job_id]) > 1)
@@ -312,7 +312,7 @@ SWAP_DIGESTS = f"UPDATE completed_chunks SET digest = (SELECT digest {OF_THE_OTH
     ids=["one byte", "both digests", "another's", "swapped", "swapped with digests"],
 )  # fmt: skip
 def test_a_damaged_result_is_never_handed_out(damaged: Any, statements: list[str]) -> None:
-    """Not by result, results, items, state or export; the error names job and chunk."""
+    """No reading call hands out a damaged result; the error names its job and chunk."""
     job = damaged(*statements)
     reads: list[Any] = [lambda: job.result(1), lambda: list(job.results()), lambda: list(job.items()), job.state]
     for read in [*reads, lambda: job.export(job._context.reading.path.with_name("copy.json"))]:

@@ -111,7 +111,7 @@ def test_a_job_and_its_store_are_no_cycle(tmp_path: Path) -> None:
 
 
 def test_a_closed_store_says_how_to_open_it_again(open_store: Opener, tmp_path: Path) -> None:
-    """Also a read-only one, and whatever is asked; it does not say that the same object goes on."""
+    """Every call on a closed store, writing or read-only, says how to open the store again."""
     store = open_store()
     job = store.open_job("talk.srt", chunks=["a", "b", "c"])
     chunk, results = next(job.pending()), job.results(missing="skip")

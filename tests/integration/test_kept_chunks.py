@@ -75,7 +75,7 @@ WAYS: dict[str, Callable[[Keeper], dict[str, Any]]] = {
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_loop_ends_that_would_wait_for_its_own_thread(open_store: Opener, way: str) -> None:
-    """Of another store object: its claim stands. The loop does the other chunks, and the error says what was kept."""
+    """A loop does the other chunks and then ends if its own thread keeps a chunk of another store object."""
     job = open_store().open_job("talk.srt", chunks=CHUNKS)
     keep = Keeper(open_store().job(job.job_id))
     with pytest.raises(JobPaused, match="1 chunk left") as raised:
@@ -150,7 +150,7 @@ def test_a_loop_waits_for_chunks_that_a_pool_completes(
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("loop", ["amap", "apending"])
 def test_a_task_waits_for_a_chunk_of_another_task(store: CheckpointStore, loop: str) -> None:
-    """Both loops are in one event loop, which goes on while one of them waits."""
+    """A loop of a task waits for the chunk of another task, and the event loop of both goes on."""
     job, looks = store.open_job("talk.srt", chunks=["a"]), Looks()
 
     async def slow(text: str) -> str:
@@ -180,7 +180,7 @@ def test_a_task_waits_for_a_chunk_of_another_task(store: CheckpointStore, loop: 
 
 @pytest.mark.timeout(60)
 def test_a_loop_ends_that_would_wait_for_its_own_task(open_store: Opener) -> None:
-    """It stands in the body of the loop that has the chunk, and both are of one task."""
+    """A loop ends that would wait for a chunk which the same task holds in an outer loop."""
     job = open_store().open_job("talk.srt", chunks=CHUNKS)
     other = open_store().job(job.job_id)
 

@@ -39,7 +39,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_new_name_says_so_once(store: CheckpointStore, caplog: pytest.LogCaptureFixture) -> None:
-    """One warning names the other file and the remedy; when the job goes on nothing is said."""
+    """A job under a new name warns once of the results under the old name; going on warns of nothing."""
     finished(store)
     assert warnings_of(caplog) == []
     said = store.plan("b/talk.txt", chunks=[*TALK, "more"])

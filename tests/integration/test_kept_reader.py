@@ -55,7 +55,7 @@ def reading(path: Path) -> Iterator[CheckpointStore]:
 
 
 def test_all_reads_share_one_connection(path: Path, openings: list[bool]) -> None:
-    """However many there are, the opening included."""
+    """All reads of a store, its opening included, share a connection."""
     with CheckpointStore(path, read_only=True) as store:
         for job in store.jobs():
             assert job.progress().completed_chunks == 1

@@ -65,7 +65,7 @@ def test_a_merge_keeps_what_was_said_of_a_whole_job(
 def test_a_recovery_keeps_what_was_said_of_a_whole_job(
     tmp_path: Path, written: tuple[str, str | None], kept: tuple[str, str | None]
 ) -> None:
-    """So does a store that is made anew from the state file beside it."""
+    """A store that is made anew from its state file keeps the status and the error of a whole job."""
     status, error = written
     with StateManager(tmp_path / "state.json") as manager:
         manager.save(a_state(**DONE, status=status, error_message=error))

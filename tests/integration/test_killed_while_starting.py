@@ -40,7 +40,7 @@ def test_a_killed_run_leaves_no_chunk_in_doubt_that_nobody_worked_on(
 
 
 def test_what_begins_together_is_noted_together(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One write for eight chunks, just before the threads have them."""
+    """Eight chunks that begin together are noted as begun in a single write, before the threads have them."""
     noted: list[list[int]] = []
     real = RunnerLock.note_begun
 
@@ -151,7 +151,7 @@ def test_an_interrupt_at_the_note_loses_no_started_chunk(
 
 
 def test_the_lock_file_keeps_what_is_begun_however_many_begin_together(tmp_path: Path) -> None:
-    """Its room comes to an end in the middle of a group; and where there are too many, it says that it cannot tell."""
+    """A lock file lists all begun attempts, even if a group fills its room, or says that it cannot tell."""
     lock = RunnerLock(tmp_path / "talks.db")
     for first in range(0, 3200, 16):
         group = [(index, 1) for index in range(first, first + 16)]

@@ -52,7 +52,7 @@ def test_a_record_counts_what_was_done(job: Job) -> None:
 
 
 def test_a_record_counts_retries_by_their_kind(job: Job) -> None:
-    """By the service's status where there is one, else by the exception's name."""
+    """A run record counts retries by the service's status, or else by the exception's name."""
     errors = iter([Busy(), TimeoutError(), Busy()])
 
     def work(text: str) -> str:
@@ -86,7 +86,7 @@ def test_a_record_names_the_limit_that_ended_a_run(job: Job) -> None:
 
 
 def test_a_record_names_the_failure_that_ended_a_run(job: Job) -> None:
-    """That of the chunk that stopped it; where chunks are failed and passed over it says that."""
+    """The record of a run names the error of the chunk that stopped it, or the number of failed chunks."""
 
     def work(_: str) -> None:
         raise KeyError("absent")
@@ -113,7 +113,7 @@ def test_an_interrupt_is_an_end(job: Job) -> None:
 
 
 def test_every_job_object_of_a_store_has_the_record(store: CheckpointStore, open_store: Opener) -> None:
-    """Also the one of ``store.map``; another store object was not there."""
+    """Each job object of a store object, even after ``store.map``, has the run record; other store objects lack it."""
     store.map(str.upper, CHUNKS, file_name="f")
     (job,) = store.jobs()
     assert ran(job).completed_chunks == 4
@@ -122,7 +122,7 @@ def test_every_job_object_of_a_store_has_the_record(store: CheckpointStore, open
 
 
 def test_a_record_is_a_value(job: Job) -> None:
-    """It cannot be changed, is plain JSON, and pickles."""
+    """A run record cannot be changed, is plain JSON, and can be pickled."""
     list(job.map(str.upper))
     record = ran(job)
     assert json.loads(json.dumps(dataclasses.asdict(record)))["completed_chunks"] == 4

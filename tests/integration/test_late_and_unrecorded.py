@@ -122,7 +122,7 @@ def refused(*_: object) -> None:
 def test_a_late_result_is_not_recorded_before_a_chunk_that_it_depends_on(
     slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str
 ) -> None:
-    """In a sequential job it was made from the result that is to be done again: it is kept with its attempt, and counts."""
+    """A late sequential result made from a result to be redone is kept with its attempt, and its cost counts."""
     path, content = tmp_path / "late.db", b""
     store = CheckpointStore(path)
     job = store.open_job("book.txt", total_chunks=2, sequential=True)
@@ -159,7 +159,7 @@ def test_a_late_result_is_not_recorded_before_a_chunk_that_it_depends_on(
 def test_a_late_result_is_not_recorded_behind_a_result_that_was_done_again(
     slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str
 ) -> None:
-    """In a sequential job it was made from the result of before the redo: the chunk is done with the new result."""
+    """A late sequential result from before a redo is not recorded, and its chunk is done with the new result."""
     path = tmp_path / "late.db"
     store = CheckpointStore(path)
     job = store.open_job("book.txt", total_chunks=2, sequential=True)
@@ -194,7 +194,7 @@ def test_a_late_result_is_not_recorded_behind_a_result_that_was_done_again(
 def test_a_late_result_that_is_the_recorded_one_answers_no_redo(
     slow: Slow, store: CheckpointStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It was begun before the redo was asked for: the chunk is still to be done, and the log says so."""
+    """A late result from before a redo does not answer the redo, and the log says so."""
     job = store.open_job("talk.srt", total_chunks=1)
     timed_out(job, slow)
     job.complete(0, ANSWER)

@@ -86,7 +86,7 @@ def test_a_prune_says_and_removes_it(store: CheckpointStore, left: Path) -> None
 
 
 def test_the_doctor_names_it(store: CheckpointStore, left: Path) -> None:
-    """With the call that removes it; and no other file may be given its name."""
+    """``doctor`` names a left-over stand-in with the call that removes it, and the store owns its name."""
     (finding,) = [finding for finding in doctor(store.path) if finding.what == "left-over files"]
     assert (finding.level, finding.says) == ("warning", left.name)
     assert "prune()" in str(finding.remedy)

@@ -218,7 +218,7 @@ def test_a_deadline_that_comes_with_the_last_chunk_is_none(store: CheckpointStor
 
 
 def test_a_deadline_counts_from_the_first_step_of_the_loop(job: Job) -> None:
-    """Not from the call of map, whose iterator may be used later."""
+    """A deadline counts from the first step of the loop, and not from the call of ``map``."""
     items = job.map(str.upper, deadline_seconds=30)
     time.sleep(0.05)
     assert len(list(items)) == len(CHUNKS)

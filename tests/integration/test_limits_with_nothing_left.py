@@ -35,7 +35,7 @@ def fail(_: int) -> None:
 
 @LIMITS
 def test_a_loop_whose_shard_is_complete_ends_quietly(store: CheckpointStore, limits: dict[str, Any]) -> None:
-    """It is through with its part; the rest of the job is that of other machines, with budgets of their own."""
+    """A loop whose shard is complete ends quietly, whatever its limits: the rest belongs to other machines."""
     job = with_a_result(store, total_chunks=4)
     assert [item.index for item in job.map(answer, only=range(2), **limits)] == [1]
 

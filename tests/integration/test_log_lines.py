@@ -171,7 +171,7 @@ def test_an_automatic_backup_beside_another_writer_is_logged(path: Path, caplog:
 
 
 def test_a_restore_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With the backup, and the names of the files that were moved aside."""
+    """A restore is a line of the log with the backup and the files that were moved aside."""
     with CheckpointStore(path) as store:
         copy = store.backup(path.with_name("copy"))
     caplog.clear()

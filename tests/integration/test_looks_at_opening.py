@@ -85,7 +85,7 @@ def test_each_file_beside_the_store_is_looked_at_once_for_its_owner(
 def test_a_result_in_the_folder_for_temporary_files_is_taken_in(
     store: CheckpointStore, open_store: Opener, temporary: Path
 ) -> None:
-    """It lies in a folder that nobody else can enter, and the file is gone once the result is recorded."""
+    """An opening takes a result in from a private temporary folder, and removes its file once it is recorded."""
     job_id = leave_a_result(store)
     (path,) = kept_in(temporary)
     assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)

@@ -54,7 +54,7 @@ def only(lines: Lines, pattern: str) -> str:
 
 
 def test_each_retry_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
-    """With the attempt that follows, the back-off before it, and the failure before that."""
+    """Each retry is a line of the log with the failure, the back-off and the number of the next attempt."""
     list(job.map(Flaky(c4=2), wait=0.01))
     assert [message.partition(",")[0] for _, message in lines()] == [f"job {job.job_id}"] * 2
     for number in (2, 3):
@@ -62,7 +62,7 @@ def test_each_retry_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
 
 
 def test_a_chunk_that_is_failed_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
-    """Beside the line of its retry, and the one that says which attempt was the last."""
+    """A chunk that is failed is a line of the log beside the lines of its retries."""
     with pytest.raises(ConnectionError):
         list(job.map(Flaky(c4=9), wait=0, max_attempts=2))
     assert len(lines()) == 3
@@ -113,7 +113,7 @@ def test_a_with_block_around_a_whole_job_is_no_line(job: Job, lines: Callable[[]
 
 
 def test_an_error_that_hits_every_chunk_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
-    """And the pause that follows from it is one."""
+    """An error that every chunk would meet is a line of the log, and the pause that follows is another line."""
     with pytest.raises(HopelessError):
         list(job.map(Flaky(HopelessError("no key"), c0=1)))
     assert only(lines(), f"job {job.job_id}, chunk 0: attempt 1 met an error that every chunk.*no key") == "WARNING"
@@ -151,7 +151,7 @@ class DiesWithTwo(Executor):
 
 
 def test_each_chunk_in_a_broken_pool_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
-    """It is retried alone, and it is no failure of the chunk."""
+    """Each chunk that a broken pool held is a line of the log: retried alone, and not failed."""
     pools = iter([DiesWithTwo()])
     assert len(list(job.map(upper, executor=lambda: next(pools, None) or Threads(), workers=2))) == len(CHUNKS)
     for index in (0, 1):
@@ -161,7 +161,7 @@ def test_each_chunk_in_a_broken_pool_is_a_line(job: Job, lines: Callable[[], Lin
 
 
 def test_a_busy_store_is_a_line(job: Job, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One for each stretch of waiting, however often the call is repeated."""
+    """A busy store is a line of the log for each stretch of waiting, however often the call is repeated."""
     submit, refusals = job._execution.submit, iter(range(3))
 
     def busy(completions: Any) -> None:
@@ -176,7 +176,7 @@ def test_a_busy_store_is_a_line(job: Job, lines: Callable[[], Lines], monkeypatc
 
 
 def test_an_unrecorded_result_is_a_line(job: Job, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is kept for later, and nobody has to wonder where it is."""
+    """A result that is kept unrecorded is a line of the log, so nobody has to wonder where it is."""
 
     def full(_: Any) -> None:
         raise StorageFullError("talks.db", "disk is full", 0)
@@ -237,7 +237,7 @@ def test_nothing_is_made_for_a_level_that_is_off(job: Job) -> None:
 
 
 def test_the_logger_is_silent_by_itself() -> None:
-    """It has one handler, which does nothing: a program that configures no logging sees no line."""
+    """A program that configures no logging sees no line, because the logger has a handler that does nothing."""
     import checkpoint_store.loop.loop
 
     assert checkpoint_store.loop.loop is not None

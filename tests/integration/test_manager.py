@@ -90,7 +90,7 @@ def test_a_manager_stays_where_it_was_made(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_was_saved_is_loaded(manager: StateManager, make_manager: ManagerOpener) -> None:
-    """By this manager and by the next one, equal in every field but the time of saving."""
+    """A saved state is loaded by this manager and by the next one, equal in all but ``updated_at``."""
     state = a_state(
         status=JobStatus.PAUSED,
         video_title="Größe 😀",
@@ -199,7 +199,7 @@ def test_save_takes_a_state_alone(manager: StateManager, tmp_path: Path, state: 
 
 
 def test_save_refuses_a_result_that_cannot_be_kept(manager: StateManager) -> None:
-    """All of the save or none of it."""
+    """``save`` with a result that cannot be kept saves nothing."""
     manager.save(a_state())
     before = manager.load()
     deep: list[Any] = []
@@ -211,7 +211,7 @@ def test_save_refuses_a_result_that_cannot_be_kept(manager: StateManager) -> Non
 
 
 def test_save_stores_no_secret(manager: StateManager, tmp_path: Path) -> None:
-    """In a config it is refused, in an error message replaced."""
+    """``save`` refuses a secret in a config, and replaces a secret in an error message."""
     with pytest.raises(SecretInConfig) as caught:
         manager.save(a_state(config={"api_key": SECRET}))
     assert SECRET not in str(caught.value)
@@ -246,7 +246,7 @@ def test_a_result_recorded_twice_stands_once(manager: StateManager) -> None:
 
 
 def test_all_chunks_complete_the_job(manager: StateManager) -> None:
-    """Then there is no incomplete job."""
+    """A manager's job with all chunks complete is completed, and is no incomplete job any more."""
     manager.save(a_state())
     for index in (2, 0, 1):
         assert manager.has_incomplete_job()
@@ -259,7 +259,7 @@ def test_all_chunks_complete_the_job(manager: StateManager) -> None:
     ("status", "incomplete"), [("running", True), ("paused", True), ("failed", False), ("completed", False)]
 )
 def test_set_status_is_in_the_file_when_it_returns(manager: StateManager, status: str, incomplete: bool) -> None:
-    """With its error message; running and paused jobs can go on."""
+    """``set_status`` has its status and error message in the file when it returns."""
     manager.save(a_state())
     manager.set_status(status, "why")
     loaded = manager.load()

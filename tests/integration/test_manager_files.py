@@ -54,7 +54,7 @@ def write(path: Path, state: dict[str, Any]) -> None:
 def test_a_state_file_from_before_is_taken_over(
     manager: StateManager, changes: dict[str, Any], results: dict[int, str]
 ) -> None:
-    """Each result is paired with its chunk."""
+    """A state file from before the store is imported with each result at its chunk."""
     write(manager.state_path, old_state(**changes))
     loaded = manager.load()
     assert loaded is not None
@@ -107,7 +107,7 @@ def test_a_lone_backup_is_taken_over(manager: StateManager) -> None:
 
 @pytest.mark.parametrize("torn", TORN)
 def test_two_torn_files_are_an_error(manager: StateManager, tmp_path: Path, torn: bytes) -> None:
-    """That names the file; both stay as they are, and nothing is created."""
+    """A torn state file with a torn ``.bak`` is an error that names the file, and both files stay as they are."""
     manager.state_path.write_bytes(torn)
     manager.state_path.with_suffix(".bak").write_bytes(torn)
     before = snapshot(tmp_path)
@@ -222,7 +222,7 @@ def test_clear_leaves_other_jobs_alone(manager: StateManager) -> None:
 
 
 def test_after_clear_a_new_job_can_be_saved(manager: StateManager, make_manager: ManagerOpener) -> None:
-    """Under the same id too, and the old one does not come back."""
+    """A new job can be saved after ``clear``, even under the old id, and the old job does not come back."""
     manager.save(a_state(completed_chunks=[0], processed_results=["old"]))
     manager.clear()
     manager.close()
@@ -237,7 +237,7 @@ def test_after_clear_a_new_job_can_be_saved(manager: StateManager, make_manager:
 
 @pytest.mark.slow
 def test_two_managers_in_two_processes_share_one_job(manager: StateManager, children: Children) -> None:
-    """Each records its chunks; both see all of them."""
+    """Two processes record chunks of a job through a manager each, and both see all of them."""
     manager.save(a_state(total_chunks=60))
     children.together(3, SHARE, 60)
     loaded = manager.load()
@@ -268,7 +268,7 @@ def test_a_closed_manager_opens_again(manager: StateManager) -> None:
 
 
 def test_a_manager_that_is_never_closed_leaves_an_exact_file(children: Children, tmp_path: Path) -> None:
-    """At the end of the process, and no warning."""
+    """A manager that is never closed leaves an exact file at the end of the process, without a warning."""
     children.run(program(__file__, "never_closed"))
     assert ProcessingState.from_json((tmp_path / "state.json").read_bytes()).results() == {0: "x"}
 

@@ -57,7 +57,7 @@ def test_one_for_each_call() -> None:
 
 @pytest.mark.parametrize("saves", [False, True], ids=["update_chunk_complete", "save"])
 def test_one_for_each_class(*, saves: bool) -> None:
-    """One class records what the model answered, and another one puts a better text in its place."""
+    """Two managers of a program may record the same chunk in turn: the last text stands."""
     begin()
     cleaner, editor = StateManager(), StateManager()
     assert cleaner.load() == editor.load()

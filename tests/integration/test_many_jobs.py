@@ -56,7 +56,7 @@ def test_many_jobs_are_listed_in_order_each_with_its_own_row(path: Path) -> None
 
 
 def test_a_row_that_does_not_read_is_named_wherever_it_stands(path: Path) -> None:
-    """One row among many that does not read is named with its job, column and value."""
+    """A damaged row among many is named with its job, column and value."""
     with CheckpointStore(path, state_file=None, read_only=True) as store:
         _raw(path, "UPDATE jobs SET updated_at = 'yesterday' WHERE job_number = 7")
         with pytest.warns(JobsPassedOver, match="job-7 is damaged.* updated_at is 'yesterday', not an ISO 8601 time"):

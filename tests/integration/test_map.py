@@ -42,7 +42,7 @@ def job(store: CheckpointStore) -> Job:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_map_does_what_is_left_and_yields_it(job: Job, workers: int) -> None:
-    """Each chunk once; what is yielded is recorded; the job is completed."""
+    """``map`` does each chunk that is left once, yields what is recorded, and completes the job."""
     job.complete(4, "before")
     items = []
     for item in job.map(upper, workers=workers):
@@ -153,7 +153,7 @@ def test_ordered_work_is_bounded_too(store: CheckpointStore) -> None:
 def test_ordered_work_goes_on_to_the_retry_that_all_of_it_waits_for(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However much is done meanwhile: the next try at the lowest chunk is what lets the others be yielded."""
+    """An ordered loop makes the next try at its lowest chunk, for which all other results wait."""
     monkeypatch.setattr(schedule, "_REORDERED_RESULTS_MAX", 4)
     job = store.open_job("many", total_chunks=40)
     work = Flaky(c0=1)
@@ -268,7 +268,7 @@ def test_the_bar_tells_no_cost_where_there_is_none(job: Job, capsys: pytest.Capt
 
 
 def test_a_missing_extra_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to install, at the call itself."""
+    """``progress=True`` without tqdm is refused at the call, with the line that installs tqdm."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(MissingExtra, match=r"progress=True needs tqdm: pip install 'checkpoint-store\[progress\]'"):
@@ -304,7 +304,7 @@ def test_a_missing_extra_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_a_bad_option_is_named_before_anything_is_called(job: Job, name: str, value: Any) -> None:
-    """At the call itself, not at the first step."""
+    """``map`` refuses a bad option at the call itself, before the first step of its loop."""
     with pytest.raises(InvalidArgumentError) as caught:
         job.map(pytest.fail, **{name: value})
     assert caught.value.name == name

@@ -84,7 +84,7 @@ def test_other_chunks_go_on_while_one_waits(job: Job) -> None:
     ids=["seconds", "ms", "date"],
 )
 def test_retry_after_is_respected(store: CheckpointStore, headers: dict[str, str]) -> None:
-    """As seconds, as milliseconds and as a date, whatever ``wait`` says."""
+    """A Retry-After in seconds, in milliseconds or as a date is respected, whatever ``wait`` says."""
     if "date" in headers.values():
         headers = {"Retry_After": format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)}
     job = store.open_job("talk.srt", chunks=CHUNKS[:1])
@@ -158,7 +158,7 @@ def test_retry_on_can_be_a_function(job: Job) -> None:
 
 
 def test_a_broken_retry_function_loses_no_result(job: Job) -> None:
-    """It is raised; what others in hand came to is recorded."""
+    """An error of the caller's ``retry_on`` function is raised, and the results of the other calls are recorded."""
 
     def broken(_: BaseException) -> bool:
         raise RuntimeError("no idea")

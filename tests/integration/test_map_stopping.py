@@ -56,7 +56,7 @@ def test_a_thread_that_hangs_keeps_nobody(job: Job) -> None:
 
 
 def test_a_late_result_is_recorded(job: Job) -> None:
-    """It is paid for; the chunk is not asked for again."""
+    """A result that comes after its time-out was paid for: it is recorded, and its chunk is not called again."""
     calls, waits = [], threading.Event()
 
     def work(text: str) -> str:
@@ -78,7 +78,7 @@ def test_a_late_result_is_recorded(job: Job) -> None:
 
 @pytest.mark.slow
 def test_a_late_result_is_yielded_once(store: CheckpointStore) -> None:
-    """Also where the next try at its chunk is under way already, and comes to the same."""
+    """A late result is yielded once, even if the next try at its chunk comes to an equal result."""
     job = store.open_job("f", total_chunks=3)
     second, both, calls = threading.Event(), threading.Event(), []
 
@@ -133,7 +133,7 @@ def test_no_time_passes_for_what_waits_for_a_place(job: Job) -> None:
 
 
 def test_an_executor_whose_every_place_hangs_ends_the_loop(job: Job) -> None:
-    """It would wait for ever."""
+    """A loop ends with ``TimeoutError`` if every place of its executor hangs, instead of waiting for ever."""
     go = threading.Event()
     with ThreadPoolExecutor(2) as pool:
         with pytest.raises(TimeoutError, match="2 places"):
@@ -288,7 +288,7 @@ def test_ctrl_c_works_after_a_loop_that_another_thread_closed(children: Children
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_that_is_forked_in_a_loop_ends_by_sigterm_at_once(children: Children) -> None:
-    """However early it comes: a pool that broke waits for its processes, and one that stayed would hang the program."""
+    """A child that is forked in a loop ends by SIGTERM at once, so a broken pool does not hang its program."""
     assert children.run(program(__file__, "fork_and_terminate")) == "['ended']\n"
 
 

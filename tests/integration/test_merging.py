@@ -98,9 +98,7 @@ def test_attempts_keep_their_host(tmp_path: Path) -> None:
 
 
 def test_a_contradiction_is_named_and_nothing_of_it_is_lost(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Both machines paid for a chunk and got different results: the store keeps its own; what the other one gave, and
-    what it cost, stand with the attempt.
-    """
+    """A merge names a chunk with two results, keeps its own, and keeps the other with its cost in the attempts."""
     one, two = shard(tmp_path / "one", range(7)), tmp_path / "two" / "talks.db"
     two.parent.mkdir()
     with CheckpointStore(two) as store:

@@ -67,9 +67,7 @@ def test_a_killed_merge_is_made_again(tmp_path: Path, children: Children, moment
 
 
 def test_shards_of_killed_processes_are_merged(tmp_path: Path, children: Children) -> None:
-    """Both machines are killed in mid-work. Their stores, with the WAL as the kill left it, are merged, and the rest is
-    done here: no chunk whose result was recorded is paid for again.
-    """
+    """The stores of two killed machines merge, WAL included, and no chunk with a recorded result is paid again."""
     paid: Counter[str] = Counter()
     stores = []
     for name, first, last in (("one", 0, 6), ("two", 6, 12)):

@@ -49,7 +49,7 @@ def test_metadata_is_no_part_of_the_plan(store: CheckpointStore) -> None:
 
 
 def test_metadata_given_again_replaces_and_not_given_stays(store: CheckpointStore) -> None:
-    """It is replaced whole, not merged; only ``{}`` leaves nothing."""
+    """Metadata that is given again replaces the earlier metadata whole, and stays if none is given."""
     plan = {"chunks": ["a"]}
     store.open_job("f", **plan, metadata={"a": 1, "b": 2})
     assert store.open_job("f", **plan).metadata == {"a": 1, "b": 2}
@@ -70,7 +70,7 @@ def test_a_new_job_has_its_own(store: CheckpointStore) -> None:
 
 
 def test_it_is_changed_while_the_job_runs(store: CheckpointStore, open_store: Opener) -> None:
-    """It is durable, and in the state file, when the call returns."""
+    """``set_metadata`` is durable, and in the state file, when it returns."""
     job = store.open_job("f", total_chunks=2, metadata=ABOUT)
     job.set_metadata({"owner": "Bo"})
     assert open_store(state_file=None).job("f").metadata == {"owner": "Bo"}
@@ -146,7 +146,7 @@ def test_a_deleted_job_has_none(store: CheckpointStore) -> None:
 
 
 def test_a_state_has_it(store: CheckpointStore, tmp_path: Path) -> None:
-    """In the snapshot, in the state file and in an export; older versions of a state have none."""
+    """The snapshot, the state file and an export have the metadata; older versions of a state have none."""
     job = store.open_job("f", total_chunks=1, metadata=ABOUT)
     exported = json.loads(job.export(tmp_path / "copy.json").read_text("utf-8"))
     assert job.state().metadata == state_file(store)["metadata"] == exported["metadata"] == ABOUT
@@ -201,7 +201,7 @@ def test_a_state_of_an_older_version_takes_nothing_back(make_manager: ManagerOpe
 
 @pytest.mark.parametrize("left", ["backup", "state file"])
 def test_recovery_brings_it_back(open_store: Opener, tmp_path: Path, left: str) -> None:
-    """From a backup, and also where the state file is all that survived."""
+    """A recovery brings the metadata back from a backup, or from the state file alone."""
     with open_store() as store:
         job = store.open_job("f", total_chunks=2, metadata=ABOUT)
         job.complete(0, "A")

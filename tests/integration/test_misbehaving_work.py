@@ -157,7 +157,7 @@ class Elsewhere(Executor):
 @pytest.mark.slow
 @pytest.mark.parametrize("fn", [work.fails_on_b, work.two_keys_on_b, work.caused_on_b], ids=lambda fn: fn.__name__)
 def test_every_executor_keeps_the_same_text_of_an_error(store: CheckpointStore, fn: Any) -> None:
-    """Also of an exception that pickle would make again with another text."""
+    """Every executor records an error with the same text, even if pickle would change the exception's text."""
     texts = {}
     makers: dict[str, Any] = {
         "none": lambda: None,
@@ -215,7 +215,7 @@ def test_long_errors_are_cut_and_control_characters_taken_out(job: Job) -> None:
 
 
 def test_a_plain_function_runs_in_a_thread_of_amap(job: Job) -> None:
-    """It keeps the event loop from nothing: what it waits for may be done there."""
+    """``amap`` runs a plain function in a thread, so the function may wait for the event loop."""
     go = threading.Event()
 
     def plain(text: str) -> str:
@@ -231,7 +231,7 @@ def test_a_plain_function_runs_in_a_thread_of_amap(job: Job) -> None:
 
 
 def test_what_a_plain_function_returns_to_be_awaited_is_awaited(job: Job) -> None:
-    """As a lambda around a coroutine function does, or a decorator that hides one."""
+    """``amap`` awaits what a plain function returns to be awaited, as of a lambda around a coroutine function."""
 
     async def answer(text: str) -> str:
         await asyncio.sleep(0)

@@ -51,7 +51,7 @@ def job(store: CheckpointStore) -> Job:
 def test_a_loop_over_the_same_job_inside_of_its_work_is_refused(
     store: CheckpointStore, job: Job, again: Callable[[CheckpointStore, Job], Any], workers: int
 ) -> None:
-    """It would wait for the very chunk that it is called for."""
+    """A loop within the work of its own job is refused, because it would wait for the chunk in work."""
     with pytest.raises(InvalidArgumentError, match="would wait for itself"):
         list(job.map(lambda _: again(store, job), workers=workers))
     assert len(list(job.map(str.upper))) == 3
@@ -76,7 +76,7 @@ def test_a_loop_over_another_job_inside_of_the_work_is_fine(store: CheckpointSto
 
 
 def test_a_loop_that_is_never_iterated_warns(job: Job) -> None:
-    """At the line that made it; nothing was called."""
+    """A loop that is never iterated warns at the line that made it, and has called nothing."""
     with pytest.warns(RuntimeWarning, match="never iterated") as caught:
         job.map(pytest.fail)
     assert caught[0].filename == __file__
@@ -166,7 +166,7 @@ def test_a_slow_look_is_not_accused(job: Job) -> None:
 
 
 def test_a_misspelt_total_is_refused(job: Job) -> None:
-    """With the fields that there are; a nested one is found by its dotted path."""
+    """``totals`` refuses a field that no result has, and names the fields, nested ones by their paths."""
     assert job.totals("csot") == {"csot": 0}  # nothing is known before the first result
     job.complete(0, {"cost": 0.5, "usage": {"total_tokens": 7, "price": "0.25"}})
     job.complete(1, {"cost": 0.25, "usage": None})
@@ -236,7 +236,7 @@ def test_the_same_result_is_the_same_value(job: Job, stored: Any, again: Any, is
 
 
 def test_amap_without_an_event_loop_says_what_to_use(job: Job) -> None:
-    """In its own words, and before anything is called."""
+    """``amap`` without an event loop says what to use, before anything is called."""
     for call in (lambda: job.amap(pytest.fail), lambda: job.acomplete(0, 1).send(None)):
         with pytest.raises(InvalidArgumentError, match=r"asyncio\.run.*trio\.to_thread"):
             call()

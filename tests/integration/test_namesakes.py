@@ -23,7 +23,7 @@ def make(path: Path) -> None:
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_the_second_of_two_namesakes_is_refused(tmp_path: Path, first: str, second: str) -> None:
-    """It would be made of the state file of the first, and write over it. The error says what to do; nothing is made."""
+    """A store whose state file belongs to its namesake is refused before it writes, with what to do."""
     make(tmp_path / first)
     before = snapshot(tmp_path)
     with pytest.raises(StoreTargetError, match=f"the store {first} is in the same folder.*give it another name"):
@@ -33,7 +33,7 @@ def test_the_second_of_two_namesakes_is_refused(tmp_path: Path, first: str, seco
 
 
 def test_a_manager_meets_a_namesake(tmp_path: Path) -> None:
-    """Its state file would be that of the other store."""
+    """``StateManager`` refuses a state file that belongs to a store of another name, and names the shared files."""
     make(tmp_path / "talk")
     with pytest.raises(StoreTargetError, match=r"talk\.json, talk\.bak, talk\.lock, talk\.open"):
         StateManager(tmp_path / "talk.json").load()
@@ -41,7 +41,7 @@ def test_a_manager_meets_a_namesake(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["talk", "talk.db"])
 def test_two_namesakes_that_exist_are_parted(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
-    """One may be a mere copy: nobody is stopped, and the line in the warning brings the results elsewhere."""
+    """Two existing namesakes can be opened, and the warning has the line that moves the results elsewhere."""
     for place in ("talk", "talk.db"):
         folder = tmp_path / f"folder of {place}"
         folder.mkdir()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_a_store_that_its_maker_takes_away_again_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of processes that open a new store at once one may find another in the way, and remove what it had begun."""
+    """A new store is made even if the process that began to make it removes it again."""
     path = tmp_path / "talks.db"
     path.touch(0o600)
     inspect = opening.inspect

@@ -65,7 +65,7 @@ def test_failures_are_shown(store: CheckpointStore) -> None:
 
 
 def test_progress_is_shown_as_a_bar(store: CheckpointStore) -> None:
-    """With the numbers; a job without chunks is done."""
+    """A notebook shows progress as a bar with numbers, and a job without chunks as done."""
     job = store.open_job("talk.srt", chunks=["a", "b", "c", "d"])
     job.complete(2, "C")
     html = job.progress()._repr_html_()
@@ -87,7 +87,7 @@ def test_texts_are_escaped(store: CheckpointStore) -> None:
 
 
 def test_no_secret_is_shown(store: CheckpointStore, open_store: Opener, children: Children) -> None:
-    """Neither one in a name or an error, nor one that another program put into the config behind our back."""
+    """A notebook shows no secret of a name, of an error, or of a config that another program wrote."""
     job = store.open_job(f"https://host/?key={SECRET}", chunks=["a"], video_title=SECRET, model=f"m-{SECRET}")
     job.fail(f"401: Bearer {SECRET}")
     store.close()

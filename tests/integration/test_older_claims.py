@@ -22,7 +22,7 @@ def outcomes(job: Job) -> list[tuple[int, str]]:
 
 
 def test_the_result_of_an_older_try_is_its_own(job: Job) -> None:
-    """Both tries were paid for: the later one goes on, and what it answers in vain counts for the budget."""
+    """A chunk object of an older try completes its chunk, and the cost of the later try's answer counts."""
     older = next(job.pending())
     older.fail("no answer")
     later = next(job.pending())
@@ -34,7 +34,7 @@ def test_the_result_of_an_older_try_is_its_own(job: Job) -> None:
 
 
 def test_an_older_try_does_not_answer_a_redo(job: Job) -> None:
-    """It was made before somebody asked for another result: the chunk is still to be done again."""
+    """A result of a try from before a redo does not answer the redo."""
     older = next(job.pending())
     older.complete("first")
     job.redo(0)

@@ -62,7 +62,7 @@ def test_the_callback_may_ask_and_write_the_store(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_callback_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is in the log, and the same copy is told of again, until the callback has it."""
+    """An error of ``on_backup`` goes to the log, and the next call gives the same copy until a call succeeds."""
     calls: list[str] = []
 
     def fails_once(path: Path) -> None:
@@ -80,7 +80,7 @@ def test_an_error_of_the_callback_ends_nothing(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_a_copy_of_a_killed_process_is_given_by_the_next_one(tmp_path: Path) -> None:
-    """It was made and perhaps not carried away: the next process that has nothing newer tells of it."""
+    """The next process gives ``on_backup`` the copy that a killed process made and perhaps did not carry away."""
     with CheckpointStore(tmp_path / "talks.db") as store:
         store.map(clean, CHUNKS, file_name=NAME)
     told: list[Path] = []

@@ -59,7 +59,7 @@ def told(events: list[LoopEvent]) -> list[tuple[str, int | None, int | None]]:
 
 
 def test_each_chunk_is_told_of_when_it_starts_and_when_it_is_complete(job: Job) -> None:
-    """With its index, the number of the try, what it cost, and how long it took; what is told of is durable."""
+    """The events of a chunk have its index, the number of its try, its cost and its duration."""
     events: list[LoopEvent] = []
 
     def hook(event: LoopEvent) -> None:
@@ -81,7 +81,7 @@ def test_each_chunk_is_told_of_when_it_starts_and_when_it_is_complete(job: Job) 
 
 
 def test_a_try_that_fails_is_retried_and_then_failed(job: Job) -> None:
-    """With what the try cost all the same, how long it took, and why; a secret in that is replaced."""
+    """The events of a failing try have its cost, its duration and its error without secrets."""
     events: list[LoopEvent] = []
 
     def work(text: str) -> str:
@@ -141,7 +141,7 @@ def test_a_loop_that_pauses_by_itself_says_why(
 
 
 def test_a_loop_that_is_left_tells_of_it(job: Job) -> None:
-    """As a pause: chunks are left, and somebody may go on. Left behind the last chunk, it is no pause."""
+    """A loop that is left with chunks to do gives the event ``paused``; a loop left at its last chunk does not."""
     events: list[LoopEvent] = []
     items = job.map(str.upper, on_event=events.append)
     next(items)
@@ -155,7 +155,7 @@ def test_a_loop_that_is_left_tells_of_it(job: Job) -> None:
 
 
 def test_a_result_that_cannot_be_stored_is_a_failed_try(job: Job) -> None:
-    """Its error is told, and not the value: that is in the exception."""
+    """The event of an unstorable result has the error and the cost, and not the value, which is in the exception."""
     events: list[LoopEvent] = []
     with pytest.raises(InvalidResultError):
         list(job.map(lambda _: {"words": {"precious"}, "cost": 0.5}, on_event=events.append))
@@ -188,7 +188,7 @@ def test_a_late_result_is_told_of(job: Job) -> None:
 
 
 def test_a_chunk_that_another_runner_was_quicker_with_is_complete(job: Job, open_store: Opener) -> None:
-    """Its try is told of as completed, though another result stands; no screen shows it as still at work."""
+    """The event of a chunk that another runner completed first is ``completed``, so no screen shows it at work."""
     events: list[LoopEvent] = []
     other = open_store().job(job.job_id)
 
@@ -378,7 +378,7 @@ def test_store_map_tells_too(store: CheckpointStore) -> None:
 
 
 def test_an_event_is_a_frozen_record(job: Job) -> None:
-    """It can be compared, sent to another process, and written as JSON; nobody changes it."""
+    """An event can be compared, pickled and written as JSON, and cannot be changed."""
     events: list[LoopEvent] = []
     list(job.map(str.upper, on_event=events.append))
     event = events[-1]

@@ -32,7 +32,7 @@ async def work(text: str) -> str:
 
 
 def test_it_is_called_in_the_thread_of_the_event_loop(job: Job) -> None:
-    """So it may touch what belongs to the event loop, and finds the context of the caller."""
+    """``amap`` calls ``on_event`` in the thread of the event loop, in the context of its caller."""
     seen: list[tuple[str, int, str]] = []
 
     async def main() -> None:
@@ -106,7 +106,7 @@ def test_a_cancelled_loop_tells_of_its_end(job: Job) -> None:
 
 
 def test_an_error_of_the_hook_is_logged_and_ends_nothing(job: Job, caplog: pytest.LogCaptureFixture) -> None:
-    """As in ``map``: by this library's log, and not by asyncio's."""
+    """An error of ``on_event`` in ``amap`` goes to this library's log, and ends nothing."""
 
     def hook(event: LoopEvent) -> None:
         raise RuntimeError("the screen is gone")

@@ -30,7 +30,7 @@ def hasty() -> Iterator[None]:
 
 
 def test_threads_that_begin_together_share_their_claims(store: CheckpointStore, hasty: None) -> None:
-    """Otherwise a chunk would be claimed by one runner, and its completion not be seen by that runner."""
+    """Threads that begin at a job together are a single runner, which sees the completion of each of its claims."""
     context = store.open_job("talk.srt", total_chunks=4)._context
     barrier = threading.Barrier(THREADS)
 
@@ -53,7 +53,7 @@ def test_claims_that_nobody_needs_take_no_room(store: CheckpointStore) -> None:
 
 
 def test_making_claims_may_ask_for_others(store: CheckpointStore) -> None:
-    """As a finalizer may, which a garbage collection calls in the middle of it."""
+    """Making the claims of a job may ask for other claims, as a finalizer does in the middle of it."""
     context = store.open_job("talk.srt", total_chunks=4)._context
     by_job = ClaimsByJob()
     kept: list[Claims] = []

@@ -81,7 +81,7 @@ def test_a_completed_job_spends_nothing(store: CheckpointStore) -> None:
 
 
 def test_a_job_without_chunks_is_completed_at_once(store: CheckpointStore) -> None:
-    """There is nothing to do."""
+    """A job without chunks is completed as soon as it is opened."""
     job = store.open_job("empty", chunks=[])
     assert (job.status, list(job.pending()), list(job.results()), job.progress().percent) == ("completed", [], [], 100)
 
@@ -128,7 +128,7 @@ def test_changed_chunks_are_another_plan(store: CheckpointStore, chunks: list[st
 
 
 def test_another_number_of_chunks_is_another_plan(store: CheckpointStore) -> None:
-    """Also where only the number is known."""
+    """A job that gives only ``total_chunks`` is refused as changed when that number differs."""
     store.open_job("f", total_chunks=3).complete(0, "done")
     with pytest.raises(PlanChanged) as caught:
         store.open_job("f", total_chunks=4)
@@ -143,7 +143,7 @@ def test_true_is_not_one_in_a_plan(store: CheckpointStore) -> None:
 
 
 def test_plan_changed_says_what_could_be_kept(store: CheckpointStore) -> None:
-    """Its fields: the file, the job, and the number of results that reuse would keep, and with which settings ignored."""
+    """``PlanChanged`` has the file, the job, the number of reusable results, and the settings to ignore for more."""
     job = store.open_job("f", **PLAN)
     job.complete(0, 1)
     job.complete(2, 3)
@@ -197,7 +197,7 @@ def test_plan_changed_changes_nothing(store: CheckpointStore) -> None:
     ids=["first", "inserted", "last", "edited", "removed", "turned", "repeated", "all new", "none"],
 )
 def test_reuse_does_only_changed_chunks_again(store: CheckpointStore, chunks: list[str], done_again: list[str]) -> None:
-    """Each result stands where its chunk now stands."""
+    """``reuse`` does only the changed chunks again, and each kept result stands at the new place of its chunk."""
     work_through(store.open_job("f", **PLAN))
     job = store.open_job("f", **PLAN | {"chunks": chunks}, on_change="reuse")
     assert work_through(job) == done_again
@@ -224,7 +224,7 @@ def test_reuse_moves_a_results_own_chunk_index(store: CheckpointStore) -> None:
 
 
 def test_reuse_leaves_a_foreign_chunk_index_alone(store: CheckpointStore) -> None:
-    """One that is counted from 1, or from anywhere else, is what the result says of itself."""
+    """``reuse`` leaves a result's own ``chunk_index`` alone if it counts from 1 or from elsewhere."""
     job = store.open_job("f", chunks=["a", "b"])
     job.complete(1, {"chunk_index": 2})
     moved = store.open_job("f", chunks=["new", "a", "b"], on_change="reuse")
@@ -232,7 +232,7 @@ def test_reuse_leaves_a_foreign_chunk_index_alone(store: CheckpointStore) -> Non
 
 
 def test_reuse_keeps_the_earlier_job(store: CheckpointStore) -> None:
-    """Neither its chunks nor its results are touched."""
+    """``reuse`` changes neither the chunks nor the results of the earlier job."""
     job = store.open_job("f", **PLAN)
     work_through(job)
     before = job.state()
@@ -324,7 +324,7 @@ def test_on_change_speaks_only_where_the_plan_differs(store: CheckpointStore, on
 
 
 def test_fresh_begins_a_new_job_whatever_there_is(store: CheckpointStore) -> None:
-    """Even of the same plan; the next plain open finds the new one."""
+    """``fresh=True`` begins a new job even for an unchanged plan, and the next plain open finds the new job."""
     old = store.open_job("f", **PLAN)
     work_through(old)
     new = store.open_job("f", **PLAN, fresh=True)

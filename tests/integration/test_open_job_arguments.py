@@ -24,7 +24,7 @@ class Segment:
 
 
 def test_chunks_may_come_from_a_generator(store: CheckpointStore) -> None:
-    """It is gone through once."""
+    """``chunks`` may be a generator, which is read once."""
     job = store.open_job("f", chunks=(text for text in ("a", "b")))
     assert work_through(job) == ["a", "b"]
     assert store.open_job("f", chunks=["a", "b"]).job_id == job.job_id
@@ -50,7 +50,7 @@ def test_other_sequences_and_json_data_are_chunks(store: CheckpointStore) -> Non
 
 
 def test_a_fingerprint_function_identifies_other_chunks(store: CheckpointStore) -> None:
-    """For chunks that have no text of their own."""
+    """``fingerprint=`` identifies chunks that have no text of their own."""
     chunks = [complex(1, 2), complex(3, 4)]
     job = store.open_job("f", chunks=chunks, fingerprint=str)
     job.complete(0, 1)
@@ -98,7 +98,7 @@ def test_only_the_fingerprints_of_completed_chunks_are_stored(store: CheckpointS
 def test_bad_arguments_are_named_and_change_nothing(
     store: CheckpointStore, arguments: dict[str, Any], name: str
 ) -> None:
-    """Each has its own message."""
+    """Each bad argument of ``open_job`` has its own message, and changes nothing."""
     with pytest.raises(InvalidArgumentError) as caught:
         store.open_job("f", **arguments)
     assert caught.value.name == name

@@ -40,7 +40,7 @@ def job(store: CheckpointStore) -> Job:
 def test_every_option_is_in_the_signature(
     method: Callable[..., Any], absent: set[str], defaults: dict[str, Any]
 ) -> None:
-    """With its type and its default, and nothing is hidden behind ``**options``."""
+    """Every option of the loops is in the signature with its type and default, and none is hidden."""
     parameters = inspect.signature(method).parameters
     assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     for field in fields(Options):
@@ -65,7 +65,7 @@ def test_no_option_of_a_function_is_hidden(function: Callable[..., Any]) -> None
 
 
 def test_a_frame_is_worked_on_with_the_options_of_map(store: CheckpointStore) -> None:
-    """They are shown with their defaults, and an unknown one is answered before the frame is looked at."""
+    """``map_rows`` has the options of ``map`` with their defaults, and refuses an unknown option first."""
     mapped, parameters = (
         inspect.signature(CheckpointStore.map).parameters,
         inspect.signature(frames.map_rows).parameters,
@@ -91,7 +91,7 @@ def test_a_frame_is_worked_on_with_the_options_of_map(store: CheckpointStore) ->
 def test_an_unknown_option_is_answered_with_the_nearest_one(
     store: CheckpointStore, job: Job, name: str, value: object, nearest: str
 ) -> None:
-    """By ``map``, ``amap`` and ``store.map`` alike, before anything is called or written."""
+    """``map``, ``amap`` and ``store.map`` refuse an unknown option with the nearest one, before any call."""
     options: dict[str, Any] = {name: value}
     calls: dict[str, Callable[[], object]] = {
         "map": lambda: job.map(pytest.fail, **options),
@@ -114,7 +114,7 @@ def test_an_option_like_no_other_is_answered_with_all_of_them(job: Job) -> None:
 
 
 def test_amap_takes_as_many_workers_as_map(job: Job) -> None:
-    """By the same name: never more coroutines than ``workers`` are awaited at a time."""
+    """``amap`` takes ``workers`` as ``map`` does, and awaits no more coroutines at a time."""
     at_work: list[int] = []
     most: list[int] = []
 

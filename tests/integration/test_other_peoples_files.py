@@ -134,7 +134,7 @@ def test_a_copy_that_knows_more_is_not_replaced(path: Path) -> None:
 
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_store_that_is_open_is_not_replaced(path: Path, children: Children, replace: bool) -> None:
-    """Not even by who asks for it: its process would work on in a file that has no name."""
+    """An open store is never replaced, not even by request: its process would go on in a nameless file."""
     shutil.copyfile(path, path.with_name("copy.db"))
     holder = children.start(program(__file__, "hold_open"), "copy.db")
     assert children.next_line(holder) == "open"
@@ -147,7 +147,7 @@ def test_a_store_that_is_open_is_not_replaced(path: Path, children: Children, re
 @pytest.mark.parametrize("replace", [False, True])
 @pytest.mark.parametrize("end", [".db", ".json", ".bak", ".lock", ".open", ".db-wal", ".db-shm", ".db.recovered"])
 def test_a_copy_is_not_put_over_what_belongs_to_the_store(path: Path, end: str, replace: bool) -> None:
-    """By whatever path it is named, whether it is there or not."""
+    """A copy is put over no file name of the store, by whatever path it is named."""
     (path.parent / "sub").mkdir()
     for folder in (path.parent, path.parent / "sub" / ".."):
         with CheckpointStore(path) as store, pytest.raises(StoreTargetError, match="belongs to it"):
@@ -159,7 +159,7 @@ def test_a_copy_is_not_put_over_what_belongs_to_the_store(path: Path, end: str, 
 @pytest.mark.parametrize("make", ["a text", "a database of another program"])
 @pytest.mark.parametrize("take", ["restore", "recover"])
 def test_what_is_no_store_is_not_moved_aside(path: Path, make: str, take: str) -> None:
-    """To restore over, or to recover, another program's file is a slip of the hand."""
+    """Restoring over another program's file, or recovering it, is refused as a slip of the hand."""
     with CheckpointStore(path) as store:
         copy = store.backup(path.with_name("copy.db"))
     name = path.with_name("thesis.db")

@@ -85,7 +85,7 @@ def test_who_begins_an_unfinished_file_with_other_chunks_is_warned(manager: Stat
 
 
 def test_a_file_that_was_finished_begins_anew_with_other_chunks(manager: StateManager, tmp_path: Path) -> None:
-    """It was edited since: that is another input, and nobody is warned. Nor is who begins with another model."""
+    """A finished file that begins anew with other chunks, or with another model, gets no warning."""
     begin(manager, 2, 2, model="m")
     begin(manager, 4, 1, model="n")
     with warnings.catch_warnings():

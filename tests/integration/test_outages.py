@@ -123,7 +123,7 @@ def test_control_each_chunk_for_itself(store: CheckpointStore, monkeypatch: pyte
 
 
 def test_a_wrong_key_pauses_after_as_many_calls_as_there_are_workers(store: CheckpointStore) -> None:
-    """From the middle on; nothing is failed for it, and with the right key the job goes on."""
+    """A key that becomes wrong costs a call for each worker, fails no chunk, and pauses the job."""
     with Service(Outages(wrong_key_from=100)) as service:
         job = store.open_job("f", chunks=PROMPTS[60:260])
         with pytest.raises(urllib.error.HTTPError):
@@ -195,7 +195,7 @@ def test_who_waits_for_a_service_is_told_for_which_chunks_and_how_long(
 
 
 def test_a_last_chunk_that_the_service_fails_at_is_failed(store: CheckpointStore) -> None:
-    """It answers, with an error, and there is no other chunk to try: after its tries the chunk is failed."""
+    """A last chunk to which a service answers with errors is failed after its tries, and the loop ends."""
     error = ServerError("no")
     work = Flaky(error, c11=10**9)
     job = store.open_job("f", chunks=CHUNKS)
@@ -251,7 +251,7 @@ def test_a_failure_that_meets_all_chunks_at_one_moment_counts_against_none(store
 
 
 def test_after_a_failure_another_chunk_is_tried_and_only_one(store: CheckpointStore) -> None:
-    """So that a service that is still away gets one call, and a chunk that is to blame is told from it."""
+    """After a failure exactly one other chunk is tried: a service that is away gets one call."""
     job = store.open_job("f", total_chunks=60)
     begun, in_flight, widths, lock = threading.Barrier(8), 0, [], threading.Lock()
     calls: list[int] = []
@@ -374,7 +374,7 @@ def test_a_wrapped_error_is_understood_from_another_process(store: CheckpointSto
 
 
 def test_outage_seconds_must_be_positive(store: CheckpointStore) -> None:
-    """None would wait for ever without saying so; ``math.inf`` says so."""
+    """``outage_seconds`` has to be positive; ``math.inf`` waits for ever, and None is refused."""
     job = store.open_job("f", total_chunks=1)
     for value in (0, -1, None, "10", True, math.nan):
         with pytest.raises(ValueError, match="outage_seconds"):
@@ -386,7 +386,7 @@ def test_outage_seconds_must_be_positive(store: CheckpointStore) -> None:
 
 
 def test_a_run_that_only_finds_failed_chunks_says_so(store: CheckpointStore) -> None:
-    """With their number, each time, and not in the run that failed them."""
+    """A later run that finds only failed chunks warns with their number."""
     job = store.open_job("f", chunks=CHUNKS)
     work = Flaky(KeyError("x"), c2=9, c5=9)
     list(job.map(work, on_error="record"))

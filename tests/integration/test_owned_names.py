@@ -125,7 +125,7 @@ def test_a_name_is_known_by_its_place(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_a_store_knows_the_owner_of_a_name(tmp_path: Path, *, is_open: bool) -> None:
-    """This store, another one that is in use or closed, or none; a database of another program is no store."""
+    """``owner_of`` names the store that owns a file, open or closed; another program's database is no store."""
     other = CheckpointStore(tmp_path / "talk.html")
     if not is_open:
         other.close()
@@ -189,7 +189,7 @@ def test_no_state_file_has_the_name_of_another_file_of_the_store(tmp_path: Path,
 
 
 def test_a_state_that_was_moved_aside_can_be_imported(tmp_path: Path) -> None:
-    """It belongs to the store, and to read it replaces nothing."""
+    """A state file that the store moved aside can be imported, though its name belongs to the store."""
     aside = tmp_path / "talk.json.replaced-20260101T000000.000000Z"
     with CheckpointStore(tmp_path / "talk.db") as store:
         store.open_job("talk.srt", total_chunks=1).complete(0, "x")

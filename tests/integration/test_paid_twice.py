@@ -43,7 +43,7 @@ class Service:
 
 @pytest.mark.parametrize("is_first_to_answer", [True, False], ids=["late answer first", "second answer first"])
 def test_both_answers_are_in_the_cost(store: CheckpointStore, *, is_first_to_answer: bool) -> None:
-    """One of them is the result; the other one is money that a failed try cost."""
+    """Two answers to a chunk both count: one as the result's cost, the other as the cost of a failed try."""
     job = store.open_job("talk.srt", total_chunks=1)
     service = Service(job, is_first_to_answer=is_first_to_answer)
     list(job.map(service, timeout_seconds=0.2, wait=0, workers=2))
@@ -61,7 +61,7 @@ def test_a_budget_counts_both_answers(store: CheckpointStore) -> None:
 
 
 def test_an_answer_that_was_kept_for_the_next_open_is_not_lost_beside_another_one(tmp_path: Path) -> None:
-    """It differs from the result that is recorded now, and was paid for: its text and its cost stay with an attempt."""
+    """A kept answer that differs from the recorded result stays, with its text and its cost, in the attempts."""
     path = tmp_path / "talk.db"
     with CheckpointStore(path) as store:
         job = store.open_job("talk.srt", total_chunks=1)
@@ -108,7 +108,7 @@ def test_the_same_answer_of_a_runner_that_was_released_was_paid_for(store: Check
 
 
 def test_the_same_answer_counts_by_the_field_that_the_loop_was_told(store: CheckpointStore, open_store: Opener) -> None:
-    """Also where no usual field of the result says what it cost."""
+    """A second, equal answer counts by the loop's ``cost=``, even if no usual field has the cost."""
     job, answer = store.open_job("talk.srt", total_chunks=1), {"bill": PRICE}
     work = answered_by_both(job, open_store().job(job.job_id), answer)
     list(job.map(work, cost="bill"))

@@ -91,7 +91,7 @@ def test_reuse_says_what_would_be_carried_over(store: CheckpointStore) -> None:
 
 
 def test_restart_and_fresh_keep_nothing(store: CheckpointStore) -> None:
-    """Both begin a new job; fresh whatever there is, restart where the plan differs and only there."""
+    """A new job keeps nothing: ``fresh`` always begins a new job, ``restart`` only where the plan differs."""
     open_half(store)
     assert store.plan("talk.txt", chunks=CHUNKS[:3], on_change="restart").action == "restart"
     assert store.plan("talk.txt", chunks=CHUNKS, on_change="restart").action == "resume"
@@ -138,7 +138,7 @@ def test_failed_chunks_are_passed_over(store: CheckpointStore) -> None:
 def test_a_killed_runs_chunk_is_in_doubt_before_anyone_else_looked(
     children: Children, open_store: Opener, tmp_path: Path
 ) -> None:
-    """In a read-only store, right after the kill; no file is written to find it out."""
+    """A read-only store shows the chunk of a killed run as in doubt at once, without writing."""
     children.run(KILLED, code=-signal.SIGKILL)
     before = snapshot(tmp_path)
     with open_store(read_only=True) as store:
@@ -153,7 +153,7 @@ def test_a_killed_runs_chunk_is_in_doubt_before_anyone_else_looked(
 
 
 def test_a_chunk_in_a_living_runners_hand_is_not_in_doubt(store: CheckpointStore, open_store: Opener) -> None:
-    """It is running; whoever is alive is known by a lock, and looking at that lock disturbs nobody."""
+    """A chunk of a living runner is shown as running, not in doubt, and the look disturbs nobody."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
     chunk = next(job.pending())
     with open_store(read_only=True) as other:
@@ -201,7 +201,7 @@ def test_bad_input_is_refused_as_by_open_job(store: CheckpointStore) -> None:
 
 
 def test_a_plan_is_a_frozen_record(store: CheckpointStore) -> None:
-    """It can be sent to another process and compared."""
+    """A ``RunPlan`` can be pickled and compared, and cannot be changed."""
     plan = store.plan("talk.txt", total_chunks=4)
     assert pickle.loads(pickle.dumps(plan)) == plan
     with pytest.raises(AttributeError):

@@ -80,7 +80,7 @@ def test_the_attributes_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_folder_that_is_not_there_is_made_by_the_first_save(tmp_path: Path) -> None:
-    """And by nothing before it; what is no folder is refused at the beginning."""
+    """The first ``save`` makes a missing folder, no earlier call does, and a path below a file is refused at once."""
     with StateManager(tmp_path / "new" / "deeper" / "state.json") as manager:
         assert manager.load() is None
         assert not manager.has_incomplete_job()
@@ -100,7 +100,7 @@ def test_a_folder_that_is_not_there_is_made_by_the_first_save(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("before", "after"), [("pending", "running"), ("failed", "running"), ("paused", "paused")])
 def test_a_chunk_makes_a_job_run(manager: StateManager, before: str, after: str) -> None:
-    """Unless somebody paused it; the state file says so too. What it failed of stays, as in the plan."""
+    """``update_chunk_complete`` makes a job run, unless somebody paused it, and keeps its error message."""
     manager.save(ProcessingState(file_name="a", total_chunks=3))
     manager.set_status(before, "why")
     manager.update_chunk_complete(0, {"t": "a"})
@@ -120,7 +120,7 @@ def test_a_refused_chunk_changes_no_status(manager: StateManager) -> None:
 
 
 def test_the_last_chunk_of_a_failed_job_completes_it(manager: StateManager) -> None:
-    """And a job that was called completed too early runs."""
+    """The last chunk of a failed job completes it, and a job that was called completed too early runs on."""
     manager.save(ProcessingState(file_name="a", total_chunks=2))
     manager.set_status("completed")
     manager.update_chunk_complete(0, {})
@@ -155,7 +155,7 @@ def test_without_a_job_the_error_says_what_to_do(manager: StateManager) -> None:
 
 
 def test_a_job_that_grows_goes_on(manager: StateManager, make_manager: ManagerOpener) -> None:
-    """On the same manager, and on one that knew the smaller job."""
+    """A job that grows goes on, on its manager and on a manager that knew the smaller job."""
     other = make_manager()
     manager.save(ProcessingState(file_name="a", total_chunks=1))
     other.update_chunk_complete(0, "a")
@@ -176,7 +176,7 @@ def test_save_sets_the_time_and_takes_what_a_state_may_be(manager: StateManager)
 
 
 def test_on_resume_a_state_is_saved_as_running(manager: StateManager, make_manager: ManagerOpener) -> None:
-    """As the plan's processor does by assignment, whose error says how."""
+    """A processor of the plan that assigns a status gets an error that says how to replace the field."""
     manager.save(ProcessingState(file_name="a", total_chunks=2, status="paused", completed_chunks=[0]))
     again = make_manager()
     existing: Any = loaded(again)
@@ -199,7 +199,7 @@ def test_a_foreign_chunk_index_is_stored_as_it_is(manager: StateManager) -> None
 
 
 def test_clear_takes_the_backup_along(manager: StateManager, tmp_path: Path) -> None:
-    """Also where it shows an earlier job."""
+    """``clear`` removes the ``.bak``, even if it shows an earlier job."""
     manager.save(ProcessingState(file_name="a", total_chunks=1))
     manager.save(ProcessingState(file_name="b", total_chunks=1))
     assert manager.state_path.with_suffix(".bak").exists()
@@ -271,7 +271,7 @@ def test_a_strangers_file_stays(manager: StateManager, tmp_path: Path, text: str
 def test_what_cannot_be_paired_says_which_entry(
     manager: StateManager, tmp_path: Path, changes: dict[str, Any], entry: str
 ) -> None:
-    """And the file stays as it is, with nothing beside it."""
+    """A state file that pairs no result with a chunk is refused with the faulty entry, and stays as it is."""
     written(manager.state_path, **changes)
     before = snapshot(tmp_path)
     with pytest.raises(StateFormatError) as caught:

@@ -118,7 +118,7 @@ def test_what_was_planted_as_a_state_file_is_refused(path: Path, name: str, kind
 
 @pytest.mark.parametrize("kind", [kind for kind in PLANTED if kind != "2 names"])
 def test_a_runners_lock_that_is_no_file_is_waited_for_by_nobody(path: Path, kind: str) -> None:
-    """Also where it is put there while a store is open."""
+    """A runner's lock that is no regular file is refused, and nobody waits for it."""
     lock = path.with_name("talks.db.runner-0123456789ab")
     PLANTED[kind](lock)
     for look in (probe, reap):
@@ -170,7 +170,7 @@ def test_the_file_of_another_program_keeps_its_mode(path: Path) -> None:
 
 
 def test_a_symlink_that_the_caller_names_is_followed(path: Path) -> None:
-    """To import from one is the caller's own wish; what lies at the state file's own name is not."""
+    """``import_state`` follows a symlink that the caller names; a symlink in the state file's place is refused."""
     link = path.with_name("link.json")
     link.symlink_to("talks.json")
     with CheckpointStore(path.with_name("other.db")) as store:

@@ -44,7 +44,7 @@ def test_eight_processes_open_a_new_store_at_once_twenty_times(children: Childre
 
 @pytest.mark.slow
 def test_threads_of_one_process_open_a_new_store_at_once(children: Children, tmp_path: Path) -> None:
-    """Each with a store object of its own, on the same and on different new files."""
+    """Threads that open new stores at once, with a store object each, get working stores."""
     assert children.run(program(__file__, "open_in_threads")) == "[]\n8 1\n"
 
 

@@ -54,7 +54,7 @@ def files_of(path: Path) -> dict[str, bytes]:
 
 
 def test_a_dry_run_says_what_goes_and_writes_nothing(tmp_path: Path) -> None:
-    """It is the default, and works on a read-only store."""
+    """``prune`` without ``dry_run=False`` lists what would go and writes nothing, also on a read-only store."""
     path = tmp_path / "talks.db"
     left, second, half, first = four_jobs(path)
     before = files_of(path)

@@ -87,7 +87,7 @@ def test_a_writer_that_never_gets_ready_is_told_of(path: Path, monkeypatch: pyte
 
 
 def test_a_store_of_this_process_may_just_be_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its log is gone, and it still counts as open for a moment: the reading waits for that moment to be over."""
+    """A read-only open waits for the moment in which its own process closes the store."""
     file_keys = [openings.enter(path)]
     pause = time.sleep
 

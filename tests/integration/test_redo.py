@@ -85,7 +85,7 @@ def test_complete_chunks_are_left_again_and_keep_their_results(job: Job, store: 
 def test_the_next_loop_does_them_again_and_the_new_results_stand(
     job: Job, store: CheckpointStore, work: Callable[[str], dict[str, Any]]
 ) -> None:
-    """One after the other, and nothing else is paid for; with the last of them the job is completed again."""
+    """The next loop does exactly the redone chunks again, and with the last of them the job is completed."""
     job.redo(range(1, 3))
     done = job.map(work)
     assert next(done).index == 1
@@ -104,7 +104,7 @@ def test_the_same_result_again_is_a_new_result(job: Job) -> None:
 
 
 def test_any_loop_finds_them(job: Job, store: CheckpointStore, work: Callable[[str], dict[str, Any]]) -> None:
-    """Those of pending(), of a job that is opened anew, and of complete_many()."""
+    """``pending``, a job that is opened anew, and ``complete_many`` work on the chunks to be done again."""
     job.redo([0, 5])
     for chunk in job.pending():
         assert chunk.data == CHUNKS[chunk.index]
@@ -120,7 +120,7 @@ def test_any_loop_finds_them(job: Job, store: CheckpointStore, work: Callable[[s
 def test_a_loop_at_work_takes_up_chunks_that_it_has_passed_by(
     job: Job, open_store: Opener, work: Callable[[str], dict[str, Any]]
 ) -> None:
-    """Also where another store object, as another process would, asks for it; and as often as it is asked."""
+    """A loop at work takes up chunks that are redone behind it, by any store object and as often as asked."""
     job.redo([2, 4])
     other = open_store().job(job.job_id)
     taken = []
@@ -154,7 +154,7 @@ def test_asking_twice_changes_nothing(job: Job, store: CheckpointStore) -> None:
     ],
 )
 def test_what_is_no_chunk_is_refused(job: Job, indices: Any, error: type[Exception], message: str) -> None:
-    """With its value, and no other chunk is to be done again either."""
+    """``redo`` refuses what is no chunk with its value, and marks no other chunk either."""
     with pytest.raises(error, match=message):
         job.redo(indices)
     assert (job.to_redo(), job.status) == ([], "completed")
@@ -170,7 +170,7 @@ def test_a_chunk_that_is_not_complete_is_refused(store: CheckpointStore) -> None
 
 
 def test_a_chunk_in_work_is_refused(open_store: Opener) -> None:
-    """Its runner is named; what was left undone may be done again."""
+    """``redo`` refuses a chunk in work and names its runner; once the work was dropped, it is accepted."""
     first = open_store().open_job("talk.srt", total_chunks=2)
     in_hand = next(first.pending())
     other = open_store().job("talk.srt")
@@ -193,7 +193,7 @@ def test_a_job_that_is_gone_or_was_replaced_is_refused(job: Job, store: Checkpoi
 
 
 def test_a_read_only_store_refuses_and_reads(job: Job, store: CheckpointStore) -> None:
-    """It tells what is to be done again."""
+    """A read-only store lists the chunks to be done again, and refuses ``redo``."""
     job.redo([1])
     with CheckpointStore(store.path, read_only=True) as reader:
         read = reader.job(job.job_id)
@@ -267,7 +267,7 @@ def test_a_late_result_of_an_earlier_run_is_no_new_result(open_store: Opener) ->
 
 
 def test_a_late_result_of_the_redo_is_the_new_result(open_store: Opener) -> None:
-    """It was paid for as the redo, whoever was given the chunk meanwhile."""
+    """A late result of a redo answers the redo, even if its runner was released meanwhile."""
     sleeper = open_store().open_job("talk.srt", total_chunks=1)
     sleeper.complete(0, "first")
     sleeper.redo(0)
@@ -310,7 +310,7 @@ def test_a_sequential_job_is_redone_from_a_chunk_to_its_end(open_store: Opener) 
 
 
 def test_a_sequential_job_is_not_redone_behind_a_chunk_in_work(open_store: Opener) -> None:
-    """Its work began with the result that would be replaced."""
+    """``redo`` in a sequential job is refused while a later chunk is in work with the earlier result."""
     job = open_store().open_job("book.txt", total_chunks=3, sequential=True)
     loop = job.pending()
     next(loop).complete("one")
@@ -321,7 +321,7 @@ def test_a_sequential_job_is_not_redone_behind_a_chunk_in_work(open_store: Opene
 
 
 def test_a_failed_or_paused_job_keeps_its_status(store: CheckpointStore) -> None:
-    """Only a completed one has to be taken up again."""
+    """``redo`` keeps the status of a failed or paused job, and takes up only a completed job."""
     job = store.open_job("talk.srt", total_chunks=2)
     job.complete(0, "x")
     job.fail("it broke")
@@ -352,7 +352,7 @@ def test_the_last_new_chunk_does_not_complete_a_job_with_chunks_to_redo(store: C
 def test_the_state_file_shows_the_earlier_results_and_what_is_to_be_done_again(
     job: Job, store: CheckpointStore
 ) -> None:
-    """It is exact when redo returns."""
+    """The state file has the earlier results and the chunks to be done again when ``redo`` returns."""
     job.redo([1, 4])
     assert store.state_file is not None
     state = ProcessingState.from_json(store.state_file.read_bytes())
@@ -381,7 +381,7 @@ def test_reuse_takes_the_earlier_results_along_and_that_they_are_to_be_done_agai
 def test_a_budget_counts_what_the_earlier_results_cost(
     job: Job, store: CheckpointStore, work: Callable[[str], dict[str, Any]]
 ) -> None:
-    """In the loop that does them again, in the next one, and in what people are shown."""
+    """The cost of earlier results counts in the loop that redoes them, in later loops and on screens."""
     job.redo(range(6))
     with pytest.raises(BudgetReached) as reached:
         list(job.map(work, max_cost=2.3))
@@ -412,7 +412,7 @@ def test_a_budget_finds_the_earlier_cost_where_it_is_told_to(store: CheckpointSt
 
 
 def test_what_a_replaced_result_cost_stays_counted(store: CheckpointStore) -> None:
-    """With replace=True, too: by a claim or by hand, once or several times; a corrected text says that it cost nothing."""
+    """The cost of a replaced result stays counted, by a claim or by hand, once or several times."""
     job = store.open_job("talk.srt", total_chunks=2)
     (first, _) = job.pending()
     first.complete({"text": "a", "cost": 0.25})

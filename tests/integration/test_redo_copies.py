@@ -64,7 +64,7 @@ def finish(path: Path) -> tuple[list[int], list[str]]:
 
 
 def test_a_store_that_is_made_anew_knows_what_is_to_be_done_again(path: Path) -> None:
-    """And what the earlier results cost; the chunks have numbers of tries that answer the redo."""
+    """A recovered store knows the chunks to be done again, and what their earlier results cost."""
     recover_store(path)
     assert cost_of(path) == 1.25
     assert finish(path) == ([1, 3], ["second", "last", "first", "last"])
@@ -178,7 +178,7 @@ def test_a_result_of_the_redo_that_was_kept_is_taken_in(path: Path) -> None:
 
 
 def test_a_state_manager_goes_on_with_a_redo(make_manager: ManagerOpener, open_store: Opener) -> None:
-    """Its job is incomplete, it says which chunk is next, and the newer result stands; saving takes no mark back."""
+    """``StateManager`` takes a redone job for incomplete, names the next chunk, and keeps the newer result."""
     manager = make_manager()
     manager.save(ProcessingState(file_name=NAME, status="running", total_chunks=3))
     for index in range(3):
@@ -207,7 +207,7 @@ def test_going_back_is_refused_where_money_would_be_forgotten(path: Path) -> Non
 
 
 def test_going_back_is_refused_where_a_redo_would_be_forgotten(tmp_path: Path) -> None:
-    """One that cost nothing, too: a copy of the mark elsewhere would be done once more."""
+    """A downgrade is refused if it would forget a redo, even a redo that cost nothing."""
     with CheckpointStore(tmp_path / "free.db", state_file=None) as store:
         job = store.open_job("talk.srt", total_chunks=1)
         job.complete(0, "free")
@@ -218,7 +218,7 @@ def test_going_back_is_refused_where_a_redo_would_be_forgotten(tmp_path: Path) -
 
 
 def test_a_check_finds_a_mark_of_a_chunk_that_is_not_complete(tmp_path: Path) -> None:
-    """By hand, or by damage: the job would say that more chunks are left than it has. A recovery drops it."""
+    """``check`` finds the redo mark of a chunk that is not complete, and a recovery drops that mark."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         store.open_job(NAME, total_chunks=2).complete(0, "a")
     with closing(sqlite3.connect(store.path)) as raw, raw:

@@ -79,7 +79,7 @@ def test_what_a_copy_of_the_store_did_again_is_taken_in(tmp_path: Path, again: s
 
 
 def test_what_a_copy_did_before_the_redo_is_no_answer(tmp_path: Path) -> None:
-    """Nor is what answered an earlier redo: this one was asked for because of that result."""
+    """A merged result from before a redo, or from an earlier redo, does not answer the redo."""
     here, there, older = tmp_path / "here.db", tmp_path / "there.db", tmp_path / "older.db"
     do(here, "first")
     shutil.copy(here, older)
@@ -123,7 +123,7 @@ def test_an_edit_and_its_undoing_pay_for_a_redo_once(tmp_path: Path) -> None:
 
 
 def test_an_edit_answers_no_redo_under_other_settings(tmp_path: Path) -> None:
-    """Its result was made by another model."""
+    """A result of another model answers no redo, though it stands in another job of the file."""
     path = tmp_path / "talks.db"
     goes_on(path, "abcd", "first", model="one")
     redo(path, [1])
@@ -199,7 +199,7 @@ def test_a_recovery_knows_who_paid_for_a_result_that_was_done_again(tmp_path: Pa
 
 
 def test_an_older_copy_adds_no_cost_of_what_was_replaced(tmp_path: Path) -> None:
-    """Also where the try that made the replaced result was pruned here: what it cost is counted once."""
+    """A merged older copy adds no cost of a replaced result, even if the attempt of that result was pruned here."""
     here, older = tmp_path / "here.db", tmp_path / "older.db"
     do(here, "first")
     shutil.copy(here, older)

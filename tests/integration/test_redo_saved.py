@@ -56,7 +56,7 @@ def test_a_saved_state_with_another_result_ends_the_redo(make_manager: ManagerOp
 
 
 def test_a_state_from_before_the_redo_does_not_end_it(make_manager: ManagerOpener, open_store: Opener) -> None:
-    """It does not know that the chunk is to be done again: its result is a correction, and no new one."""
+    """A saved state from before a redo corrects the old result, and does not answer the redo."""
     manager = make_manager()
     job = saved(manager, open_store)
     before = manager.load()

@@ -58,7 +58,7 @@ def refused_and_kept(job: Job, *, new: bool) -> None:
 def test_a_result_is_not_recorded_behind_a_chunk_that_is_redone_at_that_moment(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, how: str, *, to_the_end: bool
 ) -> None:
-    """It was made from the result of before: it is refused, what it cost counts, and the next loop makes it anew."""
+    """A sequential result is refused if the chunk before it is redone at that moment; its cost counts."""
     job = open_store().open_job("book.txt", total_chunks=2, sequential=True)
     next(job.pending()).complete("old")
     other = open_store()
@@ -84,7 +84,7 @@ def test_a_result_is_not_recorded_behind_a_chunk_that_is_redone_at_that_moment(
 def test_a_late_result_is_not_recorded_behind_a_chunk_that_is_redone_at_that_moment(
     slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, open_store: Opener
 ) -> None:
-    """Its store object is closed; the one that records it in its place has not opened the job."""
+    """A late sequential result of a closed store is refused if the chunk before it is redone; its cost counts."""
     with open_store() as store:
         job = store.open_job("book.txt", total_chunks=2, sequential=True)
         job.complete(0, "old")
@@ -134,7 +134,7 @@ def test_a_deleted_sequential_job_is_said_to_be_deleted(open_store: Opener, monk
 
 
 def test_many_results_of_a_sequential_job_are_recorded_in_one_commit(store: CheckpointStore) -> None:
-    """In one call, new and recorded ones mixed; the same results again change nothing."""
+    """``complete_many`` records new and repeated results of a sequential job in a single commit."""
     job = store.open_job("book.txt", total_chunks=300, sequential=True)
     pairs = [(index, f"page {index}") for index in range(300)]
     job.complete_many(pairs[:100])

@@ -145,7 +145,7 @@ def test_a_result_that_comes_too_late_was_paid_for(
 
 
 def test_what_a_late_failure_cost_is_counted(event_loop: asyncio.AbstractEventLoop, job: Job, service: Service) -> None:
-    """It is money that was spent."""
+    """The cost of a failure counts, even if the failure comes after a rest of the event loop."""
     consumer = begun(event_loop, job, service)
     job.pause()
     wait_until(lambda: given_up(job))
@@ -172,7 +172,7 @@ def test_a_result_that_comes_after_the_store_was_closed_is_taken_in_by_the_next_
 def test_a_cancellation_while_a_late_result_is_recorded_loses_nothing(
     event_loop: asyncio.AbstractEventLoop, job: Job, service: Service
 ) -> None:
-    """It waits for a thread of the event loop; who cancels every task ends the wait, and not the recording."""
+    """Cancelling every task while a late result waits for its recording does not lose the result."""
     consumer = begun(event_loop, job, service)
     job.pause()
     wait_until(lambda: given_up(job))

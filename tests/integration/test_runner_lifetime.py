@@ -145,7 +145,7 @@ def by_map(job: Job) -> None:
 
 @pytest.mark.parametrize("finish", [by_number, at_once, by_map])
 def test_exclusive_ends_with_the_job(finish: Callable[[Job], None], store: CheckpointStore, tmp_path: Path) -> None:
-    """Whichever way the last chunk is completed; until then, the job is for this runner alone."""
+    """An exclusive runner has its job alone until the last chunk is complete, in whichever way."""
     alone = store.open_job("talk.srt", total_chunks=TOTAL, exclusive=True)
     alone.pending().close()  # type: ignore[attr-defined]
     assert len(lock_files(tmp_path)) == 1

@@ -100,7 +100,7 @@ def test_a_state_made_of_plain_data_writes_one_result_too(manager: StateManager,
 
 
 def test_what_another_process_recorded_meanwhile_stays(manager: StateManager, children: Children) -> None:
-    """And is in the file and in the next load, whoever saves: also a result that the saved state has an earlier one of."""
+    """What another process recorded stays, in the file and in the next load, whoever saves an older state."""
     manager.save(
         ProcessingState(job_id="j", file_name="a", total_chunks=5, completed_chunks=[0], processed_results=["a"])
     )
@@ -199,7 +199,7 @@ def test_a_file_is_not_set_back(
 
 
 def test_a_save_that_fails_leaves_nothing_behind(manager: StateManager) -> None:
-    """Neither in the store nor in what the manager knows."""
+    """A ``save`` that fails changes neither the store nor what the manager knows."""
     manager.save(ProcessingState(file_name="a", total_chunks=5, completed_chunks=[0], processed_results=["a"]))
     state = loaded(manager)
     open_question = state.replace(completed_chunks=[0, 1, 2], processed_results=["a", "x"])
@@ -214,7 +214,7 @@ def test_a_save_that_fails_leaves_nothing_behind(manager: StateManager) -> None:
 
 
 def test_appended_results_go_to_appended_chunks(manager: StateManager) -> None:
-    """Beside chunks without a result, and whatever the results say of themselves."""
+    """Results that a saved state appends belong to the appended chunks, whatever the results say of themselves."""
     manager.save(ProcessingState(file_name="a", total_chunks=9, completed_chunks=[0, 1]))
     manager.update_chunk_complete(1, {"chunk_index": 2})
     manager.save(with_chunk(loaded(manager), 5, {"chunk_index": 6}))
@@ -227,7 +227,7 @@ def test_appended_results_go_to_appended_chunks(manager: StateManager) -> None:
 def test_appended_lists_without_result_indices_are_paired_too(
     manager: StateManager, make_manager: ManagerOpener, fresh: bool
 ) -> None:
-    """Of a processor that knows the fields of the plan alone: new with new, and where nothing tells, not at all."""
+    """New results of a processor that knows only the plan's fields are paired with new chunks, or refused."""
     manager.save(ProcessingState(job_id="j", file_name="a", total_chunks=9, completed_chunks=[0, 1]))
     manager.update_chunk_complete(1, "b")
     before = loaded(manager)
@@ -263,7 +263,7 @@ def test_a_result_that_is_taken_out_of_a_state_stays(manager: StateManager) -> N
 def test_many_results_are_not_kept_as_text(
     manager: StateManager, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a job with more than so much the file is made from the store, and is the same."""
+    """The file of a job with many results is made from the store, and shows equal results."""
     monkeypatch.setattr(save_state_statements, "_HELD_TEXT_BYTES_MAX", 100)
     manager.save(ProcessingState(file_name="a", total_chunks=9))
     manager.save(with_chunk(loaded(manager), 0, "x" * 50))
@@ -285,7 +285,7 @@ def test_the_plan_of_a_job_is_not_changed_by_saving_it(manager: StateManager) ->
 
 
 def test_the_time_of_a_long_state_file_is_found_at_a_glance(manager: StateManager) -> None:
-    """Behind it stand as many indices as the job has results: a store that went back in time is noticed by it."""
+    """The time of a long state file is found quickly, so a store that went back in time is noticed."""
     count = 20_000
     manager.save(
         ProcessingState(
@@ -304,7 +304,7 @@ def range_of(count: int) -> list[int]:
 def test_on_a_network_file_system_saves_are_as_exact(
     make_manager: ManagerOpener, monkeypatch: pytest.MonkeyPatch, encoded: list[int]
 ) -> None:
-    """With the rollback journal, where a look can be in the way of another's commit."""
+    """Saves with the rollback journal of a network file system are exact, too."""
     monkeypatch.setattr(pragmas, "file_system", lambda _path: "nfs")
     one, other = make_manager(), make_manager()
     one.save(ProcessingState(file_name="a", total_chunks=9))

@@ -72,7 +72,7 @@ def _symlink(folder: Path, path: Path) -> Path:
 def test_a_hard_link_is_refused_and_nothing_is_touched(
     linked: Path, way: Callable[[Path, Path], object], name: str
 ) -> None:
-    """Whichever name is given, for reading too; the message says why, and what helps."""
+    """A store with a hard link is refused under both names, even for reading, with what helps."""
     before = snapshot(linked)
     with pytest.raises(StoreTargetError, match=r"2 names \(hard links\).* remove the other name .* open the copy"):
         way(linked / name / "talks.db", linked)
@@ -92,7 +92,7 @@ def test_the_remedies_for_a_hard_link_work(linked: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["list"], ["show"], ["doctor"], ["check"], ["path"], ["backup", "new.db"]])
 def test_the_command_refuses_a_hard_link(linked: Path, words: list[str]) -> None:
-    """With exit code 2, and nothing is touched."""
+    """The command refuses a store with a hard link with exit 2, and touches nothing."""
     before = snapshot(linked)
     argv = [sys.executable, "-m", "checkpoint_store", *words, "--store", "two/talks.db"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -104,7 +104,7 @@ def test_the_command_refuses_a_hard_link(linked: Path, words: list[str]) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["upgrade", "head"], ["downgrade", "1.0"]])
 def test_alembic_refuses_a_hard_link(linked: Path, words: list[str]) -> None:
-    """At its own prompt it gets the same answer."""
+    """Alembic's own commands refuse a store with a hard link, as the library does."""
     before = snapshot(linked)
     argv = [sys.executable, "-m", "alembic", "-x", f"store={linked / 'two' / 'talks.db'}", *words]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -118,7 +118,7 @@ MOUNTED = program(__file__, "mount_names")
 @pytest.mark.slow
 @as_root
 def test_a_bind_mounted_file_is_refused_and_a_mounted_folder_works(tmp_path: Path) -> None:
-    """As ``docker run -v ./talks.db:/app/talks.db`` mounts it, whatever characters its path has."""
+    """A store that is mounted as a single file, as by ``docker run -v``, is refused; a mounted folder works."""
     (tmp_path / "one").mkdir()
     argv = ["unshare", "-m", sys.executable, "-W", "error", str(MOUNTED)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -136,7 +136,7 @@ def test_a_chunk_in_another_hand_is_waited_for(store: CheckpointStore, open_stor
 
 @pytest.mark.slow
 def test_two_processes_hand_it_to_each_other(store: CheckpointStore, children: Children) -> None:
-    """Both work on the job, one chunk at a time, and each has the other's result."""
+    """Two processes share a sequential job, a chunk at a time, and each gets the other's result."""
     job = store.open_job("book.txt", total_chunks=40, sequential=True)
     done = [int(line) for line in children.together(2, program(__file__, "tell_in_turns"), job.job_id)]
     assert sum(done) == 40
@@ -247,7 +247,7 @@ def test_a_result_out_of_order_is_refused(store: CheckpointStore) -> None:
 
 @pytest.mark.parametrize("many", [False, True])
 def test_a_result_that_was_made_from_a_replaced_result_is_refused(open_store: Opener, *, many: bool) -> None:
-    """By the job as by the chunk: chunk 1 was begun with a result of chunk 0 that another store object has replaced."""
+    """``job`` and ``chunk`` refuse a sequential result whose earlier result another store object has replaced."""
     job = open_store().open_job("book.txt", chunks=PAGES, sequential=True)
     for chunk in job.pending():
         if chunk.index == 1:

@@ -25,7 +25,7 @@ def test_what_goes_on_from_the_same_results_is_taken(open_store: Opener) -> None
 
 
 def test_what_follows_another_result_is_not_taken(open_store: Opener) -> None:
-    """Both did page 1 in their own words: the other store's pages 2 and 3 were made from its own, and its handle, too."""
+    """A merge takes no sequential result, and no handle, that was made from another result than the store has."""
     here, there = open_store("here.db"), open_store("there.db")
     for store, count in ((here, 2), (there, 4)):
         job = store.open_job("book.txt", chunks=PAGES, sequential=True)

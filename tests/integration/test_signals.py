@@ -63,7 +63,7 @@ def test_a_job_as_a_context_manager_is_paused_by_every_signal(children: Children
 
 
 def test_a_pause_or_a_budget_is_no_failure_of_a_job(store: CheckpointStore) -> None:
-    """As a context manager it stays paused; of a budget it keeps the message."""
+    """A job used as a context manager stays paused after a pause, and keeps the message of a budget."""
     with pytest.raises(JobPaused), store.open_job("first", chunks=["a", "b"]) as job:
         for _ in job.map(str.upper, stop_when=lambda: job.progress().completed_chunks == 1):
             pass
@@ -81,7 +81,7 @@ def test_a_pause_or_a_budget_is_no_failure_of_a_job(store: CheckpointStore) -> N
 def test_the_second_signal_ends_at_once(
     children: Children, second: signal.Signals, where: str, open_store: Opener
 ) -> None:
-    """Whichever it is, and wherever the program is: nothing is waited for, what was in hand is in doubt."""
+    """A second signal of either kind ends the program at once, and what was in hand is in doubt."""
     process = children.start(PRESSES, "hangs", where)
     assert children.next_line(process) == "begun"
     with open_store(read_only=True) as store:
@@ -115,7 +115,7 @@ def test_two_signals_of_one_press_are_one(children: Children) -> None:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["handler", "ignored", "add_signal_handler"])
 def test_handlers_of_the_programs_own_are_left_alone(children: Children, how: str) -> None:
-    """Its own, SIG_IGN as under nohup, and asyncio's: they decide, and the loop goes on."""
+    """Signal handlers of the program, SIG_IGN and asyncio's handlers decide, and the loop goes on."""
     words = ["handles_in_asyncio"] if how == "add_signal_handler" else ["handles_itself", how]
     printed = children.run(PRESSES, *words).splitlines()
     assert printed == [*(["mine", "mine"] if how != "ignored" else []), "first completed 2 0 0"]
@@ -204,7 +204,7 @@ def test_a_signal_ends_a_program_whose_handler_nobody_remembers(monkeypatch: pyt
 def test_ctrl_c_before_the_first_chunk_leaves_no_runner_behind(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It comes when the job runs already, and before the loop takes over the signals: others may go on at once."""
+    """A Ctrl-C before the first chunk pauses the job and leaves no runner, so others may go on at once."""
 
     def interrupted() -> None:
         raise KeyboardInterrupt

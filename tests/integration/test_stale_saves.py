@@ -74,7 +74,7 @@ def test_the_result_of_a_redo_stays_whoever_saves(
 
 
 def test_a_chunk_that_was_recorded_since_stays(manager: StateManager, whole: ProcessingState) -> None:
-    """By the same manager, and whichever state is saved later: the first one, or one that was loaded meanwhile."""
+    """A chunk that was recorded since stays, whichever older state the manager saves later."""
     manager.update_chunk_complete(0, "newer")
     assert loaded(manager).results()[0] == "newer"
     for _ in range(2):
@@ -86,7 +86,7 @@ def test_a_chunk_that_was_recorded_since_stays(manager: StateManager, whole: Pro
 def test_what_another_program_replaced_stays(
     manager: StateManager, whole: ProcessingState, other: StateManager
 ) -> None:
-    """Whether or not this manager has looked since; a chunk that is new in the saved state is recorded."""
+    """What another program replaced stays when an older state is saved, and new chunks of that state are recorded."""
     other.update_chunk_complete(2, "theirs")
     manager.save(with_result(whole, 0, "mine"))
     assert loaded(manager).results() == {0: "mine", 1: "b", 2: "theirs"}
@@ -105,7 +105,7 @@ def test_a_result_that_is_new_takes_the_place_of_theirs(
 
 
 def test_a_correction_is_taken_back_by_name(manager: StateManager, whole: ProcessingState) -> None:
-    """By update_chunk_complete: whoever saves an older state may not know of the correction."""
+    """``update_chunk_complete`` takes a correction back, and saving an older state does not."""
     manager.save(with_result(whole, 0, "corrected"))
     manager.save(whole)
     assert loaded(manager).results()[0] == "corrected"
@@ -116,7 +116,7 @@ def test_a_correction_is_taken_back_by_name(manager: StateManager, whole: Proces
 def test_a_state_that_could_not_be_saved_is_saved_later(
     manager: StateManager, whole: ProcessingState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its results are no earlier ones: they were never recorded."""
+    """A state whose ``save`` failed can be saved later: its results count as new, for they were never recorded."""
     new = with_result(whole, 0, "new")
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr("checkpoint_store.storage.statements.jobs.recount", lambda *_: 1 / 0)

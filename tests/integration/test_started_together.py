@@ -75,7 +75,7 @@ class Loaded(Sequence[int]):
 
 
 def test_what_starts_together_is_handed_over_together(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread wakes for all of it, and does it all where it takes no time."""
+    """Chunks that start together are handed to the threads together, up to a chunk for each worker."""
     bursts: list[int] = []
     hand_over = Threads.hand_over
 
@@ -93,7 +93,7 @@ def test_what_starts_together_is_handed_over_together(store: CheckpointStore, mo
 def test_a_function_of_the_caller_keeps_no_started_chunk_waiting(
     store: CheckpointStore, option: str, before: int
 ) -> None:
-    """It is called between two starts, and may take long."""
+    """A slow function of the caller, such as ``on_event``, keeps no started chunk waiting."""
     began = Began(before)
     job = store.open_job("talk.srt", total_chunks=TOTAL)
     options: dict[str, Any] = {option: began.wait}

@@ -47,7 +47,7 @@ def ask(path: Path, inside: str) -> None:
 
 @pytest.mark.parametrize("inside", INSIDE)
 def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Children, inside: str) -> None:
-    """Its number, its name, that it was stopped, and how it goes on; once it does, the same call succeeds."""
+    """The error about a lock names the stopped process that holds it, and how that process goes on or ends."""
     holder = hold(children, inside, "stops")
     wait_until(lambda: is_stopped(holder))
     with pytest.raises(StoreBusy) as caught:
@@ -66,7 +66,7 @@ def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Ch
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("inside", INSIDE)
 def test_a_process_at_work_is_named_without_advice(tmp_path: Path, children: Children, inside: str) -> None:
-    """It is only slow: to call again is all there is to do."""
+    """The error about a lock names a slow process that holds it, and does not advise to end that process."""
     holder = hold(children, inside, "waits for a line")
     with pytest.raises(StoreBusy, match=rf"locked by process {holder.pid} \(python[\w.]*\) for 0.2 s") as caught:
         ask(tmp_path / "talks.db", inside)

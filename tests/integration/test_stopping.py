@@ -58,7 +58,7 @@ def test_stop_when_must_be_a_function(store: CheckpointStore) -> None:
 
 
 def test_what_came_back_beside_an_interrupt_is_recorded(store: CheckpointStore) -> None:
-    """One piece of work asks to end; the result of another that landed in the same moment is paid for, and kept."""
+    """A result that lands while other work asks to end is recorded, because it was paid for."""
 
     def work(index: int) -> str:
         if index == 0:
@@ -75,7 +75,7 @@ def test_what_came_back_beside_an_interrupt_is_recorded(store: CheckpointStore) 
 def test_a_late_result_is_yielded_also_where_the_store_cannot_be_read_after_it(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is recorded: so the loop that recorded it yields it, and makes no other call for its chunk."""
+    """A loop yields a late result that it recorded, though the store cannot be read after that."""
     job = store.open_job("talk.srt", total_chunks=1)
     calls: list[int] = []
 

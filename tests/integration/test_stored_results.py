@@ -116,7 +116,7 @@ def test_the_newest_of_several_results_is_taken(store: CheckpointStore) -> None:
 
 
 def test_a_chunk_that_stands_several_times_takes_the_result_for_each_place(paid: Paid) -> None:
-    """One result, three places, and it was paid for once."""
+    """A chunk that stands in three places of a job takes the stored result for each place, and is paid for once."""
     paid.run(TALK[:2])
     assert paid.run([TALK[1], TALK[0], TALK[1], TALK[1]]) == 0
     job = newest(paid.store)
@@ -277,7 +277,7 @@ def test_what_may_be_ignored_is_checked(store: CheckpointStore, wrong: Any) -> N
 
 
 def test_each_carried_result_says_who_paid(paid: Paid) -> None:
-    """Through any number of jobs it is the first one; what a job paid and what it carries add up to its results."""
+    """A carried result names the first job that paid for it, through any number of jobs."""
     paid.run(TALK)
     payer = newest(paid.store)
     paid.run([*TALK, "b"])
@@ -355,7 +355,7 @@ def test_the_view_of_costs_reads_numbers_in_texts(store: CheckpointStore, cost: 
 
 
 def test_a_job_that_another_replaced_is_not_offered(store: CheckpointStore) -> None:
-    """It says which; the job of a file that was opened last is superseded by none, also when it is an earlier one."""
+    """A replaced job names the job that superseded it, and the job that was opened last is superseded by none."""
     first = store.open_job("f", chunks=TALK)
     other = store.open_job("g", chunks=TALK)
     second = store.open_job("f", chunks=TALK, model="B")

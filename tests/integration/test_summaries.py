@@ -87,7 +87,7 @@ def test_a_summary_says_what_its_job_says(store: CheckpointStore, open_store: Op
 
 
 def test_summaries_are_filtered_as_jobs_are(store: CheckpointStore) -> None:
-    """By status and by file name, and a status that there is not is refused."""
+    """``summaries`` filters by status and file name as ``jobs`` does, and refuses an unknown status."""
     store.open_job("a.srt", total_chunks=1).complete(0, 1)
     store.open_job("b.srt", total_chunks=1)
     assert [one.file_name for one in store.summaries(status="completed")] == ["a.srt"]
@@ -98,7 +98,7 @@ def test_summaries_are_filtered_as_jobs_are(store: CheckpointStore) -> None:
 
 
 def test_a_summary_cannot_be_changed(store: CheckpointStore) -> None:
-    """It is a record of one moment."""
+    """A summary is the record of a moment, and cannot be changed."""
     summary = store.open_job("a.srt", total_chunks=1).summary()
     with pytest.raises(dataclasses.FrozenInstanceError):
         summary.failed_chunks = 1  # type: ignore[misc]

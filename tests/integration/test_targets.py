@@ -116,7 +116,7 @@ def test_a_bad_option_is_refused_and_nothing_is_touched(here: Path, options: dic
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_a_state_file_that_is_no_file_is_refused(here: Path, make: Any) -> None:
-    """It is neither waited for nor replaced, and nothing is created."""
+    """A state file that is no regular file is refused at once: not waited for, not replaced."""
     make(here / "talks.json")
     before = snapshot(here)
     for options in ({}, {"state_file": "talks.json"}, {"state_file": "/dev/null"}):
@@ -203,7 +203,7 @@ def test_a_symlink_of_ones_own_is_followed(here: Path, open_store: Opener) -> No
 
 @pytest.mark.parametrize("name", ["with space.db", "per%20cent?#.db", "ünï.db", "quo'te\".db", "-dash.db", "[a].db"])
 def test_any_name_that_a_file_can_have_is_a_target(here: Path, open_store: Opener, name: str) -> None:
-    """Also names that mean something in a URI, a shell or a pattern."""
+    """A store may have any name that a file can have, even with characters of a URI, a shell or a pattern."""
     store = open_store(name)
     store.open_job("f", total_chunks=1).complete(0, 1)
     store.close()
@@ -300,7 +300,7 @@ def shared() -> Any:
 def test_no_permission_is_a_clear_error_and_nothing_is_touched(
     shared: Path, children: Children, case: str, read_only: bool
 ) -> None:
-    """For a file, for a folder to create one in, and for a folder that cannot even be entered."""
+    """A file, or a folder, without permission is a clear error, and nothing is touched."""
     if case != "folder":
         with CheckpointStore(shared / "talks.db") as store:
             store.open_job("f", total_chunks=1)
@@ -334,7 +334,7 @@ def test_a_store_that_only_its_owner_may_read_names_the_owner(shared: Path, chil
 
 @as_root
 def test_a_symlink_to_another_users_file_is_refused(shared: Path, children: Children) -> None:
-    """For another user than root; nothing is touched."""
+    """A symlink to another user's file is refused for all but root, and nothing is touched."""
     (shared / "real.db").touch()
     (shared / "real.db").chmod(0o666)
     (shared / "talks.db").symlink_to("real.db")
@@ -371,7 +371,7 @@ def test_a_closed_store_is_read_without_a_trace(here: Path) -> None:
 
 
 def test_every_call_that_writes_is_refused(here: Path) -> None:
-    """With a clear error, and no trace."""
+    """A read-only store refuses every call that writes with a clear error, and leaves no trace."""
     with CheckpointStore("talks.db") as store:
         job_id = store.open_job("f", total_chunks=3).job_id
     (here / "more.json").write_bytes((here / "talks.json").read_bytes())
@@ -396,7 +396,7 @@ def test_every_call_that_writes_is_refused(here: Path) -> None:
 
 
 def test_a_missing_store_is_not_created_by_reading(here: Path) -> None:
-    """Even where there is a state file to import, or an empty file."""
+    """A read-only open creates no store, not even beside a state file or in an empty file."""
     (here / "empty.db").touch()
     (here / "talks.json").write_text('{"version": "1.0", "job_id": "x"}')
     before = snapshot(here)

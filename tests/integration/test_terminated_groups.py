@@ -21,7 +21,7 @@ METHODS = ["spawn", pytest.param("fork", marks=pytest.mark.slow)]
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_chunks_in_hand_are_finished_and_recorded(children: Children, method: str, tmp_path: Path) -> None:
-    """And paid for once: a worker that died would leave all of them in doubt."""
+    """After SIGTERM to the whole process group the chunks in hand are finished, recorded and paid for once."""
     process = children.start(POOL, method, 3, "waits_for_go", "abcdefgh", "{}")
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == 3)  # each of three workers has one, and waits
     os.killpg(process.pid, signal.SIGTERM)
@@ -32,7 +32,7 @@ def test_the_chunks_in_hand_are_finished_and_recorded(children: Children, method
 
 @pytest.mark.slow
 def test_the_second_one_ends_them(children: Children, tmp_path: Path) -> None:
-    """At once, with the loop; what was in hand is in doubt."""
+    """A second SIGTERM ends the loop and its workers at once, and what was in hand is in doubt."""
     process = children.start(POOL, "spawn", 3, "waits_for_go", "abcdefgh", "{}")
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == 3)
     workers = [int(path.read_text()) for path in tmp_path.glob("begun-*")]

@@ -58,7 +58,7 @@ def test_the_results_before_the_tear_are_added_to_the_state_before_it(tmp_path: 
     path.write_text(torn_in(plan_state(5), 3))
     path.with_suffix(".bak").write_text(plan_state(1))
     with StateManager(path) as manager:
-        with pytest.warns(StoreRecovered, match=r"with 2 results .*The results of 2 chunks \(3, 4\) do not read"):
+        with pytest.warns(StoreRecovered, match=r"with 2 results .*The results of 2 chunks \(3, 4\) cannot be read"):
             state = manager.load()
         assert state is not None
         assert state.results() == {index: result(index) for index in range(3)}

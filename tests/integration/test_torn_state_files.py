@@ -38,7 +38,7 @@ def aside(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("torn", TORN.values(), ids=TORN)
 def test_a_torn_state_file_is_kept_and_hinders_nobody(tmp_path: Path, torn: str) -> None:
-    """It lies beside a good ``.bak``, which stays good; the next programs open the store as ever."""
+    """A torn state file is moved aside, its good ``.bak`` stays good, and the next programs open the store."""
     path = tmp_path / "state.json"
     begin(path, 2)
     path.write_text(torn)

@@ -44,7 +44,7 @@ def test_the_state_before_a_torn_one_is_taken_in_at_the_first_start(torn: Path) 
 
 
 def test_the_start_after_that_is_told_nothing(torn: Path) -> None:
-    """It goes on with the store that the first one made."""
+    """The second start after a lost store goes on with the remade store, without a warning."""
     with StateManager(torn) as manager, pytest.warns(StoreRecovered):
         manager.load()
     with StateManager(torn) as manager, warnings.catch_warnings():

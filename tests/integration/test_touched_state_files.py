@@ -35,7 +35,7 @@ def spoil(path: Path, index: int) -> None:
 
 @pytest.mark.parametrize("suffix", [".bak", ".json"])
 def test_a_change_that_keeps_size_and_time_is_noticed(manager: StateManager, suffix: str) -> None:
-    """Both files change places with each writing: what is in one of them would come back in the next one."""
+    """A foreign change to a state file or its ``.bak`` is noticed, even with the size and the time as they were."""
     state = ProcessingState(job_id="j", file_name="f", status="running", total_chunks=60)
     for index in range(LARGE + 8):
         state = state.replace(

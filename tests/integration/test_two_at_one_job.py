@@ -75,7 +75,7 @@ def test_where_warnings_are_errors_the_result_is_recorded(
 def test_programs_that_share_the_chunks_are_told_nothing(
     manager: StateManager, other: StateManager, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One does the even ones; nor is one that records a chunk again, or corrects what it has loaded."""
+    """Two programs that share the chunks of a job, or correct recorded chunks, get no warning."""
     for index in range(1, 9):
         (other if index % 2 else manager).update_chunk_complete(index, "x")
     other.update_chunk_complete(1, "again")
@@ -92,7 +92,7 @@ def test_programs_that_share_the_chunks_are_told_nothing(
 def test_a_worker_without_a_job_of_its_own_is_told_nothing(
     manager: StateManager, make_manager: ManagerOpener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It records what it is given: whether that was paid for twice it cannot know."""
+    """A worker that never loaded the job gets no warning, for it cannot know what was paid for twice."""
     manager.save(ProcessingState(job_id="j", file_name="a", total_chunks=9, status="running"))
     manager.update_chunk_complete(0, "a")
     make_manager().update_chunk_complete(0, "b")

@@ -60,7 +60,7 @@ def test_who_does_the_last_chunk_too_is_told(manager: StateManager, other: State
 def test_a_program_that_records_its_own_chunk_again_is_told_nothing(
     manager: StateManager, other: StateManager, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nor one that records again what it has loaded or saved, or what is no chunk."""
+    """A program that records again what it recorded or loaded, or that names no chunk, gets no warning."""
     manager.update_chunk_complete(1, "x")
     manager.update_chunk_complete(1, "x")
     other.load()

@@ -98,7 +98,7 @@ def test_what_root_makes_belongs_to_the_owner_of_the_store(store: Path, run_as: 
 
 
 def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path, run_as: RunAs) -> None:
-    """Its next open gives the files beside a store to the owner of the store."""
+    """Root's next open gives the files beside a store back to the owner of the store."""
     for path in store.parent.glob("talks.*"):
         if path != store:
             os.chown(path, 0, 0)
@@ -150,7 +150,7 @@ def test_another_users_file_is_not_taken_as_the_store(store: Path, mode: int, ru
 )
 @pytest.mark.parametrize("opener", [ANA, 0])
 def test_another_users_file_beside_the_store_is_refused(store: Path, name: str, opener: int, run_as: RunAs) -> None:
-    """For the owner and for root; the error names the file."""
+    """Another user's file beside the store is refused by its name, for the owner and for root."""
     path = store.parent / name
     path.unlink(missing_ok=True)
     path.touch()

@@ -32,7 +32,7 @@ def with_tuple(text: str) -> Answer:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
 def test_it_is_noticed_when_it_is_stored(store: CheckpointStore, where: str) -> None:
-    """One call is paid for, and not a hundred that nobody can read back; the value, or a copy, is in the error."""
+    """A loop stops at the first result that would not come back equal; its error has the value, or a copy of it."""
     job = store.open_job("f", chunks=["a", "b", "c"])
     executor = ProcessPoolExecutor(1, mp_context=get_context("spawn")) if where == "elsewhere" else None
     with pytest.raises(InvalidResultError, match=r"result\.extra would not come back") as caught:

@@ -42,7 +42,7 @@ def without_pickle(_: int) -> None:
 
 @pytest.mark.parametrize("work", [refuse, wrap, gather, without_pickle])
 def test_it_reserves_what_the_last_call_cost(store: CheckpointStore, work: Callable[[int], Any]) -> None:
-    """Behind the exception of a client, in a group, and from a worker process, too: the budget ends the loop."""
+    """A failed try with an unreadable cost keeps its reservation, in whichever exception or process it failed."""
     job = store.open_job("talk.srt", total_chunks=9)
     job.complete(8, {"cost": 0.5})
     with pytest.raises(BudgetReached) as reached:

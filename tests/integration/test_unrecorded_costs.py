@@ -106,7 +106,7 @@ def test_calls_that_fail_together_in_a_locked_store_hold_up_the_end_of_the_loop_
 def test_the_copy_of_a_result_that_cannot_be_stored_is_kept_where_the_store_stays_locked(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was paid for; a person reads it with the attempt later."""
+    """The readable copy of an unstorable result is kept for its attempt while the store stays locked."""
     job = open_store(lock_timeout_seconds=0.01).open_job("talk.srt", total_chunks=1)
 
     def work(_: int) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def test_what_a_call_cost_is_counted_that_failed_beside_a_result_that_cannot_be_
 def test_what_a_call_cost_is_counted_that_had_completed_its_chunk_by_hand(
     store: CheckpointStore, workers: int, *, fails: bool
 ) -> None:
-    """Its result stands with its own cost; what it names after that was billed, too."""
+    """The cost that a call names after it completed its chunk by hand counts beside the result's cost."""
     job = store.open_job("talk.srt", total_chunks=1)
 
     def work(index: int) -> dict[str, Any]:
@@ -198,14 +198,14 @@ def complete_and_fail(job: Job, other: Job) -> None:
 def test_what_a_failed_try_by_hand_cost_is_counted_where_its_chunk_is_complete(
     store: CheckpointStore, open_store: Opener
 ) -> None:
-    """Its caller is told that the chunk is complete, and the money is not forgotten."""
+    """The cost of a try that is failed by hand counts, though another runner completed its chunk."""
     job = store.open_job("talk.srt", total_chunks=1)
     complete_and_fail(job, open_store().job(job.job_id))
     assert (job.costs().cost, job.costs().failed_cost, job.in_doubt_chunks()) == (0.75, 0.5, [])
 
 
 def test_a_result_paid_in_vain_counts_once_whatever_the_reason_is_by_then(tmp_path: Path) -> None:
-    """It is recorded again after a kill: first it came too early, and by then another result of the chunk stands."""
+    """A result paid in vain counts once, even if it is recorded again after a kill for another reason."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         job = store.open_job("talk.srt", chunks=["a", "b", "c"], sequential=True)
         loop = job.pending()

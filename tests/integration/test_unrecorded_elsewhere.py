@@ -46,7 +46,7 @@ def test_a_store_tells_of_no_result_of_another_one(
 
 
 def test_a_store_that_was_moved_takes_in_its_result(tmp_path: Path, temporary: Path) -> None:
-    """Its job is what it is known by; the name that the file gives is no longer there."""
+    """A store that was moved takes in its unrecorded result, which it knows by the job and not by the path."""
     file, job_id = leave_a_result(tmp_path / "talks", temporary)
     (tmp_path / "talks").rename(tmp_path / "moved")
     with CheckpointStore(tmp_path / "moved" / ".processing_state.db") as store:
@@ -55,7 +55,7 @@ def test_a_store_that_was_moved_takes_in_its_result(tmp_path: Path, temporary: P
 
 
 def test_a_copy_leaves_the_result_to_the_store_that_paid_for_it(tmp_path: Path, temporary: Path) -> None:
-    """Neither opening the copy nor deleting the job in it takes away what the store has not recorded yet."""
+    """A copy of a store leaves an unrecorded result to the store that paid, even if the copy deletes the job."""
     file, job_id = leave_a_result(tmp_path / "talks", temporary)
     with CheckpointStore(tmp_path / "talks" / ".processing_state.db", read_only=True) as store:
         store.backup(tmp_path / ".processing_state.db")

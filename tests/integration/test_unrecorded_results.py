@@ -111,7 +111,7 @@ def test_the_next_open_takes_in_what_a_process_could_not_record(
 def test_a_process_that_is_killed_while_it_takes_results_in_loses_none(
     children: Children, open_store: Opener, tmp_path: Path
 ) -> None:
-    """It is done again by the next open; what was recorded already stays as it is."""
+    """A process that is killed while it takes results in loses none: the next open takes in the others."""
     job = make_file(open_store, tmp_path, [0, 1, 2])
     children.run(program(__file__, "killed_at_first_result"), code=-signal.SIGKILL)
     assert len(kept(tmp_path)) == 1
@@ -317,7 +317,7 @@ def test_results_find_another_folder_where_theirs_takes_no_file(
 def test_the_error_says_once_where_the_results_are(
     open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the end of the with block they are in a file: no note of the error says any more that they are in memory."""
+    """The error says that unrecorded results are in a file once they are, and no longer that they are in memory."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
@@ -331,7 +331,7 @@ def test_the_error_says_once_where_the_results_are(
 def test_the_error_says_where_no_file_can_be_written_at_all(
     open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither beside the store nor in the folder for temporary files: the user is told that the results are lost."""
+    """The error says that results are lost if no file can be written beside the store or elsewhere."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = open_store()
     with pytest.raises(StorageFullError) as caught, full_disk(store), store:

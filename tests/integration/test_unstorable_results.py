@@ -104,7 +104,7 @@ def test_all_that_were_in_hand_are_kept_with_their_attempts(job: Job) -> None:
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["threads", "spawn", "loky"])
 def test_work_elsewhere_keeps_it_too(job: Job, kind: str) -> None:
-    """From another process a readable copy comes home, of what could not even be sent."""
+    """A readable copy of an unstorable result comes home from another process, even if pickle refuses it."""
     executor: Any = None
     if kind == "loky":
         executor = pytest.importorskip("loky").get_reusable_executor(max_workers=1)
@@ -173,7 +173,7 @@ def test_one_that_comes_after_its_loop_is_kept_too(job: Job) -> None:
 
 
 def test_what_one_cost_counts_where_another_runner_completed_its_chunk(store: CheckpointStore, job: Job) -> None:
-    """It was paid for in vain, and paid for all the same."""
+    """The cost of an unstorable result counts, even if another runner completed its chunk."""
 
     def overtaken(text: str) -> object:
         with CheckpointStore(store.path) as other:
@@ -262,7 +262,7 @@ class AsyncCallable:
     ids=["function", "partial", "object", "method"],
 )
 def test_a_coroutine_function_is_refused_by_map(store: CheckpointStore, job: Job, fn: Any) -> None:
-    """At the call, with the name of what awaits it; ``store.map`` makes no job for it either."""
+    """``map`` refuses a coroutine function at the call, names ``amap``, and makes no job."""
     with pytest.raises(InvalidArgumentError, match=r"use amap\(\)"):
         job.map(fn, on_error="record")
     with pytest.raises(InvalidArgumentError, match=r"use amap\(\)"):
@@ -276,7 +276,7 @@ def test_a_coroutine_function_is_refused_by_map(store: CheckpointStore, job: Job
     ids=["function", "partial", "async"],
 )
 def test_a_generator_function_is_refused(job: Job, fn: Any) -> None:
-    """It gives no result, in ``map`` and in ``amap``."""
+    """``map`` and ``amap`` refuse a generator function, which gives no result."""
     with pytest.raises(InvalidArgumentError, match="generator function"):
         job.map(fn)
 
@@ -288,7 +288,7 @@ def test_a_generator_function_is_refused(job: Job, fn: Any) -> None:
 
 
 def test_a_plain_function_that_returns_a_coroutine_names_amap_too(job: Job) -> None:
-    """That is seen at the first result only; it can be awaited still."""
+    """A plain function that returns a coroutine is refused at its first result, which can still be awaited."""
     with pytest.raises(InvalidResultError, match=r"use amap\(\)") as caught:
         list(job.map(lambda text: coroutine_function(text), on_error="record"))  # noqa: PLW0108 - seen when called
     result: Any = caught.value.result
@@ -308,7 +308,7 @@ def test_what_is_no_function_is_refused(store: CheckpointStore, job: Job) -> Non
 
 
 def test_the_error_is_pickled_with_a_readable_copy(job: Job) -> None:
-    """Once and again; its fields and its message are as before."""
+    """The error of an unstorable result keeps its fields and message when it is pickled again and again."""
     with pytest.raises(InvalidResultError) as caught:
         job.complete(7, {"answer": "paid for", "undo": lambda: 0})
     error = pickle.loads(pickle.dumps(caught.value))
@@ -340,7 +340,7 @@ class Unprintable:
 
 
 def test_a_copy_shows_what_is_inside() -> None:
-    """Also of objects without a ``repr`` of their own; it can be stored, and its size has a limit."""
+    """The readable copy of a result shows its fields, even without a ``repr``, and has a limit of size."""
     assert readable(Plain()) == "Plain(text='paid for', parts=[Answer(text='and this')])"
     assert readable({"a": [1, {2}], "b": "x" * 9_000}) == repr({"a": [1, {2}], "b": "x" * 9_000})
     assert "Unprintable" in readable([Unprintable()])
@@ -350,7 +350,7 @@ def test_a_copy_shows_what_is_inside() -> None:
 
 @pytest.mark.parametrize("stops", [True, False])
 def test_a_result_that_the_work_itself_refuses_is_kept(job: Job, stops: bool) -> None:
-    """Whether it ends the loop or fails the chunk, what was paid for is with the attempt."""
+    """The attempt keeps a paid result that the work itself refuses, whether the loop ends or the chunk fails."""
 
     def refuse(_: str) -> None:
         raise InvalidResultError("has no text", path="the answer", result={"answer": "paid for"})

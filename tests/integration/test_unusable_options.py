@@ -66,7 +66,7 @@ def test_a_pool_for_a_function_that_no_process_can_get_is_shut_down(store: Check
 def test_a_loop_that_cannot_begin_leaves_its_job_with_the_reason(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as on a disk that is gone for a moment."""
+    """A loop that cannot begin, as on a failing disk, leaves its job failed and inactive, and the next loop works."""
     job = store.open_job("f", chunks=CHUNKS)
 
     def fails(*_: object) -> None:
@@ -93,7 +93,7 @@ class OfNumpy:
 
 @pytest.mark.parametrize("number", [Tries.TWO, OfNumpy()])
 def test_a_whole_number_of_another_type_is_taken(store: CheckpointStore, number: Any) -> None:
-    """Of numpy, or of an IntEnum: by `pending` and by `map`."""
+    """``pending`` and ``map`` take whole numbers of numpy and of an IntEnum."""
     job = store.open_job("f", total_chunks=2)
     next(job.pending(max_attempts=number)).complete(0)
     assert len(list(job.map(str, max_attempts=number, workers=number))) == 1
@@ -113,7 +113,7 @@ class Closed(Exception):
 
 
 def test_exception_types_may_come_out_of_a_generator(store: CheckpointStore) -> None:
-    """They count at each failure, and not only until they were read once."""
+    """``retry_on`` and ``stop_on`` may be generators of exception types, which count at every failure."""
     calls: list[str] = []
 
     def work(text: str) -> str:

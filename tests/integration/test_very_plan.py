@@ -112,7 +112,7 @@ def test_of_several_jobs_of_one_plan_the_newest_goes_on(store: CheckpointStore) 
 
 
 def test_a_deleted_job_of_the_plan_is_not_missed(store: CheckpointStore) -> None:
-    """Its plan is then compared with what is left, as any other."""
+    """A plan whose job was deleted is compared with the jobs that are left."""
     first = finished(store, chunks=WHOLE)
     second = finished(store, chunks=WHOLE[:4], on_change="reuse")
     store.delete_job(first.job_id)
@@ -168,7 +168,7 @@ def imported(store: CheckpointStore, total: int, done: int, **more: Any) -> Job:
 
 
 def test_an_imported_job_goes_on_after_a_cut_off_run(store: CheckpointStore) -> None:
-    """Its chunks are not known: their number, model, provider and config are its plan. An empty model is none."""
+    """An imported job is known by its number of chunks, model, provider and config; an empty model matches any."""
     old = imported(store, 20, 18, model="", provider="")
     finished(store, chunks=WHOLE[:3], on_change="restart")
     again = store.open_job("f", chunks=WHOLE)
@@ -176,7 +176,7 @@ def test_an_imported_job_goes_on_after_a_cut_off_run(store: CheckpointStore) -> 
 
 
 def test_a_job_known_to_be_of_these_chunks_is_surer_than_an_imported_one(store: CheckpointStore) -> None:
-    """Its results are certainly those of the plan; without any, the imported ones are worth more."""
+    """A job with results that is known to have these chunks goes on before an imported job."""
     known = store.open_job("f", chunks=WHOLE)
     old = imported(store, 20, 2)
     assert store.open_job("f", total_chunks=20).job_id == old.job_id

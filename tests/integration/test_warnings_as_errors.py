@@ -134,7 +134,7 @@ def test_a_state_file_with_a_secret_is_taken_in_before_the_warning(tmp_path: Pat
 
 
 def test_an_imported_state_is_taken_in_before_the_warning(tmp_path: Path) -> None:
-    """Its results are in the store when the call raises."""
+    """The results of an imported state are in the store when its warning is raised as an error."""
     with CheckpointStore(tmp_path / "talks.db") as store:
         with pytest.raises(UserWarning, match="redacted"):
             store.import_state(secret_state(tmp_path / "other.json"))
@@ -142,7 +142,7 @@ def test_an_imported_state_is_taken_in_before_the_warning(tmp_path: Path) -> Non
 
 
 def test_a_merged_state_is_taken_in_before_the_warning(tmp_path: Path) -> None:
-    """Its results are in the store, and in the state file, when the call raises."""
+    """The results of a merged state are in the store when its warning is raised as an error."""
     with CheckpointStore(tmp_path / "talks.db") as store:
         with pytest.raises(UserWarning, match="redacted"):
             store.merge(secret_state(tmp_path / "other.json"))
@@ -230,7 +230,7 @@ def test_warnings_come_after_the_outermost_body_and_all_of_them() -> None:
 
 
 def test_an_error_of_the_body_stands_in_the_place_of_a_warning() -> None:
-    """It says more; and the next warning of the thread is given at once again."""
+    """An error of the work is raised instead of a pending warning, and the next warning is raised at once."""
     with pytest.raises(ValueError, match="no"), WarningsLast():
         warn_caller("first", UserWarning)
         raise ValueError("no")

@@ -81,7 +81,7 @@ def test_progress_of_a_listed_job_is_never_old(store: CheckpointStore, open_stor
 
 
 def test_incomplete_jobs_are_the_newest_first_without_superseded_ones(store: CheckpointStore) -> None:
-    """Of each file the job that goes on, whatever its status; a job that was replaced is not offered."""
+    """``incomplete_jobs`` has each file's job that goes on, whatever its status, and no superseded job."""
     first = store.open_job("talk", chunks=["a", "b"])
     first.complete(0, "A")
     other = store.open_job("other", chunks=["a", "b"])

@@ -23,5 +23,5 @@ def test_a_worker_outlives_what_its_parent_answers(children: Children, names: li
 
 @pytest.mark.parametrize("names", [["SIGTERM"] * 2, ["SIGINT", "SIGTERM"], ["SIGINT", "SIGINT", "SIGTERM"]])
 def test_a_pool_that_broke_can_end_its_workers(children: Children, names: list[str]) -> None:
-    """It sends a SIGTERM and waits: a worker that a Ctrl-C has warned ends, else the program hangs for ever."""
+    """A broken pool ends its workers by SIGTERM, even after a Ctrl-C, so the program does not hang."""
     assert children.run(WORKER, *names, code=-signal.SIGTERM) == ""

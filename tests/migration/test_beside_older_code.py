@@ -120,7 +120,7 @@ def test_the_older_code_is_kept_out_until_the_commit(children: Children, version
 def test_an_idle_process_with_a_rollback_journal_is_seen(
     tmp_path: Path, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a network file system it holds no lock and has no runner; that it shows in /proc is reason enough to wait."""
+    """An upgrade waits for an idle process of the older version that only /proc shows, as on a network file system."""
     version = install(tmp_path, "1.1")
     children.run(OLDER, version, "begin", 60, "rollback journal")
     for module in ("pragmas", "open_lock"):

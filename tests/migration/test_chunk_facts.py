@@ -51,7 +51,7 @@ def test_going_back_is_refused_where_a_fact_about_a_chunk_would_be_lost(path: Pa
 
 @pytest.mark.parametrize("change", ["metadata = '{}'", "sequential = 1"])
 def test_going_back_is_refused_where_a_fact_about_a_job_would_be_lost(path: Path, change: str) -> None:
-    """Nor is a job silently made one whose chunks do not depend on each other."""
+    """A downgrade is refused if it would lose the metadata of a job, or that its chunks depend on each other."""
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute(f"UPDATE jobs SET {change}")
     with pytest.raises(MigrationFailed, match=r"1 is recorded; it would be lost"):
@@ -59,7 +59,7 @@ def test_going_back_is_refused_where_a_fact_about_a_job_would_be_lost(path: Path
 
 
 def test_a_refusal_names_the_schema_that_was_asked_for(path: Path) -> None:
-    """Not the one on the way that refuses; and what would be lost."""
+    """A refused downgrade names the schema that was asked for, and what would be lost."""
     with CheckpointStore(path, state_file=None) as store:
         store.open_job("g", total_chunks=1, metadata={"owner": "me"})
         store.open_job("h", total_chunks=1, metadata={"owner": "me"})

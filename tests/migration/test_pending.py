@@ -40,7 +40,7 @@ def schema(path: Path) -> dict[str, str]:
 
 
 def test_every_row_is_there_after_the_upgrade(old: Path) -> None:
-    """Of every table, in every column; and so they are after the way back, with the schema of 1.1."""
+    """Every row of every table is there after the upgrade, and after the way back."""
     before, as_1_1 = rows(old), schema(old)
     assert all(before[name] for name in ("jobs", "completed_chunks", "chunk_results", "attempts", "runners"))
     migrate(old, to="1.2")
@@ -66,7 +66,7 @@ def test_what_refers_to_a_job_still_does(old: Path) -> None:
 
 
 def test_a_pending_job_is_shown_and_goes_on(tmp_path: Path) -> None:
-    """In the view, in lists, in the state file; open_job makes it running."""
+    """A pending job is shown in the view, in lists and in the state file, and ``open_job`` makes it run."""
     state = ProcessingState(file_name="talk.txt", total_chunks=2)
     with StateManager(tmp_path / "talks.json") as manager:
         manager.save(state)

@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_refused_way_back_leaves_no_backup_and_pushes_out_none(path: Path) -> None:
-    """However often it is refused, the folder is as it was: a copy of what did not change would cost an older one."""
+    """A refused downgrade leaves no backup, and pushes out no older backup, however often it is tried."""
     before = {each.name: each.read_bytes() for each in path.parent.glob("talks.db.backup-*")}
     assert len(before) >= 2
     for _ in range(3):

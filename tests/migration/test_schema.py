@@ -137,7 +137,7 @@ def test_every_column_holds_a_json_value(migrated: Path) -> None:
 
 
 def test_the_file_says_whose_it_is(migrated: Path) -> None:
-    """By its application id, its version and its page size."""
+    """A store file is known by its application id, its version and its page size."""
     with closing(sqlite3.connect(migrated)) as raw:
         assert raw.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
         assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(SCHEMA_VERSION,)]

@@ -89,5 +89,5 @@ def test_threads_upgrade_different_files_at_once(children: Children, template: P
 
 @pytest.mark.slow
 def test_going_back_is_refused_where_it_would_lose_something(children: Children, template: Path) -> None:
-    """With attempts there is no way back, nor while a process has the store open; without them there is."""
+    """A downgrade is refused if attempts would be lost, or while a process has the store open."""
     assert children.run(program(__file__, "go_back"), template / "talks.db") == "[3, 1, 1]\n"

@@ -32,7 +32,7 @@ def old_store(path: Path) -> Path:
 
 
 def test_an_upgrade_says_which_jobs_were_replaced(tmp_path: Path) -> None:
-    """Of the jobs of a file the one that was opened last is offered; states without a name are of no one file."""
+    """An upgrade marks all jobs of a file but the one opened last as superseded, and no job without a file name."""
     with CheckpointStore(old_store(tmp_path / "talks.db"), state_file=None) as store:
         found = {job.job_id: job.superseded_by for job in store.jobs() if len(job.job_id) == 1}
         assert found == {"a": "c", "b": "c", "c": None, "d": None, "e": None}

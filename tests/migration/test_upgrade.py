@@ -70,7 +70,7 @@ def contents(path: Path) -> str:
 
 
 def test_an_older_file_is_upgraded_on_opening(path: Path, next_version: Any) -> None:
-    """With a private copy of the file as it was beside it, and nothing lost."""
+    """An older file is upgraded when it is opened, with a private copy of it beside it, and nothing is lost."""
     before = contents(path)
     next_version()
     with CheckpointStore(path) as store:
@@ -97,7 +97,7 @@ def test_an_upgraded_file_is_resumed(path: Path, next_version: Any) -> None:
 
 
 def test_migrate_false_refuses_an_older_file_untouched(path: Path, next_version: Any) -> None:
-    """And names the call that upgrades it."""
+    """``migrate=False`` leaves an older file untouched, and its error names the call that upgrades the file."""
     next_version()
     before = snapshot(path.parent)
     with pytest.raises(SchemaTooOld) as caught:
@@ -130,7 +130,7 @@ def test_asking_whether_to_migrate_writes_nothing(path: Path, next_version: Any)
 
 
 def test_a_newer_file_is_refused_untouched(path: Path) -> None:
-    """By every way of opening it; the error names both versions and the remedy."""
+    """Every way of opening refuses a newer file, untouched, with both versions and the remedy."""
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("UPDATE alembic_version SET version_num = '99.0'")
         raw.commit()
@@ -249,7 +249,7 @@ def test_many_processes_upgrade_one_file_once(path: Path, tmp_path: Path, childr
 
 
 def test_an_older_file_with_a_log_but_no_index_is_upgraded(path: Path, next_version: Any, children: Children) -> None:
-    """As it is copied from a machine that was switched off: opening it is no dead end."""
+    """An older file with a WAL and without an index, as copied from a switched-off machine, is upgraded."""
     children.run(program(__file__, "killed_with_late"), path, code=-9)
     path.with_name("talks.db-shm").unlink()
     next_version()
@@ -381,7 +381,7 @@ def test_the_default_store_is_the_one_here(checkout: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["check"], ["downgrade", "base"], ["stamp", "head"]])
 def test_commands_on_a_missing_store_create_none(checkout: Path, words: list[str]) -> None:
-    """One line that says what to do, no traceback."""
+    """Alembic's commands on a missing store create no file, and say in a line what to do."""
     printed = alembic(checkout, *words, code=1)
     assert "no such file" in printed
     assert not list(checkout.glob(".processing_state.db*"))
@@ -389,7 +389,7 @@ def test_commands_on_a_missing_store_create_none(checkout: Path, words: list[str
 
 @pytest.mark.slow
 def test_a_strangers_database_is_refused_untouched(checkout: Path, tmp_path: Path) -> None:
-    """Its tables are not ours to change."""
+    """Alembic's commands leave the database of another program untouched."""
     folder = tmp_path / "other"
     folder.mkdir()
     with closing(sqlite3.connect(folder / "other.db")) as raw:

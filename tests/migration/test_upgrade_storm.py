@@ -102,5 +102,5 @@ def test_kills_during_an_upgrade_lose_nothing(children: Children, tmp_path: Path
 @pytest.mark.storm
 @pytest.mark.timeout(1800)
 def test_many_kills_during_an_upgrade_lose_nothing(children: Children, tmp_path: Path) -> None:
-    """The same with twenty kills of each kind, and 10,000 chunks."""
+    """Twenty kills during an upgrade, and twenty during the work after it, lose none of 10,000 chunks."""
     print("FIGURES upgrade:", storm(children, tmp_path, total=10_000, kills=20, seed=2))

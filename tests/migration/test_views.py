@@ -35,7 +35,7 @@ def seen(path: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_job_with_a_chunk_left_never_shows_100_percent(path: Path) -> None:
-    """However many chunks it has; 100 says that all are completed, and none is to be done again."""
+    """A job with a chunk left, or to be done again, never shows 100 percent."""
     percent = 'SELECT percent, "left" FROM job_progress'
     assert seen(path, percent) == [(99.9, 1)]
     with CheckpointStore(path, state_file=None) as store:
@@ -47,7 +47,7 @@ def test_a_job_with_a_chunk_left_never_shows_100_percent(path: Path) -> None:
 
 
 def test_what_failed_and_what_was_replaced_are_told_apart(path: Path) -> None:
-    """Both are part of the cost: of a failed try nothing is left, of a replaced result a better one."""
+    """``job_costs`` has the cost of failed tries and the cost of replaced results in a column each."""
     assert seen(path, "SELECT cost, failed_cost, replaced_cost FROM job_costs") == [(3.5, 0.5, 1.0)]
 
 

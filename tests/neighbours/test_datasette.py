@@ -157,7 +157,7 @@ def test_tables_of_no_interest_are_hidden(filled: Path) -> None:
 
 
 def test_a_private_store_is_forbidden_to_strangers(filled: Path) -> None:
-    """With --private nobody sees it who did not start Datasette with --root."""
+    """``--private`` hides the store from everybody who did not start Datasette with --root."""
 
     async def visit(get: Any) -> list[int]:
         return [(await get(address)).status_code for address in ("/talk", "/talk/jobs", "/talk/chunk_results/1")]

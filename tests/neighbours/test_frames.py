@@ -263,7 +263,7 @@ def test_what_cannot_be_a_row_is_refused_before_any_call(store: CheckpointStore)
 
 
 def test_a_missing_library_is_one_line(children: Children) -> None:
-    """It says what to install; the rest of the package works without."""
+    """A frame whose library is missing is refused with the line that installs it."""
     lines = children.run(WITHOUT).splitlines()
     assert lines == [
         f"a frame of {name} needs {name}: pip install 'checkpoint-store[{name}]'" for name in ("pandas", "polars")

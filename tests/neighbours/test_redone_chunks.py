@@ -42,7 +42,7 @@ def test_a_chunk_to_redo_is_told_from_the_others(path: Path) -> None:
 
 
 def test_a_job_with_a_chunk_to_redo_is_unfinished(path: Path) -> None:
-    """Until the chunk is done again; what the earlier result cost stays in what the model cost."""
+    """Datasette shows a job as unfinished until its redone chunk is there, and keeps the earlier cost."""
     assert [row["completed_count"] for row in _asked(path, "unfinished_jobs")] == [1]
     with CheckpointStore(path) as store:
         store.map(lambda text: {"text": text, "cost": 0.5}, ["one", "two"], file_name="talk.txt", model="small")

@@ -48,7 +48,7 @@ def test_the_page_follows_the_work_to_its_end(children: Children, tmp_path: Path
 
 
 def test_a_job_that_is_complete_is_written_once(open_store: Opener, tmp_path: Path) -> None:
-    """There is nothing to follow."""
+    """A report that follows a complete job is written once, and does not reload itself."""
     store = open_store()
     store.open_job("talk.txt", total_chunks=1).complete(0, "done")
     pages: list[Path] = []

@@ -31,7 +31,7 @@ def page(open_store: Opener, tmp_path: Path) -> Path:
 
 
 def test_keys_handles_and_metadata_are_told(page: Path) -> None:
-    """By the names that the caller gave."""
+    """The report names chunks by their keys, and shows handles and metadata."""
     columns = blocks(page)["columns-0"]
     assert columns["keys"] == {str(index): key for index, key in enumerate(PAGES)}
     assert columns["handles"] == {"1": "batch_77"}

@@ -123,7 +123,7 @@ def test_names_and_texts_are_never_markup(opened: Browser, page: Path) -> None:
 
 
 def test_the_map_shows_each_chunk_by_colour_and_sign(opened: Browser) -> None:
-    """As many cells of each kind as the job has chunks of it; its words say the same."""
+    """The map has as many cells of each kind as the job has chunks of it, and its words agree."""
     counts = opened.js(
         "['completed','carried','failed','pending'].map((kind) => document.querySelectorAll(`.map rect.k-${kind}`).length)"
     )
@@ -153,7 +153,7 @@ def test_the_map_is_walked_by_keys(opened: Browser) -> None:
 
 
 def test_changed_words_are_marked_side_by_side(browser: Browser, page: Path) -> None:
-    """On the side of the input what is gone, on the side of the result what is new; the rest is not marked."""
+    """Removed words are marked in the input and new words in the result; all other words are unmarked."""
     browser.look()
     browser.open(page, "#chunk=10")
     assert browser.js("[...document.querySelectorAll('dialog del')].map((one) => one.textContent)") == ["um", "uh"]
@@ -166,7 +166,7 @@ def test_changed_words_are_marked_side_by_side(browser: Browser, page: Path) -> 
 
 
 def test_tries_and_errors_of_a_chunk(browser: Browser, page: Path) -> None:
-    """Each try with its outcome and error; errors that differ in numbers only are one kind."""
+    """The page shows each try with its outcome and error, and groups errors that differ in numbers only."""
     browser.look()
     browser.open(page, "#chunk=8")
     outcomes = browser.js("[...document.querySelectorAll('.tries tbody tr')].map((row) => row.children[1].textContent)")
@@ -296,7 +296,7 @@ def test_a_long_job_opens_quickly(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_numbers_are_shown_as_they_were_stored(browser: Browser, tmp_path: Path) -> None:
-    """Also whole numbers that JavaScript would round."""
+    """The page shows numbers as they were stored, even whole numbers that JavaScript would round."""
     result = {"id": 12345678901234567891, "small": -7, "share": 0.1}
     with CheckpointStore(tmp_path / "talks.db") as store:
         store.open_job("numbers", total_chunks=1).complete(0, result)

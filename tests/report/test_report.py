@@ -145,7 +145,7 @@ def test_chunks_in_doubt_say_what_they_may_have_cost(
 
 
 def test_what_changed_between_jobs_of_a_file(store: CheckpointStore, tmp_path: Path) -> None:
-    """Each field of the plan that differs from the job before it, key by key; the first job changed nothing."""
+    """The report names each field of the plan that differs from the job before it, configs key by key."""
     store.open_job(
         "talk.txt", chunks=list("abc"), model="large", config={"language": "en", "top": 1}, on_change="restart"
     )
@@ -225,7 +225,7 @@ def test_inputs_of_any_kind_are_shown(open_store: Opener, tmp_path: Path) -> Non
 
 
 def test_only_the_jobs_that_are_named(store: CheckpointStore, tmp_path: Path) -> None:
-    """By id, by file name or as a job, each once, in the order given; an unknown name writes nothing."""
+    """A report is about the jobs named by id, by file name or as an object, in that order."""
     other = store.open_job("other.txt", total_chunks=1)
     page = report.write(store, tmp_path / "page.html", ["talk.txt", other, other.job_id])
     assert [job["file_name"] for job in blocks(page)["index"]["jobs"]] == ["talk.txt", "other.txt"]
@@ -235,7 +235,7 @@ def test_only_the_jobs_that_are_named(store: CheckpointStore, tmp_path: Path) ->
 
 
 def test_an_empty_store_has_a_page(open_store: Opener, tmp_path: Path) -> None:
-    """It says that there is no job yet."""
+    """The report of an empty store says that the store has no job yet."""
     assert "This store has no job yet." in report.write(open_store(), tmp_path / "page.html").read_text("utf-8")
 
 
@@ -246,7 +246,7 @@ def test_an_empty_store_has_a_page(open_store: Opener, tmp_path: Path) -> None:
 def test_an_option_that_means_nothing_is_refused(
     store: CheckpointStore, tmp_path: Path, option: str, value: Any
 ) -> None:
-    """By its name, before anything is read or written."""
+    """A report refuses an unusable option by its name, before anything is read or written."""
     with pytest.raises(InvalidArgumentError, match=f"^{option}"):
         report.write(store, tmp_path / "page.html", **{option: value})
     assert not (tmp_path / "page.html").exists()
@@ -301,7 +301,7 @@ def test_nothing_that_somebody_else_made_is_replaced(store: CheckpointStore, tmp
 
 @pytest.mark.parametrize("name", ["talks.db", "talks.json", "page.txt", "nowhere/page.html", "."])
 def test_no_report_goes_where_it_cannot_be(store: CheckpointStore, tmp_path: Path, name: str) -> None:
-    """Neither over the store and its files, nor into a folder that is not there, even with replace=True."""
+    """A report replaces no file of the store, and goes into no missing folder, even with replace=True."""
     store.job("talk.txt").export()
     before = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
     with pytest.raises(ReportTargetError):
@@ -329,7 +329,7 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(
 
 
 def test_a_missing_extra_is_said_before_any_work(tmp_path: Path) -> None:
-    """One line says what to install; the store is not even looked at."""
+    """A report without jinja2 says what to install, and does not look at the store."""
     done = subprocess.run(
         [sys.executable, str(WITHOUT_JINJA)],
         cwd=tmp_path,

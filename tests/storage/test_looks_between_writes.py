@@ -49,7 +49,7 @@ def test_a_look_leaves_no_transaction_behind(store: CheckpointStore) -> None:
 def test_with_a_rollback_journal_a_look_waits_for_another_process(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That process has the file for itself while it commits. The look waits for it as every read does."""
+    """With a rollback journal, a look at a chunk waits until the commit of another process has ended."""
     monkeypatch.setattr("checkpoint_store.storage.connection.pragmas.journal_mode_for", lambda path: "truncate")
     store = open_store()
     storage = store._context.storage

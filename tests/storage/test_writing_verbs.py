@@ -84,7 +84,7 @@ def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, ot
 
 
 def test_completions_are_all_or_none(storage: Storage, other: Reading) -> None:
-    """One refused completion takes back its batch, and nothing else; the same again changes nothing."""
+    """A refused completion takes back its batch, and nothing else; recording an equal result changes nothing."""
     job = opened(storage)
     storage.complete([completion(job, 0)])
     storage.complete([completion(job, 0)])
@@ -179,7 +179,7 @@ def test_a_state_is_saved_and_known(storage: Storage, other: Reading) -> None:
 
 
 def test_the_current_job_is_known_by_its_row(storage: Storage) -> None:
-    """One short statement reads a job's id, number of chunks and status, and the digest of one chunk's result."""
+    """A short statement reads the current job's id, number of chunks and status, and the digest of a result."""
     assert storage.states.current_row() is None
     state = ProcessingState(file_name="a.srt", total_chunks=2, completed_chunks=[0], processed_results=["one"])
     storage.states.save(state, None, Looked())

@@ -31,7 +31,7 @@ from checkpoint_store.model.amounts import amount, checked_cost, fields_of, name
     ],
 )
 def test_numbers_and_texts_that_are_numbers_are_amounts(value: Any, expected: float) -> None:
-    """As JSON, pydantic and a caller's function give them."""
+    """Numbers, and texts that are numbers, are amounts, as JSON, pydantic and functions give them."""
     assert amount(value) == expected
 
 
@@ -72,7 +72,7 @@ def test_numbers_and_texts_that_are_numbers_are_amounts(value: Any, expected: fl
     ],
 )
 def test_what_is_no_amount_is_none(value: Any) -> None:
-    """It is never taken for 0."""
+    """A value that is no amount of money is read as None, and never as 0."""
     assert amount(value) is None
 
 
@@ -90,12 +90,12 @@ def test_what_says_no_place_is_refused(cost: Any) -> None:
 
 
 def test_a_place_has_a_name() -> None:
-    """That of the field, or of the function."""
+    """The name of the place of a cost is the name of its field or of its function."""
     assert [name_of("usage.cost"), name_of(checked_cost)] == ["usage.cost", "checked_cost(result)"]
 
 
 def test_the_fields_of_a_result_are_named_as_cost_takes_them() -> None:
-    """Those of objects in it as dotted paths, and no more than twenty."""
+    """The fields of a result are named as ``cost=`` takes them, nested ones by paths, twenty at most."""
     assert fields_of({"text": "x", "usage": {"cost": 1, "by": {"in": 2}}, "none": {}, "list": [{"cost": 1}]}) == (
         "text",
         "usage.cost",

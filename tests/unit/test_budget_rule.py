@@ -22,12 +22,12 @@ def spending(**changes: Any) -> Spending:
 
 
 def test_the_number_in_work_doubles_as_costs_become_known() -> None:
-    """One while none is known, then two, four, eight: so a cheap first chunk is no leave for thirty-two."""
+    """While no cost is known one attempt is in work, then two, four and eight: a cheap first chunk proves little."""
     assert [in_work_max(priced) for priced in range(16)] == [1, 2, 2, 4, 4, 4, 4, *[8] * 8, 16]
 
 
 def test_an_attempt_fits_where_the_dearest_result_fits_again() -> None:
-    """Beside all that is spent and reserved; a sum that differs by rounding alone fits, too."""
+    """An attempt fits if the dearest result fits beside all that is spent and reserved, up to rounding."""
     assert spending().allows_another(1.5)
     assert spending(spent=0.1 + 0.2, dearest=0.3).allows_another(0.6)
     assert not spending().allows_another(1.49)
@@ -35,14 +35,14 @@ def test_an_attempt_fits_where_the_dearest_result_fits_again() -> None:
 
 
 def test_an_attempt_waits_where_too_many_are_in_work_for_what_is_known() -> None:
-    """Also where the budget has room for it."""
+    """An attempt waits while too few costs are known for the number in work, even if the budget has room for it."""
     assert spending(in_work=3).allows_another(100)
     assert not spending(in_work=4).allows_another(100)
     assert not spending(in_work=1, priced=0, dearest=0.0).allows_another(100)
 
 
 def test_costs_add_up() -> None:
-    """Their number, their sum and the highest of them; the first one that cannot be read is kept."""
+    """Costs add up to their number, sum and highest, and keep the first cost that cannot be read."""
     one, two = Unreadable(3, None), Unreadable(5, "x")
     first = NO_COSTS.followed_by(Costs(7, 2, 0.5, one, 0.4))
     assert first.followed_by(Costs(9, 1, 0.25, two, 0.25)) == Costs(9, 3, 0.75, one, 0.4)
@@ -96,7 +96,7 @@ def test_a_new_rate_holds_from_now_on() -> None:
 @pytest.mark.parametrize("per_minute", [1, 7, 60, 1000.5])
 @pytest.mark.parametrize("delay", [0.0, 0.3, 7.0])
 def test_in_no_minute_starts_more_than_the_limit(per_minute: float, delay: float) -> None:
-    """However long each caller idles before it asks."""
+    """No minute has more starts than the limit, however long a caller idles before it asks."""
     bucket, moment, starts = TokenBucket(per_minute, 0.0), 0.0, []
     while moment < 200 and len(starts) < 5000:
         moment = bucket.ready_at(1, moment + delay * (len(starts) % 3))
@@ -139,7 +139,7 @@ def failure(cost: Any, cause: BaseException | None = None) -> Exception:
     ],
 )
 def test_a_failed_try_tells_its_cost(error: Exception, cost: float | None) -> None:
-    """By an attribute of its exception, or of what that stems from; what is no amount tells nothing."""
+    """The cost of a failed try is an attribute of its exception or of a cause; what is no amount is ignored."""
     assert cost_of_error(error) == cost
 
 
@@ -163,7 +163,7 @@ def test_causes_that_run_in_a_circle_end() -> None:
     ],
 )
 def test_the_cost_of_a_result_that_cannot_be_stored_is_read_all_the_same(result: Any, cost: Any, found: Any) -> None:
-    """From a dict, or from an object's attributes."""
+    """The cost of an unstorable result is read from a dict or from the attributes of an object."""
     assert cost_in(result, cost) == found
 
 
@@ -181,5 +181,5 @@ def test_the_cost_of_a_result_that_cannot_be_stored_is_read_all_the_same(result:
     ],
 )
 def test_a_result_says_how_many_tokens_its_call_used(result: Any, tokens: int | None) -> None:
-    """In the words of the great services, in the result or in its ``usage``."""
+    """The tokens of a call are read by the names of the usual services, in the result or in its ``usage``."""
     assert tokens_in(result) == tokens

@@ -127,12 +127,12 @@ def test_trouble_is_the_same_from_another_process(name: str) -> None:
 
 
 def test_a_call_of_azure_that_was_not_sent_is_not_billed() -> None:
-    """And one whose answer broke may be."""
+    """A call of Azure's client that was not sent counts as unpaid; a call whose answer broke may have been billed."""
     assert (may_have_arrived(of("ServiceRequestError")), may_have_arrived(of("ServiceResponseError"))) == (False, True)
 
 
 def test_retry_after_is_read_in_a_raw_response() -> None:
-    """As mistralai has it."""
+    """Retry-After is read from the raw response of an exception, as mistralai has it."""
     error = of("SDKError", status_code=429, body="", raw_response=httpx.Response(429, headers={"retry-after": "9"}))
     assert retry_after(error) == 9
     assert 9 <= pause_before_retry(None, 1, error) <= 9.5

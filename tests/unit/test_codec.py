@@ -319,7 +319,7 @@ def test_a_chunk_index_is_data_like_any_other(own: object) -> None:
     ids=repr,
 )
 def test_plain_tuples_become_lists(value: Any, plain: Any) -> None:
-    """However deep, and also beside what needs a closer look."""
+    """Plain tuples become lists at any depth, also beside values that need a closer look."""
     assert kind_of(json_text.decode(json_text.encode(value))) == kind_of(plain)
 
 
@@ -397,7 +397,7 @@ def test_the_text_is_that_of_pythons_own_encoder(value: Any) -> None:
 
 @pytest.mark.parametrize("ensure_ascii", [False, True])
 def test_without_the_c_encoder_the_text_is_the_same(monkeypatch: pytest.MonkeyPatch, *, ensure_ascii: bool) -> None:
-    """On a Python that has none, or makes it in another way, checkpoints are slower, and no different."""
+    """A Python without the C encoder stores equal texts, only slower."""
     value = {"text": 'é "quoted" \n \x7f', "parts": [1, 2.5, None, True, {"ü": []}]}
     expected = json.dumps(value, ensure_ascii=ensure_ascii)
     assert json_text._encoder(ensure_ascii=ensure_ascii)(value) == expected

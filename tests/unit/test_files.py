@@ -1,4 +1,4 @@
-"""Files that appear whole, belong to their owner alone, and never follow a stranger's symlink."""
+"""Replacing a file: the new file appears whole, belongs to its owner alone, and follows no symlink of a stranger."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ ways = pytest.mark.parametrize("fresh", [False, True], ids=["forked", "fresh"])
 
 @ways
 def test_a_program_finds_what_it_is_given(children: Children, tmp_path: Path, *, fresh: bool) -> None:
-    """Its words, its folder, its standard input, a session of its own, and the main module as its own."""
+    """A program in a fork finds its arguments, folder, standard input and session, and is the main module."""
     program = tmp_path / "program.py"
     program.write_text(
         "import os, sys\n"
@@ -48,7 +48,7 @@ def test_a_program_finds_what_it_is_given(children: Children, tmp_path: Path, *,
     ],
 )
 def test_a_program_ends_as_it_does(children: Children, source: str, code: int, *, fresh: bool) -> None:
-    """Its end, by itself, by an exception or by a signal, is known by its exit code."""
+    """The exit code of a fork tells how its program ended: by itself, by an exception or by a signal."""
     process = children.start(source, fresh=fresh)
     children.finish(process, code=code)
     assert process.poll() == code
@@ -56,7 +56,7 @@ def test_a_program_ends_as_it_does(children: Children, source: str, code: int, *
 
 @ways
 def test_a_program_that_has_ended_is_there_until_it_is_waited_for(children: Children, *, fresh: bool) -> None:
-    """Its process id is nobody else's meanwhile, so that a signal for it cannot reach another process."""
+    """An ended program keeps its process id until it is waited for, so no signal for it reaches another process."""
     process = children.start("import sys; sys.stdin.read()", fresh=fresh)
     assert process.poll() is None
     assert process.stdin is not None

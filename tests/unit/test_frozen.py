@@ -23,7 +23,7 @@ STATE = ProcessingState(
 
 
 def test_collections_are_lists_and_dicts() -> None:
-    """Equal to those that they show, instances of them, and lists where a part is taken."""
+    """The collections of a state equal the lists and dicts that they show, and are instances of them."""
     results: Any = STATE.processed_results
     assert STATE.completed_chunks == [0, 1]
     assert results == [{"text": "a", "words": ["a"]}, {"text": "b", "span": [1, 2]}]
@@ -41,7 +41,7 @@ def test_collections_are_lists_and_dicts() -> None:
 
 
 def test_asdict_is_plain_and_changeable() -> None:
-    """And so is its JSON, in every layout."""
+    """``dataclasses.asdict`` of a state gives plain, changeable collections and the JSON of the state."""
     made = dataclasses.asdict(STATE)
     kinds: set[type] = set()
 
@@ -88,7 +88,7 @@ def test_a_changed_copy_is_what_is_saved() -> None:
     ],
 )
 def test_a_collection_says_how_to_change_it(change: Any, remedy: str) -> None:
-    """In the error, not in the manual."""
+    """The error of a changed collection of a state says how to change the state."""
     with pytest.raises(TypeError) as caught:
         change(STATE)
     assert remedy in str(caught.value)

@@ -25,7 +25,7 @@ class Fixed(Gate):
 
 
 def test_a_chunk_starts_when_all_gates_are_open() -> None:
-    """One closed gate is enough to wait, and what stands behind it is not asked (it may read the store)."""
+    """A chunk starts when all gates are open; a gate behind a closed gate is not asked, for it may read the store."""
     soon = time.monotonic() + 60
     first, closed, behind = Fixed(OPEN), Fixed(soon), Fixed(UNTIL_ONE_ENDS)
     assert Gates([first, Fixed(OPEN)]).opens_at(3) == OPEN
@@ -34,12 +34,12 @@ def test_a_chunk_starts_when_all_gates_are_open() -> None:
 
 
 def test_a_gate_whose_moment_has_passed_is_open() -> None:
-    """It hides no closed gate behind it."""
+    """A gate whose moment has passed is open, and hides no closed gate behind it."""
     assert Gates([Fixed(time.monotonic() - 1), Fixed(UNTIL_ONE_ENDS)]).opens_at(0) == UNTIL_ONE_ENDS
 
 
 def test_each_gate_learns_of_each_start() -> None:
-    """So that it can count what it lets through."""
+    """Each gate learns of each start, so that it can count what it lets through."""
     gates = [Fixed(OPEN), Fixed(UNTIL_ONE_ENDS)]
     attempt: Any = object()
     Gates(gates).started(attempt)

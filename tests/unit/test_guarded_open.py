@@ -45,7 +45,7 @@ def test_a_pipe_in_the_place_of_a_runners_lock_is_not_waited_for(tmp_path: Path)
 
 
 def test_a_new_file_is_never_made_behind_a_symlink(tmp_path: Path) -> None:
-    """Even a dangling symlink fails, without a flag that not every platform has."""
+    """No new file is made behind a symlink, not even behind a dangling symlink."""
     (tmp_path / "link").symlink_to("missing")
     with pytest.raises(FileExistsError):
         os.open(tmp_path / "link", NEW)

@@ -130,7 +130,7 @@ def test_each_start_on_a_closed_event_loop_is_refused() -> None:
 
 
 def test_a_result_that_is_there_at_once_is_a_future_like_any_other() -> None:
-    """It is done; it gives its result or its error, and cannot be cancelled."""
+    """A future of inline work is done at once: it gives its result or its error, and cannot be cancelled."""
     called: list[Future[Any]] = []
     done = Inline().submit(lambda value: value + 1, 1)
     failed = Inline().submit(lambda: 1 / 0)
@@ -187,7 +187,7 @@ def test_nobody_waits_for_the_end_of_work_that_takes_time() -> None:
 
 
 def test_work_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One worker hangs, the work of the others takes no time: their results are recorded as they come."""
+    """A worker that hangs delays no result of the other workers."""
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     ends, hung = Ends(), LockFreeFuture()
@@ -214,7 +214,7 @@ def test_work_that_hangs_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> 
 def test_quick_plain_functions_under_asyncio_are_handed_over_together(
     store: CheckpointStore, *, returns_awaitable: bool
 ) -> None:
-    """Their times are those of the threads that call them; where they return awaitables, those of the tasks."""
+    """Quick plain functions are handed over together, and quick functions that return slow awaitables are not."""
 
     async def slow(index: int) -> int:
         await asyncio.sleep(2 * QUICK_SECONDS_MAX)

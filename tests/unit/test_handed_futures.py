@@ -53,7 +53,7 @@ def test_results_and_errors_come_home(threads: Threads) -> None:
 
 
 def test_what_ended_before_the_wait_is_not_waited_for(threads: Threads) -> None:
-    """Also where several ended, and where the loop took some of them before."""
+    """A loop does not wait for futures that ended before its wait."""
     ended = threading.Barrier(3)
     futures = [threads.submit(ended.wait, LONG_SECONDS) for _ in range(2)]
     threads.hand_over()

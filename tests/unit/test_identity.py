@@ -136,7 +136,7 @@ print(fingerprint(Chunk("Ann", "a", datetime.date(2024, 1, 2), decimal.Decimal("
     ids=lambda value: type(value).__name__,
 )
 def test_values_that_have_one_text_count_by_it(value: Any, text: str) -> None:
-    """In rows of data, in lists in them, and in fields."""
+    """A date, a path or another value with a text counts by its text, in rows, lists and fields."""
     assert fingerprint(Piece("a", data=value)) == fingerprint(Piece("a", data=text))
     assert fingerprint({"at": [value]})[2:] == fingerprint({"at": [text]})[2:]
 
@@ -188,7 +188,7 @@ def test_a_refusal_of_what_a_function_returned_says_so() -> None:
 
 
 def test_rule_1_stays_for_jobs_that_were_made_with_it() -> None:
-    """Of an object its text counts by it; what it does not identify has the fingerprint of rule 2."""
+    """A job that was made with the first rule of fingerprints keeps it, for values that the rule identifies."""
     assert fingerprint(Piece("a", speaker="Bob"), rule=1) == fingerprint("a")
     assert fingerprint(SimpleNamespace(text=None, data=b"x"), rule=1) == fingerprint(b"x")
     assert fingerprint({"a": [1, None]}, rule=1) == fingerprint({"a": [1, None]})

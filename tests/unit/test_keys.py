@@ -31,7 +31,7 @@ def test_two_keys_are_never_stored_alike(keys: list[Any]) -> None:
 
 @given(numbers)
 def test_a_number_is_found_by_its_digits(number: int) -> None:
-    """On a command line everything is text."""
+    """A key that is a number is found by its digits, as a command line gives them."""
     assert stored_key(number) in spellings(str(number))
     assert stored_key(str(number)) in spellings(number)
 
@@ -68,5 +68,5 @@ def test_what_is_no_key_is_named(keys: list[Any], says: str) -> None:
 
 
 def test_any_mapping_has_keys() -> None:
-    """In the order in which it gives them."""
+    """Any mapping gives its keys in its own order."""
     assert checked_keys(MappingProxyType({"b": 1, 2: 2, "a": 3})) == ("b", 2, "a")

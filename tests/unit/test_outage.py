@@ -66,7 +66,7 @@ def test_a_failure_makes_the_whole_loop_wait_and_then_one_call_is_made(told: Tol
 
 
 def test_the_number_in_flight_doubles_with_each_round(told: Told) -> None:
-    """One, two, four, eight: a service that comes back is not flooded."""
+    """After an outage one, two, four and then eight calls are in flight: a service that comes back is not flooded."""
     told.fails()
     told.waits()
     rounds = []
@@ -92,7 +92,7 @@ def test_what_fails_in_the_same_moment_is_one_outage(told: Told) -> None:
 
 
 def test_the_longest_retry_after_of_them_is_respected(told: Told) -> None:
-    """Also where it comes while the loop waits already; a back-off of our own is not added to the wait."""
+    """The longest Retry-After is respected, even if it comes during a wait; a back-off does not lengthen it."""
     stretch = told.outage.stretch
     told.fails(stretch, wait=1.0)
     told.fails(stretch, wait=50.0)
@@ -152,7 +152,7 @@ def test_what_counts_against_a_chunk(
 
 
 def test_a_chunk_that_hangs_while_others_succeed_later_is_to_blame(told: Told) -> None:
-    """Its time-out comes stretches after its start, and many others were completed in between."""
+    """A chunk that times out counts as failed if other chunks were completed since its start."""
     began_in = told.outage.stretch
     told.fails()
     told.waits()

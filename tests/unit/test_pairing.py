@@ -49,7 +49,7 @@ def own(index: int, text: str = "") -> dict[str, Any]:
 def test_files_of_before_are_paired(
     version: str, completed: list[int], results: list[Any], expected: dict[int, Any]
 ) -> None:
-    """By chunk_index where it names exactly the completed chunks, else by position; a repeated one stands once."""
+    """An older state is paired by ``chunk_index`` if it names exactly the completed chunks, or else by position."""
     assert a_state(completed, results, version).results() == expected
 
 
@@ -110,13 +110,13 @@ def test_numbers_of_another_kind_pair_nothing(numbers: list[int]) -> None:
 
 
 def test_result_indices_win() -> None:
-    """In whatever order; of two results of one chunk the later stands."""
+    """``result_indices`` decide in any order, and the later of two results of a chunk stands."""
     assert a_state([0, 1, 2], ["c", "a"], result_indices=[2, 0]).results() == {0: "a", 2: "c"}
     assert a_state([0, 1], ["a", "b", "newer"], result_indices=[0, 1, 0]).results() == {0: "newer", 1: "b"}
 
 
 def test_results_that_are_appended_belong_to_the_chunks_that_are_appended() -> None:
-    """In order, also where chunks were completed without a result, and whatever the results say of themselves."""
+    """Appended results belong to the appended chunks in order, whatever the results say of themselves."""
     state = a_state([1, 0, 2], [own(2)], result_indices=[1])
     more = state.replace(
         completed_chunks=[*state.completed_chunks, 5, 4], processed_results=[*state.processed_results, own(6), own(5)]
@@ -137,7 +137,7 @@ def test_a_chunk_may_get_its_result_later() -> None:
 
 
 def test_a_result_that_is_changed_stays_in_its_place() -> None:
-    """And a list that is made anew goes by position."""
+    """A changed result of a state stays with its chunk, and a list that is made anew goes by position."""
     state = a_state([1, 0, 2], ["c", "a"], result_indices=[2, 0])
     assert state.replace(processed_results=["C", "a"]).results() == {0: "a", 2: "C"}
     anew = state.replace(completed_chunks=[0, 1], processed_results=["x", "y"])
@@ -157,7 +157,7 @@ def test_where_nothing_tells_the_pairing_is_no_guess() -> None:
 
 
 def test_states_are_equal_where_they_say_the_same() -> None:
-    """Whether the pairing is written down or follows from the positions, and in whichever order."""
+    """States with equal content are equal, with or without written indices, in any order."""
     values: dict[str, Any] = {"job_id": "a", "started_at": "2025-01-01T00:00:00Z", "updated_at": "2025-01-01T00:00:00Z"}
     one = a_state([2, 0, 1], ["c", "a"], **values)
     same = [

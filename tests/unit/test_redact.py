@@ -78,7 +78,7 @@ def test_redaction_copies() -> None:
 
 
 def test_an_option_and_its_value() -> None:
-    """In a list of arguments the one that follows --api-key is refused, and replaced on import."""
+    """The argument behind ``--api-key`` is refused in a config, and replaced on import."""
     command = ["llm", "--api-key", "correct-horse", "--model", "small"]
     assert is_rejected({"command": command})
     assert redact_secrets(command) == ["llm", "--api-key", REDACTED, "--model", "small"]
@@ -129,7 +129,7 @@ def test_texts(text: str) -> None:
 
 
 def test_a_private_key_goes_whole() -> None:
-    """Of a private key not the header alone is replaced, but all of it; of one cut short, all there is."""
+    """A private key is replaced whole, and not its header alone, even if it is cut off."""
     body = "MIIE" + "vQIBADANBg" * 6
     pem = "-----BEGIN PRIVATE" + f" KEY-----\n{body}\n-----END PRIVATE" + " KEY-----"
     assert redact_text(f"before {pem} after") == f"before {REDACTED} after"

@@ -28,7 +28,7 @@ def test_pauses_grow_and_differ() -> None:
 
 
 def test_retry_after_comes_first_with_jitter() -> None:
-    """Those that were turned away at the same moment do not come back at the same moment."""
+    """Callers that were turned away at the same moment do not come back at the same moment."""
     error = ConnectionError()
     error.response = SimpleNamespace(headers={"retry-after": "7"})  # type: ignore[attr-defined]
     pauses = {pause_before_retry(0, 1, error) for _ in range(20)}
@@ -41,7 +41,7 @@ def test_a_retry_needs_nothing_installed(children: Children) -> None:
 
 
 def test_waits_of_tenacity_are_welcome() -> None:
-    """They are asked as tenacity would ask them, the exception included."""
+    """A wait of tenacity is asked as tenacity would ask it, with the number of the try and the exception."""
     assert pause_before_retry(tenacity.wait_fixed(3) + tenacity.wait_fixed(4), 1, DOWN) == 7
     assert pause_before_retry(tenacity.wait_incrementing(start=1, increment=2), 3, DOWN) == 5
     by_error = tenacity.wait_exception(lambda error: 9 if error is DOWN else 1)
@@ -64,7 +64,7 @@ def test_a_wait_that_gives_no_seconds_says_so_and_what_failed(store: CheckpointS
 
 @pytest.mark.parametrize("wait", [float("inf"), True, -0.1, "1"], ids=repr)
 def test_a_wait_that_is_none_is_refused_before_the_first_call(store: CheckpointStore, wait: Any) -> None:
-    """It would be waited for for ever."""
+    """A ``wait=`` that is no time is refused before the first call, because it would never end."""
     job = store.open_job("f", chunks=["a"])
     with pytest.raises(InvalidArgumentError, match="wait="):
         job.map(pytest.fail, wait=wait)

@@ -234,7 +234,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("value", "path"), REFUSED, ids=lambda one: one if isinstance(one, str) else "")
 def test_what_would_come_back_different_is_refused(value: Any, path: str) -> None:
-    """With its place, and without the value: it may be a secret."""
+    """A value that would come back different is refused with its place, and without the value."""
     with pytest.raises(InvalidResultError) as caught:
         json_text.encode_result(value)
     assert caught.value.path == path
@@ -242,5 +242,5 @@ def test_what_would_come_back_different_is_refused(value: Any, path: str) -> Non
 
 
 def test_plain_data_is_not_tried() -> None:
-    """It comes back as it is, and costs no second look."""
+    """Plain data comes back as JSON, and is stored without a trial of its way back."""
     assert json_text.encode_result({"a": (1, 2)}) == '{"a": [1, 2]}'

@@ -265,7 +265,7 @@ OF_THE_CHUNK = {
 
 @pytest.mark.parametrize("name", WAITED_FOR)
 def test_a_service_in_trouble_is_waited_for(name: str) -> None:
-    """However the client says it: the chunk is tried again, and no other kind of failure is read into it."""
+    """A chunk is tried again after trouble of the service, however the client reports it."""
     error, trouble = WAITED_FOR[name]
     assert (trouble_of(error), is_transient(error), is_fatal(error)) == (trouble, True, False)
 
@@ -305,13 +305,13 @@ def test_a_failure_of_the_chunk_is_no_trouble_of_the_service(name: str) -> None:
     ],
 )
 def test_retry_after_is_found_wherever_it_is(error: Exception) -> None:
-    """In the response, in the error itself, in a dict, in the cause, in any case, as seconds or milliseconds."""
+    """Retry-After is found in a response, an error, a dict or a cause, as seconds or milliseconds."""
     assert retry_after(error) == 3
     assert 3 <= pause_before_retry(0, 1, error) <= 3.5
 
 
 def test_a_date_is_the_time_until_then() -> None:
-    """Also a date object, and one without a time zone, which means UTC."""
+    """A Retry-After may be a date, as text or as an object; a date without a time zone means UTC."""
     later = datetime.now(UTC) + timedelta(seconds=60)
     dates: tuple[Any, ...] = (format_datetime(later, usegmt=True), later, later.strftime("%d %b %Y %H:%M:%S -0000"))
     for date in dates:
@@ -345,7 +345,7 @@ def test_types_match_what_an_error_was_raised_from() -> None:
 
 
 def test_a_services_answer_survives_the_way_from_another_process() -> None:
-    """Also where it is in the exception that another one was raised from, which pickling alone would lose."""
+    """The status of a failed call survives the way from another process, even if it is in the exception's cause."""
     for error in (of_openai(429), raised_from(of_openai(429)), raised_from(ConnectionError())):
         arrived = pickle.loads(pickle.dumps(Raised(error))).as_failure()
         assert trouble_of(arrived) is trouble_of(error) is not Trouble.NONE

@@ -96,7 +96,7 @@ def test_fields_may_be_given_by_position() -> None:
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_an_absent_field_takes_its_default(name: str) -> None:
-    """From a dictionary that lacks it, as in the plan."""
+    """A field that a dictionary lacks takes its default, as in the plan."""
     results = {"completed_chunks": [], "processed_results": [], "result_indices": []}
     read = ProcessingState.from_dict({key: value for key, value in (PLAIN | results).items() if key != name})
     assert read.to_dict().keys() == PLAIN.keys()

@@ -110,7 +110,7 @@ async def _started(tasks: Tasks, *chunks: int) -> list[Future[Any]]:
 
 
 def test_a_task_that_is_cancelled_before_it_begins_is_over() -> None:
-    """Its future is cancelled: a loop that waits for it goes on."""
+    """The future of a task that is cancelled before its start is cancelled, so no loop waits for it for ever."""
 
     async def main() -> Future[Any]:
         tasks = Tasks(asyncio.get_running_loop(), work, 1)
@@ -130,7 +130,7 @@ async def turns() -> None:
 
 
 def test_no_end_is_missed() -> None:
-    """Of two results one was seen; whoever waits for the other one does not wait, although its end was noted before."""
+    """A loop does not wait for a future whose end was noted before it began to wait."""
 
     async def main() -> tuple[bool, bool]:
         tasks = Tasks(asyncio.get_running_loop(), work, 2)
@@ -181,7 +181,7 @@ def test_what_an_event_loop_that_closes_will_not_start_is_given_up() -> None:
 
 
 def test_what_was_given_up_is_not_begun_by_an_event_loop_that_goes_on() -> None:
-    """It stood still between a chunk's hand-over and its start; the chunk may be somebody else's since."""
+    """A chunk that its loop gave up is not begun by an event loop that stood still and goes on."""
     loop, begun = asyncio.new_event_loop(), list[int]()
 
     async def noted(chunk: int) -> None:
@@ -197,7 +197,7 @@ def test_what_was_given_up_is_not_begun_by_an_event_loop_that_goes_on() -> None:
 
 
 def test_nothing_is_handed_over_before_all_is_prepared() -> None:
-    """So nothing is noted as begun that has to wait for others: the loop notes it just before it hands it over."""
+    """Chunks are handed over together once all are prepared, so that no chunk is noted as begun while it waits."""
 
     async def main() -> tuple[list[int], list[int]]:
         loop, asked = asyncio.get_running_loop(), list[int]()

@@ -57,7 +57,7 @@ LAYOUTS: Final = {"native": native, "pretty": pretty, "of the plan": of_the_plan
 
 
 def torn_texts(text: bytes, places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the texts with one other byte that do not read as a whole."""
+    """Yield the texts with one other byte that cannot be read as a whole."""
     for at, byte in places:
         damaged = text[:at] + bytes([byte]) + text[at + 1 :]
         try:
@@ -110,7 +110,7 @@ def test_a_damaged_list_of_chunks_of_the_plan_moves_no_result(first: int) -> Non
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_no_flipped_bit_and_no_stray_byte_moves_a_result(layout: str, kind: str) -> None:
-    """Each bit, and each byte that JSON or an editor gives a meaning."""
+    """No flipped bit, and no byte with a meaning in JSON, moves a result to another chunk."""
     text = LAYOUTS[layout](KINDS[kind]).encode()
     flips = [(at, text[at] ^ (1 << bit)) for at in range(len(text)) for bit in range(8)]
     strays = [(at, byte) for at in range(len(text)) for byte in STRUCTURE]

@@ -55,7 +55,7 @@ def results_of(**changes: Any) -> list[tuple[int, Any]]:
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("results", [RESULTS, ["a text", 12345, None]], ids=["objects", "short values"])
 def test_a_text_that_is_cut_off_anywhere_gives_true_results_only(layout: dict[str, Any], results: list[Any]) -> None:
-    """In every layout: the whole results before the tear, each with its chunk. A number that was cut off is none."""
+    """A state that is cut off anywhere gives the whole results before the tear, in every layout."""
     text = text_of(layout, processed_results=results)
     expected = list(zip(PLAN["completed_chunks"], results, strict=True))
     counts = []
@@ -88,7 +88,7 @@ def test_a_chunk_that_was_recorded_again_moves_no_result_to_another_chunk() -> N
 
 @pytest.mark.parametrize("first", [1, 7, None])
 def test_results_that_count_otherwise_are_found_by_their_place(first: int | None) -> None:
-    """They count their chunks from 1, or from elsewhere, or not at all."""
+    """A torn state file's results get their chunks, whether they count from 1, from elsewhere or not at all."""
     results = [{"text": "a"} if first is None else {"chunk_index": first + at} for at in (0, 2, 1)]
     assert results_of(processed_results=results) == list(zip([0, 2, 1], results, strict=True))
 
@@ -138,7 +138,7 @@ def state_of_the_plan(results: list[Any]) -> bytes:
 def test_a_damaged_byte_costs_the_result_or_the_field_in_which_it_is(
     text: bytes, results: list[Any], damage: bytes
 ) -> None:
-    """Wherever it is: all other results are read, each with its chunk, and the config too if the byte is not in it."""
+    """A damaged byte costs only the result or the field that it is in, wherever it is."""
     pairs = list(zip(DONE, results, strict=True))
     begin, end = text.index(b'"processed_results": [') + 22, text.rindex(b"\n  ],\n")
     for at in range(begin, len(text) - 2, 3):

@@ -1,4 +1,4 @@
-"""The inputs that ``report`` shows beside results: files that ``run`` worked on, cut as it cut them, or chunks."""
+"""The inputs that ``report`` shows beside results: files, cut as ``run`` cut them, or the chunks themselves."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _listed(path: Path) -> list[Any]:
             return [json.loads(line) for line in text.splitlines() if line.strip()]
         chunks = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UnusableInputError(f"{printable(path)} does not read as JSON: {error}") from error
+        raise UnusableInputError(f"{printable(path)} cannot be read as JSON: {error}") from error
     if isinstance(chunks, dict):
         return list(chunks.values())
     if not isinstance(chunks, list):

@@ -1,4 +1,4 @@
-"""Why the chunks of an input differ from those of its earlier job: another text, or other places where it is cut.
+"""Why the chunks of an input differ from those of its earlier job: the text changed, or the places where it is cut.
 
 A store has no text, only digests of chunks. So the input is cut once more with the settings of the earlier job: if the
 digests agree then, the text is as it was.

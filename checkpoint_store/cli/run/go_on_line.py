@@ -1,4 +1,4 @@
-"""The line with which a run goes on, typed again: the run's own words, or those of ``resume``."""
+"""The command line that goes on with a run: the run's own words, or a ``resume``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The option ``--halt``: after how many failed chunks a run ends, and what becomes of those in hand.
+"""The option ``--halt``: after how many failed chunks a run ends, and whether chunks in work are finished or killed.
 
 The words are those of GNU parallel, as far as they are about failures.
 """

@@ -1,4 +1,4 @@
-"""Answers of COMMAND that were paid for, and that a run whose field for the text was named wrongly could not read."""
+"""Paid answers of COMMAND that a run could not read, because it was given a wrong name for the field of the text."""
 
 from __future__ import annotations
 

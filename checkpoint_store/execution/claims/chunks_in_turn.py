@@ -1,4 +1,4 @@
-"""The chunks of a queue for a loop whose body is the caller's: each is claimed before the caller gets it."""
+"""Hand the chunks of a queue to a loop with the caller's own body: each is claimed before the caller gets it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One job, made of its row in the store."""
+"""The part of a job object that needs nothing but the job's row in the store."""
 
 from __future__ import annotations
 

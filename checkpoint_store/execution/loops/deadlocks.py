@@ -1,4 +1,4 @@
-"""Whether the work on a chunk waits for the thread that is about to wait for this work.
+"""Find a deadlock before it happens: work on a chunk that waits for the thread which is about to wait for that work.
 
 A function that starts a thread which closes the store, and waits for that thread, would wait for itself. Python does
 not tell who started a thread, but the stack of a waiting thread says what it waits for.

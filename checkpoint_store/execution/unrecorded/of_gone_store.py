@@ -1,4 +1,4 @@
-"""Unrecorded results of a store that is gone: a job of the same plan, in the store in its place, takes them in."""
+"""Unrecorded results of a removed store: a job of the same plan, in a new store at its path, takes them in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many tasks a loop hands over at once, and whether it waits for them to end together: by how long they take."""
+"""The duration of tasks decides how many a loop hands over at once, and whether it waits until all have ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exception of the work as a value: so an exception of a future is always that of the executor."""
+"""An exception of the work as a value. So an exception that a future raises is always an error of the executor."""
 
 from __future__ import annotations
 

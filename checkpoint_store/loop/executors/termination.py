@@ -1,4 +1,4 @@
-"""SIGTERM in worker processes: the first one is left to the process that they work for.
+"""SIGTERM in worker processes: a worker ignores the first SIGTERM, and leaves it to the process of the loop.
 
 A SIGTERM often goes to a whole process group, as that of systemd does. The loop finishes the chunks in hand then, and a
 worker process that ended meanwhile would break its pool, and leave all of these chunks in doubt.

@@ -87,14 +87,14 @@ def check(database: AnyDatabase, on_progress: OnProgress | None = None) -> list[
     try:
         return database.read(lambda connection: list(problems_of(connection, database.path, on_progress)))
     except StoreDamaged as error:  # the check itself cannot read on
-        return [Problem("what is stored", f"does not read: {error.reason}", error.job_id, error.chunk_index)]
+        return [Problem("what is stored", f"cannot be read: {error.reason}", error.job_id, error.chunk_index)]
 
 
 def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgress | None = None) -> Iterator[Problem]:
     """Yield the problems of the store that a connection reads. ``path`` is its path, for messages.
 
     Raises:
-        StoreDamaged: a row does not read.
+        StoreDamaged: a row cannot be read.
         StorageUnavailableError: the file system does not answer any more.
     """
     tell = on_progress or (lambda _checked, _of: None)
@@ -111,7 +111,7 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
     unreadable: list[StoreDamaged] = []
     jobs_there = job_statements.list_jobs(connection, path, passed_over=unreadable)
     for error in unreadable:
-        yield Problem("row in jobs", f"does not read: {error.reason.partition(': ')[2]}", error.job_id)
+        yield Problem("row in jobs", f"cannot be read: {error.reason.partition(': ')[2]}", error.job_id)
     for number, job in enumerate(jobs_there, 1):
         yield from _problems_of_job(connection, job)
         tell(number, len(jobs_there))
@@ -143,7 +143,7 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
 
 
 def _count_jobs(connection: sqlite3.Connection) -> int:
-    """Return the number of jobs; 0 if the table does not read, which the check will report."""
+    """Return the number of jobs; 0 if the table cannot be read, which the check will report."""
     with suppress(sqlite3.DatabaseError):
         (count,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
         return int(count)

@@ -86,7 +86,7 @@ def hold_deleted(database: AnyDatabase, backups: Sequence[Path]) -> bool:
 
 
 def _digest_in(backup: Path, copy: sqlite3.Connection, statement: Statement) -> bytes | None:
-    """Return the digest of the rows of a backup; None if they do not read. The error is not the store's."""
+    """Return the digest of the rows of a backup; None if they cannot be read. The error is not the store's."""
     try:
         return _digest(copy, statement)
     except UNREADABLE as error:

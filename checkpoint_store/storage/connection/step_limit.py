@@ -1,4 +1,4 @@
-"""A limit for reading a file that nobody has checked.
+"""A limit on the steps that SQLite may take to read a file that nobody has checked.
 
 The pages of a damaged table, or of a manipulated one, can lead in circles: a file of 40 KB then has more rows than
 anybody can read. A read of a sound store takes at most two steps of SQLite for each byte, and most reads far fewer.

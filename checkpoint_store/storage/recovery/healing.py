@@ -98,7 +98,7 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
     damaged: the pages of one row may then lead into another row.
 
     Raises:
-        StoreDamaged: the list of completed chunks does not read.
+        StoreDamaged: the list of completed chunks cannot be read.
     """
     broken = database.read_apart(lambda connection: list(_broken(connection, job_id)))
     sources, healed = Counter[str](), dict[Broken, str]()

@@ -155,7 +155,7 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
 
 
 def _filled(job_id: str, unread: Collection[str], copies: list[Copy]) -> dict[str, Any]:
-    """Return what other copies say where a column of the best copy's row does not read."""
+    """Return what other copies say where a column of the best copy's row cannot be read."""
     return {
         name: copy.jobs[job_id][name]
         for name in unread

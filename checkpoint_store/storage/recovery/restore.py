@@ -1,4 +1,4 @@
-"""A backup put in the place of a store."""
+"""Put a backup in the place of a store."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COUNTS: Final = """
 def count_chunks_left_behind(reading: ReadOnlyDatabase, path: Path, timeout_seconds: float) -> int:
     """Return how many completed chunks the store at ``path`` has that the backup lacks, by the counts of its jobs.
 
-    Writes nothing. 0 if there is no store at ``path``, or if it does not read: a damaged store is replaced, too.
+    Writes nothing. 0 if there is no store at ``path``, or if it cannot be read: a damaged store is replaced, too.
     """
     if not has_bytes(path):
         return 0

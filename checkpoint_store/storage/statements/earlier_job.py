@@ -103,7 +103,7 @@ def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:
     try:
         config = json_text.decode(row.config)
     except ValueError as error:
-        raise StoreDamaged(path, f"its row in jobs does not read: {error}", job_id=row.job_id) from error
+        raise StoreDamaged(path, f"its row in jobs cannot be read: {error}", job_id=row.job_id) from error
     return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config, sequential=plan.sequential)
 
 

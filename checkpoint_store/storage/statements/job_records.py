@@ -20,7 +20,7 @@ def records_of(
 ) -> list[JobRecord]:
     """Return the records of rows that have the columns of :class:`JobRecord`; each reader reads a whole column.
 
-    ``passed_over``: takes the errors of the rows that do not read, and the other records are made.
+    ``passed_over``: takes the errors of the rows that cannot be read, and the other records are made.
 
     Raises:
         StoreDamaged: a value is none that this library writes; the message names job, column and value.

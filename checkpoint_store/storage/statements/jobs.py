@@ -209,7 +209,7 @@ def list_jobs(
 ) -> list[JobRecord]:
     """Return jobs, the one opened last first. ``incomplete``: those that have chunks left and are not superseded.
 
-    ``passed_over``: takes the errors of the jobs whose rows do not read; without it, the first one is raised.
+    ``passed_over``: takes the errors of the jobs whose rows cannot be read; without it, the first one is raised.
     """
     wanted = {"status": status, "is_current": 1 if current else None}
     given = {name: value for name, value in wanted.items() if value is not None}

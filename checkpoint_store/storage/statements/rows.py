@@ -273,7 +273,7 @@ def read_row(
             where = job_id if job_id is not None else row.get("job_id")
             raise StoreDamaged(
                 path,
-                f"its row in {table} does not read: {reason}",
+                f"its row in {table} cannot be read: {reason}",
                 job_id=where if isinstance(where, str) else None,
                 chunk_index=index if type(index) is int else None,
             ) from error

@@ -1,4 +1,4 @@
-"""Results that were asked for by one handle in more than one place of a job, and were paid for once.
+"""Results that a single handle fetched for more than one place of a job: they were paid for once.
 
 A handle travels to another job by the fingerprint of its chunk, to each place in which the chunk stands. The results
 that a service gives for it there are one result.

@@ -209,7 +209,7 @@ class StoredResults:
             try:
                 config = json_text.decode(job.config)
             except ValueError as error:
-                raise StoreDamaged(self._path, f"its row in jobs does not read: {error}", job_id=job.job_id) from error
+                raise StoreDamaged(self._path, f"its row in jobs cannot be read: {error}", job_id=job.job_id) from error
             self._settings[settings] = Plan(self._name, job.total_chunks, job.model, job.provider, config)
         return self._settings[settings]
 

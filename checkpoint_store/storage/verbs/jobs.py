@@ -49,7 +49,7 @@ class JobVerbs(ReadingVerbs):
     ) -> list[JobRecord]:
         """Return the jobs (with this status, of this file, the current one only), the one opened last first.
 
-        A list of all of them leaves out jobs of a read-only store that do not read, with a warning.
+        A read-only store leaves out of a list of all jobs the jobs that cannot be read, with a warning.
         """
         passed_over = None if limit is not None or current else self._passed_over()
         records = self._database.read(
@@ -71,7 +71,7 @@ class JobVerbs(ReadingVerbs):
     ) -> list[JobSummary]:
         """Return the summaries of the jobs (filtered by id, status, file name), in the order of jobs.
 
-        Jobs of a read-only store that do not read are left out, with a warning.
+        A read-only store leaves out the jobs that cannot be read, with a warning.
 
         Raises:
             JobNotFound: there is no job with this id.
@@ -95,7 +95,7 @@ class JobVerbs(ReadingVerbs):
     def incomplete(self) -> tuple[list[JobRecord], DataVersion]:
         """Return the jobs with chunks left that are not superseded, the one opened last first, and the data version.
 
-        Jobs of a read-only store that do not read are left out, with a warning.
+        A read-only store leaves out the jobs that cannot be read, with a warning.
         """
         passed_over = self._passed_over()
 

@@ -1,4 +1,4 @@
-"""The group of processes that a COMMAND is: whether it lives, and its end."""
+"""The process group of a COMMAND: whether it is alive, and how it is ended."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Read files as people have them: a module for each format, and one for what all captions share."""
+"""Read transcripts: a module for each format, and a module for what all captions share."""

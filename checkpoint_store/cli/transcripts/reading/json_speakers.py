@@ -1,4 +1,4 @@
-"""Put the speakers to the words: Amazon's service names them beside the list of words, Google's at the words alone."""
+"""Assign speakers to words: Amazon's service lists speakers beside the words, Google's names them at each word."""
 
 from __future__ import annotations
 

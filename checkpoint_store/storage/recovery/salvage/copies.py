@@ -49,7 +49,7 @@ class Copy:
     name: str
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     unread: dict[str, frozenset[str]] = field(default_factory=dict)
-    """The columns of the row of a job that do not read, by job. The row has a neutral value for each."""
+    """The columns of the row of a job that cannot be read, by job. The row has a neutral value for each."""
     chunks: dict[str, dict[int, Chunk]] = field(default_factory=dict)
     deleted: dict[str, str] = field(default_factory=dict)
     """The time of the deletion, by deleted job."""

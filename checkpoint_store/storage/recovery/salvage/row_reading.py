@@ -1,4 +1,4 @@
-"""Read the rows of a damaged copy, and skip the rows that do not read."""
+"""Read the rows of a damaged copy, and skip the rows that cannot be read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rows(
         except UNREADABLE:
             copy.complete = False
             missed += 1
-            # The rows of a page are passed one by one. If more rows do not read, a part of the tree is damaged.
+            # The rows of a page are passed one by one. If more rows cannot be read, a part of the tree is damaged.
             start += 1 << max(0, missed - _PATIENCE)
         else:
             return
