@@ -72,8 +72,11 @@ NEXT_RESULT: Final = ",\n    "
 
 
 def results_text(results: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the text of the results, for :func:`state_text`."""
-    return _joined((FIRST_RESULT + NEXT_RESULT.join(page) for page in results), ",")
+    """Yield the text of the results, for :func:`state_text`. A page of texts is copied once."""
+    begin = len(NEXT_RESULT) - len(FIRST_RESULT)  # no comma before the first result
+    for page in results:
+        yield NEXT_RESULT.join(["", *page])[begin:]
+        begin = 0
 
 
 def state_head(job: object, completed: Iterable[Sequence[int]], size_bytes: int | None = None) -> Iterator[str]:

@@ -174,6 +174,21 @@ def test_it_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.M
     assert done == ["sync file", "rename", "sync folder"]
 
 
+def test_a_large_file_is_whole_where_hints_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that refuses hints about a file gets the whole file: a hint is not needed."""
+    hints: list[tuple[int, int]] = []
+
+    def refused(_: int, start: int, size: int, __: int) -> None:
+        hints.append((start, size))
+        raise OSError(errno.EINVAL, "this file system knows no hints")
+
+    monkeypatch.setattr(os, "posix_fadvise", refused, raising=False)
+    text = "a line\n" * 100_000
+    assert file_replacement.replace_file(tmp_path / "state", [text] * 3) == len(text) * 3
+    assert (tmp_path / "state").read_text() == text * 3
+    assert hints == [(0, len(text) * 2)]
+
+
 def test_a_reader_sees_one_whole_file_or_the_other(tmp_path: Path) -> None:
     """While the file is written again and again, no reader finds it missing, torn or mixed; nor its backup."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
