@@ -97,6 +97,10 @@ class ResultsElsewhere(UserWarning):
     """A new job begins, and pays again for chunks that another file name has results for. The message has that name."""
 
 
+class ResultIsNone(UserWarning):
+    """The function of a loop returned None, which was recorded. The message names the chunk, and what to do."""
+
+
 class InvalidArgumentError(CheckpointStoreError, ValueError):
     """A call was given a value that it cannot work with. ``name`` is the name of the argument.
 
@@ -183,8 +187,8 @@ class ErasureUnfinished(CheckpointStoreError):
         who = "process " + ", ".join(map(str, self.holders)) if self.holders else "another process"
         super().__init__(
             f"{what} is deleted from {self.path}, but its bytes are still in the WAL beside it: "
-            f"{why or f'{who} kept reading for {seconds:g} s. End it.'} The WAL is deleted when the last process "
-            "closes the store."
+            f"{why or f'{who} kept reading for {seconds:g} s. End that process.'} "
+            "The WAL is deleted when the last process closes the store."
         )
 
 
@@ -352,8 +356,8 @@ class ChunkInWork(CheckpointStoreError):
     def __init__(self, job_id: str, chunk_index: int, pid: int, host: str) -> None:
         self.job_id, self.chunk_index, self.pid, self.host = job_id, chunk_index, pid, host
         super().__init__(
-            f"chunk {chunk_index} of job {job_id} is being worked on by process {pid} on {host}. Wait until it is "
-            "done, or pause the job, and call again."
+            f"chunk {chunk_index} of job {job_id} is being worked on by process {pid} on {host}. Wait until the "
+            "chunk is done, or pause the job, and call again."
         )
 
 
@@ -367,16 +371,17 @@ class RunnerReleased(CheckpointStoreError):
         self.job_id, self.runner = job_id, runner
         super().__init__(
             f"runner {runner} of job {job_id} was released by hand while it was stopped: "
-            "its chunks are free for others. What it has recorded is safe; run it again to go on."
+            "its chunks are free for others. What the runner has recorded is safe; run the loop again to go on."
         )
 
 
 class JobPaused(CheckpointStoreError):
     """A loop ended because its job was paused. What was done is recorded; opening the job again goes on."""
 
-    def __init__(self, job_id: str, remaining_chunks: int) -> None:
+    def __init__(self, job_id: str, remaining_chunks: int, why: str | None = None) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
-        super().__init__(f"job {job_id} was paused with {_left(remaining_chunks)}; run it again to go on.")
+        end = f"was paused with {_left(remaining_chunks)}; run the loop again to go on."
+        super().__init__(f"job {job_id} {end if why is None else f'is paused with {_left(remaining_chunks)}: {why}'}")
 
 
 class ServiceUnavailable(JobPaused):
@@ -387,15 +392,14 @@ class ServiceUnavailable(JobPaused):
     """
 
     def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int) -> None:
-        super().__init__(job_id, remaining_chunks)
         self.seconds, self.last_error, self.tried = seconds, last_error, tried
         at = f" (tried: chunk {', '.join(map(str, tried))})" if tried else ""
-        message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}: no call has succeeded for {seconds:.0f} s{at}, "
-            f"the last call failed with {last_error}. No chunk is failed for that. Run it again once the service "
-            "answers, or with a longer outage_seconds."
+        super().__init__(
+            job_id,
+            remaining_chunks,
+            f"no call has succeeded for {seconds:.0f} s{at}, the last call failed with {last_error}. No chunk is "
+            "failed for that. Run the loop again once the service answers, or with a longer outage_seconds.",
         )
-        self.args = (message,)
 
 
 class BudgetReached(JobPaused):
@@ -418,27 +422,22 @@ class BudgetReached(JobPaused):
         max_cost: float,
         last_error: str | None = None,
     ) -> None:
-        super().__init__(job_id, remaining_chunks)
         self.spent, self.reserved, self.dearest_cost, self.max_cost = spent, reserved, dearest_cost, max_cost
         self.last_error = last_error
         in_doubt = f", calls without an answer may have cost {number_text(reserved)} more" if reserved else ""
         hint = f" The last call failed with {last_error}: see first that the service answers." if last_error else ""
-        message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}: it has cost {number_text(spent)}{in_doubt}, "
-            f"the dearest chunk cost {number_text(dearest_cost)}, and max_cost is {number_text(max_cost)}.{hint} To "
-            "go on, run it again with a higher max_cost."
-        )
-        self.args = (message,)
+        costs = f"it has cost {number_text(spent)}{in_doubt}, the dearest chunk cost {number_text(dearest_cost)}"
+        limit = f"max_cost is {number_text(max_cost)}.{hint} To go on, run the loop again with a higher max_cost."
+        super().__init__(job_id, remaining_chunks, f"{costs}, and {limit}")
 
 
 class DeadlineReached(JobPaused):
     """A loop with ``deadline_seconds`` ran for that long: the chunks in hand are finished, and the job is paused."""
 
     def __init__(self, job_id: str, remaining_chunks: int, deadline_seconds: float) -> None:
-        super().__init__(job_id, remaining_chunks)
         self.deadline_seconds = deadline_seconds
         why = "its run has reached its deadline"  # without the seconds: they may be what a run had left for this loop
-        self.args = (f"job {job_id} is paused with {_left(remaining_chunks)}: {why}. Run it again to go on.",)
+        super().__init__(job_id, remaining_chunks, f"{why}. Run the loop again to go on.")
 
 
 class CostUnknown(JobPaused):
@@ -458,17 +457,16 @@ class CostUnknown(JobPaused):
         value: str | None,
         fields: Sequence[str] = (),
     ) -> None:
-        super().__init__(job_id, remaining_chunks)
         self.chunk_index, self.field, self.value, self.fields = chunk_index, field, value, tuple(fields)
         wrong = f"has no {field!r}" if value is None else f"has {value} as {field!r}, which is no amount"
         has = f"its fields are {', '.join(self.fields)}" if self.fields else "it has no fields"
-        message = (
-            f"job {job_id} is paused with {_left(remaining_chunks)}: there is a max_cost, and the cost of chunk "
-            f"{chunk_index} cannot be read. Its result, which is recorded, {wrong}; {has}. Say where the cost stands "
-            "with cost= (a field, a dotted path such as 'usage.cost', or a function of the result), or run it again "
-            "without max_cost."
+        super().__init__(
+            job_id,
+            remaining_chunks,
+            f"there is a max_cost, and the cost of chunk {chunk_index} cannot be read. Its result, which is recorded, "
+            f"{wrong}; {has}. Say where the cost stands with cost= (a field, a dotted path such as 'usage.cost', or a "
+            "function of the result), or run the loop again without max_cost.",
         )
-        self.args = (message,)
 
 
 class ChunkFailed(CheckpointStoreError):
@@ -478,7 +476,7 @@ class ChunkFailed(CheckpointStoreError):
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
         super().__init__(
             f"{counted(failed_chunks, 'chunk')} of job {job_id} failed ({example}). To try them "
-            "again: job.retry_failed(); then run it again."
+            "again: job.retry_failed(); then run the loop again."
         )
 
 
@@ -533,8 +531,7 @@ class JobIncomplete(CheckpointStoreError):
         super().__init__(
             f"job {job_id} is incomplete, with {_left(remaining_chunks)}. To complete them: job.map(...), or "
             "job.pending() and chunk.complete(...); to free failed chunks first: job.retry_failed(). To take the "
-            'results so far: job.items(), or job.results(missing="skip"). To end the job as it is: job.pause() or '
-            "job.fail(...)."
+            'results so far: job.items(), or job.results(missing="skip"). To end the job: job.pause() or job.fail(...).'
         )
 
 
@@ -590,7 +587,7 @@ class PlanChanged(CheckpointStoreError):
         if any(difference.field == "chunks" for difference in self.differences):
             fields_count = (
                 " A chunk that is a dataclass or a pydantic model counts with all its fields but index and "
-                "chunk_index; to leave one out, give fingerprint= a function that returns the others."
+                "chunk_index; to leave a field out, give fingerprint= a function that returns the others."
             )
         made_for = "that was made for another plan"
         if extends:
@@ -609,7 +606,8 @@ class ChunkOutOfRange(CheckpointStoreError, IndexError):
     def __init__(self, job_id: str, chunk_index: object, total_chunks: int) -> None:
         self.job_id, self.chunk_index, self.total_chunks = job_id, chunk_index, total_chunks
         has = f"its chunks are 0 to {total_chunks - 1}" if total_chunks else "it has no chunks"
-        super().__init__(f"chunk_index={short_repr(chunk_index)} is not a chunk of job {job_id}: {has}.")
+        what = "not a chunk" if type(chunk_index) is int else "no whole number, and so no chunk"
+        super().__init__(f"chunk_index={short_repr(chunk_index)} is {what} of job {job_id}: {has}.")
 
 
 class ChunkOutOfOrder(CheckpointStoreError):
@@ -712,8 +710,8 @@ class SecretInConfig(CheckpointStoreError, ValueError):
     def __init__(self, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(
-            f"{path} {reason}; a store is readable text, so secrets are kept out of it. Leave it out, and read it "
-            "from the environment where it is used."
+            f"{path} {reason}; a store is readable text, so secrets are kept out of it. Leave the secret out, and "
+            "read the secret from the environment where your program needs it."
         )
 
 

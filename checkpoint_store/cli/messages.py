@@ -185,6 +185,7 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (r"^chunk_index=(\d+) is not a chunk\b", r"\1 is not a chunk"),
         (r"; its chunks have indices only: open it with a mapping\b", "; its chunks have indices and no keys"),
         (r", or with a longer outage_seconds\b", ""),
+        (r"\b([Rr])un the loop again\b", r"\1un the job again"),
     )
 )
 """Pairs of a text of the library and its replacement, in the order in which they apply."""

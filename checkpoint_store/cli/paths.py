@@ -29,6 +29,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """A character that steers a screen, ends a line, or lets a text be read backwards."""
 FLAGS_OF_RUN: Final = frozenset(("--fresh", "--force", "--json", "--plain-text", "--raw", "--sequential"))
 """The options of ``run`` and ``plan`` that take no value."""
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+"""The beginning of an address, such as ``https://`` or ``s3://``."""
 _PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
 
 
@@ -43,6 +45,8 @@ class FileOrDash(_PathType):
             return Path(value)
         if not value or "\0" in value:
             self.fail(f"{value!r} is not the name of a file.", param, ctx)
+        if _ADDRESS.match(value) and not os.path.lexists(value):  # a path has one slash where the address has two
+            self.fail(f"{on_one_line(printable(value))} is an address; give the path of a local file.", param, ctx)
         path = Path(value)
         return path.absolute() if path == STANDARD else path
 

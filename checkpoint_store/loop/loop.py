@@ -20,6 +20,7 @@ from checkpoint_store.loop.failures import FailurePolicy
 from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
 from checkpoint_store.loop.limits import deadline_gates, rate_gates
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
+from checkpoint_store.loop.none_results import NoneResults
 from checkpoint_store.loop.outage import Outage
 from checkpoint_store.loop.progress_bar import Bar, LiveBar, NoBar
 from checkpoint_store.loop.recording import Recorder
@@ -66,6 +67,7 @@ class Loop:
         self._costs = CostReader(execution, options.cost) if needs_costs else None
         self._outage = Outage(options.outage_seconds)
         self._stood_still = StoodStill(self._schedule, self._place, self._outage)
+        self._none_results = NoneResults(self._state)
         self._recorder = Recorder(self._state, self._schedule, self._place, self._outage)
         self._failures = FailurePolicy(self._state, self._schedule, self._place, self._outage)
         gates: list[Gate] = [
@@ -217,6 +219,7 @@ class Loop:
         outcomes, recorded = self._recorder.settle(self._take_ended())
         items += recorded
         self._gates.recorded(items)
+        self._none_results.recorded(items)
         for attempt, error in outcomes.unstorable:
             self._failures.refuse(attempt, error)
         self._failures.handle(outcomes)

@@ -286,7 +286,7 @@ def first_sound(store: Path, *paths: Path) -> ImportableState:
             return ImportableState(filled, torn, added, behind)
         except StateFormatError as error:
             if not _is_no_json(path):
-                remedy = "Nothing was changed: mend that by hand, and open it again"
+                remedy = "Nothing was changed: mend the state file by hand, and open the store again"
                 raise StateFormatError(error.field, f"{error.reason}. {remedy}", path=path) from error
             torn = torn or error
         except StoreTargetError:

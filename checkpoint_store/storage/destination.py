@@ -105,7 +105,10 @@ def refuse_namesake(path: Path) -> None:
     shared = ", ".join(file.name for file in (*state_copies(files.state_file), files.lock, files.open_lock))
     what = f"the store {files.namesake.name} is in the same folder, and both would have {shared}"
     if not is_there(path):
-        raise StoreTargetError(path, f"{what}; give it another name")
+        other = files.namesake.name
+        rename = f"; or, if {other} is a copy of a lost {path.name}, rename {other} to {path.name}, and open it"
+        has_wal = is_there(StoreFiles(files.namesake).wal)  # to rename the store alone would lose what is in its WAL
+        raise StoreTargetError(path, f"{what}; give it another name{'' if has_wal else rename}")
     copy = f"store.backup('OTHER_FOLDER/{path.name}')"
     log.warning("%s: %s; copy one of them into another folder with %s, and remove it here", path, what, copy)
 

@@ -109,6 +109,18 @@ def test_results_come_as_text(half: Folder) -> None:
     assert text == "\n".join(f"PARAGRAPH {number} SAYS ONE THING AND ANOTHER.\n" for number in range(3))
 
 
+def test_results_of_a_job_that_is_not_complete_say_so(half: Folder) -> None:
+    """On stderr: a file into which they go does not look whole. Those of a complete job need no word."""
+    notice = f"not all results: 3 of the 6 chunks of job {job_id(half)[:8]} have a result\n"
+    assert half.run("results").stderr == half.run("results", "--json").stderr == notice
+    assert "(3 of 6 chunks completed)" in half.run("export", "lecture.txt", "job.json").stderr
+    half.write("mended", "")
+    half.run("run", "lecture.txt", *SIX, *half.command(FAILS_ONCE))
+    assert half.run("results").stderr == ""
+    half.run("redo", "lecture.txt", "2")
+    assert half.run("results").stderr.startswith("1 chunk is to be done again; it keeps its earlier result")
+
+
 def test_results_come_as_json(half: Folder) -> None:
     """``results --json`` prints an array with the index of each chunk; ``--field`` prints that field by its name."""
     results = half.json("results", job_id(half))

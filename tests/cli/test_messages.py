@@ -60,8 +60,11 @@ def test_the_library_sends_nobody_to_the_command() -> None:
         (errors.SchemaTooOld(PATH, "1.0", "1.4"), f"checkpoint-store migrate --store {QUOTED}"),
         (errors.JobNotFound("abc", PATH), f"checkpoint-store list --store {QUOTED}"),
         (errors.JobBusy("abc", 1, "here", "now", 3), "checkpoint-store release abc --runner 3"),
-        (errors.ChunkFailed("abc", 2, "chunk 1: no"), "checkpoint-store retry abc; then run it again"),
-        (errors.CostUnknown("abc", 1, 0, field="cost", value=None), "with --cost FIELD, or run it again without --max"),
+        (errors.ChunkFailed("abc", 2, "chunk 1: no"), "checkpoint-store retry abc; then run the job again"),
+        (
+            errors.CostUnknown("abc", 1, 0, field="cost", value=None),
+            "with --cost FIELD, or run the job again without --max",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

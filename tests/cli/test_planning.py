@@ -138,6 +138,7 @@ def test_a_plan_takes_a_state_file_into_account(lecture: Folder) -> None:
     ("words", "message"),
     [
         (["missing.txt"], "missing.txt: no such file"),
+        (["https://x.org/a//b.txt"], "https://x.org/a//b.txt is an address; give the path of a local file."),
         (["lecture.txt", "--overlap", "20001"], "--overlap"),
         (["lecture.txt", "--store", "nowhere/x.db"], "nowhere"),
         (["lecture.txt", "--store", "lecture.txt"], "lecture.txt"),

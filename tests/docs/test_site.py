@@ -69,7 +69,7 @@ def test_every_error_shows_its_message(generated: ModuleType) -> None:
     """A reader who searches for a message finds the error that it belongs to, with its remedy and its fields."""
     sections = re.split(r"^\.\. autoexception:: ", generated.errors(), flags=re.MULTILINE)[1:]
     without = {section.split()[0] for section in sections if "code-block" not in section}
-    warnings = ("StoreRecovered", "ChunksPassedOver", "JobsPassedOver", "ResultsElsewhere")
+    warnings = ("StoreRecovered", "ChunksPassedOver", "JobsPassedOver", "ResultsElsewhere", "ResultIsNone")
     assert without <= {f"checkpoint_store.{name}" for name in warnings}
     full = next(section for section in sections if section.startswith("checkpoint_store.StorageFullError"))
     assert "Make room" in full

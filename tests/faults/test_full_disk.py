@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from conftest import Children
+
     from checkpoint_store import Job
 
 TOTAL = 2000
@@ -157,6 +159,11 @@ def test_a_file_size_limit_is_a_full_disk(fast_folder: Path, figures: Figures) -
     assert done.returncode == 0, done.stderr
     _assert_state_files_parse(fast_folder, at_least=2)
     figures("file-size-limit", acknowledged=int(done.stdout), lost=0)
+
+
+def test_an_erasure_on_a_full_disk_does_not_wait_for_readers(children: Children, tmp_path: Path) -> None:
+    """The job is deleted, and the error says at once that the disk is full: its lock time-out is an hour."""
+    assert "no room to write" in children.run(program(__file__, "erasing_on_a_full_disk"), tmp_path / "talks.db")
 
 
 def test_a_vanished_folder_is_said_and_gone_on_from(tmp_path: Path) -> None:

@@ -182,12 +182,16 @@ def test_close_out_of_the_work_itself_hangs_nobody(*, workers: int, nested: bool
     job = store.open_job("talk.srt", total_chunks=TOTAL)
     inner = CheckpointStore(tmp_path / "other.db")
 
+    def close(_: int) -> str:
+        store.close()
+        return "closed"
+
     def work(index: int) -> int:
         paid.append(index)
         if index == 5:
             if nested:
                 other = inner.open_job("other", total_chunks=1)
-                assert [item.result for item in other.map(lambda _: store.close())] == [None]
+                assert [item.result for item in other.map(close)] == ["closed"]
             else:
                 store.close()
         return index

@@ -109,3 +109,25 @@ def test_a_manager_keeps_its_answer(path: Path, temporary: Path) -> None:
         (file,) = temporary.rglob("*.unrecorded-*")
         assert str(file) in "\n".join(caught.value.__notes__)
         assert "unmistakable" in file.read_text()
+
+
+def test_an_answer_that_stays_costs_no_look_at_chunks_that_it_cannot_be_for(path: Path, temporary: Path) -> None:
+    """Each opening of a large job is as fast as without the file."""
+    looked_at: list[str] = []
+
+    def fingerprint(text: str) -> str:
+        looked_at.append(text)
+        return text
+
+    def looks(*completed: int) -> list[str]:
+        looked_at.clear()
+        with CheckpointStore(path) as store:
+            job = store.open_job("talk.srt", chunks=["a", "x", "c", "d"], model="small", fingerprint=fingerprint)
+            looks = looked_at[:]
+            job.complete_many([(index, "done") for index in completed])
+        return looks
+
+    leave_b(path, **PLAN, fingerprint=fingerprint)
+    assert looks(1) == ["a", "x", "c", "d", "a", "x"]
+    assert looks() == ["a", "x", "c", "d"]
+    assert len(list(temporary.rglob("*.unrecorded-*"))) == 1

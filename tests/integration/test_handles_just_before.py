@@ -42,12 +42,12 @@ def by_pending(job: Job, work: Callable[[int], str | None]) -> dict[int, str | N
 def by_map(job: Job, work: Callable[[int], str | None]) -> dict[int, str | None]:
     """The same by ``map`` with one worker."""
 
-    def attempt(index: int) -> str | None:
+    def attempt(index: int) -> list[str | None]:
         handle = current_attempt().handle
         work(index)
-        return handle
+        return [handle]
 
-    return {item.index: item.result for item in job.map(attempt)}
+    return {item.index: item.result[0] for item in job.map(attempt)}
 
 
 LOOPS = pytest.mark.parametrize("loop", [by_pending, by_map], ids=["pending", "map"])

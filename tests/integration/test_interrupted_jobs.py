@@ -173,33 +173,43 @@ def test_a_pause_between_opening_and_beginning_is_not_lost(
     job = store.open_job("talk.srt", total_chunks=3)
     open_store().job(job.job_id).pause()
     calls: list[int] = []
+
+    def work(index: int) -> int:
+        calls.append(index)
+        return index
+
     if way == "map":
         with pytest.raises(JobPaused):
-            list(job.map(calls.append))
+            list(job.map(work))
     else:
         assert list(job.pending()) == []
     assert (calls, job.status) == ([], "paused")
-    assert len(list(job.map(calls.append))) == 3
+    assert len(list(job.map(work))) == 3
 
 
 def test_a_pause_after_the_call_of_a_loop_is_not_lost(store: CheckpointStore) -> None:
     """A server that shuts down pauses a job whose background loop was called, and has not begun yet."""
     job = store.open_job("talk.srt", total_chunks=3)
     calls: list[int] = []
-    items = job.map(calls.append)
+
+    def work(index: int) -> int:
+        calls.append(index)
+        return index
+
+    items = job.map(work)
     job.pause()
     with pytest.raises(JobPaused):
         next(items)
 
     async def main() -> None:
-        items = job.amap(calls.append)  # type: ignore[arg-type]
+        items = job.amap(work)  # type: ignore[arg-type]
         await asyncio.to_thread(job.pause)
         with pytest.raises(JobPaused):
             await anext(items)
 
     asyncio.run(main())
     assert (calls, job.status) == ([], "paused")
-    assert len(list(job.map(calls.append))) == 3
+    assert len(list(job.map(work))) == 3
 
 
 # -- an end that the work asks for

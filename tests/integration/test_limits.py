@@ -213,7 +213,7 @@ def test_a_deadline_ends_what_waits(job: Job) -> None:
 def test_a_deadline_that_comes_with_the_last_chunk_is_none(store: CheckpointStore) -> None:
     """Everything is done: the job is completed."""
     job = store.open_job("one", chunks=["a"])
-    list(job.map(lambda _: time.sleep(0.3), deadline_seconds=0.1))
+    list(job.map(lambda _: time.sleep(0.3) or "done", deadline_seconds=0.1))
     assert job.status == "completed"
 
 

@@ -128,7 +128,9 @@ def test_a_hanging_place_of_a_callers_executor_blames_no_other_chunk(job: Job) -
 def test_no_time_passes_for_what_waits_for_a_place(job: Job) -> None:
     """More workers than the executor has places: a chunk's time begins with its work."""
     with ThreadPoolExecutor(1) as pool:
-        items = list(job.map(lambda _: time.sleep(0.2), executor=pool, workers=12, timeout_seconds=2, max_attempts=1))
+        items = list(
+            job.map(lambda _: time.sleep(0.2) or "done", executor=pool, workers=12, timeout_seconds=2, max_attempts=1)
+        )
     assert (len(items), job.status) == (12, "completed")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import snapshot
 
-from checkpoint_store import CheckpointStore, StateManager, StoreTargetError
+from checkpoint_store import CheckpointStore, StateManager, StoreRecovered, StoreTargetError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,27 @@ def test_the_second_of_two_namesakes_is_refused(tmp_path: Path, first: str, seco
         CheckpointStore(tmp_path / second)
     assert snapshot(tmp_path) == before
     make(tmp_path / "other.db")
+
+
+@pytest.mark.parametrize(("lost", "copy"), PAIRS)
+def test_a_lost_store_comes_back_from_its_copy_of_the_other_name(tmp_path: Path, lost: str, copy: str) -> None:
+    """What the refusal says brings back the newest results, and the tries that no state file has."""
+    with CheckpointStore(tmp_path / lost) as store:
+        job = store.open_job("talk.srt", total_chunks=3)
+        list(job.map(str, only=[0]))
+        store.backup(tmp_path / copy)
+        job.complete(1, "newer than the copy")
+    (tmp_path / lost).unlink()
+    with pytest.raises(
+        StoreTargetError, match=f"if {copy} is a copy of a lost {lost}, rename {copy} to {lost}, and open"
+    ):
+        CheckpointStore(tmp_path / lost)
+    (tmp_path / copy).rename(tmp_path / lost)
+    with pytest.warns(StoreRecovered, match="knew of 2 completed chunks"):
+        store = CheckpointStore(tmp_path / lost)
+    with store:
+        assert list(store.job("talk.srt").items()) == [(0, "0"), (1, "newer than the copy")]
+        assert [attempt.chunk_index for attempt in store.job("talk.srt").attempts()] == [0]
 
 
 def test_a_manager_meets_a_namesake(tmp_path: Path) -> None:

@@ -97,13 +97,13 @@ def test_handles_that_come_while_a_loop_goes_on_are_found(store: CheckpointStore
     other = open_store().job(job.job_id)
     recorded = threading.Event()
 
-    def work(index: int) -> str | None:
+    def work(index: int) -> list[str | None]:
         if index == 0:
             other.record_handle(range(100, 200), "batch-1")
             recorded.set()
         assert recorded.wait(60)
-        return current_attempt().handle
+        return [current_attempt().handle]
 
-    found = {item.index: item.result for item in job.map(work, workers=4)}
+    found = {item.index: item.result[0] for item in job.map(work, workers=4)}
     assert [found[index] for index in (0, 1, 2, 3)] == [None] * 4
     assert {found[index] for index in range(100, 200)} == {"batch-1"}

@@ -148,7 +148,7 @@ def test_an_entry_that_is_wrong_hides_behind_no_older_state(
     path.write_text(json.dumps(of_the_plan(**TWO | changes), indent=2).replace("7.5", "1e999"))
     path.with_suffix(".bak").write_text(json.dumps(of_the_plan(), indent=2))
     before = snapshot(tmp_path)
-    with pytest.raises(StateFormatError, match=f"(?s){entry}.*mend that by hand") as caught:
+    with pytest.raises(StateFormatError, match=f"(?s){entry}.*mend the state file by hand") as caught:
         StateManager(path).load()
     assert caught.value.path == str(path)
     assert snapshot(tmp_path) == before

@@ -22,7 +22,7 @@ def leave_a_result(folder: Path, temporary: Path) -> tuple[Path, str]:
         unrecorded = store._context.unrecorded  # type: ignore[union-attr]
         unrecorded._write = lambda _folder: None  # type: ignore[method-assign]
         unrecorded.keep([job._execution.completion(0, {"paid": 0})])
-        (result,) = unrecorded._results
+        (result,) = unrecorded._results.values()
         unrecorded._results.clear()
     place = unrecorded_files.private_folder(temporary)
     file = place / unrecorded_files.new_name(folder / ".processing_state.db")

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,17 @@ def test_each_chunk_is_named_once(open_store: Opener) -> None:
     completions = [job._execution.completion(index, {"paid": index}) for index in (1, 0, 0)]
     told = job._execution.keep_unrecorded(completions)
     assert told.startswith(f"The results of chunks 0, 1 of job {job.job_id} are not recorded yet")
+
+
+def test_trying_again_to_record_thousands_of_results_takes_no_minute(open_store: Opener) -> None:
+    """To see that each is kept already takes 0.01 s. It took 4 s for 3,000 results, and four times as long for 6,000."""
+    job = open_store().open_job("talk.srt", total_chunks=3000)
+    completions = [job._execution.completion(index, {"paid": index}) for index in range(3000)]
+    job._execution.keep_unrecorded(completions)
+    before = time.process_time()
+    job._execution.keep_unrecorded(completions)
+    assert time.process_time() - before < 1.0
+    job._execution._context.unrecorded.forget(job.job_id)
 
 
 PAYS_IN_VAIN = program(__file__, "pay_in_vain")

@@ -118,13 +118,13 @@ EXAMPLES = {
     "RunnerReleased": (
         errors.RunnerReleased(JOB, 3),
         {"job_id": JOB, "runner": 3},
-        "run it again to go on",
+        "run the loop again to go on",
     ),
-    "JobPaused": (errors.JobPaused(JOB, 3), {"job_id": JOB, "remaining_chunks": 3}, "run it again"),
+    "JobPaused": (errors.JobPaused(JOB, 3), {"job_id": JOB, "remaining_chunks": 3}, "run the loop again"),
     "ServiceUnavailable": (
         errors.ServiceUnavailable(JOB, 3, 600.5, "ConnectionError: refused"),
         {"job_id": JOB, "remaining_chunks": 3, "seconds": 600.5, "last_error": "ConnectionError: refused"},
-        "Run it again once the service answers",
+        "Run the loop again once the service answers",
     ),
     "BudgetReached": (
         errors.BudgetReached(
@@ -144,7 +144,7 @@ EXAMPLES = {
     "DeadlineReached": (
         errors.DeadlineReached(JOB, 3, 60),
         {"job_id": JOB, "remaining_chunks": 3, "deadline_seconds": 60},
-        "Run it again",
+        "Run the loop again",
     ),
     "CostUnknown": (
         errors.CostUnknown(JOB, 3, 4, field="cost", value="'much'", fields=["cost", "usage.total"]),
@@ -230,7 +230,7 @@ EXAMPLES = {
     "SecretInConfig": (
         errors.SecretInConfig("config['api_key']", "is named like a secret"),
         {"path": "config['api_key']", "reason": "is named like a secret"},
-        "read it from the environment",
+        "read the secret from the environment",
     ),
 }
 CLASSES = {
@@ -341,6 +341,11 @@ def test_full_disk_with_unknown_room() -> None:
 def test_a_job_without_chunks_has_no_range() -> None:
     """A job without chunks is not said to have chunks 0 to -1."""
     assert "it has no chunks" in str(errors.ChunkOutOfRange(JOB, 0, 0))
+
+
+def test_an_index_that_is_no_number_is_not_said_to_be_out_of_range() -> None:
+    """`complete("0", …)` looks right to the reader of a message that gives the range only."""
+    assert "chunk_index='0' is no whole number, and so no chunk of job" in str(errors.ChunkOutOfRange(JOB, "0", 2))
 
 
 def test_context_survives_pickling_as_a_message() -> None:

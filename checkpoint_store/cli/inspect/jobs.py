@@ -11,6 +11,7 @@ import click
 
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.chunk_rows import tried_ranges
+from checkpoint_store.cli.inspect.how_many_results import counted_out
 from checkpoint_store.cli.inspect.paid import costs_of
 from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
 from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
@@ -192,7 +193,7 @@ def results(*, job_id: str | None, field: str | None, store_path: str, as_json: 
     """
     with open_for_reading(store_path) as store:
         job = chosen_job(store, job_id)
-        items = job.items()
+        items = counted_out(job, job.items())
         if as_json:
             print_array(_as_records(items, field, job.keys()))
             return
@@ -245,11 +246,12 @@ def export(*, job_id: str | None, path: Path | None, force: bool, store_path: st
         if path is None:
             print_text(harmless_json(job.state().to_json()) + "\n")
             return
-        written = job.export(path, replace=force)
+        written, progress = job.export(path, replace=force), job.progress()
     if as_json:
         print_json({"job_id": job.job_id, "path": str(written)})
     else:
-        Screen().note(f"exported job {job.job_id[:8]} to {written}")
+        done = f"{progress.completed_chunks:,} of {chunk_count(progress.total_chunks)} completed"
+        Screen().note(f"exported job {job.job_id[:8]} ({done}) to {written}")
 
 
 @click.command("import")

@@ -51,7 +51,7 @@ def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) 
 
 def _risk(released: RunnerRecord) -> str:
     where = f"process {released.pid} on {released.host}"
-    return f"{where} is not dead: if it goes on, the chunks that it has in hand may be paid for twice. End it."
+    return f"{where} is not dead: if it goes on, the chunks in its hand may be paid for twice. End that process."
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (release,)

@@ -19,7 +19,7 @@ from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records import Completion
@@ -41,7 +41,8 @@ class UnrecordedResults(ForkAware):
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: forget the results, which the parent records."""
-        self._results: list[UnrecordedResult] = []
+        self._results: dict[object, UnrecordedResult] = {}
+        """The results in the order in which they came, each by what tells it from the others; see :func:`_key`."""
         self._files: list[Path] = []
         """The files that hold the results."""
         self._is_written = True
@@ -64,13 +65,10 @@ class UnrecordedResults(ForkAware):
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
         store = str(self._store)
         with self._lock:
-            new = [
-                UnrecordedResult(completion, plans[completion.job_id], store, is_failure=are_failures)
-                for completion in completions
-                if are_failures or not self._has_kept(completion)
-            ]
-            self._results += new
-            self._is_written = self._is_written and not new
+            for completion in completions:
+                result = UnrecordedResult(completion, plans[completion.job_id], store, is_failure=are_failures)
+                if self._results.setdefault(_key(result), result) is result:
+                    self._is_written = False
             if self._reading.closed or not self._folder_answers():  # a kill must not take what only memory holds
                 self._write_somewhere()
             else:
@@ -82,12 +80,6 @@ class UnrecordedResults(ForkAware):
         with suppress(StorageUnavailableError):
             return is_folder(self._store.parent)
         return False
-
-    def _has_kept(self, completion: Completion) -> bool:
-        """Whether this result of this attempt is kept: a caller may try again to record it."""
-        at, seconds = completion.completed_at, completion.seconds
-        kept = (result.completion for result in self._results if not result.is_failure)
-        return any(other._replace(completed_at=at, seconds=seconds) == completion for other in kept)
 
     def keep_if_gone(self, error: StorageUnavailableError, completions: Sequence[Completion]) -> None:
         """Keep results that a store file which is gone can never take; a note of the error says where they are."""
@@ -109,7 +101,7 @@ class UnrecordedResults(ForkAware):
             CheckpointStoreError: a result cannot be recorded yet; the notes name the chunks, and where the results are.
         """
         with self._recording:
-            strays: list[UnrecordedResult] = []
+            strays: dict[object, UnrecordedResult] = {}
             self._record_each(storage, record, strays)
             with self._lock:
                 if strays:
@@ -121,10 +113,11 @@ class UnrecordedResults(ForkAware):
         self,
         storage: Storage | None,
         record: Callable[[Sequence[Completion]], None],
-        strays: list[UnrecordedResult],
+        strays: dict[object, UnrecordedResult],
     ) -> None:
         """Record the kept results, and add to ``strays`` the results of jobs that the store lacks."""
-        while (result := self._next_but(strays)) is not None:
+        while (kept := self._next_but(strays)) is not None:
+            key, result = kept
             try:
                 assert storage is not None, "a read-only store has no results"
                 is_over = record_one(storage, record, result)
@@ -133,29 +126,29 @@ class UnrecordedResults(ForkAware):
                     self._write(self._store.parent)
                     note_where(error, self._what_is_left())
                 raise
-            if is_over:
-                self._drop(result)
-            else:
-                strays.append(result)
+            if not is_over:
+                strays[key] = result
+                continue
+            with self._lock:
+                self._results.pop(key, None)
 
-    def _next_but(self, strays: Sequence[UnrecordedResult]) -> UnrecordedResult | None:
-        """Return a kept result that is none of ``strays``; None if none is left. It stays kept until it is recorded."""
+    def _next_but(self, strays: Mapping[object, UnrecordedResult]) -> tuple[object, UnrecordedResult] | None:
+        """Return a kept result that is none of ``strays``, with its key; None if none is left.
+
+        The result stays kept until it is recorded.
+        """
         with self._lock:
-            return next((result for result in self._results if not _has(strays, result)), None)
+            return next((kept for kept in self._results.items() if kept[0] not in strays), None)
 
-    def _drop(self, recorded: UnrecordedResult) -> None:
-        with self._lock:
-            self._results = [result for result in self._results if result is not recorded]
-
-    def _leave(self, strays: Sequence[UnrecordedResult]) -> None:
+    def _leave(self, strays: Mapping[object, UnrecordedResult]) -> None:
         """Leave results of jobs that the store lacks in a file for a later open; in memory if that fails."""
-        kept = [result for result in self._results if not _has(strays, result)]
-        self._results, self._is_written = list(strays), False
+        kept = {key: result for key, result in self._results.items() if key not in strays}
+        self._results, self._is_written = dict(strays), False
         self._write_somewhere()
         log.warning("%s has no job of unrecorded results. %s", self._store, self._what_is_left(is_last=True))
         if self._is_written:
-            self._results, self._files = [], []
-        self._results += kept
+            self._results, self._files = {}, []
+        self._results |= kept
         if kept:
             self._is_written = False
             self._write(self._store.parent)
@@ -174,7 +167,8 @@ class UnrecordedResults(ForkAware):
     def forget(self, job_id: str) -> None:
         """Forget the results of a deleted job, and remove them from their files; a warning names a file that stays."""
         with self._lock:
-            self._results = [result for result in self._results if result.completion.job_id != job_id]
+            rest = {key: result for key, result in self._results.items() if result.completion.job_id != job_id}
+            self._results = rest
         for path in unrecorded_files.files_of(self._store):
             try:
                 unrecorded_files.remove_job(self._store, path, job_id)
@@ -194,7 +188,7 @@ class UnrecordedResults(ForkAware):
             return
         path = folder / unrecorded_files.new_name(self._store)
         try:
-            unrecorded_files.write(path, self._results)
+            unrecorded_files.write(path, list(self._results.values()))
         except CheckpointStoreError as error:
             log.warning("unrecorded results cannot be kept in %s: %s", folder, error)
         else:
@@ -208,8 +202,8 @@ class UnrecordedResults(ForkAware):
                 self._files.pop().unlink()
 
     def _what_is_left(self, *, is_last: bool = False) -> str:
-        kinds = [("results", _places(self._results, are_failures=False))]
-        kinds += [("costs of failed tries", _places(self._results, are_failures=True))]
+        kinds = [("results", _places(self._results.values(), are_failures=False))]
+        kinds += [("costs of failed tries", _places(self._results.values(), are_failures=True))]
         what = ", and the ".join(f"{kind} of {places}" for kind, places in kinds if places)
         return f"The {what}{_NOT_YET}{self._where(is_last=is_last)}."
 
@@ -221,7 +215,7 @@ class UnrecordedResults(ForkAware):
         (path,) = self._files
         if not os.path.lexists(self._store):
             gone = f"kept in {path}; {self._store} no longer exists"
-            if all(result.completion.fingerprint is None for result in self._results):
+            if all(result.completion.fingerprint is None for result in self._results.values()):
                 return f"{gone}, and only a store with that job takes them in"
             return f"{gone}: a store with that job takes them in, or a new one there where its chunks are opened again"
         if path.parent == self._store.parent:
@@ -232,9 +226,12 @@ class UnrecordedResults(ForkAware):
         )
 
 
-def _has(results: Sequence[UnrecordedResult], wanted: UnrecordedResult) -> bool:
-    """Whether these results contain this very object: equal results of two attempts were both paid for."""
-    return any(result is wanted for result in results)
+def _key(result: UnrecordedResult) -> object:
+    """Return what tells a kept result from the others. Each failure was paid for: it is like no other.
+
+    A caller may try again to record the result of an attempt: the time of the call tells no result from another.
+    """
+    return object() if result.is_failure else result.completion._replace(completed_at="", seconds=None)
 
 
 def note_where(error: BaseException, sentence: str) -> None:
@@ -248,7 +245,7 @@ def says_where(note: str) -> bool:
     return note.startswith(("The results of ", "The costs of failed tries of ")) and _NOT_YET in note
 
 
-def _places(results: Sequence[UnrecordedResult], *, are_failures: bool) -> str:
+def _places(results: Iterable[UnrecordedResult], *, are_failures: bool) -> str:
     """Return the chunks of results, or of failures, by job, each once: "chunks 1, 2 of job X".
 
     A chunk may have more than one result or failure: each of its tries was paid for.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, JobNotFound
@@ -50,9 +51,10 @@ def take_in_for_job(
         if _is_for(reading, job, path, result)
     }
     taken = False
-    for index, fingerprint in enumerate(fingerprints if wanted else ()):
+    count = max((index + 1 for index, _ in wanted), default=0)  # a file may stay for good: identify no chunk in vain
+    for index, fingerprint in enumerate(islice(fingerprints, count)):
         path, result = wanted.get((index, fingerprint), (None, None))
-        if path is None or result is None or reading.chunks.is_completed(job.job_id, index):
+        if path is None or result is None:
             continue
         if _record(record, job.job_id, result):
             taken = True
@@ -69,10 +71,16 @@ def _results_in(store: Path, path: Path) -> list[UnrecordedResult]:
 
 
 def _is_for(reading: Reading, job: JobRecord, path: Path, result: UnrecordedResult) -> bool:
-    """Whether a result was made for the plan of a job, from a chunk of known content, by a job that is nowhere."""
+    """Whether a result fits a job: a job that is nowhere made it for the same plan, from a chunk of known content.
+
+    It does not fit if the chunk is complete.
+    """
     if result.plan != plan_digest(job) or result.completion.fingerprint is None or result.is_failure:
         return False
     if not names_store(reading.path, path, result) or unrecorded_files.is_of_another(reading.path, path, result):
+        return False
+    index = result.completion.chunk_index
+    if not 0 <= index < job.total_chunks or reading.chunks.is_completed(job.job_id, index):
         return False
     try:
         reading.jobs.find(result.completion.job_id)

@@ -201,8 +201,8 @@ class Workplace:
             kind = type(self._executor).__qualname__
             broken = f"the executor is broken, and a {kind} cannot be made anew from here"
             raise WorkerDied(
-                f"{'the executor was shut down' if self._is_shut_down else broken}. The job is paused. Run it again "
-                "with a new executor, or give a function that makes one: executor=lambda: …"
+                f"{'the executor was shut down' if self._is_shut_down else broken}. The job is paused. Run the loop "
+                "again with a new executor, or give a function that makes one: executor=lambda: …"
             )
         if time.monotonic() < self.ready_at:
             return

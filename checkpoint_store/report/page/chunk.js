@@ -67,7 +67,7 @@ function sides(details, chunk) {
   const isAll = typeof result === "string" || (result && typeof result === "object" && Object.keys(result).length === 1 && resultText !== null && Object.values(result)[0] === resultText);
   return [
     note,
-    result !== undefined && !isDone && h("p", { class: "note" }, "To be done again. This is its earlier result, which stays until the new one is there."),
+    result !== undefined && !isDone && h("p", { class: "note" }, "To be done again. This is its earlier result, which stays until the new result is there."),
     h("div", { class: inputText === null ? "sides single" : "sides" },
       inputText !== null && h("section", { "aria-label": "Input" }, h("h3", {}, "Input"), h("div", { class: "prose", dir: "auto" }, marked[0])),
       h("section", { "aria-label": "Result" }, h("h3", {}, "Result"),

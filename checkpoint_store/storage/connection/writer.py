@@ -7,7 +7,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
-from checkpoint_store.errors import ErasureUnfinished, StorageUnavailableError, StoreBusy
+from checkpoint_store.errors import ErasureUnfinished, StorageFullError, StorageUnavailableError, StoreBusy
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from checkpoint_store.storage.connection.completed_jobs import CompletedJobs
@@ -241,9 +241,9 @@ class WriterConnection(StoreConnection):
     def _copy_all_of_the_wal(self, connection: sqlite3.Connection, what: str) -> None:
         wait = Wait(self.file.path, self.file.lock_timeout_seconds)
         while not self.checkpoint.run(connection):
-            if not wait.left_seconds:
+            why, waited = self.checkpoint.failure, self.file.lock_timeout_seconds
+            if not wait.left_seconds or isinstance(why, StorageFullError):  # to wait longer does not make room
                 others = [pid for pid in who_has_open(self.file.path) if pid != os.getpid()]
-                why, waited = self.checkpoint.failure, self.file.lock_timeout_seconds
                 raise ErasureUnfinished(self.file.path, what, waited, others, str(why or "")) from why
             wait.log()
             time.sleep(0.005)

@@ -27,9 +27,9 @@ TRIGGERS: Final = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigge
 
 def planted(path: Path, name: str, table: str) -> StoreDamaged:
     """Return the error for a trigger that somebody put into a store while the store is open."""
-    reason = f"somebody put a trigger {name!r} on {table!r} into it while it is open, and nothing was written"
+    reason = f"somebody put a trigger {name!r} on {table!r} into the file of an open store, and nothing was written"
     return StoreDamaged(
-        path, reason, remedy="Close it everywhere, and open it again: it is made anew without the trigger"
+        path, reason, remedy="Close the store everywhere, and open the store again: it is made anew without the trigger"
     )
 
 
