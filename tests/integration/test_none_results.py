@@ -33,7 +33,7 @@ def test_a_loop_warns_at_its_first_none(store: CheckpointStore, workers: int) ->
 
 
 def test_an_asynchronous_loop_warns_at_its_first_none(store: CheckpointStore) -> None:
-    """As a loop of threads does."""
+    """``amap`` records None as a result, as a loop of threads does."""
 
     async def forgets_too(text: str) -> None:
         forgets(text)
