@@ -160,7 +160,7 @@ def run_command_line(argv: Sequence[str]) -> int:
         warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
         warnings.simplefilter("ignore", ResultsElsewhere)  # run says it in words of its own
         try:
-            with ended_by_signals(argv), saying_waits(_say_wait):
+            with ended_by_signals(argv), saying_waits(lambda text: _say_wait(spoken(text, store_named_by(argv)))):
                 return _run(argv)
         except Terminated as ended:
             if ended.exit_code == EXIT_PAUSED:

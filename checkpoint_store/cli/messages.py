@@ -156,9 +156,14 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (rf"\bCheckpointStore\({_TEXT}\)\.prune\(\)", _of_store("prune --yes")),
         (rf"\bCheckpointStore\({_TEXT}\)\.backup\(destination\)", _of_store("backup DEST")),
         (
-            r"(\bjob (\S+) is being worked on .*)\bjob\.release_runner\((\d+)\)",
+            r"(\bjob ([^\s:]+)(?: is being worked on|: this loop waits) .*)\bjob\.release_runner\((\d+)\)",
             rf"\1checkpoint-store release \2 --runner \3{_STORE}",
         ),
+        (
+            r"(\bjob ([^\s:]+): this loop waits .*)\bjob\.runners\(\)",
+            rf"\1checkpoint-store show \2{_STORE}",
+        ),
+        (r"\bthis loop waits\b", "this run waits"),
         (r"(\bjob ([^\s:]+)[: ].*)\bjob\.retry_failed\(\)", rf"\1checkpoint-store retry \2{_STORE}"),
         (r", or pass state_file=PATH or None\b", ""),
         (r"\bpass replace=True|\bwith replace=True", "use --force"),

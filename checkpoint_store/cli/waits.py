@@ -25,7 +25,10 @@ class _Waits(Handler):
 
 @contextmanager
 def saying_waits(say: Callable[[str], object]) -> Iterator[None]:
-    """In this block, call ``say`` with the text of each wait: which file is in use, by whom, and the longest wait."""
+    """In this block, call ``say`` with the text of each wait.
+
+    It says which file is in use, by whom, and the longest wait; or which chunks another process has in hand.
+    """
     log, handler = getLogger("checkpoint_store"), _Waits(say)
     level = log.level
     log.addHandler(handler)

@@ -65,7 +65,7 @@ class Opener:
         try:
             version = inspect(database, self.state_files)
             if version == EMPTY:
-                raise StoreTargetError(self.path, "it is empty, and read_only=True creates nothing")
+                raise no_store(self.path, self.state_files)
             check_version(self.path, version)
             checks.check_columns(database)
         except BaseException:

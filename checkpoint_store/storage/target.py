@@ -231,11 +231,12 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
 
 
 def no_store(path: Path, state_files: Iterable[Path]) -> StoreTargetError:
-    """Return the error that there is no store at ``path``; it says which copy brings it back, if there is one."""
+    """Return the error that ``path`` is missing or empty; it says which copy brings the store back, if there is one."""
     state_files = list(state_files)
+    what = "it is empty" if is_there(path) else "there is no such file"
     copies = (*Siblings(path).backups(), *filter(_is_state, state_files))
     for copy in copies:
-        kind = f"there is no such file, but {copy.name} is there"
+        kind = f"{what}, but {copy.name} is there"
         remedy = f"bring the store back from it: recover_store({str(path)!r})"
         if state_text.is_kept_by_hand(_beginning(copy)):
             kind += ": a state file that a program keeps by hand, without a store"
@@ -243,9 +244,9 @@ def no_store(path: Path, state_files: Iterable[Path]) -> StoreTargetError:
         return StoreTargetError(path, f"{kind}; {remedy}")
     for copy in state_files:
         if state_text.lacks_id(_beginning(copy)):
-            kind = f"there is no such file, but {copy.name} is there: a state without the entry job_id"
+            kind = f"{what}, but {copy.name} is there: a state without the entry job_id"
             return StoreTargetError(path, f"{kind}; write the entry, such as a UUID, into {copy}")
-    return StoreTargetError(path, "there is no such file")
+    return StoreTargetError(path, f"{what}, and read_only=True creates nothing" if is_there(path) else what)
 
 
 def _is_state(path: Path) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from contextlib import ContextDecorator, suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageUnavailableError
+from checkpoint_store.system.process_limits import descriptors_max
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,20 +23,12 @@ def shortage(number: int | None) -> str | None:
         return f"{os.strerror(number)} (all processes of this machine together; close programs that hold many)"
     if number != errno.EMFILE:
         return None
-    limit = _limit()
+    limit = descriptors_max()
     many = "as many as it may have" if limit is None else f"{limit} at most"
     return (
         f"{os.strerror(number)}: this process has no file descriptor left ({many}). Close files and connections that "
         "are no longer needed, or raise the limit (ulimit -n)"
     )
-
-
-def _limit() -> int | None:
-    if sys.platform == "win32":
-        return None
-    import resource  # Windows has none
-
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def shortage_now(wanted: int = _SPARE) -> str | None:

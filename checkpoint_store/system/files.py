@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StorageFullError, StorageUnavailableError
+from checkpoint_store.errors import StorageFullError, StorageUnavailableError, size_text
 from checkpoint_store.system.descriptors import shortage
 from checkpoint_store.system.guarded_open import NEW
 from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import match_owner
+from checkpoint_store.system.process_limits import file_bytes_max
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,11 +170,36 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise storage_error(error, path) from error
 
 
+def full_error(path: Path, reason: str, *, is_too_large: bool) -> StorageFullError:
+    """Return the error that nothing more can be written; it names what has run out where that is not the bytes.
+
+    Args:
+        path: what was written.
+        reason: what the system says.
+        is_too_large: whether the file has reached the largest size that this process may write.
+    """
+    limit = file_bytes_max()
+    if is_too_large and limit is not None:
+        reason += f": this process may write {size_text(limit)} into a file; raise that limit (ulimit -f)"
+    elif _has_no_inode(path):
+        reason += ": its file system has no inode for another file; delete files there"
+    return StorageFullError(path, reason, free_bytes(path))
+
+
+def _has_no_inode(path: Path) -> bool:
+    if os.name == "nt":
+        return False
+    with suppress(OSError):
+        counts = os.statvfs(path.parent)
+        return bool(counts.f_files) and not counts.f_favail  # some file systems count no inodes: 0 of 0
+    return False
+
+
 def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnavailableError:
     """Return the library's error for an OSError. It names the final path of a temporary file."""
     path = final_path(path)
     reason = shortage(error.errno) or error.strerror or str(error)
     if error.errno in FULL:
-        return StorageFullError(path, reason, free_bytes(path))
+        return full_error(path, reason, is_too_large=error.errno == errno.EFBIG)
     is_without_folder = error.errno == errno.ENOENT and not os.path.lexists(path.parent)
     return StorageUnavailableError(path, reason, _FOLDER_GONE if is_without_folder else None)

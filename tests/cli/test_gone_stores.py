@@ -61,6 +61,26 @@ def test_the_command_names_the_copy_and_the_line_that_brings_the_store_back(gone
     assert gone.json("list")["jobs"][0]["status"] == "completed"
 
 
+@pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
+def test_an_emptied_store_is_spoken_of_like_one_that_is_gone(gone: Folder, names: list[str]) -> None:
+    """A truncated file beside a copy is a loss, and nothing to begin a store in; the line that is printed works."""
+    keep(gone.path, names)
+    path = gone.path / ".processing_state.db"
+    path.touch(mode=0o600)
+    line = f"checkpoint-store recover --store {path}"
+    for words in (["list"], ["show", "talk.txt"], ["check"]):
+        told = gone.run(*words, code=2).stderr
+        assert f"it is empty, but {names[0]} is there" in told, words
+        assert told.rstrip().endswith(line), words
+    (finding,) = (one for one in gone.json("doctor", code=1) if one["what"] == "contents")
+    assert finding["level"] == "problem"
+    assert finding["says"] == f"it is empty, but {names[0]} knows of completed chunks"
+    assert finding["remedy"] == line
+    assert path.stat().st_size == 0
+    gone.run(*line.split()[1:])
+    assert gone.json("list")["jobs"][0]["status"] == "completed"
+
+
 def test_the_library_says_so_too(gone: Folder) -> None:
     """The library names the copies of a missing store in its own words; a file that is no state is no copy."""
     path = gone.path / ".processing_state.db"
@@ -74,9 +94,11 @@ def test_the_library_says_so_too(gone: Folder) -> None:
 
 
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("is_gone", [True, False])
 @pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
 def test_plan_says_what_run_and_resume_do_after_they_have_brought_the_store_back(
-    lecture: Folder, names: list[str]
+    lecture: Folder, names: list[str], is_gone: bool
 ) -> None:
     """Plan keeps what the copy has, and creates nothing; resume pays for the rest alone."""
     line = ["run", "lecture.txt", *SIX, *lecture.command()]
@@ -85,6 +107,9 @@ def test_plan_says_what_run_and_resume_do_after_they_have_brought_the_store_back
     (lecture.path / "copy.db").rename(lecture.path / COPIES["backup"][0])
     given = {"lecture.txt", "command.py", "calls.log"}
     keep(lecture.path, [*names, *given])
+    if not is_gone:
+        (lecture.path / ".processing_state.db").touch(mode=0o600)
+        given.add(".processing_state.db")
     planned = lecture.run("plan", *line[1:])
     assert "to do  2 of 6 chunks" in planned.stdout
     assert f"{names[0]} is there; run, or resume, brings the store back from it" in planned.stderr

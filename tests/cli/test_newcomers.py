@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, StoreTargetError, recover_store
+from checkpoint_store import CheckpointStore, StoreBusy, StoreTargetError, recover_store
+from checkpoint_store.storage.checks import integrity
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 
     from .conftest import Folder
 
@@ -131,3 +134,30 @@ def test_the_doctor_knows_the_file_of_another_program(folder: Folder) -> None:
     (finding,) = (one for one in folder.json("doctor", code=1) if one["what"] == "contents")
     assert finding["says"] == "it is a SQLite database of another program"
     assert finding["remedy"].startswith("name another file. If it was a store, move it away, and bring the store back")
+
+
+def test_the_doctor_prescribes_no_recovery_of_a_newer_store(folder: Folder) -> None:
+    """``recover`` would refuse it; a newer version of the package is what helps."""
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        store.open_job("talk.txt", total_chunks=1)
+    with closing(sqlite3.connect(folder.path / ".processing_state.db")) as newer, newer:
+        newer.execute("UPDATE alembic_version SET version_num = '99.0'")
+    (finding,) = (one for one in folder.json("doctor", code=1) if one["level"] == "problem")
+    assert (finding["what"], finding["remedy"]) == ("schema", "pip install --upgrade checkpoint-store")
+    assert finding["says"].startswith("99.0, newer than ")
+
+
+def test_the_doctor_prescribes_no_recovery_of_a_store_that_it_cannot_read_now(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is in use, or whose disk does not answer, is not damaged for that."""
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        store.open_job("talk.txt", total_chunks=1)
+
+    def busy(database: ReadOnlyDatabase, *_: object) -> None:
+        raise StoreBusy(database.path, 10.0)
+
+    monkeypatch.setattr(integrity, "check", busy)
+    (finding,) = (one for one in folder.json("doctor", code=1) if one["level"] == "problem")
+    assert "was kept locked by another process" in finding["says"]
+    assert finding["remedy"] is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
+from checkpoint_store.execution.claims import long_wait
 from checkpoint_store.storage.connection import busy, open_lock
+
+from .conftest import SIX
+from .test_interrupts import until
+from .test_workers import HANGING, pids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +29,9 @@ HOLD = """from checkpoint_store import CheckpointStore
 with CheckpointStore(".processing_state.db"):
     print("open", flush=True)
     input()"""
+COMMAND_LINE = """import sys
+from checkpoint_store.cli.app import run_command_line
+sys.exit(run_command_line(["checkpoint-store", *sys.argv[1:]]))"""
 
 
 @pytest.fixture
@@ -84,3 +94,35 @@ def test_a_command_that_writes_says_that_another_process_is_writing(
 def test_a_command_that_waits_for_nobody_says_nothing_of_it(stored: Folder) -> None:
     """Other lines of the log are for programs."""
     assert "waiting" not in stored.run("restore", "copy.db").stderr
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_a_run_that_waits_long_for_another_run_names_it(
+    lecture: Folder, children: Children, monkeypatch: pytest.MonkeyPatch, is_stopped: bool
+) -> None:
+    """The line has the chunk and the runner. If that run was stopped, the line also has the commands that help."""
+    words = ("run", "lecture.txt", *SIX, *lecture.command(HANGING))
+    first = children.start(COMMAND_LINE, *words)
+    until(lambda: len(pids(lecture)) == 1)
+    stands_still = [first.pid if is_stopped else pids(lecture)[0]]
+    os.kill(stands_still[0], signal.SIGSTOP)
+    lecture.write("release", "")
+    monkeypatch.setattr(long_wait, "_LONG_WAIT_SECONDS", 0.0)
+    log = long_wait.LongWait._log
+
+    def log_and_let_go_on(wait: long_wait.LongWait) -> None:
+        log(wait)
+        if stands_still:
+            os.kill(stands_still.pop(), signal.SIGCONT)
+
+    monkeypatch.setattr(long_wait.LongWait, "_log", log_and_let_go_on)
+    said = lecture.run(*words).stderr
+    job = lecture.json("show")["job_id"]
+    assert f"job {job}: this run waits for 1 chunk, from chunk 0 on, that runner 1 has at work" in said
+    if is_stopped:
+        assert f"Runner 1 is process {first.pid}, which was stopped" in said
+        assert f"checkpoint-store release {job} --runner 1 frees its chunks" in said
+    else:
+        assert f"; checkpoint-store show {job} names its process" in said
+    assert "job." not in said

@@ -60,6 +60,8 @@ def test_sqlite_does_not_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(descriptors.os, "open", refuse)
+    for name in ("resource", "tempfile"):  # no descriptor, no module
+        monkeypatch.setitem(sys.modules, name, None)
     assert "ulimit -n" in str(errors.translate(error, Path("talk.db"), 0.0))
 
 

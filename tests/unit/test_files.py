@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,8 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
-from checkpoint_store.system import file_replacement, files
+from checkpoint_store.storage.connection import errors
+from checkpoint_store.system import file_replacement, files, process_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -253,6 +256,26 @@ def test_errors_of_the_operating_system(tmp_path: Path) -> None:
     bare = files.storage_error(OSError("no number"), tmp_path / "a")
     assert [type(full), type(other), type(bare)] == [StorageFullError, StorageUnavailableError, StorageUnavailableError]
     assert [full.reason, other.reason, bare.reason] == ["No space left on device", "Input/output error", "no number"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process, and inodes")
+def test_what_has_run_out_besides_bytes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit on the size of a file, and a file system without a free inode: to free bytes would help nobody."""
+    monkeypatch.setattr(process_limits.resource, "getrlimit", lambda _: (8192, 8192))
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    for full in (
+        files.storage_error(OSError(errno.EFBIG, "File too large"), tmp_path / "a"),
+        errors.translate(error, tmp_path / "a", 0.0),
+    ):
+        assert isinstance(full, StorageFullError)
+        assert full.reason.endswith(": this process may write 8.2 kB into a file; raise that limit (ulimit -f)")
+    full = files.storage_error(OSError(errno.ENOSPC, "No space left on device"), tmp_path / "a")
+    assert "ulimit -f" not in str(full)
+    no_inode = {"f_files": 100, "f_favail": 0, "f_bavail": 1, "f_bfree": 1, "f_blocks": 1, "f_frsize": 4096}
+    monkeypatch.setattr(files.os, "statvfs", lambda _: SimpleNamespace(**no_inode))
+    full = files.storage_error(OSError(errno.ENOSPC, "No space left on device"), tmp_path / "a")
+    assert "its file system has no inode for another file; delete files there" in str(full)
 
 
 def test_free_room_where_nothing_is_yet(tmp_path: Path) -> None:

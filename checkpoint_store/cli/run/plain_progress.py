@@ -35,7 +35,8 @@ class PlainProgress:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread.is_alive():  # not where the system started no thread
+            self._thread.join()
         if self._last_state is not None and self._state() != self._last_state:
             self._say(self._state())
 

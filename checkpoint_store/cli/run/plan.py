@@ -138,14 +138,15 @@ def _plan_of(
 def _store_or_stand_in(store_path: str, terminal: Screen) -> Iterator[tuple[CheckpointStore, Path]]:
     """Yield the store and its path.
 
-    If the store file is missing, yield a temporary store, with what a run would bring back or import at first.
+    If the store file is missing or empty, yield a temporary store, with what a run would bring back or import at first.
     """
     path = Path(store_path).absolute()
     with ExitStack() as stack:
         try:
             store = stack.enter_context(open_for_reading(store_path))
         except StoreTargetError as error:
-            if path.exists() or "://" in store_path or not path.parent.is_dir():
+            is_empty = path.is_file() and not path.stat().st_size
+            if (path.exists() and not is_empty) or "://" in store_path or not path.parent.is_dir():
                 raise
             try:
                 store = stack.enter_context(stand_in(path))

@@ -89,7 +89,10 @@ class LiveView:
     def __enter__(self) -> Self:
         if isinstance(self._display, PlainProgress):
             self._screen.note(self._first_words())
-        self._display.__enter__()
+        try:
+            self._display.__enter__()
+        except RuntimeError as error:  # the work needs no display
+            self._screen.note(f"no progress is shown: {error}")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import (
     CheckpointStoreError,
-    StorageFullError,
     StorageUnavailableError,
     StoreBusy,
     StoreDamaged,
@@ -20,7 +19,8 @@ from checkpoint_store.storage.connection import step_limit
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.existence import unavailable_reason
-from checkpoint_store.system.files import FULL, final_path, free_bytes
+from checkpoint_store.system.files import FULL, final_path, free_bytes, full_error
+from checkpoint_store.system.process_limits import file_bytes_max
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
@@ -110,10 +110,10 @@ def translate(error: Unreadable, path: Path, waited_seconds: float) -> Checkpoin
     damage = _damage(error, code, reason)
     if damage is not None:
         return StoreDamaged(path, damage)
-    if primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path)):
-        return StorageFullError(final_path(path), reason, free_bytes(path))
+    cause = shortage_now() if primary in _OPENING else None  # first: the next looks need descriptors themselves
+    if cause is None and (primary == sqlite3.SQLITE_FULL or (code in _MAYBE_FULL and _looks_full(path))):
+        return full_error(final_path(path), reason, is_too_large=_over_size_limit(path))
     if isinstance(error, sqlite3.OperationalError):
-        cause = shortage_now() if primary in _OPENING else None
         if cause is None and primary in _NOT_WRITTEN:
             cause = _why_not_written(path)
         return StorageUnavailableError(final_path(path), f"{reason}: {cause}" if cause else reason)
@@ -144,10 +144,10 @@ def _has_no_locks(path: Path) -> bool:
     """Whether the file system has no file locks: SQLite reports that as busy for ever."""
     if sys.platform == "win32":
         return False
-    import fcntl  # POSIX only
-    import tempfile  # only an error needs it
-
     try:
+        import fcntl  # POSIX only
+        import tempfile  # only an error needs it
+
         with tempfile.TemporaryFile(dir=path.parent) as probe:
             fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -161,17 +161,15 @@ def _looks_full(path: Path) -> bool:
 
 
 def _over_size_limit(path: Path) -> bool:
-    if os.name == "nt":
+    limit = file_bytes_max()
+    if limit is None:
         return False
-    import resource  # does not exist on Windows
-
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     sizes = [0]
     files = StoreFiles(path)
     for file in (path, files.wal, files.journal):
         with suppress(OSError):
             sizes.append(file.stat().st_size)
-    return limit != resource.RLIM_INFINITY and max(sizes) + _ROOM_BYTES_MIN > limit
+    return max(sizes) + _ROOM_BYTES_MIN > limit
 
 
 def _why_not_written(path: Path) -> str | None:
@@ -189,9 +187,9 @@ def _probe_fails(path: Path) -> bool:
 
 def _probe(path: Path) -> OSError | None:
     """Return the error of writing beside a file: statvfs shows neither a quota nor a mount that turned read-only."""
-    import tempfile  # only an error needs it
-
     try:
+        import tempfile  # only an error needs it
+
         with tempfile.TemporaryFile(dir=path.parent) as probe:
             probe.write(b"\0" * 65536)
             probe.flush()

@@ -9,7 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from checkpoint_store.errors import CheckpointStoreError, SchemaTooOld, StoreTargetError, size_text
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    SchemaTooNew,
+    SchemaTooOld,
+    StoreDamaged,
+    StoreTargetError,
+    size_text,
+)
 from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.open_lock import alone, who_has_open
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
@@ -21,7 +28,7 @@ from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner
 from checkpoint_store.storage.sibling_check import refuse_unreadable
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import runners as runner_statements
-from checkpoint_store.storage.target import EMPTY, check_version, inspect
+from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
 from checkpoint_store.system.files import free_bytes
 from checkpoint_store.system.mounts import file_system
 
@@ -124,7 +131,7 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
         refuse_unreadable(path)
         version = inspect(database, (state_file,))
         if version == EMPTY:
-            yield Finding("warning", "contents", "the file is empty", repair)
+            yield _empty(path, state_file, repair)
             return
         check_version(path, version)
         yield Finding("ok", "schema", version)
@@ -142,13 +149,27 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
             "problem", "contents", reason, remedy or f"name another file. If it was a store, {_AWAY}: {repair}"
         )
         return
-    except CheckpointStoreError as error:
+    except SchemaTooNew as error:
+        says = f"{error.found}, newer than {error.known}, the newest that this version of checkpoint-store knows"
+        yield Finding("problem", "schema", says, "pip install --upgrade checkpoint-store")
+        return
+    except StoreDamaged as error:
         yield Finding("problem", "contents", str(error), repair)
+        return
+    except CheckpointStoreError as error:  # it says nothing of the contents, and what helps stands in its message
+        yield Finding("problem", "contents", str(error))
         return
     for problem in problems:
         yield Finding("problem", "contents", str(problem), repair)
     if not problems:
         yield Finding("ok", "contents", "structure, references, counts and the digest of every result are sound")
+
+
+def _empty(path: Path, state_file: Path, repair: str) -> Finding:
+    lost = missing_from(path, state_copies(state_file))
+    if lost is not None:
+        return Finding("problem", "contents", lost, repair)
+    return Finding("warning", "contents", "the file is empty", "nothing to do: the next open makes a store of it")
 
 
 def _journal(path: Path) -> Iterator[Finding]:

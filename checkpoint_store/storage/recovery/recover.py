@@ -78,9 +78,8 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
             again = any(job.lost_chunks for job in jobs)
             raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path, again=again))
         os.replace(fresh, StoreFiles(path).recovered)
-    except BaseException:
+    finally:  # also behind a success: a rollback journal stays, emptied
         StoreFiles(fresh).remove()
-        raise
     sync_folder(path.parent)
     # The next open would import from a state file, or a backup, what the new store lacks.
     lossy = any(job.lost_chunks for job in jobs)

@@ -24,6 +24,7 @@ with CheckpointStore(folder / STORE) as store:
             sys.exit("the limit was not felt")
         except StorageFullError as error:
             assert error.path.startswith(str(folder)) and error.free_bytes is not None, error
+            assert "raise that limit (ulimit -f)" in error.reason, error
         assert dict(job.items()).keys() >= acknowledged
         before = len(acknowledged)
         limit += 400_000

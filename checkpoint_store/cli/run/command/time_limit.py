@@ -1,12 +1,15 @@
-"""The time limit of a COMMAND, which counts no time in which this process stood still."""
+"""The stdin of a COMMAND, and its time limit, which counts no time in which this process stood still."""
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import threading
 import time
 from contextlib import suppress
 from math import inf
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,14 +24,48 @@ The loop has a constant of this name, too. The command uses public names only; a
 _LAST_LOOK_SECONDS: Final = 0.05
 
 
-def output_in_time(
-    child: subprocess.Popen[bytes], text: bytes, seconds_max: float | None, is_killed: Callable[[], bool]
-) -> tuple[bytes, bytes]:
-    """Give a program its stdin, and return what it printed on stdout and stderr until its end.
+class StdinWriter:
+    """A thread that gives a program its stdin.
+
+    ``communicate`` writes to stdin in its first call only, and :func:`output_in_time` calls it more often.
 
     Args:
-        child: the program, with pipes; its ``stdin`` is None afterwards.
-        text: what it reads. A program that does not read all of it is no error.
+        text: what the program reads. A program that does not read all of it is no error.
+
+    Raises:
+        OSError: the system starts no more threads. Make this object before the program starts: without its text the
+            program would be billed for nothing.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._stdin = SimpleQueue[IO[bytes] | None]()
+        try:
+            threading.Thread(target=self._write, name="checkpoint-store stdin", daemon=True).start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+
+    def write_to(self, stdin: IO[bytes] | None) -> None:
+        """Write the text to this pipe, and close it, while the caller goes on; None where no program was started."""
+        self._stdin.put(stdin)
+
+    def _write(self) -> None:
+        stdin = self._stdin.get()
+        if stdin is not None:
+            with suppress(OSError):
+                try:
+                    stdin.write(self._text)
+                finally:
+                    stdin.close()
+
+
+def output_in_time(
+    child: subprocess.Popen[bytes], seconds_max: float | None, is_killed: Callable[[], bool]
+) -> tuple[bytes, bytes]:
+    """Return what a program printed on stdout and stderr until its end.
+
+    Args:
+        child: the program, with pipes for both; its ``stdin`` is None, because a :class:`StdinWriter` has it.
         seconds_max: how long it may take; None for any time. After a pause of the container a program whose answer is
             paid for has the rest of its time to hand the answer over.
         is_killed: whether somebody has killed the program meanwhile: a process that it started may live on, and hold
@@ -37,10 +74,6 @@ def output_in_time(
     Raises:
         subprocess.TimeoutExpired: the program took longer, or was killed. Some process still has its stdout or stderr.
     """
-    assert child.stdin is not None
-    # `communicate` writes to stdin in its first call only, and this function calls it more often.
-    threading.Thread(target=_feed, args=(child.stdin, text), name="checkpoint-store stdin", daemon=True).start()
-    child.stdin = None
     for wait_seconds in _waits(inf if seconds_max is None else seconds_max):
         with suppress(subprocess.TimeoutExpired):
             return child.communicate(timeout=wait_seconds)
@@ -57,11 +90,3 @@ def _waits(seconds_max: float) -> Iterator[float]:
         yield wait_seconds
         if time.monotonic() - began < wait_seconds + _STOOD_STILL_SECONDS_MIN:
             seconds_left -= wait_seconds
-
-
-def _feed(stdin: IO[bytes], text: bytes) -> None:
-    with suppress(OSError):
-        try:
-            stdin.write(text)
-        finally:
-            stdin.close()

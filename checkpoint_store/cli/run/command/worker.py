@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.cli.run.command.answer import UnusableAnswerError, cost_printed
 from checkpoint_store.cli.run.command.call import CommandCall
 from checkpoint_store.cli.run.command.process_group import group_lives, has_program_ended, kill_group
-from checkpoint_store.cli.run.command.time_limit import output_in_time
+from checkpoint_store.cli.run.command.time_limit import StdinWriter, output_in_time
 from checkpoint_store.cli.run.command.unread_answer import OtherFormError, UnreadAnswerError
 from checkpoint_store.cli.screen import plain
 
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
 _SERVICE_AWAY_CODES: Final = {69: "which says that a service is unavailable", 75: "which asks to try again later"}
 """EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h, and what they say."""
+_MORE_AT_ONCE: Final = {
+    errno.EAGAIN: ": no more processes and threads may be started here; use fewer --workers, or raise the limit "
+    "(ulimit -u, or the limit of the container)",
+    errno.EMFILE: ": use fewer --workers, or raise the limit (ulimit -n)",
+    errno.ENOMEM: ": use fewer --workers, or free memory",
+}
+"""What helps where the system refuses one more process."""
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
 _OUTPUT_WAIT_SECONDS: Final = 1.0
@@ -193,16 +201,16 @@ class Command:
         if self._killed:
             raise CommandKilledError
         try:
-            child = _start(self._argv, variables)
+            child = _start(self._argv, variables, text)
         except OSError as error:
             call.not_started(error)
-            reason = error.strerror or str(error)
+            reason = (error.strerror or str(error)) + _MORE_AT_ONCE.get(error.errno or 0, "")
             raise CommandMissingError(f"{self._argv[0]!r} cannot be started: {reason}") from error
         call.is_made = True
         self._children.add(child)
         try:
             self._kill_if_too_late(child)
-            stdout, stderr = output_in_time(child, text, self._timeout_seconds, lambda: self._killed)
+            stdout, stderr = output_in_time(child, self._timeout_seconds, lambda: self._killed)
             if child in self._cut_off:
                 raise CommandKilledError
         except subprocess.TimeoutExpired as late:
@@ -242,7 +250,19 @@ def _output_so_far(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         return late.stdout or b"", late.stderr or b""
 
 
-def _start(argv: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(argv: tuple[str, ...], variables: Mapping[str, str], text: bytes) -> subprocess.Popen[bytes]:
+    writer = StdinWriter(text)
+    try:
+        child = _popen(argv, variables)
+    except BaseException:
+        writer.write_to(None)
+        raise
+    writer.write_to(child.stdin)
+    child.stdin = None
+    return child
+
+
+def _popen(argv: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     session_options: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         session_options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}

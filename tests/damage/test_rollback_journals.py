@@ -1,0 +1,54 @@
+"""The care of a store with a rollback journal, as on a network file system, leaves no file over."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore, doctor, recover_store, restore_store
+from checkpoint_store.storage.connection import pragmas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def _merge(path: Path) -> None:
+    with CheckpointStore(path) as store:
+        store.merge(path.with_name("b.db"))
+
+
+def _back_up(path: Path) -> None:
+    with CheckpointStore(path) as store:
+        store.backup(path.with_name("c.db"))
+
+
+def _heal(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("DELETE FROM alembic_version")
+    CheckpointStore(path).close()
+
+
+@pytest.mark.filterwarnings("ignore::checkpoint_store.StoreRecovered")
+@pytest.mark.parametrize(
+    "care", [recover_store, lambda path: restore_store(path.with_name("b.db"), path), _merge, _back_up, _heal],
+    ids=["recover", "restore", "merge", "back up", "heal"],
+)  # fmt: skip
+def test_care_leaves_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, care: Callable[[Path], object]
+) -> None:
+    """No journal of a temporary file stays, of which the doctor would warn for ever."""
+    monkeypatch.setattr(pragmas, "journal_mode_for", lambda _: "truncate")
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path) as store:
+        store.open_job("talk.srt", total_chunks=2).complete(0, "paid for")
+        store.backup(tmp_path / "b.db")
+    care(path)
+    assert [name.name for name in tmp_path.iterdir() if ".tmp-" in name.name] == []
+    with CheckpointStore(path) as store:
+        assert dict(store.job("talk.srt").items()) == {0: "paid for"}
+    left_over = [finding.says for finding in doctor(path) if finding.what == "left-over files"]
+    assert not any(".tmp-" in says for says in left_over)
