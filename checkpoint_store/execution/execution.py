@@ -174,8 +174,8 @@ class JobExecution:
         """Return the attempt at a claimed chunk, for the work on it."""
         job_id, index, fingerprint = self.job_id, chunk.index, self.contents.fingerprint(chunk.index)
         # The result of this try may come while a later try is at work: note what this try was given.
-        redo_before = None if self._order is None else self._order.redo_before(index)
-        chunk.made_from = MadeFrom(fingerprint, redo_before)
+        previous_digest = None if self._order is None else self._order.previous_digest(index)
+        chunk.made_from = MadeFrom(fingerprint, previous_digest)
         if handle is not None:
             self._asked_for.add(index)
         return Attempt(
@@ -227,7 +227,7 @@ class JobExecution:
             earlier = redo.earlier_cost(self._context, job_id, index, cost, replace=replace)
             costs = earlier, cost_in(json_text.decode(text), cost)
         about = job_id, index, at or now(), text, digest, made_from.fingerprint
-        return Completion(*about, number, seconds, replace, *costs, made_from.redo_before, self._order is not None)
+        return Completion(*about, number, seconds, replace, *costs, made_from.previous_digest, self._order is not None)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.

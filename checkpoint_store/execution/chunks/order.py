@@ -49,7 +49,7 @@ class ChunkOrder:
         Raises:
             ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks.
         """
-        if all(completion.redo_before is not None for completion in completions):
+        if all(completion.previous_digest is not None for completion in completions):
             return
         wanted, reached = {completion.chunk_index for completion in completions}, 0
         for index in sorted(wanted):
@@ -59,9 +59,9 @@ class ChunkOrder:
                 reached = missing + 1
             reached = max(reached, index)
 
-    def redo_before(self, index: int) -> str:
-        """Return when the redo was asked for that the result before a chunk answers; an empty text for no redo."""
-        return (self._reading.marks.answered_at(self._job_id, index - 1) or "") if index else ""
+    def previous_digest(self, index: int) -> str:
+        """Return the digest of the result before a chunk; an empty text if there is no result."""
+        return (self._reading.results.digest(self._job_id, index - 1) or "") if index else ""
 
     def _first_missing(self, start: int, stop: int) -> int | None:
         """Return the lowest chunk of ``[start, stop)`` that is not complete, or None."""
