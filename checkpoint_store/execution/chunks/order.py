@@ -59,10 +59,6 @@ class ChunkOrder:
                 reached = missing + 1
             reached = max(reached, index)
 
-    def previous_digest(self, index: int) -> str:
-        """Return the digest of the result before a chunk; an empty text if there is no result."""
-        return (self._reading.results.digest(self._job_id, index - 1) or "") if index else ""
-
     def _first_missing(self, start: int, stop: int) -> int | None:
         """Return the lowest chunk of ``[start, stop)`` that is not complete, or None."""
         at = max(start, self._complete_below)
@@ -77,11 +73,18 @@ class ChunkOrder:
             at = until
         return None
 
-    def previous(self, index: int) -> Any:
-        """Return the result of the chunk before a chunk; None for the first chunk, and for a chunk without a result."""
+    def completed(self, completions: Sequence[Completion]) -> None:
+        """Note that chunks are complete, so that :meth:`require` need not look for the chunk after them."""
+        for completion in completions:
+            if completion.chunk_index == self._complete_below:
+                self._complete_below = completion.chunk_index + 1
+
+    def previous(self, index: int) -> tuple[Any, str]:
+        """Return the result of the chunk before a chunk, and its digest; None and an empty text if there is none."""
         if not index:
-            return None
+            return None, ""
         try:
-            return json_text.decode(self._reading.results.text(self._job_id, index - 1))
+            text, digest = self._reading.results.text_and_digest(self._job_id, index - 1)
         except ChunkNotCompleted:
-            return None
+            return None, ""
+        return json_text.decode(text), digest
