@@ -43,7 +43,7 @@ class ChunkOrder:
         """Refuse to complete chunks while a chunk before them is neither complete nor among them.
 
         This looks for a gap anywhere before chunks that the caller completes by hand: a loop claims its chunks in
-        order. What another process may change meanwhile, by a redo, is looked at in the transaction that records them:
+        order. What another process may change meanwhile, such as a redo, is looked at when they are recorded:
         see ``storage/statements/order.py``.
 
         Raises:
