@@ -617,7 +617,7 @@ class ChunkOutOfOrder(CheckpointStoreError):
         self.job_id, self.chunk_index, self.missing_index, self.is_stale = job_id, chunk_index, missing_index, is_stale
         why = f"the job is sequential, each chunk needs the results before it. Complete chunk {missing_index} first."
         if is_stale:
-            why = f"that chunk was done again after this result was begun. Do chunk {chunk_index} again, too."
+            why = f"that chunk got another result after this result was begun. Do chunk {chunk_index} again, too."
         super().__init__(f"chunk {chunk_index} of job {job_id} cannot be completed before chunk {missing_index}: {why}")
 
 

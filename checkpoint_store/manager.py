@@ -120,7 +120,7 @@ class StateManager(ForkAware):
             CurrentJobChanged: another program made another job current. Only the manager's own job was recorded.
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
             SecretInConfig: the config of ``state`` holds what looks like a secret. Nothing was saved.
-            JobBusy: ``state`` changes the plan of a job that a loop works on now. Nothing was saved.
+            JobBusy: ``state`` changes the plan of a job that a loop works on, or a runner has alone. Nothing was saved.
             StoreBusy: another program held the lock file: the message says whether only the state file is behind.
         """
         state = checked_state(state)

@@ -172,23 +172,16 @@ class JobExecution:
 
     def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
         """Return the attempt at a claimed chunk, for the work on it."""
-        job_id, index, fingerprint = self.job_id, chunk.index, self.contents.fingerprint(chunk.index)
+        job_id, index, number = self.job_id, chunk.index, chunk.number
+        fingerprint = self.contents.fingerprint(index)
         # The result of this try may come while a later try is at work: note what this try was given.
-        redo_before = None if self._order is None else self._order.redo_before(index)
-        chunk.made_from = MadeFrom(fingerprint, redo_before)
+        previous, digest = (None, None) if self._order is None else self._order.previous(index)
+        chunk.made_from = MadeFrom(fingerprint, digest)
         if handle is not None:
             self._asked_for.add(index)
-        return Attempt(
-            job_id,
-            index,
-            chunk.number,
-            attempt_key(job_id, index, fingerprint),
-            None if self._order is None else self._order.previous(index),
-            handle,
-            self.keys.of(index),
-            HandleRecorder(self._context.storage.handles, job_id, index, chunk.number, fingerprint),
-            chunk.made_from,
-        )
+        recorder = HandleRecorder(self._context.storage.handles, job_id, index, number, fingerprint)
+        about = job_id, index, number, attempt_key(job_id, index, fingerprint), previous, handle
+        return Attempt(*about, self.keys.of(index), recorder, chunk.made_from)
 
     def completion(
         self,
@@ -227,7 +220,7 @@ class JobExecution:
             earlier = redo.earlier_cost(self._context, job_id, index, cost, replace=replace)
             costs = earlier, cost_in(json_text.decode(text), cost)
         about = job_id, index, at or now(), text, digest, made_from.fingerprint
-        return Completion(*about, number, seconds, replace, *costs, made_from.redo_before, self._order is not None)
+        return Completion(*about, number, seconds, replace, *costs, made_from.previous_digest, self._order is not None)
 
     def submit(self, completions: Sequence[Completion]) -> None:
         """Record completions, all or none; durable when this returns.
@@ -244,6 +237,8 @@ class JobExecution:
             self._context.unrecorded.keep_if_gone(error, completions)
             raise
         self.contents.forget(completions)
+        if self._order is not None:
+            self._order.completed(completions)
         if self._asked_for:
             self._note_payers([completion.chunk_index for completion in completions])
 

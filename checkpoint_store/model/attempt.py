@@ -36,9 +36,9 @@ class MadeFrom(NamedTuple):
 
     fingerprint: str | None = None
     """The fingerprint of the chunk when the try got its data; None for a chunk that is not at hand."""
-    redo_before: str | None = None
-    """In a sequential job, the time of the redo that the result of the chunk before answered; an empty text if it
-    answered none; None if nobody looked."""
+    previous_digest: str | None = None
+    """In a sequential job, the digest of the result of the chunk before; an empty text if that has no result; None if
+    nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from checkpoint_store.storage.statements.completions import (
     Change,
     count_all,
     end_attempts,
+    fast_insert_in_order,
     fast_insert_of,
     record_all,
     record_in_bulk,
@@ -205,8 +206,10 @@ class Writer(ForkAware):
         Most completions are written here: each further call would show in the benchmark.
         """
         connection, text = self._connection, completion.text or ""
-        if text and not completion.replace and not completion.in_order:
-            if next_claim is None:
+        if text and not completion.replace:
+            if completion.in_order:
+                has_claimed = connection.fast_insert(*fast_insert_in_order(completion, next_claim), len(text))
+            elif next_claim is None:
                 has_claimed = connection.fast_insert(
                     compiled.fast_insert(1), completion[:_COMPLETION_VALUES], len(text)
                 )
@@ -217,10 +220,10 @@ class Writer(ForkAware):
                 if self._completed_jobs.noted:
                     self._completed_jobs.commit()
                 return has_claimed
-        has_claimed = connection.write_locked(write_one, completion, next_claim)
+        connection.write_locked(write_one, completion)
         self._completed_jobs.commit()
         connection.checkpoint.grew(len(text), connection.connection)
-        return has_claimed
+        return False
 
     def _write(self, batch: Sequence[_Ticket]) -> None:
         """Write a batch in one transaction: by one statement if possible, otherwise step by step."""

@@ -210,8 +210,8 @@ class Completion(NamedTuple):
     """The cost of the result that this result replaces; None: a usual field of the replaced result says it."""
     cost: float | None = None
     """What this result cost; None: a usual field of the result says it."""
-    redo_before: str | None = None
-    """See :attr:`MadeFrom.redo_before`."""
+    previous_digest: str | None = None
+    """See :attr:`MadeFrom.previous_digest`."""
     in_order: bool = False
     """Whether the job is sequential: the transaction refuses a completion behind a chunk that is not complete."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import ChunkOutOfOrder, JobNotFound, StorageFullError
+from checkpoint_store import ChunkOutOfOrder, JobNotFound, StorageFullError, current_attempt
 from checkpoint_store.storage.group_commit import Writer
 
 from .test_after_a_time_out import Slow, answer, kept, slow, timed_out
@@ -141,3 +143,51 @@ def test_many_results_of_a_sequential_job_are_recorded_in_one_commit(store: Chec
     job.complete_many(pairs)
     job.complete(7, "page 7")
     assert (list(job.items()), job.status) == (pairs, "completed")
+
+
+@pytest.mark.parametrize("how", ["in this program", "in that moment"])
+def test_a_result_is_not_recorded_behind_a_result_that_is_replaced(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A result that is corrected by hand is another one: what was made from the result of before is made anew."""
+    job = open_store().open_job("book.txt", total_chunks=2, sequential=True)
+    next(job.pending()).complete("old")
+    other = open_store().job(job.job_id) if how == "in that moment" else job
+    (chunk,) = job.pending()
+    if how == "in that moment":
+        before_the_next_write(monkeypatch, lambda: other.complete(0, "new", replace=True))
+    else:
+        job.complete(0, "new", replace=True)
+    with pytest.raises(ChunkOutOfOrder) as refused:
+        chunk.complete(FROM_OLD)
+    assert refused.value.is_stale
+    refused_and_kept(job, new=True)
+    assert [item.result for item in job.map(lambda _: f"from {current_attempt().previous}")] == ["from new"]
+
+
+@pytest.mark.parametrize("act", ["redo", "replace", "remove"])
+def test_results_are_not_recorded_together_behind_a_chunk_that_changes_at_that_moment(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """All of them or none: the first result was made from a result that the store no longer has."""
+    job = open_store().open_job("book.txt", total_chunks=3, sequential=True)
+    chunks = job.pending()
+    next(chunks).complete("old")
+    chunk, other = next(chunks), open_store()
+    acts: dict[str, Callable[[], object]] = {
+        "redo": lambda: redo_by(other, job.job_id),
+        "replace": lambda: other.job(job.job_id).complete(0, "new", replace=True),
+        "remove": lambda: remove_chunk(other),
+    }
+    before_the_next_write(monkeypatch, acts[act])
+    with pytest.raises(ChunkOutOfOrder) as refused:
+        job.complete_many([(1, FROM_OLD), (2, "behind it")])
+    assert (refused.value.missing_index, refused.value.is_stale) == (0, act != "remove")
+    assert job.completed_ranges() == ([] if act == "remove" else [(0, 1)])
+    del chunk, chunks
+
+
+def remove_chunk(store: CheckpointStore) -> None:
+    """Let a person remove the result of chunk 0 at the prompt of sqlite3."""
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("DELETE FROM completed_chunks WHERE chunk_index = 0")

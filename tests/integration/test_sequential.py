@@ -257,7 +257,7 @@ def test_a_result_that_was_made_from_a_replaced_result_is_refused(open_store: Op
     other.release_runner(job.runners()[0].runner)
     other.redo([0])
     other.complete(0, "new", replace=True)
-    with pytest.raises(ChunkOutOfOrder, match="done again after this result was begun"):
+    with pytest.raises(ChunkOutOfOrder, match="got another result after this result was begun"):
         job.complete_many([(1, "from old")]) if many else job.complete(1, "from old")
     assert list(job.items()) == [(0, "new")]
     del chunk

@@ -43,13 +43,13 @@ class ChunkOrder:
         """Refuse to complete chunks while a chunk before them is neither complete nor among them.
 
         This looks for a gap anywhere before chunks that the caller completes by hand: a loop claims its chunks in
-        order. What another process may change meanwhile, by a redo, is looked at in the transaction that records them:
+        order. What another process may change meanwhile, such as a redo, is looked at when they are recorded:
         see ``storage/statements/order.py``.
 
         Raises:
             ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks.
         """
-        if all(completion.redo_before is not None for completion in completions):
+        if all(completion.previous_digest is not None for completion in completions):
             return
         wanted, reached = {completion.chunk_index for completion in completions}, 0
         for index in sorted(wanted):
@@ -58,10 +58,6 @@ class ChunkOrder:
                     raise ChunkOutOfOrder(self._job_id, index, missing)
                 reached = missing + 1
             reached = max(reached, index)
-
-    def redo_before(self, index: int) -> str:
-        """Return when the redo was asked for that the result before a chunk answers; an empty text for no redo."""
-        return (self._reading.marks.answered_at(self._job_id, index - 1) or "") if index else ""
 
     def _first_missing(self, start: int, stop: int) -> int | None:
         """Return the lowest chunk of ``[start, stop)`` that is not complete, or None."""
@@ -77,11 +73,18 @@ class ChunkOrder:
             at = until
         return None
 
-    def previous(self, index: int) -> Any:
-        """Return the result of the chunk before a chunk; None for the first chunk, and for a chunk without a result."""
+    def completed(self, completions: Sequence[Completion]) -> None:
+        """Note that chunks are complete, so that :meth:`require` need not look for the chunk after them."""
+        for completion in completions:
+            if completion.chunk_index == self._complete_below:
+                self._complete_below = completion.chunk_index + 1
+
+    def previous(self, index: int) -> tuple[Any, str]:
+        """Return the result of the chunk before a chunk, and its digest; None and an empty text if there is none."""
         if not index:
-            return None
+            return None, ""
         try:
-            return json_text.decode(self._reading.results.text(self._job_id, index - 1))
+            text, digest = self._reading.results.text_and_digest(self._job_id, index - 1)
         except ChunkNotCompleted:
-            return None
+            return None, ""
+        return json_text.decode(text), digest

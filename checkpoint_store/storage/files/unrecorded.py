@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _FORMAT: Final = "checkpoint_store unrecorded result 1"
 _FAILURE_FORMAT: Final = "checkpoint_store unrecorded failure 1"
 _FIELDS: Final = tuple(name for name in Completion._fields if name not in ("replace", "in_order"))
-_NEW_FIELDS: Final = ("cost", "redo_before")
+_NEW_FIELDS: Final = ("cost", "previous_digest")
 """The fields that are left out if they are None, so that an earlier version can read the file."""
 _OTHERS_MAY_WRITE: Final = 0o022
 _TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")

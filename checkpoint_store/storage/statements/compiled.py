@@ -18,6 +18,7 @@ from checkpoint_store.storage.sql import (
     literal_column,
     metadata,
     null,
+    or_,
     select,
     sqlite,
 )
@@ -152,6 +153,8 @@ _MORE_OF_JOB: Final = ("more", "latest_at")
 COMPLETION: Final = ("job_id", "chunk_index", "completed_at", "result", "digest", "fingerprint", "attempt", "seconds")
 """The values of a completion, in the order in which they are given."""
 _AND_CLAIM: Final = (*COMPLETION, "next_index", "runner_id")
+_PREVIOUS: Final = "previous_digest"
+"""The value before those of a completion in a sequential job: see ``Completion.previous_digest``."""
 
 
 @cache
@@ -167,14 +170,23 @@ def _insert_into(view: str, rows: list[str]) -> str:
 
 FAST_INSERT_AND_CLAIM: Final = _insert_into("completion_and_claim", ["1, NULL" + ", ?" * len(_AND_CLAIM)])
 """The statement that writes a completion, and claims the next chunk for a runner if nobody has tried that chunk."""
+FAST_INSERT_IN_ORDER: Final = _insert_into("completion_in_order", ["1, NULL, ?" + ", ?" * len(COMPLETION)])
+"""The statement that writes a completion of a sequential job; it fails where ``order.require_order`` would refuse."""
+FAST_INSERT_IN_ORDER_AND_CLAIM: Final = _insert_into(
+    "completion_in_order_and_claim", ["1, NULL, ?" + ", ?" * len(_AND_CLAIM)]
+)
 
 
 @cache
 def fast_insert_views() -> tuple[str, ...]:
-    """Return the statements that make the views for :func:`fast_insert` and :data:`FAST_INSERT_AND_CLAIM`."""
+    """Return the statements that make the views for :func:`fast_insert` and the other fast inserts."""
     return (
         *_view_with_trigger("completion", COMPLETION, _STEPS),
         *_view_with_trigger("completion_and_claim", _AND_CLAIM, (*_STEPS, _CLAIM_NEXT)),
+        *_view_with_trigger("completion_in_order", (_PREVIOUS, *COMPLETION), (_REQUIRE_ORDER, *_STEPS)),
+        *_view_with_trigger(
+            "completion_in_order_and_claim", (_PREVIOUS, *_AND_CLAIM), (_REQUIRE_ORDER, *_STEPS, _CLAIM_NEXT)
+        ),
     )
 
 
@@ -210,6 +222,21 @@ _CLAIM_NEXT: Final = Statement(
 )
 _STEPS: Final = (_ADD_NEW, _COMPLETE_NEW, _COUNT_NEW, _COUNT_LAST_NEW, _END_ATTEMPT_OF_NEW)
 """The steps of a completion, in their order, for the trigger of a view."""
+
+
+def _refuse_out_of_order() -> Select[Any]:
+    """Return the first step of a completion in a sequential job: it fails where ``order.require_order`` refuses."""
+    at_redo = exists().where(chunk_redos.c.job_id == _new("job_id"), chunk_redos.c.chunk_index < _new("chunk_index"))
+    digest = func.coalesce(_C.digest, literal_column("''"))
+    as_given = digest == func.coalesce(_new(_PREVIOUS), digest)
+    before = exists().where(
+        _C.job_id == _new("job_id"), _C.chunk_index == _new("chunk_index") - literal_column("1"), as_given
+    )
+    is_first = _new("chunk_index") == literal_column("0")
+    return select(literal_column("RAISE(ABORT, 'out of order')")).where(or_(at_redo, ~or_(is_first, before)))
+
+
+_REQUIRE_ORDER: Final = Statement(_refuse_out_of_order)
 
 RESULT_TEXT: Final = Statement(lambda: select(_R.result).where(_R.result_id == bindparam("id")))
 REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))

@@ -54,36 +54,25 @@ def fast_insert_of(
     return compiled.fast_insert(rows, together=True), [latest_at, *values]
 
 
-def write_one(connection: sqlite3.Connection, completion: Completion, next_claim: NextClaim | None) -> bool:
-    """Write one completion in the open transaction; return whether the next chunk was claimed in it.
+def fast_insert_in_order(completion: Completion, next_claim: NextClaim | None) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement, with its values, that writes one completion of a sequential job, and makes the claim."""
+    values = (completion.previous_digest, *completion[:_WIDTH])
+    if next_claim is None:
+        return compiled.FAST_INSERT_IN_ORDER, values
+    return compiled.FAST_INSERT_IN_ORDER_AND_CLAIM, values + next_claim
+
+
+def write_one(connection: sqlite3.Connection, completion: Completion) -> None:
+    """Write one completion in the open transaction.
 
     Raises:
         ChunkOutOfOrder: its job is sequential, and a chunk before is not complete, or was done again meanwhile.
     """
     if completion.in_order:
         require_order(connection, [completion])
-        if completion.text and not completion.replace:
-            has_claimed = _insert_one(connection, completion, next_claim)
-            if has_claimed is not None:
-                return has_claimed
     count_all(connection, record_all(connection, [completion]))
     end_attempts(connection, [completion])
     note_if_completed(connection, completion.job_id)
-    return False
-
-
-def _insert_one(connection: sqlite3.Connection, completion: Completion, next_claim: NextClaim | None) -> bool | None:
-    """Write one new completion by one statement; return whether the next chunk was claimed, too.
-
-    Returns None if the chunk is complete, or the job deleted: nothing is written then.
-    """
-    values: tuple[Any, ...] = completion[:_WIDTH] + (next_claim or ())
-    changes_before = connection.total_changes
-    try:
-        connection.execute(compiled.FAST_INSERT_AND_CLAIM if next_claim else compiled.fast_insert(1), values)
-    except sqlite3.IntegrityError:  # SQLite has undone this statement alone
-        return None
-    return effect.require_completions(connection, values, connection.total_changes - changes_before)
 
 
 def end_attempts(connection: sqlite3.Connection, completions: Sequence[Completion]) -> None:

@@ -54,11 +54,11 @@ def require_completions(connection: sqlite3.Connection, values: Sequence[Any], c
 
     Args:
         connection: the connection that it ran on.
-        values: its values: those of :func:`compiled.fast_insert`, or of :data:`compiled.FAST_INSERT_AND_CLAIM`.
+        values: its values: those of a fast insert (``compiled.py``).
         changed: how many rows it changed.
     """
     count, more = divmod(len(values), _WIDTH)
-    first = int(more == 1)  # the time for a job that is changed once comes first
+    first = more % 2  # a value of another kind comes first: the time for a job that is changed once, or a digest
     rows = count * _ROWS_OF_ONE + (1 if first else count)
     numbers = values[first + _ATTEMPT :: _WIDTH]
     may_claim = more > 1  # the values of a claim follow

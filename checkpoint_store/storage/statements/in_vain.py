@@ -8,7 +8,6 @@ from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.sql import attempts, bindparam, case, func, literal_column, null, or_, select
-from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.attempts import THIS, literal
 from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, end_attempt, insert_into
 from checkpoint_store.storage.statements.statement import Statement
@@ -140,10 +139,10 @@ def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
 
 
 def _why(connection: sqlite3.Connection, completion: Completion) -> str:
-    job_id, index, seen = completion.job_id, completion.chunk_index, completion.redo_before
+    job_id, index, seen = completion.job_id, completion.chunk_index, completion.previous_digest
     if PRESENT.run(connection, in_job=job_id, at_index=index).fetchone() is not None:
         return _CAME_LATE
-    before = connection.execute(*redos.answered_at(job_id, index - 1)).fetchone()
+    before = PRESENT.run(connection, in_job=job_id, at_index=index - 1).fetchone()
     was_redone = seen is not None and before is not None and (before[0] or "") != seen
     return _CAME_FROM_OLDER if was_redone else _CAME_EARLY
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import ChunkOutOfOrder
 from checkpoint_store.storage.sql import bindparam, jobs, literal_column, select
 from checkpoint_store.storage.statements import redos
+from checkpoint_store.storage.statements.compiled import PRESENT
 from checkpoint_store.storage.statements.deletions import no_job
 from checkpoint_store.storage.statements.results import completed_in
 from checkpoint_store.storage.statements.statement import Statement
@@ -30,20 +31,20 @@ def is_sequential(connection: sqlite3.Connection, job_id: str) -> bool:
 def require_order(connection: sqlite3.Connection, completions: Sequence[Completion]) -> None:
     """Refuse completions of one sequential job if the chunk before one of them is neither complete nor among them.
 
-    Refuse, too, a result that was made from the result before it, if that was done again since; and a result behind a
-    chunk that is to be done again. This reads at most two rows for a completion.
+    Refuse, too, a result that was made from the result before it, if another result stands there by now; and a result
+    behind a chunk that is to be done again. This reads at most two rows for a completion.
 
     Raises:
-        ChunkOutOfOrder: a chunk before is not complete, is to be done again, or was done again since.
+        ChunkOutOfOrder: a chunk before is not complete, is to be done again, or has another result since.
         JobNotFound: the job was deleted.
     """
     job_id, wanted = completions[0].job_id, {completion.chunk_index for completion in completions}
     _refuse_behind_redo(connection, job_id, wanted)
     for completion in completions:
-        index, seen = completion.chunk_index, completion.redo_before
+        index, seen = completion.chunk_index, completion.previous_digest
         if not index or (seen is None and index - 1 in wanted):
             continue
-        before = connection.execute(*redos.answered_at(job_id, index - 1)).fetchone()
+        before = PRESENT.run(connection, in_job=job_id, at_index=index - 1).fetchone()
         if before is None and index - 1 not in wanted:
             raise _missing(connection, job_id, index)
         if before is not None and seen is not None and seen != (before[0] or ""):

@@ -942,6 +942,21 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         (),
         {},
     ),
+    "compiled._REQUIRE_ORDER": (
+        (
+            "SELECT RAISE(ABORT, 'out of order') \n"
+            "WHERE (EXISTS (SELECT * \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = NEW.job_id AND chunk_redos.chunk_index < NEW.chunk_index)) OR NOT "
+            "(NEW.chunk_index = 0 OR (EXISTS (SELECT * \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = NEW.job_id AND completed_chunks.chunk_index = NEW.chunk_index - 1 "
+            "AND coalesce(completed_chunks.digest, '') = coalesce(NEW.previous_digest, "
+            "coalesce(completed_chunks.digest, '')))))"
+        ),
+        (),
+        {},
+    ),
     "compiled.insert_into('attempts')": (
         (
             "INSERT INTO attempts (job_id, chunk_index, number, runner_id, started_at, finished_at, outcome, "
@@ -2876,15 +2891,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE completed_chunks.job_id = ? AND completed_chunks.redo_asked_at IS NOT NULL"
         ),
         ("in_job",),
-        {},
-    ),
-    "redos._ANSWERED_AT": (
-        (
-            "SELECT completed_chunks.redo_asked_at \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.chunk_index = ?"
-        ),
-        ("in_job", "at_index"),
         {},
     ),
     "redos._DROP_MARKS_OF_INCOMPLETE": (

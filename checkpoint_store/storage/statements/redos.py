@@ -100,7 +100,6 @@ _NOTE_ANSWER: Final = Statement(
 _ANSWERED: Final = Statement(
     lambda: select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.redo_asked_at.is_not(null()))
 )
-_ANSWERED_AT: Final = Statement(lambda: select(_C.redo_asked_at).where(*at_chunk(_C)), order=("in_job", "at_index"))
 _DROP_MARKS_OF_INCOMPLETE: Final = Statement(lambda: chunk_redos.delete().where(_IN_JOB, ~_IS_COMPLETE))
 _LAST_ATTEMPT_OF_MARKED: Final = _last_attempt().where(*of_same_chunk(_A, _M)).scalar_subquery()
 """The SQL expression for the number of the last attempt at the chunk of a row of ``chunk_redos``; 0 for no attempt."""
@@ -164,11 +163,6 @@ def first(job_id: str) -> tuple[str, tuple[Any, ...]]:
 def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
     """Return the statement, with its values, that finds the mark of a chunk."""
     return _FIND.text, (job_id, index)
-
-
-def answered_at(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement, with its values, that finds the time of the redo that the result of a chunk answers."""
-    return _ANSWERED_AT.text, (job_id, index)
 
 
 def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: int | None) -> str | None:

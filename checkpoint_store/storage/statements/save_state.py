@@ -71,7 +71,7 @@ def save_changes(
 
     Raises:
         CurrentJobChanged: see :func:`replaced_by`.
-        JobBusy: it changes the plan of a job while a loop works on it.
+        JobBusy: it changes the plan of a job while a loop works on it, or a runner has it alone.
     """
     other, earlier = replaced_by(connection, state.job_id, looked, path), passed_over(connection, state, path)
     if known is not None and (known.state.job_id != state.job_id or known.data_version != data_version_of(connection)):

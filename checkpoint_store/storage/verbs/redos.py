@@ -36,11 +36,6 @@ class MarkVerbs(ReadingVerbs):
         """Whether a chunk is to be done again. The quickest read of it."""
         return self._database.read_row(*redos.find(job_id, index)) is not None
 
-    def answered_at(self, job_id: str, index: int) -> str | None:
-        """Return when the redo was asked for that the result of a chunk answers; None for no redo, or no result."""
-        (asked_at,) = self._database.read_row(*redos.answered_at(job_id, index)) or (None,)
-        return None if asked_at is None else str(asked_at)
-
 
 class RedoStorage:
     """The chunks of one store file that are to be done again. Safe to share between threads."""

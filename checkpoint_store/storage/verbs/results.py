@@ -36,21 +36,25 @@ class ResultVerbs(ReadingVerbs):
         self._healing: Final = healing
 
     def text(self, job_id: str, index: int) -> str:
-        """Return the JSON text of a completed chunk's result.
+        """Return the JSON text of a completed chunk's result; raises as :meth:`text_and_digest` does."""
+        return self.text_and_digest(job_id, index)[0]
+
+    def text_and_digest(self, job_id: str, index: int) -> tuple[str, str]:
+        """Return the JSON text of a completed chunk's result, and its digest, at one moment.
 
         Raises:
             ChunkNotCompleted: it is not complete, or was completed without a result.
             StoreDamaged: what is stored is not what was written, and no copy has it.
         """
 
-        def read() -> str:
+        def read() -> tuple[str, str]:
             row = self._database.read(
                 lambda connection: result_statements.result_row(connection, job_id, index, self._healing.substitutes)
             )
             text, digest = row or (None, None)
             if digest is None:
                 raise ChunkNotCompleted(job_id, index, completed=row is not None)
-            return result_statements.verified(self.path, job_id, index, text, digest)
+            return result_statements.verified(self.path, job_id, index, text, digest), digest
 
         return self._healing.run(read, job_id)
 
