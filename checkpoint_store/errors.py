@@ -394,12 +394,12 @@ class ServiceUnavailable(JobPaused):
     def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int) -> None:
         self.seconds, self.last_error, self.tried = seconds, last_error, tried
         at = f" (tried: chunk {', '.join(map(str, tried))})" if tried else ""
-        super().__init__(
-            job_id,
-            remaining_chunks,
-            f"no call has succeeded for {seconds:.0f} s{at}, the last call failed with {last_error}. No chunk is "
-            "failed for that. Run the loop again once the service answers, or with a longer outage_seconds.",
-        )
+        why = f"no call has succeeded for {seconds:.0f} s{at}, the last call failed with {last_error}. No chunk is "
+        why += "failed for that. Run the loop again once the service answers, or with a longer outage_seconds."
+        if 0 < remaining_chunks <= len(tried):
+            why += " If the service answers other calls, these chunks are at fault: mend their input, give them more "
+            why += "time (timeout_seconds), or give each chunk up: call job.fail_chunk(index, why) max_attempts times."
+        super().__init__(job_id, remaining_chunks, why)
 
 
 class BudgetReached(JobPaused):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, ChunksPassedOver, JobPaused, ServiceUnavailable
+from checkpoint_store import CheckpointStore, ChunkFailed, ChunksPassedOver, JobPaused, ServiceUnavailable
 from checkpoint_store.loop.outage import Outage
 
 from .map_tools import CHUNKS, Flaky
@@ -192,6 +192,20 @@ def test_who_waits_for_a_service_is_told_for_which_chunks_and_how_long(
     assert (caught.value.tried, job.failed_chunks(), job.status) == ((0, 1), [], "paused")
     assert "(tried: chunk 0, 1); after 0 s without a success the job is paused" in caplog.text
     assert (events[-1].kind, "(tried: chunk 0, 1)" in str(events[-1].error)) == ("paused", True)
+
+
+def test_the_last_chunks_that_always_fail_can_be_given_up(store: CheckpointStore) -> None:
+    """The error says how, where no chunk is left that was not tried, and not where the others may just wait."""
+    job = store.open_job("f", chunks=CHUNKS[:3])
+    work = Flaky(ServerError("no"), c0=10**9, c1=10**9)
+    with pytest.raises(ServiceUnavailable, match=r"call job\.fail_chunk\(index, why\) max_attempts times") as caught:
+        list(job.map(work, on_error="record", outage_seconds=0.3, wait=0.01))
+    for index in caught.value.tried * 3:
+        job.fail_chunk(index, "the service never answers")
+    with pytest.raises(ChunkFailed, match="2 chunks"):
+        list(job.map(work))
+    assert [record.chunk_index for record in job.failed_chunks()] == [0, 1]
+    assert "fail_chunk" not in str(ServiceUnavailable("job", 3, 1.0, "no", 0, 1))
 
 
 def test_a_last_chunk_that_the_service_fails_at_is_failed(store: CheckpointStore) -> None:

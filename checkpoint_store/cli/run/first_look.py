@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.cli.paths import STANDARD
 from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
+from checkpoint_store.cli.run.store_elsewhere import say_which_store_has
 from checkpoint_store.cli.run.task import refuse_output
 from checkpoint_store.cli.stand_in import open_or_create
 from checkpoint_store.errors import PlanChanged
@@ -81,6 +82,7 @@ def open_for_run(
     store = open_or_create(request.store_path, first_look if is_suspicious else None)
     try:
         _check_only(request, inputs, store, only)
+        say_which_store_has((source.path for source in inputs), store)
     except BaseException:
         store.close()
         raise

@@ -140,9 +140,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     except ChunkFailed:
         pass  # _fill_in names the chunk
     except ServiceUnavailable as error:
-        tried = f" (tried: chunk {', '.join(map(str, error.tried))})" if error.tried else ""
-        report.error = f"no chunk has succeeded for {duration(error.seconds)}{tried}: {plain_error(error.last_error)}"
-        report.exit_code = PAUSED
+        report.error, report.exit_code = _away_text(error), PAUSED
     except BudgetReached as error:
         in_doubt = f", {amount(error.reserved)} more in doubt" if error.reserved else ""
         spent = f"{amount(error.spent)} spent{in_doubt}, and the dearest chunk cost {amount(error.dearest_cost)}"
@@ -165,6 +163,14 @@ def _mark_failed(job: Job, message: str) -> None:
     """Record why this run ended, unless other runners are at work on the job or have completed it."""
     if job.status in (JobStatus.PAUSED, JobStatus.FAILED):
         job.fail(message)
+
+
+def _away_text(error: ServiceUnavailable) -> str:
+    tried = f" (tried: chunk {', '.join(map(str, error.tried))})" if error.tried else ""
+    text = f"no chunk has succeeded for {duration(error.seconds)}{tried}: {plain_error(error.last_error)}"
+    if 0 < error.remaining_chunks <= len(error.tried):  # all that are left: perhaps the service is not at fault
+        text += "; if the service answers other calls, mend these chunks, or give them more time (--timeout)"
+    return text
 
 
 def _cost_unknown_text(error: CostUnknown) -> str:
