@@ -177,7 +177,7 @@ def test_results_are_not_recorded_together_behind_a_chunk_that_changes_at_that_m
     acts: dict[str, Callable[[], object]] = {
         "redo": lambda: redo_by(other, job.job_id),
         "replace": lambda: other.job(job.job_id).complete(0, "new", replace=True),
-        "remove": lambda: remove_chunk(other),
+        "remove": lambda: remove_chunk(other, 0),
     }
     before_the_next_write(monkeypatch, acts[act])
     with pytest.raises(ChunkOutOfOrder) as refused:
@@ -187,7 +187,19 @@ def test_results_are_not_recorded_together_behind_a_chunk_that_changes_at_that_m
     del chunk, chunks
 
 
-def remove_chunk(store: CheckpointStore) -> None:
-    """Let a person remove the result of chunk 0 at the prompt of sqlite3."""
+def test_a_result_by_hand_is_not_recorded_behind_a_chunk_that_is_removed_at_that_moment(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chunk just before counts, whatever else is complete."""
+    job, other = open_store().open_job("book.txt", total_chunks=3, sequential=True), open_store()
+    job.complete_many([(0, "a"), (1, "b")])
+    before_the_next_write(monkeypatch, lambda: remove_chunk(other, 1))
+    with pytest.raises(ChunkOutOfOrder, match="before chunk 1"):
+        job.complete(2, "c")
+    assert job.completed_ranges() == [(0, 1)]
+
+
+def remove_chunk(store: CheckpointStore, index: int) -> None:
+    """Let a person remove the result of a chunk at the prompt of sqlite3."""
     with closing(sqlite3.connect(store.path)) as connection, connection:
-        connection.execute("DELETE FROM completed_chunks WHERE chunk_index = 0")
+        connection.execute("DELETE FROM completed_chunks WHERE chunk_index = ?", (index,))

@@ -42,7 +42,7 @@ class StateVerbs:
         Raises:
             StateFormatError: nothing tells which chunk a result belongs to. Nothing was written.
             CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.
-            JobBusy: it changes the plan of a job that a loop works on, or that one runner has. Nothing was written.
+            JobBusy: it changes the plan of a job that a loop works on, or a runner has alone. Nothing was written.
         """
 
         def write(connection: sqlite3.Connection) -> Saved:
