@@ -112,6 +112,17 @@ def path_text(path: Path) -> str:
     return on_one_line(printable(as_argument(path)))
 
 
+def why_no_new_file(folder: Path) -> str | None:
+    """Return why no file can be made in a folder that exists; None if a file can be made."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        return None
+    if hasattr(os, "statvfs"):
+        with suppress(OSError):
+            if os.statvfs(folder).f_flag & os.ST_RDONLY:
+                return f"the file system of {path_text(folder)} is read-only"
+    return f"no permission to write in {path_text(folder)}"
+
+
 def dash_hint(words: Sequence[str]) -> str | None:
     """Return how to write the first word that was taken for an option and looks like a file's name, or None."""
     options = words[: words.index("--")] if "--" in words else words

@@ -242,6 +242,21 @@ def test_a_store_whose_name_is_no_text_is_refused(lecture: Folder) -> None:
     assert lecture.files() == before
 
 
+@pytest.mark.parametrize("words", [[], ["--joblog", "elsewhere/log.tsv", "--output", "-"]], ids=["output", "joblog"])
+def test_a_read_only_file_system_is_no_lack_of_permission(
+    lecture: Folder, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """The message says what is the matter before the first call: no chmod helps."""
+    (lecture.path / "elsewhere").mkdir()
+    access, values = os.access, list(os.statvfs(lecture.path))
+    values[8] |= os.ST_RDONLY
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: not mode & os.W_OK and access(path, mode, **more))
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(values))
+    said = lecture.run("run", "lecture.txt", *words, code=2).stderr
+    assert f"the file system of {'elsewhere' if words else '.'} is read-only" in said
+    assert "permission" not in said
+
+
 # -- jobs by the name of their file
 
 

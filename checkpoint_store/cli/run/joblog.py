@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import owner_of, path_text, shell_words
+from checkpoint_store.cli.paths import owner_of, path_text, shell_words, why_no_new_file
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.call import CommandCall
 from checkpoint_store.cli.run.outputs.log import give_to_owner, open_to_append
@@ -83,8 +83,9 @@ class JobLog:
         folder = self.path.parent
         if not folder.is_dir():
             raise self._unusable(f"there is no folder {path_text(folder)}")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise self._unusable(f"no permission to write in {path_text(folder)}")
+        reason = why_no_new_file(folder)
+        if reason is not None:
+            raise self._unusable(reason)
 
     def refuse_if_owned(self, store: CheckpointStore, store_path: Path) -> None:
         """Raise :class:`click.ClickException` if the log's name belongs to a store (a stand-in will do)."""

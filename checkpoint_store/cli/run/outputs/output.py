@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from checkpoint_store import CheckpointStoreError, replace_file
-from checkpoint_store.cli.paths import STANDARD, on_one_line, path_text
+from checkpoint_store.cli.paths import STANDARD, on_one_line, path_text, why_no_new_file
 from checkpoint_store.cli.run.outputs.log import digest_at, digest_of
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def check_output(path: Path) -> None:
         raise UnusableOutputError(f"{name} is a symbolic link to {target}; name the file itself with --output")
     if path.exists() and not path.is_file():
         raise UnusableOutputError(f"{name} is not a regular file; the output must be one (- is standard output)")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        remedy = "name another file with --output"
-        raise UnusableOutputError(f"{name}: no permission to write in {path_text(path.parent)}; {remedy}")
+    reason = why_no_new_file(path.parent)
+    if reason is not None:
+        raise UnusableOutputError(f"{name}: {reason}; name another file with --output")
 
 
 def _check_name(path: Path) -> None:
