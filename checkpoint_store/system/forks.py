@@ -9,7 +9,7 @@ import os
 import threading  # noqa: F401 - its hook has to run before ours, which may start a thread in the child
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 from weakref import WeakSet
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ class ForkAware:
 
     def forget_in_child(self) -> None:
         """Begin anew, without using or closing anything of the parent's; called in the child."""
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a process that is started anew cannot take the object over either."""
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled: pass the path, and make a new object in that process"
+        )
 
 
 _objects: Final[WeakSet[ForkAware]] = WeakSet()

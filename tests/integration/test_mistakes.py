@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, InvalidArgumentError, Job
+from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, InvalidArgumentError, Job, StateManager
 from checkpoint_store.execution import pending
 
 if TYPE_CHECKING:
@@ -197,6 +197,14 @@ def test_pickling_says_what_to_pass_instead(store: CheckpointStore, job: Job) ->
         pytest.raises(InvalidArgumentError, match=r"pass the path of its store and its id"),
     ):
         list(job.map(job.complete, executor=pool))  # type: ignore[arg-type]
+
+
+def test_pickling_a_state_manager_says_what_to_pass_instead(store: CheckpointStore) -> None:
+    """A manager that is given to a process of a pool is refused with what to do, not with the name of a lock."""
+    with StateManager(store.path.with_name("other.json")) as manager:
+        for send in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match="a StateManager cannot be pickled: pass the path"):
+                send(manager)
 
 
 # -- the same result again
