@@ -177,7 +177,9 @@ class FaultyStore(RuleBasedStateMachine):
         self._close()
         _damage(self.path, kind, random.Random(seed))
         try:
-            dict(self._open().jobs()[0].items())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", StoreRecovered)
+                dict(self._open().jobs()[0].items())
         except (CheckpointStoreError, IndexError):
             self._close()
             recover_store(self.path)
