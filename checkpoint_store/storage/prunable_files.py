@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from checkpoint_store.storage.files import stand_ins
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER, moved_at
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.surplus_backups import surplus
+from checkpoint_store.storage.surplus_backups import has_sound_results, surplus
 from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log
 
@@ -36,7 +36,8 @@ def prunable_files(
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]
     backups = beside.backups()
     trials = [folder for folder in stand_ins.left_of(path) if with_jobs or request.is_old(_changed_at(folder))]
-    gone = backups if with_jobs else [file for file in surplus(backups) if request.is_old(_changed_at(file))]
+    unneeded = backups if with_jobs else surplus(backups, has_sound_results)
+    gone = [file for file in unneeded if with_jobs or request.is_old(_changed_at(file))]
     files = [(file, size) for file in (*aside, *gone) if (size := _size_of(file)) is not None]
     return [*files, *((folder, stand_ins.size_bytes(folder)) for folder in trials)]
 

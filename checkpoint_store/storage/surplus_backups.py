@@ -19,7 +19,7 @@ _NEWEST_KEPT: Final = 2
 """How many of the newest automatic backups of each schema version stay, whatever is in them."""
 
 
-def surplus(backups: Sequence[Path], is_sound: Callable[[Path], bool] | None = None) -> list[Path]:
+def surplus(backups: Sequence[Path], is_sound: Callable[[Path], bool]) -> list[Path]:
     """Return the backups that nothing needs.
 
     The newest two stay, and for each result the newest that has it sound. A store whose results are damaged, and
@@ -32,7 +32,7 @@ def surplus(backups: Sequence[Path], is_sound: Callable[[Path], bool] | None = N
     older = backups[_NEWEST_KEPT:]
     if not older:
         return []
-    needed = set() if (is_sound or has_sound_results)(backups[0]) else _needed(backups)
+    needed = set() if is_sound(backups[0]) else _needed(backups)
     return [backup for backup in older if backup not in needed]
 
 

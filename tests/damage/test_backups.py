@@ -28,7 +28,7 @@ from checkpoint_store.model.versions import SCHEMA_VERSION
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.backup import remove_backups
 from checkpoint_store.storage.checks import sqlite_siblings
-from checkpoint_store.storage.surplus_backups import surplus
+from checkpoint_store.storage.surplus_backups import has_sound_results, surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def test_of_each_result_the_newest_backup_that_has_it_sound_stays(tmp_path: Path
     for number, copy in enumerate(copies):
         for index in [0, *[1] * (number < 3), *[2] * (number < 4)]:
             _spoil_result(copy, index)
-    assert surplus(copies) == [copies[2]]
+    assert surplus(copies, has_sound_results) == [copies[2]]
 
 
 def test_the_newest_backup_knows_what_was_spent(tmp_path: Path) -> None:
