@@ -65,7 +65,7 @@ class Answer(BaseModel):
         ({"cost": {"usd": 0.5}}, '{"usd":0.5}', ("cost.usd",)),
         ([{"cost": 0.5}], None, ()),
         ("text", None, ()),
-        (None, None, ()),
+        pytest.param(None, None, (), marks=pytest.mark.filterwarnings("ignore::checkpoint_store.ResultIsNone")),
     ],
 )
 def test_the_first_result_whose_cost_cannot_be_read_pauses(

@@ -63,7 +63,7 @@ def main() -> None:
         while True:
             with locked():
                 job = open_feed(store)
-            for item in job.map(work, on_pause="return"):
+            for item in job.map(work, on_pause="return", max_attempts=99):
                 assert job.key_of(item.index) == item.key == given[item.index].upper()
                 if appended < APPENDS:
                     appended += 1
