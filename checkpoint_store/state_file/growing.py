@@ -22,7 +22,7 @@ from checkpoint_store.model.state_text import (
     state_tail,
     state_text,
 )
-from checkpoint_store.state_file.file_results import FileResults, Key, all_results
+from checkpoint_store.state_file.file_results import FileResults, NewResults, all_results
 from checkpoint_store.state_file.reader import head_bytes_of
 from checkpoint_store.system.file_exchange import Identity, Rewriting, exchange, identity
 from checkpoint_store.system.file_replacement import replace_file
@@ -115,14 +115,14 @@ class GrowingFile:
         Args:
             snapshot: the job.
             overhead_bytes_max: the most overhead of this writing. A whole file that is larger is written only if it is
-                one of the first two, or the wait since the last one is over. Results may stand in the order in which
-                they were recorded. None: the file is written now, in the order of the chunks.
+                one of the first two, or the wait since the last one is over. New results may stand behind the results
+                of earlier writings. None: the file is written now, in the order of the chunks.
         """
         is_exact = overhead_bytes_max is None
         if self._shows(snapshot, is_exact=is_exact):
             return Outcome(is_written=True, overhead_bytes=0)
         before = self._before if self._knows_both(snapshot.job) else None
-        new = None if before is None else before.results.new_keys(giving_turns(snapshot.result_keys()))
+        new = None if before is None else before.results.new_results(giving_turns(snapshot.result_keys()))
         if before is not None and new is not None:
             overhead_bytes = self._extend(snapshot, before, new, is_exact=is_exact)
             if overhead_bytes is not None:
@@ -151,8 +151,10 @@ class GrowingFile:
         newest = self._newest
         if newest is None or newest.job != snapshot.job or identity(self._path) != newest.file:
             return False
-        is_same = not newest.job.redo_count and newest.results.new_keys(giving_turns(snapshot.result_keys())) == []
-        return is_same and (not is_exact or newest.results.is_in_order)
+        if newest.job.redo_count or (is_exact and not newest.results.is_in_order):
+            return False
+        new = newest.results.new_results(giving_turns(snapshot.result_keys()))
+        return new is not None and not new.indices
 
     def _knows_both(self, job: JobRecord) -> bool:
         """Whether the state file and ``.bak`` show this job, and both are as this process wrote them."""
@@ -161,7 +163,7 @@ class GrowingFile:
             return False
         return (identity(self._path), identity(self._backup)) == (newest.file, before.file)
 
-    def _extend(self, snapshot: JobContent, before: _Written, new: list[Key], *, is_exact: bool) -> int | None:
+    def _extend(self, snapshot: JobContent, before: _Written, new: NewResults, *, is_exact: bool) -> int | None:
         """Write what ``.bak`` lacks into ``.bak``, and exchange it with the state file. Durable when this returns.
 
         Returns the overhead in bytes. None if nothing was written: another program has ``.bak`` open, ``.bak`` has no
@@ -224,7 +226,7 @@ class GrowingFile:
         size_bytes = replace_file(self._path, giving_turns(text()), backup=self._backup, like=self._like)
         results = all_results(snapshot, head_bytes, size_bytes - len(tail.encode()))
         self._own = identity(self._path)
-        self._newest = None if self._own is None else _Written(self._own, snapshot.job, results)
+        self._newest = None if self._own is None or results is None else _Written(self._own, snapshot.job, results)
         self._before = self._written_in_backup(earlier)
 
     def _written_in_backup(self, earlier: Iterable[_Written | None]) -> _Written | None:
