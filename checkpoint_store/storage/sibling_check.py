@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.system.files import PRIVATE, temporary_path
-from checkpoint_store.system.guarded_open import GUARDS, NEW
+from checkpoint_store.system.files import temporary_path
+from checkpoint_store.system.guarded_open import GUARDS, PRIVATE, open_new
 from checkpoint_store.system.log import log
 from checkpoint_store.system.mounts import file_system
 from checkpoint_store.system.ownership import match_owner
@@ -94,7 +94,7 @@ def _keeps_owners(store: Path) -> bool:
         return True
     probe = temporary_path(store)
     try:
-        file = os.open(probe, NEW, PRIVATE)
+        file = open_new(probe)
         try:
             return os.fstat(file).st_uid == os.geteuid()
         finally:
