@@ -168,7 +168,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
             raise StoreTargetError(path, f"{NO_DATABASE} ({error.reason})") from error
         raise
     ours = application == APPLICATION_ID
-    if version is None and tables == 0:
+    if version is None and tables == 0 and application in (0, APPLICATION_ID):
         return EMPTY
     if version is None or not ours:
         if ours or _was_ours(path, state_files):
@@ -188,14 +188,13 @@ def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
         raise _NotATableError(f"{name!r} in it is a {kind}, where a store has a plain table")
     statement = "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
     try:
-        row = connection.execute(statement).fetchone()
+        rows = connection.execute(statement).fetchall()
     except sqlite3.OperationalError as error:
         if sqlite_errors.code_of(error) != sqlite3.SQLITE_ERROR:  # busy, or unreadable just now, is not "no such table"
             raise
-        row = None
-    if row is not None:
-        application, version = row
-        return application, str(version), 1
+        rows = []
+    if rows:  # more than one row is damage: Alembic migrates no such file, and each row says something else
+        return rows[0][0], " and ".join(str(version) for _, version in rows), 1
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     # Alembic's own table, left empty by a downgrade to nothing, is no stranger's.
     others = "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'"
