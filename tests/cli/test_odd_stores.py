@@ -154,7 +154,7 @@ def test_two_schema_versions_are_damage_and_no_result_is_lost(folder: Folder) ->
     assert "its schema version reads '1.5 and 1.0'" in folder.run("check", code=1).stderr
     folder.run("recover")
     with CheckpointStore(path) as store:
-        assert store.latest_job("talk.srt").result(0) == {"cleaned_text": "A"}
+        assert store.jobs()[0].result(0) == {"cleaned_text": "A"}
         assert store.check() == []
 
 
