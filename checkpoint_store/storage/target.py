@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 EMPTY: Final = ""
 NO_DATABASE: Final = "it is no SQLite database that can be read"
 _VERSION: Final = re.compile(r"\d+\.\d+")
+_BUT_ITS_WAL: Final = ", but its WAL is there"
 _PATH_BYTES_MAX: Final = 504
 """SQLite opens paths of 512 bytes, less the ending of its journal."""
 _BEGIN_BYTES: Final = 4096
@@ -159,6 +160,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
         StoreDamaged: it is a store, or its siblings show that it was, and it cannot be read.
     """
     path = database.path
+    refuse_emptied(path)
     try:
         application, version, tables = database.read(_read_header)
     except _NotATableError as error:
@@ -179,6 +181,15 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     if version not in RELEASED_VERSIONS:
         raise SchemaTooNew(path, version, SCHEMA_VERSION)
     return version
+
+
+def refuse_emptied(path: Path) -> None:
+    """Raise :class:`StoreDamaged` for an empty file with a WAL: SQLite would remove the WAL, even to read.
+
+    The results that are not yet in the file stand in the WAL alone.
+    """
+    if is_there(path) and not path.stat().st_size and has_bytes(StoreFiles(path).wal):
+        raise StoreDamaged(path, f"it is empty{_BUT_ITS_WAL}")
 
 
 def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
@@ -223,7 +234,7 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     if is_there(files.recovered):
         return f"{what}, and a recovery of it was interrupted"
     if has_bytes(files.wal):
-        return f"{what}, but its WAL is there"
+        return f"{what}{_BUT_ITS_WAL}"
     for copy in (*Siblings(path).backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None
