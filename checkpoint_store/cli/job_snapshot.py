@@ -45,6 +45,9 @@ class JobSnapshot:
         self.failed_chunks, self.in_doubt_chunks = summary.failed_chunks, summary.in_doubt_chunks
         self.redo_chunks = summary.redo_chunks
         self._chunks_per_minute, self._seconds_left = summary.progress.chunks_per_minute, summary.seconds_left
+        left = summary.progress.remaining_chunks - summary.failed_chunks
+        elsewhere = 0 if self._execution.claims.in_hand or left <= 0 else len(self._job.running_chunks())
+        self._waited_for = elsewhere if elsewhere >= left else 0
 
     @property
     def pause_asked(self) -> bool:
@@ -65,7 +68,12 @@ class JobSnapshot:
 
     @property
     def rate_text(self) -> str:
-        """The rate over the time in which somebody worked, and how long the rest takes at it; empty while unknown."""
+        """The rate over the time in which somebody worked, and how long the rest takes at it; empty while unknown.
+
+        While other runs have all chunks that are left, it says so: they may have stopped, so no time is promised.
+        """
+        if self._waited_for:
+            return f"waiting for {screen.chunk_count(self._waited_for)} of other runs"
         if self._chunks_per_minute is None:
             return ""
         left = f", {screen.duration(self._seconds_left)} left" if self._seconds_left else ""

@@ -53,6 +53,7 @@ def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[Checkpoin
         stack.enter_context(warnings.catch_warnings())
         try:
             trial = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder)))
+            trial.chmod(0o700)  # a umask can take rights from the owner, too
             stack.callback(_unlock, _lock(trial))  # before anything is in it: a sweep leaves an empty folder a while
             for copy in _copies_of(store_path):
                 shutil.copyfile(copy, trial / copy.name)

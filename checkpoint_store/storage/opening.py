@@ -14,7 +14,7 @@ from checkpoint_store.storage.connection.open_lock import Presence, Wait, alone,
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.destination import refuse_namesake
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
-from checkpoint_store.storage.sibling_check import make_private, refuse_foreign, refuse_unreadable
+from checkpoint_store.storage.sibling_check import make_private, refuse_foreign, refuse_unreadable, why_unwritable
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_on_read_only_system, is_there
@@ -233,10 +233,9 @@ class Opener:
                 raise StoreTargetError(path, f"no permission to create files in {path.parent}")
             return EMPTY
         if not os.access(path, os.R_OK | os.W_OK):
-            reason, remedy = "no permission to read and write it", "make it readable and writable (chmod 0600)"
-            if is_on_read_only_system(path):
-                reason, remedy = _FIXED, _MOUNT
-            raise StoreTargetError(path, f"{reason}; {remedy}, or open it with read_only=True to read")
+            reason, remedy = (_FIXED, _MOUNT) if is_on_read_only_system(path) else why_unwritable(path)
+            to_read = ", or open it with read_only=True to read" if os.access(path, os.R_OK) else ""
+            raise StoreTargetError(path, f"{reason}; {remedy}{to_read}")
         if not as_writer:
             with suppress(StorageUnavailableError):
                 reading = ReadOnlyDatabase(path, lock_timeout_seconds=self.lock_timeout_seconds)

@@ -14,9 +14,9 @@ from checkpoint_store.storage.files.names import RUNNER_MARK
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.existence import is_folder, is_there
 from checkpoint_store.system.file_lock import filelock_types
-from checkpoint_store.system.files import PRIVATE, storage_error, storage_errors
+from checkpoint_store.system.files import storage_error, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.guarded_open import GUARDS, open_regular
+from checkpoint_store.system.guarded_open import GUARDS, PRIVATE, open_regular
 from checkpoint_store.system.ownership import match_owner
 
 if sys.platform != "win32":

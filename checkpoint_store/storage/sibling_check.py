@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.system.files import PRIVATE, temporary_path
-from checkpoint_store.system.guarded_open import GUARDS, NEW
+from checkpoint_store.system.files import temporary_path
+from checkpoint_store.system.guarded_open import GUARDS, PRIVATE, open_new
 from checkpoint_store.system.log import log
 from checkpoint_store.system.mounts import file_system
 from checkpoint_store.system.ownership import match_owner
@@ -80,12 +80,24 @@ def refuse_unreadable(store: Path) -> None:
     """Raise :class:`StoreTargetError` if this process may not read the store file, and say whose file it is."""
     if os.access(store, os.R_OK):
         return
-    status = _look(store)
-    whose = ""
-    if status is not None and os.name != "nt" and status.st_uid != os.geteuid():
-        whose = f" of another user (uid {status.st_uid})"
+    whose = _of_another_user(store)
     remedy = "read it as that user, or read a copy that the user makes" if whose else "make it readable (chmod 0600)"
     raise StoreTargetError(store, f"no permission to read this file{whose}; {remedy}")
+
+
+def why_unwritable(store: Path) -> tuple[str, str]:
+    """Return why this process may not read and write the store file, and what helps."""
+    if whose := _of_another_user(store):  # also for root in a user namespace that lacks the owner
+        return f"no permission to read and write this file{whose}", "work on it as that user"
+    return "no permission to read and write it", "make it readable and writable (chmod 0600)"
+
+
+def _of_another_user(store: Path) -> str:
+    """Return words that name the owner of the store file; empty if the owner is this user."""
+    status = _look(store)
+    if status is None or os.name == "nt" or status.st_uid == os.geteuid():
+        return ""
+    return f" of another user (uid {status.st_uid})"
 
 
 def _keeps_owners(store: Path) -> bool:
@@ -94,7 +106,7 @@ def _keeps_owners(store: Path) -> bool:
         return True
     probe = temporary_path(store)
     try:
-        file = os.open(probe, NEW, PRIVATE)
+        file = open_new(probe)
         try:
             return os.fstat(file).st_uid == os.geteuid()
         finally:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 EMPTY: Final = ""
 NO_DATABASE: Final = "it is no SQLite database that can be read"
 _VERSION: Final = re.compile(r"\d+\.\d+")
+_BUT_ITS_WAL: Final = ", but its WAL is there"
 _PATH_BYTES_MAX: Final = 504
 """SQLite opens paths of 512 bytes, less the ending of its journal."""
 _BEGIN_BYTES: Final = 4096
@@ -159,6 +160,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
         StoreDamaged: it is a store, or its siblings show that it was, and it cannot be read.
     """
     path = database.path
+    refuse_emptied(path)
     try:
         application, version, tables = database.read(_read_header)
     except _NotATableError as error:
@@ -168,7 +170,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
             raise StoreTargetError(path, f"{NO_DATABASE} ({error.reason})") from error
         raise
     ours = application == APPLICATION_ID
-    if version is None and tables == 0:
+    if version is None and tables == 0 and application in (0, APPLICATION_ID):
         return EMPTY
     if version is None or not ours:
         if ours or _was_ours(path, state_files):
@@ -181,6 +183,15 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     return version
 
 
+def refuse_emptied(path: Path) -> None:
+    """Raise :class:`StoreDamaged` for an empty file with a WAL: SQLite would remove the WAL, even to read.
+
+    The results that are not yet in the file stand in the WAL alone.
+    """
+    if is_there(path) and not path.stat().st_size and has_bytes(StoreFiles(path).wal):
+        raise StoreDamaged(path, f"it is empty{_BUT_ITS_WAL}")
+
+
 def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
     """Return application id, schema version and, without a version, the number of other things in the file."""
     # Before any of them is read: a view in the place of a table may have no end.
@@ -188,14 +199,13 @@ def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
         raise _NotATableError(f"{name!r} in it is a {kind}, where a store has a plain table")
     statement = "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
     try:
-        row = connection.execute(statement).fetchone()
+        rows = connection.execute(statement).fetchall()
     except sqlite3.OperationalError as error:
         if sqlite_errors.code_of(error) != sqlite3.SQLITE_ERROR:  # busy, or unreadable just now, is not "no such table"
             raise
-        row = None
-    if row is not None:
-        application, version = row
-        return application, str(version), 1
+        rows = []
+    if rows:  # more than one row is damage: Alembic migrates no such file, and each row says something else
+        return rows[0][0], " and ".join(str(version) for _, version in rows), 1
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     # Alembic's own table, left empty by a downgrade to nothing, is no stranger's.
     others = "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'"
@@ -224,7 +234,7 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     if is_there(files.recovered):
         return f"{what}, and a recovery of it was interrupted"
     if has_bytes(files.wal):
-        return f"{what}, but its WAL is there"
+        return f"{what}{_BUT_ITS_WAL}"
     for copy in (*Siblings(path).backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None

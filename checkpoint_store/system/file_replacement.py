@@ -9,8 +9,8 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.system.files import FULL, PRIVATE, storage_errors, sync_folder, temporary_path
-from checkpoint_store.system.guarded_open import GUARDS, NEW
+from checkpoint_store.system.files import FULL, storage_errors, sync_folder, temporary_path
+from checkpoint_store.system.guarded_open import GUARDS, PRIVATE, open_new
 from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import match_owner
 
@@ -76,7 +76,7 @@ def replacing(temporary: Path, path: Path) -> Iterator[None]:
 
 
 def _write_new(path: Path, texts: Iterable[str], like: Path | None, previous: Path | None) -> int:
-    descriptor = os.open(path, NEW, PRIVATE)
+    descriptor = open_new(path)
     # The built-in open() is gone while the interpreter ends.
     with io.BufferedWriter(io.FileIO(descriptor, "wb"), _BUFFER_BYTES) as file:
         size = sent = synced = 0
@@ -187,7 +187,7 @@ def _make_private(path: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    descriptor = os.open(target, NEW, PRIVATE)
+    descriptor = open_new(target)
     with io.FileIO(descriptor, "wb") as copy, source.open("rb") as original:
         shutil.copyfileobj(original, copy)
         copy.flush()

@@ -6,13 +6,14 @@ import errno
 import os
 import re
 import shutil
+import stat
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError, size_text
 from checkpoint_store.system.descriptors import shortage
-from checkpoint_store.system.guarded_open import NEW
+from checkpoint_store.system.guarded_open import open_new
 from checkpoint_store.system.log import log
 from checkpoint_store.system.ownership import match_owner
 from checkpoint_store.system.process_limits import file_bytes_max
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PRIVATE: Final = 0o600
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _UNSUPPORTED: Final = frozenset(
     {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY}
@@ -73,7 +73,7 @@ def create_private(path: Path, *, like: Path | None = None) -> None:
     Raises:
         FileExistsError: the path exists already, even as a dangling symlink.
     """
-    descriptor = os.open(path, NEW, PRIVATE)
+    descriptor = open_new(path)
     try:
         try:
             match_owner(descriptor, like)
@@ -97,7 +97,15 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     with storage_errors(folder):
         folder.mkdir(exist_ok=True)
+        open_to_owner(folder)
         sync_folder(folder.parent)
+
+
+def open_to_owner(folder: Path) -> None:
+    """Let its owner use a folder that was just made: a umask can take rights from the owner, too."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        folder.chmod(mode | stat.S_IRWXU)
 
 
 def leftovers(path: Path) -> list[Path]:

@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreTargetError
-from checkpoint_store.system.files import PRIVATE, storage_error
+from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.guarded_open import GUARDS
+from checkpoint_store.system.guarded_open import GUARDS, PRIVATE
 from checkpoint_store.system.ownership import match_owner
 
 if sys.platform != "win32":
@@ -145,7 +145,7 @@ class SharedLock(ForkAware):
         if not self._create:
             return
         with suppress(OSError):
-            if status.st_mode & 0o077:
+            if stat.S_IMODE(status.st_mode) != PRIVATE:  # a umask can take rights from the owner, too
                 os.fchmod(file, PRIVATE)
         match_owner(file, self._like)
 

@@ -144,3 +144,26 @@ def test_more_chunks_than_any_input_has_are_refused(tmp_path: Path) -> None:
         (tmp_path / "other.json").write_text(json.dumps(state | {"total_chunks": 2**63 - 1}))
         with pytest.raises(StateFormatError, match="total_chunks"):
             store.import_state(tmp_path / "other.json")
+
+
+def test_two_schema_versions_are_damage_and_no_result_is_lost(folder: Folder) -> None:
+    """A store with a second row of its schema version is called damaged; a recovery brings its results back."""
+    path = folder.path / ".processing_state.db"
+    make_store(path)
+    change(path, "INSERT INTO alembic_version VALUES ('1.0')")
+    assert "its schema version reads '1.5 and 1.0'" in folder.run("check", code=1).stderr
+    folder.run("recover")
+    with CheckpointStore(path) as store:
+        assert store.jobs()[0].result(0) == {"cleaned_text": "A"}
+        assert store.check() == []
+
+
+def test_path_names_the_files_of_a_store_that_cannot_be_opened(folder: Folder) -> None:
+    """``path`` prints the names, also where a newer version or a recovery is needed first."""
+    path = folder.path / ".processing_state.db"
+    make_store(path)
+    names = [str(path), str(path.with_suffix(".json"))]
+    for version in ("99.0", "none"):
+        change(path, f"UPDATE alembic_version SET version_num = '{version}'")
+        assert folder.run("list", code=2).stdout == ""
+        assert folder.run("path").stdout.splitlines() == names

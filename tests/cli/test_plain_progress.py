@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from checkpoint_store import Job
+
 
 class Waits:
     """A clock by which so many times ten seconds pass, and then the run ends; each time something is done."""
@@ -110,3 +112,25 @@ def test_a_run_that_waits_says_so_and_promises_no_time(store: CheckpointStore) -
     assert "left" not in view.line().plain.partition("before")[0]
     watch.on_event(LoopEvent(kind="started", index=2))
     assert "waiting" not in view.words()
+
+
+def test_a_run_that_waits_for_another_run_promises_no_time(store: CheckpointStore) -> None:
+    """While another run has all chunks that are left, the line says so: that run may have been stopped."""
+    job = store.open_job("talk.srt", total_chunks=4)
+    job.complete(0, "a")
+    job.complete(1, "b")
+    with CheckpointStore(store.path) as other:
+        pending = other.job(job.job_id).pending()
+        chunks = [next(pending)]
+        assert re.search(r", .+ left$", line_of(job))
+        chunks.append(next(pending))
+        assert line_of(job) == "talk.srt: 2 of 4 chunks, 50%, waiting for 2 chunks of other runs"
+        pending.close()
+
+
+def line_of(job: Job) -> str:
+    """Return the line of a run that begins with what the job has now."""
+    snapshot = JobSnapshot(job, "cost")
+    return LiveView(
+        Screen(), "talk.srt", before=2, total=4, stopping=lambda: False, snapshot=snapshot, files=Files(1)
+    ).words()

@@ -13,7 +13,7 @@ import pytest
 from conftest import snapshot
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StateManager, StoreDamaged, StoreRecovered
-from checkpoint_store.maintenance import recover_store, restore_store
+from checkpoint_store.maintenance import doctor, migration_status, recover_store, restore_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,24 @@ def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) ->
         subprocess.run(["cp", "first.db-wal", "talks.db-wal"], cwd=tmp_path, check=True)
     (tmp_path / "talks.db").touch()
     with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
+        assert len(list(store.job(job.job_id).results(missing="skip"))) == 7
+
+
+def test_reading_an_empty_file_keeps_its_log(tmp_path: Path) -> None:
+    """No call that reads, and no recovery, lets SQLite remove the WAL of an empty store file: it alone has the results."""
+    with CheckpointStore(tmp_path / "first.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=TOTAL)
+        job.complete_many((index, _result(index)) for index in range(7))
+        shutil.copyfile(tmp_path / "first.db-wal", tmp_path / "talks.db-wal")
+    (tmp_path / "talks.db").touch()
+    before = snapshot(tmp_path)
+    for read in (lambda path: CheckpointStore(path, read_only=True), migration_status):
+        with pytest.raises(StoreDamaged, match="its WAL is there"):
+            read(tmp_path / "talks.db")
+    assert "its WAL is there" in str(doctor(tmp_path / "talks.db"))
+    assert snapshot(tmp_path) == before
+    recover_store(tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         assert len(list(store.job(job.job_id).results(missing="skip"))) == 7
 
 

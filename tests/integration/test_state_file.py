@@ -274,9 +274,9 @@ UNDER_ANY_UMASK = program(__file__, "under_any_umask")
 
 
 @pytest.mark.slow_variants
-@pytest.mark.parametrize("umask", ["000", "022", "077"])
+@pytest.mark.parametrize("umask", ["000", "022", "077", "277", "777"])
 def test_every_file_is_its_owners_alone(children: Children, umask: str) -> None:
-    """Store, log, lock, state file, copies: mode 0600 in every moment, whatever the umask."""
+    """Store, log, lock, state file, copies: mode 0600 in every moment, whatever the umask takes from whom."""
     wrong, names = children.run(UNDER_ANY_UMASK, umask).splitlines()
     assert wrong == "{}"
     for name in ("talks.db", "talks.db-wal", "talks.db-shm", "talks.json", "talks.bak", "talks.lock", "copy.db"):

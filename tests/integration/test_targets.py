@@ -226,6 +226,16 @@ def test_an_empty_file_becomes_a_store(here: Path, open_store: Opener) -> None:
     assert open_store().jobs() == []
 
 
+def test_an_empty_database_with_the_mark_of_another_program_is_left_alone(here: Path) -> None:
+    """A database without tables is no store if its ``application_id`` says that another program made it."""
+    with closing(sqlite3.connect(here / "new.db")) as other:
+        other.executescript("PRAGMA application_id = 7; VACUUM")
+    before = snapshot(here)
+    with pytest.raises(StoreTargetError, match="another program"):
+        CheckpointStore(here / "new.db")
+    assert snapshot(here) == before
+
+
 def test_closing_twice_is_fine_and_a_closed_store_says_so(store: CheckpointStore) -> None:
     """Every later call is an error of ours."""
     job = store.open_job("f", total_chunks=1)

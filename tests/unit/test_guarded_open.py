@@ -20,6 +20,8 @@ from checkpoint_store.system.guarded_open import GUARDS, NEW, open_regular
 PACKAGE = Path(checkpoint_store.__file__).parent
 OPENERS = {"system/guarded_open.py", "cli/run/outputs/log.py"}
 """The command stands on public names only, so it has an opener of its own."""
+CREATORS = OPENERS | {"system/shared_lock.py", "cli/run/joblog.py", "testing/child.py"}
+"""They mend the mode of a new file, or pass the flag to what does; the last makes a log for one run of a test."""
 
 
 @pytest.mark.parametrize("opener", [open_regular, open_to_append])
@@ -59,6 +61,12 @@ def test_the_guards_stand_in_one_place() -> None:
         path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if "O_NOFOLLOW" in path.read_text()
     }
     assert naming == OPENERS
+
+
+def test_new_files_are_made_in_few_places() -> None:
+    """A new file goes through ``open_new``, so that its owner may use it under any umask."""
+    naming = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if "O_CREAT" in path.read_text()}
+    assert naming == CREATORS
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-journal"])

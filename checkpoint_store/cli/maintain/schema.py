@@ -8,10 +8,20 @@ from typing import Final
 
 import click
 
+from checkpoint_store import (
+    SchemaTooNew,
+    SchemaTooOld,
+    StorageUnavailableError,
+    StoreBusy,
+    StoreDamaged,
+    migration_status,
+)
 from checkpoint_store import migrate as migrate_store
-from checkpoint_store import migration_status
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, sibling_of, store_option
 from checkpoint_store.cli.screen import Screen
+
+_NAMED: Final = (SchemaTooNew, SchemaTooOld, StorageUnavailableError, StoreBusy, StoreDamaged)
+"""The errors about a file that is a store."""
 
 
 @click.command("migrate")
@@ -48,8 +58,12 @@ def path(*, store_path: str, as_json: bool) -> None:
     store_file = Path(store_path).absolute()
     state_file: Path | None = sibling_of(store_file, ".json")
     if os.path.lexists(store_file):
-        with open_for_reading(store_path) as store:
-            store_file, state_file = store.path, store.state_file
+        try:
+            with open_for_reading(store_path) as store:
+                store_file, state_file = store.path, store.state_file
+        except _NAMED as error:  # who repairs, upgrades or waits needs the names, too
+            store_file = Path(error.path)
+            state_file = sibling_of(store_file, ".json")
     if as_json:
         state_path = str(state_file) if state_file else None
         print_json({"store": str(store_file), "state_file": state_path, "exists": store_file.is_file()})

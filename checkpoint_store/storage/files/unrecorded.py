@@ -24,7 +24,7 @@ from checkpoint_store.storage.files.names import STAND_IN_FOLDER, UNRECORDED_MAR
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.files import remove_file, storage_errors
+from checkpoint_store.system.files import open_to_owner, remove_file, storage_errors
 from checkpoint_store.system.guarded_open import GUARDS
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def private_folder(temporary: Path) -> Path:
     folder = temporary / f"{_PRIVATE_FOLDER}-{_user()}"
     with suppress(OSError):
         folder.mkdir(mode=0o700)
+        open_to_owner(folder)
     is_taken = os.path.lexists(folder) and not _is_private_folder(folder, {_user()})
     return temporary if is_taken else folder
 

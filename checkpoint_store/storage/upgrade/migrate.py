@@ -26,6 +26,7 @@ from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup
+from checkpoint_store.system.files import create_private, open_to_owner
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def scripts_folder() -> Path:
 def _unpacked() -> Path:
     """Return a copy of the scripts, which lives as long as this process: the package is in an archive."""
     folder = Path(tempfile.mkdtemp(prefix="checkpoint-store-"))
+    open_to_owner(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _unpack(resources.files("checkpoint_store") / "_migrations", folder)
     return folder
@@ -64,8 +66,10 @@ def _unpack(source: Traversable, target: Path) -> None:
     for entry in source.iterdir():
         if entry.is_dir():
             (target / entry.name).mkdir()
+            open_to_owner(target / entry.name)
             _unpack(entry, target / entry.name)
         else:
+            create_private(target / entry.name)  # readable under any umask
             (target / entry.name).write_bytes(entry.read_bytes())
 
 

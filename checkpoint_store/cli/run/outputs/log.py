@@ -100,7 +100,11 @@ def open_to_append(path: Path, flags: int) -> int:
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):  # wait for nobody at a pipe
         flags |= getattr(os, name, 0)
     file = os.open(path, flags | os.O_APPEND, _PRIVATE)
-    if stat.S_ISREG(os.fstat(file).st_mode):
+    mode = os.fstat(file).st_mode
+    if stat.S_ISREG(mode):
+        if flags & os.O_CREAT and mode & _PRIVATE != _PRIVATE:  # a umask can take rights from the owner, too
+            with suppress(OSError):  # a file of another user stays as it is
+                os.fchmod(file, _PRIVATE)
         return file
     os.close(file)
     raise OSError(errno.EINVAL, "is no regular file", str(path))
