@@ -52,8 +52,9 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _left(remaining_chunks: int) -> str:
-    return f"{counted(remaining_chunks, 'chunk')} left"
+def first_of(indices: Sequence[int]) -> str:
+    """Return the first five chunks, and the number of the others: ``4, 5, 6, 7, 8 and 2 more``."""
+    return ", ".join(map(str, indices[:5])) + (f" and {len(indices) - 5:,} more" if indices[5:] else "")
 
 
 def size_text(size_bytes: int) -> str:
@@ -380,20 +381,21 @@ class JobPaused(CheckpointStoreError):
 
     def __init__(self, job_id: str, remaining_chunks: int, why: str | None = None) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
-        end = f"was paused with {_left(remaining_chunks)}; run the loop again to go on."
-        super().__init__(f"job {job_id} {end if why is None else f'is paused with {_left(remaining_chunks)}: {why}'}")
+        left = f"{counted(remaining_chunks, 'chunk')} left"
+        end = f"was paused with {left}; run the loop again to go on."
+        super().__init__(f"job {job_id} {end if why is None else f'is paused with {left}: {why}'}")
 
 
 class ServiceUnavailable(JobPaused):
     """No call has succeeded for ``outage_seconds``: the job is paused, and no chunk is to blame.
 
     ``seconds`` is the time without a success. ``last_error`` is the text of the last failure, which is also the
-    ``__cause__``. ``tried`` are the first of the chunks whose calls failed meanwhile.
+    ``__cause__``. ``tried`` are the chunks whose calls failed meanwhile, ascending; the message has the first five.
     """
 
     def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int) -> None:
         self.seconds, self.last_error, self.tried = seconds, last_error, tried
-        at = f" (tried: chunk {', '.join(map(str, tried))})" if tried else ""
+        at = f" (tried: chunk {first_of(tried)})" if tried else ""
         why = f"no call has succeeded for {seconds:.0f} s{at}, the last call failed with {last_error}. No chunk is "
         why += "failed for that. Run the loop again once the service answers, or with a longer outage_seconds."
         if 0 < remaining_chunks <= len(tried):
@@ -529,9 +531,10 @@ class JobIncomplete(CheckpointStoreError):
     def __init__(self, job_id: str, remaining_chunks: int) -> None:
         self.job_id, self.remaining_chunks = job_id, remaining_chunks
         super().__init__(
-            f"job {job_id} is incomplete, with {_left(remaining_chunks)}. To complete them: job.map(...), or "
-            "job.pending() and chunk.complete(...); to free failed chunks first: job.retry_failed(). To take the "
-            'results so far: job.items(), or job.results(missing="skip"). To end the job: job.pause() or job.fail(...).'
+            f"job {job_id} is incomplete, with {counted(remaining_chunks, 'chunk')} left. To complete them: "
+            "job.map(...), or job.pending() and chunk.complete(...); to free failed chunks first: job.retry_failed(). "
+            'To take the results so far: job.items(), or job.results(missing="skip"). To end the job: job.pause() or '
+            "job.fail(...)."
         )
 
 
@@ -570,6 +573,7 @@ class PlanChanged(CheckpointStoreError):
         kept_by_place: int = 0,
         reusable_handles: int = 0,
         extends: bool = False,
+        chunks_have_fields: bool = False,
     ) -> None:
         self.file_name, self.job_id, self.reusable_handles = file_name, job_id, reusable_handles
         self.differences = tuple(differences)
@@ -584,11 +588,9 @@ class PlanChanged(CheckpointStoreError):
             more = f" ({others} made under other settings{places}); "
         held = f", and {counted(reusable_handles, 'handle')} of work that a service holds" if reusable_handles else ""
         fields_count = ""
-        if any(difference.field == "chunks" for difference in self.differences):
-            fields_count = (
-                " A chunk that is a dataclass or a pydantic model counts with all its fields but index and "
-                "chunk_index; to leave a field out, give fingerprint= a function that returns the others."
-            )
+        if chunks_have_fields and any(difference.field == "chunks" for difference in self.differences):
+            fields_count = " A chunk that is a dataclass or a pydantic model counts with all its fields but index and "
+            fields_count += "chunk_index; to leave a field out, give fingerprint= a function that returns the others."
         made_for = "that was made for another plan"
         if extends:
             made_for = "that cannot be extended to this plan (other settings, or other chunks at its beginning)"

@@ -104,7 +104,7 @@ class Job(JobRedo):
 
         Raises:
             ChunkOutOfRange: the job has no such chunk.
-            InvalidArgumentError: ``cost`` is no number from 0 to 10^15.
+            InvalidArgumentError: ``cost`` is no number from 0 to 10^15; or ``error`` is no exception and no text.
             ChunkAlreadyCompleted: the chunk is complete.
         """
         self._execution.fail(index, error, cost, counted=not is_busy(error))

@@ -118,7 +118,7 @@ class StateManager(ForkAware):
 
         Raises:
             CurrentJobChanged: another program made another job current. Only the manager's own job was recorded.
-            StateFormatError: nothing tells which chunk a result belongs to. Nothing was saved.
+            StateFormatError: nothing tells which chunk a new result belongs to. (Chunks may be new without a result.)
             SecretInConfig: the config of ``state`` holds what looks like a secret. Nothing was saved.
             JobBusy: ``state`` changes the plan of a job that a loop works on, or a runner has alone. Nothing was saved.
             StoreBusy: another program held the lock file: the message says whether only the state file is behind.
@@ -184,7 +184,7 @@ class StateManager(ForkAware):
         """Set the current job's status and error message; the state file is exact then, or the log says why it is not.
 
         Raises:
-            InvalidArgumentError: ``status`` is none of the five statuses.
+            InvalidArgumentError: ``status`` is none of the five statuses; or ``error`` is no exception and no text.
             JobNotFound: there is no current job; :meth:`save` a state first.
             CurrentJobChanged: another job is current now. The status is set in the job that it was meant for.
         """

@@ -28,7 +28,7 @@ from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attem
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.error_text import check_error, describe
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.storage.records import Completion
 from checkpoint_store.system.log import log, log_suppressed
@@ -266,6 +266,7 @@ class JobExecution:
         failure is only noted if a later try has the chunk, or if the try's own work reports it: that try goes on.
         """
         self.recorded.check_index(index)
+        check_error(error)
         paid, message, in_hand = amount_paid(error, cost), describe(error), self.claims.in_hand
         if attempt is None and self._reported.note(in_hand.get(index), error, message, paid):
             return

@@ -7,7 +7,7 @@ from logging import INFO
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused
-from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.error_text import check_error, describe
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records import StatusChange
 from checkpoint_store.system.log import log, log_suppressed
@@ -86,8 +86,19 @@ def status_named(status: str) -> JobStatus:
 
 def set_status(context: StoreContext, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
     """Set status and error message; see :func:`change`. Secrets in the message are replaced."""
+    change(context, job_id, status_change(status, error))
+
+
+def status_change(status: JobStatus, error: BaseException | str | None) -> StatusChange:
+    """Return the change to a status, with the message of an error.
+
+    Raises:
+        InvalidArgumentError: ``error`` is neither an exception nor a text.
+    """
+    if error is not None:
+        check_error(error)
     message = None if error is None else describe(error)
-    change(context, job_id, StatusChange(status, message, is_completed_instead=False))
+    return StatusChange(status, message, is_completed_instead=False)
 
 
 def leave(

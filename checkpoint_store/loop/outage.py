@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _WAITS_OF_AN_OUTAGE: Final = 3
 """After this many waits in a row without a success the service is to blame, and not a chunk or two."""
-_TRIED_SHOWN_MAX: Final = 5
 LATE: Final = -1
 """The stretch of an attempt that timed out and gave its result later."""
 
@@ -70,8 +69,8 @@ class Outage:
 
     @property
     def tried(self) -> list[int]:
-        """The lowest of the chunks whose calls have failed since the last success, ascending."""
-        return sorted(self._tried)[:_TRIED_SHOWN_MAX]
+        """The chunks whose calls have failed since the last success, ascending."""
+        return sorted(self._tried)
 
     @property
     def is_long(self) -> bool:

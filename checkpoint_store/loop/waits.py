@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from checkpoint_store.errors import first_of
 from checkpoint_store.loop.retry_after import retry_after
 from checkpoint_store.loop.retry_policy import backoff, pause_before_retry
 from checkpoint_store.loop.service_errors import Trouble
@@ -44,6 +45,6 @@ def wait_after(
             log.warning(
                 "job %s: the service answers no call, so the whole loop waits, and no chunk is to blame: %s. It failed "
                 "first %.0f s ago (tried: chunk %s); after %.0f s without a success the job is paused",
-                *(state.job_id, describe(error), outage.seconds, ", ".join(map(str, outage.tried)), outage.seconds_max),
+                *(state.job_id, describe(error), outage.seconds, first_of(outage.tried), outage.seconds_max),
             )
     return seconds

@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import WorkFailed
+from checkpoint_store.errors import InvalidArgumentError, WorkFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,12 @@ def _members(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException
             yield from _members(error)
         else:
             yield error
+
+
+def check_error(error: object) -> None:
+    """Raise :class:`InvalidArgumentError` if what a caller gave as an error is neither an exception nor a text."""
+    if not isinstance(error, BaseException | str):
+        raise InvalidArgumentError("error", error, "is neither an exception nor a text; give one of them")
 
 
 def describe(error: BaseException | str) -> str:

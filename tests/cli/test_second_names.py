@@ -23,6 +23,13 @@ def test_a_second_name_in_the_line_is_passed_over(lecture: Folder, kind: str) ->
     assert [job["file_name"] for job in lecture.json("list")["jobs"]] == ["lecture.txt"]
 
 
+def test_a_link_to_itself_is_refused_as_what_it_is(lecture: Folder) -> None:
+    """The link is there, so the refusal does not say that there is no file: exit 2."""
+    (lecture.path / "loop.srt").symlink_to("loop.srt")
+    done = lecture.run("run", "loop.srt", *SIX, *lecture.command(), code=2)
+    assert "loop.srt cannot be read: Too many levels of symbolic links" in done.stderr
+
+
 def test_copies_are_files_of_their_own(lecture: Folder) -> None:
     """The same text in two files is two jobs, and two outputs."""
     lecture.write("copy.txt", lecture.read("lecture.txt"))

@@ -219,6 +219,13 @@ def test_the_time_grows_with_the_text() -> None:
     assert min(seconds(SAMPLE * 800) for _ in range(2)) < 24 * short
 
 
+def test_brackets_that_never_close_cost_no_time() -> None:
+    """A chat full of ``:(``, and of ``]`` later in its only paragraph, is cut in a moment, not in a minute."""
+    before = time.process_time()
+    assert len(split("sad :( day " * 12_000 + "note] " * 12_000, chunk_size=2000, overlap=0)) > 100
+    assert time.process_time() - before < 5  # a search for each bracket takes ten
+
+
 def test_a_chunk_can_be_measured_in_tokens() -> None:
     """A chunk has at most as many tokens of the named model as were asked for."""
     tokens = split(SAMPLE, chunk_size=100, overlap=50, tokenizer="gpt-4o")

@@ -16,6 +16,8 @@ from checkpoint_store import (
     Job,
     JobIncomplete,
     JobNotFound,
+    ProcessingState,
+    StateManager,
     StorageUnavailableError,
     StoreDamaged,
 )
@@ -375,3 +377,20 @@ def test_a_status_may_be_given_by_its_name(tmp_path: Path) -> None:
         with pytest.raises(InvalidArgumentError, match="none of pending, running, paused, completed, failed"):
             job.set_status("asleep")
         assert job.status == "paused"
+
+
+@pytest.mark.parametrize("error", [3, ["it broke"], {"why": "it broke"}, ValueError, b"it broke"])
+def test_an_error_is_an_exception_or_a_text(tmp_path: Path, error: Any) -> None:
+    """Whatever else is given as an error is refused with its value, by every call that takes it; nothing is changed."""
+    with StateManager(tmp_path / "talk.json") as manager:
+        manager.save(ProcessingState(file_name="talk.srt", total_chunks=2))
+        with pytest.raises(InvalidArgumentError, match="neither an exception nor a text"):
+            manager.set_status("failed", error)
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        job = store.job("talk.srt")
+        for call in (job.fail, lambda error: job.set_status("failed", error), lambda error: job.fail_chunk(0, error)):
+            with pytest.raises(InvalidArgumentError, match="neither an exception nor a text"):
+                call(error)
+        with pytest.raises(InvalidArgumentError, match="neither an exception nor a text"):
+            next(iter(job.pending())).fail(error)
+        assert (job.state().error_message, job.failed_chunks()) == (None, [])

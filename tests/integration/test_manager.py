@@ -142,6 +142,14 @@ def test_a_state_without_results_is_legal(manager: StateManager) -> None:
     assert manager.load().results() == {1: "b"}  # type: ignore[union-attr]
 
 
+def test_a_new_chunk_without_a_new_result_takes_no_earlier_result(manager: StateManager) -> None:
+    """If only chunks are appended, each result stays with its chunk, and the new chunk is complete without a result."""
+    manager.save(a_state(completed_chunks=[1], processed_results=["b"]))
+    manager.save(manager.load().replace(completed_chunks=[1, 0]))  # type: ignore[union-attr]
+    assert manager.load().results() == {1: "b"}  # type: ignore[union-attr]
+    assert manager.load().remaining_chunks == a_state().total_chunks - 2  # type: ignore[union-attr]
+
+
 def test_a_result_may_come_after_its_chunk(manager: StateManager) -> None:
     """A chunk completed without a result takes one later."""
     manager.save(a_state(completed_chunks=[0]))

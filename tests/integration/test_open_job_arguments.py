@@ -41,6 +41,15 @@ def test_objects_count_by_all_their_fields(store: CheckpointStore) -> None:
         store.open_job("f", chunks=[Segment("a", 1.0), Segment("b", 9.0)])
 
 
+@pytest.mark.parametrize("chunks", [["a", "b"], [{"text": "a"}, {"text": "b"}]], ids=["text", "JSON"])
+def test_fields_of_objects_are_no_matter_where_chunks_are_no_objects(store: CheckpointStore, chunks: list[Any]) -> None:
+    """A refusal explains dataclasses and models only to a caller whose chunks are such objects."""
+    store.open_job("f", chunks=chunks).complete(0, "done")
+    with pytest.raises(PlanChanged, match="chunks") as caught:
+        store.open_job("f", chunks=[chunks[0], chunks[0]])
+    assert "dataclass" not in str(caught.value)
+
+
 def test_other_sequences_and_json_data_are_chunks(store: CheckpointStore) -> None:
     """Bytes, numbers, objects, lists; any sequence of them."""
     chunks = UserList([b"raw", 1, 1.5, None, {"b": 1, "a": [2]}, [1, 2], ""])

@@ -194,6 +194,19 @@ def test_who_waits_for_a_service_is_told_for_which_chunks_and_how_long(
     assert (events[-1].kind, "(tried: chunk 0, 1)" in str(events[-1].error)) == ("paused", True)
 
 
+def test_more_tried_chunks_than_the_message_names_are_counted(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``tried`` has every chunk whose call failed; the message and the log name five, and count the others."""
+    job = store.open_job("f", chunks=CHUNKS[:7])
+    work = Flaky(ServerError("no"), **{f"c{index}": 10**9 for index in range(7)})
+    with pytest.raises(ServiceUnavailable, match=r"\(tried: chunk 0, 1, 2, 3, 4 and 2 more\)") as caught:
+        list(job.map(work, workers=7, on_error="record", outage_seconds=0.3, wait=0.01))
+    assert (caught.value.tried, job.failed_chunks()) == (tuple(range(7)), [])
+    assert "these chunks are at fault" in str(caught.value)
+    assert "(tried: chunk 0, 1, 2, 3, 4 and 2 more); after 0 s" in caplog.text
+
+
 def test_the_last_chunks_that_always_fail_can_be_given_up(store: CheckpointStore) -> None:
     """The error says how, where no chunk is left that was not tried, and not where the others may just wait."""
     job = store.open_job("f", chunks=CHUNKS[:3])

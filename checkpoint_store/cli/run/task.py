@@ -33,6 +33,7 @@ from checkpoint_store.errors import (
     DeadlineReached,
     InvalidResultError,
     ServiceUnavailable,
+    first_of,
 )
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _mark_failed(job: Job, message: str) -> None:
 
 
 def _away_text(error: ServiceUnavailable) -> str:
-    tried = f" (tried: chunk {', '.join(map(str, error.tried))})" if error.tried else ""
+    tried = f" (tried: chunk {first_of(error.tried)})" if error.tried else ""
     text = f"no chunk has succeeded for {duration(error.seconds)}{tried}: {plain_error(error.last_error)}"
     if 0 < error.remaining_chunks <= len(error.tried):  # all that are left: perhaps the service is not at fault
         text += "; if the service answers other calls, mend these chunks, or give them more time (--timeout)"

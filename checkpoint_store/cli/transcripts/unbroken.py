@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.graphemes import cut_after, cut_before
@@ -52,18 +53,22 @@ class UnbrokenSpans:
 def _brackets(text: str, length_max: int) -> Iterator[tuple[int, int]]:
     """Yield the (start, stop) of each pair of brackets in one paragraph, the inner ones first."""
     opened: list[int] = []
+    openers = Counter[str]()  # of each kind in ``opened``: without it, each closing bracket might search all of them
     for match in _BRACKET_OR_BLANK_LINE.finditer(text):
         opener = _PAIRS.get(match[0])
         if opener is not None:
-            at = next((at for at in reversed(range(len(opened))) if text[opened[at]] == opener), None)
-            if at is not None:
-                if match.end() - opened[at] <= length_max:
-                    yield opened[at], match.end()
-                del opened[at:]
+            if openers[opener]:
+                while text[start := opened.pop()] != opener:
+                    openers[text[start]] -= 1
+                openers[opener] -= 1
+                if match.end() - start <= length_max:
+                    yield start, match.end()
         elif len(match[0]) == 1:
             opened.append(match.start())
+            openers[match[0]] += 1
         else:
             opened.clear()
+            openers.clear()
 
 
 def _with_words(text: str, start: int, stop: int, length_max: int) -> tuple[int, int]:

@@ -66,6 +66,6 @@ class JobStatusChanges(JobFrames):
         """Set status and error message. Durable when this returns; the state file follows.
 
         Raises:
-            InvalidArgumentError: ``status`` is none of the five statuses.
+            InvalidArgumentError: ``status`` is none of the five statuses; or ``error`` is no exception and no text.
         """
         lifecycle.set_status(self._context, self.job_id, lifecycle.status_named(status), error)

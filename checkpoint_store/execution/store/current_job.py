@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import InvalidArgumentError, StorageUnavailableError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
-from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import chunks_text
 from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.storage.records import StatusChange
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log, warn_caller
 
@@ -161,8 +159,7 @@ class CurrentJob:
 
     def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
         """Set the status of a job that is no longer current; the state file shows the current job. Durable."""
-        message = None if error is None else describe(error)
-        self._context.storage.job_changes.set_status(job_id, StatusChange(status, message, is_completed_instead=False))
+        self._context.storage.job_changes.set_status(job_id, lifecycle.status_change(status, error))
 
     def clear(self, job_id: str, *, and_backup: bool = True) -> None:
         """Delete a job for good. ``and_backup``: delete the ``.bak`` of the state file, too, whichever job it shows."""

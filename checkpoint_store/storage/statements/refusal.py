@@ -70,6 +70,7 @@ def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Deci
         kept_by_place=len(by_place),
         reusable_handles=len(stored_handles.for_new_job(connection, request, path, reused)),
         extends=request.on_change == "extend",
+        chunks_have_fields=request.by_old_rule is not None,  # rule 1 differs for objects only
     )
 
 

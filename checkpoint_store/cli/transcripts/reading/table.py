@@ -25,6 +25,8 @@ _TIMES: Final = ("start", "end")
 _DIGITS_MAX: Final = 18
 """No time has more; Python refuses to read a number of thousands of digits."""
 _OTHER_NAMES: Final = {"in": "start", "begin": "start", "out": "end", "transcript": "text", "caption": "text"}
+_NAME_LENGTH_MAX: Final = 200
+"""A longer field is no name of a column: a first line may be a whole book."""
 _NO_LETTERS: Final = re.compile(r"[^a-z]+")
 _UNIT: Final = re.compile(r"(?:name)?(?:times?|timecodes?)?(?:m?s|(?:milli)?seconds?)?$")
 
@@ -130,5 +132,6 @@ def _first_line(text: str) -> str:
 
 def _names(fields: list[str]) -> list[str]:
     """Return the names of columns without what differs between programs: ``Start time (s)`` is ``start``."""
-    names = (_UNIT.sub("", _NO_LETTERS.sub("", field.lower()), count=1) for field in fields)
+    short = (field if len(field) <= _NAME_LENGTH_MAX else "" for field in fields)
+    names = (_UNIT.sub("", _NO_LETTERS.sub("", field.lower()), count=1) for field in short)
     return [_OTHER_NAMES.get(name, name) for name in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import shlex
+import stat
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -64,11 +65,11 @@ def _bytes_of(path: Path) -> bytes:
     try:
         if path == STANDARD:
             return sys.stdin.buffer.read()
-        if not path.exists():
-            raise UnreadableTranscriptError(f"{path}: no such file")
-        if not path.is_file():
+        if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableTranscriptError(f"{path} is not a regular file; give a text or a caption file")
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UnreadableTranscriptError(f"{path}: no such file") from error
     except OSError as error:
         raise UnreadableTranscriptError(f"{path} cannot be read: {error.strerror}") from error
 
