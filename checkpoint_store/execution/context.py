@@ -114,10 +114,10 @@ class StoreContext:
             claims = self.claims.of(job_id, lambda: Claims(storage.claims, job_id, self.runners, self.note_change))
         return claims
 
-    def record(self, completions: Sequence[Completion]) -> None:
+    def record(self, completions: Sequence[Completion], claims: Claims | None = None) -> None:
         """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
         storage, job_id = self.writing or self.storage, completions[0].job_id
-        claims = self.claims.at_hand(job_id)
+        claims = claims or self.claims.at_hand(job_id)  # the caller has them while a loop is at work
         along, has_claimed = None, False
         try:
             if claims is not None and len(completions) == 1:
@@ -145,13 +145,14 @@ class StoreContext:
 
     def _let_copies_follow(self, completions: Sequence[Completion]) -> None:
         """Let the state file and the backups follow completions of a job."""
-        job_id = completions[0].job_id
+        backups, moment = (self.writing or self.storage).backups, time.monotonic()
         try:
-            moment = time.monotonic()
             if self.state_file is not None:
-                self.state_file.follow(job_id, moment, sum([len(completion.text or "") for completion in completions]))
-            self.backups.tell(self.storage.backups.make_if_due(moment))
+                self.state_file.follow(completions, moment)
+            if moment >= backups.due_at:
+                self.backups.tell(backups.make_if_due(moment))
         except Exception as error:  # the results are recorded
+            job_id = completions[0].job_id
             log_suppressed(error, f"after a completion of job {job_id}, its copies could not be brought up to date")
 
     def _note_refused(self, completion: Completion) -> None:

@@ -230,15 +230,17 @@ class JobExecution:
         """
         if self._order is not None:
             self._order.require(completions)
-        self._reported.keep_costs(completions)
+        if self._reported.indices:
+            self._reported.keep_costs(completions)
         try:
-            self._context.record(completions)
+            self._context.record(completions, self._claims)
         except StorageUnavailableError as error:
             self._context.unrecorded.keep_if_gone(error, completions)
             raise
-        self.contents.forget(completions)
         if self._order is not None:
             self._order.completed(completions)
+        elif self.contents.taken:
+            self.contents.forget(completions)
         if self._asked_for:
             self._note_payers([completion.chunk_index for completion in completions])
 

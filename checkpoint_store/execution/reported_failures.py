@@ -37,7 +37,7 @@ class ReportedFailures:
     def __init__(self, context: StoreContext, job_id: str) -> None:
         self._context: Final = context
         self._job_id: Final = job_id
-        self._indices: set[int] = set()
+        self.indices: Final[set[int]] = set()
         """The chunks whose work has reported a cost."""
 
     def note(self, chunk: ClaimedChunk | None, error: BaseException | str, message: str, paid: float | None) -> bool:
@@ -60,7 +60,7 @@ class ReportedFailures:
         if not self._context.storage.budgets.report(failed):
             return False
         if paid is not None:
-            self._indices.add(chunk.index)
+            self.indices.add(chunk.index)
             if isinstance(error, BaseException):
                 chunk.reported.append(error)
         return True
@@ -70,13 +70,13 @@ class ReportedFailures:
 
         A cost that cannot be kept is logged, and no error: the result is recorded next, and is worth more.
         """
-        for completion in completions if self._indices else ():
+        for completion in completions:
             index = completion.chunk_index
-            if index not in self._indices or completion.attempt is None:
+            if index not in self.indices or completion.attempt is None:
                 continue
             try:
                 self._context.storage.budgets.keep_reported(self._job_id, index, completion.attempt)
             except Exception as error:  # whatever the disk lacks: the result is tried all the same
                 log_suppressed(error, f"job {self._job_id}, chunk {index}: what its failed tries cost is not recorded")
             else:
-                self._indices.discard(index)
+                self.indices.discard(index)

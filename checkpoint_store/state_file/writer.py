@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.records import Known
+    from checkpoint_store.storage.records import Completion, Known
     from checkpoint_store.storage.storage import Storage
 
 _PAGE_RESULTS: Final = 256
@@ -87,15 +87,18 @@ class StateFile(ForkAware):
                 sweep(self.path)
                 sweep(self.backup)
 
-    def follow(self, job_id: str, moment: float, size_bytes: int) -> None:
-        """Write the file if its pace allows. Results of ``size_bytes`` were recorded for this job at ``moment``.
+    def follow(self, completions: Sequence[Completion], moment: float) -> None:
+        """Write the file if its pace allows. These completions of one job were recorded at ``moment``.
 
         If a completion of this process completed the job, the file is exact when this returns, whatever the pace.
         """
-        self._unwritten_job_id = job_id
+        self._unwritten_job_id = job_id = completions[0].job_id
         if job_id in self._completed_jobs:
             self._follow_to_end(job_id)
             return
+        size_bytes = 0
+        for completion in completions:  # no comprehension, nor a sum: each completion comes here
+            size_bytes += len(completion.text or "")
         if not self._pace.is_due(job_id, moment, size_bytes):
             return
         taken: list[bool] = []

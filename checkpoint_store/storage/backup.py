@@ -189,7 +189,7 @@ class RollingBackup:
         self._lock = lock
         self._credit = _COPYING_CREDIT_SECONDS
         self._counted_at = time.monotonic()
-        self._looks_at = self._counted_at + _INTERVAL_SECONDS
+        self.due_at = self._counted_at + _INTERVAL_SECONDS
         """When (``time.monotonic()``) to look at the store's size next."""
         self._made_at = self._counted_at
         self._copied_bytes = 0
@@ -198,9 +198,7 @@ class RollingBackup:
 
     def make_if_due(self, moment: float) -> Path | None:
         """Back up if the store has grown enough since the last copy, or the last copy is too old; see :meth:`make`."""
-        if moment < self._looks_at:
-            return None
-        self._looks_at = moment + _INTERVAL_SECONDS
+        self.due_at = moment + _INTERVAL_SECONDS
         grew = (self._follows_growth or not self._copied_bytes) and self._size() >= self._copied_bytes * _GROWTH
         if not grew and moment - self._made_at < _AGE_SECONDS_MAX:
             return None
@@ -228,7 +226,7 @@ class RollingBackup:
         backup has it.
         """
         moment = time.monotonic()
-        self._looks_at = moment + _INTERVAL_SECONDS
+        self.due_at = moment + _INTERVAL_SECONDS
         self._credit = min(_COPYING_CREDIT_SECONDS, self._credit + (moment - self._counted_at) * _COPYING_TIME_SHARE)
         self._counted_at = moment
         if self._credit <= 0:

@@ -65,7 +65,7 @@ def test_whatever_follows_a_completion_is_no_error_of_it(
     assert context.state_file is not None
     rolling = context.storage.backups
     context.storage.database.writer.checkpoint.wal_bytes = checkpoint.CHECKPOINT_BYTES
-    rolling._looks_at, rolling._made_at, rolling._credit = 0.0, -1e9, 1.0
+    rolling.due_at, rolling._made_at, rolling._credit = 0.0, -1e9, 1.0
     monkeypatch.setattr(context.state_file._pace, "is_due", lambda *_: True)
     with monkeypatch.context() as broken:
         broken.setattr(owner, name, run_out)

@@ -48,11 +48,11 @@ class ChunkContents:
         sequential: whether a chunk's fingerprint counts the chunks before it, too.
     """
 
-    __slots__ = ("_given", "_rule", "_sequential", "_taken")  # one object is shared by many jobs: nobody adds to it
+    __slots__ = ("_given", "_rule", "_sequential", "taken")  # one object is shared by many jobs: nobody adds to it
 
     def __init__(self, given: Given | None, *, rule: int, sequential: bool) -> None:
         self._given, self._rule, self._sequential = given, rule, sequential
-        self._taken: dict[int, str] = {}
+        self.taken: dict[int, str] = {}
         """Fingerprints of chunks that their caller may change; of a sequential job, of all chunks up to the last."""
 
     @property
@@ -91,7 +91,7 @@ class ChunkContents:
         if given is None:
             return None
         chunk = given.chunks[index]
-        if not self.are_at_hand or (index not in self._taken and not isinstance(chunk, str | bytes)):
+        if not self.are_at_hand or (index not in self.taken and not isinstance(chunk, str | bytes)):
             self._take(index, given, chunk)
         return chunk
 
@@ -100,10 +100,10 @@ class ChunkContents:
         try:
             own = self._identify(index, given, chunk)
         except Exception:  # an earlier try may have moved the file that the chunk names: the work says what is wrong
-            if index not in self._taken:
+            if index not in self.taken:
                 raise
         else:
-            self._taken[index] = next(chained([own], before)) if self._sequential else own
+            self.taken[index] = next(chained([own], before)) if self._sequential else own
 
     def fingerprint(self, index: int) -> str | None:
         """Return the fingerprint that a chunk had when a loop handed it out; None if the chunk is not at hand."""
@@ -112,17 +112,16 @@ class ChunkContents:
             return None
         if self._sequential:
             return self._chained(index, given)
-        return self._taken.get(index) or self._identify(index, given, given.chunks[index])
+        return self.taken.get(index) or self._identify(index, given, given.chunks[index])
 
     def forget(self, completions: Iterable[Completion]) -> None:
-        """Forget the fingerprints of these complete chunks, unless the job is sequential: later chunks need them."""
-        if self._taken and not self._sequential:
-            for completion in completions:
-                self._taken.pop(completion.chunk_index, None)
+        """Forget the fingerprints of these complete chunks. Later chunks of a sequential job need them: keep those."""
+        for completion in completions:
+            self.taken.pop(completion.chunk_index, None)
 
     def _chained(self, index: int, given: Given) -> str:
         """Return a chained fingerprint. Two threads that compute it at the same time write the same values."""
-        taken, first = self._taken, index
+        taken, first = self.taken, index
         while first and first not in taken:
             first -= 1
         if first in taken:

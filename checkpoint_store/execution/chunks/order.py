@@ -49,7 +49,10 @@ class ChunkOrder:
         Raises:
             ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks.
         """
-        if all(completion.previous_digest is not None for completion in completions):
+        for completion in completions:
+            if completion.previous_digest is None and completion.chunk_index > self._complete_below:
+                break
+        else:  # a loop claimed all of them in order, or nothing is left to look for
             return
         wanted, reached = {completion.chunk_index for completion in completions}, 0
         for index in sorted(wanted):

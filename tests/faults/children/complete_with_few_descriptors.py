@@ -18,7 +18,7 @@ with CheckpointStore("talks.db") as store:
     for index in range(1, 41):
         context: Any = store._context
         context.state_file._pace.is_due = lambda *_: True
-        context.storage.backups._looks_at, context.storage.backups._made_at = 0.0, -1e9
+        context.storage.backups.due_at, context.storage.backups._made_at = 0.0, -1e9
         context.storage.backups._credit = 1.0
         fillers = []
         free = index % 12
