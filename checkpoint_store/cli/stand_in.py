@@ -75,7 +75,8 @@ def _copies_of(store_path: Path) -> list[Path]:
         if (match := _BACKUP.fullmatch(path.name.removeprefix(store_path.name)))
     ]
     backups = [path for _, path in sorted(numbered)[-1:]]
-    copies = (sibling_of(store_path, ".json"), sibling_of(store_path, ".bak"), *backups)
+    wal = store_path.with_name(f"{store_path.name}-wal")  # without its file, it may have the newest results
+    copies = (wal, sibling_of(store_path, ".json"), sibling_of(store_path, ".bak"), *backups)
     return [*(path for path in copies if path.is_file()), *unrecorded_beside(store_path)]
 
 

@@ -244,7 +244,8 @@ def no_store(path: Path, state_files: Iterable[Path]) -> StoreTargetError:
     """Return the error that ``path`` is missing or empty; it says which copy brings the store back, if there is one."""
     state_files = list(state_files)
     what = "it is empty" if is_there(path) else "there is no such file"
-    copies = (*Siblings(path).backups(), *filter(_is_state, state_files))
+    wal = StoreFiles(path).wal
+    copies = (*filter(has_bytes, [wal]), *Siblings(path).backups(), *filter(_is_state, state_files))
     for copy in copies:
         kind = f"{what}, but {copy.name} is there"
         remedy = f"bring the store back from it: recover_store({str(path)!r})"

@@ -144,6 +144,21 @@ def test_plan_knows_of_results_that_are_not_recorded_yet(lecture: Folder, is_gon
 
 
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
+def test_the_wal_counts_among_the_copies_of_a_store_that_is_gone(folder: Folder) -> None:
+    """Without the store file, ``list`` names its WAL, and ``plan`` knows the results that the WAL alone has."""
+    path = folder.path / "talks.db"
+    with CheckpointStore(folder.path / "first.db", state_file=None) as store:
+        store.open_job("talk.txt", chunks=["a", "b"]).complete_many([(0, "A"), (1, "B")])
+        shutil.copyfile(folder.path / "first.db-wal", folder.path / "talks.db-wal")
+    assert "talks.db-wal is there" in folder.run("list", "--store", "talks.db", code=2).stderr
+    with stand_in(path) as trial:
+        assert trial.jobs()[0].progress().completed_chunks == 2
+    folder.run("recover", "--store", "talks.db")
+    with CheckpointStore(path) as store:
+        assert list(store.jobs()[0].results()) == ["A", "B"]
+
+
+@pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
 def test_run_takes_its_own_output_for_its_own_with_a_backup_alone(lecture: Folder) -> None:
     """The first look at a run, which is made before the store is begun, knows what the backup brings back."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())
