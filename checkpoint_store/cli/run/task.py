@@ -22,7 +22,7 @@ from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
 from checkpoint_store.cli.run.work import Work
-from checkpoint_store.cli.screen import attempt_count, duration, plain_error
+from checkpoint_store.cli.screen import attempt_count, duration, indices, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (
     BudgetReached,
@@ -33,7 +33,6 @@ from checkpoint_store.errors import (
     DeadlineReached,
     InvalidResultError,
     ServiceUnavailable,
-    first_of,
 )
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def _mark_failed(job: Job, message: str) -> None:
 
 
 def _away_text(error: ServiceUnavailable) -> str:
-    tried = f" (tried: chunk {first_of(error.tried)})" if error.tried else ""
+    tried = f" (tried {indices(error.tried)})" if error.tried else ""
     text = f"no chunk has succeeded for {duration(error.seconds)}{tried}: {plain_error(error.last_error)}"
     if 0 < error.remaining_chunks <= len(error.tried):  # all that are left: perhaps the service is not at fault
         text += "; if the service answers other calls, mend these chunks, or give them more time (--timeout)"
