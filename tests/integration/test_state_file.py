@@ -21,6 +21,7 @@ from checkpoint_store import (
 )
 from checkpoint_store.state_file import pace, writer
 from checkpoint_store.state_file.writer import StateFile
+from checkpoint_store.storage.records import Completion
 from tests.unit.state_tools import FIELDS
 
 if TYPE_CHECKING:
@@ -116,9 +117,10 @@ def test_following_a_huge_job_costs_a_share_of_the_time(
 
     monkeypatch.setattr(StateFile, "_write", slow)
     state_file._pace = pace.WritingPace()
+    completion = Completion("job", 0, "2026-01-01T00:00:00+00:00", None, None)
     for _ in range(2000):
         clock[0] += 0.1
-        state_file.follow("job", clock[0], 0)
+        state_file.follow([completion], clock[0])
     assert len(writes) >= 3
     assert len(writes) / clock[0] < 0.05
 
