@@ -110,6 +110,7 @@ class Loop:
             raise
         finally:
             self._note_run(error)
+            error = None  # a frame that its own error refers to would live on, with the locks that it holds
 
     def _note_run(self, error: BaseException | None) -> None:
         record = self._state.statistics.record(self._gates.waited(), error, self._state.pause_reason)
@@ -138,6 +139,7 @@ class Loop:
                 raise
             finally:
                 self._wind_up(ended_by)
+                ended_by = None  # see run()
             conclude(self._state)
 
     # -- start
@@ -270,6 +272,7 @@ class Loop:
             finally:
                 if ended_by is not None:
                     leave_early(self._state, ended_by)
+                ended_by = None  # see run()
 
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""

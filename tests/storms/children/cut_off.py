@@ -55,8 +55,14 @@ def cut_off_at(number, work):
 numbers = itertools.count()
 
 
+FOLDER = os.getcwd()
+
+
 def opened():
-    store = CheckpointStore(f"talks{next(numbers)}.db", durability="process", lock_timeout_seconds=5)
+    folder = os.path.join(FOLDER, str(next(numbers)))  # an operation that lists its folder would see all other stores
+    os.mkdir(folder)
+    os.chdir(folder)
+    store = CheckpointStore("talks.db", durability="process", lock_timeout_seconds=5)
     job = store.open_job("talk.srt", total_chunks=TOTAL)
     job.complete(0, "before")
     return store, job
