@@ -12,7 +12,8 @@ from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.system.log import log, log_unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import sqlite3
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _NEWEST_KEPT: Final = 2
@@ -61,10 +62,13 @@ def _needed(backups: Sequence[Path]) -> set[Path]:
 
 def has_sound_results(backup: Path) -> bool:
     """Whether a backup, which no process has open, has each result that it counts, with its digest."""
-    content = _content_of(backup)
-    if content is None:
+    try:
+        with closing(open_copy(backup, ALONE)) as copy:
+            # No result is kept: there may be a million.
+            is_sound = not _is_miscounted(copy) and all(is_sound for _, is_sound in _results(copy))
+    except UNREADABLE as error:
+        log_unread(backup, error)
         return False
-    is_sound = not content.is_miscounted and not content.damaged
     if not is_sound:
         log.warning("the backup %s has a damaged result: the newest backup that has it sound is kept", backup)
     return is_sound
@@ -88,12 +92,20 @@ def _content_of(backup: Path) -> _Content | None:
     sound, damaged = set[_Result](), set[_Result]()
     try:
         with closing(open_copy(backup, ALONE)) as copy:
-            is_miscounted = copy.execute(MISCOUNTED).fetchone() is not None
-            results = copy.execute("SELECT job_id, chunk_index, result, digest FROM chunk_results")
-            for job_id, index, text, digest in results:
-                is_sound = isinstance(text, str) and result_digest.digest(job_id, index, text) == digest
-                (sound if is_sound else damaged).add((job_id, index))
+            is_miscounted = _is_miscounted(copy)
+            for result, is_sound in _results(copy):
+                (sound if is_sound else damaged).add(result)
     except UNREADABLE as error:
         log_unread(backup, error)
         return None
     return _Content(is_miscounted, sound, damaged)
+
+
+def _is_miscounted(copy: sqlite3.Connection) -> bool:
+    return copy.execute(MISCOUNTED).fetchone() is not None
+
+
+def _results(copy: sqlite3.Connection) -> Iterator[tuple[_Result, bool]]:
+    """Yield each result of a backup, and whether it is sound."""
+    for job_id, index, text, digest in copy.execute("SELECT job_id, chunk_index, result, digest FROM chunk_results"):
+        yield (job_id, index), isinstance(text, str) and result_digest.digest(job_id, index, text) == digest
