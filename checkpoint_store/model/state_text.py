@@ -35,6 +35,8 @@ HEAD_LINES: Final = 1 + len(HEAD) + 1
 _BEGINS_WITH: Final = f'"{FIELDS[0]}"'.encode()
 _ID_BYTES_MAX: Final = 40
 """A text that was cut off before its ``job_id`` is shorter than this."""
+_COMPLETED_BEGIN: Final = f'  "{COMPLETED}": ['.encode()
+_COMPLETED_END: Final = b"],\n"
 _COMPLETED_LINE: Final = re.compile(rf'  "{COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
 # With all indices on one line, as beside a store: a state file from before stores existed has a line for each index.
 _KNOWS_CHUNKS: Final = re.compile(rf'\n  "{COMPLETED}": \[\d'.encode())
@@ -95,7 +97,9 @@ def state_head(job: object, completed: Iterable[Sequence[int]], size_bytes: int 
         yield text
     if spare_bytes is not None and spare_bytes < 0:
         raise ValueError(size_bytes)
-    yield " " * (spare_bytes or 0) + _HEAD_END
+    for start in range(0, spare_bytes or 0, _BLANKS_AT_ONCE):
+        yield " " * min(_BLANKS_AT_ONCE, (spare_bytes or 0) - start)
+    yield _HEAD_END
 
 
 def _head_fields(job: object) -> str:
@@ -107,6 +111,7 @@ def _head_fields(job: object) -> str:
 RESULTS_BEGIN: Final = f'  "{RESULTS}": ['
 """The text between the line of the completed chunks and the results."""
 _HEAD_END: Final = f"],\n{RESULTS_BEGIN}"
+_BLANKS_AT_ONCE: Final = 8192
 _SPARE_BYTES: Final = 64
 """The status and the number of chunks may grow by a few letters."""
 _ROOMY_CHUNKS: Final = 2048
@@ -197,17 +202,34 @@ class Head(NamedTuple):
 
 def read_head(lines: Iterable[bytes]) -> Head | None:
     """Return what the first :data:`HEAD_LINES` lines say; None where the text does not have this layout."""
-    lines = (line.removesuffix(b"\n") for line in lines)
-    if next(lines, b"") != b"{":
+    lines = iter(lines)
+    fields = read_fields(lines)
+    match = _COMPLETED_LINE.fullmatch(next(lines, b"").removesuffix(b"\n"))
+    if fields is None or match is None:
+        return None
+    return Head(fields["job_id"], fields["file_name"], match["indices"].rstrip(b" "))
+
+
+def read_fields(lines: Iterable[bytes]) -> dict[str, Any] | None:
+    """Return the fields in the lines before the completed chunks; None where the text does not have this layout."""
+    lines = iter(lines)
+    if next(lines, b"") != b"{\n":
         return None
     try:
-        head = _read_fields(lines, HEAD)
+        fields = _read_fields(lines, HEAD)
     except ValueError:
         return None
-    match = _COMPLETED_LINE.fullmatch(next(lines, b""))
-    if match is None or not isinstance(head["job_id"], str) or not isinstance(head["file_name"], str):
-        return None
-    return Head(head["job_id"], head["file_name"], match["indices"].rstrip(b" "))
+    return fields if isinstance(fields["job_id"], str) and isinstance(fields["file_name"], str) else None
+
+
+def passes_completed(parts: Iterable[bytes]) -> bool:
+    """Take the parts of the line of the completed chunks; return whether it begins and ends like one of this layout."""
+    begin = end = b""
+    for part in parts:
+        begin, end = begin or part, (end + part)[-len(_COMPLETED_END) :]
+        if part.endswith(b"\n"):
+            break
+    return begin.startswith(_COMPLETED_BEGIN) and end == _COMPLETED_END
 
 
 ENDS_WITH: Final = b"\n}\n"

@@ -22,8 +22,7 @@ from checkpoint_store.model.state_text import (
     state_tail,
     state_text,
 )
-from checkpoint_store.state_file.file_results import FileResults, NewResults, all_results
-from checkpoint_store.state_file.reader import head_bytes_of
+from checkpoint_store.state_file.file_results import FileResults, NewResults, all_results, head_bytes_of
 from checkpoint_store.system.file_exchange import Identity, Rewriting, exchange, identity
 from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import sync_folder
@@ -178,7 +177,7 @@ class GrowingFile:
                 if under_way is None:
                     return None
                 self.forget()
-                end_bytes = self._write_into(under_way.rewriting, snapshot, before.results, results)
+                end_bytes = self._write_into(under_way.rewriting, snapshot, before.results, new)
         except _NoRoomError:
             return None
         for file in under_way.written:
@@ -186,23 +185,24 @@ class GrowingFile:
             self._own, self._newest, self._before = file, written, self._written_in_backup([newest])
         return under_way.rewriting.written_bytes - (end_bytes - before.results.end_bytes)
 
-    def _write_into(self, file: Rewriting, snapshot: JobContent, old: FileResults, now: FileResults) -> int:
+    def _write_into(self, file: Rewriting, snapshot: JobContent, old: FileResults, new: NewResults) -> int:
         """Write a state over an older one, whose results stay where they stand: the new results follow them.
 
         Returns the byte offset behind the last result.
         """
-        without_result = snapshot.chunks_without_result(len(now.indices))
+        indices = old.indices.and_these(new.indices)
+        without_result = snapshot.chunks_without_result(len(indices))
         try:
-            for text in state_head(snapshot.job, giving_turns(chain(now.pages(), without_result)), old.head_bytes):
+            for text in state_head(snapshot.job, giving_turns(chain(indices.pages(), without_result)), old.head_bytes):
                 file.write_changed(text)
         except ValueError as error:
             raise _NoRoomError from error
         file.at_bytes, count = old.end_bytes, len(old.indices)
-        for index in giving_turns(now.indices[count:]):
+        for index in giving_turns(new.indices):
             file.write((NEXT_RESULT if count else FIRST_RESULT) + snapshot.result_text(index))
             count += 1
         end_bytes = file.at_bytes
-        for text in state_tail(snapshot.job, giving_turns(now.pages()), snapshot.redo_chunks()):
+        for text in state_tail(snapshot.job, giving_turns(indices.pages()), snapshot.redo_chunks()):
             file.write(text)
         return end_bytes
 
@@ -216,15 +216,18 @@ class GrowingFile:
             replace_file(self._path, stored_text(snapshot), backup=self._backup, like=self._like)
             self._own = identity(self._path)
             return
-        tail = "".join(state_tail(snapshot.job, snapshot.chunks_with_result(), snapshot.redo_chunks()))
+        tail_bytes = 0
 
         def text() -> Iterator[str]:
+            nonlocal tail_bytes
             yield from state_head(snapshot.job, snapshot.completed_chunks(), head_bytes)
             yield from results_text(snapshot.result_texts())
-            yield tail
+            for part in state_tail(snapshot.job, snapshot.chunks_with_result(), snapshot.redo_chunks()):
+                tail_bytes += len(part.encode())
+                yield part
 
         size_bytes = replace_file(self._path, giving_turns(text()), backup=self._backup, like=self._like)
-        results = all_results(snapshot, head_bytes, size_bytes - len(tail.encode()))
+        results = all_results(snapshot, head_bytes, size_bytes - tail_bytes)
         self._own = identity(self._path)
         self._newest = None if self._own is None or results is None else _Written(self._own, snapshot.job, results)
         self._before = self._written_in_backup(earlier)

@@ -198,19 +198,6 @@ def glance(path: Path) -> state_text.Glance | None:
         return None
 
 
-def head_bytes_of(path: Path, job_id: str) -> int | None:
-    """Return the byte offset at which the results begin in a state file of this job.
-
-    None if the file cannot be read, shows another job, or this version does not write files of this layout.
-    """
-    try:
-        with path.open("rb") as file:
-            head = _head(file)
-            return file.tell() + len(state_text.RESULTS_BEGIN) if head is not None and head.job_id == job_id else None
-    except OSError:
-        return None
-
-
 def _head(file: BinaryIO) -> state_text.Head | None:
     return state_text.read_head([file.readline() for _ in range(state_text.HEAD_LINES)])
 

@@ -82,7 +82,7 @@ class Rewriting:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._size_bytes = os.fstat(descriptor).st_size
-        self._overwritten: list[tuple[int, bytes]] = []
+        self._overwritten: list[tuple[int, bytearray]] = []
         """The byte offset and the former bytes of each overwritten place, in the order of writing."""
         self.at_bytes = 0
         """The byte offset at which the next text is written."""
@@ -107,11 +107,19 @@ class Rewriting:
     def _put(self, data: bytes) -> None:
         self.written_bytes += len(data)
         if self.at_bytes < self._size_bytes:
-            overwritten = os.pread(self._descriptor, len(data), self.at_bytes)
-            self._overwritten.append((self.at_bytes, overwritten))
+            self._note_overwritten(os.pread(self._descriptor, len(data), self.at_bytes))
         self.at_bytes = self._put_at(self.at_bytes, data)
 
-    def _put_at(self, at_bytes: int, data: bytes) -> int:
+    def _note_overwritten(self, former: bytes) -> None:
+        if self._overwritten:
+            at_bytes, place = self._overwritten[-1]
+            # One place for texts that follow each other: a tuple for each takes more memory than the text.
+            if at_bytes + len(place) == self.at_bytes:
+                place += former
+                return
+        self._overwritten.append((self.at_bytes, bytearray(former)))
+
+    def _put_at(self, at_bytes: int, data: bytes | bytearray) -> int:
         while data:
             count = os.pwrite(self._descriptor, data, at_bytes)
             at_bytes, data = at_bytes + count, data[count:]

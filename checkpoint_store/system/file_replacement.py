@@ -25,6 +25,9 @@ _UNSENT_BYTES_MAX: Final = 1024 * 1024
 _BUFFER_BYTES: Final = 16 * 1024
 """A page of results (64 KiB) is larger than this buffer, so that it is written without being copied into the buffer."""
 
+_COMPARED_BYTES: Final = 64 * 1024
+"""Compare this many bytes of two files at once."""
+
 
 def replace_file(
     path: Path,
@@ -129,8 +132,8 @@ def _same_bytes(path: Path, other: Path) -> bool:
             return False
         with io.FileIO(path, "rb") as first, io.FileIO(other, "rb") as second:
             while True:
-                block = first.read(1 << 20)
-                if block != second.read(1 << 20):
+                block = first.read(_COMPARED_BYTES)
+                if block != second.read(_COMPARED_BYTES):
                     return False
                 if not block:
                     return True

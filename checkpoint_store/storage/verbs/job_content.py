@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from checkpoint_store.model.spans import IndexList
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.records import JobRecord
 
-_PAGE_INDICES: Final = 1024
-
 
 class JobContent:
     """The content of one job, read on demand from one snapshot. It is valid during :meth:`Reading.with_snapshot`.
 
-    Only the indices of the completed chunks are kept, eight bytes each: the text of a state needs them three times.
+    Only the spans of the completed chunks are kept: the text of a state needs the indices three times.
     """
 
     def __init__(
@@ -37,7 +35,7 @@ class JobContent:
         self._job_id = job_id
         self._path = path
         self._substitutes = substitutes
-        self._with_result: array[int] | None = None
+        self._with_result: IndexList | None = None
         """The completed chunks that have a result, once they were read."""
 
     @cached_property
@@ -60,10 +58,9 @@ class JobContent:
     def chunks_with_result(self) -> Iterator[Sequence[int]]:
         """Yield the index of every completed chunk that has a result, ascending, in pages."""
         if self._with_result is not None:
-            for start in range(0, len(self._with_result), _PAGE_INDICES):
-                yield self._with_result[start : start + _PAGE_INDICES]
+            yield from self._with_result.pages()
             return
-        indices = array("q")
+        indices = IndexList()
         for page in result_statements.indices_with_result(self._connection, self.job):
             indices.extend(page)
             yield page
