@@ -11,6 +11,7 @@ from checkpoint_store.model.state_text import (
     HEAD_LINES,
     knows_chunks,
     looks_like_state,
+    passes_completed,
     read_head,
     state_text,
     updated_at,
@@ -120,3 +121,17 @@ def test_a_torn_text_that_contradicts_itself_gives_nothing(change: tuple[bytes, 
     text = text_of(STATE)
     assert change[0] in text
     assert read_torn(text.replace(*change)[:-100]) is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_a_long_line_of_completed_chunks_is_passed_in_parts(size: int) -> None:
+    """A line is known by its beginning and its end, wherever a part of it ends."""
+
+    def passes(line: bytes) -> bool:
+        begin = 30  # a part is at least as long as the beginning of the line
+        return passes_completed([line[:begin], *(line[at : at + size] for at in range(begin, len(line), size))])
+
+    assert passes(b'  "completed_chunks": [0, 1, 2, 3, 4, 5     ],\n')
+    assert not passes(b'  "completed_chunks": [0, 1, 2, 3, 4, 5     \n')
+    assert not passes(b'  "processed_chunks": [0, 1, 2, 3, 4, 5     ],\n')
+    assert not passes(b'  "completed_chunks": [0, 1, 2, 3, 4, 5     ],')
