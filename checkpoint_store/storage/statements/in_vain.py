@@ -10,6 +10,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.sql import attempts, bindparam, case, func, literal_column, null, or_, select
 from checkpoint_store.storage.statements.attempts import THIS, literal
 from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, end_attempt, insert_into
+from checkpoint_store.storage.statements.order import is_from_older
 from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.system.log import log
 
@@ -139,12 +140,11 @@ def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
 
 
 def _why(connection: sqlite3.Connection, completion: Completion) -> str:
-    job_id, index, seen = completion.job_id, completion.chunk_index, completion.previous_digest
+    job_id, index = completion.job_id, completion.chunk_index
     if PRESENT.run(connection, in_job=job_id, at_index=index).fetchone() is not None:
         return _CAME_LATE
     before = PRESENT.run(connection, in_job=job_id, at_index=index - 1).fetchone()
-    was_redone = seen is not None and before is not None and (before[0] or "") != seen
-    return _CAME_FROM_OLDER if was_redone else _CAME_EARLY
+    return _CAME_FROM_OLDER if is_from_older(completion, before) else _CAME_EARLY
 
 
 def keep_failure(connection: sqlite3.Connection, failure: Completion) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import ChunkOutOfOrder
 from checkpoint_store.storage.sql import bindparam, jobs, literal_column, select
@@ -47,8 +47,14 @@ def require_order(connection: sqlite3.Connection, completions: Sequence[Completi
         before = PRESENT.run(connection, in_job=job_id, at_index=index - 1).fetchone()
         if before is None and index - 1 not in wanted:
             raise _missing(connection, job_id, index)
-        if before is not None and seen is not None and seen != (before[0] or ""):
+        if is_from_older(completion, before):
             raise ChunkOutOfOrder(job_id, index, index - 1, is_stale=True)
+
+
+def is_from_older(completion: Completion, before: tuple[Any, ...] | None) -> bool:
+    """Whether a completion was made from another result of the chunk before than the one in this row, if any."""
+    seen = completion.previous_digest
+    return seen is not None and before is not None and seen != (before[0] or "")
 
 
 def _refuse_behind_redo(connection: sqlite3.Connection, job_id: str, wanted: Collection[int]) -> None:
