@@ -47,6 +47,8 @@ def log_suppressed(error: BaseException, what: str) -> None:
         log.log(level, "%s: %s: %s", what, type(error).__name__, error)
 
 
+A_WAIT: Final = {"is_wait": True}
+"""The mark (``extra``) of a line about a wait; the command prints these lines."""
 LOG_WAIT_AFTER_SECONDS: Final = 0.5
 """A shorter wait for another process is usual, and is not logged."""
 
@@ -59,7 +61,7 @@ def log_wait(path: Path, whom: str, timeout_seconds: float) -> None:
         whom: what the others do with it, such as "locked by process 17 (python)".
         timeout_seconds: how long the call waits before it gives up.
     """
-    log.info("%s is %s: waiting up to %g s", path, whom, timeout_seconds, extra={"is_wait": True})
+    log.info("%s is %s: waiting up to %g s", path, whom, timeout_seconds, extra=A_WAIT)
 
 
 class WarningsLast:

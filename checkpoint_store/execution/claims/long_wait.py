@@ -6,15 +6,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, counted
-from checkpoint_store.system.log import log, log_suppressed
+from checkpoint_store.system.log import A_WAIT, log, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _LONG_WAIT_SECONDS: Final = 60.0
 """After this time without any change, look for a stopped process. A healthy runner may need longer for a call."""
-_PRINTED: Final = {"is_wait": True}
-"""The mark of a line that the command prints."""
 
 
 class LongWait:
@@ -75,8 +73,8 @@ class LongWait:
             log.warning(
                 f"{what}. Runner %d is %s. If it never will: job.release_runner(%d) frees its chunks",
                 *(*waits, still[0], stopped[still[0]], still[0]),
-                extra=_PRINTED,
+                extra=A_WAIT,
             )
         elif not self._is_logged:
             self._is_logged = True
-            log.info(f"{what}; job.runners() names its process", *waits, extra=_PRINTED)
+            log.info(f"{what}; job.runners() names its process", *waits, extra=A_WAIT)
