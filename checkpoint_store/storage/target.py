@@ -188,7 +188,7 @@ def refuse_emptied(path: Path) -> None:
 
     The results that are not yet in the file stand in the WAL alone.
     """
-    if is_there(path) and not path.stat().st_size and has_bytes(StoreFiles(path).wal):
+    if is_there(path) and not has_bytes(path) and has_bytes(StoreFiles(path).wal):
         raise StoreDamaged(path, f"it is empty{_BUT_ITS_WAL}")
 
 
