@@ -23,9 +23,14 @@ class NoneResults:
 
     def recorded(self, items: Iterable[MapItem]) -> None:
         """Look at results that were recorded. Where warnings are errors, the warning ends the loop."""
-        index = None if self._is_warned else next((item.index for item in items if item.result is None), None)
-        if index is None:
+        if self._is_warned:
             return
+        for item in items:  # no generator: each result of a loop comes here
+            if item.result is None:
+                self._warn(item.index)
+                return
+
+    def _warn(self, index: int) -> None:
         self._is_warned = True
         message = (
             f"job {self._state.job_id}: the function of the loop returned None for chunk {index}, and None is recorded "
