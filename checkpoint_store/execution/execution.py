@@ -8,7 +8,6 @@ from weakref import ref
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution import redo
-from checkpoint_store.execution.chunks import ranges as chunk_ranges
 from checkpoint_store.execution.chunks.contents import NOT_AT_HAND, ChunkContents, Given
 from checkpoint_store.execution.chunks.keys import ChunkKeys
 from checkpoint_store.execution.chunks.order import ChunkOrder
@@ -295,4 +294,5 @@ class JobExecution:
 
     def unclaimed(self) -> Iterator[int]:
         """Yield the chunks that are at hand and not complete, by index, even those that a runner works on."""
-        return chunk_ranges.incomplete(self._context.reading, self.job_id, self.reach())
+        pages = self._context.reading.chunks.completed_pages(self.job_id, self.reach())
+        return (index for page, completed in pages for index in sorted(set(page) - set(completed)))

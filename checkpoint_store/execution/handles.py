@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
+from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreBusy
 from checkpoint_store.model.handles import checked_handle
 from checkpoint_store.storage.opened_store import open_for_writing
 from checkpoint_store.system.existence import is_there
@@ -111,21 +111,6 @@ def persist(record: Callable[[], None], handle: str | None, owner: str) -> None:
 
 def _unrecorded(handle: str | None, owner: str) -> str:
     return f"The handle {handle!r} of {owner} was not recorded."
-
-
-def checked_indices(given: object) -> list[int]:
-    """Return the chunks that a handle is for, in their order; a single index stands for one chunk.
-
-    Raises:
-        InvalidArgumentError: ``given`` is no list of chunk indices.
-    """
-    if type(given) is int:
-        return [given]
-    try:
-        indices: list[Any] = list(given)  # type: ignore[call-overload]
-    except TypeError:
-        raise InvalidArgumentError("indices", given, "is no list of chunk indices; give [0, 1, 2]") from None
-    return indices
 
 
 def chunks_of_job(job_id: str, indices: list[int]) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from checkpoint_store.execution.recorded_job import RecordedJob
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.storage.reading import Reading
@@ -31,10 +29,6 @@ class JobResults:
         """
         self._recorded.check_index(index)
         return self._reading.results.text(self._job_id, index)
-
-    def pages(self) -> Iterator[list[tuple[int, str]]]:
-        """Yield (index, JSON text) of all results by index, in pages of bounded size; no read is open between pages."""
-        return self._reading.results.pages(self._job_id)
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
-from checkpoint_store.execution.chunks import ranges as chunk_ranges
+from checkpoint_store.model.spans import spans_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
     from checkpoint_store.model.run_record import RunRecord
@@ -83,9 +85,20 @@ class RecordedJob:
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        return chunk_ranges.completed_ranges(self._context.reading, self.job_id)
+        return list(spans_of(self._completed()))
+
+    def _completed(self) -> Iterator[int]:
+        start = 0
+        while completed := self._context.reading.chunks.completed_from(self.job_id, start):
+            yield from completed
+            start = completed[-1] + 1
 
     def remaining_ranges(self, total_chunks: int | None = None) -> list[range]:
         """Return the chunks that are left (of the first chunks, or of all), as ranges, ascending."""
         total = self.known_total() if total_chunks is None else total_chunks
-        return chunk_ranges.remaining_ranges(self._context.reading, self.job_id, total)
+        gaps, position = list[range](), 0
+        for start, stop in [*self.completed_ranges(), (total, total)]:
+            if gap := range(position, min(start, total)):
+                gaps.append(gap)
+            position = stop
+        return gaps
