@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreBusy
 from checkpoint_store.model.handles import checked_handle
+from checkpoint_store.model.pairing import few
 from checkpoint_store.storage.opened_store import open_for_writing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.verbs.handles import HandleStorage
 
-_CHUNKS_NAMED_MAX: Final = 5
 _BUSY_TIMEOUTS_MAX: Final = 6
 """How many times ``lock_timeout_seconds`` to wait for a busy store, as long as for a result in hand."""
 
@@ -115,5 +115,4 @@ def _unrecorded(handle: str | None, owner: str) -> str:
 
 def chunks_of_job(job_id: str, indices: list[int]) -> str:
     """Return the chunks and the job of a handle as words, for an error."""
-    named = ", ".join(map(str, indices[:_CHUNKS_NAMED_MAX])) + (" …" if len(indices) > _CHUNKS_NAMED_MAX else "")
-    return f"chunk{'' if len(indices) == 1 else 's'} {named} of job {job_id}"
+    return f"chunk{'' if len(indices) == 1 else 's'} {few(indices)} of job {job_id}"
