@@ -16,9 +16,8 @@ from checkpoint_store.execution.claims.redo_marks import RedoMarks
 from checkpoint_store.execution.handles import HandleRecorder
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
-from checkpoint_store.execution.job_results import JobResults
 from checkpoint_store.execution.late import LateRecorder, failure_of
-from checkpoint_store.execution.recorded_job import RecordedJob
+from checkpoint_store.execution.recorded_job import JobResults, RecordedJob
 from checkpoint_store.execution.reported_failures import ReportedFailures, amount_paid
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreBusy
-from checkpoint_store.model.handles import checked_handle
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
 from checkpoint_store.model.pairing import few
 from checkpoint_store.storage.opened_store import open_for_writing
 from checkpoint_store.system.existence import is_there
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.verbs.handles import HandleStorage
 
+HANDLE_LENGTH_MAX: Final = 4096
+"""The most characters of a handle: an id, or a URL."""
 _BUSY_TIMEOUTS_MAX: Final = 6
 """How many times ``lock_timeout_seconds`` to wait for a busy store, as long as for a result in hand."""
 
@@ -111,6 +112,34 @@ def persist(record: Callable[[], None], handle: str | None, owner: str) -> None:
 
 def _unrecorded(handle: str | None, owner: str) -> str:
     return f"The handle {handle!r} of {owner} was not recorded."
+
+
+def checked_handle(handle: object, owner: str) -> str | None:
+    """Return a handle, checked; None stands for no handle.
+
+    Args:
+        handle: a text of 1 to 4,096 characters, without NUL; or None.
+        owner: the chunks that the handle belongs to, as words of the error.
+
+    Raises:
+        InvalidArgumentError: it is something else; the error names the chunks and the value.
+    """
+    if handle is None:
+        return None
+    if not isinstance(handle, str) or not handle.strip():
+        raise InvalidArgumentError("handle", handle, f"of {owner} is no text (None clears a handle)")
+    if len(handle) > HANDLE_LENGTH_MAX:
+        reason = f"of {owner} has {len(handle):,} characters, more than {HANDLE_LENGTH_MAX:,}"
+        raise InvalidArgumentError("handle", handle, f"{reason}: keep such data in a file, and record its name")
+    if "\0" in handle:
+        raise InvalidArgumentError("handle", handle, f"of {owner} has a NUL, at which SQLite's shell stops")
+    try:
+        handle.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            "handle", handle, f"of {owner} has a lone surrogate, which UTF-8 cannot hold"
+        ) from None
+    return str(handle)
 
 
 def chunks_of_job(job_id: str, indices: list[int]) -> str:

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
     from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.records import Costs, JobRecord
 
 
 class RecordedJob:
@@ -102,3 +104,27 @@ class RecordedJob:
                 gaps.append(gap)
             position = stop
         return gaps
+
+
+class JobResults:
+    """The results of one job. Safe to share between threads."""
+
+    def __init__(self, reading: Reading, recorded: RecordedJob) -> None:
+        self._reading, self._recorded, self._job_id = reading, recorded, recorded.job_id
+
+    def is_completed(self, index: int) -> bool:
+        """Whether a chunk is complete; the quickest read of it."""
+        return self._reading.chunks.is_completed(self._job_id, index)
+
+    def text(self, index: int) -> str:
+        """Return the JSON text of a completed chunk's result.
+
+        Raises:
+            ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
+        """
+        self._recorded.check_index(index)
+        return self._reading.results.text(self._job_id, index)
+
+    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
+        """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""
+        return self._reading.results.costs_after(self._job_id, result_id, cost)

@@ -11,7 +11,6 @@ from checkpoint_store import InvalidArgumentError, Job, JobNotFound
 from checkpoint_store.report import facts as job_facts
 from checkpoint_store.report.amounts import Sums
 from checkpoint_store.report.columns import Completions, attempt_columns
-from checkpoint_store.report.options import NO_INPUTS
 from checkpoint_store.report.texts import PageRoom, TextBlocks, checked_inputs, shown_input
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> 
 
 def _inputs_by_job(jobs: Sequence[Job], options: Options) -> dict[str, tuple[list[Any], bool]]:
     by_job = {}
-    for name, given in (options.inputs or NO_INPUTS).items():
+    for name, given in (options.inputs or {}).items():
         job = next((job for job in jobs if name in (job.job_id, job.file_name)), None)
         if job is None:
             raise InvalidArgumentError("inputs", name, "is neither the id nor the file name of a job of this report")

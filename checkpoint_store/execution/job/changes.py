@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import lifecycle, opening, redo
-from checkpoint_store.execution.handles import chunks_of_job, persist
+from checkpoint_store.execution.handles import checked_handle, chunks_of_job, persist
 from checkpoint_store.execution.job.details import JobDetails
-from checkpoint_store.model.handles import checked_handle
 from checkpoint_store.model.records import JobStatus
 
 if TYPE_CHECKING:
