@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.execution.job.changes import JobChanges
 from checkpoint_store.execution.job.chunk_try import ChunkTry
-from checkpoint_store.execution.job.redo import JobRedo
 from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop import entry
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Job(JobRedo):
+class Job(JobChanges):
     """One input being processed, chunk by chunk. Safe to share between threads.
 
     Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``

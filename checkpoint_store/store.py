@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint_store.execution import opening
 from checkpoint_store.execution.store.care import StoreCare
-from checkpoint_store.execution.store.outlook import StoreOutlook
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
+from checkpoint_store.model.amounts import checked_field
 from checkpoint_store.state_file.reader import read_state, refuse_opened, without_secrets
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import WarningsLast
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.loop_event import LoopEvent
     from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.model.records import JobSummary, RunPlan
     from checkpoint_store.storage.records import JobRecord
 
 
-class CheckpointStore(StoreOutlook, StoreCare):
+class CheckpointStore(StoreCare):
     """Jobs, completed chunks and results in one local SQLite file. Safe to share between threads.
 
     Any number of threads and processes may have the same file open. Close it, or use it as a context manager; it is
@@ -221,6 +222,38 @@ class CheckpointStore(StoreOutlook, StoreCare):
 
     def _job(self, record: JobRecord) -> Job:
         return Job(self, self._open, record)
+
+    # -- jobs, seen without opening one
+
+    def summaries(self, status: str | None = None, file_name: str | os.PathLike[str] | None = None) -> list[JobSummary]:
+        """Return the summary of each job, in the order of :meth:`jobs`, all of them read at one moment."""
+        return self._open.reading.jobs.summaries(**opening.job_filter(status, file_name))
+
+    def plan(
+        self,
+        file_name: str | os.PathLike[str],
+        *,
+        chunks: Iterable[Any] | None = None,
+        total_chunks: int | None = None,
+        video_title: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        fingerprint: Fingerprint | None = None,
+        sequential: bool = False,
+        on_change: Literal["refuse", "reuse", "extend", "restart"] = "refuse",
+        reuse_ignoring: Iterable[str] = (),
+        fresh: bool = False,
+        cost: str = "cost",
+    ) -> RunPlan:
+        """Return what :meth:`open_job` with these arguments, and working the job off, would do. Nothing is written.
+
+        This call raises what ``open_job`` raises, except :class:`PlanChanged`: the action of the plan is ``"refuse"``
+        then. ``cost`` is the field of the results, or the dotted path, that has the cost.
+        """
+        arguments = opening.OpenArguments.of(locals())
+        return self._open.reading.plan(arguments.request, checked_field(cost))
 
     # -- states
 

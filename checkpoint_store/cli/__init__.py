@@ -19,7 +19,7 @@ def main() -> int:
     try:
         _occupy_closed_streams()
         if sys.stdout is None:
-            from checkpoint_store.cli.closed_output import ClosedOutput  # main() catches a Ctrl-C while it imports
+            from checkpoint_store.cli.early import ClosedOutput  # main() catches a Ctrl-C while it imports
 
             sys.stdout = ClosedOutput()
         from checkpoint_store.cli.ended import Terminated, ended_by_signals  # main() catches a Ctrl-C while it imports
@@ -33,7 +33,7 @@ def main() -> int:
         except Terminated as ended:  # a signal that comes later is reported by run_command_line
             return _ended_early(f"{ended}", type(ended).__name__, ended.exit_code)
     except ModuleNotFoundError as missing:
-        from checkpoint_store.cli.missing_extra import what_to_install  # main() catches a Ctrl-C while it imports
+        from checkpoint_store.cli.early import what_to_install  # main() catches a Ctrl-C while it imports
 
         need = what_to_install(missing)
         if need is None:
@@ -54,7 +54,7 @@ def _ended_early(message: str, kind: str, exit_code: int) -> int:
 
 
 def _tell_early(message: str, kind: str, exit_code: int) -> None:
-    from checkpoint_store.cli.json_asked import tell_early  # main() catches a Ctrl-C while it imports
+    from checkpoint_store.cli.early import tell_early  # main() catches a Ctrl-C while it imports
 
     tell_early(sys.argv, message, kind, exit_code)
 

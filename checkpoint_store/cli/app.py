@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store.cli.early import asks_for_json, what_to_install
 from checkpoint_store.cli.encodings import unsayable_message
 from checkpoint_store.cli.ended import EXIT_PAUSED, Terminated, ended_by_signals
-from checkpoint_store.cli.json_asked import asks_for_json
 from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
-from checkpoint_store.cli.missing_extra import what_to_install
 from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.typed_line import store_named_by
 from checkpoint_store.cli.waits import saying_waits

@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.json_asked import asks_for_json
+from checkpoint_store.cli.early import asks_for_json
 from checkpoint_store.cli.notices import NOTICES
 
 if TYPE_CHECKING:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
-from checkpoint_store import CheckpointStore, StoreTargetError
+from checkpoint_store import CheckpointStore, CheckpointStoreError, StoreTargetError
 from checkpoint_store.cli import json_output
-from checkpoint_store.cli.completion import jobs_of
 from checkpoint_store.cli.messages import names_copy
-from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.typed_line import DEFAULT_STORE, STORE_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from click.shell_completion import CompletionItem
+    from checkpoint_store import JobSummary
 
 print_json: Final = json_output.print_json
+_ID_LENGTH: Final = 8
+_LOCK_TIMEOUT_SECONDS: Final = 0.5
+_ONE_WORD: Final = re.compile(r"[\w./@%+=,-]+")
+"""A name that a shell takes as a single word without quotes. A job with any other name is offered by its id."""
 
 
 class PositiveNumber(click.FloatRange):
@@ -124,9 +130,28 @@ def job_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def complete_job(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return what a shell offers for JOB: the jobs of the store that the line names before it."""
+    """Return what a shell offers for JOB: the jobs of the store that the line names before it, the newest job first.
+
+    The store is only read. Without a readable store, nothing is offered: a message within a line helps nobody.
+    """
     store_path = ctx.params.get("store_path") or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
-    return jobs_of(store_path, incomplete)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with CheckpointStore(store_path, read_only=True, lock_timeout_seconds=_LOCK_TIMEOUT_SECONDS) as store:
+                summaries = store.summaries()
+    except (CheckpointStoreError, OSError):
+        return []
+    offered = {value: help_text for value, help_text in _offers(summaries) if value.startswith(incomplete)}
+    return [CompletionItem(value, help=help_text) for value, help_text in offered.items()]
+
+
+def _offers(summaries: list[JobSummary]) -> Iterator[tuple[str, str]]:
+    for job in summaries:
+        if _ONE_WORD.fullmatch(job.file_name):
+            yield job.file_name, "the newest job of this file"
+    for job in summaries:
+        yield job.job_id[:_ID_LENGTH], f"{on_one_line(job.file_name)}, {job.shown_status}"
 
 
 def _as_shown(_: click.Context, __: click.Parameter, job: str | None) -> str | None:

@@ -18,7 +18,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
-from checkpoint_store.execution.claims.queued_pauses import QueuedPauses
+from checkpoint_store.execution.claims.pauses import QueuedPauses
 from checkpoint_store.execution.loops.open_loops import Loops
 from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
 from checkpoint_store.execution.unrecorded.taking_in import take_in

@@ -8,7 +8,6 @@ from weakref import ref
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, StorageUnavailableError
 from checkpoint_store.execution import redo
-from checkpoint_store.execution.chunks import ranges as chunk_ranges
 from checkpoint_store.execution.chunks.contents import NOT_AT_HAND, ChunkContents, Given
 from checkpoint_store.execution.chunks.keys import ChunkKeys
 from checkpoint_store.execution.chunks.order import ChunkOrder
@@ -17,9 +16,8 @@ from checkpoint_store.execution.claims.redo_marks import RedoMarks
 from checkpoint_store.execution.handles import HandleRecorder
 from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
-from checkpoint_store.execution.job_results import JobResults
 from checkpoint_store.execution.late import LateRecorder, failure_of
-from checkpoint_store.execution.recorded_job import RecordedJob
+from checkpoint_store.execution.recorded_job import JobResults, RecordedJob
 from checkpoint_store.execution.reported_failures import ReportedFailures, amount_paid
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.execution.runners_at_work import RunnersAtWork
@@ -295,4 +293,5 @@ class JobExecution:
 
     def unclaimed(self) -> Iterator[int]:
         """Yield the chunks that are at hand and not complete, by index, even those that a runner works on."""
-        return chunk_ranges.incomplete(self._context.reading, self.job_id, self.reach())
+        pages = self._context.reading.chunks.completed_pages(self.job_id, self.reach())
+        return (index for page, completed in pages for index in sorted(set(page) - set(completed)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
-from checkpoint_store.model.handles import checked_handle
+from checkpoint_store.model.pairing import few
 from checkpoint_store.storage.opened_store import open_for_writing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.verbs.handles import HandleStorage
 
-_CHUNKS_NAMED_MAX: Final = 5
+HANDLE_LENGTH_MAX: Final = 4096
+"""The most characters of a handle: an id, or a URL."""
 _BUSY_TIMEOUTS_MAX: Final = 6
 """How many times ``lock_timeout_seconds`` to wait for a busy store, as long as for a result in hand."""
 
@@ -113,22 +114,34 @@ def _unrecorded(handle: str | None, owner: str) -> str:
     return f"The handle {handle!r} of {owner} was not recorded."
 
 
-def checked_indices(given: object) -> list[int]:
-    """Return the chunks that a handle is for, in their order; a single index stands for one chunk.
+def checked_handle(handle: object, owner: str) -> str | None:
+    """Return a handle, checked; None stands for no handle.
+
+    Args:
+        handle: a text of 1 to 4,096 characters, without NUL; or None.
+        owner: the chunks that the handle belongs to, as words of the error.
 
     Raises:
-        InvalidArgumentError: ``given`` is no list of chunk indices.
+        InvalidArgumentError: it is something else; the error names the chunks and the value.
     """
-    if type(given) is int:
-        return [given]
+    if handle is None:
+        return None
+    if not isinstance(handle, str) or not handle.strip():
+        raise InvalidArgumentError("handle", handle, f"of {owner} is no text (None clears a handle)")
+    if len(handle) > HANDLE_LENGTH_MAX:
+        reason = f"of {owner} has {len(handle):,} characters, more than {HANDLE_LENGTH_MAX:,}"
+        raise InvalidArgumentError("handle", handle, f"{reason}: keep such data in a file, and record its name")
+    if "\0" in handle:
+        raise InvalidArgumentError("handle", handle, f"of {owner} has a NUL, at which SQLite's shell stops")
     try:
-        indices: list[Any] = list(given)  # type: ignore[call-overload]
-    except TypeError:
-        raise InvalidArgumentError("indices", given, "is no list of chunk indices; give [0, 1, 2]") from None
-    return indices
+        handle.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            "handle", handle, f"of {owner} has a lone surrogate, which UTF-8 cannot hold"
+        ) from None
+    return str(handle)
 
 
 def chunks_of_job(job_id: str, indices: list[int]) -> str:
     """Return the chunks and the job of a handle as words, for an error."""
-    named = ", ".join(map(str, indices[:_CHUNKS_NAMED_MAX])) + (" …" if len(indices) > _CHUNKS_NAMED_MAX else "")
-    return f"chunk{'' if len(indices) == 1 else 's'} {named} of job {job_id}"
+    return f"chunk{'' if len(indices) == 1 else 's'} {few(indices)} of job {job_id}"

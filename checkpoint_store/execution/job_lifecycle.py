@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
-from checkpoint_store.execution.claims.known_pauses import KnownPauses
-from checkpoint_store.execution.claims.queued_pauses import must_queue_pause
+from checkpoint_store.execution.claims.pauses import KnownPauses, must_queue_pause
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.call_stack import is_in_signal_handler
 from checkpoint_store.system.log import log_suppressed

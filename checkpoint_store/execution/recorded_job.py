@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
-from checkpoint_store.execution.chunks import ranges as chunk_ranges
+from checkpoint_store.model.spans import spans_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
     from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.records import Costs, JobRecord
 
 
 class RecordedJob:
@@ -83,9 +87,44 @@ class RecordedJob:
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
-        return chunk_ranges.completed_ranges(self._context.reading, self.job_id)
+        return list(spans_of(self._completed()))
+
+    def _completed(self) -> Iterator[int]:
+        start = 0
+        while completed := self._context.reading.chunks.completed_from(self.job_id, start):
+            yield from completed
+            start = completed[-1] + 1
 
     def remaining_ranges(self, total_chunks: int | None = None) -> list[range]:
         """Return the chunks that are left (of the first chunks, or of all), as ranges, ascending."""
         total = self.known_total() if total_chunks is None else total_chunks
-        return chunk_ranges.remaining_ranges(self._context.reading, self.job_id, total)
+        gaps, position = list[range](), 0
+        for start, stop in [*self.completed_ranges(), (total, total)]:
+            if gap := range(position, min(start, total)):
+                gaps.append(gap)
+            position = stop
+        return gaps
+
+
+class JobResults:
+    """The results of one job. Safe to share between threads."""
+
+    def __init__(self, reading: Reading, recorded: RecordedJob) -> None:
+        self._reading, self._recorded, self._job_id = reading, recorded, recorded.job_id
+
+    def is_completed(self, index: int) -> bool:
+        """Whether a chunk is complete; the quickest read of it."""
+        return self._reading.chunks.is_completed(self._job_id, index)
+
+    def text(self, index: int) -> str:
+        """Return the JSON text of a completed chunk's result.
+
+        Raises:
+            ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
+        """
+        self._recorded.check_index(index)
+        return self._reading.results.text(self._job_id, index)
+
+    def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
+        """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""
+        return self._reading.results.costs_after(self._job_id, result_id, cost)

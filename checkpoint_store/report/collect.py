@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import InvalidArgumentError, Job, JobNotFound
 from checkpoint_store.report import facts as job_facts
 from checkpoint_store.report.amounts import Sums
-from checkpoint_store.report.changes import changes_by_job
 from checkpoint_store.report.columns import Completions, attempt_columns
-from checkpoint_store.report.options import NO_INPUTS
 from checkpoint_store.report.texts import PageRoom, TextBlocks, checked_inputs, shown_input
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> 
     inputs = _inputs_by_job(jobs, options)
     everything = store.summaries()
     summaries = {summary.job_id: summary for summary in everything}
-    changes = changes_by_job(everything)
+    changes = _changes_by_job(everything)
     room = PageRoom(options.text_bytes_max, options.rows_max)
     parts = []
     for job in jobs:
@@ -68,7 +67,7 @@ def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> 
 
 def _inputs_by_job(jobs: Sequence[Job], options: Options) -> dict[str, tuple[list[Any], bool]]:
     by_job = {}
-    for name, given in (options.inputs or NO_INPUTS).items():
+    for name, given in (options.inputs or {}).items():
         job = next((job for job in jobs if name in (job.job_id, job.file_name)), None)
         if job is None:
             raise InvalidArgumentError("inputs", name, "is neither the id nor the file name of a job of this report")
@@ -133,3 +132,36 @@ def _inputs_text(inputs: tuple[list[Any], bool] | None, *, agree: bool) -> str:
     if inputs is None:
         return "none"
     return "given" if agree else "doubtful"
+
+
+def _changes_by_job(summaries: Sequence[JobSummary]) -> dict[str, dict[str, Any]]:
+    """Return how each job differs from the job of the same file that was opened before it, by job id.
+
+    Args:
+        summaries: all jobs of the store, the one opened last first.
+    """
+    by_file: dict[str, list[JobSummary]] = defaultdict(list)
+    for summary in summaries:
+        by_file[summary.file_name].append(summary)
+    return {
+        later.job_id: {"earlier": earlier.job_id, "fields": list(_differences(earlier, later))}
+        for jobs in by_file.values()
+        for later, earlier in pairwise(jobs)
+    }
+
+
+def _differences(earlier: JobSummary, later: JobSummary) -> Iterator[dict[str, Any]]:
+    before, after = _plan(earlier), _plan(later)
+    for name in [*before, *(name for name in after if name not in before)]:
+        if before.get(name) != after.get(name):
+            yield {"field": name, "before": before.get(name), "after": after.get(name)}
+
+
+def _plan(summary: JobSummary) -> dict[str, Any]:
+    fields = {
+        "chunks": summary.progress.total_chunks,
+        "model": summary.model,
+        "provider": summary.provider,
+        "title": summary.video_title,
+    }
+    return fields | {f"config.{name}": value for name, value in summary.config.items()}

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 TEXT_BYTES_MAX: Final = 16 * 1024 * 1024
 ROWS_MAX: Final = 500_000
-NO_INPUTS: Final[Mapping[str, Iterable[Any]]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,14 +17,13 @@ from checkpoint_store.storage.statements import earlier_job, pruning, run_plan
 from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.verbs.base import ReadingVerbs
-from checkpoint_store.storage.verbs.chunks import ChunkVerbs
+from checkpoint_store.storage.verbs.chunks import ChunkVerbs, KeyVerbs
 from checkpoint_store.storage.verbs.import_facts import ImportFacts
 from checkpoint_store.storage.verbs.job_content import JobContent
 from checkpoint_store.storage.verbs.jobs import JobVerbs
-from checkpoint_store.storage.verbs.keys import KeyVerbs
-from checkpoint_store.storage.verbs.living_runners import LivingRunners
 from checkpoint_store.storage.verbs.redos import MarkVerbs
 from checkpoint_store.storage.verbs.results import ResultVerbs
+from checkpoint_store.storage.verbs.runners import LivingRunners
 from checkpoint_store.storage.verbs.self_healing import SelfHealing
 
 if TYPE_CHECKING:

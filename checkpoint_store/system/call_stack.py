@@ -22,28 +22,28 @@ def innermost_module(packages: tuple[str, ...], *, callers: int) -> str | None:
     Returns:
         The name of the module; None if no function of these packages is under way.
     """
-    modules = map(_module_of, _stack(sys._getframe(callers + 1)))
+    modules = map(_module_of, stack(sys._getframe(callers + 1)))
     return next((module for module in modules if module.startswith(packages)), None)
 
 
 def is_in_signal_handler() -> bool:
     """Whether a signal handler of the program, written in Python, is on the stack of this thread."""
     handlers = _handlers()
-    return any(frame.f_code in handlers for frame in _stack(sys._getframe(1)))
+    return any(frame.f_code in handlers for frame in stack(sys._getframe(1)))
 
 
 def handler_interrupts(packages: tuple[str, ...]) -> bool:
     """Whether a signal handler is on the stack of this thread, and interrupted a function of these packages."""
     handlers = _handlers()
-    stack = _stack(sys._getframe(1))
-    return any(frame.f_code in handlers for frame in stack) and any(
+    frames = stack(sys._getframe(1))
+    return any(frame.f_code in handlers for frame in frames) and any(
         _module_of(frame).startswith(packages)
-        for frame in stack  # the frames below the handler: the first any() has taken the others out
+        for frame in frames  # the frames below the handler: the first any() has taken the others out
     )
 
 
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    """Yield a frame, and those below it."""
+def stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield a frame, and the frames below it."""
     while frame is not None:
         yield frame
         frame = frame.f_back

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
-    from checkpoint_store.execution.claims.known_pauses import KnownPauses
-    from checkpoint_store.execution.claims.queued_pauses import QueuedPauses
+    from checkpoint_store.execution.claims.pauses import KnownPauses, QueuedPauses
     from checkpoint_store.execution.claims.redo_marks import RedoMarks
     from checkpoint_store.model.shard import Shard
 

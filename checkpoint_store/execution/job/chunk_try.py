@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from checkpoint_store.execution.job.handles import JobHandles
+    from checkpoint_store.execution.job.changes import JobChanges
     from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.keys import Key
 
@@ -14,7 +14,7 @@ class ChunkTry:
     """The part of :class:`PendingChunk` that is about its attempt."""
 
     __slots__ = ()
-    job: JobHandles
+    job: JobChanges
     index: int
     attempt: Attempt | None
 

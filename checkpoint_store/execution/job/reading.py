@@ -203,7 +203,7 @@ class JobReading(JobOfRecord):
 
     def _results(self, as_type: type[Any] | None, missing: Missing) -> Iterator[Any]:
         job_id, expected = self.job_id, 0
-        for page in self._execution.results.pages():
+        for page in self._context.reading.results.pages(job_id):
             for index, text in page:  # a result takes ten microseconds: each call of a function in this loop counts
                 if index > expected:
                     yield from self._gap(expected, index, missing)
@@ -220,7 +220,7 @@ class JobReading(JobOfRecord):
     def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:
         """Yield (index, result) of the completed chunks in index order, in bounded memory. See :meth:`results`."""
         job_id = self.job_id
-        for page in self._execution.results.pages():
+        for page in self._context.reading.results.pages(job_id):
             for index, text in page:
                 yield index, decoded(text, as_type, job_id, index)
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.attempt import threads_at_work
+from checkpoint_store.system.call_stack import stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,16 +38,10 @@ def work_waits_for_this_thread() -> bool:
             waited_for |= _ends_with(ident, others.pop(ident))
 
 
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
 def _ends_with(ident: int, frame: FrameType) -> set[int]:
     """Return the ids of the objects that are done when a thread ends: the thread, and the future that it works for."""
     ends = {id(thread) for thread in threading.enumerate() if thread.ident == ident}
-    for inner in _stack(frame):
+    for inner in stack(frame):
         if inner.f_code.co_name == "run":  # the run() of a work item of concurrent.futures.thread
             future = getattr(inner.f_locals.get("self"), "future", None)
             ends |= {id(future)} if isinstance(future, Future) else set()
@@ -54,5 +49,5 @@ def _ends_with(ident: int, frame: FrameType) -> set[int]:
 
 
 def _waits_for(frame: FrameType, ends: set[int]) -> bool:
-    waiting_in: Iterator[Any] = (inner.f_locals.get("self") for inner in _stack(frame) if inner.f_code in _WAITING)
+    waiting_in: Iterator[Any] = (inner.f_locals.get("self") for inner in stack(frame) if inner.f_code in _WAITING)
     return any(id(waits_for) in ends for waits_for in waiting_in)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StateFormatError, StoreTargetError
-from checkpoint_store.execution.store import pruning
+from checkpoint_store.execution.lifecycle import delete_with_copies
 from checkpoint_store.execution.store.open_store import OpenStore
-from checkpoint_store.model.prune_report import prune_request
-from checkpoint_store.state_file.reader import read_state, without_secrets
+from checkpoint_store.model.prune_report import PruneReport, prune_request
+from checkpoint_store.state_file.reader import job_shown_by, read_state, without_secrets
+from checkpoint_store.storage.files.names import state_copies
+from checkpoint_store.storage.prunable_files import prunable_files, remove_files
 from checkpoint_store.storage.target import NO_DATABASE, resolve
-from checkpoint_store.system.log import WarningsLast
+from checkpoint_store.system.log import WarningsLast, log
 from checkpoint_store.system.working_folder import absolute
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.merge_report import MergeReport
-    from checkpoint_store.model.prune_report import PruneReport
+    from checkpoint_store.model.prune_report import Prunable, PruneRequest
 
 _STATE_SUFFIXES: Final = (".json", ".bak")
 
@@ -92,8 +95,8 @@ class StoreCare(OpenStore):
         """
         request = prune_request(keep_last, older_than_days)
         if dry_run:
-            return pruning.look(self._open, self.state_file, request)
-        return pruning.prune(self._open, self.state_file, request)
+            return _report(self._open, self.state_file, request, self._open.reading.prunable(request), dry_run=True)
+        return _pruned(self._open, self.state_file, request)
 
     def _refuse_itself(self, other: Path) -> None:
         own = [self.path, *([] if self.state_file is None else [self.state_file])]
@@ -115,3 +118,39 @@ class StoreCare(OpenStore):
             self._open.job_changed(current.job_id)
         if changed:
             self._open.back_up()
+
+
+def _pruned(context: StoreContext, state_file: Path | None, request: PruneRequest) -> PruneReport:
+    """Delete what a request names, and return the report; see :meth:`CheckpointStore.prune`.
+
+    Jobs and attempts are deleted in one transaction. After a kill, the next open removes the backups that have a
+    deleted job, and a state file that shows it; the next prune removes the other files.
+    """
+    storage = context.storage
+    reports: list[PruneReport] = []
+
+    def delete_rows() -> tuple[str, ...]:
+        pruned = storage.job_changes.prune(request)
+        reports.append(_report(context, state_file, request, pruned, dry_run=False))
+        return pruned.jobs
+
+    try:
+        delete_with_copies(context, delete_rows)
+        remove_files(reports[0].files)
+        log.info("%s: %s", storage.path, reports[0])
+    finally:  # no later prune finds these jobs
+        if reports and reports[0].jobs:
+            storage.job_changes.erase_deleted(", ".join(reports[0].jobs))
+            context.back_up()
+    return reports[0]
+
+
+def _report(
+    context: StoreContext, state_file: Path | None, request: PruneRequest, rows: Prunable, *, dry_run: bool
+) -> PruneReport:
+    states = () if state_file is None else state_copies(state_file)
+    files = prunable_files(context.reading.path, states, request, with_jobs=bool(rows.jobs))
+    if rows.jobs:
+        files += [(path, path.stat().st_size) for path in states if job_shown_by(path) in rows.jobs]
+    size = rows.result_bytes + sum(size for _, size in files)
+    return PruneReport(rows.jobs, rows.attempts, tuple(path for path, _ in files), size, dry_run)

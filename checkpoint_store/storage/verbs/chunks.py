@@ -1,17 +1,20 @@
-"""The reading verbs about the chunks of a job: which chunks are complete, and the attempts at them."""
+"""The reading verbs about the chunks of a job: which chunks are complete, the attempts at them, and their keys."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.statements import attempt_log, chunk_accounts, chunk_pages
+from checkpoint_store.model.keys import key_from, spellings
+from checkpoint_store.storage.statements import attempt_log, chunk_accounts, chunk_pages, keys
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.rows import KEY, read_row
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from checkpoint_store.model.keys import Key
     from checkpoint_store.model.records import AttemptRecord, ChunkAccount, ChunkRecord, CompletionRecord
 
 _CHUNKS_AT_ONCE: Final = 4096
@@ -71,3 +74,32 @@ class ChunkVerbs(ReadingVerbs):
             if len(records) < chunk_pages.PAGE_ROWS:
                 return
             after = records[-1].chunk_index
+
+
+class KeyVerbs(ReadingVerbs):
+    """The reading verbs about keys. Safe to share between threads."""
+
+    def has_any(self, job_id: str) -> bool:
+        """Return whether any chunk of a job has a key."""
+        return self._database.read_row(keys.HAS_KEYS.text, keys.HAS_KEYS.values(in_job=job_id)) is not None
+
+    def at(self, job_id: str, index: int) -> Key | None:
+        """Return the key of a chunk; None if the chunk has no key."""
+        (stored,) = self._database.read_row(keys.KEY_AT.text, (job_id, index)) or (None,)
+        return None if stored is None else self._key(job_id, index, stored)
+
+    def index_of(self, job_id: str, key: Key) -> int | None:
+        """Return the chunk that has a key; None if no chunk has it."""
+        wanted = {f"key_{number}": spelling for number, spelling in enumerate(spellings(key))}
+        statement = keys.index_of(len(wanted))
+        (index,) = self._database.read_row(statement.text, statement.values(in_job=job_id, **wanted)) or (None,)
+        return None if index is None else int(index)
+
+    def all_of(self, job_id: str) -> dict[int, Key]:
+        """Return the key of each chunk that has one, by index."""
+        stored_keys = self._database.read(lambda connection: keys.all_of(connection, job_id))
+        return {index: self._key(job_id, index, stored) for index, stored in stored_keys}
+
+    def _key(self, job_id: str, index: int, stored: object) -> Key:
+        row = read_row("chunk_keys", KEY, {"chunk_index": index, "key": stored}, self.path, job_id)
+        return key_from(row["key"])

@@ -9,10 +9,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
+from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements import attempts, liveness, runners, stretch
 from checkpoint_store.storage.statements.deletions import no_job
+from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.system.files import remove_file, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
 
@@ -209,3 +211,34 @@ def write_of_job(
         if code_of(error.__cause__ or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
             raise database.read(lambda connection: no_job(connection, job_id, database.path)) from error
         raise
+
+
+class LivingRunners(ReadingVerbs):
+    """The reading verbs about runners. Safe to share between threads."""
+
+    def of_job(self, job_id: str) -> list[RunnerRecord]:
+        """Return the runners of a job that have not ended, as far as the store knows, by number."""
+
+        def read(connection: sqlite3.Connection) -> list[RunnerRecord]:
+            return [
+                RunnerRecord(
+                    runner=runner.runner_id,
+                    host=runner.host,
+                    pid=runner.pid,
+                    started_at=runner.started_at,
+                    is_exclusive=bool(runner.exclusive),
+                    is_alive=liveness.is_alive(self.path, runner),
+                    chunks_in_hand=attempts.in_hand(connection, runner.runner_id),
+                )
+                for runner in runners.runners_at_work(connection, job_id)
+            ]
+
+        return self._database.read(read)
+
+    def is_any_alive(self, job_id: str) -> bool:
+        """Whether a runner of a job is alive now: the lock that it holds says so."""
+        return self._database.read(lambda connection: liveness.is_anyone_at_work(connection, self.path, job_id))
+
+    def count(self, job_id: str, *, but: int | None = None) -> int:
+        """Return how many runners (``but`` this one) are at work on a job and alive now. Nothing is reaped."""
+        return self._database.read(lambda connection: liveness.living_runners(connection, self.path, job_id, but))

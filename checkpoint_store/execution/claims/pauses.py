@@ -1,4 +1,4 @@
-"""The pauses that a signal handler asks for in the middle of another call of the library.
+"""The pauses that the holder of a job knows of, and those that a signal handler asks for in the middle of another call.
 
 Python runs a signal handler between two steps of the main thread. If that thread is in the middle of a call of the
 library, it may hold a lock that a pause needs: a handler that waited for the lock would wait for itself. So the pause
@@ -88,3 +88,27 @@ class QueuedPauses(ForkAware):
                 except CheckpointStoreError as error:
                     log.warning("a pause that a signal handler asked for was not recorded: %s", error)
                 self._waiting.popleft()
+
+
+class KnownPauses:
+    """The last pause that the holder of a job knows of: it was asked for before the opening, or it ended a loop.
+
+    A pause that is asked for after the opening of a job, and before its loop begins, ends the loop at once. The caller
+    knows of the pause then: a loop that begins later is not ended by it.
+    """
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        """The number of the last known pause. None: each pause is known that was asked for before a loop began."""
+
+    def covers(self, pause: int, known_at_call: int | None = None) -> bool:
+        """Whether a pause was known to the caller who begins a loop, so that it does not end that loop.
+
+        Args:
+            pause: the number of the pause.
+            known_at_call: the number of the last known pause when the loop was asked for; None: :attr:`last` as it is.
+        """
+        known = self.last if known_at_call is None else known_at_call
+        return known is None or pause <= known
