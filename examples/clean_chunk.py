@@ -11,13 +11,20 @@ import os
 import sys
 from typing import Any
 
-from openai import OpenAI  # type: ignore[import-not-found,unused-ignore]
+from openai import (  # type: ignore[import-not-found,unused-ignore]
+    APIConnectionError,
+    InternalServerError,
+    OpenAI,
+    RateLimitError,
+)
 
 MODEL = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
 PROMPT = (
     "Clean this piece of a lecture transcript: remove fillers, mend punctuation, keep every thought and the speaker's "
     "own words. Answer with the cleaned piece alone."
 )
+AWAY = 75
+"""EX_TEMPFAIL: the service is away. With --retries the run waits for it, and no chunk is failed."""
 BEFORE = "What was said before the piece, for you to understand it; do not repeat it:\n\n"
 
 
@@ -32,7 +39,11 @@ def main() -> None:
     client = OpenAI(max_retries=0)  # the command tries again, so that the store knows of each call
     question: Any = messages(sys.stdin.read(), os.environ.get("CHECKPOINT_STORE_CONTEXT", ""))
     once = {"Idempotency-Key": os.environ.get("CHECKPOINT_STORE_ATTEMPT_KEY", "")}  # the same for every try at a chunk
-    answer = client.chat.completions.create(model=MODEL, messages=question, extra_headers=once)
+    try:
+        answer = client.chat.completions.create(model=MODEL, messages=question, extra_headers=once)
+    except (APIConnectionError, RateLimitError, InternalServerError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(AWAY)
     choice = answer.choices[0]
     if choice.finish_reason != "stop" or not choice.message.content:
         sys.exit(f"the answer ended with {choice.finish_reason!r}")  # half an answer must not count as done

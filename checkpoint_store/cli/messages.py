@@ -184,7 +184,7 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         (rf"^indices={_TEXT} leaves out", _option("--chunks", "leaves out")),
         (rf"^reuse_ignoring={_TEXT} is none", _option("--reuse-ignoring", "is none")),
         (rf"on_change='reuse', reuse_ignoring=(\((?:{_TEXT},? ?)*\))", _ignoring),
-        (r"; see job\.pending\(\)", ": the next run does it anyway"),
+        (r"; see job\.pending\(\)", ": the next run does it anyway. No chunk was marked"),
         (r"\bor pause the job, and call again", "or pause the job, and run the command again"),
         (r"^runner=(\d+) is no runner\b", r"--runner \1 is no runner"),
         (r"^chunk_index=(\d+) is not a chunk\b", r"\1 is not a chunk"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _STORES: Final = (".db", ".sqlite", ".sqlite3")
 _RUN: Final = "checkpoint-store run FILE -- COMMAND"
+_RUN_WITH_OPTIONS: Final = "checkpoint-store run FILE OPTIONS -- COMMAND"
 _NOTHING: Final = "not needed"
 
 
@@ -145,6 +146,8 @@ def _meaning(error: click.UsageError, words: Sequence[str]) -> str | None:
     command = error.ctx.command
     names = command.list_commands(error.ctx) if isinstance(command, click.Group) else []
     if isinstance(error, click.NoSuchOption):
+        if command.name == "resume" and error.option_name in _names_of_run(error.ctx):
+            return f"resume repeats the options of the last run. To change them, go on with: {_RUN_WITH_OPTIONS}"
         return _of_option(error.option_name, command, names, words)
     if names:
         return _of_command(words[1], names) if len(words) > 1 else None
@@ -152,6 +155,13 @@ def _meaning(error: click.UsageError, words: Sequence[str]) -> str | None:
     if extra is not None and Path(extra[1]).suffix in _STORES:
         return f"To name the store, write --store {shell_words([extra[1]])}"
     return None
+
+
+def _names_of_run(ctx: click.Context) -> set[str]:
+    """Return the options of ``run``, here and in other tools."""
+    group = ctx.find_root().command
+    run = group.get_command(ctx, "run") if isinstance(group, click.Group) else None
+    return {*RUN_OPTIONS, *(name for parameter in (run.params if run else ()) for name in parameter.opts)} - {*OPTIONS}
 
 
 def _of_command(word: str, names: Sequence[str]) -> str | None:

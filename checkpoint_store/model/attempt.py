@@ -121,7 +121,9 @@ def current_attempt() -> Attempt:
     """
     at_work = _current.get()
     if at_work is None:
-        raise LookupError("current_attempt() works only inside the function that map() calls")
+        raise LookupError(
+            "current_attempt() works only inside the function that map() calls; a loop over pending() has chunk.attempt"
+        )
     attempt, _ = at_work
     return attempt
 

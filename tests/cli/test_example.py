@@ -98,6 +98,17 @@ def test_a_busy_service_is_asked_again_with_the_same_key(folder: Folder, model: 
     assert "None" not in {key for _, key in model.asked}
 
 
+@pytest.mark.slow
+def test_the_program_for_one_chunk_lets_the_run_wait_for_a_service_that_is_away(folder: Folder, model: Model) -> None:
+    """Three answers of a busy and broken service fail no chunk, although each chunk has two tries."""
+    folder.write("talk.txt", "um, we choose")
+    model.troubles = {0: ["429", "500", "503"]}
+    settings = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": f"http://127.0.0.1:{model.server_port}/v1"}
+    program = (sys.executable, EXAMPLE.with_name("clean_chunk.py"))
+    folder.run("run", "talk.txt", "--retries", 1, "--", *program, **settings)
+    assert (folder.read("talk.cleaned.txt").strip(), len(model.asked)) == ("UM, WE CHOOSE", 4)
+
+
 # -- everything at once
 
 

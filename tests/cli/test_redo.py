@@ -113,11 +113,12 @@ def test_what_cannot_be_redone_is_named(done: Folder, words: tuple[str, ...], me
 
 
 def test_a_chunk_that_is_left_is_named(lecture: Folder) -> None:
-    """The error names the chunk that is left, in the words of the command."""
+    """The error names the chunk that is left, in the words of the command, and says that the others are not marked."""
     lecture.run("run", "lecture.txt", *SIX, "--only", "0-1", *lecture.command(PAID))
-    said = lecture.run("redo", "lecture.txt", "--chunks", "1-2", code=2).stderr
+    said = " ".join(lecture.run("redo", "lecture.txt", "--chunks", "1-2", code=2).stderr.split())
     assert "chunk 2 of job" in said
-    assert "is not complete: the next run does it anyway" in said
+    assert "is not complete: the next run does it anyway. No chunk was marked." in said
+    assert lecture.json("show")["redo_chunks"] == 0
 
 
 def test_a_sequential_job_names_what_belongs_to_a_chunk(lecture: Folder) -> None:

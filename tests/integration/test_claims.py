@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, Job, JobBusy
+from checkpoint_store import CheckpointStore, Job, JobBusy, current_attempt
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.storage.connection.store_file import StoreFile
 
@@ -124,6 +124,15 @@ def test_a_chunk_left_undone_is_yielded_by_the_next_loop(job: Job) -> None:
     assert chunk.attempt is not None
     assert again.attempt is not None
     assert (chunk.attempt.number, again.attempt.number) == (1, 1)
+
+
+def test_a_body_that_asks_for_the_current_attempt_learns_where_its_attempt_is(job: Job) -> None:
+    """``current_attempt`` is for ``map``; in a loop over ``pending`` its error names ``chunk.attempt``, which has the key."""
+    chunk = next(iter(job.pending()))
+    with pytest.raises(LookupError, match=r"pending\(\) has chunk\.attempt"):
+        current_attempt()
+    assert chunk.attempt is not None
+    assert chunk.attempt.attempt_key
 
 
 def test_threads_never_get_the_same_chunk(store: CheckpointStore) -> None:

@@ -1,28 +1,40 @@
-"""The lines at which callers left loops before their end, to find the exception that ended a loop.
+"""The places at which callers left loops before their end, to find the exception that ended a loop.
 
 A generator learns that it is closed, and not why. The traceback of the exception says why: it passes through the line
-at which the loop was left. A ``break`` leaves the loop at another line than a later exception.
+at which the loop was left. A ``break`` leaves the loop at another line than a later exception. Where the body of the
+loop has a ``try``, the exception leaves the loop at the end of its handler, and the traceback has the line in the
+``try``: then the compiler's table of handlers says whether that line leads to that handler.
 """
 
 from __future__ import annotations
 
+import dis
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import CodeType, FrameType
+    from types import CodeType, FrameType, TracebackType
 
+_RAISES_AGAIN: Final = frozenset(dis.opmap[name] for name in ("RERAISE", "RAISE_VARARGS"))
 _PACKAGE: Final = str(Path(__file__).parent.parent)
+
+
+class _Place(NamedTuple):
+    """A place in the caller's code."""
+
+    code: CodeType
+    line: int
+    instruction: int
 
 
 class LeftLoops:
     """The loops of one store that were left before their end. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._left_at: dict[str, tuple[CodeType, int] | None] = {}
-        """The code and line at which each job's loop was left; None if the loop lived until its store was closed."""
+        self._left_at: dict[str, _Place | None] = {}
+        """The place at which each job's loop was left; None if the loop lived until its store was closed."""
 
     def note_left(self, job_id: str) -> None:
         """Note that the loop which calls this was left by its caller just now."""
@@ -30,10 +42,10 @@ class LeftLoops:
         while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
         if frame is not None:
-            line = frame.f_code, frame.f_lineno
+            place = _Place(frame.f_code, frame.f_lineno, frame.f_lasti)
             # In a loop over many files, the caller caught the exception that ended the loop of an earlier file.
-            others = {other: known for other, known in self._left_at.items() if known != line}
-            self._left_at = others | {job_id: line}
+            others = {job: left for job, left in self._left_at.items() if left is None or left[:2] != place[:2]}
+            self._left_at = others | {job_id: place}
 
     def note_closed(self, job_id: str) -> None:
         """Note that the store was closed before the loop ended."""
@@ -45,8 +57,11 @@ class LeftLoops:
 
     def ended_by(self, error: BaseException) -> dict[str, BaseException]:
         """Return the exception that ended the loop of each job, from an exception and its causes."""
-        passed = {line: cause for cause in _chain(error) for line in _lines(cause)}
-        ends = {job_id: error if line is None else passed.get(line) for job_id, line in self._left_at.items()}
+        causes = tuple(_chain(error))
+        ends = {
+            job_id: error if place is None else next((cause for cause in causes if _left(cause, place)), None)
+            for job_id, place in self._left_at.items()
+        }
         return {job_id: cause for job_id, cause in ends.items() if cause is not None}
 
 
@@ -60,8 +75,19 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def _lines(error: BaseException) -> Iterator[tuple[CodeType, int]]:
+def _left(error: BaseException, place: _Place) -> bool:
+    """Whether an exception left its loop at this place."""
     trace = error.__traceback__
     while trace is not None:
-        yield trace.tb_frame.f_code, trace.tb_lineno
+        if trace.tb_frame.f_code is place.code and (trace.tb_lineno == place.line or _was_raised_again(trace, place)):
+            return True
         trace = trace.tb_next
+    return False
+
+
+def _was_raised_again(trace: TracebackType, place: _Place) -> bool:
+    """Whether the handler of the exception ended by raising it again at this place."""
+    bytecode: Any = dis.Bytecode(place.code)
+    handlers = [entry.target for entry in bytecode.exception_entries if entry.start <= trace.tb_lasti < entry.end]
+    raises_again = place.code.co_code[place.instruction] in _RAISES_AGAIN
+    return raises_again and any(handler <= place.instruction for handler in handlers)
