@@ -330,6 +330,18 @@ def test_a_sequential_job_is_done_in_order(plain: CheckpointStore) -> None:
     assert attempts(plain.path) == completed(TOTAL)
 
 
+@LOOPS
+def test_quick_work_on_a_sequential_job_takes_one_commit_for_each_chunk(
+    plain: CheckpointStore, monkeypatch: pytest.MonkeyPatch, loop: Callable[[Job], Iterator[int]]
+) -> None:
+    """The next chunk of a sequential job is claimed along however quick the work is: nothing else claims it ahead."""
+    monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 1e9)
+    job = plain.open_job("book.srt", total_chunks=TOTAL, sequential=True)
+    made = [commits(plain.path) for _ in loop(job)]
+    assert [after - before for before, after in pairwise(made[1:])] == [1] * (TOTAL - 2)
+    assert attempts(plain.path) == completed(TOTAL)
+
+
 def test_a_shard_claims_nothing_outside_of_it(plain: CheckpointStore, job: Job) -> None:
     """Chunks of another machine's part are never claimed."""
     mine = [0, 1, 2, 5, 6, 9]

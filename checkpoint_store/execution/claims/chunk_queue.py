@@ -201,7 +201,9 @@ class ChunkQueue:
     def _next_to_claim_along(self) -> int | None:
         """Return the chunk to claim in the transaction of the next completion; None to claim by a search later."""
         index = self._next + 1 if self._in_order else self._next
-        if not self._comes_back or self._paused or index >= self.total_chunks or self.batch() >= _CLAIMED_AHEAD_MIN:
+        if not self._comes_back or self._paused or index >= self.total_chunks:
+            return None
+        if self.batch() >= _CLAIMED_AHEAD_MIN and not self._in_order:  # in order, no chunk can be claimed ahead
             return None
         return index if self._shard is None or self._shard.between(index, index + 1) else None
 
