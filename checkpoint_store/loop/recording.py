@@ -54,7 +54,7 @@ class Outcomes:
 
     def without_result(self) -> list[InFlight]:
         """Return the attempts that gave no result that can be stored."""
-        return [*(attempt for attempt, _ in [*self.unstorable, *self.failures]), *self.cancelled, *self.broken]
+        return [attempt for attempt, _ in [*self.unstorable, *self.failures]] + self.cancelled + self.broken
 
 
 class Recorder:
@@ -159,13 +159,13 @@ class Recorder:
         self._just_recorded = frozenset(success.completion.chunk_index for success in recorded)
         if are_late:
             recorded = [success for success in recorded if self._is_answer(success)]
-        for completion, result in recorded:
-            self._state.statistics.completed(result, completion.seconds)
-        new = [success for success in recorded if success.completion.chunk_index not in self._completed_late]
-        for completion, result in new:
-            self._state.events.completed(completion, result)
-        key_of = self._state.execution.keys.of
-        return [MapItem(done.chunk_index, result, key_of(done.chunk_index)) for done, result in new]
+        items: list[MapItem] = []
+        for done, result in recorded:
+            self._state.statistics.completed(result, done.seconds)
+            if done.chunk_index not in self._completed_late:
+                self._state.events.completed(done, result)
+                items.append(MapItem(done.chunk_index, result, self._state.execution.keys.of(done.chunk_index)))
+        return items
 
     def _is_repeated(self, success: Success) -> bool:
         """Whether a late result has completed the chunk of this result before: this one was paid for in vain."""

@@ -38,9 +38,10 @@ class Unsettled(dict["Future[Any]", InFlight]):
 
     def keep(self, attempts: Collection[InFlight]) -> None:
         """Keep these attempts: the others are recorded."""
-        kept = {id(attempt) for attempt in attempts}
-        for future in [future for future, attempt in self.items() if id(attempt) not in kept]:
-            del self[future]
+        kept = set(attempts)
+        for future, attempt in list(self.items()):
+            if attempt not in kept:
+                del self[future]
 
     def take_up(self, attempt: InFlight) -> None:
         """Remove an attempt that is about to be recorded: to record a failure twice would count it twice."""
