@@ -41,6 +41,15 @@ def test_such_an_end_is_told_by_its_code_and_what_it_means(lecture: Folder, code
 
 
 @pytest.mark.slow
+def test_a_run_whose_chunks_all_failed_names_the_exit_code_for_an_outage(lecture: Folder) -> None:
+    """Six chunks failed and none was done: a line says what COMMAND can do. Where one of six failed, no line does."""
+    words, hint = ("run", "lecture.txt", *SIX, "--retries", 1, "--workers", 6), "COMMAND can end with exit code 75"
+    assert hint not in lecture.run(*words, *lecture.command(FAILS_AT_ONE), code=1).stderr
+    assert hint in lecture.run(*words, "--fresh", "--", "false", code=1).stderr
+    assert hint not in lecture.run(*words, "--", "false", code=1).stderr  # nothing was tried
+
+
+@pytest.mark.slow
 def test_more_retries_give_failed_chunks_their_new_tries(lecture: Folder) -> None:
     """``--retries 9`` after ``--retries 1`` goes on trying; the same number again, or none, passes the chunk over."""
     words = ("run", "lecture.txt", *SIX)

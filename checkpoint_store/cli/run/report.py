@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.errors import Difference, PlanChanged
 
+_FEW_FAILED: Final = 2
+"""If more chunks failed than this and than were done, their service was perhaps away."""
 READER_FIELD: Final = "config.reader"
 """How the text of a file was read: the format and the version of its reader."""
 
@@ -139,6 +141,8 @@ def _show_failed(screen: Screen, report: Report, store_path: str) -> None:
     for line in details.splitlines():
         screen.note(Text.assemble(("  | ", "red"), line))
     _show_counts(screen, report, store_path)
+    if report.run_summary is not None and report.failed_chunks > max(report.done_now, _FEW_FAILED):
+        screen.note("  if its service was away: COMMAND can end with exit code 75, and the run waits")
 
 
 def _show_paused(screen: Screen, report: Report, store_path: str) -> None:
