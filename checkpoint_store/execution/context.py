@@ -20,6 +20,7 @@ from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
 from checkpoint_store.execution.claims.pauses import QueuedPauses
 from checkpoint_store.execution.loops.open_loops import Loops
+from checkpoint_store.execution.reported_costs import keep_reported_costs
 from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
 from checkpoint_store.execution.unrecorded.taking_in import take_in
 from checkpoint_store.model.open_mode import READ_ONLY
@@ -106,8 +107,7 @@ class StoreContext:
 
     def claims_of(self, job_id: str) -> Claims:
         """Return the claims of this store object for a job, made anew if it has none."""
-        storage = self.storage
-        claims = self.claims.at_hand(job_id)
+        storage, claims = self.storage, self.claims.at_hand(job_id)
         if claims is None:
             for others in list(self.runners):  # runners that could not end when their last loop ended
                 others.end_if_idle(wait=True)
@@ -118,6 +118,7 @@ class StoreContext:
         """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
         storage, job_id = self.writing or self.storage, completions[0].job_id
         claims = claims or self.claims.at_hand(job_id)  # the caller has them while a loop is at work
+        keep_reported_costs(storage, claims, completions)
         along, has_claimed = None, False
         try:
             if claims is not None and len(completions) == 1:

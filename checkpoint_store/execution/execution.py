@@ -228,8 +228,6 @@ class JobExecution:
         """
         if self._order is not None:
             self._order.require(completions)
-        if self._reported.indices:
-            self._reported.keep_costs(completions)
         try:
             self._context.record(completions, self._claims)
         except StorageUnavailableError as error:

@@ -9,14 +9,10 @@ from checkpoint_store.execution.late import LateRecorder, failure_of
 from checkpoint_store.model.amounts import amount, cost_of_error
 from checkpoint_store.model.attempt import attempt_worked_on_here
 from checkpoint_store.storage.records import FailedAttempt
-from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.storage.records import Completion
 
 
 def amount_paid(error: BaseException | str, cost: float | None) -> float | None:
@@ -37,8 +33,6 @@ class ReportedFailures:
     def __init__(self, context: StoreContext, job_id: str) -> None:
         self._context: Final = context
         self._job_id: Final = job_id
-        self.indices: Final[set[int]] = set()
-        """The chunks whose work has reported a cost."""
 
     def note(self, chunk: ClaimedChunk | None, error: BaseException | str, message: str, paid: float | None) -> bool:
         """Note a failure with its attempt, if the work on that attempt reports it here. Durable when it returns.
@@ -60,23 +54,5 @@ class ReportedFailures:
         if not self._context.storage.budgets.report(failed):
             return False
         if paid is not None:
-            self.indices.add(chunk.index)
-            if isinstance(error, BaseException):
-                chunk.reported.append(error)
+            chunk.reported.append(error)
         return True
-
-    def keep_costs(self, completions: Sequence[Completion]) -> None:
-        """Keep the costs that were reported by the attempts which these completions end. Durable when this returns.
-
-        A cost that cannot be kept is logged, and no error: the result is recorded next, and is worth more.
-        """
-        for completion in completions:
-            index = completion.chunk_index
-            if index not in self.indices or completion.attempt is None:
-                continue
-            try:
-                self._context.storage.budgets.keep_reported(self._job_id, index, completion.attempt)
-            except Exception as error:  # whatever the disk lacks: the result is tried all the same
-                log_suppressed(error, f"job {self._job_id}, chunk {index}: what its failed tries cost is not recorded")
-            else:
-                self.indices.discard(index)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import StorageFullError, StoreBusy, current_attempt
+from checkpoint_store.storage.storage import Storage
 from checkpoint_store.storage.verbs.budgets import BudgetStorage
 
 if TYPE_CHECKING:
@@ -134,6 +135,45 @@ def test_a_result_counts_although_the_cost_of_a_failed_try_cannot_be_kept(
     monkeypatch.setattr(BudgetStorage, "keep_reported", keep_reported)
     assert [item.result for item in job.map(work)] == ["from the second model"]
     assert (job.result(0), job.status) == ("from the second model", "completed")
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_reported_cost_counts_when_the_result_is_recorded_later(
+    job: Job, open_store: Opener, monkeypatch: pytest.MonkeyPatch, is_closed: bool
+) -> None:
+    """A full disk takes neither the cost nor the result: both are recorded once there is room, by the next open too."""
+
+    def work(index: int) -> str:
+        job.fail_chunk(index, "the first model refused it", cost=0.25)
+        full.setattr(BudgetStorage, "keep_reported", is_full)
+        full.setattr(Storage, "complete", is_full)
+        return "from the second model"
+
+    def is_full(*_: object) -> None:
+        raise StorageFullError("talk.db", "the disk is full", 0)
+
+    store = open_store()
+    job = store.job(job.job_id)
+    with monkeypatch.context() as full:
+        with pytest.raises(StorageFullError):
+            list(job.map(work))
+        if is_closed:
+            with pytest.raises(StorageFullError):
+                store.close()
+    again = open_store().job(job.job_id) if is_closed else job
+    assert [item.result for item in again.map(work)] == []
+    assert (again.result(0), again.costs().cost) == ("from the second model", 0.25)
+
+
+def test_a_cost_that_another_handle_of_the_job_reports_counts(store: CheckpointStore, job: Job) -> None:
+    """A function that fetches its own handle of the job reports the cost of a failed try like any other."""
+
+    def work(index: int) -> str:
+        store.job(job.job_id).fail_chunk(index, "the first model refused it", cost=0.25)
+        return "from the second model"
+
+    assert [item.result for item in job.map(work)] == ["from the second model"]
+    assert job.costs().cost == 0.25
 
 
 def test_an_exception_that_is_reported_and_then_raised_costs_once(job: Job) -> None:

@@ -84,8 +84,8 @@ class ClaimedChunk:
         """Whether the last reference to the chunk's handle is gone."""
         self.is_failed = False
         """Whether the failure of the attempt is recorded."""
-        self.reported: list[BaseException] = []
-        """The exceptions that the work has reported by hand, and whose cost counts."""
+        self.reported: list[BaseException | str] = []
+        """The failures that the work has reported by hand, and whose cost counts."""
         self.is_taken = is_taken
         """Whether its loop has it. Otherwise any loop of this process may take it over."""
         self.is_yielded = False

@@ -16,7 +16,7 @@ from checkpoint_store.system.log import log, warn_caller
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.records import JobStatus
-    from checkpoint_store.storage.records import Completion, JobRecord, Known
+    from checkpoint_store.storage.records import JobRecord, Known
     from checkpoint_store.storage.saved_state import Looked, Saved
 
 
@@ -140,17 +140,17 @@ class CurrentJob:
 
     def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running, and set the job running unless it is paused. Durable."""
-        execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
-        self._complete_and_run(execution.completion(chunk_index, result, replace=True))
+        self._complete_and_run(job_id, total_chunks, chunk_index, result)
         self._context.chunk_completed(job_id)
 
     def complete_beside(self, job_id: str, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is no longer current; the state file shows the current job. Durable."""
         total_chunks = self._context.reading.jobs.find(job_id).total_chunks
-        execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
-        self._complete_and_run(execution.completion(chunk_index, result, replace=True))
+        self._complete_and_run(job_id, total_chunks, chunk_index, result)
 
-    def _complete_and_run(self, completion: Completion) -> None:
+    def _complete_and_run(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
+        execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
+        completion = execution.completion(chunk_index, result, replace=True)
         try:
             self._context.storage.states.complete_and_run(completion)
         except StorageUnavailableError as error:
