@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 import warnings
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -231,4 +233,9 @@ def _say_wait(text: str) -> None:
 
 
 def _program_name(first: str) -> str:
-    return "python -m checkpoint_store" if Path(first).name == "__main__.py" else "checkpoint-store"
+    """Return the beginning of the command line, as it was typed: a machine may have ``python3`` alone."""
+    if Path(first).name != "__main__.py":
+        return "checkpoint-store"
+    python, *options = sys.orig_argv
+    is_as_typed = ("-m", "checkpoint_store") in pairwise(options) and " " not in python
+    return f"{python if is_as_typed else 'python3'} -m checkpoint_store"

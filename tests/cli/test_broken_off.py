@@ -48,7 +48,7 @@ def test_a_person_reads_the_error_once_and_the_sum(talks: Folder) -> None:
     assert said.count("is damaged: ") == 1
     assert "checkpoint-store: b.txt: " in said
     assert "3 files  1 complete, 1 stopped, 1 not begun" in said
-    assert "go on with:  python -m checkpoint_store run a.txt b.txt c.txt" in said
+    assert "go on with:  python3 -m checkpoint_store run a.txt b.txt c.txt" in said
 
 
 def test_where_no_job_is_begun_the_error_is_all(talks: Folder) -> None:
@@ -67,7 +67,7 @@ def test_an_error_of_the_store_in_the_only_file_tells_what_was_done(talks: Folde
     assert said.count("is damaged: ") == 1
     assert "  2 of 4 chunks done and safe, 2 left\n" in said
     assert "  cost   1\n" in said
-    assert "go on with:  python -m checkpoint_store run d.txt" in said
+    assert "go on with:  python3 -m checkpoint_store run d.txt" in said
     assert "writes the text once it can be" not in said
 
 
@@ -90,5 +90,5 @@ def test_the_only_run_is_not_said_to_share_the_work(lecture: Folder) -> None:
     assert "recorded in a store that is not at its place any more: .processing_state.db\n" in said
     assert "safe" not in said
     assert "takes in those that are kept" not in said
-    assert "run again with:  python -m checkpoint_store run lecture.txt" in said
+    assert "run again with:  python3 -m checkpoint_store run lecture.txt" in said
     assert "another run" not in said

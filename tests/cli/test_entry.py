@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -77,3 +78,15 @@ def test_python_dash_m_is_the_command(folder: Folder) -> None:
     stdout, _ = process.communicate()
     assert process.returncode == 0
     assert stdout.startswith(str(folder.path))
+
+
+@pytest.mark.slow
+def test_the_line_to_go_on_with_names_python_as_it_was_typed(folder: Folder) -> None:
+    """A person whose machine has no ``python``, only another name for it, can type the line as it is printed."""
+    folder.write("talk.txt", "so we choose")
+    python = folder.path / "python-of-mine"
+    python.symlink_to(sys.executable)
+    words = (python, "-m", "checkpoint_store", "run", "talk.txt", "--", "false")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(words, cwd=folder.path, env=environment, capture_output=True, text=True, check=False)
+    assert f"{python} -m checkpoint_store run talk.txt" in " ".join(done.stderr.split())

@@ -47,7 +47,7 @@ def test_soon_begins_nothing_more(lecture: Folder) -> None:
     assert "--retries 1 --halt soon" in stderr
     assert "free with checkpoint-store retry" not in stderr  # the last line does that
     name = job["job_id"][:8]
-    assert f"try again with:  checkpoint-store retry {name} && python -m checkpoint_store run lecture.txt" in stderr
+    assert f"try again with:  checkpoint-store retry {name} && python3 -m checkpoint_store run lecture.txt" in stderr
 
 
 def test_a_number_of_failures(lecture: Folder) -> None:

@@ -205,7 +205,7 @@ def test_the_line_to_go_on_can_be_typed_as_it_is(folder: Folder) -> None:
     words = ("--fresh", "--on-change", "restart", "--model", "m 1", "--store", "a b.db")
     done = folder.run("run", "my talk.txt", *words, "--", "sh", "-c", "exit 3", code=1)
     line = "run 'my talk.txt' --model 'm 1' --store 'a b.db' -- sh -c 'exit 3'"
-    assert done.stderr.rstrip().endswith(f"python -m checkpoint_store {line}")
+    assert done.stderr.rstrip().endswith(f"python3 -m checkpoint_store {line}")
 
 
 def test_a_command_that_is_not_there_fails_the_job(lecture: Folder) -> None:

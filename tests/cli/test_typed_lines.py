@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STORE = "../the other place/it's a store.db"
 LINE = re.compile(
-    r"(?:cd \S+ && )?(?:python -m checkpoint_store|checkpoint-store) (?:[^'\"\n,;()]|'[^']*'|\"[^\"]*\")+"
+    r"(?:cd \S+ && )?(?:python3 -m checkpoint_store|checkpoint-store) (?:[^'\"\n,;()]|'[^']*'|\"[^\"]*\")+"
 )
 FAILS_AT_TWO = """
 [ "$CHECKPOINT_STORE_CHUNK_INDEX" = 2 ] && [ ! -e mended ] && echo no answer >&2 && exit 1
@@ -211,7 +211,7 @@ def test_a_shell_reads_the_lines_so(here: Folder) -> None:
     here.write("mended", "")
     shims = here.path / "bin"
     shims.mkdir()
-    for name, words in (("python", ""), ("checkpoint-store", "-m checkpoint_store")):
+    for name, words in (("python3", ""), ("checkpoint-store", "-m checkpoint_store")):
         (shims / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
         (shims / name).chmod(0o755)
     path = f"{shims}:{os.environ['PATH']}"
