@@ -95,6 +95,7 @@ def no_second_transaction(*_: Any) -> None:
     raise AssertionError("a second transaction")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("option", ["reuse", "restart"])
 def test_a_new_job_in_place_of_another_remembers_its_command_from_its_first_moment(
     lecture: Folder, option: str, monkeypatch: pytest.MonkeyPatch

@@ -105,6 +105,7 @@ def test_never_goes_on(lecture: Folder) -> None:
     assert (job["completed_chunks"], job["failed_chunks"]) == (5, 1)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [(), ("--halt", "soon")])
 def test_the_next_file(lecture: Folder, words: tuple[str, ...]) -> None:
     """With --halt no further file is begun; without it, a file that fails holds up no other one."""

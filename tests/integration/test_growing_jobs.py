@@ -209,6 +209,7 @@ def test_map_does_what_is_new(store: CheckpointStore) -> None:
 # -- what is refused
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("plan", "says"),
     [

@@ -68,6 +68,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("again", [False, True], ids=["kept", "loaded"])
 def test_each_save_writes_one_result(manager: StateManager, encoded: list[int], read: list[str], again: bool) -> None:
     """Loaded before each change or kept by the caller; and nothing is read back, for the file neither."""
