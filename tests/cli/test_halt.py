@@ -125,6 +125,7 @@ def test_what_is_in_hand_is_said() -> None:
     assert notes == ["--halt soon begins nothing more, and finishes the 1 chunk in hand"]
 
 
+@pytest.mark.slow
 def test_each_file_has_its_own_failures(lecture: Folder) -> None:
     """Two failed chunks in each of two files are no three failures of one file."""
     lecture.write("again.txt", "\n\n".join(reversed(lecture.read("lecture.txt").split("\n\n"))))

@@ -173,6 +173,7 @@ def test_what_changed_meanwhile_is_in_the_next_file(
     assert ProcessingState.from_json(path.read_bytes()) == job.state()
 
 
+@pytest.mark.slow
 def test_a_list_of_chunks_that_outgrows_its_room_gets_more(
     store: CheckpointStore, path: Path, wait: Callable[[float], None]
 ) -> None:
@@ -247,6 +248,7 @@ def test_a_file_that_another_process_follows_is_left_to_it(
     assert len(shown(path)) == 75
 
 
+@pytest.mark.slow
 def test_a_file_that_seems_to_be_another_each_time_is_written_now_and_then(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

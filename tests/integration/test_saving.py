@@ -285,6 +285,7 @@ def test_the_plan_of_a_job_is_not_changed_by_saving_it(manager: StateManager) ->
         assert (again.job_id, thaw(loaded(manager).config)) == (job.job_id, {"k": [1, 2]})
 
 
+@pytest.mark.slow
 def test_the_time_of_a_long_state_file_is_found_at_a_glance(manager: StateManager) -> None:
     """The time of a long state file is found quickly, so a store that went back in time is noticed."""
     count = 20_000
