@@ -29,6 +29,9 @@ _EARLY: Final = (
     "asyncio",
     "checkpoint_store.execution.store.care",
     "checkpoint_store.job",
+    "checkpoint_store.loop.executors.local",
+    "checkpoint_store.loop.executors.processes",
+    "checkpoint_store.loop.map_loop",
     "checkpoint_store.maintenance",
     "checkpoint_store.manager",
     "checkpoint_store.storage.recovery.recover",
@@ -36,6 +39,7 @@ _EARLY: Final = (
     "checkpoint_store.storage.upgrade.migrate",
     "checkpoint_store.storage.upgrade.sqlalchemy_connection",
     "checkpoint_store.store",
+    "filelock",
     "resource",
 )
 _MESSAGE_BYTES_MAX: Final = 1 << 18
@@ -205,7 +209,7 @@ def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         sys.argv, sys.path[0] = words, str(Path(words[0]).parent)
         main.__file__ = words[0]
         code = compile(source, words[0], "exec", dont_inherit=True)
-    sys.modules["__main__"] = main
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = main  # the second is what multiprocessing calls the first
     return code, main.__dict__
 
 
@@ -214,7 +218,15 @@ if __name__ == "__main__":
     warnings.filterwarnings("ignore", "job .* begins, and the store has ", UserWarning)
     for early in _EARLY:
         import_module(early)
-    gc.freeze()  # or each fork goes through all of it when it ends, and copies its pages: 0.2 s of the processor
+    # Or each fork frees all that these modules hold when it ends, goes through it, and copies its pages: 0.2 s of the
+    # processor. What a circle keeps, and the collector does not see, is never freed.
+    kept: list[object] = [
+        dict(vars(module))
+        for name, module in sys.modules.items()
+        if not name.startswith(("__main__", "checkpoint_store"))
+    ]
+    kept.append(kept)
+    gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as given:
         received = serve(given)
     exec(*become(received))

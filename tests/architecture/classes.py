@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .imports import module_of, tree_of
+from .imports import module_of, nodes_of, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ def imported_names(tree: ast.Module) -> dict[str, str]:
     """Return the full name of each thing that a module imports from another, by the name it has here."""
     return {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
@@ -35,7 +35,7 @@ def imported_names(tree: ast.Module) -> dict[str, str]:
 def classes_in(tree: ast.Module, module: str) -> Iterator[tuple[str, ClassSource]]:
     """Yield each class of a module, under its full name."""
     imported = imported_names(tree)
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.ClassDef):
             names = [ast.unparse(base).partition("[")[0] for base in node.bases]
             public = frozenset(name for name in map(_method_name, node.body) if not name.startswith("_"))

@@ -68,6 +68,12 @@ def tree_of(path: Path) -> ast.Module:
 
 
 @cache
+def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Every node of a tree, in no order: many rules look at all nodes of the package."""
+    return tuple(ast.walk(tree))
+
+
+@cache
 def imports_of(path: Path) -> list[Import]:
     """Every import in a file, also those inside of functions."""
     found: list[Import] = []

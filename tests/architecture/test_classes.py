@@ -6,7 +6,7 @@ import ast
 from functools import cache
 
 from .classes import ClassSource, ancestors, classes_in, classes_of, imported_names, public_methods
-from .imports import PACKAGE, module_of, sources, tree_of
+from .imports import PACKAGE, module_of, nodes_of, sources, tree_of
 
 PUBLIC_METHODS_MAX = 15
 FACES = {
@@ -43,7 +43,7 @@ def test_a_part_of_a_face_is_nothing_by_itself() -> None:
     called = set()
     for path in sources(PACKAGE):
         module, imported = module_of(path), imported_names(tree_of(path))
-        calls = (node.func for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call))
+        calls = (node.func for node in nodes_of(tree_of(path)) if isinstance(node, ast.Call))
         called |= {imported.get(one.id, f"{module}.{one.id}") for one in calls if isinstance(one, ast.Name)}
     assert "checkpoint_store.job.Job" in called
     assert called & parts() == set()

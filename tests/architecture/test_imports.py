@@ -17,7 +17,7 @@ from conftest import program
 import checkpoint_store
 from checkpoint_store import errors
 
-from .imports import PACKAGE, ROOT, Import, imports_of, room_of, sources, tree_of, within
+from .imports import PACKAGE, ROOT, Import, imports_of, nodes_of, room_of, sources, tree_of, within
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +114,7 @@ def test_no_import_hides() -> None:
         within(path)
         for path in all_but("")
         if re.search("__import__|import_module", path.read_text("utf-8"))
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(tree_of(path))
         if isinstance(node, ast.Name) and node.id in ("__import__", "import_module")
     ]
     assert hiding == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from .imports import PACKAGE, sources, tree_of, within
+from .imports import PACKAGE, nodes_of, sources, tree_of, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +69,8 @@ def bound(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
 
 def changed(tree: ast.Module) -> set[str]:
     """Return the names whose objects this module changes, or that it binds anew in a function."""
-    found = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
-    for node in ast.walk(tree):
+    found = {name for node in nodes_of(tree) if isinstance(node, ast.Global) for name in node.names}
+    for node in nodes_of(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
             found |= named(node.func.value)
         if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .imports import PACKAGE, ROOT, sources, tree_of
+from .imports import PACKAGE, ROOT, nodes_of, sources, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def raises(handler: ast.ExceptHandler) -> bool:
 
 def broad_handlers(tree: ast.AST) -> Iterator[ast.ExceptHandler]:
     """Yield each handler that catches everything and raises nothing."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.ExceptHandler) and not raises(node):
             caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
             if node.type is None or any(isinstance(one, ast.Name) and one.id in BROAD for one in caught):
@@ -60,7 +60,7 @@ def broad_handlers(tree: ast.AST) -> Iterator[ast.ExceptHandler]:
 
 def late_imports(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
     """Yield each import that stands in a function."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from (inner for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .imports import PACKAGE, ROOT, imports_of, module_of, room_of, sources, tree_of, within
+from .imports import PACKAGE, ROOT, imports_of, module_of, nodes_of, room_of, sources, tree_of, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def entered(path: Path) -> set[str]:
 
 def attributes_of(path: Path) -> set[str]:
     """The names of the attributes that a file reads or sets."""
-    return {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
+    return {node.attr for node in nodes_of(tree_of(path)) if isinstance(node, ast.Attribute)}
 
 
 def test_the_list_of_rooms_is_complete() -> None:

@@ -51,22 +51,28 @@ def test_no_file_of_tests_is_long() -> None:
     assert [str(path) for path, text in TEXTS.items() if len(text.splitlines()) > LINES_MAX] == []
 
 
+@cache
+def promises_in(text: str) -> list[tuple[str, str]]:
+    """Return the name and the docstring of each test in a source; the docstring is empty where the test has none."""
+    tests = (function for function in functions_of(ast.parse(text)) if function.name.startswith("test_"))
+    return [(test.name, ast.get_docstring(test) or "") for test in tests]
+
+
 def test_every_test_says_its_promise() -> None:
     """The docstring of each test is the promise to a user."""
     silent = [
-        f"{path.name}::{function.name}"
+        f"{path.name}::{name}"
         for path, text in TEXTS.items()
         if path.name.startswith("test_")
-        for function in functions_of(ast.parse(text))
-        if function.name.startswith("test_") and not ast.get_docstring(function)
+        for name, promise in promises_in(text)
+        if not promise
     ]
     assert silent == []
 
 
 def promises_that_point_elsewhere(text: str) -> list[str]:
     """Return the names of the tests in a source whose docstrings are understood only with another sentence."""
-    tests = (function for function in functions_of(ast.parse(text)) if function.name.startswith("test_"))
-    return [test.name for test in tests if _POINTS_ELSEWHERE.match(ast.get_docstring(test) or "")]
+    return [name for name, promise in promises_in(text) if _POINTS_ELSEWHERE.match(promise)]
 
 
 def test_a_promise_is_understood_alone() -> None:

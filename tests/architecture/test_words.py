@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .imports import PACKAGE, ROOT, sources, tree_of, within
+from .imports import PACKAGE, ROOT, nodes_of, sources, tree_of, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ PUBLIC = {"errors.py": {"found"}, "report/write.py": {"pieces"}}
 
 def names_in(tree: ast.AST) -> Iterator[str]:
     """Yield the names that a module gives to variables, arguments, attributes, functions and classes."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.arg):

@@ -100,6 +100,7 @@ def test_pieces_are_the_whole(text: str, edits: list[tuple[int, int, str]], star
     assert "".join(piece.separator + piece.text for piece in pieces) == traced.text.strip()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("chunk_size", [30, 200, 5000])
 def test_the_command_writes_the_cleaned_whole(folder: Folder, chunk_size: int) -> None:
     """The command writes an equal output for each chunk size."""

@@ -77,6 +77,7 @@ def _ids(folder: Folder) -> list[str]:
     return [job["job_id"][:8] for job in folder.json("list")["jobs"]]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_text_for_each_shell_is_printed(folder: Folder, shell: str) -> None:
     """The line of the documentation gives a shell what it needs, and page and command agree."""

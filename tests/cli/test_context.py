@@ -57,6 +57,7 @@ def test_what_is_not_known_is_empty(lecture: Folder) -> None:
     assert lecture.read("lecture.cleaned.txt") == "yes\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("letter", ["x", "语", "👩"])
 def test_the_longest_context_can_be_given(folder: Folder, letter: str) -> None:
     """The kernel takes a variable of 128 KiB: what --overlap allows fits into it in every script."""

@@ -157,6 +157,7 @@ def test_json_in_every_trouble(made: Path, tmp_path: Path, spoil: Callable[[Fold
         check(command, *driven(folder, command))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("spoil", [without_store, garbage, folder_instead])
 def test_help_in_every_trouble(made: Path, tmp_path: Path, spoil: Callable[[Folder], None]) -> None:
     """Help is there when it is needed: --help and -h say the same, whatever the store is like, and touch nothing."""

@@ -54,6 +54,7 @@ def test_where_others_are_left_there_are_two_lines(lecture: Folder) -> None:
     assert lecture.json("show")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_resume_names_files_as_they_are_named_here(refused: Folder) -> None:
     """``resume`` in the folder of the run names files without their folder, and prints a short line."""
     said = refused.run("resume", code=1).stderr
@@ -62,6 +63,7 @@ def test_resume_names_files_as_they_are_named_here(refused: Folder) -> None:
     assert f"try again with:  checkpoint-store retry {job} && checkpoint-store resume {job}" in said
 
 
+@pytest.mark.slow
 def test_resume_from_elsewhere_names_whole_paths(refused: Folder) -> None:
     """A name without its folder would be another file's there."""
     (refused.path / "elsewhere").mkdir()
@@ -71,6 +73,7 @@ def test_resume_from_elsewhere_names_whole_paths(refused: Folder) -> None:
     assert "checkpoint-store resume" in said
 
 
+@pytest.mark.slow
 def test_the_map_shows_what_is_to_be_done_again(refused: Folder) -> None:
     """The map has a sign of its own for chunks to be done again, and ``--json`` has their ranges."""
     refused.run("redo", "lecture.txt", "1-2", "5")
@@ -95,6 +98,7 @@ def no_second_transaction(*_: Any) -> None:
     raise AssertionError("a second transaction")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("option", ["reuse", "restart"])
 def test_a_new_job_in_place_of_another_remembers_its_command_from_its_first_moment(
     lecture: Folder, option: str, monkeypatch: pytest.MonkeyPatch

@@ -46,6 +46,7 @@ def keep(folder: Path, names: list[str]) -> None:
             path.unlink()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
 def test_the_command_names_the_copy_and_the_line_that_brings_the_store_back(gone: Folder, names: list[str]) -> None:
     """A command without its store file creates nothing, and prints the line that rebuilds the store from a copy."""
@@ -61,6 +62,7 @@ def test_the_command_names_the_copy_and_the_line_that_brings_the_store_back(gone
     assert gone.json("list")["jobs"][0]["status"] == "completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
 def test_an_emptied_store_is_spoken_of_like_one_that_is_gone(gone: Folder, names: list[str]) -> None:
     """A truncated file beside a copy is a loss, and nothing to begin a store in; the line that is printed works."""
@@ -120,6 +122,7 @@ def test_plan_says_what_run_and_resume_do_after_they_have_brought_the_store_back
     assert len(lecture.calls()) == 6
 
 
+@pytest.mark.slow_variants
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
 @pytest.mark.parametrize("is_gone", [True, False])
 def test_plan_knows_of_results_that_are_not_recorded_yet(lecture: Folder, is_gone: bool) -> None:
@@ -193,6 +196,7 @@ def test_a_run_after_a_torn_state_file_pays_only_for_what_is_lost(lecture: Folde
     assert len(lecture.calls()) == 6 + 2
 
 
+@pytest.mark.slow_variants
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
 def test_a_copy_that_cannot_be_tried_ends_no_command_by_an_error_of_the_system(

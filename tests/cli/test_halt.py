@@ -105,6 +105,7 @@ def test_never_goes_on(lecture: Folder) -> None:
     assert (job["completed_chunks"], job["failed_chunks"]) == (5, 1)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [(), ("--halt", "soon")])
 def test_the_next_file(lecture: Folder, words: tuple[str, ...]) -> None:
     """With --halt no further file is begun; without it, a file that fails holds up no other one."""
@@ -124,6 +125,7 @@ def test_what_is_in_hand_is_said() -> None:
     assert notes == ["--halt soon begins nothing more, and finishes the 1 chunk in hand"]
 
 
+@pytest.mark.slow
 def test_each_file_has_its_own_failures(lecture: Folder) -> None:
     """Two failed chunks in each of two files are no three failures of one file."""
     lecture.write("again.txt", "\n\n".join(reversed(lecture.read("lecture.txt").split("\n\n"))))

@@ -217,6 +217,7 @@ def test_delete_says_first_and_does_it_when_told(half: Folder) -> None:
     assert half.json("list")["jobs"] == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["show", "no"], ["results", "no"], ["export", "no"], ["delete", "no", "--yes"]])
 def test_a_job_that_is_not_there_is_named(half: Folder, words: list[str]) -> None:
     """Exit 2, one line, and what to do."""

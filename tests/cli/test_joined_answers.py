@@ -104,6 +104,7 @@ def test_every_program_gives_its_answers(folder: Folder, answering: Callable[[st
     assert folder.read("talk.cleaned.txt") == expected(text, chunks, answers)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("remark", REMARKS[:3])
 def test_a_closing_remark_costs_no_word(folder: Folder, remark: str) -> None:
     """Whatever each answer closes with, every word of the speech is in the output, in order."""

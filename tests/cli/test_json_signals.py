@@ -66,6 +66,7 @@ def test_sigterm_is_told_in_json(talk: Folder, command: str, monkeypatch: pytest
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_while_a_document_is_printed_prints_no_second_one(
     talk: Folder, number: int, code: int, monkeypatch: pytest.MonkeyPatch

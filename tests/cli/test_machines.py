@@ -56,6 +56,7 @@ def test_what_cannot_be_merged_is_a_usage_error(lecture: Folder, other: str) -> 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("order", ["a.db bad.db b.db", "bad.db a.db b.db"])
 def test_a_store_that_cannot_be_merged_does_not_stop_the_others(folder: Folder, order: str) -> None:
     """The stores of two machines are merged, the third is named, and the document tells of each of the three."""

@@ -23,6 +23,7 @@ def part_done(tmp_path: Path) -> Folder:
     return folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("carry", [shutil.copytree, shutil.move])
 def test_resume_goes_on_in_a_folder_that_was_copied_or_moved(
     part_done: Folder, carry: Callable[[Path, Path], object]
@@ -54,6 +55,7 @@ def test_resume_in_a_copy_writes_no_file_of_the_folder_that_was_copied(tmp_path:
     assert len(now.read("log.tsv").splitlines()) == len(written[1].splitlines()) + 2
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["u\u0308ber den Fluss.txt", "\u00fcber den Fluss.txt"], ids=["NFD", "NFC"])
 def test_resume_finds_a_file_whose_name_is_written_in_another_form(tmp_path: Path, name: str) -> None:
     """The store has the composed form of a name, and the disk the form in which the name was written there."""

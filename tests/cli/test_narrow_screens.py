@@ -182,6 +182,7 @@ def troubled(lecture: Folder) -> Folder:
     return lecture
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("words", "whole"),
     [

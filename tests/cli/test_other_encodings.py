@@ -61,6 +61,7 @@ def test_json_is_a_whole_document_in_every_encoding(named: Folder, encoding: str
     assert NAME in there.stdout  # people read it
 
 
+@pytest.mark.slow_variants
 @NARROW
 @pytest.mark.parametrize("command", ["list", "show", "errors"])
 def test_what_people_read_has_escapes(named: Folder, encoding: str, command: str) -> None:

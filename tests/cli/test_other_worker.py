@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_command_first", [True, False])
 def test_a_command_more_or_less_is_no_change_of_the_text(lecture: Folder, *, is_command_first: bool) -> None:
     """A change between COMMAND and the built-in cleaner is called a change of the cleaner, not of the text."""

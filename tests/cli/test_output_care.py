@@ -91,6 +91,7 @@ def test_lines_of_the_first_version_are_read(lecture: Folder) -> None:
     assert path.read_text() == ""
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("bits", [0o600, 0o644, 0o664])
 def test_the_output_keeps_its_mode(lecture: Folder, bits: int) -> None:
     """A text that others may read stays readable by them when it is written anew."""
@@ -171,6 +172,7 @@ def test_a_long_name_works(folder: Folder) -> None:
     assert folder.read(f"{name}.cleaned.txt") == "English words.\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("output", [[], ["--output", "x" * 256]])
 def test_a_name_that_does_not_fit_is_found_before_the_first_call(folder: Folder, output: list[str]) -> None:
     """The message names the file, how long it is and how long it may be; a shorter one works."""

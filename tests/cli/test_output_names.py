@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("words", "hint"),
     [

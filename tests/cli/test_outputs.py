@@ -176,6 +176,7 @@ def test_what_was_written_is_noted_beside_the_store(lecture: Folder) -> None:
     assert moved.read("lecture.cleaned.txt") == "Another text.\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["backup", "thesis.txt"], ["export", "JOB", "thesis.txt"]])
 def test_backup_and_export_replace_no_other_file_unless_they_are_told_to(lecture: Folder, words: list[str]) -> None:
     """``backup`` and ``export`` refuse another file, and say which option replaces it."""

@@ -71,6 +71,7 @@ else: print('{"cleaned_text": "x"}')"""
 )
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
 def test_a_field_that_is_named_wrongly_is_paid_for_once(lecture: Folder, options: tuple[object, ...]) -> None:
     """The run ends at the first answer, a copy of which is kept; with the right field the next run does every chunk."""
@@ -87,6 +88,7 @@ def test_a_field_that_is_named_wrongly_is_paid_for_once(lecture: Folder, options
     assert lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]["done_now"] == 6
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("right", [("--result-field", "choices.0.message.content"), ("--raw",)], ids=["field", "raw"])
 def test_the_right_field_reads_the_answer_that_is_kept(lecture: Folder, right: tuple[object, ...]) -> None:
     """Who follows the message pays for no chunk a second time."""
@@ -117,6 +119,7 @@ def test_a_field_that_has_another_text_is_named_rightly_without_a_call(lecture: 
     assert set(lecture.read("lecture.cleaned.txt").split()) == {"RIGHT"}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
 def test_further_files_pay_for_no_answer_of_another_form(lecture: Folder, options: tuple[object, ...]) -> None:
     """With two workers, at most the two answers in hand are rejected: the first one ends the whole run."""

@@ -89,6 +89,7 @@ def test_json_needs_no_words_for_a_change(lecture: Folder, monkeypatch: pytest.M
     assert lecture.json("plan", "lecture.txt", *SIX, "--model", "m")["plans"][0]["action"] == "refuse"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("options", "is_edited", "change"),
     [

@@ -119,6 +119,7 @@ def test_only_names_the_chunks_of_a_job_as_the_job_reads_them(folder: Folder, mo
     assert [call.partition("\n")[0] for call in folder.calls()] == ["Ana  0:05"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("choice", ["refuse", "reuse", "restart"])
 def test_a_complete_job_of_a_text_with_times_stays_complete(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, choice: str

@@ -73,6 +73,7 @@ def test_a_run_says_at_its_first_line_what_it_does_again(marked: Folder) -> None
     assert KEPT in paused
 
 
+@pytest.mark.slow
 def test_list_and_show_count_what_is_done_again(marked: Folder) -> None:
     """A column of its own, and in a job without such chunks none."""
     head, row = marked.run("list", COLUMNS="160").stdout.splitlines()

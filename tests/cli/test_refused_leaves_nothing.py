@@ -113,6 +113,7 @@ from checkpoint_store.cli.stand_in import open_or_create
 open_or_create(sys.argv[1], lambda trial: os.kill(os.getpid(), signal.SIGKILL))"""
 
 
+@pytest.mark.slow
 def test_what_a_killed_first_look_left_is_removed_by_the_next_run(lecture: Folder) -> None:
     """A run that is killed before it makes its store leaves a folder with copies; the next run removes that folder."""
     killed = subprocess.run([sys.executable, "-c", KILLED_AT_FIRST_LOOK, lecture.path / STORE], check=False)

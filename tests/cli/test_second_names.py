@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ["symlink_to", "hardlink_to"])
 def test_a_second_name_in_the_line_is_passed_over(lecture: Folder, kind: str) -> None:
     """``run *.txt`` where one is a link to another: the notice names both; a link is never chosen for its file."""

@@ -33,6 +33,7 @@ def test_a_command_can_say_that_its_service_is_away(lecture: Folder, code: int) 
     assert report["jobs"][0]["run"]["retries"] == {f"ended with exit code {code}": 5}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("code", "meaning"), [(69, "says that a service is unavailable"), (75, "asks to try again")])
 def test_such_an_end_is_told_by_its_code_and_what_it_means(lecture: Folder, code: int, meaning: str) -> None:
     """The command spoke no HTTP: nobody is told of a status 503."""

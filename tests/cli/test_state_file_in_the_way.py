@@ -37,6 +37,7 @@ def test_a_run_is_refused_before_it_pays(lecture: Folder, make: Callable[[Path],
     assert (lecture.files(), lecture.calls()) == (before, [])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", [STATE, ".processing_state.bak"])
 def test_a_finished_run_writes_its_text(lecture: Folder, name: str) -> None:
     """Somebody makes a folder of that name while the run works: the text and the state file are written all the same."""

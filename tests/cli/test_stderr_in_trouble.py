@@ -44,6 +44,7 @@ def broken_stderr(how: str) -> TextIO:
     return os.fdopen(writer, "w", encoding="utf-8")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("more", [(), ("--retries", "2")], ids=["first failure", "retries"])
 @pytest.mark.parametrize("how", ["full disk", "closed pipe"])
 def test_words_that_cannot_be_shown_fail_no_chunk(
@@ -58,6 +59,7 @@ def test_words_that_cannot_be_shown_fail_no_chunk(
     assert lecture.json("show")["status"] == "completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("more", [(), ("--retries", "2")], ids=["first failure", "retries"])
 def test_a_fault_of_the_program_ends_the_run_and_fails_no_chunk(
     lecture: Folder, more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ from .conftest import SIX, Folder
 NOTICE = "has results for 6 chunks of this file; to go on there, stop this run and add --store "
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "file", ["../lecture.txt", "talks/lecture.txt"], ids=["in the folder above", "in a folder below"]
 )

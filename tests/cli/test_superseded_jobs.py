@@ -26,6 +26,7 @@ def left(store: CheckpointStore, file_name: str, model: str, how: str) -> Job:
     return job
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["interrupted", "paused", "failed"])
 def test_one_word_for_a_job_that_another_one_superseded(folder: Folder, how: str) -> None:
     """Every table, document and page calls a superseded job superseded, and names the job that superseded it."""

@@ -87,6 +87,7 @@ def test_a_server_that_command_leaves_behind_hides_no_exit_code(left_running: Pa
         command(TextChunk("text"), _VARIABLES)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("holds", ["", "exec 2> /dev/null; "])
 def test_half_an_answer_is_no_answer(holds: str) -> None:
     """COMMAND has ended, and a process of its session still prints when --timeout is over: it is ended, and may be billed."""

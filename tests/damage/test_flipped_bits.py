@@ -149,6 +149,7 @@ def _command(folder: Path, dice: random.Random) -> None:
 USES = pytest.mark.parametrize("use", [_open_and_read, _command])
 
 
+@pytest.mark.slow_variants
 @USES
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(20, 160, 20))])
 def test_flipped_bits_raise_nothing_but_the_librarys_own_errors(
@@ -183,6 +184,7 @@ def _with_name(sound: Path, folder: Path, old: bytes, new: bytes) -> Path:
     return folder / "talks.db"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("new", NAMES[b"video_title TEXT"])
 def test_a_damaged_name_in_the_schema_is_damage(sound: Path, tmp_path: Path, new: bytes, *, read_only: bool) -> None:
@@ -206,6 +208,7 @@ def test_a_capital_in_the_schema_of_another_store_is_no_traceback(
         assert Folder(path.parent).try_to_run(*words.split()).code in EXIT_CODES
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("new", NAMES[b"completed_count INTEGER"])
 def test_a_damaged_name_of_what_the_chunks_tell_is_mended(sound: Path, tmp_path: Path, new: bytes) -> None:
     """Where nothing that was given by somebody stood in the column, opening the store makes it anew without a copy."""

@@ -22,6 +22,7 @@ def work(store: CheckpointStore, chunks: str, *, leave: int = 0) -> None:
     job.pause()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("leave", [0, 1])
 def test_a_state_file_knows_more_chunks_than_an_older_backup(open_store: Opener, tmp_path: Path, leave: int) -> None:
     """A backup from before a job grew has the last word neither on its number of chunks nor on its status."""

@@ -110,6 +110,7 @@ def test_a_damaged_digest_or_link_is_mended(tmp_path: Path, statement: str, valu
         assert dict(store.job(job_id).items()) == WHOLE
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("read", READS.values(), ids=list(READS))
 def test_a_read_only_store_hands_out_what_a_copy_has(
     tmp_path: Path, read: Callable[[CheckpointStore, str], Any]

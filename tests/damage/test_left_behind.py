@@ -63,6 +63,7 @@ def test_the_command_shows_that_warning(path: Path, capsys: pytest.CaptureFixtur
     assert said.endswith(f"--store {shlex.quote(str(path))}")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("wreck", [b"", b"x" * 4096, None], ids=["empty", "no store", "torn"])
 def test_a_store_that_does_not_read_is_restored_without_a_word(path: Path, wreck: bytes | None) -> None:
     """A restore over a store that cannot be read gives no warning: nobody knows what was in it."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 def test_a_backup_of_an_older_schema_brings_its_jobs_and_results_back(tmp_path: Path, version: str) -> None:
     """A store is lost, and the newest backup was made before an upgrade: no result of the backup is paid for again."""
@@ -47,6 +48,7 @@ def gone_back(folder: Path, version: str) -> Path:
     return path
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("version", ["1.0", "1.2", "1.4"])
 def test_a_store_that_went_back_in_time_before_its_upgrade(tmp_path: Path, version: str) -> None:
     """Where a store lost its WAL, and a new version opens it first, the results come back from the older version's backup."""

@@ -48,6 +48,7 @@ def test_a_damaged_backup_of_any_schema_is_refused(dump: Path, tmp_path: Path) -
         assert [job.file_name for job in store.jobs()] == ["other"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("schema", ["1.0", "1.4"])
 def test_a_restored_copy_keeps_its_schema(schema: str, tmp_path: Path) -> None:
     """Who goes back to an older version puts back the copy that the upgrade made, and the older version can open that copy."""

@@ -32,6 +32,7 @@ def _heal(path: Path) -> None:
     CheckpointStore(path).close()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.filterwarnings("ignore::checkpoint_store.StoreRecovered")
 @pytest.mark.parametrize(
     "care", [recover_store, lambda path: restore_store(path.with_name("b.db"), path), _merge, _back_up, _heal],

@@ -84,6 +84,7 @@ def test_where_the_config_is_lost_the_results_are_taken_up_as_the_error_says(tmp
         assert (again.job_id, list(again.pending())) == (job.job_id, [])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("also", [(), ("model",)], ids=["the name alone", "and the model"])
 def test_where_the_name_of_the_file_is_lost_the_report_says_how_it_is_put_back(
     tmp_path: Path, also: tuple[str, ...]

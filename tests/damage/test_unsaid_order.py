@@ -64,6 +64,7 @@ def test_an_unreadable_value_is_taken_from_a_backup(path: Path, open_store: Open
     assert store.open_job("talk.srt", chunks=["a", "b", "c"], sequential=True).progress().completed_chunks == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("column", ["looked_number", "looked_jobs", "looked_chunks"])
 def test_what_a_state_file_does_not_have_is_made_anew(path: Path, column: str) -> None:
     """A recovery leaves out an unreadable value that only saves a look at the store, and loses nothing."""

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from benchmarks import page
 from benchmarks import report as paper
-from benchmarks.__main__ import main
 from benchmarks.measure import Report, Row, Table, Verdict
 
 if TYPE_CHECKING:
@@ -85,6 +84,8 @@ def test_a_part_of_a_run_is_refused(tmp_path: Path, made: dict[str, Any], around
 
 def test_the_command_refuses_a_part_of_a_run_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command that writes the figures refuses a partial run in a line with the file and the missing scenarios."""
+    from benchmarks.__main__ import main  # a quarter of a second, which each worker would spend
+
     (tmp_path / "figures.json").write_text(json.dumps(run()))
     assert main(["--page", str(tmp_path / "figures.json")]) == 2
     assert "figures.json: this run was without T10, T11, T11B" in capsys.readouterr().err

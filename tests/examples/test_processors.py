@@ -58,6 +58,7 @@ def test_a_second_run_makes_no_call(name: str, tmp_path: Path) -> None:
         assert [job.status for job in store.jobs()] == ["completed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_chunk_that_is_to_be_done_again_is(name: str, tmp_path: Path) -> None:
     """After a redo of a paragraph, the next run asks for that paragraph, and for no other."""

@@ -140,6 +140,7 @@ def test_start_to_download(seen: CheckpointStore) -> None:
     assert next(button for button in app.button if button.label == "Resume").disabled
 
 
+@pytest.mark.slow
 def test_a_click_pauses_and_resume_goes_on(
     seen: CheckpointStore, runners: list[LocalScriptRunner], in_the_middle: InTheMiddle
 ) -> None:

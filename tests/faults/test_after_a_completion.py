@@ -76,6 +76,7 @@ def test_whatever_follows_a_completion_is_no_error_of_it(
     assert list(job.results()) == ["zero", "one", "two", "three"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("error", RUN_OUT, ids=lambda error: type(error).__name__)
 def test_a_managers_completion_is_no_error_where_the_state_file_cannot_be_written(
     make_manager: ManagerOpener, monkeypatch: pytest.MonkeyPatch, error: Exception

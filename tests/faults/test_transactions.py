@@ -26,6 +26,7 @@ def _pragmas(connection: sqlite3.Connection, *names: str) -> list[Any]:
     return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("journal", ["wal", "truncate"])
 def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.MonkeyPatch, journal: str) -> None:
     """Only the journal mode lives in the file: each connection syncs, never checkpoints by itself and maps nothing."""

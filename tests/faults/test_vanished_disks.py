@@ -54,6 +54,7 @@ def _no_answers(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setattr(os, "access", lambda path, mode: not os.fspath(path).startswith(str(folder)) and access(path, mode))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("call", CALLS)
 def test_a_disk_that_does_not_answer_is_named(tmp_path: Path, call: str) -> None:
     """No call ends in a bare OSError; with the disk back, the same object goes on, and everything is there."""

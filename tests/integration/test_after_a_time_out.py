@@ -101,7 +101,7 @@ def answer(job: Job, slow: Slow, caplog: pytest.LogCaptureFixture) -> None:
     """Let the call that nobody waits for answer, and wait until that is dealt with."""
     slow.may_answer.set()
     # Of this job: a call of another test may come home just now.
-    told = f"job {job.job_id}, chunk 0: ", "came after its loop had ended"
+    told = f"job {job.job_id}, chunk ", "came after its loop had ended"
     wait_until(lambda: any(all(part in line for part in told) for line in caplog.messages))
 
 

@@ -171,6 +171,7 @@ def test_an_answer_that_could_not_be_recorded_is_recorded_before_its_chunk_is_tr
 LATE = {"text": "late", "cost": 0.5}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [None, 1, 2], ids=["pending", "map", "threads"])
 def test_an_answer_that_another_process_left_in_a_file_is_found_by_a_loop_that_comes_to_its_chunk(
     store: CheckpointStore, children: Children, tmp_path: Path, workers: int | None
@@ -187,6 +188,7 @@ def test_an_answer_that_another_process_left_in_a_file_is_found_by_a_loop_that_c
     assert next(job.attempts()).outcome == "completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [None, 1, 2], ids=["pending", "map", "threads"])
 def test_an_answer_whose_file_cannot_be_read_for_a_moment_is_not_paid_for_again(
     store: CheckpointStore, children: Children, monkeypatch: pytest.MonkeyPatch, workers: int | None

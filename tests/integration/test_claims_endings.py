@@ -159,6 +159,7 @@ def test_max_attempts_counts_the_tries_that_killed_their_process(job: Job, child
 # -- pause
 
 
+@pytest.mark.slow
 def test_a_pause_ends_running_loops_within_a_second(store: CheckpointStore, children: Children) -> None:
     """A pause from another thread or process ends a loop of quick chunks, without a query for each chunk."""
     job = store.open_job("long", total_chunks=1_000_000)

@@ -31,6 +31,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("found_by", ["opening", "claiming", "leaving"])
 def test_a_reaped_runner_is_one_line(
     job: Job, children: Children, open_store: Opener, caplog: pytest.LogCaptureFixture, found_by: str

@@ -62,6 +62,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("other", OTHERS)
 def test_another_plan_takes_in_nothing(path: Path, temporary: Path, other: str) -> None:
     """The answer was made for other work: it stays in its file, which the log names."""

@@ -209,6 +209,7 @@ def test_map_does_what_is_new(store: CheckpointStore) -> None:
 # -- what is refused
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("plan", "says"),
     [
@@ -285,6 +286,7 @@ def test_a_pending_loop_goes_on_with_what_came(store: CheckpointStore) -> None:
     assert done == [str(number) for number in range(20)]
 
 
+@pytest.mark.slow
 def test_a_feeding_thread_and_a_loop(open_store: Opener) -> None:
     """A thread lets the job grow while a loop works: the loop that follows does the rest, and nothing twice."""
     store, calls, heard = open_store(), [], threading.Event()

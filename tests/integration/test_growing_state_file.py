@@ -100,6 +100,7 @@ def test_two_files_take_turns_in_whatever_order_chunks_come(
         assert files(path) == inodes
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("order", EACH_ORDER)
 def test_an_exact_state_stands_in_the_order_of_the_chunks(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], order: str
@@ -172,6 +173,7 @@ def test_what_changed_meanwhile_is_in_the_next_file(
     assert ProcessingState.from_json(path.read_bytes()) == job.state()
 
 
+@pytest.mark.slow
 def test_a_list_of_chunks_that_outgrows_its_room_gets_more(
     store: CheckpointStore, path: Path, wait: Callable[[float], None]
 ) -> None:
@@ -197,6 +199,7 @@ def test_a_job_that_grows_is_followed_on(store: CheckpointStore, path: Path, wai
     assert ProcessingState.from_json(path.read_bytes()) == job.state()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("step", ["write", "end", "keep_previous"])
 def test_a_full_disk_leaves_both_files_as_they_were(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, step: str
@@ -245,6 +248,7 @@ def test_a_file_that_another_process_follows_is_left_to_it(
     assert len(shown(path)) == 75
 
 
+@pytest.mark.slow
 def test_a_file_that_seems_to_be_another_each_time_is_written_now_and_then(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_recovery_keeps_what_was_said_of_a_whole_job(
         assert said_of(tmp_path / "state.json") == kept
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("comes_by", ["import", "merge"])
 def test_a_job_that_is_made_whole_is_completed(tmp_path: Path, comes_by: str) -> None:
     """The chunk that was missing is taken in: what had failed is completed."""

@@ -27,7 +27,8 @@ def test_what_came_is_kept_where_another_store_took_the_place_of_the_closed_one(
 ) -> None:
     """Another store has the name now, and lacks the job: nobody deleted it, and the store that has it takes it in."""
     with CheckpointStore(tmp_path / "late.db") as store:
-        timed_out(store.open_job("talk.srt", total_chunks=1), slow, max_cost=9.0)
+        closed = store.open_job("talk.srt", total_chunks=1)
+        timed_out(closed, slow, max_cost=9.0)
     (tmp_path / "aside").mkdir()
     for path in [path for path in tmp_path.iterdir() if path.is_file()]:
         path.rename(tmp_path / "aside" / path.name)
@@ -35,7 +36,8 @@ def test_what_came_is_kept_where_another_store_took_the_place_of_the_closed_one(
         slow.error = ValueError("no")
         slow.error.cost = 0.5  # type: ignore[attr-defined]
     with CheckpointStore(tmp_path / "late.db") as another:
-        answer(another.open_job("other.srt", total_chunks=1), slow, caplog)
+        another.open_job("other.srt", total_chunks=1)
+        answer(closed, slow, caplog)
     (path,) = kept(tmp_path)
     assert "deleted" not in caplog.text
     path.rename(tmp_path / "aside" / path.name)

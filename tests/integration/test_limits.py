@@ -177,6 +177,7 @@ def test_an_estimate_that_is_no_number_ends_the_loop(job: Job, count: Any) -> No
 # -- a deadline
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_deadline_finishes_what_is_in_hand_and_pauses(job: Job, workers: int) -> None:
     """Nothing starts after it; what is in work then is recorded; the next run goes on."""

@@ -55,6 +55,7 @@ def test_one_for_each_call() -> None:
     assert list(state_now().results().values()) == [f"{'saved' if i % 2 else 'recorded'} {i}" for i in range(TOTAL)]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("saves", [False, True], ids=["update_chunk_complete", "save"])
 def test_one_for_each_class(*, saves: bool) -> None:
     """Two managers of a program may record the same chunk in turn: the last text stands."""

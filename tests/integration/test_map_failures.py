@@ -254,6 +254,7 @@ def priced(cost: float) -> Any:
 # -- money
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 8])
 def test_max_cost_is_never_overshot(job: Job, workers: int) -> None:
     """The first chunk says what one costs; with eight workers, too, none starts that does not fit."""
@@ -283,6 +284,7 @@ def test_max_cost_counts_what_other_runners_spend(job: Job, open_store: Opener) 
 # -- a disk that is full
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("kind", ["full", "busy"])
 def test_a_result_that_cannot_be_recorded_is_kept_and_recorded_first(

@@ -356,6 +356,7 @@ def test_what_is_damaged_or_torn_changes_nothing(tmp_path: Path) -> None:
     assert contents(one) == before
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("column", ["started_at", "config"])
 def test_a_row_that_does_not_read_is_named(tmp_path: Path, column: str) -> None:
     """What another program wrote into the other store is no traceback, and nothing of that store is taken."""

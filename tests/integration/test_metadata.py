@@ -199,6 +199,7 @@ def test_a_state_of_an_older_version_takes_nothing_back(make_manager: ManagerOpe
     assert cleared.metadata == {}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("left", ["backup", "state file"])
 def test_recovery_brings_it_back(open_store: Opener, tmp_path: Path, left: str) -> None:
     """A recovery brings the metadata back from a backup, or from the state file alone."""

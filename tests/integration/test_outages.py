@@ -135,6 +135,7 @@ def test_a_wrong_key_pauses_after_as_many_calls_as_there_are_workers(store: Chec
         assert (job.status, set(service.answered.values())) == ("completed", {1})
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("mode", ["stop", "record"])
 def test_an_outage_fails_nobody(store: CheckpointStore, mode: Any) -> None:
     """Forty chunks and a network that is down for many more tries than a chunk has; then it is up again."""
@@ -151,6 +152,7 @@ def test_an_outage_fails_nobody(store: CheckpointStore, mode: Any) -> None:
     assert (job.status, job.failed_chunks(), len(calls)) == ("completed", [], 190)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("error", [BusyError(), ConnectionError("down"), OSError(101, "unreachable")], ids=repr)
 def test_a_service_that_stays_away_pauses_the_job(store: CheckpointStore, error: Exception) -> None:
     """After ``outage_seconds``; no chunk is to blame, and the next run does all of them."""

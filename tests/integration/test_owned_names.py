@@ -83,6 +83,7 @@ def test_a_store_owns_what_it_writes(used: CheckpointStore) -> None:
     assert [path.name for path in left_by(used) if not used.owns(path)] == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("writer", WRITERS)
 def test_no_copy_replaces_what_a_store_writes(used: CheckpointStore, writer: str) -> None:
     """``replace=True`` takes no lock from a runner, no result that waits to be recorded, and no backup."""
@@ -163,6 +164,7 @@ def test_no_export_replaces_a_store_that_is_closed(tmp_path: Path, name: str) ->
         assert store.job("talk.srt").result(0) == "x"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("writer", ["backup", "export"])
 def test_no_copy_replaces_a_file_of_another_store_that_a_process_has_open(
     tmp_path: Path, children: Children, writer: str

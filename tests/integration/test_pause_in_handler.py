@@ -35,6 +35,7 @@ def job(store: CheckpointStore) -> Iterator[Job]:
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("held_by", "method"),
     [

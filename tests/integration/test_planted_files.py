@@ -86,6 +86,7 @@ def _plant(name: str, kind: str, path: Path) -> None:
     PLANTED[kind](path.parent / name)
 
 
+@pytest.mark.slow_variants
 @planted
 @pytest.mark.parametrize("name", SIBLINGS)
 def test_what_was_planted_is_refused_by_every_way_in(path: Path, name: str, kind: str) -> None:
@@ -102,6 +103,7 @@ def test_what_was_planted_is_refused_by_every_way_in(path: Path, name: str, kind
     assert (path.parent / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", [kind for kind in PLANTED if kind != "2 names"])
 @pytest.mark.parametrize("name", STATES)
 def test_what_was_planted_as_a_state_file_is_refused(path: Path, name: str, kind: str) -> None:

@@ -395,6 +395,7 @@ def test_a_budget_counts_what_the_earlier_results_cost(
     assert job.plan().spent == 2.25
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("cost", ["usage.price", lambda result: result["usage"]["price"]], ids=["path", "function"])
 def test_a_budget_finds_the_earlier_cost_where_it_is_told_to(store: CheckpointStore, cost: Any) -> None:
     """A budget finds the earlier cost in the field that ``cost`` names, not only in the usual one."""

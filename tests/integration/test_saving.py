@@ -68,6 +68,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("again", [False, True], ids=["kept", "loaded"])
 def test_each_save_writes_one_result(manager: StateManager, encoded: list[int], read: list[str], again: bool) -> None:
     """Loaded before each change or kept by the caller; and nothing is read back, for the file neither."""
@@ -284,6 +285,7 @@ def test_the_plan_of_a_job_is_not_changed_by_saving_it(manager: StateManager) ->
         assert (again.job_id, thaw(loaded(manager).config)) == (job.job_id, {"k": [1, 2]})
 
 
+@pytest.mark.slow
 def test_the_time_of_a_long_state_file_is_found_at_a_glance(manager: StateManager) -> None:
     """The time of a long state file is found quickly, so a store that went back in time is noticed."""
     count = 20_000

@@ -67,6 +67,7 @@ def _symlink(folder: Path, path: Path) -> Path:
     return link
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["one", "two"])
 @pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
 def test_a_hard_link_is_refused_and_nothing_is_touched(

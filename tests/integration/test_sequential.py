@@ -74,6 +74,7 @@ def test_other_jobs_have_no_previous_result(store: CheckpointStore) -> None:
     assert job.sequential is False
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("make", [None, ThreadPoolExecutor, ProcessPoolExecutor], ids=["own", "threads", "processes"])
 def test_more_workers_change_nothing(store: CheckpointStore, make: Any) -> None:
     """With four workers one chunk is in work at a time; a worker process has the earlier result, too."""

@@ -106,6 +106,7 @@ def test_a_pause_in_a_shard_says_how_much_of_the_shard_is_left(job: Job) -> None
     assert caught.value.remaining_chunks == 2
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("only", "says"),
     [

@@ -97,6 +97,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_that_is_recorded_is_no_error_while_another_program_holds_the_lock(
     open_store: Opener, path: Path, name: str, caplog: pytest.LogCaptureFixture

@@ -89,6 +89,7 @@ def test_two_files_of_one_name_are_paid_for_once(paid: Paid) -> None:
     assert [paid.run(chunks) for chunks in (TALK, other, TALK, other, TALK)] == [10, 5, 0, 0, 0]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("setting", [{"model": "B"}, {"provider": "B"}, {"config": {"tone": "B"}}], ids=str)
 def test_a_model_that_is_changed_back_finds_its_own_results(paid: Paid, setting: dict[str, Any]) -> None:
     """A, then B, then A with one chunk more: only that one is paid for, and no result of B is given out for A."""

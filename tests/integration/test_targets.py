@@ -322,6 +322,7 @@ def test_no_permission_is_a_clear_error_and_nothing_is_touched(
     assert snapshot(shared) == before
 
 
+@pytest.mark.slow
 @as_root
 def test_a_closed_store_in_a_folder_that_cannot_be_written_can_be_read(shared: Path, children: Children) -> None:
     """Read-only needs no permission to write, and no log file."""
@@ -431,6 +432,7 @@ def test_a_live_writer_is_read_beside_without_a_trace(here: Path, children: Chil
     children.finish(process, "go\n", code=0)
 
 
+@pytest.mark.slow
 def test_a_busy_writer_is_read_beside_in_whole_snapshots(here: Path, children: Children) -> None:
     """Each read sees chunks and results of one moment."""
     process = children.start(WRITER, "busy")

@@ -36,6 +36,7 @@ def aside(folder: Path) -> list[str]:
     return [path.read_text() for path in sorted(folder.glob("state.json.replaced-*"))]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("torn", TORN.values(), ids=TORN)
 def test_a_torn_state_file_is_kept_and_hinders_nobody(tmp_path: Path, torn: str) -> None:
     """A torn state file is moved aside, its good ``.bak`` stays good, and the next programs open the store."""
@@ -82,6 +83,7 @@ def test_a_strangers_bak_says_what_to_do(tmp_path: Path) -> None:
         assert manager.has_incomplete_job()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("suffix", [".json", ".bak"])
 def test_where_only_a_torn_state_is_left_the_error_says_how_to_go_on(tmp_path: Path, suffix: str) -> None:
     """Nothing is touched before that; what the error names brings back the results before the tear."""

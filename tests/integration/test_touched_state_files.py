@@ -33,6 +33,7 @@ def spoil(path: Path, index: int) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("suffix", [".bak", ".json"])
 def test_a_change_that_keeps_size_and_time_is_noticed(manager: StateManager, suffix: str) -> None:
     """A foreign change to a state file or its ``.bak`` is noticed, even with the size and the time as they were."""

@@ -36,6 +36,7 @@ def know(path: Path, table: str) -> None:
         raw.execute(f"INSERT INTO {table} ({columns}) SELECT job_id, 0, {values} FROM jobs")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("table", FACTS)
 def test_going_back_is_refused_where_a_fact_about_a_chunk_would_be_lost(path: Path, table: str) -> None:
     """Schema 1.3 has no words for it; without it there is a way back."""
@@ -49,6 +50,7 @@ def test_going_back_is_refused_where_a_fact_about_a_chunk_would_be_lost(path: Pa
     assert migration_status(path).current == "1.3"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("change", ["metadata = '{}'", "sequential = 1"])
 def test_going_back_is_refused_where_a_fact_about_a_job_would_be_lost(path: Path, change: str) -> None:
     """A downgrade is refused if it would lose the metadata of a job, or that its chunks depend on each other."""

@@ -132,6 +132,7 @@ def test_views_by_duckdb(job: AtWork) -> None:
         assert int(count) == job.done
 
 
+@pytest.mark.slow
 def test_a_reader_that_stays_open_holds_nobody_up(job: AtWork) -> None:
     """A connection that has begun to read sees what was there, however much the job writes; the log grows meanwhile."""
     with read_only(job.path) as connection:

@@ -44,6 +44,7 @@ def test_results_take_little_more_than_their_bytes(tmp_path: Path, size_bytes: i
     assert (tmp_path / "talks.db").stat().st_size / sum(len(json.dumps(result)) for result in results) < 1.35
 
 
+@pytest.mark.slow
 def test_opening_a_finished_job_again_takes_no_room(tmp_path: Path) -> None:
     """No backup is made that holds what the newest one holds, and the state before the last stays what it was."""
     _run(tmp_path / "talks.db", "talk.srt", 300)

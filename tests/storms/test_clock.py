@@ -20,6 +20,7 @@ JUMPS = {"back 30 days": -30 * DAY, "forward 10 years": 3653 * DAY}
 RUNS = program(__file__, "clock_jumps")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("jump", "when"),
     [("back 30 days", "both"), ("forward 10 years", "both")]

@@ -39,6 +39,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("umask", ["000", "022", "077"])
 def test_private_under_any_umask(tmp_path: Path, umask: str) -> None:
     """Whatever the umask, every file is 0600 in every moment of its life: the new, the temporary, the backup, the lock."""

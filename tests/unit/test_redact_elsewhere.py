@@ -46,6 +46,7 @@ def test_what_is_rejected_is_what_is_redacted() -> None:
     assert [config for config in SECRETS if is_rejected(redact_secrets(config))] == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "piece", ["a-", "key ", "password ", "api_key: ", "A1b2", "token=", "x: ", "a: b\n", "> \t", "-"]
 )

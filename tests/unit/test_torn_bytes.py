@@ -80,6 +80,7 @@ def wrong(text: bytes, results: list[Any], places: Iterable[tuple[int, int]]) ->
     return wrongs
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_flipped_bit_or_a_stray_byte_moves_no_result(layout: str, kind: str) -> None:
@@ -117,6 +118,7 @@ def test_no_flipped_bit_and_no_stray_byte_moves_a_result(layout: str, kind: str)
     assert wrong(text, KINDS[kind], [*flips, *strays]) == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damage_in_the_chunks_of_the_results_moves_no_result(kind: str) -> None:
     """A caller may have sorted the completed chunks, and left the results in their order."""

@@ -52,6 +52,7 @@ def results_of(**changes: Any) -> list[tuple[int, Any]]:
     return torn.results
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("results", [RESULTS, ["a text", 12345, None]], ids=["objects", "short values"])
 def test_a_text_that_is_cut_off_anywhere_gives_true_results_only(layout: dict[str, Any], results: list[Any]) -> None:
@@ -129,6 +130,7 @@ def state_of_the_plan(results: list[Any]) -> bytes:
     return text_of({"indent": 2}, total_chunks=7, completed_chunks=DONE, processed_results=results, config=CONFIG)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("damage", [b"\0", b"\xff", b'"', b"\n"], ids=["zero", "no UTF-8", "quote", "newline"])
 @pytest.mark.parametrize(
     ("text", "results"),
