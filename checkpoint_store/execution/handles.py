@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
 from checkpoint_store.model.handles import checked_handle
+from checkpoint_store.model.whole_numbers import as_int
 from checkpoint_store.storage.opened_store import open_for_writing
 from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
@@ -119,8 +120,8 @@ def checked_indices(given: object) -> list[int]:
     Raises:
         InvalidArgumentError: ``given`` is no list of chunk indices.
     """
-    if type(given) is int:
-        return [given]
+    if type(as_int(given)) is int:
+        return [as_int(given)]
     try:
         indices: list[Any] = list(given)  # type: ignore[call-overload]
     except TypeError:

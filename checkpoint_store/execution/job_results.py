@@ -29,8 +29,7 @@ class JobResults:
         Raises:
             ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
         """
-        self._recorded.check_index(index)
-        return self._reading.results.text(self._job_id, index)
+        return self._reading.results.text(self._job_id, self._recorded.checked_index(index))
 
     def pages(self) -> Iterator[list[tuple[int, str]]]:
         """Yield (index, JSON text) of all results by index, in pages of bounded size; no read is open between pages."""

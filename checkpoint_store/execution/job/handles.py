@@ -31,9 +31,7 @@ class JobHandles(JobStatusChanges):
             InvalidArgumentError: ``handle`` is no text of 1 to 4,096 characters; the error names chunks and value.
             StoreBusy: the store stayed locked for 6 times ``lock_timeout_seconds``; the error's notes have the handle.
         """
-        chunks = checked_indices(indices)
-        for index in chunks:
-            self._execution.recorded.check_index(index)
+        chunks = [self._execution.recorded.checked_index(index) for index in checked_indices(indices)]
         owner, handles = chunks_of_job(self.job_id, chunks), self._context.storage.handles
         checked = checked_handle(handle, owner)
         named = {index: self._execution.contents.fingerprint(index) for index in chunks}

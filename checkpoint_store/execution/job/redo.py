@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import redo
 from checkpoint_store.execution.job.handles import JobHandles
+from checkpoint_store.model.whole_numbers import as_int
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,8 +43,7 @@ class JobRedo(JobHandles):
         """
         chunks: set[int] = set()
         for index in _listed(indices):
-            self._execution.recorded.check_index(index)  # at once: a range may be endless
-            chunks.add(index)
+            chunks.add(self._execution.recorded.checked_index(index))  # at once: a range may be endless
         return redo.redo(self._context, self.job_id, chunks)
 
     def to_redo(self) -> list[int]:
@@ -52,8 +52,8 @@ class JobRedo(JobHandles):
 
 
 def _listed(indices: int | Iterable[int]) -> Iterator[int]:
-    if type(indices) is int:
-        return iter((indices,))
+    if type(as_int(indices)) is int:
+        return iter((as_int(indices),))
     try:
         return iter(indices)  # type: ignore[arg-type]
     except TypeError:
