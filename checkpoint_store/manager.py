@@ -224,7 +224,7 @@ class StateManager(ForkAware):
                 _current_of(self._open()).clear(current[0].job_id)
 
     def close(self) -> None:
-        """Make the state file exact and close the store file. The next call opens it again."""
+        """Close the store file, after making the state file exact if this manager changed the job. The next call opens it."""
         with self._guard:
             self._opened.close()
 
