@@ -111,9 +111,8 @@ class Job(JobChanges):
 
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns their number."""
-        for index in indices:
-            self._execution.recorded.check_index(index)
-        return self._context.storage.job_changes.retry_failed(self.job_id, indices or None)
+        chunks = [self._execution.recorded.checked_index(index) for index in indices]
+        return self._context.storage.job_changes.retry_failed(self.job_id, chunks or None)
 
     # -- the whole loop
 

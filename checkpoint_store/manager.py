@@ -18,6 +18,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.execution.lifecycle import status_named
 from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.model.whole_numbers import as_int
 from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.saved_state import Looked
@@ -129,8 +130,7 @@ class StateManager(ForkAware):
             current = _current_of(self._open())
             saved = self._save(current, state)
             if (other := saved.replaced_by) is not None:
-                path, job_id = self.store_path, state.job_id
-                raise CurrentJobChanged(path, job_id, other.job_id, other.file_name, is_recorded=True)
+                raise CurrentJobChanged(self.store_path, state.job_id, other.job_id, other.file_name, is_recorded=True)
             self._opened.known = saved.known
             current.show(state.job_id, saved)
 
@@ -158,7 +158,7 @@ class StateManager(ForkAware):
             CurrentJobChanged: another job is current now. The result is recorded in the job that it was made for.
         """
         with WarningsLast():  # of the opening, too, which this call may have to do first
-            job, status, digest = self._required(chunk_index)
+            job, status, digest = self._required(chunk_index := as_int(chunk_index))
             self._opened.known = None  # a whole state is much to keep for nothing
             current, own = _current_of(self._open()), self._looked.replaced_own(job.job_id)
             is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
@@ -224,7 +224,10 @@ class StateManager(ForkAware):
                 _current_of(self._open()).clear(current[0].job_id)
 
     def close(self) -> None:
-        """Make the state file exact and close the store file. The next call opens it again."""
+        """Close the store file. If this manager changed the job, the state file is exact then.
+
+        The next call opens the store again.
+        """
         with self._guard:
             self._opened.close()
 

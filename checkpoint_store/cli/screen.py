@@ -99,8 +99,8 @@ def _console(*, stderr: bool) -> Console:
     not_interactive = None if stream is not None and stream.isatty() else False
     file: Any = NOTICES if stderr else None  # NOTICES has what a console needs of a stream
     console = _PlainConsole(file=file, highlight=False, emoji=False, markup=False, force_interactive=not_interactive)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _PIPE_WIDTH  # a pipe has no width: cut nothing off
+    if not console.width or (not console.is_terminal and "COLUMNS" not in os.environ):
+        console.width = _PIPE_WIDTH  # a pipe has no width, and COLUMNS=0 says none: cut nothing off
     return console
 
 

@@ -203,7 +203,7 @@ class JobExecution:
             ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
         """
         job_id, storage = self.job_id, self._context.writing
-        self.recorded.check_index(index)
+        index = self.recorded.checked_index(index)
         text = encoded(result, job_id=job_id, chunk_index=index) if text is None else text
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)
@@ -263,7 +263,7 @@ class JobExecution:
         ``counted`` says whether the try counts against the chunk. ``attempt``: the try; None: the try in hand. The
         failure is only noted if a later try has the chunk, or if the try's own work reports it: that try goes on.
         """
-        self.recorded.check_index(index)
+        index = self.recorded.checked_index(index)
         check_error(error)
         paid, message, in_hand = amount_paid(error, cost), describe(error), self.claims.in_hand
         if attempt is None and self._reported.note(in_hand.get(index), error, message, paid):

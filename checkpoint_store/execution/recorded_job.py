@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
 from checkpoint_store.model.spans import spans_of
+from checkpoint_store.model.whole_numbers import as_int
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +33,12 @@ class RecordedJob:
         self.total_chunks = max(self.total_chunks, self._context.reading.jobs.total_chunks(self.job_id))
         return self.total_chunks
 
-    def check_index(self, index: object) -> None:
-        """Raise :class:`ChunkOutOfRange` if ``index`` is no chunk of this job."""
-        if type(index) is not int or index < 0 or (index >= self.total_chunks and index >= self.known_total()):
+    def checked_index(self, index: object) -> int:
+        """Return ``index`` as an int, or raise :class:`ChunkOutOfRange` if it is no chunk of this job."""
+        number = index if type(index) is int else as_int(index)
+        if type(number) is not int or number < 0 or (number >= self.total_chunks and number >= self.known_total()):
             raise ChunkOutOfRange(self.job_id, index, self.total_chunks)
+        return number
 
     def record(self) -> JobRecord:
         """Return the job as the store has it now."""
@@ -122,8 +125,7 @@ class JobResults:
         Raises:
             ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
         """
-        self._recorded.check_index(index)
-        return self._reading.results.text(self._job_id, index)
+        return self._reading.results.text(self._job_id, self._recorded.checked_index(index))
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""

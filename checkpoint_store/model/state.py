@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -36,9 +36,9 @@ PAIRED_BY_OWN_INDEX: Final = frozenset({"1.0", "1.1"})
 
 
 def in_utc(text: str) -> str:
-    """Return the time of a state as a store keeps it. A text without an offset is a local time."""
+    """Return the time of a state as a store keeps it: in UTC. A text without an offset is a local time."""
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is not None:
+    if moment.utcoffset() == timedelta():
         return text
     try:
         return in_text(moment)

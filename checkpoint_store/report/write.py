@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from checkpoint_store.report.options import ROWS_MAX, TEXT_BYTES_MAX, Options
 from checkpoint_store.report.template import PageOrigin, page, require_extra
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator, Mapping
 
     from checkpoint_store import CheckpointStore, Job
@@ -100,4 +100,5 @@ def _page_of(
 ) -> Iterator[str]:
     parts = collected(store, jobs_of(store, jobs), options)
     name = f"{store.path.parent.name}/{store.path.name}".lstrip("/")
+    name = os.fsencode(name).decode("utf-8", "backslashreplace")  # the name of a folder need not be UTF-8
     return page(parts, PageOrigin(name, round(time.time() * 1000), refresh_seconds))

@@ -83,3 +83,12 @@ def test_a_command_that_prints_nothing_needs_no_output(lecture: Folder) -> None:
     """A run under cron writes the text into a file, and ends as done."""
     assert with_closed_output(lecture, "run", "lecture.txt", *SIX)[0] == 0
     assert "Paragraph 5" in lecture.read("lecture.cleaned.txt")
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_an_input_that_is_closed_is_an_error(lecture: Folder, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """``run -`` behind ``<&-`` says so, and its exit code is not that of a failed chunk."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert lecture.run(command, "-", code=2).stderr == (
+        "checkpoint-store: standard input cannot be read: it is closed\n"
+    )

@@ -52,6 +52,12 @@ def test_each_screen_fits(jobs: Folder, width: int) -> None:
             assert all(line.startswith("  ") for line in lines if line), "a line was broken by the screen"
 
 
+def test_a_width_of_zero_is_no_width(jobs: Folder) -> None:
+    """Some containers and editors set ``COLUMNS=0``: each screen is as in a pipe, and not empty."""
+    for words in (("list",), ("show", WIDE), ("chunks", WIDE)):
+        assert jobs.run(*words, COLUMNS="0").stdout == jobs.run(*words, COLUMNS="200").stdout
+
+
 def test_a_narrow_table_of_chunks_leaves_columns_out_and_cuts_no_word(jobs: Folder) -> None:
     """A narrow table shows the chunks and their statuses, and a wider table also their tries and times."""
     narrow, wide = (jobs.run("chunks", WIDE, COLUMNS=width).stdout.splitlines() for width in ("40", "100"))

@@ -64,6 +64,17 @@ def test_a_state_file_from_before_is_taken_over(
     assert manager.has_incomplete_job()
 
 
+def test_times_of_another_zone_are_kept_in_utc(manager: StateManager) -> None:
+    """A store has each time in UTC, also the times of a state file that counts them from another zone."""
+    eastern = {"started_at": "2025-03-01T10:00:00+05:30", "updated_at": "2025-03-01T01:00:00.5-08:00"}
+    write(manager.state_path, old_state(**eastern))
+    loaded = manager.load()
+    assert loaded is not None
+    assert (loaded.started_at, loaded.updated_at) == ("2025-03-01T04:30:00.000Z", "2025-03-01T09:00:00.500Z")
+    manager.save(loaded.replace(started_at="2025-03-01T10:00:00-01:00"))
+    assert json.loads(manager.state_path.read_text())["started_at"] == "2025-03-01T11:00:00.000Z"
+
+
 def test_a_state_file_from_before_is_taken_over_once(manager: StateManager, make_manager: ManagerOpener) -> None:
     """After that the store is the truth, and the old text is one file back."""
     write(manager.state_path, old_state())

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError, StorageUnavailableError
+from checkpoint_store import (
+    CheckpointStore,
+    InvalidArgumentError,
+    ProcessingState,
+    StateManager,
+    StorageUnavailableError,
+)
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 
 from . import executors_work as work
@@ -97,6 +103,21 @@ def test_a_whole_number_of_another_type_is_taken(store: CheckpointStore, number:
     job = store.open_job("f", total_chunks=2)
     next(job.pending(max_attempts=number)).complete(0)
     assert len(list(job.map(str, max_attempts=number, workers=number))) == 1
+
+
+@pytest.mark.parametrize("number", [Tries.TWO, OfNumpy()])
+def test_a_chunk_may_be_counted_by_another_type(store: CheckpointStore, manager: StateManager, number: Any) -> None:
+    """A loop over an array of numpy has paid for a chunk when it gives the index: the result is recorded."""
+    job = store.open_job("f", total_chunks=3)
+    job.fail_chunk(number, "away")
+    job.complete(number, "A")
+    job.complete_many([(number, "A")])
+    assert (job.result(number), job.redo(number), job.remaining()) == ("A", 1, [range(3)])
+    manager.save(ProcessingState(file_name="f", total_chunks=3))
+    manager.update_chunk_complete(number, "A")
+    state = manager.load()
+    assert state is not None
+    assert (state.completed_chunks, state.results()) == ([2], {2: "A"})
 
 
 @pytest.mark.parametrize("max_attempts", [0, -1, 1.5, "3", True])

@@ -10,6 +10,7 @@ from checkpoint_store.execution import lifecycle, opening, redo
 from checkpoint_store.execution.handles import checked_handle, chunks_of_job, persist
 from checkpoint_store.execution.job.details import JobDetails
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.model.whole_numbers import as_int
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,9 +93,7 @@ class JobChanges(JobDetails):
             InvalidArgumentError: ``handle`` is no text of 1 to 4,096 characters; the error names chunks and value.
             StoreBusy: the store stayed locked for 6 times ``lock_timeout_seconds``; the error's notes have the handle.
         """
-        chunks = list(_listed(indices))
-        for index in chunks:
-            self._execution.recorded.check_index(index)
+        chunks = [self._execution.recorded.checked_index(index) for index in _listed(indices)]
         owner, handles = chunks_of_job(self.job_id, chunks), self._context.storage.handles
         checked = checked_handle(handle, owner)
         named = {index: self._execution.contents.fingerprint(index) for index in chunks}
@@ -145,8 +144,7 @@ class JobChanges(JobDetails):
         """
         chunks: set[int] = set()
         for index in _listed(indices):
-            self._execution.recorded.check_index(index)  # at once: a range may be endless
-            chunks.add(index)
+            chunks.add(self._execution.recorded.checked_index(index))  # at once: a range may be endless
         return redo.redo(self._context, self.job_id, chunks)
 
     def to_redo(self) -> list[int]:
@@ -155,8 +153,8 @@ class JobChanges(JobDetails):
 
 
 def _listed(indices: int | Iterable[int]) -> Iterator[int]:
-    if type(indices) is int:
-        return iter((indices,))
+    if type(as_int(indices)) is int:
+        return iter((as_int(indices),))
     try:
         return iter(indices)  # type: ignore[arg-type]
     except TypeError:

@@ -55,8 +55,7 @@ class JobDetails(JobReading):
         Raises:
             ChunkOutOfRange: the job has no such chunk.
         """
-        self._execution.recorded.check_index(index)
-        return self._execution.keys.of(index)
+        return self._execution.keys.of(self._execution.recorded.checked_index(index))
 
     def keys(self) -> dict[int, Key]:
         """Return the keys of the chunks by index; empty if the job was opened without keys."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.connection.errors import is_busy
 from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.storage.statements.rows import path_of
 from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
 from checkpoint_store.system.processes import lock_holders
 
@@ -57,5 +57,5 @@ def execute(
 
 
 def _log(connection: sqlite3.Connection, patience_seconds: float) -> None:
-    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    path = path_of(connection)
     log_wait(path, f"locked by {lock_holders([path, StoreFiles(path).shm]).holder.rstrip(',')}", patience_seconds)

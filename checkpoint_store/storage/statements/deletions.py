@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.storage.sql import bindparam, deleted_jobs, func, select
+from checkpoint_store.storage.statements.rows import path_of
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
 _D: Final = deleted_jobs.c
 _PREFIX_LENGTH_MIN: Final = 8
@@ -33,7 +34,7 @@ def no_job(connection: sqlite3.Connection, job_id: str, path: Path | None = None
         job_id: the id, or the beginning of the id.
         path: the store file; None for the file of the connection.
     """
-    store = path or Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    store = path or path_of(connection)
     error = JobNotFound(job_id, store)
     deleted = _DELETED.run(connection, in_job=job_id).fetchall()
     if not deleted and _PREFIX_LENGTH_MIN <= len(job_id) < _WHOLE_ID_LENGTH:

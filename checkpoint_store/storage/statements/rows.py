@@ -6,6 +6,7 @@ another program, or by a fault that no checksum notices. A value that passes can
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from datetime import datetime
 from functools import lru_cache, partial
@@ -250,9 +251,9 @@ EVERY_COMPLETION: Final[Readers] = {
 
 
 def path_of(connection: sqlite3.Connection) -> Path:
-    """Return the store file that a connection is open on."""
-    _, _, path = connection.execute("PRAGMA database_list").fetchone()
-    return Path(path)
+    """Return the store file that a connection is open on. It is read as bytes, since a name need not be UTF-8."""
+    (name,) = connection.execute("SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'").fetchone()
+    return Path(os.fsdecode(name))
 
 
 def read_row(

@@ -64,6 +64,8 @@ def is_text_encoding(name: str) -> bool:
 def _bytes_of(path: Path) -> bytes:
     try:
         if path == STANDARD:
+            if sys.stdin is None:
+                raise UnreadableTranscriptError("standard input cannot be read: it is closed")
             return sys.stdin.buffer.read()
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableTranscriptError(f"{path} is not a regular file; give a text or a caption file")
