@@ -99,7 +99,7 @@ def take_in(
             is_for_now = _may_pass(error)
             if is_for_now and not is_opening:
                 raise
-            _log_left(error)
+            log.warning("unrecorded results were not taken in, and stay where they are: %s", error)
             if not is_for_now:
                 passed_over.add(path)
         else:
@@ -134,10 +134,6 @@ def _may_pass(error: CheckpointStoreError) -> bool:
     """
     stays = isinstance(error.__cause__, OSError) and error.__cause__.errno in _STAYS
     return isinstance(error, _FOR_NOW) or (isinstance(error, StorageUnavailableError) and not stays)
-
-
-def _log_left(error: CheckpointStoreError) -> None:
-    log.warning("unrecorded results were not taken in, and stay where they are: %s", error)
 
 
 def _take_in_one(

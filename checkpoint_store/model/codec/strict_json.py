@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any
 
 from checkpoint_store.errors import InvalidResultError, StateFormatError
 from checkpoint_store.model.codec.json_rules import check
@@ -20,7 +20,7 @@ def read_json(text: str | bytes) -> Any:
         raise StateFormatError(None, f"is a {type(text).__name__}, not JSON text")
     try:
         decoded = (text.decode("utf-8") if isinstance(text, bytes) else text).removeprefix("\ufeff")
-        return json.loads(decoded, parse_constant=_no_number, parse_float=_number, object_pairs_hook=_object)
+        return json.loads(decoded, parse_constant=_number, parse_float=_number, object_pairs_hook=_object)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise StateFormatError(None, f"is not JSON: {error}") from error
     except _NoNumberError as error:
@@ -30,10 +30,6 @@ def read_json(text: str | bytes) -> Any:
         raise
     except ValueError as error:
         raise StateFormatError(None, f"is not JSON that can be read: {error}") from error
-
-
-def _no_number(name: str) -> NoReturn:
-    raise _NoNumberError(name)
 
 
 def _number(text: str) -> float:

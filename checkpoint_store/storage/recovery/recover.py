@@ -65,7 +65,8 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     if short is not None:
         raise StorageUnavailableError(path, short)
     state_files = tuple(state_files)
-    _sweep(path)
+    for leftover in Siblings(path).unfinished_stores():  # of recoveries that were killed
+        remove_leftover(leftover)
     copies = all_copies(path, state_files)
     deleted = without_deleted(copies)
     if not any(copy.jobs for copy in copies) and not accept_loss:
@@ -178,12 +179,6 @@ def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[
             target = moved_aside(state_file, "corrupt")
             os.replace(state_file, target)
             yield target
-
-
-def _sweep(path: Path) -> None:
-    """Remove the unfinished files of recoveries that were killed."""
-    for leftover in Siblings(path).unfinished_stores():
-        remove_leftover(leftover)
 
 
 def _accepting(path: Path, *, again: bool = False) -> str:

@@ -15,17 +15,13 @@ _LINE_ENDS: Final = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 def joined(chunks: Sequence[TextChunk], answers: Iterable[str]) -> str:
     """Return the answers with what stood between their chunks; around an empty answer, one separator of the two."""
-    return _whole(zip((chunk.separator for chunk in chunks), answers, strict=True))
+    text = "".join(_parts(zip((chunk.separator for chunk in chunks), answers, strict=True)))
+    return text if text.endswith("\n") else f"{text}\n"
 
 
 def lines(_chunks: Sequence[TextChunk], answers: Iterable[str]) -> str:
     """Return one line for each answer, in order, the empty ones included; a line end in an answer is a space."""
     return "".join(f"{_LINE_ENDS.sub(' ', answer.strip())}\n" for answer in answers)
-
-
-def _whole(parts: Iterable[tuple[str, str]]) -> str:
-    text = "".join(_parts(parts))
-    return text if text.endswith("\n") else f"{text}\n"
 
 
 def _parts(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
