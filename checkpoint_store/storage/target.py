@@ -184,7 +184,7 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
 
 
 def refuse_emptied(path: Path) -> None:
-    """Raise :class:`StoreDamaged` for an empty file with a WAL or a journal of more: SQLite would remove it, even to read.
+    """Raise :class:`StoreDamaged` for an empty file beside a WAL, or a journal of pages: SQLite would remove that, too.
 
     The results that are not yet in the file stand in the WAL alone.
     """

@@ -88,7 +88,7 @@ def test_an_emptied_store_beside_its_journal_is_no_new_store(
     if is_missing:
         path.unlink()
     before = path.with_name("talks.db-journal").read_bytes()
-    with pytest.raises(StoreDamaged, match="its journal is there|no job can be read"):
+    with pytest.raises(StoreDamaged, match=r"its journal is there|no job can be read"):
         call(path)
     assert path.with_name("talks.db-journal").read_bytes() == before
     moved_aside = recover_store(path, accept_loss=True).moved_aside if path.exists() else ()

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
@@ -15,6 +16,8 @@ from . import make_dump
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Children
 
 DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
 
@@ -56,6 +59,16 @@ def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(SCHEMA_VERSION,)]
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_the_copy_of_a_killed_upgrade_is_swept_by_the_next(tmp_path: Path, children: Children) -> None:
+    """No unfinished copy, with results, stays beside a store of which an upgrade was killed."""
+    path = tmp_path / "talks.db"
+    make_dump.load(DUMPS[0].read_text(encoding="utf-8"), path)
+    children.run(program(__file__, "killed_while_copying"), path, code=-9)
+    assert list(tmp_path.glob("*.tmp-*"))
+    CheckpointStore(path).close()
+    assert list(tmp_path.glob("*.tmp-*")) == []
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreInUse
-from checkpoint_store.storage.backup import copy_to, thin_out
+from checkpoint_store.storage.backup import copy_to, sweep_backups, thin_out
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
@@ -158,6 +158,7 @@ def run(
         backup = None if version is None or not keeps_copy else Siblings(database.path).next_backup(version)
         if backup is not None:  # later, this copy is the newest, and it knows of no more than the store
             compare_with_backup(database)
+            sweep_backups(database.path)
         try:
             database.migrate(
                 lambda connection: _checked(connection, version, migrate),
