@@ -40,8 +40,8 @@ def surplus(backups: Sequence[Path], is_sound: Callable[[Path], bool]) -> list[P
 def _needed(backups: Sequence[Path]) -> set[Path]:
     """Return each backup with a sound result that is damaged in each newer backup.
 
-    A result that the newest backup with the right counts does not have is no longer in the store: nothing needs it. Each
-    backup that is newer than that one is needed. Only damaged results are listed: there may be a million sound results.
+    A result that the newest backup with the right counts does not have is no longer in the store: nothing needs it.
+    Each backup that is newer than that one is needed. Only damaged results are listed: a million may be sound.
     """
     needed: set[Path] = set()
     damaged: set[_Result] | None = None
