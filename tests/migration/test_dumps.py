@@ -71,6 +71,19 @@ def test_the_copy_of_a_killed_upgrade_is_swept_by_the_next(tmp_path: Path, child
     assert list(tmp_path.glob("*.tmp-*")) == []
 
 
+def test_upgrades_that_are_killed_again_and_again_leave_one_copy(tmp_path: Path, children: Children) -> None:
+    """Killed upgrades fill no disk with copies, and push out no backup of another content."""
+    path = tmp_path / "talks.db"
+    make_dump.load(DUMPS[0].read_text(encoding="utf-8"), path)
+    earlier = tmp_path / f"talks.db.backup-{DUMPS[0].stem.replace('_', '.')}-0001"
+    make_dump.load(DUMPS[0].read_text(encoding="utf-8"), earlier)
+    for _ in range(2):
+        children.run(program(__file__, "killed_behind_the_copy"), path, code=-9)
+    CheckpointStore(path).close()
+    assert earlier.exists()
+    assert len(list(tmp_path.glob("*.backup-*"))) == 2
+
+
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
 def test_a_half_done_job_of_any_version_is_finished_by_map(dump: Path, tmp_path: Path) -> None:
     """Only what is left is asked for, whatever version made the rest; what was in doubt then is so no longer."""
