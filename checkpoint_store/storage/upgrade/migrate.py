@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -203,8 +203,9 @@ def _in_words_of(wanted: str, refusal: str) -> str:
 def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None, before: Path | None) -> None:
     if backup is not None:
         copy_to(connection, backup, like=path)
-        if before is not None and filecmp.cmp(before, backup, shallow=False):
-            remove_leftover(before)  # of an upgrade that was killed or failed: it would push out a backup that differs
+        with suppress(OSError):  # the older one cannot be read
+            if before is not None and filecmp.cmp(before, backup, shallow=False):
+                remove_leftover(before)  # of an upgrade that was killed or failed: it would push out one that differs
 
 
 def _checked(connection: sqlite3.Connection, version: str | None, migrate: Callable[[Connection], object]) -> None:
