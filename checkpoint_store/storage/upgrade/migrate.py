@@ -176,13 +176,11 @@ def run(
             elif backup is not None:  # nothing was tried: the copy would only push out an older one
                 StoreFiles(backup).remove()
             raise MigrationFailed(database.path, version, wanted, _in_words_of(wanted, str(refusal)), None) from refusal
-        except CheckpointStoreError as error:
-            thin_out(database.path)
-            raise MigrationFailed(database.path, version, wanted, str(error), backup) from error
         except Exception as error:
             thin_out(database.path)
-            reason = f"{type(error).__name__}: {error}"
-            raise MigrationFailed(database.path, version, wanted, reason, backup) from error
+            reason = str(error) if isinstance(error, CheckpointStoreError) else f"{type(error).__name__}: {error}"
+            made = backup if backup is not None and is_there(backup) else None  # there may be no room for it
+            raise MigrationFailed(database.path, version, wanted, reason, made) from error
         if backup is not None:
             thin_out(database.path)
             log.info("%s was migrated from schema %s to %s; a copy is %s", database.path, version, wanted, backup)
