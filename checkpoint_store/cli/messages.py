@@ -82,8 +82,7 @@ def _of_system(error: OSError) -> str | None:
 
 def _is_of_command(error: StoreTargetError, store_path: str) -> bool:
     """Whether the file at fault is the store of the command, and no file that it reads or writes besides."""
-    path = store_path.removeprefix("sqlite:///")
-    return error.use == "as a store" and bool(path) and is_same_path(error.target, path)
+    return error.use == "as a store" and bool(store_path) and is_same_path(error.target, store_path)
 
 
 def _in_its_place(error: StoreTargetError) -> str:

@@ -92,8 +92,14 @@ def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
         envvar=STORE_VARIABLE,
         show_default=True,
         show_envvar=True,
+        callback=_path_in,
         help="The store file.",
     )(function)
+
+
+def _path_in(_: click.Context, __: click.Parameter, target: str) -> str:
+    """Return the path of the store file: an address such as ``sqlite:///PATH`` has one."""
+    return target.removeprefix("sqlite://").removeprefix("/") if target.startswith("sqlite://") else target
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,8 +114,7 @@ def open_for_reading(store_path: str) -> CheckpointStore:
 
 def open_for_writing(store_path: str) -> CheckpointStore:
     """Open an existing store for writing. A missing store is not created; the error says that it is missing."""
-    path = store_path.removeprefix("sqlite://").removeprefix("/") if store_path.startswith("sqlite://") else store_path
-    if Path(path).exists():
+    if Path(store_path).exists():
         return CheckpointStore(store_path)
     return open_for_reading(store_path)
 

@@ -90,11 +90,13 @@ def _sweep(folder: Path) -> None:
     """Remove the stand-ins that killed commands left in a folder: they have copies of results."""
     for trial in folder.glob(f"{_FOLDER}*"):
         with suppress(OSError):  # it is gone by now, or nobody may look into it
-            seconds = time.time() - trial.lstat().st_mtime
-            if seconds > _EMPTY_SECONDS_MAX or any(trial.iterdir()):
+            status = trial.lstat()
+            seconds = time.time() - status.st_mtime
+            is_mine = not _has_locks or os.geteuid() in (0, status.st_uid)
+            if is_mine and (seconds > _EMPTY_SECONDS_MAX or any(trial.iterdir())):
                 lock = _lock(trial)
                 if lock is not None or (not _has_locks and seconds > _UNLOCKED_SECONDS_MAX):
-                    shutil.rmtree(trial, ignore_errors=True)  # what belongs to another user stays
+                    shutil.rmtree(trial, ignore_errors=True)
                 _unlock(lock)
 
 

@@ -125,8 +125,8 @@ def _open(path: Path) -> sqlite3.Connection:
 # -- automatic backups, beside the store: NAME.backup-VERSION-NUMBER
 
 
-def _sweep_backups(path: Path) -> None:
-    """Remove the unfinished files of killed backups, of this version and of earlier ones."""
+def sweep_backups(path: Path) -> None:
+    """Remove the unfinished files of killed backups. Call it under the store's lock file, as those who make them."""
     for leftover in Siblings(path).unfinished_backups():
         remove_leftover(leftover)
 
@@ -253,13 +253,13 @@ class RollingBackup:
 
     def _make_locked(self, *, in_between: bool) -> Path | None:
         sweep(self._path)
+        sweep_backups(self._path)
         newest = self._newest()
         if newest is not None and holds_the_same(self._database, newest):
             # Another backup would push out an older backup that differs.
             log.debug("no automatic backup of %s: %s holds all of it", self._path, newest.name)
             return newest
         older, target = Siblings(self._path).backups(), Siblings(self._path).next_backup(SCHEMA_VERSION)
-        _sweep_backups(self._path)
         back_up(self._database, target)
         if hold_deleted(self._database, [target]):  # another process has removed all other backups meanwhile
             log.info("no automatic backup of %s: a job was deleted while it was made", self._path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.storage.checks.integrity import MISCOUNTED
@@ -38,24 +38,30 @@ def surplus(backups: Sequence[Path], is_sound: Callable[[Path], bool]) -> list[P
 
 
 def _needed(backups: Sequence[Path]) -> set[Path]:
-    """Return each backup with a sound result that is sound in no newer backup.
+    """Return each backup with a sound result that is damaged in each newer backup.
 
     A result that the newest backup with the right counts does not have is no longer in the store: nothing needs it.
+    Each backup that is newer than that one is needed. Only damaged results are listed: a million may be sound.
     """
     needed: set[Path] = set()
-    covered: set[_Result] = set()
-    in_store: set[_Result] | None = None
+    damaged: set[_Result] | None = None
+    """The results of the store that no backup so far has sound; None before the newest backup with the right counts."""
     for backup in backups:
-        content = _content_of(backup)
-        if content is None:
+        try:
+            with closing(open_copy(backup, ALONE)) as copy:
+                if damaged is not None:
+                    mended = {result for result, is_sound in _results(copy) if is_sound and result in damaged}
+                    is_needed, damaged = bool(mended), damaged - mended
+                else:
+                    is_needed = True
+                    if not _is_miscounted(copy):
+                        damaged = {result for result, is_sound in _results(copy) if not is_sound}
+        except UNREADABLE as error:
+            log_unread(backup, error)
             continue
-        new = content.sound - covered if in_store is None else content.sound & in_store - covered
-        if new:
+        if is_needed:
             needed.add(backup)
-            covered |= new
-        if in_store is None and not content.is_miscounted:
-            in_store = content.sound | content.damaged
-        if in_store is not None and in_store <= covered:
+        if damaged is not None and not damaged:
             break
     return needed
 
@@ -76,29 +82,6 @@ def has_sound_results(backup: Path) -> bool:
 
 _Result = tuple[str, int]
 """A job and a chunk that has a result."""
-
-
-class _Content(NamedTuple):
-    """The results in a backup."""
-
-    is_miscounted: bool
-    """Whether the counts of the jobs do not add up: any result may be missing."""
-    sound: set[_Result]
-    damaged: set[_Result]
-
-
-def _content_of(backup: Path) -> _Content | None:
-    """Return the results in a backup, which no process has open; None if it cannot be read."""
-    sound, damaged = set[_Result](), set[_Result]()
-    try:
-        with closing(open_copy(backup, ALONE)) as copy:
-            is_miscounted = _is_miscounted(copy)
-            for result, is_sound in _results(copy):
-                (sound if is_sound else damaged).add(result)
-    except UNREADABLE as error:
-        log_unread(backup, error)
-        return None
-    return _Content(is_miscounted, sound, damaged)
 
 
 def _is_miscounted(copy: sqlite3.Connection) -> bool:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 EMPTY: Final = ""
 NO_DATABASE: Final = "it is no SQLite database that can be read"
 _VERSION: Final = re.compile(r"\d+\.\d+")
-_BUT_ITS_WAL: Final = ", but its WAL is there"
+_JOURNAL_BEGINS: Final = bytes.fromhex("d9d505f920a163d7")
 _PATH_BYTES_MAX: Final = 504
 """SQLite opens paths of 512 bytes, less the ending of its journal."""
 _BEGIN_BYTES: Final = 4096
@@ -184,12 +184,25 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
 
 
 def refuse_emptied(path: Path) -> None:
-    """Raise :class:`StoreDamaged` for an empty file with a WAL: SQLite would remove the WAL, even to read.
+    """Raise :class:`StoreDamaged` for an empty file beside a WAL, or a journal of pages: SQLite would remove that, too.
 
     The results that are not yet in the file stand in the WAL alone.
     """
-    if is_there(path) and not has_bytes(path) and has_bytes(StoreFiles(path).wal):
-        raise StoreDamaged(path, f"it is empty{_BUT_ITS_WAL}")
+    if is_there(path) and not has_bytes(path) and (log := _log_beside(path)) is not None:
+        raise StoreDamaged(path, f"it is empty, but its {log} is there")
+
+
+def _log_beside(path: Path) -> str | None:
+    """Return which log tells that a file had pages, WAL or journal; None if neither does."""
+    files = StoreFiles(path)
+    if has_bytes(files.wal):
+        return "WAL"
+    if has_bytes(files.journal):
+        with suppress(OSError), files.journal.open("rb") as journal:
+            begin = journal.read(20)  # at its end the number of pages before the transaction: 0 while a store is made
+            if begin.startswith(_JOURNAL_BEGINS) and any(begin[16:]):
+                return "journal"
+    return None
 
 
 def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
@@ -233,8 +246,8 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     files = StoreFiles(path)
     if is_there(files.recovered):
         return f"{what}, and a recovery of it was interrupted"
-    if has_bytes(files.wal):
-        return f"{what}{_BUT_ITS_WAL}"
+    if (log := _log_beside(path)) is not None:
+        return f"{what}, but its {log} is there"
     for copy in (*Siblings(path).backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"
     return None

@@ -49,6 +49,16 @@ def test_a_store_is_named_as_sqlalchemy_names_it(folder: Folder, command: str) -
     assert statuses == {"delete": [], "pause": ["paused"], "prune": ["running"]}[command]
 
 
+def test_the_address_of_a_missing_store_is_its_path(folder: Folder) -> None:
+    """The command ``path`` prints where the store of an address will be, and ``run`` begins the store there."""
+    (folder.path / "talk.txt").write_text("Good evening.")
+    names = (str(folder.path / "talks.db"), str(folder.path / "talks.json"))
+    assert tuple(folder.run("path", "--store", "sqlite:///talks.db").stdout.split()) == names
+    folder.run("run", "talk.txt", "--store", "sqlite:///talks.db", "--", "cat")
+    assert tuple(folder.run("path", CHECKPOINT_STORE="sqlite:///talks.db").stdout.split()) == names
+    assert (folder.path / "talks.db").is_file()
+
+
 @pytest.mark.parametrize("command", sorted(CHANGING))
 def test_a_url_is_told_to_be_no_path(folder: Folder, command: str) -> None:
     """Who names a server's database learns that a store is a file."""

@@ -109,3 +109,12 @@ def test_planning_removes_what_a_killed_plan_left_among_the_temporary_files(
     with stand_in(tmp_path / "another.db"):
         pass
     assert not left.exists()
+
+
+def test_planning_leaves_what_another_user_left(tmp_path: Path, left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan neither locks nor removes a stand-in of another user, who may be at work on it, in a folder that all share."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: left.stat().st_uid + 1)
+    with stand_in(tmp_path / "another.db"):
+        pass
+    assert left.exists()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tracemalloc
+from contextlib import closing
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.surplus_backups import has_sound_results
+from checkpoint_store.storage.surplus_backups import has_sound_results, surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,3 +75,18 @@ def test_a_backup_of_many_results_is_looked_through_in_little_memory(
     work(job, 0, chunks)
     backup = store.backup(tmp_path / "copy.db")
     assert peak_bytes(lambda: has_sound_results(backup)) < 50_000
+
+
+@pytest.mark.parametrize("chunks", [4_000, pytest.param(40_000, marks=pytest.mark.slow)])
+def test_a_damaged_backup_of_many_results_is_thinned_out_in_little_memory(
+    store: CheckpointStore, job: Job, tmp_path: Path, chunks: int
+) -> None:
+    """Looking for the backup that has a damaged result sound takes no memory for each sound result."""
+    work(job, 0, chunks)
+    backups = [store.backup(tmp_path / f"copy{number}.db") for number in range(4)]
+    for backup in backups[:3]:
+        with closing(sqlite3.connect(backup)) as raw, raw:
+            raw.execute("UPDATE chunk_results SET result = '0' WHERE chunk_index = 7")
+    removed: list[Path] = []
+    assert peak_bytes(lambda: removed.extend(surplus(backups, has_sound_results))) < 100_000
+    assert removed == [backups[2]]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import program
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, MigrationFailed
 from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
 
 from . import make_dump
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Children
 
 DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
 
@@ -56,6 +60,46 @@ def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(SCHEMA_VERSION,)]
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_the_copy_of_a_killed_upgrade_is_swept_by_the_next(tmp_path: Path, children: Children) -> None:
+    """No unfinished copy, with results, stays beside a store of which an upgrade was killed."""
+    path = tmp_path / "talks.db"
+    make_dump.load(DUMPS[0].read_text(encoding="utf-8"), path)
+    children.run(program(__file__, "killed_while_copying"), path, code=-9)
+    assert list(tmp_path.glob("*.tmp-*"))
+    CheckpointStore(path).close()
+    assert list(tmp_path.glob("*.tmp-*")) == []
+
+
+def test_no_copy_is_named_that_there_was_no_room_for(tmp_path: Path) -> None:
+    """The error of an upgrade names a copy only if the copy was made; the store is as it was, and is upgraded later."""
+    path = tmp_path / "talks.db"
+    make_dump.load(DUMPS[0].read_text(encoding="utf-8"), path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size - 1, limits[1]))
+    try:
+        with pytest.raises(MigrationFailed, match="The file is as it was before") as caught:
+            CheckpointStore(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.backup is None
+    assert list(tmp_path.glob("*.backup-*")) == []
+    with CheckpointStore(path) as store:
+        assert len(store.jobs()) == 3
+
+
+def test_upgrades_that_are_killed_again_and_again_leave_one_copy(tmp_path: Path, children: Children) -> None:
+    """Killed upgrades fill no disk with copies, and push out no backup of another content."""
+    path = tmp_path / "talks.db"
+    make_dump.load(DUMPS[0].read_text(encoding="utf-8"), path)
+    earlier = tmp_path / f"talks.db.backup-{DUMPS[0].stem.replace('_', '.')}-0001"
+    make_dump.load(DUMPS[0].read_text(encoding="utf-8"), earlier)
+    for _ in range(2):
+        children.run(program(__file__, "killed_behind_the_copy"), path, code=-9)
+    CheckpointStore(path).close()
+    assert earlier.exists()
+    assert len(list(tmp_path.glob("*.backup-*"))) == 2
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)

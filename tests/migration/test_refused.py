@@ -18,8 +18,9 @@ def path(tmp_path: Path) -> Path:
     with CheckpointStore(tmp_path / "talks.db") as store:
         job = store.open_job("talk.txt", total_chunks=2)
         job.fail_chunk(0, "no")
-    for number in (7, 8):
-        store.path.with_name(f"talks.db.backup-1.5-{number:04}").write_bytes(store.path.read_bytes())
+    store.path.with_name("talks.db.backup-1.5-0007").write_bytes(store.path.read_bytes())
+    with CheckpointStore(store.path) as store:
+        store.backup(tmp_path / "copy.db").rename(store.path.with_name("talks.db.backup-1.5-0008"))
     return store.path
 
 

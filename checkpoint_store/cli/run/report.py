@@ -189,7 +189,7 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
 
 def _is_removed(store_path: str) -> bool:
     """Whether the store file is not at its place: what it has recorded may be lost with it."""
-    return not os.path.lexists(store_path.removeprefix("sqlite:///"))
+    return not os.path.lexists(store_path)
 
 
 def _show_cost(screen: Screen, report: Report) -> None:

@@ -7,12 +7,13 @@ per process, so one migration runs at a time in a process, whichever the file.
 from __future__ import annotations
 
 import atexit
+import filecmp
 import os
 import re
 import shutil
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -21,12 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreInUse
-from checkpoint_store.storage.backup import copy_to, thin_out
+from checkpoint_store.storage.backup import copy_to, sweep_backups, thin_out
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup
-from checkpoint_store.system.files import create_private, open_to_owner
+from checkpoint_store.system.existence import is_there
+from checkpoint_store.system.files import create_private, open_to_owner, remove_leftover
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -156,27 +158,29 @@ def run(
     with _one_at_a_time:
         version = current_version(database)
         backup = None if version is None or not keeps_copy else Siblings(database.path).next_backup(version)
+        before = next(iter(Siblings(database.path).backups()), None)
         if backup is not None:  # later, this copy is the newest, and it knows of no more than the store
             compare_with_backup(database)
+            sweep_backups(database.path)
         try:
             database.migrate(
                 lambda connection: _checked(connection, version, migrate),
-                first=lambda connection: _back_up(connection, database.path, backup),
+                first=lambda connection: _back_up(connection, database.path, backup, before),
             )
         except StoreBusy as error:
             others = [pid for pid in who_has_open(database.path) if pid != os.getpid()]
             raise StoreInUse(database.path, 0.0, others) from error
         except _RefusedError as refusal:
-            if backup is not None:  # nothing was tried: the copy would only push out an older one
+            if before is not None and backup is not None and not is_there(before):
+                os.replace(backup, before)
+            elif backup is not None:  # nothing was tried: the copy would only push out an older one
                 StoreFiles(backup).remove()
             raise MigrationFailed(database.path, version, wanted, _in_words_of(wanted, str(refusal)), None) from refusal
-        except CheckpointStoreError as error:
-            thin_out(database.path)
-            raise MigrationFailed(database.path, version, wanted, str(error), backup) from error
         except Exception as error:
             thin_out(database.path)
-            reason = f"{type(error).__name__}: {error}"
-            raise MigrationFailed(database.path, version, wanted, reason, backup) from error
+            reason = str(error) if isinstance(error, CheckpointStoreError) else f"{type(error).__name__}: {error}"
+            made = backup if backup is not None and is_there(backup) else None  # there may be no room for it
+            raise MigrationFailed(database.path, version, wanted, reason, made) from error
         if backup is not None:
             thin_out(database.path)
             log.info("%s was migrated from schema %s to %s; a copy is %s", database.path, version, wanted, backup)
@@ -194,9 +198,12 @@ def _in_words_of(wanted: str, refusal: str) -> str:
     return f"schema {wanted} {what}, and {match['count']} {are} recorded; {they} would be lost"
 
 
-def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None) -> None:
+def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None, before: Path | None) -> None:
     if backup is not None:
         copy_to(connection, backup, like=path)
+        with suppress(OSError):  # the older one cannot be read
+            if before is not None and filecmp.cmp(before, backup, shallow=False):
+                remove_leftover(before)  # of an upgrade that was killed or failed: it would push out one that differs
 
 
 def _checked(connection: sqlite3.Connection, version: str | None, migrate: Callable[[Connection], object]) -> None:
