@@ -186,10 +186,10 @@ class ErasureUnfinished(CheckpointStoreError):
     def __init__(self, path: Path | str, what: str, seconds: float, holders: Sequence[int], why: str = "") -> None:
         self.path, self.what, self.waited_seconds, self.holders = str(path), what, seconds, tuple(holders)
         who = "process " + ", ".join(map(str, self.holders)) if self.holders else "another process"
+        cause = f"they cannot be removed now ({why})" if why else f"{who} kept reading for {seconds:g} s"
         super().__init__(
-            f"{what} is deleted from {self.path}, but its bytes are still in the WAL beside it: "
-            f"{why or f'{who} kept reading for {seconds:g} s. End that process.'} "
-            "The WAL is deleted when the last process closes the store."
+            f"{what} is deleted from {self.path}, but its bytes are still in the WAL beside it: {cause}. "
+            f"{'Make room, or mend that' if why else 'End that process'}; the last close of the store then deletes it."
         )
 
 

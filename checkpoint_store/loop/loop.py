@@ -243,13 +243,23 @@ class Loop:
     # -- the end
 
     def _wind_up(self, ended_by: BaseException | None) -> None:
-        """Record what is in flight, and release everything else. ``ended_by``: the exception that broke the loop off.
+        """Record what is in flight, and release everything else. ``ended_by``: the exception that ended the loop."""
+        try:
+            try:
+                self._finish_in_flight(is_left_early=ended_by is not None)
+            finally:
+                self._release()
+        except BaseException as error:
+            leave_early(self._state, ended_by or error)
+            raise
+        if ended_by is not None:
+            leave_early(self._state, ended_by)
 
-        Only a second signal, or an exception in the thread that waits here, cuts that short.
-        """
+    def _finish_in_flight(self, *, is_left_early: bool) -> None:
+        """Record what is in flight. Only a second signal, or an exception in the thread that waits, cuts that short."""
         self._look_again_at = UNTIL_ONE_ENDS
         try:
-            if ended_by is not None:
+            if is_left_early:
                 self._state.pause("its loop was left early")
             if self._interrupts.is_urgent:
                 abandon_in_flight(self._state, self._schedule, self._place)
@@ -259,20 +269,9 @@ class Loop:
                 self._settle_whatever_happens()
             with self._state.log_instead_of_raising("results are still unrecorded"):
                 self._execution.record_unrecorded()
-        except BaseException as error:
-            ended_by = ended_by or error
+        except BaseException:
             abandon_unrecorded(self._state, self._schedule, self._place)
             raise
-        finally:
-            try:
-                self._release()
-            except BaseException as error:
-                ended_by = ended_by or error
-                raise
-            finally:
-                if ended_by is not None:
-                    leave_early(self._state, ended_by)
-                ended_by = None  # see run()
 
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""

@@ -13,6 +13,7 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, ChunkOutOfRange, Job, JobNotFound, StateManager
 from checkpoint_store.execution.claims.chunk_queue import PAUSE_CHECK_INTERVAL_SECONDS
+from checkpoint_store.execution.claims.runner import OwnRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -351,3 +352,19 @@ def test_attempts_cost_a_plain_loop_one_row_each(job: Job, tmp_path: Path) -> No
     assert found == [(index, 1, "completed", 1, 0, 1, 1) for index in range(TOTAL)]
     ((ended, started),) = rows(tmp_path / "talks.db", "SELECT ended_at IS NOT NULL, pid FROM runners")
     assert (ended, started) == (1, os.getpid())
+
+
+def test_an_interrupt_at_the_end_of_a_loop_leaves_no_chunk_claimed(
+    job: Job, open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another loop begins the chunks that the interrupted loop had claimed and not started."""
+    queue = job._execution.queue()
+    chunks = queue.take(2)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OwnRunner, "leave", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        queue.close(chunks)
+    assert [chunk.index for chunk in open_store().job(job.job_id)._execution.queue().take(2)] == [0, 1]

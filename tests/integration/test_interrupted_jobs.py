@@ -13,6 +13,7 @@ from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, JobPaused
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
+from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.loop.executors.workplace import Workplace
@@ -274,7 +275,13 @@ def test_an_interrupt_between_two_steps_frees_the_chunks_before_the_loop_is_left
 
 @pytest.mark.parametrize(
     ("of", "place"),
-    [(Recorder, "leave_overdue"), (ChunkQueue, "close"), (Workplace, "close"), (JobLifecycle, "leave")],
+    [
+        (JobExecution, "record_unrecorded"),
+        (Recorder, "leave_overdue"),
+        (ChunkQueue, "close"),
+        (Workplace, "close"),
+        (JobLifecycle, "leave"),
+    ],
 )
 def test_an_interrupt_while_a_loop_ends_leaves_the_job_paused(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, of: type, place: str

@@ -225,3 +225,12 @@ def test_a_late_result_ends_the_growth_of_the_waits() -> None:
     assert told.outage.waits_in_a_row(told.outage.stretch) > 3
     told.outage.completed(LATE)
     assert told.outage.waits_in_a_row(told.outage.stretch) == 1
+
+
+def test_only_chunks_that_failed_since_the_last_success_are_named() -> None:
+    """A person who reads which chunks were tried in an outage sees no chunk of an earlier outage."""
+    outage = Outage(60.0, Clock())
+    outage.failed(outage.stretch, 1.0, DOWN, is_asked=False, chunk_index=7)
+    outage.completed(outage.stretch)
+    outage.failed(outage.stretch, 1.0, DOWN, is_asked=False, chunk_index=3)
+    assert outage.tried == [3]

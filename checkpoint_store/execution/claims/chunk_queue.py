@@ -278,5 +278,7 @@ class ChunkQueue:
     def close(self, chunks: Iterable[ClaimedChunk] = ()) -> None:
         """End the loop, and free the chunks that it has claimed and not started. The last loop ends the runner."""
         self._loop.is_active = False
-        self.claims.runner.leave(self._loop)
-        self.claims.release([*chunks, *self.claims.along.leave(self._loop)])
+        try:
+            self.claims.runner.leave(self._loop)
+        finally:  # an interrupt, too: the chunks are free all the same
+            self.claims.release([*chunks, *self.claims.along.leave(self._loop)])

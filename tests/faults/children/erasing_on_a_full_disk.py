@@ -18,5 +18,6 @@ with CheckpointStore(sys.argv[1], state_file=None, lock_timeout_seconds=3600.0) 
         store.delete_job(job.job_id)
     except ErasureUnfinished as error:
         assert isinstance(error.__cause__, StorageFullError), error
+        assert error.waited_seconds < 3600.0, error
         print(error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
