@@ -224,7 +224,7 @@ class StateManager(ForkAware):
                 _current_of(self._open()).clear(current[0].job_id)
 
     def close(self) -> None:
-        """Close the store. If this manager changed the job, its state file is exact then. The next call opens it again."""
+        """Close the store. If this manager changed the job, the state file is exact then. The next call opens it."""
         with self._guard:
             self._opened.close()
 
