@@ -244,8 +244,8 @@ class WriterConnection(StoreConnection):
             why, left_seconds = self.checkpoint.failure, wait.left_seconds
             if not left_seconds or isinstance(why, StorageFullError):  # to wait longer does not make room
                 others = [pid for pid in who_has_open(self.file.path) if pid != os.getpid()]
-                waited = self.file.lock_timeout_seconds - left_seconds
-                raise ErasureUnfinished(self.file.path, what, waited, others, getattr(why, "reason", "")) from why
+                about = what, self.file.lock_timeout_seconds - left_seconds, others, getattr(why, "reason", "")
+                raise ErasureUnfinished(self.file.path, *about) from why
             wait.log()
             time.sleep(0.005)
 
@@ -282,8 +282,7 @@ class WriterConnection(StoreConnection):
         with self.lock:
             connection = self._set()
             try:
-                is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                if is_busy:
+                if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:  # busy
                     raise StoreBusy(self.file.path, 0.0)
             except BaseException as error:
                 self._abandon(error)

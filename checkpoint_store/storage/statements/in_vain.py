@@ -31,6 +31,10 @@ _ERROR: Final = func.coalesce(_A.error, literal_column("''"))
 _AS_LINES: Final = _ERROR + literal_column("char(10)")
 _REASONS: Final = {"late": _CAME_LATE, "early": _CAME_EARLY, "from_older": _CAME_FROM_OLDER}
 """Why a result may have been noted, by the name of a parameter."""
+WAS_NOT_IN_VAIN: Final = [
+    func.instr(_ERROR, literal_column(f"'{reason}'")) == literal_column("0") for reason in _REASONS.values()
+]
+"""The conditions for an attempt whose result was not refused: the cost of a refused result stands with its attempt."""
 _WAS_NOT_COMPLETED: Final = _A.outcome != literal(AttemptOutcome.COMPLETED)
 _NOTED: Final[dict[str, Any]] = {
     "error": func.coalesce(_A.error + literal_column("char(10)"), literal_column("''")) + bindparam("what"),

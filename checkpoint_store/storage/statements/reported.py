@@ -9,6 +9,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.storage.sql import attempts, bindparam, func, literal_column, select
 from checkpoint_store.storage.statements.attempts import THIS, literal
 from checkpoint_store.storage.statements.compiled import at_chunk, insert_into
+from checkpoint_store.storage.statements.in_vain import WAS_NOT_IN_VAIN
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _REPORT: Final = Statement(
 )
 _REPORTED: Final = Statement(
     lambda: select(_A.cost, _A.error, _A.started_at).where(
-        *THIS, _A.outcome != literal(AttemptOutcome.COMPLETED), _A.cost.is_not(None)
+        *THIS, _A.outcome != literal(AttemptOutcome.COMPLETED), _A.cost.is_not(None), *WAS_NOT_IN_VAIN
     )
 )
 _LAST: Final = Statement(lambda: select(func.max(_A.number)).where(*at_chunk(_A)))
@@ -55,7 +56,8 @@ def report(connection: sqlite3.Connection, failed: FailedAttempt) -> bool:
 def keep_cost(connection: sqlite3.Connection, job_id: str, index: int, number: int) -> None:
     """Keep what an attempt reported as an attempt of its own: its result is about to complete it.
 
-    What a completed attempt cost stands in its result. Repeating this changes nothing.
+    What a completed attempt cost stands in its result. Repeating this changes nothing, and nor does an attempt whose
+    result was refused before: what it cost is the cost of that result.
     """
     here = {"in_job": job_id, "at_index": index, "its_number": number}
     reported = _REPORTED.run(connection, **here).fetchone()
