@@ -224,7 +224,7 @@ class StateManager(ForkAware):
                 _current_of(self._open()).clear(current[0].job_id)
 
     def close(self) -> None:
-        """Close the store file, after making the state file exact if this manager changed the job. The next call opens it."""
+        """Close the store file, with an exact state file if this manager changed the job. The next call opens it."""
         with self._guard:
             self._opened.close()
 
