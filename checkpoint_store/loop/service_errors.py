@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import WorkFailed
 from checkpoint_store.model.causes import field_of, links
+from checkpoint_store.model.error_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ class Trouble(Enum):
     NO_ANSWER = "no answer"
     """Nothing came back: refused, reset, no such host, a time-out."""
     ERROR = "error"
-    """The service failed at this call: any other HTTP 5xx, 408, 409, 425, 499."""
+    """The service failed at this call: any other HTTP 5xx, 408, 409, 425, 499, or an answer that was cut off."""
     NONE = "none"
     """Nothing is known of the service: the failure is the chunk's own."""
 
@@ -76,10 +77,16 @@ _NETWORK_ERRNO: Final = frozenset({
 _NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError)
 _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
-    r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS|ClientPayload|ChunkedEncoding|ResponseStreaming)Error"
-    r"|Service(Request|Response)Error|NoResponseError|IncompleteRead(Error)?|ProtocolError|BadStatusLine|(gai|h)error"
+    r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS)Error"
+    r"|Service(Request|Response)Error|NoResponseError|ProtocolError|BadStatusLine|(gai|h)error"
 )
 """The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, azure-core."""
+_CUT_OFF_NAME: Final = re.compile(r"(ClientPayload|ChunkedEncoding|ResponseStreaming)Error|IncompleteRead(Error)?")
+_CUT_OFF_TEXT: Final = "without sending complete message body"
+"""How an answer that was cut off is named by aiohttp, requests, botocore and urllib3, and what httpx says of it.
+
+The service began to answer, so it bills the call. aiohttp reports the cut as HTTP 400, which no service has sent.
+"""
 _NOT_SENT_ERRNO: Final = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
@@ -205,14 +212,15 @@ def trouble_of(error: BaseException) -> Trouble:
         return Trouble.NONE  # the next call would be too large, too
     if status in _BUSY_STATUS or codes & BUSY_CODES:
         return Trouble.BUSY
+    if _was_cut_off(error):
+        return Trouble.ERROR
     if status in _MADE_UP_STATUS and _reports_no_answer(holder):
         return Trouble.NO_ANSWER
     if status is not None and status >= CLIENT_ERROR_MIN:
         is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
         return Trouble.ERROR if is_transient else Trouble.NONE
-    if any(map(_means_no_answer, links(error))):
-        return Trouble.NO_ANSWER
-    return Trouble.ERROR if codes & FAULT_CODES else Trouble.NONE
+    fault = Trouble.ERROR if codes & FAULT_CODES else Trouble.NONE
+    return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else fault
 
 
 def is_too_large(error: BaseException) -> bool:
@@ -242,10 +250,16 @@ def may_have_arrived(error: BaseException) -> bool:
         if isinstance(declared, bool):
             return declared
     if trouble_of(error) is not Trouble.NO_ANSWER:
-        return False
+        return _was_cut_off(error)
     # requests raises its ConnectionError while it handles the one of urllib3 that says more.
     causes = [cause for link in links(error) for cause in (link, link.__context__) if cause is not None]
     return not any(_was_not_sent(link) for cause in causes for link in links(cause))
+
+
+def _was_cut_off(error: BaseException) -> bool:
+    return any(
+        _CUT_OFF_TEXT in text_of(link) or any(map(_CUT_OFF_NAME.fullmatch, names_of(link))) for link in links(error)
+    )
 
 
 def _was_not_sent(error: BaseException) -> bool:

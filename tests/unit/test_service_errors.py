@@ -136,6 +136,16 @@ class DeprecatedError(Exception):
 
 
 BUSY, NO_ANSWER, ERROR = Trouble.BUSY, Trouble.NO_ANSWER, Trouble.ERROR
+CUT_TEXT = "peer closed connection without sending complete message body (incomplete chunked read)"
+CUT_OFF = {
+    "aiohttp, which makes up a status": raised_from(
+        aiohttp.http_exceptions.ContentLengthError("Not enough data"), aiohttp.ClientPayloadError("not completed")
+    ),
+    "http.client": http.client.IncompleteRead(b"{"),
+    "httpx": httpx.RemoteProtocolError(CUT_TEXT),
+    "openai": raised_from(httpx.RemoteProtocolError(CUT_TEXT), openai.APIConnectionError(request=REQUEST)),
+    "requests": requests.exceptions.ChunkedEncodingError("Response ended prematurely"),
+}
 WAITED_FOR = {
     "openai 429": (of_openai(429), BUSY),
     "openai 503": (of_openai(503), BUSY),
@@ -167,7 +177,6 @@ WAITED_FOR = {
             requests.ConnectTimeout,
             requests.ReadTimeout,
             requests.exceptions.SSLError,
-            requests.exceptions.ChunkedEncodingError,
         )
     },
     "aiohttp 429": (of_aiohttp(429), BUSY),
@@ -175,13 +184,12 @@ WAITED_FOR = {
     "aiohttp ClientConnectionError": (aiohttp.ClientConnectionError("no"), NO_ANSWER),
     "aiohttp ServerDisconnectedError": (aiohttp.ServerDisconnectedError(), NO_ANSWER),
     "aiohttp ServerTimeoutError": (aiohttp.ServerTimeoutError(), NO_ANSWER),
-    "aiohttp ClientPayloadError": (aiohttp.ClientPayloadError("no"), NO_ANSWER),
     "aiohttp ClientOSError": (aiohttp.ClientOSError(104, "reset"), NO_ANSWER),
     "urllib 429": (of_urllib(429), BUSY),
     "urllib refused": (urllib.error.URLError(ConnectionRefusedError(111, "refused")), NO_ANSWER),
     "urllib no such host": (urllib.error.URLError(socket.gaierror(-2, "no such host")), NO_ANSWER),
     "http.client disconnected": (http.client.RemoteDisconnected("no"), NO_ANSWER),
-    "http.client half": (http.client.IncompleteRead(b""), NO_ANSWER),
+    **{f"cut off: {name}": (error, ERROR) for name, error in CUT_OFF.items()},
     "botocore throttling": (of_botocore(400, "ThrottlingException"), BUSY),
     "botocore 503": (of_botocore(503, "ServiceUnavailableException"), BUSY),
     "botocore 500": (of_botocore(500, "InternalServerException"), ERROR),
@@ -268,6 +276,12 @@ def test_a_service_in_trouble_is_waited_for(name: str) -> None:
     """A chunk is tried again after trouble of the service, however the client reports it."""
     error, trouble = WAITED_FOR[name]
     assert (trouble_of(error), is_transient(error), is_fatal(error)) == (trouble, True, False)
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_an_answer_that_was_cut_off_is_tried_again_and_may_be_billed(name: str) -> None:
+    """The service was at work on it; also where its client names a status that no service has sent."""
+    assert (is_transient(CUT_OFF[name]), may_have_arrived(CUT_OFF[name])) == (True, True)
 
 
 @pytest.mark.parametrize("name", PAUSED_ON)

@@ -241,11 +241,10 @@ class WriterConnection(StoreConnection):
     def _copy_all_of_the_wal(self, connection: sqlite3.Connection, what: str) -> None:
         wait = Wait(self.file.path, self.file.lock_timeout_seconds)
         while not self.checkpoint.run(connection):
-            why, left_seconds = self.checkpoint.failure, wait.left_seconds
-            if not left_seconds or isinstance(why, StorageFullError):  # to wait longer does not make room
+            why, waited = self.checkpoint.failure, self.file.lock_timeout_seconds - wait.left_seconds
+            if not wait.left_seconds or isinstance(why, StorageFullError):  # to wait longer does not make room
                 others = [pid for pid in who_has_open(self.file.path) if pid != os.getpid()]
-                about = what, self.file.lock_timeout_seconds - left_seconds, others, getattr(why, "reason", "")
-                raise ErasureUnfinished(self.file.path, *about) from why
+                raise ErasureUnfinished(self.file.path, what, waited, others, getattr(why, "reason", "")) from why
             wait.log()
             time.sleep(0.005)
 
