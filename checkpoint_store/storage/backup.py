@@ -22,9 +22,7 @@ from checkpoint_store.system.files import (
     create_private,
     free_bytes,
     remove_file,
-    remove_leftover,
     storage_errors,
-    sweep,
     sync_folder,
     temporary_path,
 )
@@ -123,12 +121,6 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 # -- automatic backups, beside the store: NAME.backup-VERSION-NUMBER
-
-
-def sweep_backups(path: Path) -> None:
-    """Remove the unfinished files of killed backups. Call it under the store's lock file, as those who make them."""
-    for leftover in Siblings(path).unfinished_backups():
-        remove_leftover(leftover)
 
 
 def thin_out(path: Path, is_sound: Callable[[Path], bool] = has_sound_results) -> None:
@@ -252,8 +244,7 @@ class RollingBackup:
             self._credit -= time.monotonic() - moment
 
     def _make_locked(self, *, in_between: bool) -> Path | None:
-        sweep(self._path)
-        sweep_backups(self._path)
+        Siblings(self._path).remove_unfinished()
         newest = self._newest()
         if newest is not None and holds_the_same(self._database, newest):
             # Another backup would push out an older backup that differs.

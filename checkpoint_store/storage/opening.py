@@ -18,7 +18,7 @@ from checkpoint_store.storage.sibling_check import make_private, refuse_foreign,
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.existence import is_on_read_only_system, is_there
-from checkpoint_store.system.files import create_private, storage_errors, sweep
+from checkpoint_store.system.files import create_private, storage_errors
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -276,7 +276,6 @@ class Opener:
         """Create the file, or upgrade it. Call it with the lock file held, while nobody else has the store open."""
         from checkpoint_store.storage.upgrade import migrate  # imports Alembic; a current store never comes here
 
-        sweep(self.path)
         created = _create(self.path)
         database = self._database()
         try:

@@ -137,6 +137,7 @@ def _pruned(context: StoreContext, state_file: Path | None, request: PruneReques
     try:
         delete_with_copies(context, delete_rows)
         remove_files(reports[0].files)
+        storage.job_changes.remove_unfinished()
         log.info("%s: %s", storage.path, reports[0])
     finally:  # no later prune finds these jobs
         if reports and reports[0].jobs:

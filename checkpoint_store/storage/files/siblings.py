@@ -18,6 +18,7 @@ from checkpoint_store.storage.files.names import (
     StoreFiles,
     state_copies,
 )
+from checkpoint_store.system.files import remove_leftover
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,17 +68,15 @@ class Siblings:
         mark = f"{self.store.name}{RUNNER_MARK}"
         return [self.store.with_name(name) for name in sorted(self._names_beside()) if name.startswith(mark)]
 
-    def unfinished_backups(self) -> list[Path]:
-        """Return the unfinished files of killed backups, and of a backup that is being made."""
-        mark = f"{self.store.name}.backup-"
-        names = (name for name in self._names_beside() if name.startswith(mark) and ".tmp-" in name)
-        return [self.store.with_name(name) for name in names]
+    def remove_unfinished(self) -> None:
+        """Remove the unfinished files of killed backups, upgrades, merges and recoveries, which have results in them.
 
-    def unfinished_stores(self) -> list[Path]:
-        """Return the unfinished files of killed recoveries: new store files, and the files of SQLite beside them."""
+        Call it under the store's lock file: who makes such a file holds it.
+        """
         endings = "|".join(SQLITE_ENDINGS)
-        mine = re.compile(re.escape(self.store.name) + rf"(\.tmp-[0-9a-f]{{12}}){{1,2}}({endings})?")
-        return [self.store.with_name(name) for name in self._names_beside() if mine.fullmatch(name)]
+        mine = re.compile(rf"{re.escape(self.store.name)}({BACKUP.pattern})?(\.tmp-[0-9a-f]{{12}}){{1,2}}({endings})?")
+        for name in filter(mine.fullmatch, self._names_beside()):
+            remove_leftover(self.store.with_name(name))
 
     def unrecorded(self) -> list[Path]:
         """Return the files with results that could not be recorded. By name."""

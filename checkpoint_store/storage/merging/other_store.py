@@ -21,7 +21,7 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate
-from checkpoint_store.system.files import create_private, remove_leftover, storage_errors, temporary_path
+from checkpoint_store.system.files import create_private, storage_errors, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
@@ -123,8 +123,7 @@ def _filled(beside: Path, timeout_seconds: float, fill: Callable[[Path], None]) 
     copy = temporary_path(beside)
     try:
         with store_lock(beside, timeout_seconds):
-            for leftover in Siblings(beside).unfinished_stores():  # of merges and recoveries that were killed
-                remove_leftover(leftover)
+            Siblings(beside).remove_unfinished()
             connection = _made(copy, fill)
         with closing(connection):
             yield connection

@@ -22,7 +22,7 @@ from checkpoint_store.storage.recovery.merge_copies import all_copies, build, wi
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.existence import is_there
-from checkpoint_store.system.files import remove_leftover, sync_folder, temporary_path
+from checkpoint_store.system.files import sync_folder, temporary_path
 from checkpoint_store.system.log import log, log_unread
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     if short is not None:
         raise StorageUnavailableError(path, short)
     state_files = tuple(state_files)
-    for leftover in Siblings(path).unfinished_stores():  # of recoveries that were killed
-        remove_leftover(leftover)
+    Siblings(path).remove_unfinished()
     copies = all_copies(path, state_files)
     deleted = without_deleted(copies)
     if not any(copy.jobs for copy in copies) and not accept_loss:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreInUse
-from checkpoint_store.storage.backup import copy_to, sweep_backups, thin_out
+from checkpoint_store.storage.backup import copy_to, thin_out
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
@@ -156,12 +156,12 @@ def run(
 ) -> Path | None:
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:
+        Siblings(database.path).remove_unfinished()
         version = current_version(database)
         backup = None if version is None or not keeps_copy else Siblings(database.path).next_backup(version)
         before = next(iter(Siblings(database.path).backups()), None)
         if backup is not None:  # later, this copy is the newest, and it knows of no more than the store
             compare_with_backup(database)
-            sweep_backups(database.path)
         try:
             database.migrate(
                 lambda connection: _checked(connection, version, migrate),

@@ -8,7 +8,9 @@ from checkpoint_store.errors import CheckpointStoreError, JobIncomplete, JobNotF
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.backup import remove_backups
+from checkpoint_store.storage.connection.open_lock import store_lock
 from checkpoint_store.storage.files import stand_ins
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.state_fields import metadata_text
 from checkpoint_store.storage.statements import attempt_log, liveness, pruning, stretch
 from checkpoint_store.storage.statements import jobs as job_statements
@@ -124,6 +126,14 @@ class JobChanges:
         """
         return self._database.write(lambda connection: pruning.prune(connection, self.path, request))
 
+    def remove_unfinished(self) -> None:
+        """Remove the unfinished files that killed processes left beside the store."""
+        try:
+            with store_lock(self.path, self._database.lock_timeout_seconds):
+                Siblings(self.path).remove_unfinished()
+        except CheckpointStoreError as error:
+            log_suppressed(error, f"{self.path}: unfinished files beside it, if there are any, stay for now")
+
     def erase_deleted(self, job_id: str) -> None:
         """Remove every byte of a deleted job from all copies beside the store and from the WAL, and shrink the file.
 
@@ -135,6 +145,7 @@ class JobChanges:
             StorageUnavailableError: a copy cannot be removed. The others are, and the job is deleted all the same.
         """
         left = remove_backups(self.path)
+        self.remove_unfinished()
         for folder in stand_ins.left_of(self.path):
             try:
                 stand_ins.remove(folder)
