@@ -46,10 +46,15 @@ _BEGINNING: Final = (
 )
 
 
-def may_cut(text: str, position: int) -> bool:
+def may_cut(text: str, position: int, known_cut: int = 0) -> bool:
     """Return whether a cut before ``text[position]`` tears no grapheme cluster.
 
     White space that carries a mark is held to the character before it: who strips white space would lose it.
+
+    Args:
+        text: the text.
+        position: the index of the character behind the cut.
+        known_cut: an index up to ``position`` where the text may be cut, from which flags are counted.
     """
     if not 0 < position < len(text):
         return True
@@ -58,23 +63,23 @@ def may_cut(text: str, position: int) -> bool:
         return before + after != "\r\n" and not _carries_mark(text, position)
     if _extends(after) or before == _JOINER or _within(before, _BEGINNING):
         return False
-    if _has_virama_before(text, position):
+    if _has_virama_before(text, position, known_cut):
         return False
     if _is_flag(before) and _is_flag(after):
-        return _flags_before(text, position) % 2 == 0
+        return _flags_before(text, position, known_cut) % 2 == 0
     return not _carries_mark(text, position)
 
 
-def cut_before(text: str, position: int) -> int:
+def cut_before(text: str, position: int, known_cut: int = 0) -> int:
     """Return the last place up to ``position`` where the text may be cut."""
-    while not may_cut(text, position):
+    while not may_cut(text, position, known_cut):
         position -= 1
     return position
 
 
-def cut_after(text: str, position: int) -> int:
+def cut_after(text: str, position: int, known_cut: int = 0) -> int:
     """Return the first place from ``position`` on where the text may be cut."""
-    while not may_cut(text, position):
+    while not may_cut(text, position, known_cut):
         position += 1
     return position
 
@@ -83,8 +88,8 @@ def _carries_mark(text: str, position: int) -> bool:
     return text[position].isspace() and position + 1 < len(text) and _extends(text[position + 1])
 
 
-def _has_virama_before(text: str, position: int) -> bool:
-    while position > 0 and _extends(text[position - 1]):
+def _has_virama_before(text: str, position: int, known_cut: int) -> bool:
+    while position > known_cut and _extends(text[position - 1]):
         position -= 1
         if unicodedata.combining(text[position]) == _VIRAMA:
             return True
@@ -105,8 +110,8 @@ def _is_flag(character: str) -> bool:
     return _FLAG[0] <= character <= _FLAG[1]
 
 
-def _flags_before(text: str, position: int) -> int:
+def _flags_before(text: str, position: int, known_cut: int) -> int:
     start = position
-    while start > 0 and _is_flag(text[start - 1]):
+    while start > known_cut and _is_flag(text[start - 1]):
         start -= 1
     return position - start

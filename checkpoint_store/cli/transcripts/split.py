@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _WORD_LENGTH_MAX: Final = 64
 _TOKEN_LENGTH_MAX: Final = 16
 """Characters for each token in a text that is too long for a chunk, whatever the language."""
+_TOKEN_LENGTH: Final = 4
+"""Characters for each token in the text that is looked at first: a tokenizer takes quadratic time for a long word."""
+_LOOK_AHEAD: Final = 256
+"""Characters behind a chunk that tell whether a sentence ends with it."""
 _SENTENCE_END: Final = re.compile(r"[.!?…][\"'”’)\]]*\s+|[。！？][」』”’）]*\s*")  # those of Chinese and Japanese
 _LINE_START: Final = re.compile(r"(?m)^[^\S\n]*(?=\S)")
 
@@ -89,11 +93,12 @@ class _Ruler:
 
     def end(self, text: str, start: int) -> int:
         """Return the end of the first chunk of ``text[start:]``."""
-        reach = 2 * self._characters_max
+        reach, look_ahead = (2, 1) if self._in_characters else (_TOKEN_LENGTH, _LOOK_AHEAD)
+        reach *= self.capacity
         while True:
             window = text[start : start + reach]
             first = len(self._splitter.chunks(window)[0])
-            if first < len(window) or start + len(window) == len(text):
+            if first + look_ahead <= len(window) or start + len(window) == len(text):
                 return start + first
             reach *= 2
 
@@ -103,7 +108,7 @@ class _Ruler:
             end -= 1
         if end - start > self._characters_max:
             return False
-        return self._in_characters or len(self._splitter.chunks(text[start:end])) <= 1
+        return self._in_characters or self.end(text[start:end], 0) == end - start
 
 
 def _splitter(capacity: int, tokenizer: str | None) -> TextSplitter:
@@ -126,11 +131,14 @@ class _Cuts:
         self._unbroken = UnbrokenSpans(text, ruler.capacity)
         lines = (match.end() for match in _LINE_START.finditer(text))
         self._turns = [position for position in lines if SPEAKER.match(text, position)]
+        self._starts = [0]
+        """Those of the chunks so far: no grapheme cluster begins before one of them and ends behind it."""
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of each chunk."""
         position = _skip_space(self._text, 0)
         while position < len(self._text):
+            self._starts.append(position)
             end = self._end(position)
             yield position, end
             position = _skip_space(self._text, end)
@@ -157,13 +165,19 @@ class _Cuts:
     def _between_clusters(self, start: int, end: int) -> int:
         """Move a cut that tears a cluster back to its beginning; to its end if the cluster is the chunk's first."""
         back = end
-        while back > start and not (may_cut(self._text, back) and may_cut(self._text, _skip_space(self._text, back))):
-            back = cut_before(self._text, back - 1)
+        while back > start and not self._is_between_clusters(start, back):
+            back = cut_before(self._text, len(self._text[start:back].rstrip()) + start - 1, start)
         if back > start:
             return back
-        while not (may_cut(self._text, end) and may_cut(self._text, _skip_space(self._text, end))):
-            end = cut_after(self._text, end + 1)
+        while not self._is_between_clusters(start, end):
+            behind = _skip_space(self._text, end)
+            end = cut_after(self._text, (end if may_cut(self._text, behind, start) else behind) + 1, start)
         return end
+
+    def _is_between_clusters(self, start: int, end: int) -> bool:
+        """Return whether neither a cut before the white space at ``end`` nor a cut behind it tears a cluster."""
+        behind = _skip_space(self._text, end)
+        return may_cut(self._text, end, start) and may_cut(self._text, behind, start)
 
     def context_start(self, start: int, overlap: int) -> int:
         """Return the start of the context: the first sentence within the overlap, else the first word."""
@@ -175,7 +189,8 @@ class _Cuts:
             return low if end > low else start
         position = self._sentence_or_word(low, end)
         span = self._unbroken.around(position)
-        return min(start, cut_after(self._text, span[1] if span else position))
+        after = span[1] if span else position
+        return min(start, cut_after(self._text, after, self._starts[bisect_right(self._starts, after) - 1]))
 
     def _sentence_or_word(self, low: int, end: int) -> int:
         sentence = _SENTENCE_END.search(self._text, low, end)

@@ -38,7 +38,8 @@ class UnbrokenSpans:
     def __init__(self, text: str, chunk_size: int) -> None:
         length_max = max(chunk_size, _BRACKET_LENGTH_MIN)
         spans = [*_brackets(text, length_max), *(match.span() for match in _TAG_OR_TIME.finditer(text))]
-        self._spans = list(_merged(_with_words(text, start, stop, length_max) for start, stop in sorted(spans)))
+        wide = (_with_words(text, start, stop, length_max) for start, stop in sorted(spans))
+        self._spans = list(_merged(text, wide))
         self._starts = [start for start, _ in self._spans]
 
     def around(self, position: int) -> tuple[int, int] | None:
@@ -77,8 +78,8 @@ def _with_words(text: str, start: int, stop: int, length_max: int) -> tuple[int,
     after = _space_from(text, range(stop, min(len(text), stop + _WORD_LENGTH_MAX)), edge=len(text))
     wide = start if before is None else before + 1, stop if after is None else after
     if wide[1] - wide[0] <= length_max:
-        start, stop = wide
-    return cut_before(text, start), cut_after(text, stop)
+        return wide
+    return start, stop
 
 
 def _space_from(text: str, positions: range, *, edge: int) -> int | None:
@@ -89,14 +90,16 @@ def _space_from(text: str, positions: range, *, edge: int) -> int | None:
     return edge if positions.stop == edge else None
 
 
-def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _merged(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the spans without overlaps, each with the whole of its first and its last grapheme cluster."""
     current: tuple[int, int] | None = None
     for start, stop in spans:
         if current is not None and start < current[1]:
-            current = current[0], max(current[1], stop)
+            if stop > current[1]:
+                current = current[0], cut_after(text, stop)
             continue
         if current is not None:
             yield current
-        current = start, stop
+        current = cut_before(text, start), cut_after(text, stop)
     if current is not None:
         yield current

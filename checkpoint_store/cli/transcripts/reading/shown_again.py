@@ -29,6 +29,8 @@ _MARKED_GAP_MS_MAX: Final = 2_000
 _LOOK_BACK: Final = 3
 """The number of cues before a cue that may still be on the screen."""
 _NEIGHBOURS: Final = 4
+_SCREEN_ROWS_MAX: Final = 15
+"""The rows of a screen (CEA-608), of which live captions roll up. A longer cue is compared as a whole, too."""
 _OVERLAP_WORDS_LONG: Final = 3
 """A repetition of at least this many words is rarely spoken."""
 _SHARE_OF_LONG: Final = 0.3
@@ -108,7 +110,7 @@ def _repetition(screens: list[tuple[Cue, list[_Token]]], filled: list[int], plac
 def _repeated(earlier: list[_Token], tokens: list[_Token]) -> int:
     """Return the number of first words that are the last lines of the earlier cue: whole lines, as many as possible."""
     starts = [index for index, token in enumerate(earlier) if not index or earlier[index - 1].line != token.line]
-    for start in starts:
+    for start in (*starts[:1], *starts[1:][-_SCREEN_ROWS_MAX:]):
         count = len(earlier) - start
         if count <= len(tokens) and all(a.equals(b) for a, b in zip(earlier[start:], tokens, strict=False)):
             return count

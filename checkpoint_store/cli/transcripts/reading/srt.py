@@ -41,6 +41,7 @@ class CueTexts:
         self._has_times = False
         self._begins_file = False
         self._shift_ms = 0
+        self._last_start_ms = self._last_end_ms = 0
         self._voice = ""
         self._is_joined = False
         self._is_other = False
@@ -60,12 +61,12 @@ class CueTexts:
         """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
         if self._begins_file:
             self._begins_file = False
-            last_ms = max((start for start, _, _ in self._cues), default=0)
-            if times.start_ms + self._shift_ms < last_ms:
-                self._shift_ms = max(end for _, end, _ in self._cues)
+            if times.start_ms + self._shift_ms < self._last_start_ms:
+                self._shift_ms = self._last_end_ms
                 self._is_joined = True
-        words = [self._voice + times.words]
-        self._cues.append((times.start_ms + self._shift_ms, times.end_ms + self._shift_ms, words))
+        start_ms, end_ms = times.start_ms + self._shift_ms, times.end_ms + self._shift_ms
+        self._last_start_ms, self._last_end_ms = max(self._last_start_ms, start_ms), max(self._last_end_ms, end_ms)
+        self._cues.append((start_ms, end_ms, [self._voice + times.words]))
         self._has_times, self._voice = True, ""
 
     def add(self, line: str) -> None:
