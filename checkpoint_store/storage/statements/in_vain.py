@@ -139,6 +139,11 @@ def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
     return _keep(connection, _NOTE_RESULT, completion, what, _noted_as(completion))
 
 
+def is_noted(error: str | None) -> bool:
+    """Whether the error of an attempt says that its result was paid for in vain: its cost has that result's in it."""
+    return any(reason in (error or "") for reason in (*_REASONS.values(), _IS_THE_SAME))
+
+
 def _why(connection: sqlite3.Connection, completion: Completion) -> str:
     job_id, index = completion.job_id, completion.chunk_index
     if PRESENT.run(connection, in_job=job_id, at_index=index).fetchone() is not None:
