@@ -31,10 +31,6 @@ _ERROR: Final = func.coalesce(_A.error, literal_column("''"))
 _AS_LINES: Final = _ERROR + literal_column("char(10)")
 _REASONS: Final = {"late": _CAME_LATE, "early": _CAME_EARLY, "from_older": _CAME_FROM_OLDER}
 """Why a result may have been noted, by the name of a parameter."""
-WAS_NOT_IN_VAIN: Final = [
-    func.instr(_ERROR, literal_column(f"'{reason}'")) == literal_column("0") for reason in _REASONS.values()
-]
-"""The conditions for an attempt whose result was not refused: the cost of a refused result stands with its attempt."""
 _WAS_NOT_COMPLETED: Final = _A.outcome != literal(AttemptOutcome.COMPLETED)
 _NOTED: Final[dict[str, Any]] = {
     "error": func.coalesce(_A.error + literal_column("char(10)"), literal_column("''")) + bindparam("what"),
@@ -141,6 +137,11 @@ def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
     """
     what = f"{_why(connection, completion)}{completion.text or 'null'}"
     return _keep(connection, _NOTE_RESULT, completion, what, _noted_as(completion))
+
+
+def is_noted(error: str | None) -> bool:
+    """Whether the error of an attempt says that its result was paid for in vain: its cost has that result's in it."""
+    return any(reason in (error or "") for reason in (*_REASONS.values(), _IS_THE_SAME))
 
 
 def _why(connection: sqlite3.Connection, completion: Completion) -> str:

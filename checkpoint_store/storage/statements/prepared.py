@@ -3079,11 +3079,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "SELECT attempts.cost, attempts.error, attempts.started_at \n"
             "FROM attempts \n"
             "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome "
-            "!= 'completed' AND attempts.cost IS NOT NULL AND instr(coalesce(attempts.error, ''), 'its result "
-            "came after another one, which stands: ') = 0 AND instr(coalesce(attempts.error, ''), 'its result "
-            "came while a chunk before it, which it depends on, was to be done: ') = 0 AND "
-            "instr(coalesce(attempts.error, ''), 'its result was made from the earlier result of a chunk that was"
-            " done again since: ') = 0"
+            "!= 'completed' AND attempts.cost IS NOT NULL"
         ),
         ("in_job", "at_index", "its_number"),
         {},

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.sql import attempts, bindparam, func, literal_column, select
+from checkpoint_store.storage.statements import in_vain
 from checkpoint_store.storage.statements.attempts import THIS, literal
 from checkpoint_store.storage.statements.compiled import at_chunk, insert_into
-from checkpoint_store.storage.statements.in_vain import WAS_NOT_IN_VAIN
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _REPORT: Final = Statement(
 )
 _REPORTED: Final = Statement(
     lambda: select(_A.cost, _A.error, _A.started_at).where(
-        *THIS, _A.outcome != literal(AttemptOutcome.COMPLETED), _A.cost.is_not(None), *WAS_NOT_IN_VAIN
+        *THIS, _A.outcome != literal(AttemptOutcome.COMPLETED), _A.cost.is_not(None)
     )
 )
 _LAST: Final = Statement(lambda: select(func.max(_A.number)).where(*at_chunk(_A)))
@@ -56,12 +56,12 @@ def report(connection: sqlite3.Connection, failed: FailedAttempt) -> bool:
 def keep_cost(connection: sqlite3.Connection, job_id: str, index: int, number: int) -> None:
     """Keep what an attempt reported as an attempt of its own: its result is about to complete it.
 
-    What a completed attempt cost stands in its result. Repeating this changes nothing, and nor does an attempt whose
-    result was refused before: what it cost is the cost of that result.
+    What a completed attempt cost stands in its result. Repeating this changes nothing. An attempt whose result was paid
+    for in vain keeps its cost: it completes nothing.
     """
     here = {"in_job": job_id, "at_index": index, "its_number": number}
     reported = _REPORTED.run(connection, **here).fetchone()
-    if reported is None:
+    if reported is None or in_vain.is_noted(reported[1]):
         return
     cost, error, started_at = reported
     (last,) = _LAST.run(connection, in_job=job_id, at_index=index).fetchone()
