@@ -34,6 +34,7 @@ def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_backup_that_has_no_folder_is_not_told_to_name_another_store(store: Path) -> None:
     """The store is well: what has to be named otherwise is the copy."""
     refused = command("backup", store.parent / "none" / "copy.db", "--store", store)

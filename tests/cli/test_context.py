@@ -108,6 +108,7 @@ def test_the_built_in_cleaner_asks_for_no_context(folder: Folder) -> None:
     assert (plan["kept"], plan["chunks_to_do"]) == (2, 1)
 
 
+@pytest.mark.slow
 def test_chunks_in_tokens_are_a_plan_of_their_own(folder: Folder) -> None:
     """--unit tokens cuts by the tokens of the model; without --tokenizer, or the other way round, nothing is begun."""
     shutil.copy(SAMPLE, folder.path / "talk.txt")

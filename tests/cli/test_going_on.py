@@ -33,6 +33,7 @@ def line_of(text: str) -> list[str]:
     return line.split()
 
 
+@pytest.mark.slow
 def test_where_only_failed_chunks_are_left_the_line_frees_them(refused: Folder) -> None:
     """If only failed chunks are left, the printed line tries them again, for another line would do nothing."""
     shown = refused.run("show").stdout

@@ -146,6 +146,7 @@ def test_plan_knows_of_results_that_are_not_recorded_yet(lecture: Folder, is_gon
     assert (len(lecture.calls()), kept.exists()) == (5, False)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
 def test_the_wal_counts_among_the_copies_of_a_store_that_is_gone(folder: Folder) -> None:
     """Without the store file, ``list`` names its WAL, and ``plan`` knows the results that the WAL alone has."""
@@ -161,6 +162,7 @@ def test_the_wal_counts_among_the_copies_of_a_store_that_is_gone(folder: Folder)
         assert list(store.jobs()[0].results()) == ["A", "B"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
 def test_run_takes_its_own_output_for_its_own_with_a_backup_alone(lecture: Folder) -> None:
     """The first look at a run, which is made before the store is begun, knows what the backup brings back."""

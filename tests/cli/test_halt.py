@@ -81,6 +81,7 @@ def test_now_kills_what_is_in_hand(lecture: Folder, halt: str) -> None:
     assert lecture.json("show")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_share_of_the_chunks(folder: Folder) -> None:
     """With 25% of 12 chunks the third failure ends the run; two failures do not."""
     folder.write("long.txt", "\n\n".join(f"Paragraph {number} says one thing and another." for number in range(12)))
@@ -98,6 +99,7 @@ def test_few_failures_are_no_share(lecture: Folder, share: str, failures: int, c
     assert paragraphs(lecture) == list(range(calls))
 
 
+@pytest.mark.slow
 def test_never_goes_on(lecture: Folder) -> None:
     """``--halt never`` does all other chunks, even without retries."""
     lecture.run(*WORDS, "--halt", "never", *failing(lecture, 1), code=1)

@@ -123,6 +123,7 @@ def test_an_empty_answer_takes_no_paragraph_along() -> None:
     assert joined(chunks, [""] * 5) == "\n"
 
 
+@pytest.mark.slow
 def test_an_empty_answer_leaves_no_trace(lecture: Folder) -> None:
     """A chunk that is cleaned to nothing gives neither text nor a second blank line."""
     source = """

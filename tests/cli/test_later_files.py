@@ -56,6 +56,7 @@ def test_resume_names_the_files_that_were_never_begun(stopped: Folder) -> None:
     assert not_begun(stopped.run("resume", "b c.txt").stderr) is None
 
 
+@pytest.mark.slow
 def test_a_program_reads_which_files_were_never_begun(stopped: Folder) -> None:
     """The document of ``resume --json`` has the files that were never begun, even if nothing was left to resume."""
     names = [str(stopped.path / "d.txt"), str(stopped.path / "e.txt")]
@@ -64,6 +65,7 @@ def test_a_program_reads_which_files_were_never_begun(stopped: Folder) -> None:
     assert stopped.json("resume", "b c.txt")["summary"]["files_not_begun"] == names[1:]
 
 
+@pytest.mark.slow
 def test_an_older_job_of_a_file_counts_where_it_is_complete(stopped: Folder) -> None:
     """A file that an earlier run began and that this one did not come to is left; one that is complete is not."""
     with CheckpointStore(stopped.path / ".processing_state.db") as store:
@@ -79,6 +81,7 @@ def test_an_older_job_of_a_file_counts_where_it_is_complete(stopped: Folder) -> 
     assert stopped.json("resume", "b c.txt")["summary"]["files_not_begun"] == [str(stopped.path / "d.txt")]
 
 
+@pytest.mark.slow
 def test_from_another_folder_the_line_goes_to_the_files(stopped: Folder) -> None:
     """From another folder, the line that begins the other files first changes to the folder of the run."""
     (stopped.path / "sub").mkdir()

@@ -101,6 +101,7 @@ def test_a_store_in_such_a_folder_is_told_so_too(lecture: Folder, words: tuple[s
     assert "another process" not in said
 
 
+@pytest.mark.slow
 def test_a_store_without_permission_is_said_without_python(folder: Folder) -> None:
     """Who may not write to a store is told that, and no keyword of the library."""
     with CheckpointStore(folder.path / "locked.db") as store:

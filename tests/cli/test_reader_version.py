@@ -109,6 +109,7 @@ def test_a_half_done_job_of_a_text_with_times_goes_on_as_plain_text(
     assert "reader" not in folder.json("show")["config"]
 
 
+@pytest.mark.slow
 def test_only_names_the_chunks_of_a_job_as_the_job_reads_them(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reading of this version has fewer chunks: the last chunk of the job can be named, and the one behind it not."""
     command = read_as_text(folder, monkeypatch, 1)
@@ -132,6 +133,7 @@ def test_a_complete_job_of_a_text_with_times_stays_complete(
     assert folder.calls() == []
 
 
+@pytest.mark.slow
 def test_fresh_reads_a_text_with_times_as_this_version_does(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who wants the better reading has it."""
     command = read_as_text(folder, monkeypatch, 0)

@@ -66,12 +66,14 @@ def test_resume_does_what_is_left_of_a_job_that_was_set_to_completed(done: Folde
     assert texts(done)[1] == "call 7"
 
 
+@pytest.mark.slow
 def test_delete_counts_what_is_to_be_done_again(done: Folder) -> None:
     """Each of these chunks has a result, which was paid for: it would go, too."""
     done.run("redo", "lecture.txt", "0-5")
     assert "and its 6 results; nothing is deleted" in done.run("delete", "lecture.txt").stderr
 
 
+@pytest.mark.slow
 def test_a_redo_in_json(done: Folder) -> None:
     """A program reads what is to be done again, and how to do it; asked twice, nothing changes."""
     first = done.json("redo", "lecture.txt", "--chunks", "3")
@@ -121,6 +123,7 @@ def test_a_chunk_that_is_left_is_named(lecture: Folder) -> None:
     assert lecture.json("show")["redo_chunks"] == 0
 
 
+@pytest.mark.slow
 def test_a_sequential_job_names_what_belongs_to_a_chunk(lecture: Folder) -> None:
     """The ranges can be typed as they stand there."""
     lecture.run("run", "lecture.txt", *SIX, "--sequential", *lecture.command(PAID))

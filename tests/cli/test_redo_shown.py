@@ -28,6 +28,7 @@ def marked(lecture: Folder) -> Folder:
     return lecture
 
 
+@pytest.mark.slow
 def test_chunks_tells_what_is_done_again_from_what_is_left(marked: Folder) -> None:
     """The row of a chunk to redo says so, and the line below what becomes of its earlier result."""
     said = marked.run("chunks")
@@ -53,6 +54,7 @@ def test_chunks_tells_what_is_done_again_from_what_is_left(marked: Folder) -> No
     assert [row["start"] for row in marked.json("chunks", "--status", "to-redo")["chunks"]] == [2]
 
 
+@pytest.mark.slow
 def test_a_chunk_that_fails_while_it_is_redone_still_says_that_its_result_is_kept(marked: Folder) -> None:
     """A failed try is no loss of the earlier result; its row says both."""
     with CheckpointStore(marked.path / ".processing_state.db") as store:
@@ -99,6 +101,7 @@ def test_chunks_of_a_job_without_chunks_names_the_job(folder: Folder) -> None:
     assert folder.run("chunks").stderr.strip() == f"job {job.job_id[:8]} has no chunks"
 
 
+@pytest.mark.slow
 def test_tries_of_a_redone_chunk_are_those_since_its_result(marked: Folder) -> None:
     """The try that gave the earlier result is none of those after which the chunk failed."""
     failing = marked.command("import sys; sys.exit('no answer')")

@@ -45,6 +45,7 @@ def test_report_writes_a_page(done: Folder) -> None:
     assert (job["file_name"], job["completed"], job["status"]) == ("lecture.txt", 6, "completed")
 
 
+@pytest.mark.slow
 def test_report_of_named_jobs(done: Folder) -> None:
     """``report`` takes file names and beginnings of ids, ``--json`` for a script, and - for stdout."""
     done.write("other.txt", "Another talk.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STORE = ".processing_state.db"
 
 
+@pytest.mark.slow
 def test_a_part_is_not_repeated(lecture: Folder) -> None:
     """After a run with --only, resume does all that is left, and says so; the next resume has nothing to say."""
     command = lecture.command()

@@ -46,6 +46,7 @@ def test_show_offers_the_rest_of_the_part(stopped: Folder) -> None:
     assert paragraphs(stopped) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_redo_offers_the_part(stopped: Folder) -> None:
     """A chunk of the part that is to be done again is left."""
     stopped.run(*offered(stopped.run("show").stdout))

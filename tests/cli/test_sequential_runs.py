@@ -67,6 +67,7 @@ def test_it_is_part_of_the_plan_and_for_a_command(lecture: Folder) -> None:
     assert "--sequential is for a COMMAND" in lecture.run("run", "lecture.txt", "--sequential", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_result_too_long_for_a_variable_fails_the_next_chunk(lecture: Folder) -> None:
     """Nothing is cut in silence; the text of a long answer is its end."""
     long = "import json, sys; sys.stdin.read(); print(json.dumps({'cleaned_text': 'x', 'summary': 'y' * 200_000}))"
@@ -92,6 +93,7 @@ def test_a_plan_says_what_a_service_holds(lecture: Folder) -> None:
 LEAVES = program(__file__, "leave_with_handle")
 
 
+@pytest.mark.slow
 def test_the_commands_tell_in_doubt_with_a_handle_apart(folder: Folder) -> None:
     """``show``, ``list --json``, ``chunks``, ``errors`` and the plan of the rest."""
     import subprocess
