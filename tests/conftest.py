@@ -87,8 +87,6 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
-        # A look at all objects every now and then took a fortieth of the time. A test that needs it calls gc.collect().
-        gc.set_threshold(700, 10, 50)
         gc.enable()
 
 
