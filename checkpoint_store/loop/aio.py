@@ -125,9 +125,12 @@ async def _with_signal_handlers(
             if not interrupts.waits_for_others:
                 break
             await asyncio.sleep(_ASYNC_POLL_SECONDS)
-        interrupts.deliver(None if type(error) is JobPaused else error)
-        if error is not None:
-            raise error
+        try:
+            interrupts.deliver(None if type(error) is JobPaused else error)
+            if error is not None:
+                raise error
+        finally:
+            error = None  # see Loop.run()
 
 
 async def _in_own_thread(

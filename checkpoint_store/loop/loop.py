@@ -138,8 +138,10 @@ class Loop:
                 ended_by = error
                 raise
             finally:
-                self._wind_up(ended_by)
-                ended_by = None  # see run()
+                try:
+                    self._wind_up(ended_by)
+                finally:
+                    ended_by = None  # see run()
             conclude(self._state)
 
     # -- start

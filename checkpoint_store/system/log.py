@@ -90,8 +90,11 @@ class WarningsLast:
                 _warn(*notice)
             except Warning as raised:
                 first = first or raised
-        if first is not None and error is None:
-            raise first
+        try:
+            if first is not None and error is None:
+                raise first
+        finally:
+            first = None  # a frame that its own error refers to lives on, with the store of its caller
 
 
 def log_unread(path: Path, error: BaseException) -> None:

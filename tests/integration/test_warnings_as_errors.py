@@ -7,8 +7,9 @@ import json
 import sqlite3
 import sys
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import pytest
 from conftest import SECRET
@@ -23,6 +24,7 @@ from .manager_tools import a_state, old_state
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from weakref import ReferenceType
 
 
 @pytest.fixture(autouse=True)
@@ -236,3 +238,23 @@ def test_an_error_of_the_body_stands_in_the_place_of_a_warning() -> None:
         raise ValueError("no")
     with pytest.raises(UserWarning, match="second"):
         warn_caller("second", UserWarning)
+
+
+def test_a_warning_that_is_an_error_keeps_nothing_of_its_caller_alive() -> None:
+    """What the caller held is freed once the error is handled: a store is closed then, and not when garbage is collected."""
+
+    class Held:
+        pass
+
+    def warn() -> ReferenceType[Held]:
+        held = Held()
+        reference = ref(held)
+        with suppress(UserWarning), WarningsLast():
+            warn_caller("the disk is slow", UserWarning)
+        return reference
+
+    gc.disable()
+    try:
+        assert warn()() is None
+    finally:
+        gc.enable()
