@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 from checkpoint_store import CheckpointStore, StoreTargetError
 
@@ -24,4 +25,14 @@ with CheckpointStore("one/talks.db") as store:
     assert store.check() == []
 with CheckpointStore("two/talks.db") as store:
     assert dict(store.job("talk.srt").items()) == {0: "paid for"}
+with open("one/talk.txt", "w") as source:
+    source.write("the input")
+before = sorted(os.listdir("one"))
+for output in ("talk.txt", "new.db-wal"):
+    words = ("run", "one/talk.txt", "--store", "one/new.db", "--output", f"two/{output}", "--force", "--", "cat")
+    done = subprocess.run(
+        [sys.executable, "-m", "checkpoint_store", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert sorted(os.listdir("one")) == before, output
 print("done")
