@@ -81,7 +81,9 @@ def owner_of(store: CheckpointStore, store_path: Path, path: Path) -> Path | Non
         path: the path.
     """
     resolved = Path(os.path.realpath(path))
-    is_beside = str(resolved.parent) == os.path.realpath(store_path.parent)
+    is_beside = False
+    with suppress(OSError):  # a folder is missing
+        is_beside = resolved.parent.samefile(store_path.parent)
     if store.owns(path) or (is_beside and store.owns(store.path.parent / resolved.name)):
         return store_path
     return store.owner_of(resolved)

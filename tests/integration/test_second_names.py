@@ -127,6 +127,16 @@ def test_a_bind_mounted_file_is_refused_and_a_mounted_folder_works(tmp_path: Pat
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
 
+@as_root
+def test_no_live_file_is_replaced_by_the_name_of_a_mounted_folder(tmp_path: Path) -> None:
+    """No export and no backup replaces the WAL, or a lock, of its own store by another name of a mounted folder."""
+    (tmp_path / "one").mkdir()
+    argv = ["unshare", "-m", sys.executable, "-W", "error", str(program(__file__, "mount_folder_twice"))]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
+
+
 @pytest.mark.slow
 def test_a_folder_with_two_names_works(tmp_path: Path, children: Children) -> None:
     """Two processes that come by different names of the folder share the work, and nothing is done twice."""

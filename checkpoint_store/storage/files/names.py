@@ -122,18 +122,16 @@ class StoreFiles:
 def belongs_to_store(path: Path, store: Path, states: Sequence[Path] = ()) -> bool:
     """Return whether ``path`` is the store file, or a name for a file of the store. The file need not exist.
 
-    Folders are compared by their real paths, because a path may lead through a linked folder.
+    A folder has more names than one if it is linked, mounted at another place too, or blind to case.
 
     Args:
         path: the path in question.
         store: the store file.
         states: the state file of the store and its ``.bak``, which may lie in another folder.
     """
-    target, files = _in_real_folder(path), StoreFiles(_in_real_folder(store))
-    if target.parent == files.store.parent and files.has(target):
+    if _are_in_one_folder(path, store) and StoreFiles(store).has(path):
         return True
-    state_files = [_in_real_folder(state) for state in states]
-    return any(target.parent == state.parent and _is_or_strays_from(target, state) for state in state_files)
+    return any(_is_or_strays_from(path, state) and _are_in_one_folder(path, state) for state in states)
 
 
 def possible_stores(path: Path) -> Iterator[Path]:
@@ -144,8 +142,10 @@ def possible_stores(path: Path) -> Iterator[Path]:
             yield path.with_name(name)
 
 
-def _in_real_folder(path: Path) -> Path:
-    return path.parent.resolve() / path.name
+def _are_in_one_folder(path: Path, other: Path) -> bool:
+    with suppress(OSError):
+        return path.parent.samefile(other.parent)
+    return path.parent.resolve() == other.parent.resolve()  # a folder that is still to be made
 
 
 def _is_or_strays_from(path: Path, file: Path) -> bool:
