@@ -179,6 +179,7 @@ def test_what_looks_like_markup_is_speech(tmp_path: Path, text: str, said: str) 
         '{\\an8}one <font color="#ff0000" size=2>two</font> three',
         "<c.yellow.bg_blue>one</c> <lang en-GB>two</lang> <ruby>three<rt></rt></ruby>",
         "{\\i1}one{\\i0} two<br/>three",
+        '<font face="Monospace">{\\an7}\\h\\h\\hone\\htwo\n\\hthree\\h</font>',
     ],
 )
 def test_known_tags_go_and_leave_their_words(tmp_path: Path, text: str) -> None:

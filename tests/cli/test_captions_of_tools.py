@@ -91,10 +91,10 @@ def test_what_is_said_is_read_once(name: str) -> None:
     assert words(read_transcript(FILES / name).text) == SAID[name]
 
 
-@pytest.mark.parametrize("line_end", ["\r\n", "\r"], ids=["CRLF", "CR"])
+@pytest.mark.parametrize("line_end", ["\r\n", "\r", "\r\r\n"], ids=["CRLF", "CR", "CRCRLF"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_line_ends_and_encodings_change_nothing(tmp_path: Path, encoding: str, line_end: str) -> None:
-    """Whatever system a file comes from."""
+    """Whatever system a file comes from, and also where its line ends were converted twice."""
     for name, said in SAID.items():
         if not name.endswith((".json", ".ttml")):
             content = (FILES / name).read_text("utf-8").replace("\n", line_end).encode(encoding)

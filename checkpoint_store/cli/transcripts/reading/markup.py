@@ -27,6 +27,8 @@ _TAG: Final = re.compile(
     rf"|\{{(?:\\(?:{_CODE}))+\}}"
 )
 _CODES: Final = re.compile(rf"(?i)\{{(?:\\(?:{_CODE}|{_CODE_OF_VERSION_3}))+\}}")
+_PLACE: Final = re.compile(r"\{\\an\d\}")
+_HARD_SPACE: Final = r"\h"
 _LINE_BREAK: Final = re.compile(r"(?i)<br\s*/?>")
 _VOICE: Final = re.compile(r"(?i)<v(?:\.[^\s<>]+)?\s+((?:[^\s<>][^<>\n]*)?)>|</v>")
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -35,6 +37,8 @@ _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z
 def marked_up_cue(start_ms: int, end_ms: int, raw: str) -> Cue:
     """Return the cue of a text with tags as SRT, SBV and WebVTT have them; its line ends are line ends."""
     raw = _LINE_BREAK.sub("\n", raw)
+    if _has_hard_spaces(raw):
+        raw = raw.replace(_HARD_SPACE, " ")
     lines = [
         Line(text, voice)
         for voice, part in _voices(raw)
@@ -64,7 +68,14 @@ def _unescaped(text: str) -> str:
 
 def has_codes_of_version_3(raw: str) -> bool:
     """Return whether a text has codes of ``.ass`` that version 2 of the readers took for speech."""
-    return "{\\" in raw and any(not _TAG.fullmatch(codes[0]) for codes in _CODES.finditer(raw))
+    if "{\\" not in raw:
+        return False
+    return _has_hard_spaces(raw) or any(not _TAG.fullmatch(codes[0]) for codes in _CODES.finditer(raw))
+
+
+def _has_hard_spaces(raw: str) -> bool:
+    r"""Return whether ``\h`` is a space: FFmpeg writes it into broadcast captions, which it places by ``{\an7}``."""
+    return _HARD_SPACE in raw and _PLACE.search(raw) is not None
 
 
 def _marked(raw: str) -> int | None:

@@ -31,10 +31,11 @@ def with_names(cues: list[Cue]) -> list[Cue]:
     names = [name for cue in full if len(cue.lines) > 1 and (name := _name_line(cue.lines[0]))]
     if len(names) <= 1 or 10 * len(names) < 9 * len(full):
         return cues
+    known = set(names)
 
     def name_and_words(line: Line) -> tuple[str, str]:
         name = _name_line(line)
-        return (name, "") if name in names else ("", line.text)
+        return (name, "") if name in known else ("", line.text)
 
     return [_with_speakers(cue, name_and_words) for cue in cues]
 

@@ -49,7 +49,8 @@ def read_text(path: Path, encoding: str | None = None) -> str:
     what = other_kind(data)
     if what is not None:
         raise UnreadableTranscriptError(f"{path} {what.format(name=shlex.quote(path.name))}")
-    return _decoded(path, data, encoding).replace("\r\n", "\n").replace("\r", "\n")
+    text = _decoded(path, data, encoding).replace("\r\r\n", "\n")  # Windows writes it for the CRLF of a text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def is_text_encoding(name: str) -> bool:
