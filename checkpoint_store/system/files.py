@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import glob
 import os
 import re
 import shutil
@@ -111,7 +110,7 @@ def open_to_owner(folder: Path) -> None:
 
 def leftovers(path: Path) -> list[Path]:
     """Return the temporary files of ``path``: of killed writers, and of a writer that is at work now."""
-    return list(path.parent.glob(f"{glob.escape(_beginning(path.name))}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
+    return list(path.parent.glob(f"{_escape(_beginning(path.name))}{_TEMPORARY}{'[0-9a-f]' * 2 * _RANDOM_BYTES}"))
 
 
 def sweep(path: Path) -> None:
@@ -141,6 +140,11 @@ def remove_file(path: Path) -> None:
     """
     with storage_errors(path):
         path.unlink(missing_ok=True)
+
+
+def _escape(name: str) -> str:
+    """Return what ``glob.escape`` returns: that module is gone when a store is closed while the interpreter ends."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def sync_folder(folder: Path) -> None:
