@@ -6,6 +6,8 @@ import asyncio
 import gc
 import signal
 import threading
+import warnings
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ import pytest
 from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, StorageFullError, StoreClosed
+from checkpoint_store.execution.loops.open_loops import Loops
+from checkpoint_store.execution.store import closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -330,6 +334,28 @@ def test_close_in_the_event_loop_does_not_hang_it(service: Service, tmp_path: Pa
         if thread.name == "checkpoint-store close":
             thread.join(60)
     assert stored(tmp_path / "talks.db") == sorted(service.paid)
+
+
+def test_a_store_that_is_dropped_while_it_closes_is_no_forgotten_store(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A store that was closed in its event loop, and is dropped before that is done, gets no warning "never closed"."""
+    goes_on, really = threading.Event(), closing._close
+    monkeypatch.setattr(Loops, "would_deadlock", True)
+    monkeypatch.setattr(closing, "_close", lambda *arguments: (goes_on.wait(60), really(*arguments)))
+    store = CheckpointStore(tmp_path / "talks.db")
+    store.close()
+    assert not store._open.reading.closed
+    gone = weakref.ref(store)
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        del store
+    assert gone() is None
+    goes_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "checkpoint-store close":
+            thread.join(60)
+    assert given == []
 
 
 def test_what_a_closed_event_loop_left_behind_is_in_doubt_and_waited_for_by_nobody(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ class OpenStore:
     """
 
     _context: StoreContext | None = None
+    _is_told_to_close = False
+    """A store that is closed in its event loop closes later, in a thread of its own."""
 
     def __init__(
         self,
@@ -185,6 +187,7 @@ class OpenStore:
     def _close(self, error: BaseException | None) -> None:
         if self._context is None or self._context.reading.closed:
             return
+        self._is_told_to_close = True
         if sys.is_finalizing():
             closing.close_in_finalizer(self._context)
         else:
@@ -216,9 +219,6 @@ class OpenStore:
             try:
                 closing.close_in_finalizer(context)
             finally:  # last: where warnings are errors, no result is left unrecorded for this warning
-                warnings.warn(
-                    f"{self.path} was never closed: call close(), or use `with CheckpointStore(...)`",
-                    ResourceWarning,
-                    source=self,
-                    stacklevel=2,
-                )
+                if not self._is_told_to_close:
+                    what = f"{self.path} was never closed: call close(), or use `with CheckpointStore(...)`"
+                    warnings.warn(what, ResourceWarning, source=self, stacklevel=2)
