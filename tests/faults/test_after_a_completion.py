@@ -13,8 +13,8 @@ from conftest import program
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StoreRecovered
 from checkpoint_store.execution.claims import claims as claims_module
 from checkpoint_store.state_file import writer
-from checkpoint_store.storage import backup
 from checkpoint_store.storage.connection import checkpoint
+from checkpoint_store.storage.files.siblings import Siblings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ RUN_OUT = [
 @pytest.mark.parametrize("error", RUN_OUT, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(writer, "sweep"), (backup, "sweep"), (claims_module.Claims, "completed"), (checkpoint, "take")],
+    [(writer, "sweep"), (Siblings, "remove_unfinished"), (claims_module.Claims, "completed"), (checkpoint, "take")],
     ids=["state file", "backup", "claims", "WAL"],
 )
 def test_whatever_follows_a_completion_is_no_error_of_it(
