@@ -87,6 +87,7 @@ def test_the_text_for_each_shell_is_printed(folder: Folder, shell: str) -> None:
     assert f"_CHECKPOINT_STORE_COMPLETE={shell}_source checkpoint-store" in page
 
 
+@pytest.mark.slow
 def test_commands_are_completed(folder: Folder) -> None:
     """A few letters offer the commands that begin so, and two dashes the options."""
     offered = _values(_ask(folder, "bash_complete", "checkpoint-store re"))

@@ -87,6 +87,7 @@ def _latin_1() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 
+@pytest.mark.slow
 def test_another_context_is_another_question(folder: Folder) -> None:
     """Where the text before a chunk was edited, the answer for the chunk is asked for anew; without context it is kept."""
     words = ("run", "talk.txt", "--chunk-size", 20, "--on-change", "reuse")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .conftest import LOGGING_COMMAND, SIX, Folder
 
 PLACE = "under another name or setting"
@@ -50,6 +52,7 @@ def test_results_that_two_changes_are_away_are_offered_with_all_that_differs(lec
     assert calls(lecture) == 7
 
 
+@pytest.mark.slow
 def test_another_model_is_refused_and_may_be_ignored(lecture: Folder) -> None:
     """The refusal says how many results --reuse-ignoring keeps; with it they are kept, and the way on is the plain one."""
     command = lecture.command(LOGGING_COMMAND)

@@ -43,6 +43,7 @@ def test_where_only_failed_chunks_are_left_the_line_frees_them(refused: Folder) 
     assert refused.json("show")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_where_others_are_left_there_are_two_lines(lecture: Folder) -> None:
     """``show`` prints a line that passes over the failed chunks, and a line that tries them again."""
     lecture.write("refused", "1")

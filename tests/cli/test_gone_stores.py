@@ -122,7 +122,7 @@ def test_plan_says_what_run_and_resume_do_after_they_have_brought_the_store_back
     assert len(lecture.calls()) == 6
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
 @pytest.mark.parametrize("is_gone", [True, False])
 def test_plan_knows_of_results_that_are_not_recorded_yet(lecture: Folder, is_gone: bool) -> None:

@@ -63,7 +63,7 @@ def test_a_number_of_failures(lecture: Folder) -> None:
     assert lecture.json("show")["status"] == "completed"
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("halt", ["now", "now,fail=1", "now,fail=2"])
 def test_now_kills_what_is_in_hand(lecture: Folder, halt: str) -> None:
     """COMMAND is ended at once; its chunk is in doubt, which is said, has used up no try, and is done again."""

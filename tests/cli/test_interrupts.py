@@ -197,6 +197,7 @@ def test_ctrl_c_in_a_terminal_does_not_reach_the_command(lecture: Folder) -> Non
     assert lecture.json("show")["completed_chunks"] == 3
 
 
+@pytest.mark.slow
 def test_a_kill_loses_no_acknowledged_chunk(lecture: Folder) -> None:
     """After SIGKILL in the middle of a chunk the next run does that chunk and the rest, and nothing else."""
     run = Waiting(lecture)

@@ -87,7 +87,7 @@ def test_a_signal_while_a_document_is_printed_prints_no_second_one(
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("results", "--json"), ("export",)], ids=" ".join)
 def test_sigterm_tears_no_document(talk: Folder, words: tuple[str, ...]) -> None:
     """Ended while a slow reader keeps the pipe full, what comes out is JSON: whole, or an array that ends with why."""

@@ -112,6 +112,7 @@ def test_damage_in_the_middle_is_told(folder: Folder) -> None:
     assert error["type"] == "StoreDamaged"
 
 
+@pytest.mark.slow
 def test_ctrl_c_tears_no_element(folder: Folder) -> None:
     """Interrupted while a slow reader keeps the pipe full, the array is whole and ends with the interrupt."""
     job_of(folder, 200, size=4_000)

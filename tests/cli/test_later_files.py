@@ -42,6 +42,7 @@ def not_begun(said: str) -> str | None:
     return found[0] if found else None
 
 
+@pytest.mark.slow
 def test_resume_names_the_files_that_were_never_begun(stopped: Folder) -> None:
     """``resume`` prints the line that begins the files that its run never reached; typed, it leaves nothing to do."""
     said = stopped.run("resume").stderr

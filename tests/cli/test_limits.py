@@ -45,6 +45,7 @@ def test_calls_are_limited(lecture: Folder) -> None:
     assert report["run"]["waited_for_limits_seconds"] > 0.1
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_did(lecture: Folder) -> None:
     """Chunks, the times of the work, cost and tokens: on the screen, and in --json."""
     done = lecture.run(*WORDS, *lecture.command(PRICED))

@@ -21,6 +21,7 @@ def elsewhere(lecture: Folder, name: str) -> Folder:
     return Folder(lecture.path / name)
 
 
+@pytest.mark.slow
 def test_two_machines_do_a_half_each(lecture: Folder) -> None:
     """The stores of two machines with half of a job each merge into a third store, which writes the whole text."""
     for name, part in (("one", "0-2"), ("two", "3-5")):

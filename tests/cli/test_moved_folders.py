@@ -38,6 +38,7 @@ def test_resume_goes_on_in_a_folder_that_was_copied_or_moved(
     assert not (part_done.path / "lecture.cleaned.txt").exists()
 
 
+@pytest.mark.slow
 def test_resume_in_a_copy_writes_no_file_of_the_folder_that_was_copied(tmp_path: Path) -> None:
     """Output and log were named by their whole paths: the copy writes its own, also where it has the record of both."""
     before, now = Folder(tmp_path / "before"), Folder(tmp_path / "now")
@@ -55,7 +56,7 @@ def test_resume_in_a_copy_writes_no_file_of_the_folder_that_was_copied(tmp_path:
     assert len(now.read("log.tsv").splitlines()) == len(written[1].splitlines()) + 2
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["u\u0308ber den Fluss.txt", "\u00fcber den Fluss.txt"], ids=["NFD", "NFC"])
 def test_resume_finds_a_file_whose_name_is_written_in_another_form(tmp_path: Path, name: str) -> None:
     """The store has the composed form of a name, and the disk the form in which the name was written there."""

@@ -148,6 +148,7 @@ def test_another_form_after_a_right_one_is_tried_again(lecture: Folder) -> None:
     assert errors[0].endswith('The result was: {"text": "PAID ANSWER"}\n')
 
 
+@pytest.mark.slow
 def test_another_form_after_right_ones_of_an_earlier_run_is_tried_again(lecture: Folder) -> None:
     """The first run proved the form: a whim in the next run is tried again, and the further files are begun."""
     lecture.write("second.txt", "Another talk.\n")

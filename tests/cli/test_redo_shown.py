@@ -66,6 +66,7 @@ def test_a_chunk_that_fails_while_it_is_redone_still_says_that_its_result_is_kep
     assert KEPT in marked.run("chunks").stderr
 
 
+@pytest.mark.slow
 def test_a_run_says_at_its_first_line_what_it_does_again(marked: Folder) -> None:
     """Who marked three chunks sees that the run is about to do them."""
     said = marked.run("run", "lecture.txt", *SIX, *marked.command(PAID)).stderr

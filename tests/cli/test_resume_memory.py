@@ -37,6 +37,7 @@ def test_a_part_that_the_file_does_not_have_is_refused(lecture: Folder) -> None:
     assert "no chunk 9" in lecture.run("resume", "--only", "9", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_budget_is_dropped(lecture: Folder) -> None:
     """``--max-cost none`` goes on without the budget of the last run, and the next resume has none either."""
     priced = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "cost": 0.25}))"""

@@ -34,6 +34,7 @@ def stopped(lecture: Folder) -> Folder:
     return lecture
 
 
+@pytest.mark.slow
 def test_show_offers_the_rest_of_the_part(stopped: Folder) -> None:
     """Typed as it stands, it pays for chunks of the part alone; once those are done, show offers what is left."""
     words = offered(stopped.run("show").stdout)

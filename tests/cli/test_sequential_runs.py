@@ -50,6 +50,7 @@ def test_a_chunk_that_fails_ends_the_run(lecture: Folder, retries: tuple[object,
     assert [index for index, _ in told(lecture)] == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_an_edit_does_everything_behind_it_again(lecture: Folder) -> None:
     """``--on-change reuse`` keeps exactly the unchanged beginning."""
     words = ("run", "lecture.txt", *SIX, "--sequential", "--on-change", "reuse")

@@ -36,6 +36,7 @@ def test_a_job_that_has_ended_is_shown_once(lecture: Folder) -> None:
     assert line.endswith("  completed, 6 of 6 chunks, 100%")
 
 
+@pytest.mark.slow
 def test_each_change_is_a_line_until_the_job_ends(folder: Folder, job: Job) -> None:
     """Without a terminal, a script reads what happens as it happens, and the command ends with the job."""
     chunks = job.pending()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from .conftest import SIX
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 WORDS = ("run", "lecture.txt", *SIX)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_cut_off_input_costs_nothing_afterwards(lecture: Folder) -> None:
     """The whole text again: nothing is left to do, and plan says so beforehand."""
     whole = lecture.read("lecture.txt")

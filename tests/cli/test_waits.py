@@ -96,7 +96,7 @@ def test_a_command_that_waits_for_nobody_says_nothing_of_it(stored: Folder) -> N
     assert "waiting" not in stored.run("restore", "copy.db").stderr
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_a_run_that_waits_long_for_another_run_names_it(
     lecture: Folder, children: Children, monkeypatch: pytest.MonkeyPatch, is_stopped: bool

@@ -193,6 +193,7 @@ def test_max_cost_pauses_before_it_is_exceeded(lecture: Folder) -> None:
     assert (report["done_before"], report["done_now"], report["cost"], report["cost_now"]) == (3, 3, 1.5, 0.75)
 
 
+@pytest.mark.slow
 def test_no_limit_goes_on_after_a_budget(lecture: Folder) -> None:
     """Run takes ``--max-cost none`` as resume does, and the job remembers no budget."""
     words = ("run", "lecture.txt", *SIX)

@@ -87,6 +87,7 @@ def test_automatic_backups_are_few_and_private(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_backup_of_spoilt_results_pushes_out_no_sound_one(tmp_path: Path) -> None:
     """The last backup with the sound result stays until a sound one follows, if only the digests show the damage."""
     _make(tmp_path, backup=False)

@@ -47,7 +47,7 @@ def jobs(folder: Path) -> list[tuple[str, int, str]]:
         return raw.execute("SELECT file_name, total_chunks, status FROM jobs ORDER BY file_name DESC").fetchall()
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_at", range(1, CALLS + 1))
 def test_killed_in_any_call(children: Children, recordings: Path, tmp_path: Path, kill_at: int) -> None:
     """A kill in any call of either stage makes that call alone again, and each stage stays a single job."""

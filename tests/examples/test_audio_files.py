@@ -33,7 +33,7 @@ def example() -> ModuleType:
     return module
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["in the call", "before the file is whole", "between the file and the record"])
 def test_a_killed_run_goes_on(where: str, tmp_path: Path, children: Children) -> None:
     """After a kill the example calls only the killed chunk again, and every recorded file is whole."""

@@ -45,7 +45,7 @@ def test_the_page_shows_the_example_as_it_is(name: str) -> None:
     assert f"```text\n{body}\n```" in PAGE.read_text("utf-8")
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_second_run_makes_no_call(name: str, tmp_path: Path) -> None:
     """A finished transcript is not paid for again, and its output is written again."""

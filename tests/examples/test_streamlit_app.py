@@ -129,6 +129,7 @@ def job_of(seen: CheckpointStore) -> Job:
     return job
 
 
+@pytest.mark.slow
 def test_start_to_download(seen: CheckpointStore) -> None:
     """A person starts the job, and gets the text and what it cost."""
     app = opened()

@@ -248,7 +248,7 @@ def test_no_power_cut_takes_an_acknowledged_chunk_at_any_moment(
     _assert_control_loses(control)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("most", SOME)
 def test_no_power_cut_takes_what_either_of_two_processes_acknowledged(
     shim: Path, fast_folder: Path, journal: str, most: int, figures: Figures

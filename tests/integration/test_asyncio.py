@@ -61,6 +61,7 @@ def test_a_coroutine_is_awaited_for_every_chunk(job: Job) -> None:
     assert (most, job.status) == (4, "completed")
 
 
+@pytest.mark.slow
 def test_cancelled_at_any_moment_nothing_that_came_back_is_lost(job: Job) -> None:
     """A cancelled ``amap`` records every result that came back, and leaves no task and no claimed chunk."""
     came_back: set[int] = set()

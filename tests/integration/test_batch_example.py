@@ -101,7 +101,7 @@ def test_a_whole_job_through_a_batch_interface(talk: Path, provider: str) -> Non
         assert (job.status, job.totals("input_tokens")) == ("completed", {"input_tokens": 50})
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @PROVIDERS
 @pytest.mark.parametrize("before", [True, False])
 def test_killed_while_it_submits(talk: Path, provider: str, before: bool) -> None:

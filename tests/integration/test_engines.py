@@ -194,6 +194,7 @@ def test_a_misspelt_option_of_ray_is_answered_with_the_right_one() -> None:
     assert not isinstance(refused.value, InvalidArgumentError)
 
 
+@pytest.mark.slow
 def test_dasks_own_executor_is_told_of_in_the_log(store: CheckpointStore, caplog: pytest.LogCaptureFixture) -> None:
     """The log warns of Dask's own executor, which repeats a chunk by itself when a worker dies."""
     job = store.open_job("f", chunks=["a"])

@@ -66,6 +66,7 @@ def test_a_killed_merge_is_made_again(tmp_path: Path, children: Children, moment
     assert [path.name for path in one.parent.iterdir() if ".tmp-" in path.name] == []
 
 
+@pytest.mark.slow
 def test_shards_of_killed_processes_are_merged(tmp_path: Path, children: Children) -> None:
     """The stores of two killed machines merge, WAL included, and no chunk with a recorded result is paid again."""
     paid: Counter[str] = Counter()

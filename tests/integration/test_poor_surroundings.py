@@ -28,7 +28,7 @@ def run(source: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of this kind on Windows")
 @pytest.mark.parametrize("descriptors", [5, 8, 10, 12, 14, 20])
 def test_few_descriptors(tmp_path: Path, descriptors: int) -> None:

@@ -30,6 +30,7 @@ def open_together(children: Children, count: int, times: int) -> None:
         children.finish(process)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("processes", "times"), [(4, 3), pytest.param(8, 5, marks=pytest.mark.slow)])
 def test_processes_open_a_new_store_at_once(children: Children, processes: int, times: int) -> None:
     """Processes that open a new store at the same moment get one job with every chunk, and no error."""

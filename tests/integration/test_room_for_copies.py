@@ -42,6 +42,7 @@ def _sizes_of_copies(path: Path, wait: Callable[[float], None], chunks: int, **o
     return list(found.values())
 
 
+@pytest.mark.slow
 def test_a_state_file_spares_the_copies_of_a_growing_store(
     tmp_path: Path, passing_time: Callable[[float], None]
 ) -> None:

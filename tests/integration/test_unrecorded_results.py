@@ -120,6 +120,7 @@ def test_the_next_open_takes_in_what_a_process_could_not_record(
     assert [chunk.index for chunk in job.pending()] == [4]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_takes_results_in_loses_none(
     children: Children, open_store: Opener, tmp_path: Path
 ) -> None:

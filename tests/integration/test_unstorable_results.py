@@ -80,6 +80,7 @@ def test_a_mended_program_goes_on_with_every_chunk(job: Job) -> None:
     assert len(list(job.map(str.upper, max_attempts=1))) == 100
 
 
+@pytest.mark.slow
 def test_all_that_were_in_hand_are_kept_with_their_attempts(job: Job) -> None:
     """A readable copy of each, whole and as it was, in the store and by ``checkpoint-store errors``."""
     together = threading.Barrier(4)

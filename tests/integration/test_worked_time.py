@@ -143,6 +143,7 @@ def test_a_machine_that_sleeps_works_no_slower(
     theirs.close()
 
 
+@pytest.mark.slow
 def test_more_workers_than_before_are_soon_noticed(store: CheckpointStore, wall: Clock) -> None:
     """A long slow past does not weigh on a run that goes on ten times as fast."""
     job = store.open_job("f", chunks=range(1000))

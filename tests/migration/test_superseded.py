@@ -40,6 +40,7 @@ def test_an_upgrade_says_which_jobs_were_replaced(tmp_path: Path) -> None:
         assert [job_id for job_id in incomplete if len(job_id) == 1] == ["e", "d", "c"]
 
 
+@pytest.mark.slow
 def test_going_back_keeps_all_that_1_2_knows(tmp_path: Path) -> None:
     """Without carried results the way back and forth changes no job and no result; with one it is refused."""
     path = old_store(tmp_path / "talks.db")

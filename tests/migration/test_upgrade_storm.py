@@ -93,6 +93,7 @@ def storm(children: Children, folder: Path, *, total: int, kills: int, seed: int
     return figures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("total", "kills"), [(60, 1), pytest.param(300, 3, marks=pytest.mark.slow)])
 def test_kills_during_an_upgrade_lose_nothing(children: Children, tmp_path: Path, total: int, kills: int) -> None:
     """A few kills of each kind during an upgrade lose nothing."""

@@ -21,6 +21,7 @@ WORKS_LINE_BY_LINE = program(__file__, "work_line_by_line")
 FOLLOWS = program(__file__, "follow")
 
 
+@pytest.mark.slow
 def test_the_page_follows_the_work_to_its_end(children: Children, tmp_path: Path) -> None:
     """Each change is on a page that loads itself again; the last page is whole, and loads itself no more."""
     worker = children.start(WORKS_LINE_BY_LINE)

@@ -87,7 +87,7 @@ def test_a_store_that_holds_something_else_is_backed_up(tmp_path: Path, change: 
     assert max(tmp_path.glob("talks.db.backup-*")) > newest
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("is_open_elsewhere", [False, True])
 def test_deleting_a_job_gives_its_room_back(tmp_path: Path, *, is_open_elsewhere: bool) -> None:
     """The store file shrinks to what the other jobs take, also while somebody else has it open; they lose nothing."""

@@ -36,7 +36,7 @@ def _interrupts(children: Children, kind: str, wanted: int) -> None:
     assert leaked[1] <= 1 + interrupts // 50
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [60, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_interrupt_loses_and_leaks_nothing(children: Children, kind: str, wanted: int) -> None:

@@ -60,6 +60,7 @@ def _exports(children: Children, kills: int) -> None:
     assert (killed >= kills, torn, left, modes) == (True, 0, 0, [0o600])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [10, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_kill_during_an_export_tears_nothing(children: Children, kills: int) -> None:
     """The state file and the one before it are whole and 0600 after any kill, and the next export sweeps."""

@@ -23,7 +23,7 @@ def _pauses(children: Children, loop: str, after: str, wanted: int) -> None:
     assert signals >= wanted
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("after", ["goes_on", "raises"])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_pause_in_a_handler_ends_the_loop_and_loses_nothing(children: Children, loop: str, after: str) -> None:
