@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,3 +46,26 @@ def test_a_recovery_that_cannot_copy_its_log_puts_nothing_in_place(
     recover_store(path)
     with CheckpointStore(path) as store:
         assert [list(job.results()) for job in store.jobs()] == [["one", "two", "three"]]
+
+
+def test_a_page_of_another_table_deletes_no_job(tmp_path: Path) -> None:
+    """Where a page of chunks overwrote the page of deleted jobs, the backup's chunks come back: nobody deleted their job."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path) as store:
+        job = store.open_job("talk.srt", chunks=["a", "b", "c"])
+        job.complete_many([(0, "A"), (1, "B"), (2, "C")])
+        copy = store.backup(tmp_path / "copy.db")
+    copy.rename(tmp_path / "talks.db.backup-1.5-0009")
+    for state_file in (path.with_suffix(".json"), path.with_suffix(".bak")):
+        state_file.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as raw:
+        roots = dict(raw.execute("SELECT name, rootpage FROM sqlite_master WHERE rootpage"))
+        (size,) = raw.execute("PRAGMA page_size").fetchone()
+    content = bytearray(path.read_bytes())
+    pages = {name: slice((root - 1) * size, root * size) for name, root in roots.items()}
+    content[pages["deleted_jobs"]] = content[pages["completed_chunks"]]
+    content[pages["jobs"]] = bytes(size)
+    path.write_bytes(content)
+    recover_store(path)
+    with CheckpointStore(path) as store:
+        assert dict(store.job("talk.srt").items()) == {0: "A", 1: "B", 2: "C"}

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.model.clock import parse_time
 from checkpoint_store.storage.checks.integrity import MISCOUNTED
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
@@ -72,10 +73,20 @@ def have_deleted(deleted: dict[str, str], backups: Iterable[tuple[dict[str, int]
 
 
 def deleted_jobs(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return the deleted jobs with the time of the deletion; empty if that cannot be read."""
+    """Return the deleted jobs with the time of the deletion; empty if that cannot be read.
+
+    A row without a time is of another table, whose page stands in the place of this table: that job was not deleted.
+    """
     with suppress(*sqlite_errors.UNREADABLE):
-        return dict(connection.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall())
+        rows = connection.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall()
+        return {job_id: moment for job_id, moment in rows if _is_time(moment)}
     return {}
+
+
+def _is_time(value: object) -> bool:
+    with suppress(ValueError):
+        return isinstance(value, str) and "T" in value and parse_time(value) is not None
+    return False
 
 
 def has_foreign_journal(path: Path) -> bool:
