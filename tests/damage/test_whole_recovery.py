@@ -10,6 +10,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.maintenance import recover_store
+from checkpoint_store.storage.checks.sqlite_siblings import deleted_jobs
 from checkpoint_store.storage.recovery import merge_copies
 
 if TYPE_CHECKING:
@@ -69,3 +70,12 @@ def test_a_page_of_another_table_deletes_no_job(tmp_path: Path) -> None:
     recover_store(path)
     with CheckpointStore(path) as store:
         assert dict(store.job("talk.srt").items()) == {0: "A", 1: "B", 2: "C"}
+
+
+@pytest.mark.parametrize("moment", ["8", "20240101", "0001-01-01T00:00:00+23:59", None])
+def test_a_deletion_is_believed_with_its_time_alone(moment: str | None) -> None:
+    """No number of a chunk, no date and no moment before the first day deletes a job."""
+    with closing(sqlite3.connect(":memory:")) as raw:
+        raw.execute("CREATE TABLE deleted_jobs (job_id TEXT, deleted_at TEXT)")
+        raw.execute("INSERT INTO deleted_jobs VALUES ('gone', '2026-11-28T16:00:00.000Z'), ('kept', ?)", (moment,))
+        assert deleted_jobs(raw) == {"gone": "2026-11-28T16:00:00.000Z"}

@@ -6,11 +6,11 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.model.clock import parse_time
 from checkpoint_store.storage.checks.integrity import MISCOUNTED
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
+from checkpoint_store.storage.statements.rows import is_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,14 +79,9 @@ def deleted_jobs(connection: sqlite3.Connection) -> dict[str, str]:
     """
     with suppress(*sqlite_errors.UNREADABLE):
         rows = connection.execute("SELECT job_id, deleted_at FROM deleted_jobs").fetchall()
-        return {job_id: moment for job_id, moment in rows if _is_time(moment)}
+        # The number of a chunk may read as a date: 20240101.
+        return {job_id: moment for job_id, moment in rows if is_moment(moment) and "T" in moment}
     return {}
-
-
-def _is_time(value: object) -> bool:
-    with suppress(ValueError):
-        return isinstance(value, str) and "T" in value and parse_time(value) is not None
-    return False
 
 
 def has_foreign_journal(path: Path) -> bool:

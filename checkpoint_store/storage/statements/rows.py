@@ -69,6 +69,15 @@ def _moment(value: Any) -> str:
     return str(value)
 
 
+def is_moment(value: Any) -> bool:
+    """Whether a value is a time that a row may have."""
+    try:
+        _moment(value)
+    except ValueError:
+        return False
+    return True
+
+
 def _config(value: Any) -> dict[str, Any]:
     text = _text(value)
     flat = _checked_config(text)
