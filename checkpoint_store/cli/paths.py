@@ -72,6 +72,16 @@ def on_one_line(name: str) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), name)
 
 
+def is_same_place(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one place, through links and through mounts. No file need be there."""
+    first, second = (Path(os.path.realpath(name)) for name in (path, other))
+    if first == second:
+        return True
+    with suppress(OSError):  # a folder is missing
+        return first.name == second.name and first.parent.samefile(second.parent)
+    return False
+
+
 def owner_of(store: CheckpointStore, store_path: Path, path: Path) -> Path | None:
     """Return the store to which a path belongs, this store or another store; None if it belongs to no store.
 
@@ -81,9 +91,7 @@ def owner_of(store: CheckpointStore, store_path: Path, path: Path) -> Path | Non
         path: the path.
     """
     resolved = Path(os.path.realpath(path))
-    is_beside = False
-    with suppress(OSError):  # a folder is missing
-        is_beside = resolved.parent.samefile(store_path.parent)
+    is_beside = is_same_place(resolved, store_path.parent / resolved.name)
     if store.owns(path) or (is_beside and store.owns(store.path.parent / resolved.name)):
         return store_path
     return store.owner_of(resolved)

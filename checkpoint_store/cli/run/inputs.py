@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint_store.cli.paths import STANDARD, path_text
+from checkpoint_store.cli.paths import STANDARD, is_same_place, path_text
 from checkpoint_store.cli.run.outputs.output import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from checkpoint_store.cli.run.content import Content
 
@@ -81,13 +81,9 @@ def _second_names(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _check_no_collision(path: Path, target: Path, targets: dict[str, Path]) -> None:
-    source, resolved = Path(os.path.realpath(path)), Path(os.path.realpath(target))
-    is_same = resolved == source
-    with suppress(OSError):  # a folder may be mounted at two places
-        is_same = is_same or (resolved.name == source.name and resolved.parent.samefile(source.parent))
-    if is_same:
+    if is_same_place(target, path):
         raise UnusableInputError(f"{path_text(path)}: the output would replace the input; name another with --output")
-    other = targets.setdefault(str(resolved), path)
+    other = targets.setdefault(os.path.realpath(target), path)
     if other is not path:
         names, remedy = f"{path_text(other)} and {path_text(path)}", "run them one by one with --output"
         raise UnusableInputError(f"{names} would both be written to {path_text(target)}; {remedy}")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import owner_of, path_text, shell_words, why_no_new_file
+from checkpoint_store.cli.paths import is_same_place, owner_of, path_text, shell_words, why_no_new_file
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.call import CommandCall
 from checkpoint_store.cli.run.outputs.log import give_to_owner, open_to_append
@@ -71,8 +71,7 @@ class JobLog:
         self._file = _CLOSED
         self._unwritten = b""
         self._has_warned = False
-        resolved = os.path.realpath(path)
-        if any(resolved == os.path.realpath(other) for each in inputs for other in (each.path, each.output)):
+        if any(is_same_place(path, other) for each in inputs for other in (each.path, each.output)):
             raise self._unusable("is an input or an output of this run")
         self._check()
 
