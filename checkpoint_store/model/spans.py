@@ -15,10 +15,10 @@ Span = tuple[int, int]
 """A half-open range ``(start, stop)`` of chunk indices."""
 
 
-def spans_of(ascending: Iterable[int]) -> Iterator[Span]:
-    """Yield the spans of ascending chunk indices."""
+def spans_of(indices: Iterable[int]) -> Iterator[Span]:
+    """Yield the spans of chunk indices, in the order of the indices."""
     start = stop = -1
-    for index in ascending:
+    for index in indices:
         if index != stop:
             if stop > start:
                 yield start, stop
@@ -41,17 +41,14 @@ class IndexList:
 
     def extend(self, indices: Iterable[int]) -> None:
         """Add indices at the end."""
-        starts, lengths, count = self._starts, self._lengths, 0
-        following = starts[-1] + lengths[-1] if starts else None
-        for index in indices:
-            if index == following:
-                lengths[-1] += 1
+        starts, lengths = self._starts, self._lengths
+        for start, stop in spans_of(indices):
+            if starts and start == starts[-1] + lengths[-1]:
+                lengths[-1] += stop - start
             else:
-                starts.append(index)
-                lengths.append(1)
-            following = index + 1
-            count += 1
-        self._count += count
+                starts.append(start)
+                lengths.append(stop - start)
+            self._count += stop - start
 
     def and_these(self, others: IndexList) -> IndexList:
         """Return the indices of this list with those of ``others`` behind them."""

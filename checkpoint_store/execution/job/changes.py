@@ -153,8 +153,8 @@ class JobChanges(JobDetails):
 
 
 def _listed(indices: int | Iterable[int]) -> Iterator[int]:
-    if type(as_int(indices)) is int:
-        return iter((as_int(indices),))
+    if type(index := as_int(indices)) is int:
+        return iter((index,))
     try:
         return iter(indices)  # type: ignore[arg-type]
     except TypeError:
