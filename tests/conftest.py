@@ -64,12 +64,14 @@ _choose_folder()
 
 
 def pytest_pycollect_makemodule(module_path: Path) -> None:
-    """Before a module with generated inputs is imported: 30 other inputs in each run, and no test fails by a slow machine."""
+    """Before a module with generated inputs is imported: how many are tried, and that no test fails by a slow machine."""
     if b"hypothesis" in module_path.read_bytes():
         from hypothesis import HealthCheck, settings  # half a second, and few modules need it
 
         no_limits = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-        settings.register_profile("busy machine", max_examples=30, **no_limits)
+        settings.register_profile(
+            "busy machine", max_examples=int(os.environ.get("GENERATED_INPUTS", "30")), **no_limits
+        )
         settings.load_profile("busy machine")
 
 

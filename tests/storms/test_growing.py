@@ -200,8 +200,13 @@ def test_a_growing_feed_is_paid_for_once(machine: type[Feed]) -> None:
 @pytest.mark.parametrize("machine", [Feed, SequentialFeed])
 def test_a_growing_feed_is_paid_for_once_long(machine: type[Feed]) -> None:
     """Each chunk of a feed that grows under kills is paid for once, over many feeds."""
-    storm(machine, 30, 25)
-    assert counted["kills"] > 20  # how many there are is chance
+    kills = 0
+    for _ in range(4):  # how many kills a storm has is chance
+        storm(machine, 30, 25)
+        kills += counted["kills"]
+        if kills > 50:
+            return
+    pytest.fail(f"{kills} kills are too few for a storm")
 
 
 @pytest.mark.slow
