@@ -67,10 +67,8 @@ if TYPE_CHECKING:
     )
     from checkpoint_store.manager import StateManager
     from checkpoint_store.model.attempt import Attempt, current_attempt
-    from checkpoint_store.model.job_costs import JobCosts
-    from checkpoint_store.model.loop_event import LoopEvent
-    from checkpoint_store.model.merge_report import JobMerge, MergeReport
-    from checkpoint_store.model.prune_report import PruneReport
+    from checkpoint_store.model.loop_records import LoopEvent, RunRecord
+    from checkpoint_store.model.money import JobCosts
     from checkpoint_store.model.records import (
         AttemptRecord,
         ChunkRecord,
@@ -83,9 +81,9 @@ if TYPE_CHECKING:
         RunnerRecord,
         RunPlan,
     )
-    from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.neighbours.datasette_metadata import datasette_metadata
+    from checkpoint_store.model.reports import JobMerge, MergeReport, PruneReport
+    from checkpoint_store.model.state.state import ProcessingState
+    from checkpoint_store.storage.datasette.metadata import datasette_metadata
     from checkpoint_store.storage.recovery.doctor import Finding
     from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.store import CheckpointStore
@@ -183,26 +181,26 @@ _HOMES = {
     "CompletionRecord": "model.records",
     "Finding": "storage.recovery.doctor",
     "Job": "job",
-    "JobCosts": "model.job_costs",
-    "JobMerge": "model.merge_report",
+    "JobCosts": "model.money",
+    "JobMerge": "model.reports",
     "JobStatus": "model.records",
     "JobSummary": "model.records",
-    "LoopEvent": "model.loop_event",
+    "LoopEvent": "model.loop_records",
     "MapItem": "model.records",
-    "MergeReport": "model.merge_report",
+    "MergeReport": "model.reports",
     "MigrationStatus": "maintenance",
     "PendingChunk": "job",
     "Problem": "model.records",
-    "ProcessingState": "model.state",
+    "ProcessingState": "model.state.state",
     "Progress": "model.records",
-    "PruneReport": "model.prune_report",
+    "PruneReport": "model.reports",
     "RecoveryReport": "storage.recovery.recover",
     "RunPlan": "model.records",
-    "RunRecord": "model.run_record",
+    "RunRecord": "model.loop_records",
     "RunnerRecord": "model.records",
     "StateManager": "manager",
     "current_attempt": "model.attempt",
-    "datasette_metadata": "neighbours.datasette_metadata",
+    "datasette_metadata": "storage.datasette.metadata",
     "doctor": "maintenance",
     "migrate": "maintenance",
     "migration_status": "maintenance",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.job.frame_columns import joined, library_of, result_columns
 from checkpoint_store.loop.option_names import shows_options_of
-from checkpoint_store.model.frame_rows import row_identity, rows_of
+from checkpoint_store.model.chunk_content import row_identity, rows_of
 from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:

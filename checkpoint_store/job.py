@@ -7,13 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError
-from checkpoint_store.execution.job.changes import JobChanges
-from checkpoint_store.execution.job.chunk_try import ChunkTry
+from checkpoint_store.execution.job.changes import ChunkTry, JobChanges
 from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop import entry
 from checkpoint_store.loop.option_names import checks_option_names
-from checkpoint_store.loop.service_errors import is_busy
+from checkpoint_store.loop.service.service_errors import is_busy
 from checkpoint_store.model.clock import now
 
 if TYPE_CHECKING:
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from checkpoint_store.execution.pending import AttemptInHand
-    from checkpoint_store.loop.retry_policy import Errors, Wait
-    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.loop.service.retry_policy import Errors, Wait
     from checkpoint_store.model.attempt import Attempt
-    from checkpoint_store.model.loop_event import LoopEvent
+    from checkpoint_store.model.loop_records import LoopEvent
+    from checkpoint_store.model.money import Cost
     from checkpoint_store.model.records import MapItem
 
 T = TypeVar("T")

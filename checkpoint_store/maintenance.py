@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import InvalidArgumentError, StoreRecovered
 from checkpoint_store.model.records import chunks_text
-from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
 from checkpoint_store.storage.closed_store import ClosedStore
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
+from checkpoint_store.storage.files.sibling_check import refuse_foreign
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
-from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.storage.target import no_store, resolve
 from checkpoint_store.store import CheckpointStore
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_errors, sync_folder
 from checkpoint_store.system.log import log, warn_caller
-from checkpoint_store.system.working_folder import absolute
+from checkpoint_store.system.paths import absolute, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable

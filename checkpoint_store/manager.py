@@ -17,26 +17,26 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.execution.lifecycle import status_named
 from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
+from checkpoint_store.model.chunks import as_int
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.model.whole_numbers import as_int
 from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.saved_state import Looked
+from checkpoint_store.storage.records.saved_state import Looked
 from checkpoint_store.storage.target import store_beside
 from checkpoint_store.store import CheckpointStore
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import make_folder
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import WarningsLast
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     import os
 
     from checkpoint_store.job import Job
-    from checkpoint_store.model.open_mode import Durability
-    from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.records import Known
-    from checkpoint_store.storage.saved_state import Saved
+    from checkpoint_store.model.state.state import ProcessingState
+    from checkpoint_store.model.store_file import Durability
+    from checkpoint_store.storage.records.records import Known
+    from checkpoint_store.storage.records.saved_state import Saved
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
 """A job with one of these statuses is running from its next chunk on. A paused job stays as somebody wanted it."""

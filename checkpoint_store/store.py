@@ -8,23 +8,23 @@ from checkpoint_store.execution import opening
 from checkpoint_store.execution.store.care import StoreCare
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
-from checkpoint_store.model.amounts import checked_field
+from checkpoint_store.model.money import checked_field
 from checkpoint_store.state_file.reader import read_state, refuse_opened, without_secrets
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import WarningsLast
-from checkpoint_store.system.working_folder import absolute
+from checkpoint_store.system.paths import absolute
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterable, Mapping
     from concurrent.futures import Executor
 
-    from checkpoint_store.loop.retry_policy import Errors, Wait
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.loop_event import LoopEvent
+    from checkpoint_store.loop.service.retry_policy import Errors, Wait
+    from checkpoint_store.model.loop_records import LoopEvent
+    from checkpoint_store.model.money import Cost
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import JobSummary, RunPlan
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
 
 
 class CheckpointStore(StoreCare):
@@ -177,8 +177,10 @@ class CheckpointStore(StoreCare):
         """
         given = locals()
         with importing():
-            from checkpoint_store.loop.options import Options  # only for callers of map
-            from checkpoint_store.loop.shards import check_shard  # only for callers of map
+            from checkpoint_store.loop.options import (
+                Options,  # only for callers of map
+                check_shard,  # only for callers of map
+            )
 
         options = Options.of(given)  # a wrong option is refused before there is a job
         options.check_work(fn)

@@ -17,9 +17,8 @@ from checkpoint_store.cli.encodings import unsayable_message
 from checkpoint_store.cli.ended import EXIT_PAUSED, Terminated, ended_by_signals
 from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
-from checkpoint_store.cli.notices import NOTICES
-from checkpoint_store.cli.typed_line import store_named_by
-from checkpoint_store.cli.waits import saying_waits
+from checkpoint_store.cli.notices import NOTICES, saying_waits
+from checkpoint_store.cli.paths import store_named_by
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, ResultsElsewhere
 
 if TYPE_CHECKING:
@@ -197,8 +196,7 @@ def _show_error(error: Exception, argv: Sequence[str]) -> None:
     """Print an error for people, and what to type in place of a line that is not understood, where that is known."""
     hint = None
     if isinstance(error, click.ClickException | JobNotFound):
-        from checkpoint_store.cli.other_words import hint_of
-        from checkpoint_store.cli.output_names import output_hint
+        from checkpoint_store.cli.hints import hint_of, output_hint
 
         hint = output_hint(error, argv) or (None if isinstance(error, JobNotFound) else hint_of(error, argv))
     if isinstance(error, click.UsageError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.typed_line import DEFAULT_STORE, is_same_path, store_words, typed_line
+from checkpoint_store.cli.paths import DEFAULT_STORE, is_same_path, store_words, typed_line
 from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:

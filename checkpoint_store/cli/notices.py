@@ -1,9 +1,4 @@
-"""Standard error, on which a command talks to people: no error of standard error reaches the work.
-
-What cannot be written is dropped: a terminal that is gone, a closed pipe, a full disk. While chunks are in work, no
-notice waits for a reader that stands still (Ctrl-S, a stopped ``less``): what was not read is kept, and written when
-the reader goes on, at the latest at the end of the work. This module needs nothing but the standard library.
-"""
+"""Standard error, on which a command talks to people: no error of standard error reaches the work."""
 
 from __future__ import annotations
 
@@ -14,10 +9,12 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from logging import INFO, Handler, LogRecord, getLogger
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
 
 READER_PATIENCE_SECONDS: Final = 3.0
 """Give up if the reader has taken nothing for this long, and somebody asks the process to end."""
@@ -172,3 +169,33 @@ def _number_of(stream: IO[str] | None) -> int | None:
 
 NOTICES: Final = Notices()
 """Standard error of this process."""
+
+
+class _Waits(Handler):
+    """Hands on the lines of the log about waits, and no other line."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: LogRecord) -> None:
+        """Hand on the text of a line."""
+        if getattr(record, "is_wait", False):
+            self._say(record.getMessage())
+
+
+@contextmanager
+def saying_waits(say: Callable[[str], object]) -> Iterator[None]:
+    """In this block, call ``say`` with the text of each wait.
+
+    It says which file is in use, by whom, and the longest wait; or which chunks another process has in hand.
+    """
+    log, handler = getLogger("checkpoint_store"), _Waits(say)
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(min(INFO, log.getEffectiveLevel()))
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)

@@ -1,4 +1,4 @@
-"""Options and helpers that several commands share."""
+"""Options and helpers that several commands share; JOB is an id, the beginning of an id, a file, or left out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 import os
 import re
 import warnings
-from pathlib import Path
+from difflib import get_close_matches
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,13 +16,22 @@ from click.shell_completion import CompletionItem
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StoreTargetError
 from checkpoint_store.cli import json_output
 from checkpoint_store.cli.messages import names_copy
-from checkpoint_store.cli.paths import on_one_line, printable
-from checkpoint_store.cli.typed_line import DEFAULT_STORE, STORE_VARIABLE
+from checkpoint_store.cli.paths import (
+    DEFAULT_STORE,
+    STORE_VARIABLE,
+    job_name,
+    on_one_line,
+    printable,
+    shell_words,
+    typed_line,
+)
+from checkpoint_store.errors import JobNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from checkpoint_store import JobSummary
+    from checkpoint_store import Job, JobSummary
+
 
 print_json: Final = json_output.print_json
 _ID_LENGTH: Final = 8
@@ -161,3 +171,44 @@ def _offers(summaries: list[JobSummary]) -> Iterator[tuple[str, str]]:
 
 def _as_shown(_: click.Context, __: click.Parameter, job: str | None) -> str | None:
     return None if job is None else printable(job)  # as run names the job of a file whose name is no UTF-8
+
+
+def chosen_job(store: CheckpointStore, job: str | None) -> Job:
+    """Return the job that JOB names; None is the job that was opened last.
+
+    Raises:
+        click.ClickException: nothing is named, and the store has no job.
+        JobNotFound: no job, or more than one, is named so; the message has the file name that is most like it.
+    """
+    if job is None:
+        newest = store.latest_job()
+        if newest is None:
+            begin = typed_line(["run"], store.path, "FILE")
+            raise click.ClickException(f"{store.path} has no job yet; begin one with: {begin}")
+        return newest
+    try:
+        return store.job(job)
+    except JobNotFound as error:
+        names = set() if error.matches else {summary.file_name for summary in store.summaries()}
+        path_name = job_name(Path(job), store.path)  # JOB is perhaps a path: ``./-talk.txt``, or what a shell completed
+        if path_name in names:
+            return store.job(path_name)
+        name = _most_like(job, names)
+        if name is not None:
+            # On a line of its own: the line to type is before it.
+            error.args = (f"{str(error).removesuffix('.')}\nDid you mean {shell_words([name])}?",)
+        raise
+
+
+def job_to_delete(store: CheckpointStore, job: str | None) -> Job:
+    """Return the job that JOB names, as :func:`chosen_job` does, but by eight characters of its id or more."""
+    chosen = chosen_job(store, job)
+    if job is not None and chosen.file_name != job:
+        JobNotFound.refuse_short(job, chosen.job_id, store.path)
+    return chosen
+
+
+def _most_like(job: str, names: set[str]) -> str | None:
+    """Return the file name that JOB perhaps meant: this name in a folder, or a name with nearly its letters."""
+    same = sorted(name for name in names if PurePath(name).name == PurePath(job).name)
+    return next(iter(same or get_close_matches(job, sorted(names), n=1)), None)

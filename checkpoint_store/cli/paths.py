@@ -1,4 +1,4 @@
-"""File names as people write and read them: ``-``, names that begin with a dash, and names that no screen can show."""
+"""File names as people write and read them, and lines that they can type unchanged."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore
 
+
+if TYPE_CHECKING:
     _PathType = click.ParamType[Path]
 else:
     _PathType = click.ParamType  # generic for type checkers only
@@ -175,3 +177,51 @@ def job_name(path: Path, store_path: Path) -> str:
     folder = Path(os.path.realpath(store_path.parent))
     full = Path(os.path.realpath(path.parent)) / path.name
     return printable((full.relative_to(folder) if full.is_relative_to(folder) else full).as_posix())
+
+
+DEFAULT_STORE: Final = ".processing_state.db"
+STORE_VARIABLE: Final = "CHECKPOINT_STORE"
+"""The environment variable that names another store than the default one."""
+
+
+def typed_line(words: Sequence[str], store_path: str | os.PathLike[str], *more: str) -> str:
+    """Return ``checkpoint-store`` with these words and the store, quoted for a shell.
+
+    Args:
+        words: the command and its arguments.
+        store_path: the store, as it was named or as it is.
+        more: what the reader is to fill in, as it is: ``FILE``, ``[-- COMMAND]``.
+    """
+    return " ".join([shell_words(["checkpoint-store", *words, *store_words(store_path)]), *more])
+
+
+def store_words(store_path: str | os.PathLike[str]) -> list[str]:
+    """Return the words that name a store; no word for the store that a command takes by default."""
+    is_default = is_same_path(store_path, DEFAULT_STORE)
+    return [] if is_default and not os.environ.get(STORE_VARIABLE) else ["--store", os.fspath(store_path)]
+
+
+def is_same_path(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to the same place, as they are written; also where the working folder was removed."""
+    folder = current_folder()
+    return folder / path == folder / other
+
+
+def current_folder() -> Path:
+    """Return the working folder; the root, if the working folder was removed: absolute paths alone lead anywhere."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.sep)
+
+
+def store_named_by(argv: Sequence[str]) -> str:
+    """Return the store of a command line that ended with an error."""
+    words = list(argv[: argv.index("--")] if "--" in argv else argv)
+    named = os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--store" and following:
+            named = following
+        elif word.startswith("--store="):
+            named = word.removeprefix("--store=")
+    return named

@@ -18,17 +18,17 @@ from checkpoint_store.errors import (
 from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
-from checkpoint_store.execution.claims.pauses import QueuedPauses
+from checkpoint_store.execution.claims.requests import QueuedPauses
 from checkpoint_store.execution.loops.open_loops import Loops
-from checkpoint_store.execution.reported_costs import keep_reported_costs
+from checkpoint_store.execution.results import keep_reported_costs
 from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
 from checkpoint_store.execution.unrecorded.taking_in import take_in
-from checkpoint_store.model.open_mode import READ_ONLY
+from checkpoint_store.model.store_file import READ_ONLY
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.files.names import StoreFiles, state_copies
+from checkpoint_store.storage.files.sibling_check import refuse_foreign
 from checkpoint_store.storage.opened_store import open_for_reading, open_for_writing
-from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log_suppressed
 
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from weakref import ReferenceType
 
-    from checkpoint_store.execution.chunks.contents import Given, Growing
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.open_mode import Durability
-    from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.execution.chunk_contents import Given, Growing
+    from checkpoint_store.model.loop_records import RunRecord
+    from checkpoint_store.model.money import Cost
+    from checkpoint_store.model.state.state import ProcessingState
+    from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.reading import Reading
-    from checkpoint_store.storage.records import Completion, Known
+    from checkpoint_store.storage.records.records import Completion, Known
     from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.storage.storage import Storage
 

@@ -7,28 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, StorageUnavailableError
-from checkpoint_store.execution import redo
-from checkpoint_store.execution.chunks.contents import NOT_AT_HAND, ChunkContents, Given
-from checkpoint_store.execution.chunks.keys import ChunkKeys
-from checkpoint_store.execution.chunks.order import ChunkOrder
+from checkpoint_store.execution import lifecycle
+from checkpoint_store.execution.chunk_contents import NOT_AT_HAND, ChunkContents, ChunkKeys, Given
+from checkpoint_store.execution.chunk_order import ChunkOrder
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
-from checkpoint_store.execution.claims.redo_marks import RedoMarks
+from checkpoint_store.execution.claims.requests import RedoMarks
 from checkpoint_store.execution.handles import HandleRecorder
-from checkpoint_store.execution.job_budget import JobBudget
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
-from checkpoint_store.execution.late import LateRecorder, failure_of
-from checkpoint_store.execution.recorded_job import JobResults, RecordedJob
-from checkpoint_store.execution.reported_failures import ReportedFailures, amount_paid
+from checkpoint_store.execution.late import LateRecorder, ReportedFailures, amount_paid, failure_of
+from checkpoint_store.execution.recorded_job import JobBudget, JobResults, RecordedJob, RunnersAtWork
 from checkpoint_store.execution.results import encoded
-from checkpoint_store.execution.runners_at_work import RunnersAtWork
-from checkpoint_store.model.amounts import COST_DEFAULT, cost_in
 from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attempt_worked_on_here
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import check_error, describe
+from checkpoint_store.model.money import COST_DEFAULT, cost_in
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
-from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
@@ -38,9 +34,8 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops.open_loops import Loops
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.keys import Key
-    from checkpoint_store.model.shard import Shard
+    from checkpoint_store.model.chunks import Key, Shard
+    from checkpoint_store.model.money import Cost
 
 
 class JobExecution:
@@ -215,7 +210,7 @@ class JobExecution:
         cost = self._context.cost_places.get(job_id, COST_DEFAULT) if cost is None else cost
         costs: tuple[float | None, float | None] = None, None
         if cost != COST_DEFAULT:
-            earlier = redo.earlier_cost(self._context, job_id, index, cost, replace=replace)
+            earlier = lifecycle.earlier_cost(self._context, job_id, index, cost, replace=replace)
             costs = earlier, cost_in(json_text.decode(text), cost)
         about = job_id, index, at or now(), text, digest, made_from.fingerprint
         return Completion(*about, number, seconds, replace, *costs, made_from.previous_digest, self._order is not None)

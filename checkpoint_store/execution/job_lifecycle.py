@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
-from checkpoint_store.execution.claims.pauses import KnownPauses, must_queue_pause
+from checkpoint_store.execution.claims.requests import KnownPauses, must_queue_pause
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.system.call_stack import is_in_signal_handler
 from checkpoint_store.system.log import log_suppressed
+from checkpoint_store.system.threads import is_in_signal_handler
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.recorded_job import RecordedJob
-    from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.storage.records import StatusChange
+    from checkpoint_store.model.loop_records import RunRecord
+    from checkpoint_store.storage.records.records import StatusChange
 
 
 class JobLifecycle:

@@ -1,23 +1,28 @@
-"""The changes of a job's status: each is one transaction in the store; then the state file is made exact."""
+"""The changes of a job: its status and its redo marks. Each is one transaction; then the state file is made exact."""
 
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from logging import INFO
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused, StoreBusy
+from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import check_error, describe
+from checkpoint_store.model.money import cost_in
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.storage.records import StatusChange
-from checkpoint_store.system.log import log, log_suppressed
+from checkpoint_store.storage.records.records import StatusChange
+from checkpoint_store.system.log import WarningsLast, log, log_suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.money import Cost
     from checkpoint_store.storage.storage import Storage
+
 
 PAUSE: Final = StatusChange(JobStatus.PAUSED, asks_for_pause=True)
 RUN: Final = StatusChange(JobStatus.RUNNING)
@@ -187,3 +192,34 @@ def delete_with_copies(
         delete_and_forget()
     else:
         context.state_file.forget(delete_and_forget, and_backup=and_backup)
+
+
+def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
+    """Let complete chunks be done again; return how many chunks got a new mark. See :meth:`Job.redo`."""
+    storage = context.storage
+    with suppress(StoreBusy):  # chunks that this process has dropped are not in work
+        storage.claims.release(job_id)
+    count = storage.redos.redo(job_id, indices)
+    if count:
+        context.job_ended(job_id)
+    return count
+
+
+def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost, *, replace: bool) -> float | None:
+    """Return the cost of the result that the next result of a chunk replaces; None if a usual field holds it.
+
+    The earlier result is replaced if the chunk is to be done again, or if the caller asks for that (``replace``).
+
+    A ``cost`` function is the caller's. It is called here, outside of any transaction. A store that is closed, or an
+    earlier result that is damaged, raises nothing: the next result is paid for, and is to be recorded or kept.
+    """
+    try:
+        is_by_hand = replace and context.reading.results.digest(job_id, index) is not None
+        if not is_by_hand and not context.reading.marks.has(job_id, index):
+            return None
+        with suppress(Warning), WarningsLast():  # a warning of a healed result may be an error here
+            text = context.reading.results.text(job_id, index)
+        return cost_in(json_text.decode(text), cost)
+    except (CheckpointStoreError, ValueError) as error:
+        log_suppressed(error, f"job {job_id}, chunk {index}: what its earlier result cost could not be read")
+        return None

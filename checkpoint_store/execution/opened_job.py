@@ -8,8 +8,8 @@ from checkpoint_store.execution.unrecorded.of_gone_store import take_in_for_job
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.storage.open_requests import OpenRequest
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.open_requests import OpenRequest
+    from checkpoint_store.storage.records.records import JobRecord
 
 
 def settled(context: StoreContext, job: JobRecord, request: OpenRequest) -> JobRecord:

@@ -9,13 +9,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, ResultsElsewhere
-from checkpoint_store.execution.chunks.contents import Given
+from checkpoint_store.execution.chunk_contents import Given
 from checkpoint_store.execution.opened_job import settled
-from checkpoint_store.model.amounts import checked_field
+from checkpoint_store.model.chunk_content import as_rows
+from checkpoint_store.model.chunks import CHUNKS_MAX, checked_keys, stored_key
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.frame_rows import as_rows
-from checkpoint_store.model.keys import checked_keys, stored_key
-from checkpoint_store.model.limits import CHUNKS_MAX
+from checkpoint_store.model.money import checked_field
 from checkpoint_store.model.plan import (
     FINGERPRINT_RULE,
     Plan,
@@ -26,16 +25,16 @@ from checkpoint_store.model.plan import (
     normal_name,
 )
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.storage.open_requests import BY_PLACE, ByOldRule, OpenRequest
+from checkpoint_store.storage.records.open_requests import BY_PLACE, ByOldRule, OpenRequest
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.keys import Key
+    from checkpoint_store.model.chunks import Key
     from checkpoint_store.model.plan import Fingerprint
     from checkpoint_store.model.records import RunPlan
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
 
 
 class Fingerprints:

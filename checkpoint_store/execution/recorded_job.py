@@ -1,22 +1,28 @@
-"""One job as the store has recorded it, for callers that do not work on it."""
+"""One job as the store has recorded it: its progress, its money over all runners, and the runners at work."""
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
-from checkpoint_store.model.spans import spans_of
-from checkpoint_store.model.whole_numbers import as_int
+from checkpoint_store.model.chunks import as_int, spans_of
+from checkpoint_store.model.money import COST_DEFAULT
+from checkpoint_store.storage.records.records import ReservationRequest
+from checkpoint_store.system.processes import pause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+    from checkpoint_store.execution.claims.runner import OwnRunner
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.loop_records import RunRecord
+    from checkpoint_store.model.money import Cost, Spending
     from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
-    from checkpoint_store.model.run_record import RunRecord
     from checkpoint_store.storage.reading import Reading
-    from checkpoint_store.storage.records import Costs, JobRecord
+    from checkpoint_store.storage.records.records import Completion, Costs, JobRecord
+    from checkpoint_store.storage.verbs.budgets import Reserved
 
 
 class RecordedJob:
@@ -130,3 +136,71 @@ class JobResults:
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""
         return self._reading.results.costs_after(self._job_id, result_id, cost)
+
+
+class JobBudget:
+    """The money of one job, as all its runners see it. Safe to share between threads."""
+
+    def __init__(self, context: StoreContext, job_id: str) -> None:
+        self._context, self._job_id = context, job_id
+
+    def note_place(self, cost: Cost) -> None:
+        """Note where the cost stands in the results of the job, for results that are completed by hand."""
+        if cost != COST_DEFAULT:
+            self._context.cost_places[self._job_id] = cost
+
+    def spending(self, results: Costs) -> Spending:
+        """Return the money that the job has spent and reserved; ``results`` are the costs of its results."""
+        return self._context.storage.budgets.spending(self._job_id, results)
+
+    def reserve(self, chunk: ClaimedChunk, max_cost: float, cost: Cost, known: Costs) -> Reserved:
+        """Reserve the highest known cost for the attempt at a claimed chunk, if it fits. Durable when this returns."""
+        request = ReservationRequest(self._job_id, chunk.runner_id, chunk.claim, max_cost, cost, known)
+        return self._context.storage.budgets.reserve(request)
+
+    def free(self, chunks: Sequence[ClaimedChunk]) -> None:
+        """Free the reservations of these claimed chunks, which wait for their start. Durable when this returns."""
+        self._context.storage.budgets.free(self._job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
+
+    def keep_result(self, completion: Completion) -> None:
+        """Keep the text and the cost of a result whose chunk has another result. Durable when this returns."""
+        self._context.storage.budgets.keep_result(completion)
+
+
+class RunnersAtWork:
+    """The runners of one job that are alive now, this process's own included. Safe to share between threads."""
+
+    def __init__(self, context: StoreContext, job_id: str) -> None:
+        self._context, self._job_id = context, job_id
+
+    def loop_count(self) -> int:
+        """Return how many loops share the limits of the job: own loops, and one for each other runner alive now."""
+        own = self._own()
+        others = self._context.reading.runners.count(self._job_id, but=own.runner_id)
+        return others + max(1, len(own.loop_threads))
+
+    def has_others(self) -> bool:
+        """Return whether another runner is at work on the job now. Dead runners are reaped."""
+        runners = self._context.storage.claims.runners
+        return runners.others_at_work(self._job_id, own_runner_id=self._own().runner_id)
+
+    def stopped(self) -> dict[int, str]:
+        """Return why the process of each stopped runner stands still, and what helps, by the number of the runner.
+
+        A process of another host, user or container may be stopped without being known here. Reads only.
+        """
+        here = socket.gethostname()
+        records = self._context.reading.runners.of_job(self._job_id)
+        pauses = {
+            record.runner: (record.pid, pause_of(record.pid))
+            for record in records
+            if record.is_alive and record.host == here
+        }
+        return {
+            runner_id: f"process {pid}, which {pause.cause}. {pause.remedy}"
+            for runner_id, (pid, pause) in pauses.items()
+            if pause is not None
+        }
+
+    def _own(self) -> OwnRunner:
+        return self._context.claims_of(self._job_id).runner

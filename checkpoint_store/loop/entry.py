@@ -27,7 +27,7 @@ def map_loop(execution: JobExecution, fn: Callable[[Any], Any], given: Mapping[s
 def amap(execution: JobExecution, fn: Callable[[Any], Any], given: Mapping[str, Any]) -> AsyncGenerator[MapItem, None]:
     """Return the loop of :meth:`Job.amap`, whose ``locals()`` are ``given``."""
     with importing():
-        from checkpoint_store.loop import aio
+        from checkpoint_store.loop.aio import loop as aio
         from checkpoint_store.loop.options import Options
 
     return aio.amap(execution, fn, Options.of(given))
@@ -36,7 +36,7 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], given: Mapping[str, 
 def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
     """Yield what ``Job.pending`` yields; see :meth:`Job.apending`."""
     with importing():
-        from checkpoint_store.loop import aio
+        from checkpoint_store.loop.aio import loop as aio
 
     return aio.apending(chunks)
 
@@ -44,6 +44,6 @@ def apending(chunks: Iterator[T]) -> AsyncGenerator[T, None]:
 async def acomplete(record: Callable[[], None]) -> None:
     """Call ``record``, which records a result; see :meth:`Job.acomplete`."""
     with importing():
-        from checkpoint_store.loop import aio
+        from checkpoint_store.loop.aio import loop as aio
 
     await aio.acomplete(record)

@@ -17,12 +17,12 @@ from checkpoint_store.errors import (
     short_repr,
 )
 from checkpoint_store.loop.late_results import LateResults, copy_in
-from checkpoint_store.loop.retry_policy import is_transient, matcher, stop_rule
-from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
-from checkpoint_store.loop.shards import leaves_another
-from checkpoint_store.loop.waits import wait_after
-from checkpoint_store.model.amounts import cost_in, cost_of_error, unreadable_cost_of
+from checkpoint_store.loop.options import leaves_another
+from checkpoint_store.loop.outage import wait_after
+from checkpoint_store.loop.service.retry_policy import is_transient, matcher, stop_rule
+from checkpoint_store.loop.service.service_errors import Trouble, may_have_arrived, trouble_of
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.money import cost_in, cost_of_error, unreadable_cost_of
 from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:

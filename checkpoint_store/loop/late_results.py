@@ -12,8 +12,8 @@ from checkpoint_store.errors import InvalidResultError, readable
 from checkpoint_store.execution.late import failure_of
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.raised import Raised
-from checkpoint_store.model.amounts import cost_in, cost_of_error
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.money import cost_in, cost_of_error
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from checkpoint_store.execution.execution import JobExecution
-    from checkpoint_store.model.amounts import Cost
     from checkpoint_store.model.attempt import Attempt, MadeFrom
-    from checkpoint_store.storage.records import Completion
+    from checkpoint_store.model.money import Cost
+    from checkpoint_store.storage.records.records import Completion
 
 
 def completion_of(execution: JobExecution, call: Call, result: Any, cost: Cost) -> Completion:

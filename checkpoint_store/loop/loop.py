@@ -12,13 +12,12 @@ from contextlib import ExitStack
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.loop.beginning import begin
-from checkpoint_store.loop.budget import BudgetGate, CostReader
-from checkpoint_store.loop.ending import abandon_in_flight, abandon_unrecorded, conclude, leave_early
 from checkpoint_store.loop.executors.workplace import Workplace, is_break
 from checkpoint_store.loop.failures import FailurePolicy
-from checkpoint_store.loop.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
-from checkpoint_store.loop.limits import deadline_gates, rate_gates
+from checkpoint_store.loop.gates.budget import BudgetGate, CostReader
+from checkpoint_store.loop.gates.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
+from checkpoint_store.loop.gates.limits import deadline_gates, rate_gates
+from checkpoint_store.loop.lifecycle import abandon_in_flight, abandon_unrecorded, begin, conclude, leave_early
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
 from checkpoint_store.loop.none_results import NoneResults
 from checkpoint_store.loop.outage import Outage
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
-    from checkpoint_store.loop.gates import Gate
+    from checkpoint_store.loop.gates.gates import Gate
     from checkpoint_store.loop.options import Options
     from checkpoint_store.loop.schedule import InFlight
     from checkpoint_store.model.records import MapItem

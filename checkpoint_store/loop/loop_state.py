@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StoreBusy
-from checkpoint_store.loop.events import Events
-from checkpoint_store.loop.statistics import Statistics
+from checkpoint_store.loop.events import Events, Statistics
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log, log_suppressed
 

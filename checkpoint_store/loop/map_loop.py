@@ -7,10 +7,10 @@ import warnings
 from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.execution.loops.nesting import refuse_nested
+from checkpoint_store.execution.loops.deadlocks import refuse_nested
 from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.loop.loop import Loop
-from checkpoint_store.loop.shards import check_shard_of
+from checkpoint_store.loop.options import check_shard_of
 from checkpoint_store.model.records import MapItem
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The options of ``map``, checked before anything is called."""
+"""The options of ``map``, checked before anything is called, and the part of the job that ``only`` names."""
 
 from __future__ import annotations
 
@@ -12,18 +12,79 @@ from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
 from checkpoint_store.loop.executors.local import check_sending, checked_executor, is_maker
 from checkpoint_store.loop.progress_bar import need_tqdm
-from checkpoint_store.loop.retry_policy import checked_wait, is_transient, kept_errors, matcher, stop_rule
-from checkpoint_store.model.amounts import checked_cost
-from checkpoint_store.model.shard import Shard, shard_of
-from checkpoint_store.model.whole_numbers import count_from
+from checkpoint_store.loop.service.retry_policy import checked_wait, is_transient, kept_errors, matcher, stop_rule
+from checkpoint_store.model.chunks import Shard, count_from, shard_of
+from checkpoint_store.model.money import checked_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from concurrent.futures import Executor
 
-    from checkpoint_store.loop.retry_policy import Errors, Wait
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.loop_event import LoopEvent
+    from checkpoint_store.execution.execution import JobExecution
+    from checkpoint_store.loop.service.retry_policy import Errors, Wait
+    from checkpoint_store.model.loop_records import LoopEvent
+    from checkpoint_store.model.money import Cost
+
+
+def check_shard(shard: Shard | None, total_chunks: int, *, is_sequential: bool = False) -> None:
+    """Refuse a shard that is no part of a job, before anything is called.
+
+    Raises:
+        InvalidArgumentError: the job does not have all of its chunks; or the job is sequential, and the shard leaves
+            out chunks on whose results the others depend.
+    """
+    if shard is None:
+        return
+    if shard.stop > total_chunks:
+        has = f"the chunks are 0 to {total_chunks - 1}" if total_chunks else "there are no chunks"
+        raise InvalidArgumentError("only", ..., f"({shard}) has chunk {shard.stop - 1}, but {has}")
+    if is_sequential and not shard.is_beginning:
+        raise InvalidArgumentError(
+            "only",
+            ...,
+            f"({shard}) leaves out earlier chunks, on which the later ones of a sequential job depend; give the "
+            "beginning, such as range(0, 500)",
+        )
+
+
+def check_shard_of(execution: JobExecution, shard: Shard | None) -> None:
+    """Refuse a shard that is no part of an open job; see :func:`check_shard`."""
+    if shard is not None:
+        check_shard(shard, execution.recorded.total_chunks, is_sequential=execution.recorded.record().sequential)
+
+
+def remaining_chunks(execution: JobExecution, shard: Shard | None) -> int:
+    """Return how many chunks of a loop's part are left."""
+    if shard is None:
+        return execution.recorded.progress().remaining_chunks
+    return len(shard) - shard.count_in(execution.recorded.completed_ranges())
+
+
+def leaves_another(execution: JobExecution, shard: Shard | None) -> bool:
+    """Whether a loop that is ending leaves another chunk to try than the one that it is about to fail.
+
+    In a sequential job no other chunk can be tried.
+    """
+    if execution.is_sequential:
+        return False
+    failed = sum(shard is None or record.chunk_index in shard for record in execution.recorded.failed_chunks())
+    return remaining_chunks(execution, shard) - failed > 1
+
+
+def chunks_left_to_try(execution: JobExecution, shard: Shard | None) -> int:
+    """Return how many chunks of a loop's part are left; 0 if all of them are failed, so that no loop tries them.
+
+    In a sequential job no chunk is tried that comes after a failed one.
+    """
+    left = remaining_chunks(execution, shard)
+    failed = {record.chunk_index for record in execution.recorded.failed_chunks()} if left else set()
+    if not failed:
+        return left
+    if execution.is_sequential:
+        ranges = execution.recorded.remaining_ranges()  # none, if others have completed the rest meanwhile
+        return left if ranges and ranges[0].start not in failed else 0
+    return left if left > sum(shard is None or index in shard for index in failed) else 0
+
 
 _CALLED_BY_THE_LOOP: Final = ("stop_when", "on_event", "tokens", "cost", "wait", "retry_on", "stop_on")
 """The options that may be functions, which the loop calls for what they return or do."""

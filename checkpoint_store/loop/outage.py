@@ -1,14 +1,4 @@
-"""An outage: a time in which the service answers no call. No chunk is to blame; the whole loop waits for its end.
-
-Time is cut into *stretches*: a stretch ends with a failure that says that the service is in trouble, and the next one
-begins with the next call. In between the loop waits. A stretch begins slowly: one call is made, and after each success
-one more may be in flight, so that their number doubles with each round.
-
-An attempt belongs to the stretch in which it started, and so does its completion: what was asked for before an outage
-says nothing about the outage. A chunk is to blame where another attempt of its stretch, or of a later one, succeeds.
-
-This is one loop's knowledge; each process notices an outage by its own calls.
-"""
+"""An outage: the service answers no call. No chunk is to blame; the whole loop waits for its end."""
 
 from __future__ import annotations
 
@@ -16,10 +6,18 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.loop.service_errors import Trouble
+from checkpoint_store.errors import first_of
+from checkpoint_store.loop.service.retry_after import retry_after
+from checkpoint_store.loop.service.retry_policy import backoff, pause_before_retry
+from checkpoint_store.loop.service.service_errors import Trouble
+from checkpoint_store.model.error_text import describe
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.schedule import InFlight
 
 
 _WAITS_OF_AN_OUTAGE: Final = 3
@@ -171,3 +169,36 @@ class Outage:
             self.stretch += 1
             self._waits += 1
             self._in_flight_max = 1
+
+
+def wait_after(
+    state: LoopState, outage: Outage, attempt: InFlight, error: BaseException, trouble: Trouble, *, is_last: bool
+) -> float | None:
+    """Return the seconds to wait before the next attempt at a chunk; tell the outage how long to wait.
+
+    None where the caller's ``wait`` failed, which ends the loop.
+    """
+    wait, attempt_count = state.options.wait, attempt.chunk.attempts_in_loop
+    in_a_row = outage.waits_in_a_row(attempt.stretch) if trouble is not Trouble.NONE else 0
+    if is_last and callable(wait):  # it says how long to wait before a retry, and there is none
+        wait = None
+    try:
+        seconds = pause_before_retry(wait, max(attempt_count, in_a_row), error)
+    except Exception as mistake:  # whatever the caller's function raises
+        mistake.__cause__ = error
+        state.end_with(mistake)
+        return None
+    if trouble is not Trouble.NONE:
+        is_asked = retry_after(error) is not None
+        # A chunk that fails among good ones may wait longer each time; the others do not wait with it.
+        wait_seconds = seconds if is_asked else min(seconds, backoff(in_a_row))
+        was_long = outage.is_long
+        index = attempt.chunk.index
+        outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked, chunk_index=index)
+        if outage.is_long and not was_long:
+            log.warning(
+                "job %s: the service answers no call, so the whole loop waits, and no chunk is to blame: %s. It failed "
+                "first %.0f s ago (tried: chunk %s); after %.0f s without a success the job is paused",
+                *(state.job_id, describe(error), outage.seconds, first_of(outage.tried), outage.seconds_max),
+            )
+    return seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import time
 from contextlib import suppress
@@ -9,12 +10,20 @@ from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from checkpoint_store.errors import CheckpointStoreError, MissingExtra, number_text
 from checkpoint_store.system.log import log_suppressed
-from checkpoint_store.system.streams import takes_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from checkpoint_store.execution.execution import JobExecution
+
+
+def takes_text(stream: IO[str]) -> bool:
+    """Return whether a short text can be written to a stream without a wait for its reader."""
+    try:
+        return bool(select.select((), (stream,), (), 0.0)[1])
+    except (AttributeError, OSError, TypeError, ValueError):  # a stream without a number; Windows; a closed stream
+        return True
+
 
 _UPDATE_INTERVAL_SECONDS_MIN: Final = 0.5
 

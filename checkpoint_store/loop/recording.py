@@ -13,10 +13,10 @@ from checkpoint_store.execution.unrecorded.kept_results import note_where
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.late_results import LateResults, completion_of
 from checkpoint_store.loop.outage import LATE
-from checkpoint_store.loop.slept_time import SleptTime
-from checkpoint_store.model.amounts import cost_in, cost_of_error
+from checkpoint_store.loop.stood_still import SleptTime
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.money import cost_in, cost_of_error
 from checkpoint_store.model.records import MapItem
 from checkpoint_store.system.log import log
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.schedule import InFlight, Schedule
-    from checkpoint_store.storage.records import Completion
+    from checkpoint_store.storage.records.records import Completion
 
 
 class Success(NamedTuple):

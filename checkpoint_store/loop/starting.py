@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.failures import FailurePolicy
-    from checkpoint_store.loop.gates import Gates
+    from checkpoint_store.loop.gates.gates import Gates
     from checkpoint_store.loop.loop_state import LoopState
     from checkpoint_store.loop.schedule import Schedule
 

@@ -1,23 +1,50 @@
-"""The time in which this process stood still while its loop waited: it counts for no attempt and for no outage.
-
-A container that is paused, a SIGSTOP, or a machine without a processor for this process stops the loop and its work
-together. Without this module each attempt in flight would be over its time limit when they go on.
-"""
+"""The time in which the machine slept, or this process stood still: it counts for no attempt and for no outage."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.system.log import log
+from checkpoint_store.errors import CheckpointStoreError
+from checkpoint_store.model.clock import wall_seconds
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from concurrent.futures import Future
 
+    from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.schedule import Schedule
+
+
+_SLEPT_SECONDS_MIN: Final = 300.0
+"""Count as sleep only this many seconds or more. The monotonic clock stands still while the machine sleeps."""
+
+
+class SleptTime:
+    """Subtracts the time in which the machine slept, or its clock was set forward, from a job's worked time."""
+
+    def __init__(self, execution: JobExecution) -> None:
+        self._execution = execution
+        self._ahead_seconds = self._ahead()
+
+    def _ahead(self) -> float:
+        return wall_seconds() - time.monotonic()
+
+    def notice(self) -> None:
+        """Look at both clocks. Call this before results are recorded: the worked time up to then ends here."""
+        before, self._ahead_seconds = self._ahead_seconds, self._ahead()
+        slept_seconds = self._ahead_seconds - before
+        if slept_seconds < _SLEPT_SECONDS_MIN:
+            return
+        log.info("job %s: the machine slept for %.0f s", self._execution.job_id, slept_seconds)
+        try:
+            self._execution.lifecycle.leave_out(slept_seconds)
+        except CheckpointStoreError as busy:
+            log_suppressed(busy, "the rate counts the time in which the machine slept")
+
 
 _STOOD_STILL_SECONDS_MIN: Final = 1.0
 """If a wait ends this much too late, this process stood still."""

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from checkpoint_store.errors import Difference, InvalidArgumentError, counted, short_repr
-from checkpoint_store.model.canonical import NotIdentifiedError, canonical, canonical_by_rule_1, text_content
+from checkpoint_store.model.chunk_content import NotIdentifiedError, canonical, canonical_by_rule_1, text_content
 from checkpoint_store.model.codec.digest import sha256_of
 
 FINGERPRINT_RULE: Final = 2

@@ -5,8 +5,8 @@ The page is one HTML file that needs no network, no server and no other file. It
 
 from __future__ import annotations
 
+from checkpoint_store.report.destination import Options
 from checkpoint_store.report.follow import follow
-from checkpoint_store.report.options import Options
 from checkpoint_store.report.write import pieces, require_extra, write
 
 __all__ = ["Options", "follow", "pieces", "require_extra", "write"]

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import InvalidArgumentError, Job, JobNotFound
 from checkpoint_store.report import facts as job_facts
-from checkpoint_store.report.amounts import Sums
-from checkpoint_store.report.columns import Completions, attempt_columns
+from checkpoint_store.report.facts import Completions, Sums, attempt_columns
 from checkpoint_store.report.texts import PageRoom, TextBlocks, checked_inputs, shown_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from checkpoint_store import AttemptRecord, CheckpointStore, ChunkRecord, CompletionRecord, JobSummary
-    from checkpoint_store.report.options import Options
+    from checkpoint_store.report.destination import Options
 
 
 @dataclass(frozen=True, slots=True)

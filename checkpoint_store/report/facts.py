@@ -1,19 +1,147 @@
-"""The facts of a report about a job as a whole."""
+"""The facts of a report about a job: its costs and tokens, and its chunks and attempts as columns of numbers."""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.report.columns import milliseconds
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from checkpoint_store import ChunkRecord, Job, JobCosts, JobSummary
-    from checkpoint_store.report.amounts import Sums
+    from checkpoint_store import AttemptRecord, ChunkRecord, CompletionRecord, Job, JobCosts, JobSummary
+
+
+TOKENS: Final = frozenset(
+    ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "total_tokens", "tokens")
+)
+_AMOUNT_LENGTH_MAX: Final = 64
+_AMOUNT_MAX: Final = 1e15
+
+
+def amount_at(result: Any, path: str) -> float | None:
+    """Return the amount at a field or dotted path of a result: a number from 0 to 10^15, or a text that is one."""
+    value = result.get(path) if isinstance(result, dict) else None
+    if value is None:
+        value = result
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+    return None if value is None else _amount(value)
+
+
+def _amount(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and (len(value) > _AMOUNT_LENGTH_MAX or "_" in value or not value.isascii()):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= _AMOUNT_MAX else None
+
+
+@dataclass(slots=True)
+class Sums:
+    """The highest cost of the results of one job, and the sums of the tokens in the results that it paid for."""
+
+    cost_path: str
+    dearest: float | None = None
+    tokens: dict[str, float] = field(default_factory=dict)
+
+    def add(self, completion: CompletionRecord, result: Any) -> float | None:
+        """Add a result, and return its cost; None if the result names no cost."""
+        cost = amount_at(result, self.cost_path)
+        if cost is not None:
+            self.dearest = cost if self.dearest is None else max(self.dearest, cost)
+        if completion.source_job_id is None:
+            self._add_tokens(result)
+        return cost
+
+    def _add_tokens(self, result: Any) -> None:
+        if not isinstance(result, dict):
+            return
+        inner = result.get("usage")
+        named = (inner if isinstance(inner, dict) else {}) | result
+        for name in TOKENS & named.keys():
+            tokens = _amount(named[name])
+            if tokens is not None:
+                self.tokens[name] = self.tokens.get(name, 0.0) + tokens
+
+
+_LETTERS: Final = {"completed": "c", "failed": "f", "abandoned": "a", "running": "r"}
+_DIGITS: Final = 4
+"""How many significant digits of a number of seconds the page has."""
+
+
+def milliseconds(moment: str) -> int:
+    """Return an ISO 8601 moment as milliseconds since 1970, UTC."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+class TextTable:
+    """Texts that occur often, each stored once: a column holds the position of a text in the table."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._positions: dict[str, int] = {}
+
+    def position_of(self, text: str | None) -> int:
+        """Return the position of a text in ``texts``; -1 for None."""
+        if text is None:
+            return -1
+        position = self._positions.setdefault(text, len(self.texts))
+        if position == len(self.texts):
+            self.texts.append(text)
+        return position
+
+
+class Completions:
+    """The columns of the completed chunks: the time of completion, the cost, and the job that paid."""
+
+    def __init__(self, origin_ms: int) -> None:
+        self._origin_ms = origin_ms
+        self._sources = TextTable()
+        self._columns: dict[str, list[Any]] = {name: [] for name in ("index", "at", "cost", "source")}
+
+    def add(self, completion: CompletionRecord, cost: float | None) -> None:
+        """Add a completed chunk. Add the chunks in the order of their indices."""
+        self._columns["index"].append(completion.chunk_index)
+        self._columns["at"].append(milliseconds(completion.completed_at) - self._origin_ms)
+        self._columns["cost"].append(cost)
+        self._columns["source"].append(self._sources.position_of(completion.source_job_id))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the columns, except those without content."""
+        columns = dict(self._columns)
+        if not self._sources.texts:
+            del columns["source"]
+        if not any(cost is not None for cost in columns["cost"]):
+            del columns["cost"]
+        return columns | {"sources": self._sources.texts}
+
+
+def attempt_columns(attempts: Iterable[AttemptRecord], origin_ms: int) -> dict[str, Any]:
+    """Return attempts, by chunk and number, as columns. Times count in milliseconds from ``origin_ms`` on."""
+    errors = TextTable()
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("index", "number", "start", "seconds", "error", "cost", "runner")
+    }
+    outcomes, flags = [], []
+    for attempt in attempts:
+        columns["index"].append(attempt.chunk_index)
+        columns["number"].append(attempt.attempt)
+        columns["start"].append(milliseconds(attempt.started_at) - origin_ms)
+        columns["seconds"].append(None if attempt.seconds is None else float(f"{attempt.seconds:.{_DIGITS}g}"))
+        columns["error"].append(errors.position_of(attempt.error))
+        columns["cost"].append(attempt.cost)
+        columns["runner"].append(attempt.runner)
+        outcomes.append(_LETTERS[attempt.outcome])
+        flags.append("1" if attempt.counted else "0")
+    return columns | {"outcome": "".join(outcomes), "counted": "".join(flags), "errors": errors.texts}
 
 
 _COMMAND_LINE: Final = "command_line"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import replace_file
 from checkpoint_store.report.collect import collected, jobs_of
-from checkpoint_store.report.destination import refuse_to_replace
-from checkpoint_store.report.options import ROWS_MAX, TEXT_BYTES_MAX, Options
+from checkpoint_store.report.destination import ROWS_MAX, TEXT_BYTES_MAX, Options, refuse_to_replace
 from checkpoint_store.report.template import PageOrigin, page, require_extra
 
 if TYPE_CHECKING:

@@ -1,20 +1,61 @@
-"""Write a job's state to a path of the caller's choice."""
+"""The paths of the caller's choice: the check of a state file's path, and the export of a state to a path."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.state_file.growing import stored_text
 from checkpoint_store.state_file.reader import USE, refuse_own, refuse_to_replace
 from checkpoint_store.storage.destination import refuse_others
+from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES
+from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.turns import giving_turns
+from checkpoint_store.system.paths import absolute
+from checkpoint_store.system.threads import giving_turns
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.verbs.job_content import JobContent
+
+
+def resolve_state_file(given: object, store: Path) -> Path:
+    """Return the absolute path of a state file.
+
+    Args:
+        given: the path, as a caller gave it.
+        store: the store file.
+
+    Raises:
+        StoreTargetError: no state file can be there.
+    """
+    name = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else ""
+    if not name or "\0" in name:
+        raise StoreTargetError(name, "give the path of a file, such as .processing_state.json", USE)
+    path = absolute(name, USE)
+    if path.suffix in NO_STATE_SUFFIXES:
+        raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE)
+    try:
+        refuse_no_folder(path, USE)
+        refuse_long_name(path, USE)
+        refuse_own(path, store)
+    except OSError as error:
+        raise StoreTargetError(path, error.strerror or str(error), USE) from error
+    return path
+
+
+def refuse_unwritable(state_file: Path, store: Path) -> None:
+    """Raise :class:`StoreTargetError` if no state file can be written, before any work is paid for.
+
+    Without permission for the folder of the store, no store is opened for writing: its own errors say so.
+    """
+    folder = state_file.parent
+    if folder != store.parent and not os.access(folder, os.W_OK | os.X_OK):
+        remedy = "give a path in another folder, or None for no state file"
+        raise StoreTargetError(state_file, f"no permission to create files in {folder}; {remedy}", USE)
 
 
 def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> Path:

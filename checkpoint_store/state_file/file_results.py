@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from checkpoint_store.model import state_text
-from checkpoint_store.model.spans import IndexList
+from checkpoint_store.model.chunks import IndexList
+from checkpoint_store.model.state import state_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.model.state_text import (
+from checkpoint_store.model.state.state_text import (
     FIRST_RESULT,
     NEXT_RESULT,
     head_bytes_max,
@@ -26,13 +26,13 @@ from checkpoint_store.state_file.file_results import FileResults, NewResults, al
 from checkpoint_store.system.file_exchange import Identity, Rewriting, exchange, identity
 from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import sync_folder
-from checkpoint_store.system.turns import giving_turns
+from checkpoint_store.system.threads import giving_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
     from checkpoint_store.storage.verbs.job_content import JobContent
 
 _LEFT_TO_OTHERS_SECONDS: Final = 60.0

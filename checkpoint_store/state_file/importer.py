@@ -18,9 +18,10 @@ from checkpoint_store.errors import (
     StoreTargetError,
     counted,
 )
-from checkpoint_store.model.pairing import few
-from checkpoint_store.model.state import in_utc
-from checkpoint_store.model.state_text import Glance
+from checkpoint_store.model.state.pairing import few
+from checkpoint_store.model.state.state import in_utc
+from checkpoint_store.model.state.state_text import Glance
+from checkpoint_store.state_file.exporting import refuse_unwritable
 from checkpoint_store.state_file.reader import (
     USE,
     ImportableState,
@@ -31,20 +32,19 @@ from checkpoint_store.state_file.reader import (
     refuse_stranger,
     without_secrets,
 )
-from checkpoint_store.state_file.target import refuse_unwritable
 from checkpoint_store.storage.files.names import state_backup
+from checkpoint_store.storage.files.sibling_check import passed_over
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.sibling_check import passed_over
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log, warn_caller
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.model.state.state import ProcessingState
     from checkpoint_store.state_file.writer import StateFile
-    from checkpoint_store.storage.verbs.import_facts import ImportFacts
+    from checkpoint_store.storage.verbs.jobs import ImportFacts
 
 
 class Action(Enum):

@@ -8,18 +8,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StateFormatError, StoreTargetError
-from checkpoint_store.model import state_text
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.model.state import state_text
+from checkpoint_store.model.state.state import ProcessingState
 from checkpoint_store.state_file.torn_file import completed_from
 from checkpoint_store.storage.destination import refuse_open_here
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
-from checkpoint_store.storage.sibling_check import kind_of
+from checkpoint_store.storage.files.sibling_check import kind_of
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.existence import is_there
-from checkpoint_store.system.files import storage_error
-from checkpoint_store.system.guarded_open import open_regular
+from checkpoint_store.system.files import open_regular, storage_error
 from checkpoint_store.system.log import warn_caller
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

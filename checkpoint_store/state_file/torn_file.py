@@ -6,12 +6,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.errors import StateFormatError
-from checkpoint_store.model.torn_state import read_torn
+from checkpoint_store.model.state.torn_state import read_torn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.model.state.state import ProcessingState
 
 
 class Completed(NamedTuple):

@@ -15,7 +15,7 @@ from checkpoint_store.errors import (
     StorageUnavailableError,
     StoreBusy,
 )
-from checkpoint_store.model.state_text import state_text
+from checkpoint_store.model.state.state_text import state_text
 from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_text
 from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
 from checkpoint_store.state_file.reader import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.records import Completion, Known
+    from checkpoint_store.storage.records.records import Completion, Known
     from checkpoint_store.storage.storage import Storage
 
 _PAGE_RESULTS: Final = 256

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, StoreBusy, StoreDamaged
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage.checks.same_content import hold_deleted, holds_the_same
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.surplus_backups import has_sound_results, surplus
+from checkpoint_store.storage.surplus_files import has_sound_results, surplus
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import (
     create_private,

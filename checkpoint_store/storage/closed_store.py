@@ -6,21 +6,21 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooNew, StoreDamaged, StoreTargetError
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.open_lock import exclusively
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.sibling_check import refuse_unreadable
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.merging.other_store import copy_of_store
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS
 from checkpoint_store.storage.recovery.restore import count_chunks_left_behind, put_backup
-from checkpoint_store.storage.sibling_check import refuse_unreadable
 from checkpoint_store.storage.target import EMPTY, inspect
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, StorageUnavailableError, StoreDamaged, StoreTargetError
-from checkpoint_store.model.versions import APPLICATION_ID
+from checkpoint_store.model.store_file import APPLICATION_ID
 from checkpoint_store.storage.checks import sqlite_siblings
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone, store_in_use
@@ -23,8 +23,8 @@ from checkpoint_store.storage.files.names import (
     state_copies,
 )
 from checkpoint_store.storage.target import inspect
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Completion, NextClaim
+    from checkpoint_store.storage.records.records import Completion, NextClaim
 
 
 _COMPLETION_VALUES: Final = len(compiled.COMPLETION)

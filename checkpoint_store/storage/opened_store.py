@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.open_mode import Durability
+    from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 

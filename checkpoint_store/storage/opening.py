@@ -7,25 +7,25 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDamaged, StoreInUse, StoreTargetError
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.open_lock import Presence, Wait, alone, exclusively, store_lock
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.destination import refuse_namesake
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
-from checkpoint_store.storage.sibling_check import make_private, refuse_foreign, refuse_unreadable, why_unwritable
+from checkpoint_store.storage.files.sibling_check import make_private, refuse_foreign, refuse_unreadable, why_unwritable
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.existence import is_on_read_only_system, is_there
 from checkpoint_store.system.files import create_private, storage_errors
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import is_on_read_only_system, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.open_mode import Durability
+    from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 

@@ -14,9 +14,9 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.statements.prepared import COLUMNS
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,27 +12,26 @@ from checkpoint_store.storage import destination
 from checkpoint_store.storage.backup import back_up
 from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
-from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.statements import earlier_job, pruning, run_plan
-from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.records.open_requests import OpenRequest
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.verbs.base import ReadingVerbs
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.jobs import pruning
+from checkpoint_store.storage.statements.plans import earlier_job, run_plan
+from checkpoint_store.storage.verbs.base import ReadingVerbs, SelfHealing
 from checkpoint_store.storage.verbs.chunks import ChunkVerbs, KeyVerbs
-from checkpoint_store.storage.verbs.import_facts import ImportFacts
 from checkpoint_store.storage.verbs.job_content import JobContent
-from checkpoint_store.storage.verbs.jobs import JobVerbs
+from checkpoint_store.storage.verbs.jobs import ImportFacts, JobVerbs
 from checkpoint_store.storage.verbs.redos import MarkVerbs
 from checkpoint_store.storage.verbs.results import ResultVerbs
 from checkpoint_store.storage.verbs.runners import LivingRunners
-from checkpoint_store.storage.verbs.self_healing import SelfHealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.prune_report import Prunable, PruneRequest
     from checkpoint_store.model.records import Problem, RunPlan
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.model.reports import Prunable, PruneRequest
+    from checkpoint_store.model.state.state import ProcessingState
     from checkpoint_store.storage.connection.read_only import AnyDatabase
 
 T = TypeVar("T")

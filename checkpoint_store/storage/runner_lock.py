@@ -9,15 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
-from checkpoint_store.storage.files.gone_store import gone
+from checkpoint_store.storage.files.identity import gone
 from checkpoint_store.storage.files.names import RUNNER_MARK
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.system.existence import is_folder, is_there
 from checkpoint_store.system.file_lock import filelock_types
-from checkpoint_store.system.files import storage_error, storage_errors
+from checkpoint_store.system.files import GUARDS, PRIVATE, match_owner, open_regular, storage_error, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.guarded_open import GUARDS, PRIVATE, open_regular
-from checkpoint_store.system.ownership import match_owner
+from checkpoint_store.system.paths import is_folder, is_there
 
 if sys.platform != "win32":
     import fcntl

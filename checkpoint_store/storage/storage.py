@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.model.merge_report import MergeReport
+from checkpoint_store.model.reports import MergeReport
 from checkpoint_store.storage.backup import RollingBackup
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
-from checkpoint_store.storage.open_requests import Decision
 from checkpoint_store.storage.reading import Reading
-from checkpoint_store.storage.statements import liveness, open_job
-from checkpoint_store.storage.statements.refusal import refusal
+from checkpoint_store.storage.records.open_requests import Decision
+from checkpoint_store.storage.statements.attempts import liveness
+from checkpoint_store.storage.statements.plans import open_job
+from checkpoint_store.storage.statements.plans.refusal import refusal
 from checkpoint_store.storage.verbs.budgets import BudgetStorage
 from checkpoint_store.storage.verbs.claims import ClaimStorage
 from checkpoint_store.storage.verbs.handles import HandleStorage
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.model.state.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.open_requests import OpenedJob, OpenRequest
-    from checkpoint_store.storage.records import Completion, NextClaim
+    from checkpoint_store.storage.records.open_requests import OpenedJob, OpenRequest
+    from checkpoint_store.storage.records.records import Completion, NextClaim
 
 
 class Storage(Reading):

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
-from checkpoint_store.model import state_text
-from checkpoint_store.model.versions import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.state import state_text
+from checkpoint_store.model.store_file import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.files.link_check import refuse_second_name
+from checkpoint_store.storage.files.identity import refuse_second_name
 from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
+from checkpoint_store.storage.files.sibling_check import refuse_planted
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.sibling_check import refuse_planted
 from checkpoint_store.storage.statements.prepared import COLUMNS
-from checkpoint_store.system.existence import is_there
-from checkpoint_store.system.working_folder import absolute
+from checkpoint_store.system.paths import absolute, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

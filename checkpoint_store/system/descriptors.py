@@ -1,4 +1,4 @@
-"""Errors that name a lack of file descriptors as the reason why a file, or a module of Python, could not be opened."""
+"""The limits of this process on files, and errors that name a lack of descriptors as the reason of a failed open."""
 
 from __future__ import annotations
 
@@ -8,10 +8,31 @@ from contextlib import ContextDecorator, suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageUnavailableError
-from checkpoint_store.system.process_limits import descriptors_max
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+try:
+    import resource  # not late: once the descriptors have run out, Python cannot read a module
+except ImportError:  # Windows
+    _has_limits = False
+else:
+    _has_limits = True
+
+
+def descriptors_max() -> int | None:
+    """Return how many file descriptors this process may have; None if that is unknown."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if _has_limits else None
+
+
+def file_bytes_max() -> int | None:
+    """Return how large a file may become that this process writes; None if no limit is set."""
+    if not _has_limits:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
 
 _SPARE: Final = 4
 """Descriptors that SQLite opens for one store: the file, its WAL or journal, the index of the WAL, the folder."""

@@ -14,8 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.system.file_replacement import keep_previous, replacing
-from checkpoint_store.system.files import sync_folder, temporary_path
-from checkpoint_store.system.guarded_open import open_regular
+from checkpoint_store.system.files import open_regular, sync_folder, temporary_path
 
 if sys.platform == "linux":
     import fcntl

@@ -14,11 +14,9 @@ from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import StoreBusy
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.existence import is_folder
-from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.files import PRIVATE, match_owner, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.guarded_open import PRIVATE
-from checkpoint_store.system.ownership import match_owner
+from checkpoint_store.system.paths import is_folder
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:

@@ -9,10 +9,17 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.system.files import FULL, storage_errors, sync_folder, temporary_path
-from checkpoint_store.system.guarded_open import GUARDS, PRIVATE, open_new
+from checkpoint_store.system.files import (
+    FULL,
+    GUARDS,
+    PRIVATE,
+    match_owner,
+    open_new,
+    storage_errors,
+    sync_folder,
+    temporary_path,
+)
 from checkpoint_store.system.log import log
-from checkpoint_store.system.ownership import match_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

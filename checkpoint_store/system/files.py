@@ -1,4 +1,4 @@
-"""Create files whole and private, and follow no symlink that a stranger made."""
+"""Create files whole and private; open no symlink of a stranger; give what root makes to the owner of its neighbour."""
 
 from __future__ import annotations
 
@@ -12,15 +12,79 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError, size_text
-from checkpoint_store.system.descriptors import shortage
-from checkpoint_store.system.guarded_open import open_new
+from checkpoint_store.system.descriptors import file_bytes_max, shortage
 from checkpoint_store.system.log import log
-from checkpoint_store.system.ownership import match_owner
-from checkpoint_store.system.process_limits import file_bytes_max
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+def match_owner(made: int | Path, like: Path | None) -> None:
+    """Give a new file the owner of the file ``like``, if that file exists and the process is root.
+
+    Args:
+        made: the new file, as its descriptor or its path. A symlink is not followed.
+        like: the file whose owner becomes the owner of the new file. None: the owner stays.
+    """
+    if like is None or os.name == "nt" or os.geteuid() != 0:
+        return
+    try:
+        wanted = os.stat(like)
+    except OSError:
+        return  # without that file, the new file is root's
+    try:
+        here = os.fstat(made) if isinstance(made, int) else os.lstat(made)
+        if (here.st_uid, here.st_gid) == (wanted.st_uid, wanted.st_gid):
+            return
+        if isinstance(made, int):
+            os.fchown(made, wanted.st_uid, wanted.st_gid)
+        else:
+            os.lchown(made, wanted.st_uid, wanted.st_gid)
+    except FileNotFoundError:  # the file was removed meanwhile
+        return
+    except OSError as error:
+        log.warning("a file beside %s stays root's: %s", like, error)
+
+
+GUARDS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Flags of :func:`os.open`: follow no symlink, do not wait at a pipe, close the descriptor in a started program."""
+NEW: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+"""Flags of :func:`os.open`: create a file for writing; fail if the name exists, even as a dangling symlink."""
+PRIVATE: Final = 0o600
+"""The mode of every file of a store: its owner may read and write it, and nobody else."""
+
+
+def open_new(path: str | Path) -> int:
+    """Create a file for writing, and return its descriptor. The file is private, whatever the umask is.
+
+    A umask can take rights from the owner, too: then nothing could open the file again.
+
+    Raises:
+        FileExistsError: the path exists already, even as a dangling symlink.
+    """
+    file = os.open(path, NEW, PRIVATE)
+    try:
+        if os.fstat(file).st_mode & PRIVATE != PRIVATE:
+            os.fchmod(file, PRIVATE)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def open_regular(path: str | Path, flags: int) -> int:
+    """Open a regular file with these flags and the guards, and return its descriptor.
+
+    Raises:
+        OSError: it cannot be opened, or a symlink (ELOOP) or anything but a regular file (EINVAL) has its name.
+    """
+    file = os.open(path, flags | GUARDS)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _UNSUPPORTED: Final = frozenset(

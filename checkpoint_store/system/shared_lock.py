@@ -16,10 +16,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreTargetError
-from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.files import GUARDS, PRIVATE, match_owner, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.guarded_open import GUARDS, PRIVATE
-from checkpoint_store.system.ownership import match_owner
 
 if sys.platform != "win32":
     import fcntl

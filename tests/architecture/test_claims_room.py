@@ -17,12 +17,12 @@ FILES = [path for path in sources(ROOM) if path.name != "__init__.py"]
 BELOW = {
     f"{PACKAGE}.errors",
     f"{PACKAGE}.model.attempt",  # what the work of an attempt was given
-    f"{PACKAGE}.model.shard",  # a set of chunk indices
+    f"{PACKAGE}.model.chunks",  # a set of chunk indices
     f"{PACKAGE}.storage.verbs.claims",
     f"{PACKAGE}.storage.group_commit",  # the verb that writes completions
-    f"{PACKAGE}.storage.records",
+    f"{PACKAGE}.storage.records.records",
     f"{PACKAGE}.storage.verbs.redos",
-    f"{PACKAGE}.system.call_stack",  # whether a signal handler interrupted the library
+    f"{PACKAGE}.system.threads",  # whether a signal handler interrupted the library
     f"{PACKAGE}.system.file_lock",
     f"{PACKAGE}.system.forks",
     f"{PACKAGE}.system.log",

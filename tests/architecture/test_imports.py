@@ -29,7 +29,7 @@ OF_AN_EXTRA = {
     "loop/executors/ray_executor.py": {"ray"},
     "loop/progress_bar.py": {"tqdm"},
     "report/template.py": {"jinja2"},
-    "neighbours/datasette_plugin.py": {"markupsafe", "pluggy"},
+    "storage/datasette/plugin.py": {"markupsafe", "pluggy"},
     "testing/__init__.py": {"pytest"},
 }
 """The distributions of extras, and the one file that imports each."""

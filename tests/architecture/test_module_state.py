@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STATE = {
     "execution/claims/chunk_queue.py": {"_acting": "the thread for which a loop acts, per thread"},
-    "execution/claims/chunks_in_hand.py": {"_by_runner": "a loop finds the chunks that other store objects claimed"},
+    "execution/claims/claimed_chunk.py": {"_by_runner": "a loop finds the chunks that other store objects claimed"},
     "execution/context.py": {"_made": "an open store object records what comes for one that was closed"},
     "execution/loops/open_loops.py": {"_open_stores": "loops that are open are ended as the interpreter ends"},
     "loop/executors/processes.py": {
@@ -33,12 +33,12 @@ STATE = {
     },
     "model/clock.py": {"_second": "the text of this second serves all of its moments; a cached function takes longer"},
     "model/codec/json_text.py": {"_last_was_ascii": "the form that is tried first; the text is the same"},
-    "neighbours/datasette_plugin.py": {"_stores": "which databases of Datasette are stores; a plug-in has no object"},
+    "storage/datasette/plugin.py": {"_stores": "which databases of Datasette are stores; a plug-in has no object"},
     "storage/connection/openings.py": {
         "openings": "POSIX locks belong to the process, whatever object took them",
     },
     "storage/connection/store_file.py": {"_inherited": "connections of the parent are never closed in a child"},
-    "storage/saved_state.py": {"_recorded_here": "all managers of a process are one program's"},
+    "storage/records/saved_state.py": {"_recorded_here": "all managers of a process are one program's"},
     "storage/runner_lock.py": {"_held": "a process may not probe its own locks"},
     "storage/upgrade/migrate.py": {"_one_at_a_time": "Alembic's op and context are global"},
     "system/file_lock.py": {"_mutexes": "threads of one process share a file lock"},

@@ -19,7 +19,6 @@ ROOMS = (
     "cli",
     "report",
     "testing",
-    "neighbours",
     "manager",
     "maintenance",
     "executors",

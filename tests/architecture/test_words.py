@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PRIVATE = {"found", "one", "piece", "pieces", "said", "several", "shown", "there", "told"}
 """Words that name no thing: what was found, or which one, stands in no glossary."""
 POINTS_ELSEWHERE = re.compile(r"\b(likewise|(as|see) above)\b|\| the same( file)? \|$", re.IGNORECASE)
-ROOMS = ["cli", "execution", "loop", "model", "neighbours", "report", "state_file", "storage", "system", "testing"]
+ROOMS = ["cli", "execution", "loop", "model", "report", "state_file", "storage", "system", "testing"]
 """The rooms in which no name is such a word."""
 PUBLIC = {"errors.py": {"found"}, "report/write.py": {"pieces"}}
 """The names that users call or read, by file: these stay as they are."""

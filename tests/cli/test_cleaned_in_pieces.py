@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint_store.cli.run.content import cleaned_content
-from checkpoint_store.cli.run.outputs.text import joined
+from checkpoint_store.cli.run.inputs import cleaned_content
+from checkpoint_store.cli.run.outputs.output import joined
 from checkpoint_store.cli.transcripts.clean import cleaned
 from checkpoint_store.cli.transcripts.reading.transcript import Transcript
 from checkpoint_store.cli.transcripts.split import split
-from checkpoint_store.cli.transcripts.traced import TracedText
+from checkpoint_store.cli.transcripts.times import TracedText
 
 from .test_cleaner import FRAGMENTS
 

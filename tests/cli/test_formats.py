@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
-from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 
 from .caption_files import read, srt, vtt
 

@@ -11,7 +11,7 @@ from conftest import program
 from checkpoint_store import LoopEvent
 from checkpoint_store.cli.run.command.answer import AnswerReader
 from checkpoint_store.cli.run.command.worker import Command
-from checkpoint_store.cli.run.halt import FailureWatch, Halt
+from checkpoint_store.cli.run.limits import FailureWatch, Halt
 from checkpoint_store.cli.transcripts.split import TextChunk
 
 from .conftest import SIX

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
-from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

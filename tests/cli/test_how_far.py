@@ -10,8 +10,8 @@ from rich.console import Console
 
 from checkpoint_store import CheckpointStore, doctor
 from checkpoint_store.cli import main
-from checkpoint_store.cli.maintain import how_far
-from checkpoint_store.cli.maintain.how_far import saying_how_far
+from checkpoint_store.cli.maintain import health
+from checkpoint_store.cli.maintain.health import saying_how_far
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 def _said(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, seconds: int) -> str:
     """What a check of a job each second prints."""
     clock = [0.0]
-    monkeypatch.setattr(how_far.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(health.time, "monotonic", lambda: clock[0])
     text = io.StringIO()
     with saying_how_far(Console(file=text, force_terminal=is_terminal)) as say:
         for number in range(seconds + 1):
@@ -73,7 +73,7 @@ def test_the_commands_say_it_on_stderr(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     """A long command says on stderr how far it is, so a program that reads its stdout reads the result alone."""
-    monkeypatch.setattr(how_far, "_LINE_SECONDS", 0.0)
+    monkeypatch.setattr(health, "_LINE_SECONDS", 0.0)
     monkeypatch.setattr("sys.argv", ["checkpoint-store", command, "--store", str(path), "--json"])
     assert main() == 0
     printed = capsys.readouterr()

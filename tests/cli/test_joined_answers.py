@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.cli.run.command.answer import AnswerReader
-from checkpoint_store.cli.run.outputs.text import joined
+from checkpoint_store.cli.run.outputs.output import joined
 from checkpoint_store.cli.transcripts.split import TextChunk, split
 
 from .children.programs import MEANS, PROGRAMS, REMARKS, printed

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from checkpoint_store import BudgetReached, CheckpointStore
 from checkpoint_store.cli import screen, widths
 from checkpoint_store.cli.run.progress import LiveView
-from checkpoint_store.cli.run.several import Files
+from checkpoint_store.cli.run.run_context import Files
 
 from .conftest import SIX
 from .unread_job import unread_job

@@ -11,10 +11,9 @@ import pytest
 
 from checkpoint_store import CheckpointStore, LoopEvent
 from checkpoint_store.cli.job_snapshot import JobSnapshot
-from checkpoint_store.cli.run.halt import FailureWatch
-from checkpoint_store.cli.run.plain_progress import PlainProgress
-from checkpoint_store.cli.run.progress import LiveView
-from checkpoint_store.cli.run.several import Files
+from checkpoint_store.cli.run.limits import FailureWatch
+from checkpoint_store.cli.run.progress import LiveView, PlainProgress
+from checkpoint_store.cli.run.run_context import Files
 from checkpoint_store.cli.run.task_records import Report
 from checkpoint_store.cli.screen import Screen
 

@@ -15,8 +15,8 @@ from conftest import program
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint_store.cli.run.outputs.text import lines as joined_lines
-from checkpoint_store.cli.run.records import UnreadableRecordsError, lines, rows
+from checkpoint_store.cli.run.inputs import UnreadableRecordsError, lines, rows
+from checkpoint_store.cli.run.outputs.output import lines as joined_lines
 
 if TYPE_CHECKING:
     from .conftest import Folder

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from checkpoint_store.cli import chunk_map, screen
+from checkpoint_store.cli import screen
+from checkpoint_store.cli.inspect import chunk_rows
 from checkpoint_store.cli.run.progress import LiveView
-from checkpoint_store.cli.run.several import Files
+from checkpoint_store.cli.run.run_context import Files
 
 from .unread_job import unread_job
 
@@ -67,14 +68,14 @@ def test_a_cell_is_full_or_empty_only_if_all_its_chunks_are() -> None:
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_map_fits_the_screen(total: int, width: int) -> None:
     """The map has at most three lines of cells, none wider than the screen, and a line of words."""
-    *cells, _words = chunk_map.chunk_map(console(width), [(0, total // 2 + 1)], total).plain.splitlines()
+    *cells, _words = chunk_rows.chunk_map(console(width), [(0, total // 2 + 1)], total).plain.splitlines()
     assert 1 <= len(cells) <= 3
     assert all(len(line) <= width for line in cells)
 
 
 def test_a_map_without_unicode_is_drawn_in_ascii() -> None:
     """A console that cannot show blocks gets signs that it can."""
-    picture = chunk_map.chunk_map(console(encoding="ascii"), [(0, 3)], 6).plain
+    picture = chunk_rows.chunk_map(console(encoding="ascii"), [(0, 3)], 6).plain
     assert picture.startswith("  ###...\n")
     assert picture.isascii()
 

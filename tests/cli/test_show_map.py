@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli import chunk_map
+from checkpoint_store.cli.inspect import chunk_rows
 
 if TYPE_CHECKING:
     from checkpoint_store import Job
@@ -53,21 +53,21 @@ def test_the_states_are_in_the_document(folder: Folder) -> None:
 def test_one_failed_chunk_in_a_million_is_seen() -> None:
     """A cell that holds a failed chunk shows that, and not how many are completed; the worst state wins."""
     others = {"failed": [(700_000, 700_001)], "in doubt": [(10, 11), (700_001, 700_002)], "running": []}
-    picture = chunk_map.chunk_map(console(), [(0, 1_000_000)], 1_000_000, others).plain
+    picture = chunk_rows.chunk_map(console(), [(0, 1_000_000)], 1_000_000, others).plain
     assert (picture.count("✗"), picture.count("?")) == (1, 1)
 
 
 @pytest.mark.parametrize("width", [20, 50, 80])
 def test_the_legend_fits_the_screen(width: int) -> None:
     """The legend of the map breaks between two entries, and never within an entry."""
-    lines = chunk_map.legend(console(width), ["failed", "in doubt", "running"]).plain.splitlines()
+    lines = chunk_rows.legend(console(width), ["failed", "in doubt", "running"]).plain.splitlines()
     assert all(len(line) <= width for line in lines)
     assert "  ".join(line.strip() for line in lines) == "█ completed  ✗ failed  ? in doubt  ▸ running  · left"
 
 
 def test_a_legend_without_unicode_is_ascii() -> None:
     """A console that cannot show the signs gets others."""
-    text = chunk_map.legend(console(encoding="ascii"), ["failed", "in doubt", "running"]).plain
+    text = chunk_rows.legend(console(encoding="ascii"), ["failed", "in doubt", "running"]).plain
     assert text == "  # completed  ! failed  ? in doubt  > running  . left"
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint_store.cli.transcripts.graphemes import may_cut
 from checkpoint_store.cli.transcripts.split import TextChunk, UnknownTokenizerError, split
+from checkpoint_store.cli.transcripts.unbroken import may_cut
 
 SAMPLE = (Path(__file__).parents[2] / "examples" / "rice-university-1962.txt").read_text()
 SIZES = st.tuples(st.integers(1, 400), st.integers(0, 500))

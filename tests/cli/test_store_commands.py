@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from .conftest import Folder

@@ -8,8 +8,8 @@ import pytest
 
 from checkpoint_store.cli.transcripts.reading.speech import speech
 from checkpoint_store.cli.transcripts.reading.srt import read_srt
+from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
-from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.webvtt import read_webvtt
 
 if TYPE_CHECKING:

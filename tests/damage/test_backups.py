@@ -24,11 +24,11 @@ from checkpoint_store import (
 )
 from checkpoint_store.execution.late import failure_of
 from checkpoint_store.maintenance import doctor, restore_store
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.backup import remove_backups
 from checkpoint_store.storage.checks import sqlite_siblings
-from checkpoint_store.storage.surplus_backups import has_sound_results, surplus
+from checkpoint_store.storage.surplus_files import has_sound_results, surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

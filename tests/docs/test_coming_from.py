@@ -12,7 +12,7 @@ import pytest
 from cli.conftest import Folder
 
 from checkpoint_store.cli.app import group
-from checkpoint_store.cli.other_words import COMMANDS, OPTIONS, RUN_OPTIONS
+from checkpoint_store.cli.hints import COMMANDS, OPTIONS, RUN_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

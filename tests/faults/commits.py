@@ -18,7 +18,7 @@ from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from faults.workload import result_of
 
 if TYPE_CHECKING:
-    from checkpoint_store.model.open_mode import Durability
+    from checkpoint_store.model.store_file import Durability
 
 _pragmas = pragmas._pragmas
 _run = Checkpoint.run

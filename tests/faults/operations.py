@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.maintenance import recover_store
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage.upgrade import migrate
 from faults.workload import COPY, INPUT, STORE, result_of
 

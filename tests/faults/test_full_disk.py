@@ -19,7 +19,7 @@ from checkpoint_store import (
     StorageUnavailableError,
     StoreTargetError,
 )
-from checkpoint_store.system.mounts import file_system
+from checkpoint_store.system.paths import file_system
 from faults.conftest import Figures, child_environment
 from faults.workload import INPUT, STATE, STORE, result_of
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, ServiceUnavailable, current_attempt
-from checkpoint_store.execution.chunks.contents import ChunkContents
+from checkpoint_store.execution.chunk_contents import ChunkContents
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -11,9 +11,10 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreTargetError
 from checkpoint_store.state_file import reader
-from checkpoint_store.system import files, turns
+from checkpoint_store.system import files
+from checkpoint_store.system import threads as threads_module
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.turns import giving_turns
+from checkpoint_store.system.threads import giving_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,8 @@ def another_thread() -> Iterator[None]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that the long work of this thread makes; each piece of the work takes long."""
     made: list[float] = []
-    monkeypatch.setattr(turns, "_WORK_SECONDS", 0.0)
-    monkeypatch.setattr(turns.time, "sleep", made.append)
+    monkeypatch.setattr(threads_module, "_WORK_SECONDS", 0.0)
+    monkeypatch.setattr(threads_module.time, "sleep", made.append)
     return made
 
 
@@ -63,7 +64,7 @@ def test_nobody_waits_for_a_thread_that_is_not_there(
     pauses: list[float], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     """A process with one thread writes without a pause."""
-    monkeypatch.setattr(turns.threading, "active_count", lambda: threads)
+    monkeypatch.setattr(threads_module.threading, "active_count", lambda: threads)
     assert list(giving_turns("abc")) == ["a", "b", "c"]
     assert len(pauses) == (0 if threads == 1 else 3)
 
@@ -73,8 +74,8 @@ def test_small_pieces_make_no_pause_each(monkeypatch: pytest.MonkeyPatch) -> Non
     """A thousand pieces of a few microseconds pause as often as a few long ones: the pauses take no longer than the work."""
     paused: list[float] = []
     clock = iter(range(10_000))
-    monkeypatch.setattr(turns.time, "sleep", paused.append)
-    monkeypatch.setattr(turns.time, "monotonic", lambda: next(clock) / 200_000)
+    monkeypatch.setattr(threads_module.time, "sleep", paused.append)
+    monkeypatch.setattr(threads_module.time, "monotonic", lambda: next(clock) / 200_000)
     assert list(giving_turns(range(1000))) == list(range(1000))
     assert 20 <= len(paused) <= 30
 

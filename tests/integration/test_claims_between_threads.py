@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore
-    from checkpoint_store.storage.records import Completion
+    from checkpoint_store.storage.records.records import Completion
 
 
 def in_thread(work: Any) -> None:

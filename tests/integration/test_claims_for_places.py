@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.execution.claims import chunk_queue
-from checkpoint_store.loop.gates import OutageGate
+from checkpoint_store.loop.gates.gates import OutageGate
 from checkpoint_store.loop.outage import Outage
 
 if TYPE_CHECKING:

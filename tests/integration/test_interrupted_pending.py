@@ -7,7 +7,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.execution import pending
-from checkpoint_store.execution.claims import chunks_in_turn
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job
 
-FILES = {pending.__file__, chunks_in_turn.__file__}
+FILES = {pending.__file__}
 
 
 class Interrupt(BaseException):

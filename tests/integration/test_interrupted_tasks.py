@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store.loop import tasks
-from checkpoint_store.loop.executors import futures, hand_overs
-from checkpoint_store.loop.executors.hand_overs import HandOvers
-from checkpoint_store.loop.tasks import Tasks
+from checkpoint_store.loop.aio import tasks
+from checkpoint_store.loop.aio.tasks import Tasks
+from checkpoint_store.loop.executors import futures
+from checkpoint_store.loop.executors.futures import HandOvers
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from checkpoint_store import CheckpointStore, Job
 
-FILES = {tasks.__file__, futures.__file__, hand_overs.__file__}
+FILES = {tasks.__file__, futures.__file__}
 CHUNKS = 3
 """The chunks of the job, which are handed over together."""
 

@@ -13,8 +13,8 @@ import pytest
 
 from checkpoint_store import CheckpointStore, PlanChanged, ResultsElsewhere
 from checkpoint_store.model.plan import digest_of_fingerprints, fingerprint
-from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.statements import open_job
+from checkpoint_store.storage.records.open_requests import OpenRequest
+from checkpoint_store.storage.statements.plans import open_job
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
-    from checkpoint_store.storage.records import Claim
+    from checkpoint_store.storage.records.records import Claim
 
 
 @pytest.mark.slow_variants

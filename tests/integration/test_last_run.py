@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import BudgetReached, CheckpointStore, ChunkFailed, Job, RunRecord
-from checkpoint_store.model.run_record import Durations
+from checkpoint_store.model.loop_records import Durations
 
 if TYPE_CHECKING:
     from conftest import Opener

@@ -12,7 +12,7 @@ import pytest
 from conftest import TESTS, program
 
 from checkpoint_store import CheckpointStore, StorageFullError, StoreBusy, StoreRecovered, restore_store
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage import backup
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.files.names import StoreFiles

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import StorageFullError
-from checkpoint_store.storage import sibling_check
+from checkpoint_store.storage.files import sibling_check
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
 from .full_disks import full_disk

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, CurrentJobChanged, JobBusy, ProcessingState, StateManager
-from checkpoint_store.storage import saved_state
+from checkpoint_store.storage.records import saved_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

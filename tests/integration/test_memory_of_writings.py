@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.surplus_backups import has_sound_results, surplus
+from checkpoint_store.storage.surplus_files import has_sound_results, surplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
-    from checkpoint_store.model.loop_event import LoopEvent
+    from checkpoint_store.model.loop_records import LoopEvent
 
 TOTAL = 600
 PROMPTS = [POISON if index == 57 else f"prompt {index}" for index in range(TOTAL)]

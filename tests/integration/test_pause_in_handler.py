@@ -13,7 +13,7 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobPaused, StoreBusy, StoreClosed
 from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.connection.reader import ReaderConnection
+from checkpoint_store.storage.connection.store_file import ReaderConnection
 from checkpoint_store.storage.connection.writer import WriterConnection
 from checkpoint_store.storage.group_commit import Writer
 

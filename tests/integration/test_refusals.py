@@ -10,14 +10,13 @@ import pytest
 from checkpoint_store import CheckpointStore, PlanChanged
 from checkpoint_store.model.plan import Plan
 from checkpoint_store.storage import storage
-from checkpoint_store.storage.statements.kept_counts import KeptCounts
-from checkpoint_store.storage.statements.refusal import refusal
-from checkpoint_store.storage.statements.stored_results import StoredResults
+from checkpoint_store.storage.statements.plans.refusal import KeptCounts, refusal
+from checkpoint_store.storage.statements.plans.stored_results import StoredResults
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from checkpoint_store.storage.open_requests import OpenRequest
+    from checkpoint_store.storage.records.open_requests import OpenRequest
 
 TALK = ["a", "b", "b", "c", "d"]
 NAMES = ("model", "provider", "config", "config.tone", "config.limits.tokens")

@@ -11,7 +11,7 @@ import pytest
 from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, Job
-from checkpoint_store.loop import tasks
+from checkpoint_store.loop.aio import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import ChunkFailed, ChunksPassedOver, InvalidArgumentError, JobPaused
-from checkpoint_store.model.shard import shard_of
+from checkpoint_store.model.chunks import shard_of
 
 from .map_tools import CHUNKS, Flaky, upper
 

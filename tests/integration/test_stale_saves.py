@@ -119,7 +119,7 @@ def test_a_state_that_could_not_be_saved_is_saved_later(
     """A state whose ``save`` failed can be saved later: its results count as new, for they were never recorded."""
     new = with_result(whole, 0, "new")
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
-        patch.setattr("checkpoint_store.storage.statements.jobs.recount", lambda *_: 1 / 0)
+        patch.setattr("checkpoint_store.storage.statements.jobs.jobs.recount", lambda *_: 1 / 0)
         manager.save(new)
     assert loaded(manager).results()[0] == "a"
     manager.save(new)

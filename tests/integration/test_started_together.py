@@ -13,7 +13,7 @@ from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.loop.executors.futures import LockFreeFuture
 from checkpoint_store.loop.executors.local import Threads
 from checkpoint_store.loop.executors.workplace import Workplace
-from checkpoint_store.loop.gates import Gates
+from checkpoint_store.loop.gates.gates import Gates
 from checkpoint_store.loop.recording import Recorder
 from checkpoint_store.storage.verbs.claims import ClaimStorage
 

@@ -21,7 +21,7 @@ from checkpoint_store import (
 )
 from checkpoint_store.state_file import pace, writer
 from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.records.records import Completion
 from tests.unit.state_tools import FIELDS
 
 if TYPE_CHECKING:

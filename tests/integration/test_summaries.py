@@ -14,7 +14,8 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobSummary
 from checkpoint_store.cli.inspect.jobs import list_jobs
-from checkpoint_store.storage.statements import attempt_log, job_summaries
+from checkpoint_store.storage.statements.attempts import attempt_log
+from checkpoint_store.storage.statements.jobs import job_summaries
 
 if TYPE_CHECKING:
     from pathlib import Path

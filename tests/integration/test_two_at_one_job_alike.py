@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from conftest import ManagerOpener
 
-    from checkpoint_store.storage.records import Completion
+    from checkpoint_store.storage.records.records import Completion
 
 
 @pytest.fixture

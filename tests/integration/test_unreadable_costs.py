@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import BudgetReached, CheckpointStore
-from checkpoint_store.loop.retry_policy import as_work_failed
+from checkpoint_store.loop.service.retry_policy import as_work_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from conftest import Opener
 
-    from checkpoint_store.storage.records import FailedAttempt
+    from checkpoint_store.storage.records.records import FailedAttempt
 
 
 def failure(cost: float | None = 0.25) -> ValueError:

@@ -10,9 +10,9 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, PlanChanged
-from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.statements import earlier_job
-from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.records.open_requests import OpenRequest
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.plans import earlier_job
 
 if TYPE_CHECKING:
     import sqlite3

@@ -35,7 +35,7 @@ def downgrade():
 
 def make_scripts(folder: Path, body: str = "pass") -> Path:
     """Write migration scripts with one revision more to ``folder / "migrations"``; its upgrade ends with ``body``."""
-    from checkpoint_store.model.versions import SCHEMA_VERSION
+    from checkpoint_store.model.store_file import SCHEMA_VERSION
     from checkpoint_store.storage.upgrade import migrate
 
     made = folder / "migrations"
@@ -47,7 +47,7 @@ def make_scripts(folder: Path, body: str = "pass") -> Path:
 
 def install(scripts: Path, set_attribute: Callable[[object, str, Any], object] = setattr) -> None:
     """Let the library know the revision in ``scripts``."""
-    from checkpoint_store.model.versions import RELEASED_VERSIONS
+    from checkpoint_store.model.store_file import RELEASED_VERSIONS
     from checkpoint_store.storage.upgrade import migrate
 
     set_attribute(migrate, "scripts_folder", lambda: scripts)

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from checkpoint_store import CheckpointStore, Job
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 
 DUMPS = Path(__file__).parent / "dumps"
 CHUNKS = ["Good evening.", "Wir wählen den Mond 😀.", "Not because it is easy.", "Because it is hard.", "Thank you."]

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT, Children, program
 
 from checkpoint_store import CheckpointStore, StoreInUse, migration_status
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

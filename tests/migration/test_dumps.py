@@ -11,7 +11,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, MigrationFailed
-from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION
 
 from . import make_dump
 

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.model.versions import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.store_file import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.tables import metadata
 from checkpoint_store.storage.upgrade import migrate
 

@@ -27,7 +27,7 @@ from checkpoint_store import (
     migration_status,
     recover_store,
 )
-from checkpoint_store.model.versions import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION
 
 from . import future, make_dump
 from .revisions import known_revisions

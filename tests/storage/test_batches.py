@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store.model.codec.digest import digest
-from checkpoint_store.storage.records import ClaimRequest, Completion
+from checkpoint_store.storage.records.records import ClaimRequest, Completion
 
 if TYPE_CHECKING:
     from checkpoint_store import CheckpointStore, Job

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.execution.late import failure_of
-from checkpoint_store.model.budget import Spending
-from checkpoint_store.storage.records import NO_COSTS, Claim, ClaimRequest, Costs, FailedAttempt, ReservationRequest
+from checkpoint_store.model.money import Spending
+from checkpoint_store.storage.records.records import (
+    NO_COSTS,
+    Claim,
+    ClaimRequest,
+    Costs,
+    FailedAttempt,
+    ReservationRequest,
+)
 from checkpoint_store.storage.verbs.budgets import Reserved
 
 if TYPE_CHECKING:
@@ -197,7 +204,7 @@ def test_the_living_runners_are_counted_without_a_write(job: Job, first: Storage
 
 def test_spending_reads_few_rows_of_a_long_job(store: CheckpointStore) -> None:
     """A hundred thousand attempts that went well are not looked through before each start."""
-    from checkpoint_store.storage.statements import reservations
+    from checkpoint_store.storage.statements.attempts import reservations
 
     job = store.open_job("long", total_chunks=3)
     statements = (reservations._COSTS, reservations._IN_DOUBT, reservations._IN_WORK)

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import ChunkAlreadyCompleted, JobBusy, JobNotFound, StorageFullError
-from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult, FailedAttempt, FailureOutcome
-from checkpoint_store.storage.statements import liveness
+from checkpoint_store.storage.records.records import (
+    Claim,
+    ClaimRequest,
+    ClaimSearchResult,
+    FailedAttempt,
+    FailureOutcome,
+)
+from checkpoint_store.storage.statements.attempts import liveness
 from checkpoint_store.storage.verbs import runners as verbs_of_runners
 from checkpoint_store.storage.verbs.claims import ClaimStorage
 from checkpoint_store.storage.verbs.runners import write_of_job

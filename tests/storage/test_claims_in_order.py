@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult
+from checkpoint_store.storage.records.records import Claim, ClaimRequest, ClaimSearchResult
 from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 if TYPE_CHECKING:

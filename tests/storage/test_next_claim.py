@@ -9,7 +9,7 @@ import pytest
 from checkpoint_store import ChunkAlreadyCompleted
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec.digest import digest
-from checkpoint_store.storage.records import ClaimRequest, Completion, FailedAttempt, NextClaim
+from checkpoint_store.storage.records.records import ClaimRequest, Completion, FailedAttempt, NextClaim
 from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 if TYPE_CHECKING:

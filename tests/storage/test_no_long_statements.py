@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store.storage.statements import carry_over, costs, replaced, reservations
+from checkpoint_store.storage.statements import costs
+from checkpoint_store.storage.statements.attempts import replaced, reservations
+from checkpoint_store.storage.statements.plans import carry_over
 
 if TYPE_CHECKING:
     import sqlite3

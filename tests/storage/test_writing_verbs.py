@@ -18,16 +18,16 @@ from checkpoint_store import (
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec.digest import digest
 from checkpoint_store.model.plan import Plan
-from checkpoint_store.storage.open_requests import OpenRequest
-from checkpoint_store.storage.records import Completion, StatusChange
-from checkpoint_store.storage.saved_state import Looked
+from checkpoint_store.storage.records.open_requests import OpenRequest
+from checkpoint_store.storage.records.records import Completion, StatusChange
+from checkpoint_store.storage.records.saved_state import Looked
 
 if TYPE_CHECKING:
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore
     from checkpoint_store.storage.reading import Reading
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
     from checkpoint_store.storage.storage import Storage
 
 TOTAL = 3

@@ -57,17 +57,11 @@ def in_forms() -> Iterator[Statement]:
     from checkpoint_store.storage.checks import integrity
     from checkpoint_store.storage.merging import chunk_facts
     from checkpoint_store.storage.merging.attempts import _RUNNER
-    from checkpoint_store.storage.statements import (
-        attempt_log,
-        compiled,
-        costs,
-        earlier_job,
-        job_summaries,
-        jobs,
-        keys,
-        runners,
-        totals,
-    )
+    from checkpoint_store.storage.statements import chunks as chunk_statements
+    from checkpoint_store.storage.statements import compiled, costs, totals
+    from checkpoint_store.storage.statements.attempts import attempt_log, runners
+    from checkpoint_store.storage.statements.jobs import job_summaries, jobs
+    from checkpoint_store.storage.statements.plans import earlier_job
 
     for spellings in (0, *SPELLINGS):
         for with_results, incomplete in ((False, False), (True, False), (False, True)):
@@ -76,7 +70,7 @@ def in_forms() -> Iterator[Statement]:
     yield jobs._list(("is_current",), spellings=0, with_results=False, incomplete=False)
     for spellings in SPELLINGS:
         yield jobs._supersede(spellings)
-        yield keys.index_of(spellings)
+        yield chunk_statements.index_of(spellings)
         yield from (earlier_job._of_file(spellings, with_digest=with_digest) for with_digest in BOTH)
     yield from map(jobs._insert, INSERTED_JOBS)
     yield from map(jobs._update, CHANGED_JOBS)

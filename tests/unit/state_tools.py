@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import StateFormatError
-from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.model.state.state import ProcessingState
 
 FIELDS = [
     "version",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from checkpoint_store import InvalidArgumentError
-from checkpoint_store.model.amounts import amount, checked_cost, fields_of, name_of, number_in
+from checkpoint_store.model.money import amount, checked_cost, fields_of, name_of, number_in
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from checkpoint_store.model.amounts import cost_in, cost_of_error, tokens_in
-from checkpoint_store.model.budget import Spending, in_work_max
-from checkpoint_store.model.token_bucket import TokenBucket
-from checkpoint_store.storage.records import NO_COSTS, Costs, Unreadable
+from checkpoint_store.loop.gates.limits import TokenBucket
+from checkpoint_store.model.money import Spending, cost_in, cost_of_error, in_work_max, tokens_in
+from checkpoint_store.storage.records.records import NO_COSTS, Costs, Unreadable
 
 
 def spending(**changes: Any) -> Spending:

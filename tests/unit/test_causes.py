@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.loop.executors.raised import Raised
-from checkpoint_store.loop.retry_after import retry_after
-from checkpoint_store.loop.retry_policy import as_work_failed, is_fatal, is_transient, matcher
-from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
-from checkpoint_store.model.amounts import cost_of_error
-from checkpoint_store.model.causes import raised_from
+from checkpoint_store.loop.service.retry_after import retry_after
+from checkpoint_store.loop.service.retry_policy import as_work_failed, is_fatal, is_transient, matcher
+from checkpoint_store.loop.service.service_errors import Trouble, may_have_arrived, trouble_of
+from checkpoint_store.model.error_text import raised_from
+from checkpoint_store.model.money import cost_of_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

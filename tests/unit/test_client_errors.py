@@ -10,9 +10,9 @@ import openai
 import pytest
 import requests
 
-from checkpoint_store.loop.retry_after import retry_after
-from checkpoint_store.loop.retry_policy import as_work_failed, is_fatal, is_transient, pause_before_retry
-from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, trouble_of
+from checkpoint_store.loop.service.retry_after import retry_after
+from checkpoint_store.loop.service.retry_policy import as_work_failed, is_fatal, is_transient, pause_before_retry
+from checkpoint_store.loop.service.service_errors import Trouble, may_have_arrived, trouble_of
 
 REQUEST = httpx.Request("POST", "https://api.example/v1")
 QUOTA = {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota"}}

@@ -17,7 +17,7 @@ from conftest import program
 from checkpoint_store import CheckpointStore
 from checkpoint_store.errors import StorageFullError, StorageUnavailableError
 from checkpoint_store.storage.connection import errors
-from checkpoint_store.system import file_replacement, files, process_limits
+from checkpoint_store.system import descriptors, file_replacement, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,7 +262,7 @@ def test_errors_of_the_operating_system(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process, and inodes")
 def test_what_has_run_out_besides_bytes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit on the size of a file, and a file system without a free inode: to free bytes would help nobody."""
-    monkeypatch.setattr(process_limits.resource, "getrlimit", lambda _: (8192, 8192))
+    monkeypatch.setattr(descriptors.resource, "getrlimit", lambda _: (8192, 8192))
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
     for full in (

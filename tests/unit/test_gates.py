@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS, Gate, Gates
+from checkpoint_store.loop.gates.gates import OPEN, UNTIL_ONE_ENDS, Gate, Gates
 
 
 class Fixed(Gate):

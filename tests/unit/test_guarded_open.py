@@ -14,11 +14,10 @@ from checkpoint_store import StorageFullError, StorageUnavailableError
 from checkpoint_store.cli.run.outputs.log import open_to_append
 from checkpoint_store.storage import runner_lock
 from checkpoint_store.storage.connection.errors import translate
-from checkpoint_store.system.files import final_path, storage_error, temporary_path
-from checkpoint_store.system.guarded_open import GUARDS, NEW, open_regular
+from checkpoint_store.system.files import GUARDS, NEW, final_path, open_regular, storage_error, temporary_path
 
 PACKAGE = Path(checkpoint_store.__file__).parent
-OPENERS = {"system/guarded_open.py", "cli/run/outputs/log.py"}
+OPENERS = {"system/files.py", "cli/run/outputs/log.py"}
 """The command stands on public names only, so it has an opener of its own."""
 CREATORS = OPENERS | {"system/shared_lock.py", "cli/run/joblog.py", "testing/child.py"}
 """They mend the mode of a new file, or pass the flag to what does; the last makes a log for one run of a test."""

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
-from checkpoint_store.loop import aio
-from checkpoint_store.loop.executors import hand_overs
-from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
-from checkpoint_store.loop.executors.hand_overs import HANDED_OVER_MAX, QUICK_SECONDS_MAX, HandOvers
+from checkpoint_store.loop.aio import loop as aio
+from checkpoint_store.loop.aio.tasks import Tasks
+from checkpoint_store.loop.executors import futures as futures_module
+from checkpoint_store.loop.executors.futures import HANDED_OVER_MAX, QUICK_SECONDS_MAX, Ends, HandOvers, LockFreeFuture
 from checkpoint_store.loop.executors.local import Inline, Threads
 from checkpoint_store.loop.recording import Recorder, Success
-from checkpoint_store.loop.tasks import Tasks
 from checkpoint_store.model.attempt import Attempt
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def test_quick_results_that_come_one_after_the_other_are_recorded_together(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Eight workers whose work takes no time: one commit for eight results, though one worker is a little later."""
-    monkeypatch.setattr(hand_overs, "_TOGETHER_SECONDS_MAX", 30.0)
+    monkeypatch.setattr(futures_module, "_TOGETHER_SECONDS_MAX", 30.0)
     recorded: list[int] = []
     real = Recorder.record
 

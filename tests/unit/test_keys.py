@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import InvalidArgumentError
-from checkpoint_store.model.keys import checked_keys, key_from, spellings, stored_key
+from checkpoint_store.model.chunks import checked_keys, key_from, spellings, stored_key
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 numbers = st.integers(-(10**17) + 1, 10**17 - 1)

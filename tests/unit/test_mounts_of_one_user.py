@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checkpoint_store import CheckpointStore, StoreTargetError
-from checkpoint_store.storage import sibling_check
+from checkpoint_store.storage.files import sibling_check
 
 if TYPE_CHECKING:
     from pathlib import Path

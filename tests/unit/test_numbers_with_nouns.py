@@ -32,7 +32,7 @@ NUMBERED = re.compile(rf"(?:\}}|%d|%s) (?:{'|'.join(NOUNS)})s\b")
 NEVER_ONE = {
     "output.py": 1,  # a name that is too long
     "plan.py": 1,  # several workers
-    "several.py": 1,  # several files
+    "run_context.py": 1,  # several files
     "errors.py": 1,  # an id that names several jobs
     "json_text.py": 1,  # a limit
     "records.py": 1,  # a rate

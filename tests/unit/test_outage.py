@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.loop.outage import LATE, Outage
-from checkpoint_store.loop.service_errors import Trouble
+from checkpoint_store.loop.service.service_errors import Trouble
 
 DOWN = ConnectionError("the line is down")
 SERVICE_TROUBLES = [trouble for trouble in Trouble if trouble is not Trouble.NONE]

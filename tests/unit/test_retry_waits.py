@@ -11,7 +11,7 @@ import tenacity
 from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
-from checkpoint_store.loop.retry_policy import pause_before_retry
+from checkpoint_store.loop.service.retry_policy import pause_before_retry
 
 if TYPE_CHECKING:
     from conftest import Children
@@ -72,7 +72,7 @@ def test_a_wait_that_is_none_is_refused_before_the_first_call(store: CheckpointS
 
 def test_nothing_is_imported_for_a_retry() -> None:
     """The package works without tenacity, and leaves it to those who have it."""
-    import checkpoint_store.loop.retry_policy
+    import checkpoint_store.loop.service.retry_policy
 
-    assert "tenacity" not in vars(checkpoint_store.loop.retry_policy)
+    assert "tenacity" not in vars(checkpoint_store.loop.service.retry_policy)
     assert "tenacity" in sys.modules

@@ -26,15 +26,15 @@ from yarl import URL
 
 from checkpoint_store.errors import WorkerDied
 from checkpoint_store.loop.executors.raised import Raised
-from checkpoint_store.loop.retry_after import retry_after
-from checkpoint_store.loop.retry_policy import (
+from checkpoint_store.loop.service.retry_after import retry_after
+from checkpoint_store.loop.service.retry_policy import (
     as_work_failed,
     is_fatal,
     is_transient,
     matcher,
     pause_before_retry,
 )
-from checkpoint_store.loop.service_errors import Trouble, may_have_arrived, status_of, trouble_of
+from checkpoint_store.loop.service.service_errors import Trouble, may_have_arrived, status_of, trouble_of
 
 REQUEST = httpx.Request("POST", "https://api.example/v1")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from checkpoint_store.model.spans import IndexList
+from checkpoint_store.model.chunks import IndexList
 
 LISTS = {
     "empty": [],

@@ -17,8 +17,8 @@ from checkpoint_store.errors import StateFormatError
 from checkpoint_store.model.clock import now, parse_time
 from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze, thaw
 from checkpoint_store.model.records import JobStatus, Progress
-from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.state.state import ProcessingState
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from checkpoint_store import ProcessingState
-from checkpoint_store.model.state_text import (
+from checkpoint_store.model.state.state_text import (
     HEAD_LINES,
     knows_chunks,
     looks_like_state,
@@ -16,7 +16,7 @@ from checkpoint_store.model.state_text import (
     state_text,
     updated_at,
 )
-from checkpoint_store.model.torn_state import read_torn
+from checkpoint_store.model.state.torn_state import read_torn
 
 RESULTS = [{"text": "ünd", "n": 1}, "a text", 12345, None, [1, "[]"]]
 STATE = ProcessingState(

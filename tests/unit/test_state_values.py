@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import StateFormatError
-from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.model.state.state import ProcessingState
 
 from .state_tools import FIELDS, PLAIN, few, refused, state, values
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store.loop.aio.tasks import Tasks
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
 from checkpoint_store.loop.executors.workplace import Workplace
-from checkpoint_store.loop.tasks import Tasks
 from checkpoint_store.model.attempt import Attempt, CurrentAttempt, threads_at_work
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from checkpoint_store.errors import StateFormatError
-from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.model.state_text import state_text
-from checkpoint_store.model.torn_state import read_torn
+from checkpoint_store.model.state.state import ProcessingState
+from checkpoint_store.model.state.state_text import state_text
+from checkpoint_store.model.state.torn_state import read_torn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

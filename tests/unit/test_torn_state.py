@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from checkpoint_store.model.state import ProcessingState
-from checkpoint_store.model.state_text import state_text
-from checkpoint_store.model.torn_state import read_torn
+from checkpoint_store.model.state.state import ProcessingState
+from checkpoint_store.model.state.state_text import state_text
+from checkpoint_store.model.state.torn_state import read_torn
 
 RESULTS: list[Any] = [
     {"chunk_index": 0, "cleaned_text": 'a "quoted"\nline, with ] and }'},

@@ -12,8 +12,9 @@ from rich.text import Text
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT, CHUNK_STATUSES, count_in, rows_of
-from checkpoint_store.cli.job_choice import chosen_job
+from checkpoint_store.cli.inspect.results_output import print_table, refuse_two_formats, table_options
 from checkpoint_store.cli.options import (
+    chosen_job,
     job_argument,
     json_option,
     open_for_reading,
@@ -21,13 +22,11 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import on_one_line
+from checkpoint_store.cli.paths import on_one_line, typed_line
 from checkpoint_store.cli.redone import to_redo_text, tries_in_vain
-from checkpoint_store.cli.run.chosen_chunks import NamedChunks, takes_chunks
-from checkpoint_store.cli.run.resume_line import resume_line
+from checkpoint_store.cli.run.chunk_ranges import NamedChunks, takes_chunks
+from checkpoint_store.cli.run.go_on_lines import resume_line
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
-from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.cli.widths import without_end
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ import click
 
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.chunk_rows import tried_ranges
-from checkpoint_store.cli.inspect.how_many_results import counted_out
-from checkpoint_store.cli.inspect.paid import costs_of
-from checkpoint_store.cli.job_choice import chosen_job, job_to_delete
+from checkpoint_store.cli.inspect.listing import costs_of
+from checkpoint_store.cli.inspect.results_output import counted_out, print_table, refuse_two_formats, table_options
 from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
 from checkpoint_store.cli.options import (
     WholeNumber,
+    chosen_job,
     job_argument,
+    job_to_delete,
     json_option,
     open_for_reading,
     open_for_writing,
@@ -26,7 +27,6 @@ from checkpoint_store.cli.options import (
 )
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stand_in import open_or_create
-from checkpoint_store.cli.table_output import print_table, refuse_two_formats, table_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -156,7 +156,7 @@ def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) ->
 
 
 def _resume_lines(job: Job, data: Mapping[str, Any], store_path: str) -> list[str]:
-    from checkpoint_store.cli.run.resume_line import resume_lines  # only the page for people says what to do next
+    from checkpoint_store.cli.run.go_on_lines import resume_lines  # only the page for people says what to do next
 
     left = data["total_chunks"] - data["completed_chunks"]
     return resume_lines(job, store_path, failed_chunks=data["failed_chunks"], chunks_left=left)

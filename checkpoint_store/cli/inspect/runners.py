@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
     WholeNumber,
+    chosen_job,
     job_argument,
     json_option,
     open_for_writing,

@@ -11,11 +11,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from checkpoint_store.cli import chunk_map, screen
-from checkpoint_store.cli.inspect.paid import USUAL_FIELDS
+from checkpoint_store.cli import screen
+from checkpoint_store.cli.inspect import chunk_rows
+from checkpoint_store.cli.inspect.listing import USUAL_FIELDS
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.paths import on_one_line
-from checkpoint_store.cli.typed_line import typed_line
+from checkpoint_store.cli.paths import on_one_line, typed_line
 from checkpoint_store.cli.widths import without_beginning, without_end
 from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable
 
@@ -159,10 +159,10 @@ def _facts_table(data: dict[str, Any]) -> Table:
 def _map(terminal: Screen, data: dict[str, Any]) -> Text:
     others = {name: data[f"{name.replace(' ', '_')}_ranges"] for name in ("failed", "in doubt", "running")}
     others["to redo"] = data["redo_ranges"]
-    picture = chunk_map.chunk_map(terminal.out, data["completed_ranges"], data["total_chunks"], others)
+    picture = chunk_rows.chunk_map(terminal.out, data["completed_ranges"], data["total_chunks"], others)
     present = [name for name, ranges in others.items() if ranges]
     in_ranges = sum(stop - start for ranges in (data["completed_ranges"], *others.values()) for start, stop in ranges)
-    legend = chunk_map.legend(terminal.out, present, is_left=in_ranges < data["total_chunks"])
+    legend = chunk_rows.legend(terminal.out, present, is_left=in_ranges < data["total_chunks"])
     return Text("\n").join([picture, legend])
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.filesize import decimal
@@ -11,12 +13,60 @@ from rich.text import Text
 
 from checkpoint_store import Finding, RecoveryReport, migration_status, recover_store, restore_store
 from checkpoint_store import doctor as examine
-from checkpoint_store.cli.maintain.how_far import saying_how_far
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.paths import typed_line
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import StoreDamaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+
+
+_FIRST_LINE_SECONDS: Final = 1.0
+"""A check that is over sooner prints no progress."""
+_TERMINAL_SECONDS: Final = 0.2
+_LINE_SECONDS: Final = 10.0
+
+
+@contextmanager
+def saying_how_far(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that is called with the number of jobs that were checked, and of all jobs."""
+    how_far = _HowFar(console)
+    try:
+        yield how_far.say
+    finally:
+        how_far.end()
+
+
+class _HowFar:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._every_seconds = _TERMINAL_SECONDS if console.is_terminal else _LINE_SECONDS
+        self._due_at = time.monotonic() + (_FIRST_LINE_SECONDS if console.is_terminal else _LINE_SECONDS)
+        self._is_shown = False
+
+    def say(self, checked: int, jobs: int) -> None:
+        moment = time.monotonic()
+        if moment < self._due_at:
+            return
+        self._due_at = moment + self._every_seconds
+        text = f"checked {checked:,} of {jobs:,} job{'' if jobs == 1 else 's'}"
+        if self._console.is_terminal:
+            self._console.file.write(f"\r\x1b[K{text}")
+            self._is_shown = True
+        else:
+            self._console.file.write(f"{text}\n")
+        self._console.file.flush()
+
+    def end(self) -> None:
+        """Remove the line from the terminal."""
+        if self._is_shown:
+            self._console.file.write("\r\x1b[K")
+            self._console.file.flush()
+
 
 _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 

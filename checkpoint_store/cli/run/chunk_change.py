@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store import CheckpointStoreError
 from checkpoint_store.cli.paths import STANDARD, job_name
 from checkpoint_store.cli.run.report import READER_FIELD
-from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
+from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import UnknownTokenizerError
 
 if TYPE_CHECKING:

@@ -1,20 +1,116 @@
-"""The inputs of a run; all of them are read and checked before the work on the first begins."""
+"""The inputs of a run, prose or records; all are read and checked before the work on the first begins."""
 
 from __future__ import annotations
 
+import csv
+import dataclasses
+import io
+import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.paths import STANDARD, is_same_place, path_text
 from checkpoint_store.cli.run.outputs.output import check_output
+from checkpoint_store.cli.transcripts.clean import cleaned_as
+from checkpoint_store.cli.transcripts.split import TextChunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.cli.run.content import Content
+    from checkpoint_store.cli.transcripts.reading.transcript import Transcript
+
+
+@dataclass(frozen=True)
+class Content:
+    """The chunks of an input."""
+
+    chunks: list[TextChunk]
+    language: str | None = None
+    """The spoken language, if it is known."""
+    reader: str | None = None
+    """The format and the version of its reader, a part of the job's config; None for plain text and records."""
+    plain_text: str | None = None
+    """The text of the file as it is, where a reader has read it."""
+    cleaned: tuple[str, ...] | None = None
+    """The text that the built-in cleaner makes of each chunk; None if COMMAND does the work."""
+
+    def fingerprint(self, chunk: TextChunk) -> dict[str, str]:
+        """Return what identifies a chunk of the built-in cleaner: its text, and what came of it among the others.
+
+        The cleaner looks across the cuts. Beside another neighbour the same text may lose another word.
+        """
+        return {"text": chunk.text, "cleaned": self._cleaned_by_chunk[id(chunk)]}
+
+    @cached_property
+    def _cleaned_by_chunk(self) -> dict[int, str]:
+        return dict(zip(map(id, self.chunks), self.cleaned or (), strict=True))
+
+
+def cleaned_content(transcript: Transcript, chunks: list[TextChunk], language: str | None) -> Content:
+    """Return what the built-in cleaner makes of a transcript that was cut into chunks.
+
+    The cleaner sees the whole text. Each chunk gets its part, and the white space that stands before that part.
+    """
+    language, traced = cleaned_as(transcript.text, language)
+    starts, position = [], 0
+    for chunk in chunks:
+        starts.append(position + len(chunk.separator))
+        position = starts[-1] + len(chunk.text)
+    parts = traced.chunks(starts)
+    joined = [dataclasses.replace(chunk, separator=part.separator) for chunk, part in zip(chunks, parts, strict=True)]
+    return Content(joined, language, transcript.reader, transcript.plain_text, tuple(part.text for part in parts))
+
+
+_FIELD_LENGTH_MAX: Final = 2**31 - 1
+
+
+class UnreadableRecordsError(Exception):
+    """A file holds no records; the message is one line, and begins after the name of the file."""
+
+
+def lines(text: str) -> list[TextChunk]:
+    """Return a chunk for each line that is not empty."""
+    return [TextChunk(line) for line in text.split("\n") if line.strip()]
+
+
+def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
+    """Return a chunk for each row of a CSV file: a JSON object with the names of the first row.
+
+    Args:
+        text: the text of the file.
+        tabbed: whether tabs, and not commas, stand between the fields.
+
+    Raises:
+        UnreadableRecordsError: a row has more fields than the first row, two columns have one name, or a quote never
+            ends.
+    """
+    csv.field_size_limit(_FIELD_LENGTH_MAX)  # the default refuses a long text
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if tabbed else ",", strict=True)
+    try:
+        _check_names(list(reader.fieldnames or ()))
+        return [TextChunk(_as_json(row, reader.line_num)) for row in reader]
+    except csv.Error as error:
+        raise UnreadableRecordsError(f"the row from line {reader.line_num + 1} on: {error}") from error
+
+
+def _check_names(names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UnreadableRecordsError(
+            f"line 1: the column {twice[0]!r} stands twice; give each column a name of its own"
+        )
+
+
+def _as_json(row: dict[str | None, str | list[str] | None], line: int) -> str:
+    if None in row:
+        count = len(row) - 1
+        more = f"has more fields than the {count} columns of line 1; quote a field that has the delimiter in it"
+        raise UnreadableRecordsError(f"line {line} {more}")
+    return json.dumps(row, ensure_ascii=False)
 
 
 class UnusableInputError(Exception):

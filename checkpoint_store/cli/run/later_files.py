@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.paths import STANDARD, as_argument, job_name, on_one_line, printable, shell_words
-from checkpoint_store.cli.typed_line import current_folder, typed_line
+from checkpoint_store.cli.paths import (
+    STANDARD,
+    as_argument,
+    current_folder,
+    job_name,
+    on_one_line,
+    printable,
+    shell_words,
+    typed_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

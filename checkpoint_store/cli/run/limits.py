@@ -1,22 +1,152 @@
-"""The limits of one ``run``: workers, tries, time and money."""
+"""The limits of one ``run``: workers, tries, time, money, and ``--halt``."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.run.command.unread_answer import OtherFormError
+import click
+
+from checkpoint_store.cli.run.command.answer import OtherFormError
 from checkpoint_store.cli.run.command.worker import CommandFailedError, CommandMissingError
-from checkpoint_store.cli.screen import number
+from checkpoint_store.cli.screen import chunk_count, number, plain_error
 from checkpoint_store.errors import InvalidResultError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from checkpoint_store import LoopEvent
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
-    from checkpoint_store.cli.run.halt import Halt
+
+
+if TYPE_CHECKING:
+    _HaltType = click.ParamType["Halt"]
+else:
+    _HaltType = click.ParamType  # generic for type checkers only
+
+_SPELLING: Final = re.compile(
+    r"(?P<word>never|soon|now)|(?:(?P<when>soon|now),fail=|(?=\d+%))(?P<number>[1-9]\d{0,8})(?P<percent>%)?", re.ASCII
+)
+_PERCENT_MAX: Final = 100
+_FAILURES_OF_A_SHARE_MIN: Final = 3
+"""The least number of failed chunks for a share: one failed chunk of two says nothing about the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """When a run ends because chunks fail."""
+
+    text: str
+    """The option as a person wrote it."""
+    when: str
+    """``soon`` finishes the chunks in hand; ``now`` kills COMMAND; ``never``."""
+    count: int = 1
+    """How many chunks must have failed, or how many in a hundred."""
+    is_share: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def is_at_first(self) -> bool:
+        """Whether the first chunk that fails ends the run."""
+        return self.when != "never" and self.count == 1 and not self.is_share
+
+    def is_reached(self, failed: int, to_do: int) -> bool:
+        """Return whether ``failed`` chunks, of the chunks ``to_do`` that the run had to do, end the run."""
+        if self.when == "never":
+            return False
+        if not self.is_share:
+            return failed >= self.count
+        return failed >= _FAILURES_OF_A_SHARE_MIN and 100 * failed >= self.count * to_do
+
+
+class HaltType(_HaltType):
+    """``never``, ``soon``, ``now``, ``20%``; and GNU parallel's ``soon,fail=3`` and ``now,fail=20%``."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Halt:
+        """Return when to halt; show a usage error for anything else."""
+        if isinstance(value, Halt):
+            return value
+        match = _SPELLING.fullmatch(value)
+        if match is None:
+            ways = "never, soon, now, a share such as 20%, or as in GNU parallel soon,fail=3 or now,fail=20%"
+            self.fail(f"{value!r} is none of: {ways}.", param, ctx)
+        if match["word"]:
+            return Halt(value, match["word"])
+        count = int(match["number"])
+        if match["percent"] and count > _PERCENT_MAX:
+            self.fail(f"{value!r} is more than all chunks.", param, ctx)
+        return Halt(value, match["when"] or "soon", count, is_share=bool(match["percent"]))
+
+
+@dataclass(slots=True)
+class FailureWatch:
+    """Counts the chunks of one run that fail, and says when ``--halt`` ends it.
+
+    Args:
+        halt: when failed chunks end the run; None if the option is not given.
+        kill: ends the chunks in work.
+        note: prints a notice.
+    """
+
+    halt: Halt | None
+    kill: Callable[[], None]
+    note: Callable[[str], None]
+    is_over: bool = False
+    """Whether nothing more is to begin, of this file and of the others."""
+    waits_after: str = ""
+    """Why the last try failed, while no chunk is in hand and the loop waits for the next try; else empty."""
+    _to_do: int = 0
+    _in_hand: set[int | None] = field(default_factory=set)
+    _failed: set[int | None] = field(default_factory=set)
+    _last: str = ""
+
+    def begin(self, to_do: int) -> None:
+        """Begin with a file of which this run has ``to_do`` chunks to do."""
+        self._to_do = to_do
+        self._failed.clear()
+        self._in_hand.clear()
+        self.waits_after = ""
+
+    def on_event(self, event: LoopEvent) -> None:
+        """Count a chunk that is not tried again; call this from the loop."""
+        if event.kind == "started":
+            self._in_hand.add(event.index)
+        else:
+            self._in_hand.discard(event.index)
+        is_waiting = event.kind == "retried" and not self._in_hand
+        self.waits_after = plain_error(event.error).partition("\n")[0] if is_waiting else ""
+        if event.kind == "failed" and self.halt is not None:
+            self._failed.add(event.index)
+            self._last = f"chunk {event.index}: {plain_error(event.error)}"
+            if not self.is_over and self.halt.is_reached(len(self._failed), self._to_do):
+                self._end(self.halt)
+
+    def _end(self, halt: Halt) -> None:
+        self.is_over = True
+        in_hand = chunk_count(len(self._in_hand))
+        if halt.when == "now":
+            self.kill()
+            what = f"stops the {in_hand} in hand, which may be billed all the same"
+        else:
+            what = f"begins nothing more, and finishes the {in_hand} in hand"
+        if self._in_hand:
+            self.note(f"--halt {halt} {what}")
+
+    @property
+    def message(self) -> str:
+        """Why the run ended; the first line is the reason, and the last error follows."""
+        last = "" if len(self._failed) == 1 else "the last was "
+        of = f"{len(self._failed):,} of {chunk_count(self._to_do)} failed (--halt {self.halt})"
+        return f"{of}, {last}{self._last}"
+
 
 FAILURES: Final = (CommandFailedError, InvalidResultError)
 """The errors by which COMMAND fails a chunk."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.paths import current_folder, printable
 from checkpoint_store.cli.run.task_records import MEMORY
-from checkpoint_store.cli.typed_line import current_folder
 from checkpoint_store.errors import SecretInConfig
 
 if TYPE_CHECKING:

@@ -17,18 +17,17 @@ from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json
-from checkpoint_store.cli.paths import job_name, on_one_line, printable
+from checkpoint_store.cli.paths import job_name, on_one_line, printable, typed_line
 from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.chunk_change import chunk_change
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
-from checkpoint_store.cli.run.plan_budget import budget_outlook
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
-from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.stand_in import stand_in, unrecorded_beside
-from checkpoint_store.cli.typed_line import typed_line
 from checkpoint_store.errors import StoreTargetError
 
 if TYPE_CHECKING:
@@ -36,8 +35,53 @@ if TYPE_CHECKING:
 
     from checkpoint_store import RunPlan
     from checkpoint_store.cli.run.inputs import Input
-    from checkpoint_store.cli.run.plan_budget import BudgetOutlook
     from checkpoint_store.cli.run.request import Request
+
+
+class BudgetOutlook(NamedTuple):
+    """Whether a run would begin a chunk within its budget."""
+
+    is_over: bool
+    """Whether the run would pause at once."""
+    text: str
+    """The text for a person; empty without a budget to speak of."""
+
+
+NO_BUDGET = BudgetOutlook(is_over=False, text="")
+
+
+def budget_outlook(store: CheckpointStore, run_plan: RunPlan, max_cost: float | None, cost: str) -> BudgetOutlook:
+    """Return what a budget allows a run to do.
+
+    Args:
+        store: the store.
+        run_plan: what the run would do.
+        max_cost: its budget; None where it has none.
+        cost: the field of the results, or the dotted path, that holds the cost.
+    """
+    if max_cost is None or not run_plan.chunks_to_do:
+        return NO_BUDGET
+    if run_plan.job_id is None:  # a new job has spent nothing
+        return BudgetOutlook(is_over=False, text=_how_many_fit(run_plan, max_cost, 0.0))
+    costs = store.job(run_plan.job_id).costs(cost)
+    if costs.allow_another(max_cost):
+        text = _how_many_fit(run_plan, max_cost, (costs.cost or 0.0) + costs.reserved_cost)
+        return BudgetOutlook(is_over=False, text=text)
+    if costs.unreadable_chunk is not None:
+        where = f"the cost of chunk {costs.unreadable_chunk} cannot be read as {cost!r}"
+        return BudgetOutlook(is_over=True, text=f"no chunk would begin: {where}; see --cost")
+    in_doubt = f", {amount(costs.reserved_cost)} more in doubt" if costs.reserved_cost else ""
+    spent = f"{amount(costs.cost or 0)} spent{in_doubt}, and the dearest chunk cost {amount(costs.dearest_cost)}"
+    return BudgetOutlook(is_over=True, text=f"no chunk fits into {amount(max_cost)}: {spent}")
+
+
+def _how_many_fit(run_plan: RunPlan, max_cost: float, spent: float) -> str:
+    to_do = run_plan.chunks_to_do
+    mean = (run_plan.estimated_cost or 0.0) / to_do
+    if not mean or spent + mean * to_do <= max_cost:
+        return ""
+    return f"about {int((max_cost - spent) / mean):,} of {chunk_count(to_do)} fit into {amount(max_cost)}"
+
 
 _HELP: Final = """\b
 Say what run would do with each FILE, and do nothing.

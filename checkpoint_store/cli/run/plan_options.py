@@ -10,7 +10,7 @@ from checkpoint_store.cli.options import NO_LIMIT, PositiveNumber, PositiveNumbe
 from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.command.variables import CONTEXT_LENGTH_MAX
-from checkpoint_store.cli.run.halt import HaltType
+from checkpoint_store.cli.run.limits import HaltType
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
 
 if TYPE_CHECKING:

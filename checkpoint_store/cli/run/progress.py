@@ -1,7 +1,8 @@
-"""The live line of a run; its bar starts at the chunks that are already done."""
+"""The progress of a run: the live line of a terminal, or a line every ten seconds for logs and CI."""
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
@@ -12,7 +13,6 @@ from rich.text import Text
 
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.notices import NOTICES
-from checkpoint_store.cli.run.plain_progress import PlainProgress
 from checkpoint_store.cli.widths import without_beginning
 from checkpoint_store.errors import CheckpointStoreError
 
@@ -20,8 +20,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from checkpoint_store.cli.job_snapshot import JobSnapshot
-    from checkpoint_store.cli.run.several import Files
+    from checkpoint_store.cli.run.run_context import Files
     from checkpoint_store.cli.screen import Screen
+
+
+LINE_INTERVAL_SECONDS: Final = 10.0
+
+
+class PlainProgress:
+    """Say every ten seconds where a run stands; after a run of more than ten seconds, say so once more at its end.
+
+    Args:
+        state: returns where the run stands, as one line.
+        say: prints a line.
+        wait: waits for a number of seconds, and returns whether the run ended meanwhile; by default on the real clock.
+    """
+
+    def __init__(
+        self, state: Callable[[], str], say: Callable[[str], None], wait: Callable[[float], bool] | None = None
+    ) -> None:
+        self._state, self._say = state, say
+        self._ended = threading.Event()
+        self._wait = self._ended.wait if wait is None else wait
+        self._last_state: str | None = None
+        self._thread = threading.Thread(target=self._say_regularly, name="checkpoint-store-progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._thread.is_alive():  # not where the system started no thread
+            self._thread.join()
+        if self._last_state is not None and self._state() != self._last_state:
+            self._say(self._state())
+
+    def _say_regularly(self) -> None:
+        while not self._wait(LINE_INTERVAL_SECONDS):
+            self._last_state = self._state()
+            self._say(self._last_state)
+
 
 _REFRESH_PER_SECOND: Final = 8
 _BAR_WIDTH: Final = 24

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store.cli.paths import STANDARD, is_program, job_name, owner_of, printable
-from checkpoint_store.cli.run import records
+from checkpoint_store.cli.run import inputs as run_inputs
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, AnswerReader
-from checkpoint_store.cli.run.content import Content, cleaned_content
-from checkpoint_store.cli.run.inputs import UnusableInputError, read_inputs
-from checkpoint_store.cli.run.outputs import text as output_text
+from checkpoint_store.cli.run.inputs import Content, UnusableInputError, cleaned_content, read_inputs
+from checkpoint_store.cli.run.outputs import output as output_text
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.run.outputs.output import OutputFile, StandardOutput, UnusableOutputError
 from checkpoint_store.cli.run.task_records import Task
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
-from checkpoint_store.cli.transcripts.reading.text import read_text
+from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError, read_text
 from checkpoint_store.cli.transcripts.reading.transcript import Transcript, read_transcript
-from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import TextChunk, UnknownTokenizerError, split
 
 if TYPE_CHECKING:
@@ -129,8 +127,8 @@ class Request:
         try:
             text = read_text(path, self.encoding)
             is_tabbed = path.suffix.lower() == ".tsv"
-            chunks = records.lines(text) if self.split == "lines" else records.rows(text, tabbed=is_tabbed)
-        except records.UnreadableRecordsError as error:
+            chunks = run_inputs.lines(text) if self.split == "lines" else run_inputs.rows(text, tabbed=is_tabbed)
+        except run_inputs.UnreadableRecordsError as error:
             raise UnreadableTranscriptError(f"{path}: {error}") from error
         if not chunks:
             raise UnreadableTranscriptError(f"{path} has no {'line' if self.split == 'lines' else 'row'} in it")

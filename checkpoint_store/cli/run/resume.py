@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import JobStatus
-from checkpoint_store.cli.job_choice import chosen_job
 from checkpoint_store.cli.options import (
     NO_LIMIT,
     PositiveNumberOrNone,
+    chosen_job,
     job_argument,
     json_option,
     open_to_go_on,
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import STANDARD, printable
+from checkpoint_store.cli.paths import STANDARD, current_folder, printable, typed_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
-from checkpoint_store.cli.run.go_on_line import FOLDER, GOES_ON_WITH, OPENED
+from checkpoint_store.cli.run.go_on_lines import FOLDER, GOES_ON_WITH, OPENED, resume_line
 from checkpoint_store.cli.run.later_files import (
     LATER_FILES,
     NOT_BEGUN,
@@ -35,11 +35,9 @@ from checkpoint_store.cli.run.later_files import (
 from checkpoint_store.cli.run.memory import is_memory
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.run.plan_options import checked_field
-from checkpoint_store.cli.run.resume_line import resume_line
 from checkpoint_store.cli.run.run import FREES_FAILED, run
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.typed_line import current_folder, typed_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,12 +20,10 @@ from checkpoint_store.cli.run.chunk_change import chunk_change
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
-from checkpoint_store.cli.run.go_on_line import NOT_REMEMBERED, line_of_run, line_to_go_on, words_of_line
-from checkpoint_store.cli.run.halt import FailureWatch
-from checkpoint_store.cli.run.interrupts import RunInterrupts
+from checkpoint_store.cli.run.go_on_lines import NOT_REMEMBERED, line_of_run, line_to_go_on, words_of_line
 from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles
-from checkpoint_store.cli.run.limits import RunLimits
+from checkpoint_store.cli.run.limits import FailureWatch, RunLimits
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import (
     limit_options,
@@ -33,8 +31,7 @@ from checkpoint_store.cli.run.plan_options import (
     workers_option,
 )
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
-from checkpoint_store.cli.run.run_context import RunContext
-from checkpoint_store.cli.run.several import Files, show_summary
+from checkpoint_store.cli.run.run_context import Files, RunContext, RunInterrupts, show_summary
 from checkpoint_store.cli.run.task import do_task
 from checkpoint_store.cli.run.task_records import (
     DONE,
@@ -53,8 +50,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
-    from checkpoint_store.cli.run.halt import Halt
     from checkpoint_store.cli.run.inputs import Input
+    from checkpoint_store.cli.run.limits import Halt
     from checkpoint_store.cli.run.request import Request
     from checkpoint_store.cli.run.task_records import Clean
 

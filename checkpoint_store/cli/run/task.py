@@ -12,16 +12,14 @@ from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.redone import tries_in_vain
-from checkpoint_store.cli.run.command.answer import TEXT_FIELD, field_at
-from checkpoint_store.cli.run.command.unread_answer import UnreadAnswerError
+from checkpoint_store.cli.run.command.answer import TEXT_FIELD, UnreadAnswerError, field_at
 from checkpoint_store.cli.run.command.worker import Command, CommandFailedError, CommandKilledError, ServiceAwayError
-from checkpoint_store.cli.run.kept_answers import COPY_BEGINS, kept_answers
 from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
-from checkpoint_store.cli.run.work import Work
+from checkpoint_store.cli.run.work import COPY_BEGINS, Work, kept_answers
 from checkpoint_store.cli.screen import attempt_count, duration, indices, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (

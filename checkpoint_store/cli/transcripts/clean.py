@@ -11,11 +11,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.transcripts.language import is_foreign, looks_english, looks_foreign
-from checkpoint_store.cli.transcripts.scripts import joint
+from checkpoint_store.cli.transcripts.languages import is_foreign, joint, looks_english, looks_foreign
 from checkpoint_store.cli.transcripts.speakers import SPEAKER
-from checkpoint_store.cli.transcripts.times import without_times
-from checkpoint_store.cli.transcripts.traced import TracedText
+from checkpoint_store.cli.transcripts.times import TracedText, without_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from semantic_text_splitter import TextSplitter
 
-from checkpoint_store.cli.transcripts.graphemes import cut_after, cut_before, may_cut
 from checkpoint_store.cli.transcripts.speakers import SPEAKER
-from checkpoint_store.cli.transcripts.unbroken import UnbrokenSpans
+from checkpoint_store.cli.transcripts.unbroken import UnbrokenSpans, cut_after, cut_before, may_cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.claims import Claims
-    from checkpoint_store.execution.claims.pauses import KnownPauses, QueuedPauses
-    from checkpoint_store.execution.claims.redo_marks import RedoMarks
-    from checkpoint_store.model.shard import Shard
+    from checkpoint_store.execution.claims.requests import KnownPauses, QueuedPauses, RedoMarks
+    from checkpoint_store.model.chunks import Shard
 
 _WINDOW_CHUNKS: Final = 4096
 _CLAIMED_AT_ONCE_MAX: Final = 256

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
-from checkpoint_store.storage.records import Claim
+from checkpoint_store.storage.records.records import Claim
 
 if TYPE_CHECKING:
     import threading

@@ -8,12 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, RunnerReleased
-from checkpoint_store.execution.claims.chunks_in_hand import ChunksInHand
 from checkpoint_store.execution.claims.claimed_along import ClaimedAlong
-from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
+from checkpoint_store.execution.claims.claimed_chunk import ChunksInHand, ClaimedChunk
 from checkpoint_store.execution.claims.late_settlement import LateSettlement, is_vain
 from checkpoint_store.execution.claims.runner import OwnRunner
-from checkpoint_store.storage.records import ClaimRequest, FailedAttempt
+from checkpoint_store.storage.records.records import ClaimRequest, FailedAttempt
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log_suppressed
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
-    from checkpoint_store.storage.records import ClaimSearchResult, Completion
+    from checkpoint_store.storage.records.records import ClaimSearchResult, Completion
     from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 MAX_ATTEMPTS_DEFAULT: Final = 3

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
-    from checkpoint_store.storage.records import Claim, ClaimSearchResult
+    from checkpoint_store.storage.records.records import Claim, ClaimSearchResult
     from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 _PROBE_INTERVAL_SECONDS_MIN: Final = 0.1

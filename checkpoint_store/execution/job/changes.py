@@ -1,19 +1,22 @@
-"""The changes that a caller makes to a job: its status and metadata, handles, and chunks to be done again."""
+"""The changes that a caller makes to a job: its status and metadata, handles, redos, and the try in hand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from checkpoint_store.errors import InvalidArgumentError
-from checkpoint_store.execution import lifecycle, opening, redo
+from checkpoint_store.execution import lifecycle, opening
 from checkpoint_store.execution.handles import checked_handle, chunks_of_job, persist
 from checkpoint_store.execution.job.details import JobDetails
+from checkpoint_store.model.chunks import as_int
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.model.whole_numbers import as_int
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from checkpoint_store.model.attempt import Attempt
+    from checkpoint_store.model.chunks import Key
 
 
 class JobChanges(JobDetails):
@@ -145,7 +148,7 @@ class JobChanges(JobDetails):
         chunks: set[int] = set()
         for index in _listed(indices):
             chunks.add(self._execution.recorded.checked_index(index))  # at once: a range may be endless
-        return redo.redo(self._context, self.job_id, chunks)
+        return lifecycle.redo(self._context, self.job_id, chunks)
 
     def to_redo(self) -> list[int]:
         """Return the complete chunks that are to be done again, ascending, even those that a runner works on."""
@@ -159,3 +162,46 @@ def _listed(indices: int | Iterable[int]) -> Iterator[int]:
         return iter(indices)  # type: ignore[arg-type]
     except TypeError:
         raise InvalidArgumentError("indices", indices, "is no list of chunk indices; give [0, 1, 2]") from None
+
+
+class ChunkTry:
+    """The part of :class:`PendingChunk` that is about its attempt."""
+
+    __slots__ = ()
+    job: JobChanges
+    index: int
+    attempt: Attempt | None
+
+    @property
+    def key(self) -> Key | None:
+        """The caller's key of the chunk (a file name, a page), if the job was opened with a mapping; or None."""
+        return self.job.key_of(self.index) if self.attempt is None else self.attempt.key
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: this process has the chunk in hand."""
+        raise TypeError("a PendingChunk cannot be pickled: pass its data, and record the result in this process")
+
+    @property
+    def previous(self) -> Any:
+        """The result of the chunk before this one in a sequential job, as JSON data; None for the first chunk."""
+        return None if self.attempt is None else self.attempt.previous
+
+    @property
+    def handle(self) -> str | None:
+        """The handle of this chunk: the name by which a service holds its work, as a try recorded it; None without one.
+
+        With a handle, ask the service for the result: the work is paid for.
+        """
+        return None if self.attempt is None else self.attempt.handle
+
+    def record_handle(self, handle: str | None) -> None:
+        """Record the handle of this chunk: the name by which a service holds its work. See :meth:`Job.record_handle`.
+
+        Raises:
+            InvalidArgumentError: ``handle`` is no text of 1 to 4,096 characters; the error names chunk and value.
+            StorageUnavailableError: the store is read-only.
+        """
+        if self.attempt is None:
+            self.job.record_handle(self.index, handle)
+        else:
+            self.attempt.record_handle(handle)

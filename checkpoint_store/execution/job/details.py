@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.job import frame_columns as frames
 from checkpoint_store.execution.job.reading import JobReading
-from checkpoint_store.model.amounts import checked_cost, cost_in
+from checkpoint_store.model.money import checked_cost, cost_in
 from checkpoint_store.model.records import ChunkAccount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from checkpoint_store.execution.job.reading import Missing
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.job_costs import JobCosts
-    from checkpoint_store.model.keys import Key
+    from checkpoint_store.model.chunks import Key
+    from checkpoint_store.model.money import Cost, JobCosts
     from checkpoint_store.model.records import AttemptRecord, CompletionRecord, RunnerRecord
 
 T = TypeVar("T")

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.keys import Key
+    from checkpoint_store.model.chunks import Key
     from checkpoint_store.model.plan import Fingerprint
-    from checkpoint_store.storage.data_version import DataVersion
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.data_version import DataVersion
+    from checkpoint_store.storage.records.records import JobRecord
 
 
 class _FirstAsked:

@@ -9,19 +9,19 @@ from checkpoint_store.execution import opening
 from checkpoint_store.execution.job.of_record import JobOfRecord
 from checkpoint_store.execution.results import decoded
 from checkpoint_store.model import html_text
-from checkpoint_store.model.amounts import checked_field
+from checkpoint_store.model.money import checked_field
 from checkpoint_store.model.records import chunks_text, done_text
 from checkpoint_store.state_file.exporting import write_state
-from checkpoint_store.system.working_folder import absolute
+from checkpoint_store.system.paths import absolute
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from checkpoint_store.model.loop_records import RunRecord
     from checkpoint_store.model.records import ChunkRecord, JobStatus, JobSummary, Progress, RunPlan
-    from checkpoint_store.model.run_record import RunRecord
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.model.state.state import ProcessingState
 
 T = TypeVar("T")
 Missing = Literal["raise", "skip", "none"]

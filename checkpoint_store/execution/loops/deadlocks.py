@@ -1,8 +1,4 @@
-"""Find a deadlock before it happens: work on a chunk that waits for the thread which is about to wait for that work.
-
-A function that starts a thread which closes the store, and waits for that thread, would wait for itself. Python does
-not tell who started a thread, but the stack of a waiting thread says what it waits for.
-"""
+"""Refuse work on a chunk that would wait for itself: a loop in a loop, and a close in the work that it waits for."""
 
 from __future__ import annotations
 
@@ -11,12 +7,14 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.model.attempt import threads_at_work
-from checkpoint_store.system.call_stack import stack
+from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.model.attempt import jobs_worked_on_here, threads_at_work
+from checkpoint_store.system.threads import stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
 
 _WAITING: Final = frozenset({threading.Thread.join.__code__, Future.result.__code__, Future.exception.__code__})
 """The functions in which a thread waits for their ``self``: a thread, or a future."""
@@ -51,3 +49,14 @@ def _ends_with(ident: int, frame: FrameType) -> set[int]:
 def _waits_for(frame: FrameType, ends: set[int]) -> bool:
     waiting_in: Iterator[Any] = (inner.f_locals.get("self") for inner in stack(frame) if inner.f_code in _WAITING)
     return any(id(waits_for) in ends for waits_for in waiting_in)
+
+
+def refuse_nested(job_id: str, method: str) -> None:
+    """Refuse a loop over a job inside of the work on one of its chunks: the loop would wait for that chunk for ever.
+
+    Raises:
+        InvalidArgumentError: the calling code is the work on a chunk of this job.
+    """
+    if job_id in jobs_worked_on_here():
+        remedy = f"is worked on by the very call that asks for {method}(), which would wait for itself for ever"
+        raise InvalidArgumentError("job", job_id, f"{remedy}: return the result from fn, or open another job")

@@ -18,8 +18,8 @@ from checkpoint_store.errors import JobPaused, StorageUnavailableError, StoreClo
 from checkpoint_store.execution.claims.chunk_queue import acting_thread
 from checkpoint_store.execution.loops.left_loops import LeftLoops
 from checkpoint_store.model.attempt import jobs_worked_on_here
-from checkpoint_store.system.call_stack import innermost_module
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.threads import innermost_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.execution.lifecycle import delete_with_copies
 from checkpoint_store.execution.store.open_store import OpenStore
-from checkpoint_store.model.prune_report import PruneReport, prune_request
+from checkpoint_store.model.reports import PruneReport, prune_request
 from checkpoint_store.state_file.reader import job_shown_by, read_state, without_secrets
 from checkpoint_store.storage.files.names import state_copies
-from checkpoint_store.storage.prunable_files import prunable_files, remove_files
+from checkpoint_store.storage.surplus_files import prunable_files, remove_files
 from checkpoint_store.storage.target import NO_DATABASE, resolve
 from checkpoint_store.system.log import WarningsLast, log
-from checkpoint_store.system.working_folder import absolute
+from checkpoint_store.system.paths import absolute
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
 
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.merge_report import MergeReport
-    from checkpoint_store.model.prune_report import Prunable, PruneRequest
+    from checkpoint_store.model.reports import MergeReport, Prunable, PruneRequest
 
 _STATE_SUFFIXES: Final = (".json", ".bak")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.chunk_queue import act_for, acting_thread
-from checkpoint_store.execution.claims.pauses import handler_interrupts_library
+from checkpoint_store.execution.claims.requests import handler_interrupts_library
 from checkpoint_store.execution.loops.deadlocks import work_waits_for_this_thread
 from checkpoint_store.execution.unrecorded.kept_results import note_where, says_where
 from checkpoint_store.model.attempt import threads_at_work

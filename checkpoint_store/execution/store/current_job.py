@@ -9,15 +9,15 @@ from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import chunks_text
-from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.model.state.state import ProcessingState
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.records import JobStatus
-    from checkpoint_store.storage.records import JobRecord, Known
-    from checkpoint_store.storage.saved_state import Looked, Saved
+    from checkpoint_store.storage.records.records import JobRecord, Known
+    from checkpoint_store.storage.records.saved_state import Looked, Saved
 
 
 def checked_state(state: object) -> ProcessingState:

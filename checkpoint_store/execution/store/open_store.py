@@ -13,13 +13,13 @@ from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.store import closing
 from checkpoint_store.execution.store.current_job import CurrentJob
-from checkpoint_store.model.versions import SCHEMA_VERSION
-from checkpoint_store.state_file.target import resolve_state_file
+from checkpoint_store.model.store_file import SCHEMA_VERSION
+from checkpoint_store.state_file.exporting import resolve_state_file
 from checkpoint_store.storage.destination import other_owner
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.target import resolve
 from checkpoint_store.system.log import WarningsLast, warn_caller
-from checkpoint_store.system.working_folder import absolute
+from checkpoint_store.system.paths import absolute
 
 if TYPE_CHECKING:
     import os
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from checkpoint_store.model.open_mode import Durability
     from checkpoint_store.model.records import Problem
+    from checkpoint_store.model.store_file import Durability
 
 
 class Beside:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
 from checkpoint_store.execution.unrecorded.taking_in import record_one
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
-from checkpoint_store.storage.files.gone_store import is_gone
+from checkpoint_store.storage.files.identity import is_gone
 from checkpoint_store.storage.files.unrecorded import UnrecordedResult, plan_digest
-from checkpoint_store.system.existence import is_folder
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from checkpoint_store.storage.reading import Reading
-    from checkpoint_store.storage.records import Completion
+    from checkpoint_store.storage.records.records import Completion
     from checkpoint_store.storage.storage import Storage
 
 _NOT_YET: Final = " are not recorded yet, and "

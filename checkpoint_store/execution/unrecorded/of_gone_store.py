@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.files.unrecorded import UnrecordedResult
     from checkpoint_store.storage.reading import Reading
-    from checkpoint_store.storage.records import Completion, JobRecord
+    from checkpoint_store.storage.records.records import Completion, JobRecord
 
 
 def take_in_for_job(

@@ -18,7 +18,7 @@ from checkpoint_store.errors import (
     StoreBusy,
     counted,
 )
-from checkpoint_store.execution.chunks.order import in_order_if_needed
+from checkpoint_store.execution.chunk_order import in_order_if_needed
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.storage.files.unrecorded import plan_digest
 from checkpoint_store.system.files import remove_file
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.files.unrecorded import UnrecordedResult
-    from checkpoint_store.storage.records import Completion
+    from checkpoint_store.storage.records.records import Completion
     from checkpoint_store.storage.storage import Storage
 
 _FOR_NOW: Final = (StoreBusy, StorageFullError)

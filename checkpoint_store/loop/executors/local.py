@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, counted
-from checkpoint_store.loop.executors.futures import Ended, Ends, LockFreeFuture, wait_for_one
-from checkpoint_store.loop.executors.hand_overs import (
+from checkpoint_store.loop.executors.futures import (
     HANDED_OVER_MAX,
     QUICK_SECONDS_MAX,
+    Ended,
+    Ends,
     HandOvers,
+    LockFreeFuture,
+    wait_for_one,
 )
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import call_as

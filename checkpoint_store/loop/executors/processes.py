@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.loop import signals
-from checkpoint_store.loop.executors import termination
 from checkpoint_store.loop.executors.local import Unstorable, call_here
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.system.forks import ForkOrder, at_fork
@@ -22,6 +23,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from checkpoint_store.model.attempt import Attempt
+
+
+def leave_first_to_parent() -> None:
+    """Let this worker process outlive the first SIGTERM; the second ends it, and so does the end of its parent.
+
+    An earlier Ctrl-C counts as the first signal. A pool goes on after a KeyboardInterrupt in its work; a pool that
+    breaks sends SIGTERM to each worker, and waits for its end.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_first)
+
+
+def end_by_first() -> None:
+    """Let SIGTERM end a process that a worker process forked: the worker may wait for its end."""
+    if signal.getsignal(signal.SIGTERM) is _on_first:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _on_first(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if signals.note_termination():
+        signal.raise_signal(signal.SIGTERM)
+
+
+def kill_workers(executor: Any) -> None:
+    """Kill the processes of a pool that broke: they outlive the SIGTERM by which the pool itself would end them."""
+    pools = sys.modules.get("concurrent.futures.process")
+    if pools is not None and isinstance(executor, pools.ProcessPoolExecutor):
+        for process in list((getattr(executor, "_processes", None) or {}).values()):
+            with suppress(OSError, ValueError):  # it has ended
+                process.kill()
 
 
 _PARENT_CHECK_INTERVAL_SECONDS: Final = 0.5
@@ -72,12 +105,12 @@ def launching() -> Iterator[None]:
 def _in_forked_child() -> None:
     global _is_watching  # noqa: PLW0603 - the watching thread is not forked
     _is_watching = False
-    termination.end_by_first()
+    end_by_first()
     if getattr(_launching, "now", False):
         _launching.now = False
         _watch_parent(os.getppid(), None)
         signals.heed_second_interrupt_only()
-        termination.leave_first_to_parent()
+        leave_first_to_parent()
 
 
 at_fork(ForkOrder.WORKERS, after_in_child=_in_forked_child)
@@ -92,7 +125,7 @@ def _end_with_parent() -> None:
         return
     _watch_parent(os.getppid(), parent.sentinel)
     signals.heed_second_interrupt_only()
-    termination.leave_first_to_parent()
+    leave_first_to_parent()
 
 
 def _watch_parent(pid: int, sentinel: int | None) -> None:

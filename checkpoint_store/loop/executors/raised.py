@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.loop.retry_policy import as_work_failed
+from checkpoint_store.loop.service.retry_policy import as_work_failed
 from checkpoint_store.loop.signals import a_loop_ends_at_once
-from checkpoint_store.model.causes import raised_from
-from checkpoint_store.model.error_text import text_of
+from checkpoint_store.model.error_text import raised_from, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from concurrent.futures import BrokenExecutor, Future
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
-from checkpoint_store.loop.executors import local, processes, termination
+from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.engine import Engine
 from checkpoint_store.loop.executors.futures import wait_for_one
 from checkpoint_store.model.error_text import describe
@@ -183,7 +183,7 @@ class Workplace:
         """Note that the executor takes no more work, and that everything in it ends."""
         if not self.is_broken:
             self.is_broken = True
-            termination.kill_workers(self._executor)
+            processes.kill_workers(self._executor)
             self._breaks += 1
             wait_seconds = min(_RENEWAL_WAIT_SECONDS_MIN * 2.0 ** (self._breaks - 1), _RENEWAL_WAIT_SECONDS_MAX)
             self.ready_at = time.monotonic() + wait_seconds

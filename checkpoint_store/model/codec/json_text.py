@@ -1,8 +1,4 @@
-"""Turn results into JSON text and back, so that the value that is read equals the value that was written.
-
-JSON changes some Python values in silence: integer keys become text, named tuples lose their names, NaN is no JSON at
-all. Each such value is refused, with the path to it, before anything is written. A plain tuple is stored as a list.
-"""
+"""Turn results into JSON text and back, so that the value that is read equals the value that was written."""
 
 from __future__ import annotations
 
@@ -18,6 +14,7 @@ from checkpoint_store.model.codec.round_trip import check_round_trip, is_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
 
 RESULT_BYTES_MAX: Final = 256 * 1024 * 1024
 """The largest JSON text of one result; SQLite stops at 1,000,000,000."""
@@ -188,3 +185,36 @@ def _named_part(value: object, name: str) -> object:
     if isinstance(value, dict):
         return {key: _named_part(item, f"{name}[{short_repr(key)}]") for key, item in value.items()}
     return _named_value(value, name)
+
+
+def is_same_result(text: str, other: str) -> bool:
+    """Whether two texts that :func:`json_text.encode` made hold the same value, with its keys in any order."""
+    return text == other or _is_same(decode(text), decode(other))
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    if type(value) is not type(other):
+        return False
+    if isinstance(value, dict):
+        return value.keys() == other.keys() and all(_is_same(item, other[key]) for key, item in value.items())
+    if isinstance(value, list):
+        return len(value) == len(other) and all(map(_is_same, value, other))
+    return bool(value == other)
+
+
+def unchanged(old: dict[int, Any], new: dict[int, Any]) -> set[int]:
+    """Return the chunks that have the same result in both mappings."""
+    return {index for index, result in old.items() if index in new and _identical(result, new[index])}
+
+
+def _identical(value: Any, other: Any) -> bool:
+    """Whether two values have the same JSON text, keys in the same order: 1, 1.0 and true are three values."""
+    if value is other:
+        return True
+    if type(value) is not type(other) or value != other:
+        return False
+    if isinstance(value, dict):
+        return list(value) == list(other) and all(_identical(value[key], other[key]) for key in value)
+    if isinstance(value, list):
+        return all(map(_identical, value, other))
+    return not isinstance(value, float) or str(value) == str(other)

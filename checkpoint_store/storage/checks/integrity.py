@@ -11,12 +11,12 @@ from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, count
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.sql import attempts, bindparam, chunk_redos, completed_chunks, jobs, metadata, or_, select
-from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.statement import Statement, names_of, statement_for_arguments
-from checkpoint_store.system.existence import unavailable_reason
+from checkpoint_store.system.paths import unavailable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
 
-    from checkpoint_store.storage import records
     from checkpoint_store.storage.connection.read_only import AnyDatabase
+    from checkpoint_store.storage.records import records
 
 MISCOUNTED: Final = """
 SELECT job_id FROM jobs WHERE completed_count != (SELECT count(*) FROM completed_chunks c WHERE c.job_id = jobs.job_id)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.errors import CheckpointStoreError
-    from checkpoint_store.storage.connection.reader import ReaderConnection
+    from checkpoint_store.storage.connection.store_file import ReaderConnection
 
 CHECKPOINT_BYTES: Final = 1024 * 1024
 """After about this many bytes of new WAL the writer copies the WAL into the file.

@@ -6,8 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from checkpoint_store.storage.connection.openings import openings
-from checkpoint_store.storage.connection.reader import ReaderConnection
-from checkpoint_store.storage.connection.store_file import StoreFile
+from checkpoint_store.storage.connection.store_file import ReaderConnection, StoreFile
 from checkpoint_store.storage.connection.writer import WriterConnection
 from checkpoint_store.system.file_lock import refuse_inner_call
 
@@ -16,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.open_mode import Durability
+    from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.connection.open_lock import Presence
-    from checkpoint_store.storage.data_version import DataVersion
+    from checkpoint_store.storage.records.data_version import DataVersion
 
 T = TypeVar("T")
 

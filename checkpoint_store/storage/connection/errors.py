@@ -15,12 +15,11 @@ from checkpoint_store.errors import (
     StoreBusy,
     StoreDamaged,
 )
-from checkpoint_store.storage.connection import step_limit
+from checkpoint_store.storage.connection import pragmas
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.system.descriptors import shortage_now
-from checkpoint_store.system.existence import unavailable_reason
+from checkpoint_store.system.descriptors import file_bytes_max, shortage_now
 from checkpoint_store.system.files import FULL, final_path, free_bytes, full_error
-from checkpoint_store.system.process_limits import file_bytes_max
+from checkpoint_store.system.paths import unavailable_reason
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def _damage(error: Unreadable, code: int, reason: str) -> str | None:
         return "a text in it is no UTF-8"
     primary = code & 0xFF
     if primary in _DAMAGED or reason == "malformed JSON":  # the error of a JSON function: a stored result is no JSON
-        return step_limit.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason
+        return pragmas.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason
     return None
 
 

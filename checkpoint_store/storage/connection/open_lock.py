@@ -17,13 +17,13 @@ from checkpoint_store.errors import UNSEEN_PROCESS, StoreBusy, StoreInUse
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.files.names import StoreFiles, possible_stores
+from checkpoint_store.storage.files.sibling_check import refuse_foreign
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
-from checkpoint_store.storage.sibling_check import refuse_foreign
 from checkpoint_store.system import processes
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.file_lock import file_lock
-from checkpoint_store.system.guarded_open import GUARDS
+from checkpoint_store.system.files import GUARDS
 from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
+from checkpoint_store.system.paths import is_there
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
 
 if TYPE_CHECKING:

@@ -1,24 +1,40 @@
-"""The URI and the pragmas of a connection. Only this module opens a store file.
-
-A live store file is never opened outside of SQLite: closing another descriptor of it would drop the locks of SQLite's
-connections in this process (sqlite.org/howtocorrupt.html, 2.2).
-"""
+"""The URI, the pragmas and the limits of a connection. Only this module opens a store file."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes
 
-from checkpoint_store.storage.connection.step_limit import limit_steps
-from checkpoint_store.system.mounts import file_system
+from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.system.paths import file_system
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from checkpoint_store.model.open_mode import Durability
+    from checkpoint_store.model.store_file import Durability
+
+
+REASON: Final = "reading it does not end, as its pages lead in circles"
+_STEPS_PER_BYTE: Final = 50
+_STEPS_MIN: Final = 1_000_000
+"""The least limit: some hundredths of a second."""
+_STEPS_PER_LOOK: Final = 100_000
+"""Steps of SQLite's virtual machine between two looks: some milliseconds."""
+
+
+def limit_steps(connection: sqlite3.Connection, path: Path) -> None:
+    """Let the statements of a connection to ``path`` end in SQLITE_INTERRUPT once they took too many steps together."""
+    size_bytes = 0
+    for file in (path, StoreFiles(path).wal):
+        with suppress(OSError):
+            size_bytes += file.stat().st_size
+    looks_left = iter(range((_STEPS_MIN + _STEPS_PER_BYTE * size_bytes) // _STEPS_PER_LOOK))
+    connection.set_progress_handler(lambda: next(looks_left, None) is None, _STEPS_PER_LOOK)
+
 
 PAGE_BYTES: Final = 1024
 """A result takes the pages that it needs, and a commit writes little beside it.

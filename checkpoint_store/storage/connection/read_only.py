@@ -14,7 +14,7 @@ from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.pragmas import connect_read_only
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
-from checkpoint_store.system.existence import is_there
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     import sqlite3

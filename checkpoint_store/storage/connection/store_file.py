@@ -1,4 +1,4 @@
-"""One store file and its connections: how they are opened, closed before a fork, and cleaned up after an error."""
+"""One store file and its connections: opened, closed before a fork, cleaned up. Each reading is a snapshot."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import os
 import sqlite3
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, StoreClosed
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.connection.pragmas import connect
-from checkpoint_store.storage.files.gone_store import gone
-from checkpoint_store.system.existence import is_there
+from checkpoint_store.storage.connection.pragmas import connect, keep_few_pages
+from checkpoint_store.storage.files.identity import gone
 from checkpoint_store.system.file_lock import is_held_here, refuse_inner_call, take
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.open_mode import Durability
+    from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.connection.open_lock import Presence
+
 
 FileIdentity = tuple[int, int]
 """Device and inode of a file: they identify the file, whatever its name."""
@@ -184,3 +185,45 @@ class StoreConnection(ForkAware):
 
 _inherited: Final[list[sqlite3.Connection]] = []
 """Connections of the parent process, kept from being closed."""
+
+
+T = TypeVar("T")
+
+
+class ReaderConnection(StoreConnection):
+    """A connection that reads. Safe to share between threads."""
+
+    def ready(self) -> sqlite3.Connection:
+        """Return the connection with no transaction open. Called with the lock held."""
+        connection = self.connection
+        if connection is None:
+            connection = self.connection = self._open()
+            keep_few_pages(connection)
+        if connection.in_transaction:  # an interrupt came before the last read could end its transaction
+            connection.rollback()
+        return connection
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
+        refuse_inner_call(self.lock, self.file.path)
+        with self.lock:
+            try:
+                connection = self.ready()
+                connection.execute("BEGIN")
+                value = work(connection)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._abandon(error)
+                raise
+            return value
+
+    def first_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """Return the first row of a statement, which is a snapshot of its own; None if it finds no row."""
+        refuse_inner_call(self.lock, self.file.path)
+        with self.lock:
+            try:
+                rows = self.ready().execute(statement, values).fetchall()
+            except BaseException as error:
+                self._abandon(error)
+                raise
+            return rows[0] if rows else None

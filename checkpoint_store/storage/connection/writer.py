@@ -14,16 +14,15 @@ from checkpoint_store.storage.connection.completed_jobs import CompletedJobs
 from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy, is_refused
 from checkpoint_store.storage.connection.open_lock import Wait, who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
-from checkpoint_store.storage.data_version import DataVersion, data_version_of
-from checkpoint_store.storage.files.gone_store import gone
+from checkpoint_store.storage.files.identity import gone
+from checkpoint_store.storage.records.data_version import DataVersion, data_version_of
 from checkpoint_store.storage.statements import compiled, effect
 from checkpoint_store.system.file_lock import refuse_inner_call, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from checkpoint_store.storage.connection.reader import ReaderConnection
-    from checkpoint_store.storage.connection.store_file import FileIdentity, StoreFile
+    from checkpoint_store.storage.connection.store_file import FileIdentity, ReaderConnection, StoreFile
 
 _FREE_BYTES_MIN: Final = 64 * 1024
 _FREE_SHARE_MIN: Final = 0.1

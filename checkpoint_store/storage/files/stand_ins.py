@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER
-from checkpoint_store.system.files import storage_errors
-from checkpoint_store.system.guarded_open import GUARDS
+from checkpoint_store.system.files import GUARDS, storage_errors
 from checkpoint_store.system.log import log
 
 if sys.platform != "win32":

@@ -19,18 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.codec.strict_json import read_json
+from checkpoint_store.model.codec.json_rules import read_json
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER, UNRECORDED_MARK
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.files import open_to_owner, remove_file, storage_errors
-from checkpoint_store.system.guarded_open import GUARDS
+from checkpoint_store.system.files import GUARDS, open_to_owner, remove_file, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
 
 _FORMAT: Final = "checkpoint_store unrecorded result 1"
 _FAILURE_FORMAT: Final = "checkpoint_store unrecorded failure 1"

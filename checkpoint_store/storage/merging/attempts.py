@@ -6,16 +6,16 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from checkpoint_store.model.amounts import usual_cost_in
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.money import usual_cost_in
 from checkpoint_store.storage.sql import attempts, bindparam, runners, select
-from checkpoint_store.storage.statements.attempts import THIS
+from checkpoint_store.storage.statements.attempts.attempts import THIS
+from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
 from checkpoint_store.storage.statements.compiled import at_chunk, insert_into
 from checkpoint_store.storage.statements.prepared import COLUMNS
-from checkpoint_store.storage.statements.replaced import with_result_elsewhere
 from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:

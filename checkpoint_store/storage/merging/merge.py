@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.model.codec import digest as result_digest
-from checkpoint_store.model.merge_report import JobMerge
+from checkpoint_store.model.reports import JobMerge
 from checkpoint_store.storage.merging import attempts, chunk_facts, own_jobs
-from checkpoint_store.storage.open_requests import Source
-from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.records.open_requests import Source
+from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, select
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import redos, stretch
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.statements.statement import Statement
 from checkpoint_store.system.log import log
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
 
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c

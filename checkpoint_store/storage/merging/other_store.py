@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage import backup
 from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy, reason_foreign
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.model.state.state import ProcessingState
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.storage.open_requests import OpenRequest
+from checkpoint_store.storage.records.open_requests import OpenRequest
 from checkpoint_store.storage.sql import bindparam, func, jobs, null, select
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import stretch
 from checkpoint_store.storage.statements.compiled import insert_into
-from checkpoint_store.storage.statements.earlier_job import job_of_plan
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.jobs import stretch
+from checkpoint_store.storage.statements.plans.earlier_job import job_of_plan
 from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
 
 _J: Final = jobs.c
 _JOB_NUMBER_GAP: Final = 1024

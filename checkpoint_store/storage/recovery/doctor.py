@@ -23,20 +23,20 @@ from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files import stand_ins
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
+from checkpoint_store.storage.files.sibling_check import refuse_unreadable
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
-from checkpoint_store.storage.sibling_check import refuse_unreadable
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.storage.statements.attempts import runners as runner_statements
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
 from checkpoint_store.system.files import free_bytes
-from checkpoint_store.system.mounts import file_system
+from checkpoint_store.system.paths import file_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from checkpoint_store.storage import records
+    from checkpoint_store.storage.records import records
 
 
 Level = Literal["ok", "warning", "problem"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checkpoint_store.errors import counted
-from checkpoint_store.storage.open_requests import BY_PLACE
+from checkpoint_store.storage.records.open_requests import BY_PLACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StateFormatError
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.versions import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.records import Completion
+from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.recovery.job_recovery import JobRecovery
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Chunk, Copy
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
-from checkpoint_store.storage.statements import jobs as job_statements
 from checkpoint_store.storage.statements.completions import record, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreDamaged, StoreInUse, counted
-from checkpoint_store.model.state import ProcessingState
+from checkpoint_store.model.state.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.files.names import StoreFiles, moved_aside
 from checkpoint_store.storage.files.siblings import Siblings
@@ -21,9 +21,9 @@ from checkpoint_store.storage.recovery.job_recovery import JobRecovery
 from checkpoint_store.storage.recovery.merge_copies import all_copies, build, without_deleted
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
 from checkpoint_store.system.descriptors import shortage_now
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import sync_folder, temporary_path
 from checkpoint_store.system.log import log, log_unread
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

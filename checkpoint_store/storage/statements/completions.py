@@ -7,17 +7,22 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import ChunkAlreadyCompleted
-from checkpoint_store.model.codec.same_value import is_same_result
-from checkpoint_store.storage.statements import compiled, effect, in_vain, redos, replaced
+from checkpoint_store.model.codec.json_text import is_same_result
+from checkpoint_store.model.records import JobStatus
+from checkpoint_store.storage.sql import bindparam, jobs
+from checkpoint_store.storage.statements import compiled, effect, redos
+from checkpoint_store.storage.statements.attempts import in_vain, replaced
+from checkpoint_store.storage.statements.compiled import not_back
 from checkpoint_store.storage.statements.deletions import no_job
-from checkpoint_store.storage.statements.job_endings import note_if_completed
-from checkpoint_store.storage.statements.order import require_order
+from checkpoint_store.storage.statements.job_endings import finish_if_done, note_if_completed
+from checkpoint_store.storage.statements.order import is_sequential, require_order
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from checkpoint_store.storage.open_requests import Source
-    from checkpoint_store.storage.records import Completion, NextClaim
+    from checkpoint_store.storage.records.open_requests import Source
+    from checkpoint_store.storage.records.records import Completion, NextClaim
 
 
 _WIDTH: Final = len(compiled.COMPLETION)
@@ -252,3 +257,27 @@ def _is_same_as_present(connection: sqlite3.Connection, completion: Completion, 
 def _remove(connection: sqlite3.Connection, result_id: int | None) -> None:
     if result_id is not None:
         compiled.REMOVE_RESULT.run(connection, id=result_id)
+
+
+_RUN_AGAIN: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(jobs.c.job_id == bindparam("in_job"), jobs.c.status != JobStatus.PAUSED.value)
+        .values(status=JobStatus.RUNNING.value, updated_at=not_back(bindparam("at")))
+    )
+)
+
+
+def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> None:
+    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it.
+
+    Raises:
+        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete, or is to be done again.
+    """
+    if completion.chunk_index and is_sequential(connection, completion.job_id):
+        require_order(connection, [completion])
+    more = record(connection, completion, is_work=True)
+    if more is not None:
+        count(connection, completion.job_id, more, completion.completed_at)
+    if not finish_if_done(connection, completion.job_id):
+        _RUN_AGAIN.run(connection, in_job=completion.job_id, at=completion.completed_at)

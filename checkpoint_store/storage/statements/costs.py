@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StoreDamaged, counted, short_repr
-from checkpoint_store.model.amounts import amount, cost_in, json_paths
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.storage.records import Costs, Unreadable
+from checkpoint_store.model.money import amount, cost_in, json_paths
+from checkpoint_store.storage.records.records import Costs, Unreadable
 from checkpoint_store.storage.sql import bindparam, case, chunk_results, completed_chunks, func, literal_column, select
-from checkpoint_store.storage.statements import replaced, results, totals
+from checkpoint_store.storage.statements import results, totals
+from checkpoint_store.storage.statements.attempts import replaced
 from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
 
-    from checkpoint_store.model.amounts import Cost
+    from checkpoint_store.model.money import Cost
     from checkpoint_store.storage.statements.results import Substitutes
 
     Page = Sequence[tuple[Any, ...]]

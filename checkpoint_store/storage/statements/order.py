@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Sequence
 
-    from checkpoint_store.storage.records import Completion
+    from checkpoint_store.storage.records.records import Completion
 
 _IS_SEQUENTIAL: Final = Statement(
     lambda: select(jobs.c.job_id).where(jobs.c.job_id == bindparam("in_job"), jobs.c.sequential == literal_column("1"))

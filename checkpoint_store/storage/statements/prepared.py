@@ -12,7 +12,7 @@ SQLALCHEMY: Final = "2.1"
 """The version of SQLAlchemy that compiled the texts."""
 
 STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
-    "attempt_log._EARLIER": (
+    "attempts.attempt_log._EARLIER": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, (SELECT "
@@ -37,7 +37,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "at_index", "before", "param_1", "param_2"),
         {"param_1": 1, "param_2": 0},
     ),
-    "attempt_log._FAILED_CHUNKS": (
+    "attempts.attempt_log._FAILED_CHUNKS": (
         (
             "SELECT attempts.chunk_index \n"
             "FROM attempts \n"
@@ -53,12 +53,12 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "is_last_1"),
         {"is_last_1": 1},
     ),
-    "attempt_log._FREE": (
+    "attempts.attempt_log._FREE": (
         ("UPDATE attempts SET counted=?, is_last=? WHERE attempts.job_id = ? AND attempts.chunk_index = ?"),
         ("counted", "is_last", "in_job", "at_index"),
         {"counted": 0, "is_last": 0},
     ),
-    "attempt_log._SECONDS": (
+    "attempts.attempt_log._SECONDS": (
         (
             "SELECT count(attempts.seconds) AS count_1, total(attempts.seconds) AS total_1 \n"
             "FROM attempts \n"
@@ -67,7 +67,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
-    "attempt_log._latest(('abandoned', 'completed', 'running'))": (
+    "attempts.attempt_log._latest(('abandoned', 'completed', 'running'))": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, (SELECT "
@@ -114,7 +114,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "in_job"),
         {},
     ),
-    "attempt_log._latest(('abandoned', 'failed', 'running'))": (
+    "attempts.attempt_log._latest(('abandoned', 'failed', 'running'))": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, (SELECT "
@@ -161,7 +161,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "in_job"),
         {},
     ),
-    "attempt_log._latest(('abandoned', 'running'))": (
+    "attempts.attempt_log._latest(('abandoned', 'running'))": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, (SELECT "
@@ -208,7 +208,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "in_job"),
         {},
     ),
-    "attempt_log._latest(('completed', 'failed', 'running'))": (
+    "attempts.attempt_log._latest(('completed', 'failed', 'running'))": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, (SELECT "
@@ -255,7 +255,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "in_job"),
         {},
     ),
-    "attempt_log._latest(('completed', 'running'))": (
+    "attempts.attempt_log._latest(('completed', 'running'))": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, (SELECT "
@@ -302,7 +302,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "in_job"),
         {},
     ),
-    "attempt_log._latest(('failed', 'running'))": (
+    "attempts.attempt_log._latest(('failed', 'running'))": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, (SELECT "
@@ -349,7 +349,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "in_job"),
         {},
     ),
-    "attempt_log._latest(('running',))": (
+    "attempts.attempt_log._latest(('running',))": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, (SELECT "
@@ -376,7 +376,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
-    "attempts._ABANDON": (
+    "attempts.attempts._ABANDON": (
         (
             "UPDATE attempts SET finished_at=?, outcome=?, counted=? WHERE attempts.job_id = ? AND "
             "attempts.chunk_index = ? AND attempts.number = ? AND attempts.runner_id = ? AND attempts.outcome = "
@@ -385,7 +385,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("at", "outcome", "counted", "in_job", "at_index", "its_number", "its_runner"),
         {"outcome": "abandoned", "counted": 0},
     ),
-    "attempts._ABANDON_ALL": (
+    "attempts.attempts._ABANDON_ALL": (
         (
             "UPDATE attempts SET finished_at=?, outcome=?, counted=CASE WHEN (EXISTS (SELECT "
             "chunk_handles.chunk_index \n"
@@ -396,7 +396,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("at", "outcome", "its_counted", "its_runner"),
         {"outcome": "abandoned"},
     ),
-    "attempts._ALLOW_MORE": (
+    "attempts.attempts._ALLOW_MORE": (
         (
             "UPDATE attempts SET is_last=0 WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND "
             "attempts.number = ?"
@@ -404,7 +404,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "at_index", "its_number"),
         {},
     ),
-    "attempts._ATTEMPTS_IN": (
+    "attempts.attempts._ATTEMPTS_IN": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.runner_id, attempts.outcome, "
             "attempts.counted, attempts.is_last \n"
@@ -415,7 +415,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "start", "stop"),
         {},
     ),
-    "attempts._BEGIN": (
+    "attempts.attempts._BEGIN": (
         (
             "INSERT INTO attempts (job_id, chunk_index, number, runner_id, started_at, outcome, counted, is_last)"
             " VALUES (?, ?, ?, ?, ?, 'running', 1, 0)"
@@ -423,7 +423,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "at_index", "new_number", "runner", "at"),
         {},
     ),
-    "attempts._COUNTED": (
+    "attempts.attempts._COUNTED": (
         (
             "SELECT coalesce((SELECT max(attempts.number) AS max_1 \n"
             "FROM attempts \n"
@@ -461,7 +461,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {"coalesce_2": 0, "coalesce_3": 0, "param_1": 0},
     ),
-    "attempts._FAIL": (
+    "attempts.attempts._FAIL": (
         (
             "UPDATE attempts SET finished_at=?, outcome=?, error=?, seconds=?, counted=?, is_last=?, "
             "reserved_cost=CASE WHEN (? = ?) THEN attempts.reserved_cost END, cost=coalesce(attempts.cost + ?, "
@@ -484,7 +484,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {"outcome": "failed", "param_1": 1},
     ),
-    "attempts._FORGET": (
+    "attempts.attempts._FORGET": (
         (
             "DELETE FROM attempts WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? "
             "AND attempts.runner_id = ? AND attempts.outcome = 'running'"
@@ -492,7 +492,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "at_index", "its_number", "its_runner"),
         {},
     ),
-    "attempts._IN_HAND": (
+    "attempts.attempts._IN_HAND": (
         (
             "SELECT attempts.job_id, attempts.chunk_index, attempts.number \n"
             "FROM attempts \n"
@@ -501,7 +501,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("its_runner",),
         {},
     ),
-    "attempts._USE_UP": (
+    "attempts.attempts._USE_UP": (
         (
             "UPDATE attempts SET error=coalesce(attempts.error, 'its process ended before it gave a result'), "
             "is_last=1 WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ?"
@@ -509,57 +509,307 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "at_index", "its_number"),
         {},
     ),
-    "beginnings._SAME": (
+    "attempts.claim_search._COMPLETED_IN": (
         (
-            "SELECT count(*) AS count_1 \n"
-            "FROM completed_chunks AS own JOIN completed_chunks AS other ON other.chunk_index = own.chunk_index "
-            "JOIN chunk_results AS own_result ON own_result.result_id = own.result_id JOIN chunk_results AS "
-            "other_result ON other_result.result_id = other.result_id \n"
-            "WHERE own.job_id = ? AND other.job_id = ? AND own.chunk_index < ? AND own_result.result = "
-            "other_result.result"
-        ),
-        ("its_id", "other_id", "stop"),
-        {},
-    ),
-    "by_place._OF_UNKNOWN_CHUNKS": (
-        (
-            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint \n"
+            "SELECT completed_chunks.chunk_index \n"
             "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.digest IS NOT NULL AND "
-            "completed_chunks.source_differs_in IS NULL AND completed_chunks.fingerprint IS NULL ORDER BY "
-            "completed_chunks.chunk_index"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.chunk_index >= ? AND "
+            "completed_chunks.chunk_index < ? AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = completed_chunks.job_id AND chunk_redos.chunk_index = "
+            "completed_chunks.chunk_index))"
         ),
-        ("in_job",),
+        ("in_job", "start", "stop"),
         {},
     ),
-    "by_place._RESULTS": (
+    "attempts.in_vain._END": (
         (
-            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.digest IS NOT NULL AND "
-            "completed_chunks.source_differs_in IS NULL ORDER BY completed_chunks.chunk_index"
+            "UPDATE attempts SET finished_at=?, outcome='completed', seconds=? WHERE attempts.job_id = ? AND "
+            "attempts.chunk_index = ? AND attempts.number = ? AND instr(coalesce(attempts.error, ''), 'its result"
+            " came after another one, which is the same') = 0"
         ),
-        ("in_job",),
+        ("at", "seconds", "in_job", "at_index", "attempt"),
         {},
     ),
-    "carry_over._AT_WORK": (
+    "attempts.in_vain._HAS_THE_FAILURE": (
         (
-            "SELECT attempts.chunk_index, attempts.runner_id \n"
+            "SELECT attempts.number \n"
             "FROM attempts \n"
-            "WHERE attempts.outcome = 'running' AND +attempts.job_id = ?"
+            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome "
+            "= 'failed' AND (attempts.cost IS NOT NULL OR ? IS NULL) AND substr(coalesce(attempts.error, '') || "
+            "char(10), 1, length(?)) = ?"
+        ),
+        ("in_job", "at_index", "its_number", "its_cost", "lines", "lines"),
+        {},
+    ),
+    "attempts.in_vain._IS_COMPLETED_BY_ANOTHER": (
+        (
+            "SELECT attempts_1.number \n"
+            "FROM attempts AS attempts_1 \n"
+            "WHERE attempts_1.job_id = ? AND attempts_1.chunk_index = ? AND attempts_1.outcome = 'completed' AND "
+            "attempts_1.number != ? AND attempts_1.replaced_result_id IS NULL"
+        ),
+        ("in_job", "at_index", "its_number"),
+        {},
+    ),
+    "attempts.in_vain._LATEST": (
+        (
+            "SELECT coalesce(max(attempts.number), 0) AS coalesce_1, coalesce(max(instr(coalesce(attempts.error, "
+            "'') || char(10), ?)), 0) AS coalesce_2, coalesce(max(instr(coalesce(attempts.error, '') || char(10),"
+            " ?)), 0) AS coalesce_3, coalesce(max(instr(coalesce(attempts.error, '') || char(10), ?)), 0) AS "
+            "coalesce_4 \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.chunk_index = ?"
+        ),
+        ("late", "early", "from_older", "in_job", "at_index"),
+        {},
+    ),
+    "attempts.in_vain._NOTE_FAILURE": (
+        (
+            "UPDATE attempts SET error=(coalesce(attempts.error || char(10), '') || ?), seconds=coalesce(?, "
+            "attempts.seconds), reserved_cost=CASE WHEN (? IS NULL) THEN attempts.reserved_cost END, "
+            "cost=coalesce(attempts.cost + ?, attempts.cost, ?) WHERE attempts.job_id = ? AND "
+            "attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome != 'completed' AND "
+            "instr(coalesce(attempts.error, '') || char(10), ?) = 0"
+        ),
+        ("what", "its_seconds", "its_cost", "its_cost", "its_cost", "in_job", "at_index", "its_number", "line"),
+        {},
+    ),
+    "attempts.in_vain._NOTE_RESULT": (
+        (
+            "UPDATE attempts SET finished_at=?, outcome=?, error=(coalesce(attempts.error || char(10), '') || ?),"
+            " seconds=coalesce(?, attempts.seconds), counted=?, is_last=?, cost=coalesce(attempts.cost + ?, "
+            "attempts.cost, ?) WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND"
+            " attempts.outcome != 'completed' AND instr(coalesce(attempts.error, '') || char(10), ?) = 0 AND "
+            "instr(coalesce(attempts.error, '') || char(10), ?) = 0 AND instr(coalesce(attempts.error, '') || "
+            "char(10), ?) = 0 AND instr(coalesce(attempts.error, '') || char(10), ?) = 0"
+        ),
+        (
+            "at",
+            "outcome",
+            "what",
+            "its_seconds",
+            "counted",
+            "is_last",
+            "its_cost",
+            "its_cost",
+            "in_job",
+            "at_index",
+            "its_number",
+            "late",
+            "early",
+            "from_older",
+            "the_same",
+        ),
+        {"outcome": "failed", "counted": 0, "is_last": 0},
+    ),
+    "attempts.in_vain._OUTCOME": (
+        (
+            "SELECT attempts.outcome \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ?"
+        ),
+        ("in_job", "at_index", "its_number"),
+        {},
+    ),
+    "attempts.replaced._ADD": (
+        (
+            "INSERT INTO attempts (job_id, chunk_index, number, runner_id, started_at, finished_at, outcome, "
+            "counted, is_last, cost, replaced_result_id) VALUES (?, ?, (SELECT coalesce(max(attempts_1.number), "
+            "0) + 1 AS anon_1 \n"
+            "FROM attempts AS attempts_1 \n"
+            "WHERE attempts_1.job_id = ? AND attempts_1.chunk_index = ?), 0, ?, ?, 'completed', 0, 0, ?, ?)"
+        ),
+        ("in_job", "at_index", "in_job", "at_index", "made_at", "made_at", "amount", "result"),
+        {},
+    ),
+    "attempts.replaced._AFTER": (
+        (
+            "SELECT attempts.replaced_result_id, attempts.chunk_index, 'replaced', attempts.cost \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.replaced_result_id > ? AND attempts.replaced_result_id IS NOT"
+            " NULL ORDER BY attempts.replaced_result_id\n"
+            " LIMIT ? OFFSET ?"
+        ),
+        ("in_job", "after", "rows", "param_1"),
+        {"param_1": 0},
+    ),
+    "attempts.replaced._BY_JOB": (
+        (
+            "SELECT attempts.job_id, total(attempts.cost) AS total_1 \n"
+            "FROM attempts \n"
+            "WHERE attempts.replaced_result_id IS NOT NULL GROUP BY attempts.job_id"
+        ),
+        (),
+        {},
+    ),
+    "attempts.replaced._ELSEWHERE": (
+        (
+            "SELECT count(anon_1.cost) AS count_1, total(anon_1.cost) AS total_1, coalesce(max(anon_1.cost), ?) "
+            "AS coalesce_1 \n"
+            "FROM (SELECT attempts.cost AS cost \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.replaced_result_id BETWEEN 0 AND 0 AND "
+            "attempts.replaced_result_id IS NOT NULL ORDER BY attempts.replaced_result_id\n"
+            " LIMIT -1 OFFSET ?) AS anon_1"
+        ),
+        ("coalesce_2", "in_job", "param_1"),
+        {"coalesce_2": 0.0, "param_1": 0},
+    ),
+    "attempts.replaced._NOTE": (
+        (
+            "UPDATE attempts SET cost=?, replaced_result_id=? WHERE attempts.job_id = ? AND attempts.chunk_index "
+            "= ? AND attempts.number = (SELECT max(attempts_1.number) AS max_1 \n"
+            "FROM attempts AS attempts_1 \n"
+            "WHERE attempts_1.job_id = ? AND attempts_1.chunk_index = ? AND attempts_1.outcome = 'completed' AND "
+            "attempts_1.replaced_result_id IS NULL)"
+        ),
+        ("amount", "result", "in_job", "at_index", "in_job", "at_index"),
+        {},
+    ),
+    "attempts.replaced._OF_JOB": (
+        (
+            "SELECT total(attempts.cost) AS total_1 \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.replaced_result_id IS NOT NULL"
         ),
         ("in_job",),
         {},
     ),
-    "carry_over._STORED": (
+    "attempts.reservations._COSTS": (
         (
-            "SELECT chunk_results.result, completed_chunks.digest, chunk_results.digest AS digest_1, "
-            "completed_chunks.source_job_id, completed_chunks.source_chunk_index, completed_chunks.redo_asked_at \n"
-            "FROM completed_chunks LEFT OUTER JOIN chunk_results ON chunk_results.result_id = "
-            "completed_chunks.result_id \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.chunk_index = ?"
+            "SELECT count(nullif(attempts.cost, 0)) AS count_1, total(attempts.cost) AS total_1, "
+            "max(attempts.cost) AS max_1 \n"
+            "FROM attempts \n"
+            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned')"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "attempts.reservations._FAILED_BY_JOB": (
+        (
+            "SELECT attempts.job_id, total(attempts.cost) AS total_1 \n"
+            "FROM attempts \n"
+            "WHERE attempts.outcome IN ('failed', 'abandoned') GROUP BY attempts.job_id"
+        ),
+        (),
+        {},
+    ),
+    "attempts.reservations._IN_DOUBT": (
+        (
+            "SELECT total(attempts.reserved_cost) AS total_1 \n"
+            "FROM attempts \n"
+            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "attempts.reserved_cost IS NOT NULL AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
+            "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
+            "chunk_redos.after_attempt < attempts.number)))"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "attempts.reservations._IN_WORK": (
+        (
+            "SELECT count(attempts.reserved_cost) AS count_1, total(max(attempts.reserved_cost, ?)) AS total_1 \n"
+            "FROM runners JOIN attempts ON attempts.runner_id = runners.runner_id \n"
+            "WHERE runners.job_id = ? AND runners.ended_at IS NULL AND attempts.outcome = 'running'"
+        ),
+        ("dearest", "in_job"),
+        {},
+    ),
+    "attempts.reservations._LAST": (
+        (
+            "SELECT max(attempts.number) AS max_1 \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.chunk_index = ?"
         ),
         ("in_job", "at_index"),
+        {},
+    ),
+    "attempts.reservations._REPORT": (
+        (
+            "UPDATE attempts SET error=(coalesce(attempts.error || char(10), '') || ?), "
+            "cost=coalesce(attempts.cost + ?, attempts.cost, ?) WHERE attempts.job_id = ? AND "
+            "attempts.chunk_index = ? AND attempts.number = ? AND attempts.runner_id = ? AND attempts.outcome = "
+            "'running'"
+        ),
+        ("its_error", "its_cost", "its_cost", "in_job", "at_index", "its_number", "its_runner"),
+        {},
+    ),
+    "attempts.reservations._REPORTED": (
+        (
+            "SELECT attempts.cost, attempts.error, attempts.started_at \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome "
+            "!= 'completed' AND attempts.cost IS NOT NULL"
+        ),
+        ("in_job", "at_index", "its_number"),
+        {},
+    ),
+    "attempts.reservations._RESERVE": (
+        (
+            "UPDATE attempts SET reserved_cost=? WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND "
+            "attempts.number = ? AND attempts.runner_id = ? AND attempts.outcome = 'running'"
+        ),
+        ("amount", "in_job", "at_index", "its_number", "its_runner"),
+        {},
+    ),
+    "attempts.reservations._TAKE_COST": (
+        ("UPDATE attempts SET cost=? WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ?"),
+        ("cost", "in_job", "at_index", "its_number"),
+        {"cost": None},
+    ),
+    "attempts.runners._CLEAR_PAUSES": (
+        ("UPDATE pauses SET cleared_at=? WHERE pauses.job_id = ? AND pauses.cleared_at IS NULL"),
+        ("at", "in_job"),
+        {},
+    ),
+    "attempts.runners._END": (("UPDATE runners SET ended_at=? WHERE runners.runner_id = ?"), ("at", "its_id"), {}),
+    "attempts.runners._LAST_PAUSE": (
+        (
+            "SELECT coalesce(max(pauses.pause_id), ?) AS coalesce_1 \n"
+            "FROM pauses \n"
+            "WHERE pauses.job_id = ? AND pauses.cleared_at IS NULL"
+        ),
+        ("coalesce_2", "in_job"),
+        {"coalesce_2": 0},
+    ),
+    "attempts.runners._LOCK_FILE": (
+        ("SELECT runners.lock_file \nFROM runners \nWHERE runners.runner_id = ? AND runners.ended_at IS NULL"),
+        ("its_id",),
+        {},
+    ),
+    "attempts.runners._MAKE_EXCLUSIVE": (
+        ('UPDATE runners SET "exclusive"=? WHERE runners.runner_id = ?'),
+        ("exclusive", "its_id"),
+        {"exclusive": 1},
+    ),
+    "attempts.runners._OF_JOB": (
+        ("SELECT runners.runner_id \nFROM runners \nWHERE runners.runner_id = ? AND runners.job_id = ?"),
+        ("its_id", "in_job"),
+        {},
+    ),
+    "attempts.runners._at_work(of_one_job=False)": (
+        (
+            "SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host, runners.pid, "
+            'runners."exclusive", runners.started_at \n'
+            "FROM runners \n"
+            "WHERE runners.ended_at IS NULL ORDER BY runners.runner_id"
+        ),
+        (),
+        {},
+    ),
+    "attempts.runners._at_work(of_one_job=True)": (
+        (
+            "SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host, runners.pid, "
+            'runners."exclusive", runners.started_at \n'
+            "FROM runners \n"
+            "WHERE runners.ended_at IS NULL AND runners.job_id = ? ORDER BY runners.runner_id"
+        ),
+        ("in_job",),
         {},
     ),
     "checks.integrity._NOWHERE": (
@@ -695,27 +945,26 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         (),
         {},
     ),
-    "chunk_accounts._ATTEMPTS": (
+    "chunks.HAS_KEYS": (
+        ("SELECT chunk_keys.chunk_index \nFROM chunk_keys \nWHERE chunk_keys.job_id = ?\n LIMIT 1 OFFSET ?"),
+        ("in_job", "param_1"),
+        {"param_1": 0},
+    ),
+    "chunks.KEY_AT": (
+        ('SELECT chunk_keys."key" \nFROM chunk_keys \nWHERE chunk_keys.job_id = ? AND chunk_keys.chunk_index = ?'),
+        ("in_job", "at_index"),
+        {},
+    ),
+    "chunks._ALL": (
         (
-            "SELECT attempts.chunk_index, count(*) AS count_1, sum(attempts.seconds) AS sum_1, sum(CASE WHEN "
-            "(attempts.outcome IN ('failed', 'abandoned') OR attempts.replaced_result_id IS NOT NULL) THEN "
-            "attempts.cost END) AS sum_2 \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? GROUP BY attempts.chunk_index"
+            'SELECT chunk_keys.chunk_index, chunk_keys."key" \n'
+            "FROM chunk_keys \n"
+            "WHERE chunk_keys.job_id = ? ORDER BY chunk_keys.chunk_index"
         ),
         ("in_job",),
         {},
     ),
-    "chunk_accounts._CARRIED": (
-        (
-            "SELECT completed_chunks.chunk_index \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.source_job_id IS NOT NULL"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "chunk_pages._ATTEMPTS": (
+    "chunks._ATTEMPTS": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
             " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, attempts.counted, "
@@ -728,7 +977,27 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "after_index", "after_number", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "chunk_pages._COMPLETIONS": (
+    "chunks._ATTEMPT_SUMS": (
+        (
+            "SELECT attempts.chunk_index, count(*) AS count_1, sum(attempts.seconds) AS sum_1, sum(CASE WHEN "
+            "(attempts.outcome IN ('failed', 'abandoned') OR attempts.replaced_result_id IS NOT NULL) THEN "
+            "attempts.cost END) AS sum_2 \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? GROUP BY attempts.chunk_index"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "chunks._CARRIED": (
+        (
+            "SELECT completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.source_job_id IS NOT NULL"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "chunks._COMPLETIONS": (
         (
             "SELECT completed_chunks.chunk_index, completed_chunks.completed_at, completed_chunks.source_job_id, "
             "completed_chunks.source_chunk_index \n"
@@ -740,17 +1009,32 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "after_index", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "claim_search._COMPLETED_IN": (
+    "chunks._REMOVE": (
+        ("DELETE FROM chunk_keys WHERE chunk_keys.job_id = ? AND chunk_keys.chunk_index >= ?"),
+        ("in_job", "start"),
+        {},
+    ),
+    "chunks.index_of(1)": (
+        ('SELECT chunk_keys.chunk_index \nFROM chunk_keys \nWHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?)'),
+        ("in_job", "key_0"),
+        {},
+    ),
+    "chunks.index_of(2)": (
         (
-            "SELECT completed_chunks.chunk_index \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.chunk_index >= ? AND "
-            "completed_chunks.chunk_index < ? AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = completed_chunks.job_id AND chunk_redos.chunk_index = "
-            "completed_chunks.chunk_index))"
+            "SELECT chunk_keys.chunk_index \n"
+            "FROM chunk_keys \n"
+            'WHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?, ?)'
         ),
-        ("in_job", "start", "stop"),
+        ("in_job", "key_0", "key_1"),
+        {},
+    ),
+    "chunks.index_of(3)": (
+        (
+            "SELECT chunk_keys.chunk_index \n"
+            "FROM chunk_keys \n"
+            'WHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?, ?, ?)'
+        ),
+        ("in_job", "key_0", "key_1", "key_2"),
         {},
     ),
     "compiled.ADD_RESULT": (
@@ -1078,7 +1362,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("job_id", "lock_file", "host", "pid", "exclusive", "started_at", "ended_at"),
         {},
     ),
-    "complete_and_run._RUN_AGAIN": (
+    "completions._RUN_AGAIN": (
         ("UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?) WHERE jobs.job_id = ? AND jobs.status != ?"),
         ("status", "at", "in_job", "status_1"),
         {"status": "running", "status_1": "paused"},
@@ -1481,92 +1765,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("substr_1", "prefix", "prefix"),
         {"substr_1": 1},
     ),
-    "earlier_job._of_file(1, with_digest=False)": (
-        (
-            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
-            "jobs.fingerprint_rule, jobs.completed_count \n"
-            "FROM jobs \n"
-            "WHERE jobs.file_name = ? AND jobs.total_chunks = ? AND jobs.sequential = ? ORDER BY jobs.job_number "
-            "DESC"
-        ),
-        ("name_0", "total", "in_order"),
-        {},
-    ),
-    "earlier_job._of_file(1, with_digest=True)": (
-        (
-            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
-            "jobs.fingerprint_rule, jobs.completed_count \n"
-            "FROM jobs \n"
-            "WHERE jobs.file_name = ? AND jobs.total_chunks = ? AND jobs.sequential = ? AND (jobs.chunks_digest ="
-            " ? OR jobs.chunks_digest = ? OR jobs.chunks_digest IS NULL) ORDER BY jobs.job_number DESC"
-        ),
-        ("name_0", "total", "in_order", "digest", "old_digest"),
-        {},
-    ),
-    "earlier_job._of_file(2, with_digest=False)": (
-        (
-            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
-            "jobs.fingerprint_rule, jobs.completed_count \n"
-            "FROM jobs \n"
-            "WHERE (jobs.file_name = ? OR jobs.file_name = ?) AND jobs.total_chunks = ? AND jobs.sequential = ? "
-            "ORDER BY jobs.job_number DESC"
-        ),
-        ("name_0", "name_1", "total", "in_order"),
-        {},
-    ),
-    "earlier_job._of_file(2, with_digest=True)": (
-        (
-            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
-            "jobs.fingerprint_rule, jobs.completed_count \n"
-            "FROM jobs \n"
-            "WHERE (jobs.file_name = ? OR jobs.file_name = ?) AND jobs.total_chunks = ? AND jobs.sequential = ? "
-            "AND (jobs.chunks_digest = ? OR jobs.chunks_digest = ? OR jobs.chunks_digest IS NULL) ORDER BY "
-            "jobs.job_number DESC"
-        ),
-        ("name_0", "name_1", "total", "in_order", "digest", "old_digest"),
-        {},
-    ),
-    "earlier_job._of_file(3, with_digest=False)": (
-        (
-            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
-            "jobs.fingerprint_rule, jobs.completed_count \n"
-            "FROM jobs \n"
-            "WHERE (jobs.file_name = ? OR jobs.file_name = ? OR jobs.file_name = ?) AND jobs.total_chunks = ? AND"
-            " jobs.sequential = ? ORDER BY jobs.job_number DESC"
-        ),
-        ("name_0", "name_1", "name_2", "total", "in_order"),
-        {},
-    ),
-    "earlier_job._of_file(3, with_digest=True)": (
-        (
-            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
-            "jobs.fingerprint_rule, jobs.completed_count \n"
-            "FROM jobs \n"
-            "WHERE (jobs.file_name = ? OR jobs.file_name = ? OR jobs.file_name = ?) AND jobs.total_chunks = ? AND"
-            " jobs.sequential = ? AND (jobs.chunks_digest = ? OR jobs.chunks_digest = ? OR jobs.chunks_digest IS "
-            "NULL) ORDER BY jobs.job_number DESC"
-        ),
-        ("name_0", "name_1", "name_2", "total", "in_order", "digest", "old_digest"),
-        {},
-    ),
-    "extend._FINGERPRINTS": (
-        (
-            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.fingerprint IS NOT NULL"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "extend._PAYERS": (
-        (
-            "SELECT DISTINCT completed_chunks.source_job_id \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.source_job_id IS NOT NULL"
-        ),
-        ("in_job",),
-        {},
-    ),
     "handles._CLEAR": (
         ("DELETE FROM chunk_handles WHERE chunk_handles.job_id = ? AND chunk_handles.chunk_index = ?"),
         ("in_job", "at_index"),
@@ -1639,96 +1837,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("new_fingerprint", "in_job", "at_index"),
         {},
     ),
-    "in_vain._END": (
-        (
-            "UPDATE attempts SET finished_at=?, outcome='completed', seconds=? WHERE attempts.job_id = ? AND "
-            "attempts.chunk_index = ? AND attempts.number = ? AND instr(coalesce(attempts.error, ''), 'its result"
-            " came after another one, which is the same') = 0"
-        ),
-        ("at", "seconds", "in_job", "at_index", "attempt"),
-        {},
-    ),
-    "in_vain._HAS_THE_FAILURE": (
-        (
-            "SELECT attempts.number \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome "
-            "= 'failed' AND (attempts.cost IS NOT NULL OR ? IS NULL) AND substr(coalesce(attempts.error, '') || "
-            "char(10), 1, length(?)) = ?"
-        ),
-        ("in_job", "at_index", "its_number", "its_cost", "lines", "lines"),
-        {},
-    ),
-    "in_vain._IS_COMPLETED_BY_ANOTHER": (
-        (
-            "SELECT attempts_1.number \n"
-            "FROM attempts AS attempts_1 \n"
-            "WHERE attempts_1.job_id = ? AND attempts_1.chunk_index = ? AND attempts_1.outcome = 'completed' AND "
-            "attempts_1.number != ? AND attempts_1.replaced_result_id IS NULL"
-        ),
-        ("in_job", "at_index", "its_number"),
-        {},
-    ),
-    "in_vain._LATEST": (
-        (
-            "SELECT coalesce(max(attempts.number), 0) AS coalesce_1, coalesce(max(instr(coalesce(attempts.error, "
-            "'') || char(10), ?)), 0) AS coalesce_2, coalesce(max(instr(coalesce(attempts.error, '') || char(10),"
-            " ?)), 0) AS coalesce_3, coalesce(max(instr(coalesce(attempts.error, '') || char(10), ?)), 0) AS "
-            "coalesce_4 \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.chunk_index = ?"
-        ),
-        ("late", "early", "from_older", "in_job", "at_index"),
-        {},
-    ),
-    "in_vain._NOTE_FAILURE": (
-        (
-            "UPDATE attempts SET error=(coalesce(attempts.error || char(10), '') || ?), seconds=coalesce(?, "
-            "attempts.seconds), reserved_cost=CASE WHEN (? IS NULL) THEN attempts.reserved_cost END, "
-            "cost=coalesce(attempts.cost + ?, attempts.cost, ?) WHERE attempts.job_id = ? AND "
-            "attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome != 'completed' AND "
-            "instr(coalesce(attempts.error, '') || char(10), ?) = 0"
-        ),
-        ("what", "its_seconds", "its_cost", "its_cost", "its_cost", "in_job", "at_index", "its_number", "line"),
-        {},
-    ),
-    "in_vain._NOTE_RESULT": (
-        (
-            "UPDATE attempts SET finished_at=?, outcome=?, error=(coalesce(attempts.error || char(10), '') || ?),"
-            " seconds=coalesce(?, attempts.seconds), counted=?, is_last=?, cost=coalesce(attempts.cost + ?, "
-            "attempts.cost, ?) WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND"
-            " attempts.outcome != 'completed' AND instr(coalesce(attempts.error, '') || char(10), ?) = 0 AND "
-            "instr(coalesce(attempts.error, '') || char(10), ?) = 0 AND instr(coalesce(attempts.error, '') || "
-            "char(10), ?) = 0 AND instr(coalesce(attempts.error, '') || char(10), ?) = 0"
-        ),
-        (
-            "at",
-            "outcome",
-            "what",
-            "its_seconds",
-            "counted",
-            "is_last",
-            "its_cost",
-            "its_cost",
-            "in_job",
-            "at_index",
-            "its_number",
-            "late",
-            "early",
-            "from_older",
-            "the_same",
-        ),
-        {"outcome": "failed", "counted": 0, "is_last": 0},
-    ),
-    "in_vain._OUTCOME": (
-        (
-            "SELECT attempts.outcome \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ?"
-        ),
-        ("in_job", "at_index", "its_number"),
-        {},
-    ),
     "job_endings._COMPLETED_JOB": (
         (
             "SELECT jobs.job_id \n"
@@ -1773,7 +1881,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
-    "job_summaries._IN_HAND": (
+    "jobs.job_summaries._IN_HAND": (
         (
             "SELECT attempts.job_id, attempts.chunk_index, attempts.number, attempts.runner_id, EXISTS (SELECT "
             "chunk_handles.chunk_index \n"
@@ -1795,7 +1903,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         (),
         {},
     ),
-    "job_summaries._troubled(of_one_job=False)": (
+    "jobs.job_summaries._troubled(of_one_job=False)": (
         (
             "SELECT attempts.job_id, sum(attempts.is_last) AS sum_1, sum(attempts.outcome = 'abandoned') AS "
             "sum_2, sum(attempts.outcome = 'abandoned' AND (EXISTS (SELECT chunk_handles.chunk_index \n"
@@ -1817,7 +1925,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         (),
         {},
     ),
-    "job_summaries._troubled(of_one_job=True)": (
+    "jobs.job_summaries._troubled(of_one_job=True)": (
         (
             "SELECT attempts.job_id, sum(attempts.is_last) AS sum_1, sum(attempts.outcome = 'abandoned') AS "
             "sum_2, sum(attempts.outcome = 'abandoned' AND (EXISTS (SELECT chunk_handles.chunk_index \n"
@@ -1839,14 +1947,14 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
-    "jobs._COUNTS": (
+    "jobs.jobs._COUNTS": (
         ("SELECT count(*) AS jobs, coalesce(sum(jobs.completed_count), ?) AS completed_chunks \nFROM jobs"),
         ("coalesce_1",),
         {"coalesce_1": 0},
     ),
-    "jobs._DELETE": (("DELETE FROM jobs WHERE jobs.job_id = ?"), ("in_job",), {}),
-    "jobs._DELETE_RESULTS": (("DELETE FROM chunk_results WHERE chunk_results.job_id = ?"), ("in_job",), {}),
-    "jobs._FIND": (
+    "jobs.jobs._DELETE": (("DELETE FROM jobs WHERE jobs.job_id = ?"), ("in_job",), {}),
+    "jobs.jobs._DELETE_RESULTS": (("DELETE FROM chunk_results WHERE chunk_results.job_id = ?"), ("in_job",), {}),
+    "jobs.jobs._FIND": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -1862,7 +1970,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
-    "jobs._FIND_BY_PREFIX": (
+    "jobs.jobs._FIND_BY_PREFIX": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -1878,18 +1986,18 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("substr_1", "prefix", "prefix"),
         {"substr_1": 1},
     ),
-    "jobs._FORGET_DELETED": (("DELETE FROM deleted_jobs WHERE deleted_jobs.job_id = ?"), ("in_job",), {}),
-    "jobs._KEEP_DELETED": (
+    "jobs.jobs._FORGET_DELETED": (("DELETE FROM deleted_jobs WHERE deleted_jobs.job_id = ?"), ("in_job",), {}),
+    "jobs.jobs._KEEP_DELETED": (
         ("INSERT OR IGNORE INTO deleted_jobs (job_id, deleted_at) VALUES (?, ?)"),
         ("job_id", "deleted_at"),
         {},
     ),
-    "jobs._MAKE_CURRENT": (
+    "jobs.jobs._MAKE_CURRENT": (
         ("UPDATE jobs SET is_current=? WHERE jobs.is_current = ? AND jobs.job_id = ?"),
         ("is_current", "is_current_1", "in_job"),
         {"is_current": 1, "is_current_1": 0},
     ),
-    "jobs._MAKE_NEWEST": (
+    "jobs.jobs._MAKE_NEWEST": (
         (
             "UPDATE jobs SET job_number=(SELECT coalesce(max(job_number), 0) + 1 FROM jobs) WHERE jobs.job_id = ?"
             " AND jobs.job_number < (SELECT max(jobs.job_number) AS max_1 \n"
@@ -1898,17 +2006,17 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
-    "jobs._NOT_SUPERSEDED": (
+    "jobs.jobs._NOT_SUPERSEDED": (
         ("UPDATE jobs SET superseded_by=NULL WHERE jobs.job_id = ? AND jobs.superseded_by IS NOT NULL"),
         ("in_job",),
         {},
     ),
-    "jobs._NO_LONGER_CURRENT": (
+    "jobs.jobs._NO_LONGER_CURRENT": (
         ("UPDATE jobs SET is_current=? WHERE jobs.is_current = ? AND jobs.job_id != ?"),
         ("is_current", "is_current_1", "but_job"),
         {"is_current": 0, "is_current_1": 1},
     ),
-    "jobs._RECOUNT": (
+    "jobs.jobs._RECOUNT": (
         (
             "UPDATE jobs SET completed_count=(SELECT count(*) AS count_1 \n"
             "FROM completed_chunks \n"
@@ -1917,7 +2025,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "in_job"),
         {},
     ),
-    "jobs._SUPERSEDED_BY_DELETED": (
+    "jobs.jobs._SUPERSEDED_BY_DELETED": (
         (
             "UPDATE jobs SET superseded_by=(SELECT newer.job_id \n"
             "FROM jobs AS newer \n"
@@ -1928,12 +2036,12 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("param_1", "deleted"),
         {"param_1": 0},
     ),
-    "jobs._WAS_DELETED": (
+    "jobs.jobs._WAS_DELETED": (
         ("SELECT deleted_jobs.job_id \nFROM deleted_jobs \nWHERE deleted_jobs.job_id = ?"),
         ("in_job",),
         {},
     ),
-    "jobs._insert(('job_id', 'status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'completed_count', 'started_at', 'updated_at', 'config', 'chunks_digest', 'stretch_started_at', 'stretch_completed_count', 'fingerprint_rule', 'metadata', 'sequential'))": (
+    "jobs.jobs._insert(('job_id', 'status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'completed_count', 'started_at', 'updated_at', 'config', 'chunks_digest', 'stretch_started_at', 'stretch_completed_count', 'fingerprint_rule', 'metadata', 'sequential'))": (
         (
             "INSERT INTO jobs (job_number, job_id, status, file_name, video_title, model, provider, total_chunks,"
             " completed_count, started_at, updated_at, config, chunks_digest, stretch_started_at, "
@@ -1962,7 +2070,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {"is_current": 1},
     ),
-    "jobs._insert(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at', 'job_id', 'completed_count', 'stretch_started_at', 'stretch_completed_count'))": (
+    "jobs.jobs._insert(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at', 'job_id', 'completed_count', 'stretch_started_at', 'stretch_completed_count'))": (
         (
             "INSERT INTO jobs (job_number, job_id, status, file_name, video_title, model, provider, total_chunks,"
             " completed_count, started_at, updated_at, error_message, config, stretch_started_at, "
@@ -1989,7 +2097,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {"is_current": 1},
     ),
-    "jobs._list(('is_current',), spellings=0, with_results=False, incomplete=False)": (
+    "jobs.jobs._list(('is_current',), spellings=0, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2006,7 +2114,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("its_is_current", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list(('status',), spellings=0, with_results=False, incomplete=False)": (
+    "jobs.jobs._list(('status',), spellings=0, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2023,7 +2131,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("its_status", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list(('status',), spellings=1, with_results=False, incomplete=False)": (
+    "jobs.jobs._list(('status',), spellings=1, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2040,7 +2148,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("its_status", "name_0", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list(('status',), spellings=2, with_results=False, incomplete=False)": (
+    "jobs.jobs._list(('status',), spellings=2, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2057,7 +2165,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("its_status", "name_0", "name_1", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list(('status',), spellings=3, with_results=False, incomplete=False)": (
+    "jobs.jobs._list(('status',), spellings=3, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2075,7 +2183,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("its_status", "name_0", "name_1", "name_2", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=0, with_results=False, incomplete=False)": (
+    "jobs.jobs._list((), spellings=0, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2091,7 +2199,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=0, with_results=False, incomplete=True)": (
+    "jobs.jobs._list((), spellings=0, with_results=False, incomplete=True)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2111,7 +2219,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=0, with_results=True, incomplete=False)": (
+    "jobs.jobs._list((), spellings=0, with_results=True, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2133,7 +2241,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=1, with_results=False, incomplete=False)": (
+    "jobs.jobs._list((), spellings=1, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2150,7 +2258,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=1, with_results=False, incomplete=True)": (
+    "jobs.jobs._list((), spellings=1, with_results=False, incomplete=True)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2171,7 +2279,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=1, with_results=True, incomplete=False)": (
+    "jobs.jobs._list((), spellings=1, with_results=True, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2193,7 +2301,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=2, with_results=False, incomplete=False)": (
+    "jobs.jobs._list((), spellings=2, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2210,7 +2318,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "name_1", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=2, with_results=False, incomplete=True)": (
+    "jobs.jobs._list((), spellings=2, with_results=False, incomplete=True)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2231,7 +2339,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "name_1", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=2, with_results=True, incomplete=False)": (
+    "jobs.jobs._list((), spellings=2, with_results=True, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2254,7 +2362,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "name_1", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=3, with_results=False, incomplete=False)": (
+    "jobs.jobs._list((), spellings=3, with_results=False, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2271,7 +2379,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "name_1", "name_2", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=3, with_results=False, incomplete=True)": (
+    "jobs.jobs._list((), spellings=3, with_results=False, incomplete=True)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2292,7 +2400,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "name_1", "name_2", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._list((), spellings=3, with_results=True, incomplete=False)": (
+    "jobs.jobs._list((), spellings=3, with_results=True, incomplete=False)": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
             "jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at, "
@@ -2315,7 +2423,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("name_0", "name_1", "name_2", "rows", "param_1"),
         {"param_1": 0},
     ),
-    "jobs._supersede(1)": (
+    "jobs.jobs._supersede(1)": (
         (
             "UPDATE jobs SET superseded_by=? WHERE jobs.file_name = ? AND jobs.job_id != ? AND jobs.superseded_by"
             " IS NULL"
@@ -2323,7 +2431,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("newest", "name_0", "newest"),
         {},
     ),
-    "jobs._supersede(2)": (
+    "jobs.jobs._supersede(2)": (
         (
             "UPDATE jobs SET superseded_by=? WHERE (jobs.file_name = ? OR jobs.file_name = ?) AND jobs.job_id != "
             "? AND jobs.superseded_by IS NULL"
@@ -2331,7 +2439,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("newest", "name_0", "name_1", "newest"),
         {},
     ),
-    "jobs._supersede(3)": (
+    "jobs.jobs._supersede(3)": (
         (
             "UPDATE jobs SET superseded_by=? WHERE (jobs.file_name = ? OR jobs.file_name = ? OR jobs.file_name = "
             "?) AND jobs.job_id != ? AND jobs.superseded_by IS NULL"
@@ -2339,27 +2447,27 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("newest", "name_0", "name_1", "name_2", "newest"),
         {},
     ),
-    "jobs._update(('chunks_digest', 'fingerprint_rule'))": (
+    "jobs.jobs._update(('chunks_digest', 'fingerprint_rule'))": (
         ("UPDATE jobs SET chunks_digest=?, fingerprint_rule=? WHERE jobs.job_id = ?"),
         ("new_chunks_digest", "new_fingerprint_rule", "in_job"),
         {},
     ),
-    "jobs._update(('chunks_digest', 'fingerprint_rule', 'status', 'error_message'))": (
+    "jobs.jobs._update(('chunks_digest', 'fingerprint_rule', 'status', 'error_message'))": (
         ("UPDATE jobs SET status=?, error_message=?, chunks_digest=?, fingerprint_rule=? WHERE jobs.job_id = ?"),
         ("new_status", "new_error_message", "new_chunks_digest", "new_fingerprint_rule", "in_job"),
         {},
     ),
-    "jobs._update(('looked_number', 'looked_jobs', 'looked_chunks'))": (
+    "jobs.jobs._update(('looked_number', 'looked_jobs', 'looked_chunks'))": (
         ("UPDATE jobs SET looked_number=?, looked_jobs=?, looked_chunks=? WHERE jobs.job_id = ?"),
         ("new_looked_number", "new_looked_jobs", "new_looked_chunks", "in_job"),
         {},
     ),
-    "jobs._update(('metadata', 'chunks_digest', 'fingerprint_rule'))": (
+    "jobs.jobs._update(('metadata', 'chunks_digest', 'fingerprint_rule'))": (
         ("UPDATE jobs SET chunks_digest=?, fingerprint_rule=?, metadata=? WHERE jobs.job_id = ?"),
         ("new_chunks_digest", "new_fingerprint_rule", "new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('metadata', 'chunks_digest', 'fingerprint_rule', 'status', 'error_message'))": (
+    "jobs.jobs._update(('metadata', 'chunks_digest', 'fingerprint_rule', 'status', 'error_message'))": (
         (
             "UPDATE jobs SET status=?, error_message=?, chunks_digest=?, fingerprint_rule=?, metadata=? WHERE "
             "jobs.job_id = ?"
@@ -2367,17 +2475,17 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("new_status", "new_error_message", "new_chunks_digest", "new_fingerprint_rule", "new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('metadata', 'status', 'error_message'))": (
+    "jobs.jobs._update(('metadata', 'status', 'error_message'))": (
         ("UPDATE jobs SET status=?, error_message=?, metadata=? WHERE jobs.job_id = ?"),
         ("new_status", "new_error_message", "new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('metadata', 'updated_at'))": (
+    "jobs.jobs._update(('metadata', 'updated_at'))": (
         ("UPDATE jobs SET updated_at=max(jobs.updated_at, ?), metadata=? WHERE jobs.job_id = ?"),
         ("new_updated_at", "new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('metadata', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
+    "jobs.jobs._update(('metadata', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
         (
             "UPDATE jobs SET updated_at=max(jobs.updated_at, ?), stretch_started_at=?, stretch_completed_count=?,"
             " metadata=? WHERE jobs.job_id = ?"
@@ -2385,22 +2493,22 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("new_updated_at", "new_stretch_started_at", "new_stretch_completed_count", "new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('metadata',))": (
+    "jobs.jobs._update(('metadata',))": (
         ("UPDATE jobs SET metadata=? WHERE jobs.job_id = ?"),
         ("new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('status', 'error_message'))": (
+    "jobs.jobs._update(('status', 'error_message'))": (
         ("UPDATE jobs SET status=?, error_message=? WHERE jobs.job_id = ?"),
         ("new_status", "new_error_message", "in_job"),
         {},
     ),
-    "jobs._update(('status', 'error_message', 'updated_at'))": (
+    "jobs.jobs._update(('status', 'error_message', 'updated_at'))": (
         ("UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?), error_message=? WHERE jobs.job_id = ?"),
         ("new_status", "new_updated_at", "new_error_message", "in_job"),
         {},
     ),
-    "jobs._update(('status', 'error_message', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
+    "jobs.jobs._update(('status', 'error_message', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
         (
             "UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?), error_message=?, stretch_started_at=?,"
             " stretch_completed_count=? WHERE jobs.job_id = ?"
@@ -2415,7 +2523,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {},
     ),
-    "jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at'))": (
+    "jobs.jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at'))": (
         (
             "UPDATE jobs SET status=?, file_name=?, video_title=?, model=?, provider=?, total_chunks=?, "
             "started_at=?, updated_at=max(jobs.updated_at, ?), error_message=?, config=?, metadata=? WHERE "
@@ -2437,7 +2545,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {},
     ),
-    "jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
+    "jobs.jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
         (
             "UPDATE jobs SET status=?, file_name=?, video_title=?, model=?, provider=?, total_chunks=?, "
             "started_at=?, updated_at=max(jobs.updated_at, ?), error_message=?, config=?, stretch_started_at=?, "
@@ -2461,7 +2569,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {},
     ),
-    "jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'updated_at'))": (
+    "jobs.jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'updated_at'))": (
         (
             "UPDATE jobs SET status=?, file_name=?, video_title=?, model=?, provider=?, total_chunks=?, "
             "started_at=?, updated_at=max(jobs.updated_at, ?), error_message=?, config=? WHERE jobs.job_id = ?"
@@ -2481,7 +2589,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {},
     ),
-    "jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
+    "jobs.jobs._update(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
         (
             "UPDATE jobs SET status=?, file_name=?, video_title=?, model=?, provider=?, total_chunks=?, "
             "started_at=?, updated_at=max(jobs.updated_at, ?), error_message=?, config=?, stretch_started_at=?, "
@@ -2504,27 +2612,27 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {},
     ),
-    "jobs._update(('stretch_completed_count',))": (
+    "jobs.jobs._update(('stretch_completed_count',))": (
         ("UPDATE jobs SET stretch_completed_count=? WHERE jobs.job_id = ?"),
         ("new_stretch_completed_count", "in_job"),
         {},
     ),
-    "jobs._update(('total_chunks', 'chunks_digest'))": (
+    "jobs.jobs._update(('total_chunks', 'chunks_digest'))": (
         ("UPDATE jobs SET total_chunks=?, chunks_digest=? WHERE jobs.job_id = ?"),
         ("new_total_chunks", "new_chunks_digest", "in_job"),
         {},
     ),
-    "jobs._update(('total_chunks',))": (
+    "jobs.jobs._update(('total_chunks',))": (
         ("UPDATE jobs SET total_chunks=? WHERE jobs.job_id = ?"),
         ("new_total_chunks", "in_job"),
         {},
     ),
-    "jobs._update(('updated_at', 'stretch_completed_count'))": (
+    "jobs.jobs._update(('updated_at', 'stretch_completed_count'))": (
         ("UPDATE jobs SET updated_at=max(jobs.updated_at, ?), stretch_completed_count=? WHERE jobs.job_id = ?"),
         ("new_updated_at", "new_stretch_completed_count", "in_job"),
         {},
     ),
-    "jobs._update(('updated_at', 'stretch_completed_count', 'status'))": (
+    "jobs.jobs._update(('updated_at', 'stretch_completed_count', 'status'))": (
         (
             "UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?), stretch_completed_count=? WHERE "
             "jobs.job_id = ?"
@@ -2532,7 +2640,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("new_status", "new_updated_at", "new_stretch_completed_count", "in_job"),
         {},
     ),
-    "jobs._update(('updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
+    "jobs.jobs._update(('updated_at', 'stretch_started_at', 'stretch_completed_count'))": (
         (
             "UPDATE jobs SET updated_at=max(jobs.updated_at, ?), stretch_started_at=?, stretch_completed_count=? "
             "WHERE jobs.job_id = ?"
@@ -2540,7 +2648,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("new_updated_at", "new_stretch_started_at", "new_stretch_completed_count", "in_job"),
         {},
     ),
-    "jobs._update(('updated_at', 'stretch_started_at', 'stretch_completed_count', 'status'))": (
+    "jobs.jobs._update(('updated_at', 'stretch_started_at', 'stretch_completed_count', 'status'))": (
         (
             "UPDATE jobs SET status=?, updated_at=max(jobs.updated_at, ?), stretch_started_at=?, "
             "stretch_completed_count=? WHERE jobs.job_id = ?"
@@ -2548,17 +2656,17 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("new_status", "new_updated_at", "new_stretch_started_at", "new_stretch_completed_count", "in_job"),
         {},
     ),
-    "jobs._update(('updated_at',))": (
+    "jobs.jobs._update(('updated_at',))": (
         ("UPDATE jobs SET updated_at=max(jobs.updated_at, ?) WHERE jobs.job_id = ?"),
         ("new_updated_at", "in_job"),
         {},
     ),
-    "jobs._update(('video_title', 'chunks_digest', 'fingerprint_rule'))": (
+    "jobs.jobs._update(('video_title', 'chunks_digest', 'fingerprint_rule'))": (
         ("UPDATE jobs SET video_title=?, chunks_digest=?, fingerprint_rule=? WHERE jobs.job_id = ?"),
         ("new_video_title", "new_chunks_digest", "new_fingerprint_rule", "in_job"),
         {},
     ),
-    "jobs._update(('video_title', 'chunks_digest', 'fingerprint_rule', 'status', 'error_message'))": (
+    "jobs.jobs._update(('video_title', 'chunks_digest', 'fingerprint_rule', 'status', 'error_message'))": (
         (
             "UPDATE jobs SET status=?, video_title=?, error_message=?, chunks_digest=?, fingerprint_rule=? WHERE "
             "jobs.job_id = ?"
@@ -2566,17 +2674,17 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("new_status", "new_video_title", "new_error_message", "new_chunks_digest", "new_fingerprint_rule", "in_job"),
         {},
     ),
-    "jobs._update(('video_title', 'metadata'))": (
+    "jobs.jobs._update(('video_title', 'metadata'))": (
         ("UPDATE jobs SET video_title=?, metadata=? WHERE jobs.job_id = ?"),
         ("new_video_title", "new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('video_title', 'metadata', 'chunks_digest', 'fingerprint_rule'))": (
+    "jobs.jobs._update(('video_title', 'metadata', 'chunks_digest', 'fingerprint_rule'))": (
         ("UPDATE jobs SET video_title=?, chunks_digest=?, fingerprint_rule=?, metadata=? WHERE jobs.job_id = ?"),
         ("new_video_title", "new_chunks_digest", "new_fingerprint_rule", "new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('video_title', 'metadata', 'chunks_digest', 'fingerprint_rule', 'status', 'error_message'))": (
+    "jobs.jobs._update(('video_title', 'metadata', 'chunks_digest', 'fingerprint_rule', 'status', 'error_message'))": (
         (
             "UPDATE jobs SET status=?, video_title=?, error_message=?, chunks_digest=?, fingerprint_rule=?, "
             "metadata=? WHERE jobs.job_id = ?"
@@ -2592,66 +2700,83 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         {},
     ),
-    "jobs._update(('video_title', 'metadata', 'status', 'error_message'))": (
+    "jobs.jobs._update(('video_title', 'metadata', 'status', 'error_message'))": (
         ("UPDATE jobs SET status=?, video_title=?, error_message=?, metadata=? WHERE jobs.job_id = ?"),
         ("new_status", "new_video_title", "new_error_message", "new_metadata", "in_job"),
         {},
     ),
-    "jobs._update(('video_title', 'status', 'error_message'))": (
+    "jobs.jobs._update(('video_title', 'status', 'error_message'))": (
         ("UPDATE jobs SET status=?, video_title=?, error_message=? WHERE jobs.job_id = ?"),
         ("new_status", "new_video_title", "new_error_message", "in_job"),
         {},
     ),
-    "jobs._update(('video_title',))": (
+    "jobs.jobs._update(('video_title',))": (
         ("UPDATE jobs SET video_title=? WHERE jobs.job_id = ?"),
         ("new_video_title", "in_job"),
         {},
     ),
-    "keys.HAS_KEYS": (
-        ("SELECT chunk_keys.chunk_index \nFROM chunk_keys \nWHERE chunk_keys.job_id = ?\n LIMIT 1 OFFSET ?"),
-        ("in_job", "param_1"),
-        {"param_1": 0},
-    ),
-    "keys.KEY_AT": (
-        ('SELECT chunk_keys."key" \nFROM chunk_keys \nWHERE chunk_keys.job_id = ? AND chunk_keys.chunk_index = ?'),
-        ("in_job", "at_index"),
-        {},
-    ),
-    "keys._ALL": (
-        (
-            'SELECT chunk_keys.chunk_index, chunk_keys."key" \n'
-            "FROM chunk_keys \n"
-            "WHERE chunk_keys.job_id = ? ORDER BY chunk_keys.chunk_index"
-        ),
+    "jobs.pruning._COUNT_ATTEMPTS": (
+        ("SELECT count(*) AS count_1 \nFROM attempts \nWHERE attempts.job_id = ?"),
         ("in_job",),
         {},
     ),
-    "keys._REMOVE": (
-        ("DELETE FROM chunk_keys WHERE chunk_keys.job_id = ? AND chunk_keys.chunk_index >= ?"),
-        ("in_job", "start"),
-        {},
-    ),
-    "keys.index_of(1)": (
-        ('SELECT chunk_keys.chunk_index \nFROM chunk_keys \nWHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?)'),
-        ("in_job", "key_0"),
-        {},
-    ),
-    "keys.index_of(2)": (
+    "jobs.pruning._COUNT_OLD": (
         (
-            "SELECT chunk_keys.chunk_index \n"
-            "FROM chunk_keys \n"
-            'WHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?, ?)'
+            "SELECT count(*) AS count_1 \n"
+            "FROM attempts \n"
+            "WHERE attempts.job_id = ? AND attempts.outcome != 'running' AND attempts.cost IS NULL AND "
+            "attempts.finished_at < ? AND (EXISTS (SELECT completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
+            "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
+            "chunk_redos.after_attempt < attempts.number)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index))"
         ),
-        ("in_job", "key_0", "key_1"),
+        ("in_job", "before"),
         {},
     ),
-    "keys.index_of(3)": (
+    "jobs.pruning._DELETE_OLD": (
         (
-            "SELECT chunk_keys.chunk_index \n"
-            "FROM chunk_keys \n"
-            'WHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?, ?, ?)'
+            "DELETE FROM attempts WHERE attempts.job_id = ? AND attempts.outcome != 'running' AND attempts.cost "
+            "IS NULL AND attempts.finished_at < ? AND (EXISTS (SELECT completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
+            "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
+            "chunk_redos.after_attempt < attempts.number)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index))"
         ),
-        ("in_job", "key_0", "key_1", "key_2"),
+        ("in_job", "before"),
+        {},
+    ),
+    "jobs.pruning._OPEN_HANDLE": (
+        (
+            "SELECT chunk_handles.chunk_index \n"
+            "FROM chunk_handles \n"
+            "WHERE chunk_handles.job_id = ? AND (NOT (EXISTS (SELECT completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = chunk_handles.job_id AND completed_chunks.chunk_index = "
+            "chunk_handles.chunk_index)) OR (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = chunk_handles.job_id AND chunk_redos.chunk_index = "
+            "chunk_handles.chunk_index)))\n"
+            " LIMIT 1 OFFSET ?"
+        ),
+        ("in_job", "param_1"),
+        {"param_1": 0},
+    ),
+    "jobs.pruning._RESULT_BYTES": (
+        (
+            "SELECT coalesce(sum(length(CAST(chunk_results.result AS BLOB))), 0) AS coalesce_1 \n"
+            "FROM chunk_results \n"
+            "WHERE chunk_results.job_id = ?"
+        ),
+        ("in_job",),
         {},
     ),
     "merging.attempts._ATTEMPTS": (
@@ -2808,71 +2933,171 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
-    "pruning._COUNT_ATTEMPTS": (
-        ("SELECT count(*) AS count_1 \nFROM attempts \nWHERE attempts.job_id = ?"),
+    "plans.carry_over._AT_WORK": (
+        (
+            "SELECT attempts.chunk_index, attempts.runner_id \n"
+            "FROM attempts \n"
+            "WHERE attempts.outcome = 'running' AND +attempts.job_id = ?"
+        ),
         ("in_job",),
         {},
     ),
-    "pruning._COUNT_OLD": (
+    "plans.carry_over._PAID": (
+        (
+            "SELECT completed_chunks.chunk_index, chunk_results.result \n"
+            "FROM chunk_handles JOIN chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = "
+            "chunk_handles.fingerprint AND chunk_handles_1.job_id = chunk_handles.job_id JOIN completed_chunks ON"
+            " completed_chunks.job_id = chunk_handles_1.job_id AND completed_chunks.chunk_index = "
+            "chunk_handles_1.chunk_index JOIN chunk_results ON chunk_results.result_id = "
+            "completed_chunks.result_id \n"
+            "WHERE chunk_handles.job_id = ? AND chunk_handles.chunk_index = ? AND chunk_handles_1.handle = "
+            "chunk_handles.handle AND chunk_handles_1.fingerprint = chunk_handles.fingerprint AND "
+            "completed_chunks.source_job_id IS NULL ORDER BY completed_chunks.chunk_index"
+        ),
+        ("in_job", "at_index"),
+        {},
+    ),
+    "plans.carry_over._PLACES": (
+        (
+            "SELECT count(*) AS count_1, min(chunk_handles_1.recorded_at) AS min_1, jobs.job_number \n"
+            "FROM chunk_handles JOIN chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = "
+            "chunk_handles.fingerprint JOIN jobs ON jobs.job_id = chunk_handles_1.job_id \n"
+            "WHERE chunk_handles.job_id = ? AND chunk_handles.chunk_index = ? AND chunk_handles_1.handle = "
+            "chunk_handles.handle AND chunk_handles_1.fingerprint = chunk_handles.fingerprint GROUP BY "
+            "chunk_handles_1.job_id"
+        ),
+        ("in_job", "at_index"),
+        {},
+    ),
+    "plans.carry_over._STORED": (
+        (
+            "SELECT chunk_results.result, completed_chunks.digest, chunk_results.digest AS digest_1, "
+            "completed_chunks.source_job_id, completed_chunks.source_chunk_index, completed_chunks.redo_asked_at \n"
+            "FROM completed_chunks LEFT OUTER JOIN chunk_results ON chunk_results.result_id = "
+            "completed_chunks.result_id \n"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.chunk_index = ?"
+        ),
+        ("in_job", "at_index"),
+        {},
+    ),
+    "plans.comparison._SAME": (
         (
             "SELECT count(*) AS count_1 \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.outcome != 'running' AND attempts.cost IS NULL AND "
-            "attempts.finished_at < ? AND (EXISTS (SELECT completed_chunks.chunk_index \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
-            "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
-            "chunk_redos.after_attempt < attempts.number)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index))"
+            "FROM completed_chunks AS own JOIN completed_chunks AS other ON other.chunk_index = own.chunk_index "
+            "JOIN chunk_results AS own_result ON own_result.result_id = own.result_id JOIN chunk_results AS "
+            "other_result ON other_result.result_id = other.result_id \n"
+            "WHERE own.job_id = ? AND other.job_id = ? AND own.chunk_index < ? AND own_result.result = "
+            "other_result.result"
         ),
-        ("in_job", "before"),
+        ("its_id", "other_id", "stop"),
         {},
     ),
-    "pruning._DELETE_OLD": (
+    "plans.earlier_job._FINGERPRINTS": (
         (
-            "DELETE FROM attempts WHERE attempts.job_id = ? AND attempts.outcome != 'running' AND attempts.cost "
-            "IS NULL AND attempts.finished_at < ? AND (EXISTS (SELECT completed_chunks.chunk_index \n"
+            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint \n"
             "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
-            "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
-            "chunk_redos.after_attempt < attempts.number)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index))"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.fingerprint IS NOT NULL"
         ),
-        ("in_job", "before"),
+        ("in_job",),
         {},
     ),
-    "pruning._OPEN_HANDLE": (
+    "plans.earlier_job._PAYERS": (
         (
-            "SELECT chunk_handles.chunk_index \n"
-            "FROM chunk_handles \n"
-            "WHERE chunk_handles.job_id = ? AND (NOT (EXISTS (SELECT completed_chunks.chunk_index \n"
+            "SELECT DISTINCT completed_chunks.source_job_id \n"
             "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = chunk_handles.job_id AND completed_chunks.chunk_index = "
-            "chunk_handles.chunk_index)) OR (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = chunk_handles.job_id AND chunk_redos.chunk_index = "
-            "chunk_handles.chunk_index)))\n"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.source_job_id IS NOT NULL"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "plans.earlier_job._of_file(1, with_digest=False)": (
+        (
+            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
+            "jobs.fingerprint_rule, jobs.completed_count \n"
+            "FROM jobs \n"
+            "WHERE jobs.file_name = ? AND jobs.total_chunks = ? AND jobs.sequential = ? ORDER BY jobs.job_number "
+            "DESC"
+        ),
+        ("name_0", "total", "in_order"),
+        {},
+    ),
+    "plans.earlier_job._of_file(1, with_digest=True)": (
+        (
+            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
+            "jobs.fingerprint_rule, jobs.completed_count \n"
+            "FROM jobs \n"
+            "WHERE jobs.file_name = ? AND jobs.total_chunks = ? AND jobs.sequential = ? AND (jobs.chunks_digest ="
+            " ? OR jobs.chunks_digest = ? OR jobs.chunks_digest IS NULL) ORDER BY jobs.job_number DESC"
+        ),
+        ("name_0", "total", "in_order", "digest", "old_digest"),
+        {},
+    ),
+    "plans.earlier_job._of_file(2, with_digest=False)": (
+        (
+            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
+            "jobs.fingerprint_rule, jobs.completed_count \n"
+            "FROM jobs \n"
+            "WHERE (jobs.file_name = ? OR jobs.file_name = ?) AND jobs.total_chunks = ? AND jobs.sequential = ? "
+            "ORDER BY jobs.job_number DESC"
+        ),
+        ("name_0", "name_1", "total", "in_order"),
+        {},
+    ),
+    "plans.earlier_job._of_file(2, with_digest=True)": (
+        (
+            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
+            "jobs.fingerprint_rule, jobs.completed_count \n"
+            "FROM jobs \n"
+            "WHERE (jobs.file_name = ? OR jobs.file_name = ?) AND jobs.total_chunks = ? AND jobs.sequential = ? "
+            "AND (jobs.chunks_digest = ? OR jobs.chunks_digest = ? OR jobs.chunks_digest IS NULL) ORDER BY "
+            "jobs.job_number DESC"
+        ),
+        ("name_0", "name_1", "total", "in_order", "digest", "old_digest"),
+        {},
+    ),
+    "plans.earlier_job._of_file(3, with_digest=False)": (
+        (
+            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
+            "jobs.fingerprint_rule, jobs.completed_count \n"
+            "FROM jobs \n"
+            "WHERE (jobs.file_name = ? OR jobs.file_name = ? OR jobs.file_name = ?) AND jobs.total_chunks = ? AND"
+            " jobs.sequential = ? ORDER BY jobs.job_number DESC"
+        ),
+        ("name_0", "name_1", "name_2", "total", "in_order"),
+        {},
+    ),
+    "plans.earlier_job._of_file(3, with_digest=True)": (
+        (
+            "SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config, jobs.chunks_digest, "
+            "jobs.fingerprint_rule, jobs.completed_count \n"
+            "FROM jobs \n"
+            "WHERE (jobs.file_name = ? OR jobs.file_name = ? OR jobs.file_name = ?) AND jobs.total_chunks = ? AND"
+            " jobs.sequential = ? AND (jobs.chunks_digest = ? OR jobs.chunks_digest = ? OR jobs.chunks_digest IS "
+            "NULL) ORDER BY jobs.job_number DESC"
+        ),
+        ("name_0", "name_1", "name_2", "total", "in_order", "digest", "old_digest"),
+        {},
+    ),
+    "plans.refusal._DIFFERS_IN": (
+        (
+            "SELECT DISTINCT completed_chunks.source_differs_in \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.source_differs_in IS NOT NULL"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "plans.run_plan._PAYER": (
+        (
+            "SELECT completed_chunks.source_job_id \n"
+            "FROM completed_chunks JOIN jobs ON jobs.job_id = completed_chunks.source_job_id \n"
+            "WHERE completed_chunks.job_id = ?\n"
             " LIMIT 1 OFFSET ?"
         ),
         ("in_job", "param_1"),
         {"param_1": 0},
     ),
-    "pruning._RESULT_BYTES": (
-        (
-            "SELECT coalesce(sum(length(CAST(chunk_results.result AS BLOB))), 0) AS coalesce_1 \n"
-            "FROM chunk_results \n"
-            "WHERE chunk_results.job_id = ?"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "redo_answers._ANSWERS": (
+    "plans.stored_answers._ANSWERS": (
         (
             "SELECT completed_chunks.redo_asked_at, completed_chunks.fingerprint, completed_chunks.job_id, "
             "completed_chunks.chunk_index \n"
@@ -2882,6 +3107,68 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "jobs.job_number DESC, completed_chunks.chunk_index"
         ),
         ("but_job",),
+        {},
+    ),
+    "plans.stored_answers._OF_UNKNOWN_CHUNKS": (
+        (
+            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.digest IS NOT NULL AND "
+            "completed_chunks.source_differs_in IS NULL AND completed_chunks.fingerprint IS NULL ORDER BY "
+            "completed_chunks.chunk_index"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "plans.stored_answers._RESULTS": (
+        (
+            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.digest IS NOT NULL AND "
+            "completed_chunks.source_differs_in IS NULL ORDER BY completed_chunks.chunk_index"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "plans.stored_results._BEFORE": (
+        (
+            "SELECT count(*) AS count_1, coalesce(sum(jobs.completed_count), 0) AS coalesce_1 \n"
+            "FROM jobs \n"
+            "WHERE jobs.job_number <= ? AND jobs.job_id != ?"
+        ),
+        ("number", "but_job"),
+        {},
+    ),
+    "plans.stored_results._FINGERPRINTS": (
+        (
+            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint, "
+            "completed_chunks.source_differs_in \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.digest IS NOT NULL AND "
+            "completed_chunks.fingerprint IS NOT NULL ORDER BY completed_chunks.chunk_index"
+        ),
+        ("in_job",),
+        {},
+    ),
+    "plans.stored_results._HOLDERS": (
+        (
+            "SELECT jobs.job_id, jobs.file_name, jobs.total_chunks, jobs.model, jobs.provider, jobs.config, "
+            "jobs.fingerprint_rule \n"
+            "FROM jobs \n"
+            "WHERE jobs.completed_count > 0 ORDER BY jobs.job_number DESC"
+        ),
+        (),
+        {},
+    ),
+    "plans.stored_results._HOLDERS_SINCE": (
+        (
+            "SELECT jobs.job_id, jobs.file_name, jobs.total_chunks, jobs.model, jobs.provider, jobs.config, "
+            "jobs.fingerprint_rule \n"
+            "FROM jobs \n"
+            "WHERE jobs.completed_count > 0 AND jobs.job_id != ? AND jobs.job_number > ? ORDER BY jobs.job_number"
+            " DESC"
+        ),
+        ("but_job", "number"),
         {},
     ),
     "redos._ANSWERED": (
@@ -2980,165 +3267,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "redos._UNMARK": (
         ("DELETE FROM chunk_redos WHERE chunk_redos.job_id = ? AND chunk_redos.chunk_index = ?"),
         ("in_job", "at_index"),
-        {},
-    ),
-    "refusal._DIFFERS_IN": (
-        (
-            "SELECT DISTINCT completed_chunks.source_differs_in \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.source_differs_in IS NOT NULL"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "replaced._ADD": (
-        (
-            "INSERT INTO attempts (job_id, chunk_index, number, runner_id, started_at, finished_at, outcome, "
-            "counted, is_last, cost, replaced_result_id) VALUES (?, ?, (SELECT coalesce(max(attempts_1.number), "
-            "0) + 1 AS anon_1 \n"
-            "FROM attempts AS attempts_1 \n"
-            "WHERE attempts_1.job_id = ? AND attempts_1.chunk_index = ?), 0, ?, ?, 'completed', 0, 0, ?, ?)"
-        ),
-        ("in_job", "at_index", "in_job", "at_index", "made_at", "made_at", "amount", "result"),
-        {},
-    ),
-    "replaced._AFTER": (
-        (
-            "SELECT attempts.replaced_result_id, attempts.chunk_index, 'replaced', attempts.cost \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.replaced_result_id > ? AND attempts.replaced_result_id IS NOT"
-            " NULL ORDER BY attempts.replaced_result_id\n"
-            " LIMIT ? OFFSET ?"
-        ),
-        ("in_job", "after", "rows", "param_1"),
-        {"param_1": 0},
-    ),
-    "replaced._BY_JOB": (
-        (
-            "SELECT attempts.job_id, total(attempts.cost) AS total_1 \n"
-            "FROM attempts \n"
-            "WHERE attempts.replaced_result_id IS NOT NULL GROUP BY attempts.job_id"
-        ),
-        (),
-        {},
-    ),
-    "replaced._ELSEWHERE": (
-        (
-            "SELECT count(anon_1.cost) AS count_1, total(anon_1.cost) AS total_1, coalesce(max(anon_1.cost), ?) "
-            "AS coalesce_1 \n"
-            "FROM (SELECT attempts.cost AS cost \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.replaced_result_id BETWEEN 0 AND 0 AND "
-            "attempts.replaced_result_id IS NOT NULL ORDER BY attempts.replaced_result_id\n"
-            " LIMIT -1 OFFSET ?) AS anon_1"
-        ),
-        ("coalesce_2", "in_job", "param_1"),
-        {"coalesce_2": 0.0, "param_1": 0},
-    ),
-    "replaced._NOTE": (
-        (
-            "UPDATE attempts SET cost=?, replaced_result_id=? WHERE attempts.job_id = ? AND attempts.chunk_index "
-            "= ? AND attempts.number = (SELECT max(attempts_1.number) AS max_1 \n"
-            "FROM attempts AS attempts_1 \n"
-            "WHERE attempts_1.job_id = ? AND attempts_1.chunk_index = ? AND attempts_1.outcome = 'completed' AND "
-            "attempts_1.replaced_result_id IS NULL)"
-        ),
-        ("amount", "result", "in_job", "at_index", "in_job", "at_index"),
-        {},
-    ),
-    "replaced._OF_JOB": (
-        (
-            "SELECT total(attempts.cost) AS total_1 \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.replaced_result_id IS NOT NULL"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "reported._LAST": (
-        (
-            "SELECT max(attempts.number) AS max_1 \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.chunk_index = ?"
-        ),
-        ("in_job", "at_index"),
-        {},
-    ),
-    "reported._REPORT": (
-        (
-            "UPDATE attempts SET error=(coalesce(attempts.error || char(10), '') || ?), "
-            "cost=coalesce(attempts.cost + ?, attempts.cost, ?) WHERE attempts.job_id = ? AND "
-            "attempts.chunk_index = ? AND attempts.number = ? AND attempts.runner_id = ? AND attempts.outcome = "
-            "'running'"
-        ),
-        ("its_error", "its_cost", "its_cost", "in_job", "at_index", "its_number", "its_runner"),
-        {},
-    ),
-    "reported._REPORTED": (
-        (
-            "SELECT attempts.cost, attempts.error, attempts.started_at \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ? AND attempts.outcome "
-            "!= 'completed' AND attempts.cost IS NOT NULL"
-        ),
-        ("in_job", "at_index", "its_number"),
-        {},
-    ),
-    "reported._TAKE_COST": (
-        ("UPDATE attempts SET cost=? WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND attempts.number = ?"),
-        ("cost", "in_job", "at_index", "its_number"),
-        {"cost": None},
-    ),
-    "reservations._COSTS": (
-        (
-            "SELECT count(nullif(attempts.cost, 0)) AS count_1, total(attempts.cost) AS total_1, "
-            "max(attempts.cost) AS max_1 \n"
-            "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned')"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "reservations._FAILED_BY_JOB": (
-        (
-            "SELECT attempts.job_id, total(attempts.cost) AS total_1 \n"
-            "FROM attempts \n"
-            "WHERE attempts.outcome IN ('failed', 'abandoned') GROUP BY attempts.job_id"
-        ),
-        (),
-        {},
-    ),
-    "reservations._IN_DOUBT": (
-        (
-            "SELECT total(attempts.reserved_cost) AS total_1 \n"
-            "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND "
-            "attempts.reserved_cost IS NOT NULL AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
-            "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
-            "chunk_redos.after_attempt < attempts.number)))"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "reservations._IN_WORK": (
-        (
-            "SELECT count(attempts.reserved_cost) AS count_1, total(max(attempts.reserved_cost, ?)) AS total_1 \n"
-            "FROM runners JOIN attempts ON attempts.runner_id = runners.runner_id \n"
-            "WHERE runners.job_id = ? AND runners.ended_at IS NULL AND attempts.outcome = 'running'"
-        ),
-        ("dearest", "in_job"),
-        {},
-    ),
-    "reservations._RESERVE": (
-        (
-            "UPDATE attempts SET reserved_cost=? WHERE attempts.job_id = ? AND attempts.chunk_index = ? AND "
-            "attempts.number = ? AND attempts.runner_id = ? AND attempts.outcome = 'running'"
-        ),
-        ("amount", "in_job", "at_index", "its_number", "its_runner"),
         {},
     ),
     "results._COUNT_BETWEEN": (
@@ -3255,134 +3383,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         ("in_job", "param_1"),
         {"param_1": 0},
-    ),
-    "run_plan._PAYER": (
-        (
-            "SELECT completed_chunks.source_job_id \n"
-            "FROM completed_chunks JOIN jobs ON jobs.job_id = completed_chunks.source_job_id \n"
-            "WHERE completed_chunks.job_id = ?\n"
-            " LIMIT 1 OFFSET ?"
-        ),
-        ("in_job", "param_1"),
-        {"param_1": 0},
-    ),
-    "runners._CLEAR_PAUSES": (
-        ("UPDATE pauses SET cleared_at=? WHERE pauses.job_id = ? AND pauses.cleared_at IS NULL"),
-        ("at", "in_job"),
-        {},
-    ),
-    "runners._END": (("UPDATE runners SET ended_at=? WHERE runners.runner_id = ?"), ("at", "its_id"), {}),
-    "runners._LAST_PAUSE": (
-        (
-            "SELECT coalesce(max(pauses.pause_id), ?) AS coalesce_1 \n"
-            "FROM pauses \n"
-            "WHERE pauses.job_id = ? AND pauses.cleared_at IS NULL"
-        ),
-        ("coalesce_2", "in_job"),
-        {"coalesce_2": 0},
-    ),
-    "runners._LOCK_FILE": (
-        ("SELECT runners.lock_file \nFROM runners \nWHERE runners.runner_id = ? AND runners.ended_at IS NULL"),
-        ("its_id",),
-        {},
-    ),
-    "runners._MAKE_EXCLUSIVE": (
-        ('UPDATE runners SET "exclusive"=? WHERE runners.runner_id = ?'),
-        ("exclusive", "its_id"),
-        {"exclusive": 1},
-    ),
-    "runners._OF_JOB": (
-        ("SELECT runners.runner_id \nFROM runners \nWHERE runners.runner_id = ? AND runners.job_id = ?"),
-        ("its_id", "in_job"),
-        {},
-    ),
-    "runners._at_work(of_one_job=False)": (
-        (
-            "SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host, runners.pid, "
-            'runners."exclusive", runners.started_at \n'
-            "FROM runners \n"
-            "WHERE runners.ended_at IS NULL ORDER BY runners.runner_id"
-        ),
-        (),
-        {},
-    ),
-    "runners._at_work(of_one_job=True)": (
-        (
-            "SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host, runners.pid, "
-            'runners."exclusive", runners.started_at \n'
-            "FROM runners \n"
-            "WHERE runners.ended_at IS NULL AND runners.job_id = ? ORDER BY runners.runner_id"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "shared_handles._PAID": (
-        (
-            "SELECT completed_chunks.chunk_index, chunk_results.result \n"
-            "FROM chunk_handles JOIN chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = "
-            "chunk_handles.fingerprint AND chunk_handles_1.job_id = chunk_handles.job_id JOIN completed_chunks ON"
-            " completed_chunks.job_id = chunk_handles_1.job_id AND completed_chunks.chunk_index = "
-            "chunk_handles_1.chunk_index JOIN chunk_results ON chunk_results.result_id = "
-            "completed_chunks.result_id \n"
-            "WHERE chunk_handles.job_id = ? AND chunk_handles.chunk_index = ? AND chunk_handles_1.handle = "
-            "chunk_handles.handle AND chunk_handles_1.fingerprint = chunk_handles.fingerprint AND "
-            "completed_chunks.source_job_id IS NULL ORDER BY completed_chunks.chunk_index"
-        ),
-        ("in_job", "at_index"),
-        {},
-    ),
-    "shared_handles._PLACES": (
-        (
-            "SELECT count(*) AS count_1, min(chunk_handles_1.recorded_at) AS min_1, jobs.job_number \n"
-            "FROM chunk_handles JOIN chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = "
-            "chunk_handles.fingerprint JOIN jobs ON jobs.job_id = chunk_handles_1.job_id \n"
-            "WHERE chunk_handles.job_id = ? AND chunk_handles.chunk_index = ? AND chunk_handles_1.handle = "
-            "chunk_handles.handle AND chunk_handles_1.fingerprint = chunk_handles.fingerprint GROUP BY "
-            "chunk_handles_1.job_id"
-        ),
-        ("in_job", "at_index"),
-        {},
-    ),
-    "stored_results._BEFORE": (
-        (
-            "SELECT count(*) AS count_1, coalesce(sum(jobs.completed_count), 0) AS coalesce_1 \n"
-            "FROM jobs \n"
-            "WHERE jobs.job_number <= ? AND jobs.job_id != ?"
-        ),
-        ("number", "but_job"),
-        {},
-    ),
-    "stored_results._FINGERPRINTS": (
-        (
-            "SELECT completed_chunks.chunk_index, completed_chunks.fingerprint, "
-            "completed_chunks.source_differs_in \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.digest IS NOT NULL AND "
-            "completed_chunks.fingerprint IS NOT NULL ORDER BY completed_chunks.chunk_index"
-        ),
-        ("in_job",),
-        {},
-    ),
-    "stored_results._HOLDERS": (
-        (
-            "SELECT jobs.job_id, jobs.file_name, jobs.total_chunks, jobs.model, jobs.provider, jobs.config, "
-            "jobs.fingerprint_rule \n"
-            "FROM jobs \n"
-            "WHERE jobs.completed_count > 0 ORDER BY jobs.job_number DESC"
-        ),
-        (),
-        {},
-    ),
-    "stored_results._HOLDERS_SINCE": (
-        (
-            "SELECT jobs.job_id, jobs.file_name, jobs.total_chunks, jobs.model, jobs.provider, jobs.config, "
-            "jobs.fingerprint_rule \n"
-            "FROM jobs \n"
-            "WHERE jobs.completed_count > 0 AND jobs.job_id != ? AND jobs.job_number > ? ORDER BY jobs.job_number"
-            " DESC"
-        ),
-        ("but_job", "number"),
-        {},
     ),
     "totals._indices(with_carried=False)": (
         (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Exists
 
-    from checkpoint_store.storage.open_requests import Source
+    from checkpoint_store.storage.records.open_requests import Source
 
 _A: Final = attempts.c
 _M: Final = chunk_redos.c

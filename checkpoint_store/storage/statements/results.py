@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.storage.records.state_fields import state_from
 from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, func, literal_column, null, select
-from checkpoint_store.storage.state_fields import state_from
 from checkpoint_store.storage.statements import compiled, redos
 from checkpoint_store.storage.statements.compiled import at_chunk
 from checkpoint_store.storage.statements.statement import Statement
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.model.state import ProcessingState
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.model.state.state import ProcessingState
+    from checkpoint_store.storage.records.records import JobRecord
 
 
 _C: Final = completed_chunks.c

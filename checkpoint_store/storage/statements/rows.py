@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError, StoreDamaged, short_repr, size_text
 from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.chunks import CHUNKS_MAX
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.codec import json_rules, json_text
-from checkpoint_store.model.limits import CHUNKS_MAX
 from checkpoint_store.model.records import JobStatus
 
 if TYPE_CHECKING:

@@ -8,31 +8,32 @@ from checkpoint_store.errors import InvalidResultError, JobBusy, JobNotFound, St
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.codec.same_value import is_same_result, unchanged
+from checkpoint_store.model.codec.json_text import is_same_result, unchanged
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.state import ProcessingState, in_utc
-from checkpoint_store.model.versions import WITHOUT_METADATA
-from checkpoint_store.storage.data_version import data_version_of
-from checkpoint_store.storage.records import Completion, Known
-from checkpoint_store.storage.saved_state import Before, Saved, Written
-from checkpoint_store.storage.state_fields import columns_of, state_from
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import redos, stretch
+from checkpoint_store.model.state.state import ProcessingState, in_utc
+from checkpoint_store.model.store_file import WITHOUT_METADATA
+from checkpoint_store.storage.records.data_version import data_version_of
+from checkpoint_store.storage.records.records import Completion, Known
+from checkpoint_store.storage.records.saved_state import Before, Saved, Written
+from checkpoint_store.storage.records.state_fields import columns_of, state_from
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.attempts.liveness import is_alive
+from checkpoint_store.storage.statements.attempts.runners import runners_at_work
 from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
-from checkpoint_store.storage.statements.liveness import is_alive
-from checkpoint_store.storage.statements.replaced_job import ends_with_chunk, passed_over, replaced_by
-from checkpoint_store.storage.statements.runners import runners_at_work
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.jobs import stretch
+from checkpoint_store.storage.statements.jobs.replaced_job import ends_with_chunk, passed_over, replaced_by
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.data_version import DataVersion
-    from checkpoint_store.storage.records import JobRecord
-    from checkpoint_store.storage.saved_state import Looked
+    from checkpoint_store.storage.records.data_version import DataVersion
+    from checkpoint_store.storage.records.records import JobRecord
+    from checkpoint_store.storage.records.saved_state import Looked
 
 
 _HELD_TEXT_BYTES_MAX: Final = 64 * 1024 * 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, StoreDamaged, counted
-from checkpoint_store.model.amounts import NUMBER_LENGTH_MAX, fields_of, json_paths, number_in, values_at
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.money import NUMBER_LENGTH_MAX, fields_of, json_paths, number_in, values_at
 from checkpoint_store.storage.sql import (
     bindparam,
     case,

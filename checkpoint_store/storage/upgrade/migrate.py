@@ -27,9 +27,9 @@ from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup
-from checkpoint_store.system.existence import is_there
 from checkpoint_store.system.files import create_private, open_to_owner, remove_leftover
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,16 +5,17 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from checkpoint_store.storage.statements import costs, in_vain, reported, reservations
+from checkpoint_store.storage.statements import costs
+from checkpoint_store.storage.statements.attempts import in_vain, reservations
 from checkpoint_store.storage.verbs.runners import write_of_job
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from checkpoint_store.model.budget import Spending
+    from checkpoint_store.model.money import Spending
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Claim, Completion, Costs, FailedAttempt, ReservationRequest
+    from checkpoint_store.storage.records.records import Claim, Completion, Costs, FailedAttempt, ReservationRequest
 
 
 class Reserved(Enum):
@@ -97,11 +98,13 @@ class BudgetStorage:
 
         Returns whether the runner still has the claim; otherwise nothing is noted.
         """
-        return write_of_job(self._database, failed.job_id, lambda connection: reported.report(connection, failed))
+        return write_of_job(self._database, failed.job_id, lambda connection: reservations.report(connection, failed))
 
     def keep_reported(self, job_id: str, index: int, number: int) -> None:
         """Keep what an attempt reported, whose result is about to be recorded. Durable; repeating changes nothing."""
-        write_of_job(self._database, job_id, lambda connection: reported.keep_cost(connection, job_id, index, number))
+        write_of_job(
+            self._database, job_id, lambda connection: reservations.keep_cost(connection, job_id, index, number)
+        )
 
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:

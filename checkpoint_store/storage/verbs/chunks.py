@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.model.keys import key_from, spellings
-from checkpoint_store.storage.statements import attempt_log, chunk_accounts, chunk_pages, keys
+from checkpoint_store.model.chunks import key_from, spellings
+from checkpoint_store.storage.statements import chunks as chunk_statements
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.attempts import attempt_log
 from checkpoint_store.storage.statements.rows import KEY, read_row
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from checkpoint_store.model.keys import Key
+    from checkpoint_store.model.chunks import Key
     from checkpoint_store.model.records import AttemptRecord, ChunkAccount, ChunkRecord, CompletionRecord
 
 _CHUNKS_AT_ONCE: Final = 4096
@@ -54,13 +55,13 @@ class ChunkVerbs(ReadingVerbs):
 
     def accounts(self, job_id: str) -> dict[int, ChunkAccount]:
         """Return the tries, time and cost of each chunk that was tried or carried over, by index."""
-        return self._database.read(lambda connection: chunk_accounts.accounts(connection, job_id))
+        return self._database.read(lambda connection: chunk_statements.accounts(connection, job_id))
 
     def attempts(self, job_id: str) -> Iterator[AttemptRecord]:
         """Yield every attempt of a job by chunk and number, in bounded memory; a few thousand are one snapshot."""
         after: tuple[int, int] | None = (-1, 0)
         while after is not None:
-            page = partial(chunk_pages.attempt_page, job_id=job_id, path=self.path, after=after)
+            page = partial(chunk_statements.attempt_page, job_id=job_id, path=self.path, after=after)
             records, after = self._database.read(page)
             yield from records
 
@@ -68,10 +69,10 @@ class ChunkVerbs(ReadingVerbs):
         """Yield every completed chunk of a job by index, in bounded memory; a few thousand are one snapshot."""
         after = -1
         while True:
-            page = partial(chunk_pages.completion_page, job_id=job_id, path=self.path, after=after)
+            page = partial(chunk_statements.completion_page, job_id=job_id, path=self.path, after=after)
             records = self._database.read(page)
             yield from records
-            if len(records) < chunk_pages.PAGE_ROWS:
+            if len(records) < chunk_statements.PAGE_ROWS:
                 return
             after = records[-1].chunk_index
 
@@ -81,23 +82,26 @@ class KeyVerbs(ReadingVerbs):
 
     def has_any(self, job_id: str) -> bool:
         """Return whether any chunk of a job has a key."""
-        return self._database.read_row(keys.HAS_KEYS.text, keys.HAS_KEYS.values(in_job=job_id)) is not None
+        return (
+            self._database.read_row(chunk_statements.HAS_KEYS.text, chunk_statements.HAS_KEYS.values(in_job=job_id))
+            is not None
+        )
 
     def at(self, job_id: str, index: int) -> Key | None:
         """Return the key of a chunk; None if the chunk has no key."""
-        (stored,) = self._database.read_row(keys.KEY_AT.text, (job_id, index)) or (None,)
+        (stored,) = self._database.read_row(chunk_statements.KEY_AT.text, (job_id, index)) or (None,)
         return None if stored is None else self._key(job_id, index, stored)
 
     def index_of(self, job_id: str, key: Key) -> int | None:
         """Return the chunk that has a key; None if no chunk has it."""
         wanted = {f"key_{number}": spelling for number, spelling in enumerate(spellings(key))}
-        statement = keys.index_of(len(wanted))
+        statement = chunk_statements.index_of(len(wanted))
         (index,) = self._database.read_row(statement.text, statement.values(in_job=job_id, **wanted)) or (None,)
         return None if index is None else int(index)
 
     def all_of(self, job_id: str) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index."""
-        stored_keys = self._database.read(lambda connection: keys.all_of(connection, job_id))
+        stored_keys = self._database.read(lambda connection: chunk_statements.all_of(connection, job_id))
         return {index: self._key(job_id, index, stored) for index, stored in stored_keys}
 
     def _key(self, job_id: str, index: int, stored: object) -> Key:

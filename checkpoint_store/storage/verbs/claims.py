@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkAlreadyCompleted
-from checkpoint_store.storage.statements import attempts, claim_search, liveness, results, runners
+from checkpoint_store.storage.statements import results
+from checkpoint_store.storage.statements.attempts import attempts, claim_search, liveness, runners
 from checkpoint_store.storage.statements.job_endings import is_completed_job
-from checkpoint_store.storage.verbs.queued_releases import QueuedReleases, Release
-from checkpoint_store.storage.verbs.runners import RunnerStorage, add_runner, write_of_job
+from checkpoint_store.storage.verbs.runners import QueuedReleases, Release, RunnerStorage, add_runner, write_of_job
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Claim, ClaimRequest, ClaimSearchResult, FailedAttempt, FailureOutcome
+    from checkpoint_store.storage.records.records import (
+        Claim,
+        ClaimRequest,
+        ClaimSearchResult,
+        FailedAttempt,
+        FailureOutcome,
+    )
 
 
 class ClaimStorage(ForkAware):

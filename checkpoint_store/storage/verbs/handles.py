@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.statements import handles, jobs, redos, shared_handles
+from checkpoint_store.storage.statements import handles, redos
+from checkpoint_store.storage.statements.jobs import jobs
+from checkpoint_store.storage.statements.plans import carry_over
 from checkpoint_store.storage.statements.rows import HANDLE, read_row
 
 if TYPE_CHECKING:
@@ -72,5 +74,5 @@ class HandleStorage:
 
         Call this after a chunk with a handle was completed. Repeating it changes nothing.
         """
-        if self._database.read(lambda connection: shared_handles.payer_of(connection, job_id, index)) is not None:
-            self._database.write(lambda connection: shared_handles.note_payer(connection, job_id, index))
+        if self._database.read(lambda connection: carry_over.payer_of(connection, job_id, index)) is not None:
+            self._database.write(lambda connection: carry_over.note_payer(connection, job_id, index))

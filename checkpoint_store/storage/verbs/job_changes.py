@@ -11,20 +11,21 @@ from checkpoint_store.storage.backup import remove_backups
 from checkpoint_store.storage.connection.open_lock import store_lock
 from checkpoint_store.storage.files import stand_ins
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.state_fields import metadata_text
-from checkpoint_store.storage.statements import attempt_log, liveness, pruning, stretch
-from checkpoint_store.storage.statements import jobs as job_statements
-from checkpoint_store.storage.statements import runners as runner_statements
+from checkpoint_store.storage.records.state_fields import metadata_text
+from checkpoint_store.storage.statements.attempts import attempt_log, liveness
+from checkpoint_store.storage.statements.attempts import runners as runner_statements
 from checkpoint_store.storage.statements.job_endings import finish_if_done
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.jobs import pruning, stretch
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from checkpoint_store.model.prune_report import Prunable, PruneRequest
+    from checkpoint_store.model.reports import Prunable, PruneRequest
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import StatusChange
+    from checkpoint_store.storage.records.records import StatusChange
 
 
 _EXACT_NUMBER_WAIT_SECONDS_MAX: Final = 0.5

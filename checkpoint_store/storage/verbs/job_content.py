@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from checkpoint_store.model.spans import IndexList
-from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.model.chunks import IndexList
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
 
 
 class JobContent:

@@ -1,13 +1,16 @@
-"""The reading verbs about the jobs of a store."""
+"""The reading verbs about the jobs of a store, and about the job of a state file."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.errors import JobsPassedOver, counted
-from checkpoint_store.storage.data_version import data_version_of
-from checkpoint_store.storage.statements import job_summaries
-from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.frozen import thaw
+from checkpoint_store.storage.records.data_version import data_version_of
+from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.jobs import job_summaries
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.system.log import log, warn_caller
 
@@ -16,8 +19,9 @@ if TYPE_CHECKING:
 
     from checkpoint_store.errors import StoreDamaged
     from checkpoint_store.model.records import JobSummary
-    from checkpoint_store.storage.data_version import DataVersion
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.model.state.state import ProcessingState
+    from checkpoint_store.storage.records.data_version import DataVersion
+    from checkpoint_store.storage.records.records import JobRecord
 
 
 class JobVerbs(ReadingVerbs):
@@ -144,3 +148,51 @@ def _warn_of(passed_over: list[StoreDamaged] | None) -> None:
         notice = f"{counted(len(passed_over), 'job')} left out of the list ({names}): {passed_over[0]}"
         log.warning("%s", notice)
         warn_caller(notice, JobsPassedOver)
+
+
+class KnownJob(NamedTuple):
+    """The facts of the store about one job."""
+
+    completed_chunks: int | None
+    """The number of completed chunks; None if the store does not have the job."""
+    updated_at: str
+    """The time of the last change; ``""`` if the store does not have the job."""
+    was_deleted: bool
+    """Whether the job was deleted from the store, and not imported again since."""
+
+
+class ImportFacts(ReadingVerbs):
+    """The facts that decide what an opening does with a state file. Safe to share between threads."""
+
+    def has_jobs(self) -> bool:
+        """Return whether the store has a job."""
+        return self._database.read_row("SELECT 1 FROM jobs LIMIT 1", ()) is not None
+
+    def known_job(self, job_id: str) -> KnownJob:
+        """Return the facts of the store about a job."""
+        jobs = JobVerbs(self._database)
+        completed = jobs.completed_count(job_id)
+        if completed is None:
+            return KnownJob(None, "", jobs.was_deleted(job_id))
+        return KnownJob(*completed, was_deleted=False)
+
+    def first_contradiction(self, state: ProcessingState) -> int | None:
+        """Return the first chunk for which the store has another result than ``state``; None where both agree.
+
+        The store's results are read in pages, so memory stays bounded.
+
+        Raises:
+            StoreDamaged: a stored result is not what was written.
+        """
+        expected, job_id = state.results(), state.job_id
+
+        def page(after: int, limit: int) -> list[result_statements.ResultRow]:
+            return self._database.read(
+                lambda connection: result_statements.result_page(connection, job_id, after, limit)
+            )
+
+        for rows in result_statements.paged(page):
+            for index, text in result_statements.verified_page(self.path, job_id, rows):
+                if index in expected and thaw(expected[index]) != json_text.decode(text):
+                    return index
+        return None

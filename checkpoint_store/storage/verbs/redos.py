@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkInWork, ChunkNotCompleted, ChunkOutOfRange, InvalidArgumentError
+from checkpoint_store.model.chunks import spans_of
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.model.spans import spans_of
-from checkpoint_store.storage.statements import attempt_log, jobs, liveness, redos, results, runners, stretch
-from checkpoint_store.storage.statements.carry_over import chunks_at_work
+from checkpoint_store.storage.statements import redos, results
+from checkpoint_store.storage.statements.attempts import attempt_log, liveness, runners
+from checkpoint_store.storage.statements.jobs import jobs, stretch
+from checkpoint_store.storage.statements.plans.carry_over import chunks_at_work
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import JobRecord
+    from checkpoint_store.storage.records.records import JobRecord
 
 
 class MarkVerbs(ReadingVerbs):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import ChunkNotCompleted, StoreDamaged
 from checkpoint_store.storage.statements import costs as cost_statements
-from checkpoint_store.storage.statements import reservations
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import totals as total_statements
+from checkpoint_store.storage.statements.attempts import reservations
 from checkpoint_store.storage.statements.costs import Whose
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
-    from checkpoint_store.model.amounts import Cost
-    from checkpoint_store.model.job_costs import JobCosts
+    from checkpoint_store.model.money import Cost, JobCosts
     from checkpoint_store.storage.connection.read_only import AnyDatabase
-    from checkpoint_store.storage.records import Costs
-    from checkpoint_store.storage.verbs.self_healing import SelfHealing
+    from checkpoint_store.storage.records.records import Costs
+    from checkpoint_store.storage.verbs.base import SelfHealing
 
 _MISCOUNTED: Final = """
 SELECT 1 FROM jobs j

@@ -1,19 +1,21 @@
-"""The verbs of the storage about runners; they take and return plain values."""
+"""The verbs of the storage about runners, and the claims that the next transaction frees."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sqlite3
+from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_path, runner_lock_paths
-from checkpoint_store.storage.statements import attempts, liveness, runners, stretch
+from checkpoint_store.storage.statements.attempts import attempts, liveness, runners
 from checkpoint_store.storage.statements.deletions import no_job
+from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.system.files import remove_file, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
@@ -23,8 +25,33 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Claim
-    from checkpoint_store.storage.verbs.queued_releases import QueuedReleases
+    from checkpoint_store.storage.records.records import Claim
+
+
+class Release(NamedTuple):
+    """A claim to free."""
+
+    job_id: str
+    runner_id: int
+    claim: Claim
+    begun: bool
+    """Whether the work had begun: then the chunk is in doubt. Otherwise the claim leaves no trace."""
+
+
+class QueuedReleases(deque[Release]):
+    """The claims of one store file that wait to be freed. Safe to share between threads; nobody is waited for."""
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Free the claims in the open transaction, after the checks that may refuse the transaction.
+
+        If the transaction is rolled back all the same, the claims do not return to the queue: the next search of their
+        runner finds them. If it was committed after all, a chunk may be claimed again by then, under the same number.
+        """
+        while self:
+            release = self.popleft()
+            free = attempts.abandon if release.begun else attempts.release
+            free(connection, release.job_id, release.runner_id, release.claim)
+
 
 T = TypeVar("T")
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.statements import complete_and_run, save_state
-from checkpoint_store.storage.statements import jobs as job_statements
+from checkpoint_store.storage.statements import completions, save_state
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from checkpoint_store.model.state import ProcessingState
+    from checkpoint_store.model.state.state import ProcessingState
     from checkpoint_store.storage.connection.database import Database
-    from checkpoint_store.storage.records import Completion, JobRecord, Known
-    from checkpoint_store.storage.saved_state import Looked, Saved
-    from checkpoint_store.storage.verbs.self_healing import SelfHealing
+    from checkpoint_store.storage.records.records import Completion, JobRecord, Known
+    from checkpoint_store.storage.records.saved_state import Looked, Saved
+    from checkpoint_store.storage.verbs.base import SelfHealing
 
 _INDEX_MAX: Final = 2**63 - 1
 _CURRENT: Final = """
@@ -81,7 +81,7 @@ class StateVerbs:
 
     def complete_and_run(self, completion: Completion) -> None:
         """Record a completion, and set its job ``running`` unless it is paused or complete. Durable on return."""
-        self._database.write(lambda connection: complete_and_run.complete_and_run(connection, completion))
+        self._database.write(lambda connection: completions.complete_and_run(connection, completion))
 
     def take_in(self, state: ProcessingState) -> JobRecord:
         """Add the parts of a state that the store lacks, as the newest and current job. Durable when this returns.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.loop import tasks
+from checkpoint_store.loop.aio import tasks
 
 tasks._ABANDONED_AFTER_SECONDS = 0.1
 began = asyncio.Event()

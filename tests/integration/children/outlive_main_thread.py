@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.loop import tasks
+from checkpoint_store.loop.aio import tasks
 
 begun = threading.Event()
 

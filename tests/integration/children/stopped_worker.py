@@ -8,11 +8,11 @@ import sys
 import time
 
 from checkpoint_store.loop import signals
-from checkpoint_store.loop.executors import termination
+from checkpoint_store.loop.executors import processes
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signals.heed_second_interrupt_only()
-termination.leave_first_to_parent()
+processes.leave_first_to_parent()
 for name in sys.argv[1:]:
     try:
         os.kill(os.getpid(), getattr(signal, name))

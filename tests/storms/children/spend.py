@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import BudgetReached, CheckpointStore
-from checkpoint_store.loop.budget import BudgetGate
-from checkpoint_store.loop.gates import OPEN, UNTIL_ONE_ENDS
+from checkpoint_store.loop.gates.budget import BudgetGate
+from checkpoint_store.loop.gates.gates import OPEN, UNTIL_ONE_ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.run.command.answer import UnusableAnswerError, cost_printed
+from checkpoint_store.cli.run.command.answer import OtherFormError, UnreadAnswerError, UnusableAnswerError, cost_printed
 from checkpoint_store.cli.run.command.call import CommandCall
-from checkpoint_store.cli.run.command.process_group import group_lives, has_program_ended, kill_group
-from checkpoint_store.cli.run.command.time_limit import StdinWriter, output_in_time
-from checkpoint_store.cli.run.command.unread_answer import OtherFormError, UnreadAnswerError
+from checkpoint_store.cli.run.command.process import (
+    StdinWriter,
+    group_lives,
+    has_program_ended,
+    kill_group,
+    output_in_time,
+)
 from checkpoint_store.cli.screen import plain
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -11,10 +12,37 @@ from checkpoint_store.cli.paths import STANDARD, on_one_line, path_text, why_no_
 from checkpoint_store.cli.run.outputs.log import digest_at, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from checkpoint_store.cli.run.outputs.log import OutputLog
+    from checkpoint_store.cli.transcripts.split import TextChunk
+
+
+_LINE_ENDS: Final = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+
+
+def joined(chunks: Sequence[TextChunk], answers: Iterable[str]) -> str:
+    """Return the answers with what stood between their chunks; around an empty answer, one separator of the two."""
+    text = "".join(_parts(zip((chunk.separator for chunk in chunks), answers, strict=True)))
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def lines(_chunks: Sequence[TextChunk], answers: Iterable[str]) -> str:
+    """Return one line for each answer, in order, the empty ones included; a line end in an answer is a space."""
+    return "".join(f"{_LINE_ENDS.sub(' ', answer.strip())}\n" for answer in answers)
+
+
+def _parts(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    waiting, is_written = "", False
+    for number, (separator, answer) in enumerate(parts):
+        waiting = max(waiting, separator, key=lambda space: (space.count("\n"), len(space)))
+        if answer:
+            if is_written or not number:
+                yield waiting
+            yield answer
+            waiting, is_written = "", True
+
 
 _EMPTY_DIGEST: Final = digest_of("")
 _NAME_BYTES_MAX: Final = 255

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.cli.transcripts.languages import TOKEN, joint
 from checkpoint_store.cli.transcripts.reading.cue import Cue, Line, clock_ms
-from checkpoint_store.cli.transcripts.scripts import TOKEN, joint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

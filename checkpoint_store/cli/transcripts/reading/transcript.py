@@ -15,10 +15,9 @@ from checkpoint_store.cli.transcripts.reading.names import with_names
 from checkpoint_store.cli.transcripts.reading.speech import is_visible, speech
 from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt, sbv_times
 from checkpoint_store.cli.transcripts.reading.table import are_labels, is_csv, is_tsv, read_csv, read_labels, read_tsv
-from checkpoint_store.cli.transcripts.reading.text import read_text
+from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError, other_text_kind, read_text
 from checkpoint_store.cli.transcripts.reading.timed_text import without_time_lines
 from checkpoint_store.cli.transcripts.reading.ttml import is_ttml, read_ttml
-from checkpoint_store.cli.transcripts.reading.unreadable import UnreadableTranscriptError, other_text_kind
 from checkpoint_store.cli.transcripts.reading.webvtt import has_header, read_webvtt
 
 if TYPE_CHECKING:

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
-from checkpoint_store.storage.recovery.salvage.columns import columns_of
-from checkpoint_store.storage.recovery.salvage.copies import AttemptLog
-from checkpoint_store.storage.recovery.salvage.row_reading import rows, rows_by_job
+from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, columns_of, rows, rows_by_job
+from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.prepared import COLUMNS
-from checkpoint_store.storage.statements.replaced import with_result_elsewhere
 
 if TYPE_CHECKING:
     import sqlite3

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.storage.recovery.salvage.columns import columns_of
-from checkpoint_store.storage.recovery.salvage.row_reading import rows_by_job
+from checkpoint_store.storage.recovery.salvage.copies import columns_of, rows_by_job
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.prepared import COLUMNS

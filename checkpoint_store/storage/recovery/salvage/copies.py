@@ -1,12 +1,46 @@
-"""The content that was read from one surviving copy."""
+"""The content of one surviving copy: the rows that can be read, in the columns that its schema has."""
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.storage.connection.errors import UNREADABLE
+from checkpoint_store.storage.statements.prepared import COLUMNS
+
 if TYPE_CHECKING:
-    from checkpoint_store.storage.open_requests import Source
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from checkpoint_store.storage.records.open_requests import Source
+
+
+def columns_of(connection: sqlite3.Connection, table: str, names: Sequence[str] = ()) -> str:
+    """Return the columns of a SELECT on the table of a copy: these columns (by default all), in their order.
+
+    A column that the copy does not have reads as the default that its migration gives it, or as null.
+    """
+    present = _present(connection, table)
+    wanted = names or COLUMNS[table]
+    return ", ".join(name if name in present else f"{_default(table, name)} AS {name}" for name in wanted)
+
+
+def misnamed_columns(connection: sqlite3.Connection, table: str) -> frozenset[str]:
+    """Return the columns that a copy lacks because a letter of their names is damaged, and not by an older schema."""
+    present, known = _present(connection, table), set(COLUMNS[table])
+    return frozenset(known - present if present - known else ())
+
+
+def _present(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+
+
+def _default(table: str, name: str) -> str:
+    from checkpoint_store.storage.tables import metadata  # imports SQLAlchemy; only for a copy of an older schema
+
+    default = metadata.tables[table].columns[name].server_default
+    return "NULL" if default is None else str(getattr(default, "arg", "NULL"))
+
 
 UNKNOWN_TIME: Final = "1970-01-01T00:00:00.000Z"
 
@@ -68,3 +102,49 @@ class Copy:
     def chunk(self, job_id: str, index: int, at: str) -> Chunk:
         """Return the entry for a chunk, making it where it is not known yet."""
         return self.chunks.setdefault(job_id, {}).setdefault(index, Chunk(at, None, None))
+
+
+_PATIENCE: Final = 512
+"""Let this many keys in a row fail to read before the steps grow."""
+
+
+def rows(
+    copy: Copy | AttemptLog, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows with keys from ``first`` to ``last``; ``fetch(k)`` gives those from key ``k``, key first.
+
+    If a read fails, it continues one key further, so that a bad page costs only its own rows. ``copy`` is then not
+    complete.
+    """
+    start, missed = first, 0
+    while start <= last:
+        try:
+            for row in fetch(start):
+                key, *_ = row
+                if not isinstance(key, int) or key < start:
+                    raise sqlite3.DatabaseError("a key is no number, or out of order")
+                start, missed = key + 1, 0
+                yield row
+        except UNREADABLE:
+            copy.complete = False
+            missed += 1
+            # The rows of a page are passed one by one. If more rows cannot be read, a part of the tree is damaged.
+            start += 1 << max(0, missed - _PATIENCE)
+        else:
+            return
+
+
+def rows_by_job(
+    copy: Copy | AttemptLog, connection: sqlite3.Connection, statement: str, totals: Mapping[str, int]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield (job, row) for the chunks of these jobs, whose numbers of chunks are ``totals``.
+
+    ``statement`` selects the rows of a job from a chunk on, chunk first. Its parameters are the job and that chunk.
+    """
+    for job_id, total in totals.items():
+
+        def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
+            return connection.execute(statement, (job_id, key))
+
+        for row in rows(copy, fetch, 0, total - 1):
+            yield job_id, row

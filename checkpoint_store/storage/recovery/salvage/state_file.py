@@ -9,11 +9,11 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.state import PAIRED_BY_OWN_INDEX, ProcessingState, in_utc
-from checkpoint_store.model.torn_state import read_torn
+from checkpoint_store.model.state.state import PAIRED_BY_OWN_INDEX, ProcessingState, in_utc
+from checkpoint_store.model.state.torn_state import read_torn
+from checkpoint_store.storage.records.state_fields import columns_of, metadata_text
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
 from checkpoint_store.storage.recovery.salvage.store_file import JOB_COLUMNS, unread_in
-from checkpoint_store.storage.state_fields import columns_of, metadata_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,11 +13,16 @@ from checkpoint_store.storage.checks.sqlite_siblings import ALONE, deleted_jobs,
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
-from checkpoint_store.storage.open_requests import Source
+from checkpoint_store.storage.records.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
-from checkpoint_store.storage.recovery.salvage.columns import columns_of, misnamed_columns
-from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
-from checkpoint_store.storage.recovery.salvage.row_reading import rows, rows_by_job
+from checkpoint_store.storage.recovery.salvage.copies import (
+    UNKNOWN_TIME,
+    Copy,
+    columns_of,
+    misnamed_columns,
+    rows,
+    rows_by_job,
+)
 from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.statements.rows import JOB
 from checkpoint_store.system.files import create_private, temporary_path

@@ -1,0 +1,130 @@
+"""The line that goes on with a run or a job, as ``run``, ``show``, ``redo`` and ``resume`` print it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from checkpoint_store.cli.options import NO_LIMIT
+from checkpoint_store.cli.paths import as_argument, shell_words, typed_line
+from checkpoint_store.cli.run.chunk_ranges import ChunkRanges, ChunkRangesType
+from checkpoint_store.cli.run.memory import is_memory
+from checkpoint_store.cli.run.plan_options import HIGHER_AMOUNT, OPEN_AMOUNT, OPEN_FIELD
+from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.errors import BudgetReached, CostUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from checkpoint_store import Job
+    from checkpoint_store.cli.run.request import Request
+    from checkpoint_store.cli.run.run_context import Files
+
+
+def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, failed: bool = False) -> str | None:
+    """Return the command that goes on with a job; None where the job does not remember how it is run.
+
+    Where the last run was given a part of the chunks (``--only``), and the part has chunks to do, the command keeps to
+    the part: another machine may be paying for the others. A failed chunk has used up its tries: it is not to do.
+
+    Args:
+        job: the job.
+        store_path: the store, as it was named.
+        only: the part of a run that has not begun; None for that of the last run.
+        failed: whether it also frees the chunks that used up their tries.
+    """
+    memory = job.metadata.get(MEMORY)
+    if not is_memory(memory):
+        return None
+    words = ["resume", job.job_id[:8], *(["--failed"] if failed else [])]
+    part = ChunkRangesType().convert(memory["only"], None, None) if only is None and "only" in memory else only
+    if part is not None and part.count_left(job) > sum(record.chunk_index in part for record in job.failed_chunks()):
+        words += ["--only", str(part)]
+    return typed_line(words, store_path)
+
+
+def resume_lines(job: Job, store_path: str, *, failed_chunks: int, chunks_left: int) -> list[str]:
+    """Return the lines with which ``show`` tells how to go on: with the chunks left, and with the failed ones, too."""
+    line = resume_line(job, store_path)
+    if line is None or not chunks_left:
+        return []
+    ended, words = job.error_message or "", job.metadata[MEMORY]["words"]
+    if "--max-cost" in words and ended.startswith((BudgetReached.__name__, CostUnknown.__name__)):
+        if ended.startswith(BudgetReached.__name__):
+            return [f"go on with {HIGHER_AMOUNT}: {line} --max-cost {OPEN_AMOUNT}"]
+        return [f"go on with the {OPEN_FIELD} that holds the cost: {line} --cost {OPEN_FIELD}"]
+    if not failed_chunks:
+        return [f"go on with: {line}"]
+    again = resume_line(job, store_path, failed=True)
+    if failed_chunks == chunks_left:
+        return [f"try again with: {again}"]  # to go on would pass over all that is left
+    return [f"go on with: {line}", f"with the failed chunks, too: {again}"]
+
+
+_NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})
+NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
+"""The options that a job does not remember of the command line of its last run."""
+_GIVEN: Final = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+"""The sources of an option that a line has to repeat: another shell has another environment."""
+GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
+"""The key under which ``resume`` hands the run that it calls its own line, which goes on when it is typed again."""
+FOLDER: Final = "checkpoint_store.folder"
+"""The key for the folder that ``resume`` changed to, if it was typed in another folder."""
+OPENED: Final = {"max_cost": "--max-cost", "cost": "--cost"}
+"""The options whose values a line may leave open; ``resume`` has these options, too."""
+
+
+def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
+    """Return the command that goes on: this command line without options that begin a job, or the ``resume`` in use.
+
+    If going on needs another value of an option, the line leaves the value open: typed unchanged, the line is refused,
+    and pays for nothing.
+    """
+    is_open: dict[str, str] = {}
+    if any(report.over_budget for report in files.reports):
+        is_open["max_cost"] = OPEN_AMOUNT
+    if any(report.cost_unknown for report in files.reports):
+        is_open["cost"] = OPEN_FIELD
+    if GOES_ON_WITH in ctx.meta:
+        return " ".join([ctx.meta[GOES_ON_WITH], *(f"{OPENED[name]} {value}" for name, value in is_open.items())])
+    words = words_of_line(ctx, request, request.files, _NOT_REPEATED, is_open)
+    return shell_words([*str(ctx.find_root().info_name).split(), "run", *words])
+
+
+def line_of_run(ctx: click.Context, request: Request, files: Sequence[Path], *options: str) -> str | None:
+    """Return the ``run`` line of these files with options that ``resume`` lacks, if ``resume`` is in use; else None."""
+    if GOES_ON_WITH not in ctx.meta:
+        return None
+    words = words_of_line(ctx, request, files, _NOT_REPEATED)
+    run = shell_words([*str(ctx.find_root().info_name).split(), "run", *options, *words])
+    return f"{shell_words(['cd', ctx.meta[FOLDER]])} && {run}" if FOLDER in ctx.meta else run
+
+
+def words_of_line(
+    ctx: click.Context,
+    request: Request,
+    files: Sequence[Path],
+    left_out: frozenset[str],
+    is_open: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return the words of this command line for these files; ``is_open`` has the words that stand for open values."""
+    words, is_open = list(map(as_argument, files)), is_open or {}
+    for parameter in ctx.command.params:
+        name = str(parameter.name)
+        given = ctx.get_parameter_source(name) in _GIVEN
+        if isinstance(parameter, click.Option) and (given or name in is_open) and name not in left_out:
+            text = is_open.get(name) or _command_line_text(ctx.params[name])
+            words += [parameter.opts[-1], *([] if parameter.is_flag else [text])]
+    if request.command:
+        words += ["--", *request.command]
+    return words
+
+
+def _command_line_text(value: object) -> str:
+    if value is None:  # an option that was given, and takes a limit back
+        return NO_LIMIT
+    if isinstance(value, Path):
+        return as_argument(value)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

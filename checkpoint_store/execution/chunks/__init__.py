@@ -1,1 +1,0 @@
-"""The chunks of a job: their contents, keys, order and ranges."""

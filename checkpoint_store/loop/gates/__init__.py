@@ -1,0 +1,1 @@
+"""The gates of a loop: may one more chunk start now?"""

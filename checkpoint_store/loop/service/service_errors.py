@@ -1,0 +1,281 @@
+"""Read a service's answer from an exception: the status, and the service's code and message for the error.
+
+Clients of services keep these in different places: in the exception or in its ``response``, as numbers, text or nested
+data, and in the exceptions that theirs reports (:mod:`checkpoint_store.model.error_text`).
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import WorkFailed
+from checkpoint_store.model.error_text import field_of, links, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Trouble(Enum):
+    """The kinds of trouble that a service has, as a transient failure tells."""
+
+    BUSY = "busy"
+    """The service takes no calls now: HTTP 429, 503, 529, or a throttling code. No chunk can be to blame."""
+    NO_ANSWER = "no answer"
+    """Nothing came back: refused, reset, no such host, a time-out."""
+    ERROR = "error"
+    """The service failed at this call: any other HTTP 5xx, 408, 409, 425, 499, or an answer that was cut off."""
+    NONE = "none"
+    """Nothing is known of the service: the failure is the chunk's own."""
+
+
+_BUSY_STATUS: Final = frozenset({429, 503, 529})
+_RETRIED_STATUS: Final = frozenset({408, 409, 425, 499})
+"""The statuses below 500 that may not come again; with 499 Google says that a call was given up on the way."""
+CLIENT_ERROR_MIN: Final = 400
+_SERVER_ERROR_MIN: Final = 500
+_STATUS_MIN, _STATUS_MAX = 100, 599
+_STATUS_FIELDS: Final = ("status_code", "status", "code", "http_status", "HTTPStatusCode")
+_OTHER_STATUS_FIELDS: Final = (
+    *_STATUS_FIELDS, "statusCode", "http_status_code", "httpStatusCode", "httpStatus", "http_code", "error_code",
+)  # fmt: skip
+"""The fields that may have a status, or a number of another kind: only a number from 400 is taken for a status."""
+BUSY_CODES: Final = frozenset({
+    "throttling", "throttlingexception", "throttledexception", "requestthrottled", "toomanyrequestsexception",
+    "requestlimitexceeded", "provisionedthroughputexceededexception", "slowdown", "resource_exhausted",
+    "rate_limit_exceeded", "rate_limit_error", "overloaded_error", "unavailable", "serviceunavailable",
+    "serviceunavailableexception", "ratelimitexceeded", "userratelimitexceeded",
+})  # fmt: skip
+"""The codes of AWS, Google, OpenAI and Anthropic for a busy service, in lower case."""
+FAULT_CODES: Final = frozenset({
+    "api_error", "timeout_error", "server_error", "internal_server_error", "internal", "deadline_exceeded",
+})  # fmt: skip
+"""The codes of Anthropic, OpenAI and gRPC for a fault of the service, in lower case; in a stream under HTTP 200."""
+TOO_LARGE: Final = "request_too_large"
+"""The code of Anthropic for a call that is too large."""
+_TOO_LARGE_MESSAGE: Final = "request too large for "
+"""The message of OpenAI and Groq, with HTTP 429, for a call that alone is above the limit for a minute."""
+_MADE_UP_STATUS: Final = frozenset({408, 500})
+"""The statuses that litellm gives to a time-out and to a broken connection, for which no service answered."""
+_CODE_FIELDS: Final = frozenset({"code", "type", "status", "reason", "Code"})
+_MESSAGE_FIELDS: Final = frozenset({"message"})
+_DATA_FIELDS: Final = ("body", "error", "details", "error_details", "response")
+RESPONSE_FIELDS: Final = ("response", "raw_response")
+_READ_BODY: Final = "_content"
+"""The attribute in which httpx and requests keep a body that was read. Their public ones may wait for the network."""
+_BODY_LENGTH_MAX: Final = 64 * 1024
+_NESTING_MAX: Final = 6
+_NETWORK_ERRNO: Final = frozenset({
+    errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT,
+})  # fmt: skip
+_NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError)
+_NO_ANSWER_NAME: Final = re.compile(
+    r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
+    r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS)Error"
+    r"|Service(Request|Response)Error|NoResponseError|ProtocolError|BadStatusLine|(gai|h)error"
+)
+"""The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, azure-core."""
+_CUT_OFF_NAME: Final = re.compile(r"(ClientPayload|ChunkedEncoding|ResponseStreaming)Error|IncompleteRead(Error)?")
+_CUT_OFF_TEXT: Final = "without sending complete message body"
+"""How an answer that was cut off is named by aiohttp, requests, botocore and urllib3, and what httpx says of it.
+
+The service began to answer, so it bills the call. aiohttp reports the cut as HTTP 400, which no service has sent.
+"""
+_NOT_SENT_ERRNO: Final = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
+_NOT_SENT_NAME: Final = re.compile(
+    r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
+    r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError|ServiceRequestError"
+)
+"""The names of exceptions for a call that no service has received: socket, httpx, urllib3, aiohttp, botocore, azure."""
+_MISTAKE_NAME: Final = "LocalProtocolError"
+"""The name of a mistake in the program that is a ``ProtocolError``, too."""
+
+
+# -- the status
+
+
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status in an exception, or in an exception that it reports; None without a status."""
+    return _status_and_holder(error)[0]
+
+
+def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]:
+    """Return the status, and the exception that has it. A status below 400 excludes no status in the data."""
+    success: tuple[int | None, BaseException] = None, error
+    for link in links(error):
+        response = field_of(link, "response")
+        for holder in (link, response, field_of(response, "ResponseMetadata")):
+            for name in _STATUS_FIELDS if holder is not None else ():
+                status = _as_status(field_of(holder, name))
+                if status is not None and status >= CLIENT_ERROR_MIN:
+                    return status, link
+                success = success if status is None or success[0] is not None else (status, link)
+    for link in links(error):
+        body = field_of(link, "body")
+        for holder in (link, field_of(link, "error"), body, field_of(body, "error")):
+            for name in _OTHER_STATUS_FIELDS if holder is not None else ():
+                status = _as_status(field_of(holder, name), CLIENT_ERROR_MIN)
+                if status is not None:
+                    return status, link
+    return success
+
+
+def _as_status(value: Any, status_min: int = _STATUS_MIN) -> int | None:
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:4])
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if is_whole and status_min <= value <= _STATUS_MAX else None
+
+
+# -- the service's code for its error
+
+
+def codes_of(error: BaseException) -> Iterator[str]:
+    """Yield the words by which a service names its error, such as ``insufficient_quota``, in lower case."""
+    for link in links(error):
+        for name in ("code", "type", "status"):
+            # Static: a property here is no text of the service's, and may warn.
+            value = inspect.getattr_static(link, name, None)
+            if isinstance(value, str):
+                yield value.lower()
+        if any(kind.__name__ == "RpcError" for kind in type(link).__mro__):  # of gRPC: code() returns an enum
+            yield str(field_of(called(field_of(link, "code")), "name")).lower()
+        yield from (word.lower() for data in data_of(link) for word in words_in(data, _CODE_FIELDS))
+
+
+def called(method: Any) -> Any:
+    """Return what a method without arguments returns; None if it raises an error."""
+    try:
+        return method()
+    except Exception:  # whatever an exception of the caller's does there
+        return None
+
+
+def messages_of(error: BaseException) -> Iterator[str]:
+    """Yield the messages in the data that a service sent with its error, in lower case."""
+    for link in links(error):
+        yield from (word.lower() for data in data_of(link) for word in words_in(data, _MESSAGE_FIELDS))
+
+
+def data_of(link: BaseException) -> Iterator[Any]:
+    """Yield the data that a service sent with its error, as an exception has it: as data, or as JSON text."""
+    for name in _DATA_FIELDS:
+        data = field_of(link, name)
+        yield _parsed_json(data) if isinstance(data, str | bytes) else data
+    for name in RESPONSE_FIELDS:
+        yield _parsed_json(field_of(field_of(link, name), _READ_BODY))
+
+
+def _parsed_json(text: Any) -> Any:
+    """Return the object or the list that a JSON text stands for; None for anything else."""
+    if not isinstance(text, str | bytes) or len(text) > _BODY_LENGTH_MAX:
+        return None
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict | list) else None
+
+
+def words_in(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
+    """Yield the texts under these names, at any depth of JSON data."""
+    if level > _NESTING_MAX:
+        return
+    if isinstance(data, Mapping):
+        for name, value in data.items():
+            if isinstance(value, str):
+                if name in names:
+                    yield value
+            else:
+                yield from words_in(value, names, level + 1)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from words_in(value, names, level + 1)
+
+
+# -- what it says of the service
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """Return what a failure says of the service: the status first, then the codes, then the kind of exception."""
+    status, holder = _status_and_holder(error)
+    codes = frozenset(codes_of(error))
+    if TOO_LARGE in codes or is_too_large(error):
+        return Trouble.NONE  # the next call would be too large, too
+    if status in _BUSY_STATUS or codes & BUSY_CODES:
+        return Trouble.BUSY
+    if _was_cut_off(error):
+        return Trouble.ERROR
+    if status in _MADE_UP_STATUS and _reports_no_answer(holder):
+        return Trouble.NO_ANSWER
+    if status is not None and status >= CLIENT_ERROR_MIN:
+        is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
+        return Trouble.ERROR if is_transient else Trouble.NONE
+    fault = Trouble.ERROR if codes & FAULT_CODES else Trouble.NONE
+    return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else fault
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Whether a service says that a call is above its limit for a minute by itself."""
+    return any(message.startswith(_TOO_LARGE_MESSAGE) for message in messages_of(error))
+
+
+def _reports_no_answer(holder: BaseException) -> bool:
+    """Whether the exception that has the status made the status up, and reports a call that got no answer."""
+    own = [] if field_of(holder, "response") is not None else [holder]
+    reported = [link for link in links(holder) if link is not holder]
+    return any(map(_means_no_answer, own + reported))
+
+
+def is_busy(error: BaseException | str) -> bool:
+    """Whether an error says that the service takes no calls now; a text says nothing."""
+    return isinstance(error, BaseException) and trouble_of(error) is Trouble.BUSY
+
+
+def may_have_arrived(error: BaseException) -> bool:
+    """Whether a call that got no answer may have reached the service, which then did the work and bills it.
+
+    An exception says so itself by its attribute ``may_be_billed``.
+    """
+    for link in links(error):
+        declared = field_of(link, "may_be_billed")
+        if isinstance(declared, bool):
+            return declared
+    if trouble_of(error) is not Trouble.NO_ANSWER:
+        return _was_cut_off(error)
+    # requests raises its ConnectionError while it handles the one of urllib3 that says more.
+    causes = [cause for link in links(error) for cause in (link, link.__context__) if cause is not None]
+    return not any(_was_not_sent(link) for cause in causes for link in links(cause))
+
+
+def _was_cut_off(error: BaseException) -> bool:
+    return any(
+        _CUT_OFF_TEXT in text_of(link) or any(map(_CUT_OFF_NAME.fullmatch, names_of(link))) for link in links(error)
+    )
+
+
+def _was_not_sent(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO:
+        return True
+    return any(map(_NOT_SENT_NAME.fullmatch, names_of(error)))
+
+
+def names_of(error: BaseException) -> list[str]:
+    """Return the names of an exception's type and its bases, also where it came from another process."""
+    names = [kind.rpartition(".")[2] for kind in error.kinds] if isinstance(error, WorkFailed) else []
+    return names + [kind.__name__ for kind in type(error).__mro__]
+
+
+def _means_no_answer(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in _NETWORK_ERRNO:
+        return True
+    names = names_of(error)
+    is_named_so = _MISTAKE_NAME not in names and any(map(_NO_ANSWER_NAME.fullmatch, names))
+    return is_named_so or isinstance(error, _NO_ANSWER_TYPES)

@@ -1,0 +1,65 @@
+"""The identity of a store file: a file with a second name is refused, and a file that is gone is an error."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from checkpoint_store.errors import StorageUnavailableError, StoreTargetError
+
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+_BESIDE: Final = "its WAL and its locks lie under one name only, so acknowledged chunks would be lost or paid for twice"
+
+
+def refuse_second_name(path: Path, status: os.stat_result) -> None:
+    """Raise :class:`StoreTargetError` if the file at ``path`` has a second name. The file is not opened."""
+    copy = f"copy the file (cp {path.name} COPY.db, while no process uses it) and open the copy"
+    if status.st_nlink > 1:
+        find = f"find / -xdev -inum {status.st_ino}"
+        raise StoreTargetError(
+            path,
+            f"the file has {status.st_nlink} names (hard links), and {_BESIDE}; remove the other name "
+            f"({find} lists them), or {copy}",
+        )
+    if _is_mount_point(path):
+        raise StoreTargetError(
+            path,
+            f"it is mounted by itself (such as docker run -v ./{path.name}:…), and {_BESIDE}; mount the folder that "
+            f"it lies in, or {copy}",
+        )
+
+
+def _is_mount_point(path: Path) -> bool:
+    """Whether a file is mounted at this very path (Linux). Its ``st_dev`` is no sign: it differs on overlayfs."""
+    with suppress(OSError):
+        lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+        real_path = os.path.realpath(path)
+        return any(_unescaped(line.split(" ", 5)[4]) == real_path for line in lines)
+    return False
+
+
+def _unescaped(escaped: str) -> str:
+    """Return a path of the kernel's table as it is: space, tab, newline and backslash stand there as octal numbers."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), escaped).removesuffix("//deleted")
+
+
+_GONE: Final = "the file is no longer there, or another one is in its place"
+
+
+def is_gone(error: StorageUnavailableError) -> bool:
+    """Whether an error says that the store file is no longer there: the store object can record nothing any more."""
+    return error.reason == _GONE
+
+
+def gone(path: Path) -> StorageUnavailableError:
+    """Return the error for a store file that was removed, or replaced by another file, while it is open."""
+    return StorageUnavailableError(
+        path,
+        _GONE,
+        "If it was moved, put it back: what was recorded is in it. If it was deleted, close the store everywhere and "
+        "open it again: it is made anew from its copies (state file, backups), and a warning says what came back.",
+    )

@@ -1,0 +1,1 @@
+"""The records that the storage takes and returns."""

@@ -1,0 +1,1 @@
+"""Statements about attempts: claims, runners, outcomes, and the money of attempts without a result."""

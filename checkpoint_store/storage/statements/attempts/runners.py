@@ -1,0 +1,108 @@
+"""Statements about runners, and about requests to pause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.model.clock import now
+from checkpoint_store.storage.records.records import Runner
+from checkpoint_store.storage.sql import bindparam, func, null, pauses, runners, select
+from checkpoint_store.storage.statements import rows
+from checkpoint_store.storage.statements.compiled import insert_into
+from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from sqlalchemy import Select
+
+_W: Final = runners.c
+_ADDED: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at")
+
+_MAKE_EXCLUSIVE: Final = Statement(
+    lambda: runners.update().where(_W.runner_id == bindparam("its_id")).values(exclusive=1)
+)
+_END: Final = Statement(
+    lambda: runners.update().where(_W.runner_id == bindparam("its_id")).values(ended_at=bindparam("at"))
+)
+_LOCK_FILE: Final = Statement(
+    lambda: select(_W.lock_file).where(_W.runner_id == bindparam("its_id"), _W.ended_at.is_(null()))
+)
+_OF_JOB: Final = Statement(
+    lambda: select(_W.runner_id).where(_W.runner_id == bindparam("its_id"), _W.job_id == bindparam("in_job"))
+)
+_CLEAR_PAUSES: Final = Statement(
+    lambda: (
+        pauses.update()
+        .where(pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null()))
+        .values(cleared_at=bindparam("at"))
+    )
+)
+_LAST_PAUSE: Final = Statement(
+    lambda: select(func.coalesce(func.max(pauses.c.pause_id), 0)).where(
+        pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null())
+    )
+)
+
+
+@statement_for_arguments
+def _at_work(*, of_one_job: bool) -> Select[Any]:
+    columns = [_W[name] for name in Runner._fields]
+    at_work = select(*columns).where(_W.ended_at.is_(null())).order_by(_W.runner_id)
+    return at_work.where(_W.job_id == bindparam("in_job")) if of_one_job else at_work
+
+
+def runners_at_work(connection: sqlite3.Connection, job_id: str | None = None) -> list[Runner]:
+    """Return the runners (of a job) that have not ended, as far as the store knows: some may have died."""
+    of_job = {} if job_id is None else {"in_job": job_id}
+    stored = named_rows(_at_work(of_one_job=job_id is not None).run(connection, **of_job))
+    if not stored:
+        return []
+    path = rows.path_of(connection)
+    return [Runner(**rows.read_row("runners", rows.RUNNER, row, path)) for row in stored]
+
+
+def add_runner(
+    connection: sqlite3.Connection, job_id: str, lock_file: str, host: str, pid: int, *, exclusive: bool
+) -> int:
+    """Record a runner, which holds its lock file already, and return its id."""
+    values = {"job_id": job_id, "lock_file": lock_file, "host": host, "pid": pid, "exclusive": int(exclusive)}
+    runner_id = insert_into("runners", _ADDED).run(connection, **values, started_at=now()).lastrowid
+    assert runner_id is not None
+    return runner_id
+
+
+def is_runner_of(connection: sqlite3.Connection, runner_id: int, job_id: str) -> bool:
+    """Return whether the store has this runner of this job: both may have been deleted."""
+    return _OF_JOB.run(connection, its_id=runner_id, in_job=job_id).fetchone() is not None
+
+
+def make_exclusive(connection: sqlite3.Connection, runner_id: int) -> None:
+    """Record that a runner shares the job with no other."""
+    _MAKE_EXCLUSIVE.run(connection, its_id=runner_id)
+
+
+def set_ended(connection: sqlite3.Connection, runner_id: int) -> None:
+    """Record that a runner is gone."""
+    _END.run(connection, its_id=runner_id, at=now())
+
+
+def lock_file_of(connection: sqlite3.Connection, runner_id: int) -> str | None:
+    """Return the lock file of a runner that has not ended, as far as the store knows."""
+    (lock_file,) = _LOCK_FILE.run(connection, its_id=runner_id).fetchone() or (None,)
+    return lock_file
+
+
+def ask_to_pause(connection: sqlite3.Connection, job_id: str) -> None:
+    """Record the request that every loop on this job ends."""
+    insert_into("pauses", ("job_id", "asked_at")).run(connection, job_id=job_id, asked_at=now())
+
+
+def clear_pauses(connection: sqlite3.Connection, job_id: str) -> None:
+    """Withdraw the requests, for the loops that have not noticed them yet."""
+    _CLEAR_PAUSES.run(connection, in_job=job_id, at=now())
+
+
+def last_pause(job_id: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement (and its values) that finds the number of the last standing request to pause, or 0."""
+    return _LAST_PAUSE.text, _LAST_PAUSE.values(in_job=job_id)

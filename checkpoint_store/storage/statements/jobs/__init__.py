@@ -1,0 +1,1 @@
+"""Statements about jobs: rows in, frozen records out."""

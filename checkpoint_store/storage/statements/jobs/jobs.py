@@ -1,0 +1,298 @@
+"""Statements about jobs and their chunks: rows in, frozen records out."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.errors import JobNotFound
+from checkpoint_store.model.clock import now
+from checkpoint_store.storage.records.records import JobRecord
+from checkpoint_store.storage.sql import (
+    bindparam,
+    chunk_handles,
+    chunk_results,
+    completed_chunks,
+    deleted_jobs,
+    func,
+    jobs,
+    literal_column,
+    null,
+    or_,
+    select,
+)
+from checkpoint_store.storage.statements import effect, redos
+from checkpoint_store.storage.statements.compiled import not_back
+from checkpoint_store.storage.statements.deletions import no_job
+from checkpoint_store.storage.statements.handles import of_chunk_in
+from checkpoint_store.storage.statements.jobs.job_records import records_of
+from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sqlalchemy import Insert, Select, Update
+
+    from checkpoint_store.errors import StoreDamaged
+
+_J: Final = jobs.c
+_C: Final = completed_chunks.c
+_R: Final = chunk_results.c
+_H: Final = chunk_handles.c
+_NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
+_OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
+
+_MARKED: Final[Any] = redos.is_any_left(_J.job_id)
+_ROW: Final = (*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
+_JOB_PAGE_ROWS: Final = 200  # few enough that their rows are gone before the garbage collector looks at them
+_JOB_ID: Final = JobRecord._fields.index("job_id")
+
+_FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
+# substr, not LIKE: an id is text, and % or _ in it mean themselves.
+_FIND_BY_PREFIX: Final = Statement(
+    lambda: (
+        select(*_ROW)
+        .where(func.substr(_J.job_id, 1, func.length(bindparam("prefix"))) == bindparam("prefix"))
+        .order_by(_J.job_number.desc())
+    )
+)
+_NO_LONGER_CURRENT: Final = Statement(
+    lambda: jobs.update().where(_J.is_current == 1, _J.job_id != bindparam("but_job")).values(is_current=0)
+)
+_MAKE_CURRENT: Final = Statement(lambda: jobs.update().where(_J.is_current == 0, _OF_JOB).values(is_current=1))
+_MAKE_NEWEST: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(_OF_JOB, _J.job_number < select(func.max(_J.job_number)).scalar_subquery())
+        .values(job_number=_NEXT_NUMBER)
+    )
+)
+_NOT_SUPERSEDED: Final = Statement(
+    lambda: jobs.update().where(_OF_JOB, _J.superseded_by.is_not(null())).values(superseded_by=null())
+)
+_newer: Final = jobs.alias("newer")
+_SUPERSEDED_BY_DELETED: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(_J.superseded_by == bindparam("deleted"))
+        .values(
+            superseded_by=select(_newer.c.job_id)
+            .where(_newer.c.file_name == _J.file_name, _newer.c.job_number > _J.job_number)
+            .order_by(_newer.c.job_number.desc())
+            .limit(literal_column("1"))
+            .correlate(jobs)
+            .scalar_subquery()
+        )
+    )
+)
+_DELETE: Final = Statement(lambda: jobs.delete().where(_OF_JOB))
+_DELETE_RESULTS: Final = Statement(lambda: chunk_results.delete().where(_R.job_id == bindparam("in_job")))
+_KEEP_DELETED: Final = Statement(
+    lambda: (
+        deleted_jobs.insert()
+        .prefix_with("OR IGNORE")
+        .values(job_id=bindparam("job_id"), deleted_at=bindparam("deleted_at"))
+        .inline()
+    )
+)
+_FORGET_DELETED: Final = Statement(lambda: deleted_jobs.delete().where(deleted_jobs.c.job_id == bindparam("in_job")))
+_WAS_DELETED: Final = Statement(
+    lambda: select(deleted_jobs.c.job_id).where(deleted_jobs.c.job_id == bindparam("in_job"))
+)
+_RECOUNT: Final = Statement(
+    lambda: (
+        jobs.update()
+        .where(_OF_JOB)
+        .values(
+            completed_count=select(func.count())
+            .select_from(completed_chunks)
+            .where(_C.job_id == bindparam("in_job"))
+            .scalar_subquery()
+        )
+    )
+)
+_COUNTS: Final = Statement(
+    lambda: select(func.count().label("jobs"), func.coalesce(func.sum(_J.completed_count), 0).label("completed_chunks"))
+)
+
+
+@statement_for_arguments
+def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incomplete: bool) -> Select[Any]:
+    where: list[Any] = [jobs.c[name] == bindparam(f"its_{name}") for name in filters]
+    if spellings:
+        where.append(named(spellings))
+    if with_results:
+        with_handle = select(_H.chunk_index).where(_H.job_id == _J.job_id, ~of_chunk_in(completed_chunks)).exists()
+        # Work that a service holds is paid for, too.
+        where.append(or_(_J.completed_count > literal_column("0"), with_handle))
+    if incomplete:
+        where += [or_(_J.completed_count < _J.total_chunks, _MARKED), _J.superseded_by.is_(null())]
+    return select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows"))
+
+
+def named(spellings: int) -> Any:
+    """Return the condition that the file of a job has one of this many spellings; see :func:`spelt`."""
+    return or_(*(_J.file_name == bindparam(f"name_{number}") for number in range(spellings)))
+
+
+def spelt(file_name: str) -> dict[str, str]:
+    """Return the spellings of a file name under which jobs of the file may be, as the values of :func:`named`.
+
+    A job that was opened has its name in NFC. A state that was saved or imported has it as it was given, and on macOS
+    names come in NFD.
+    """
+    forms = [file_name]
+    if not file_name.isascii():
+        forms += [unicodedata.normalize(form, file_name) for form in ("NFC", "NFD")]
+    return {f"name_{number}": form for number, form in enumerate(dict.fromkeys(forms))}
+
+
+@statement_for_arguments
+def _supersede(spellings: int) -> Update:
+    others = (named(spellings), _J.job_id != bindparam("newest"), _J.superseded_by.is_(null()))
+    return jobs.update().where(*others).values(superseded_by=bindparam("newest"))
+
+
+@statement_for_arguments
+def _insert(names: tuple[str, ...]) -> Insert:
+    given: dict[str, Any] = {name: bindparam(name) for name in names}
+    return jobs.insert().values({**given, "job_number": _NEXT_NUMBER, "is_current": 1}).inline()
+
+
+@statement_for_arguments
+def _update(names: tuple[str, ...]) -> Update:
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    if "updated_at" in new:
+        new["updated_at"] = not_back(new["updated_at"])
+    return jobs.update().where(_OF_JOB).values(new)
+
+
+def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
+    """Return the job with this id or unique prefix of it, or raise :class:`JobNotFound`."""
+    if not job_id or _is_unreadable(job_id):
+        raise JobNotFound(job_id, path)
+    exact = _FIND.run(connection, in_job=job_id).fetchall()
+    matching = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
+    if not matching:
+        raise no_job(connection, job_id, path)
+    if len(matching) != 1:
+        raise JobNotFound(job_id, path, [row[_JOB_ID] for row in matching])
+    return records_of(matching, path)[0]
+
+
+def _is_unreadable(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def find_job_or_file(connection: sqlite3.Connection, wanted: str, path: Path) -> JobRecord:
+    """Return the job with this id; else the newest job of the file with this name; else the job whose id begins so."""
+    if wanted and not _is_unreadable(wanted) and not _FIND.run(connection, in_job=wanted).fetchone():
+        for job in list_jobs(connection, path, file_name=wanted, limit=1):
+            return job
+    return find_job(connection, wanted, path)
+
+
+def list_jobs(
+    connection: sqlite3.Connection,
+    path: Path,
+    *,
+    status: str | None = None,
+    file_name: str | None = None,
+    current: bool = False,
+    with_results: bool = False,
+    incomplete: bool = False,
+    limit: int | None = None,
+    passed_over: list[StoreDamaged] | None = None,
+) -> list[JobRecord]:
+    """Return jobs, the one opened last first. ``incomplete``: those that have chunks left and are not superseded.
+
+    ``passed_over``: takes the errors of the jobs whose rows cannot be read; without it, the first one is raised.
+    """
+    wanted = {"status": status, "is_current": 1 if current else None}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    values = {f"its_{name}": value for name, value in given.items()}
+    names = {} if file_name is None else spelt(file_name)
+    statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
+    cursor = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
+    pages = iter(partial(cursor.fetchmany, _JOB_PAGE_ROWS), [])
+    return [record for page in pages for record in records_of(page, path, passed_over)]
+
+
+def insert_job(connection: sqlite3.Connection, values: dict[str, Any]) -> None:
+    """Add a job as the newest and the current one; it supersedes the other jobs of its file."""
+    _FORGET_DELETED.run(connection, in_job=values["job_id"])
+    _NO_LONGER_CURRENT.run(connection, but_job=values["job_id"])
+    _insert(tuple(values)).run(connection, **values)
+    _supersede_others(connection, values["job_id"], values["file_name"])
+
+
+def make_current(connection: sqlite3.Connection, job_id: str) -> None:
+    """Make this job the current one, which the state file shows."""
+    _NO_LONGER_CURRENT.run(connection, but_job=job_id)
+    _MAKE_CURRENT.run(connection, in_job=job_id)
+
+
+def make_newest(connection: sqlite3.Connection, job_id: str, file_name: str) -> None:
+    """Put a job before all others in the order of jobs; it supersedes the other jobs of its file."""
+    _MAKE_NEWEST.run(connection, in_job=job_id)
+    _supersede_others(connection, job_id, file_name)
+
+
+def _supersede_others(connection: sqlite3.Connection, job_id: str, file_name: str) -> None:
+    """Record in the other jobs of a file which job superseded them. A job without a file name has no other jobs."""
+    _NOT_SUPERSEDED.run(connection, in_job=job_id)
+    if file_name:
+        names = spelt(file_name)
+        _supersede(len(names)).run(connection, newest=job_id, **names)
+
+
+def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values: Any) -> None:
+    """Change columns of one job."""
+    changes = {f"new_{name}": value for name, value in values.items()}
+    changed = _update(tuple(values)).run(connection, in_job=job_id, **changes)
+    if not changed.rowcount and not _FIND.run(connection, in_job=job_id).fetchone():
+        raise no_job(connection, job_id, path)
+    effect.require_rows(changed, "a change of a job")
+
+
+def delete_job(connection: sqlite3.Connection, job_id: str) -> None:
+    """Remove a job with its completed chunks and results; freed space is overwritten (``secure_delete``).
+
+    A row in ``deleted_jobs`` stays, so that no older copy brings the job back.
+    """
+    _DELETE_RESULTS.run(connection, in_job=job_id)
+    _DELETE.run(connection, in_job=job_id)
+    _SUPERSEDED_BY_DELETED.run(connection, deleted=job_id)
+    keep_deleted(connection, {job_id: now()})
+
+
+def keep_deleted(connection: sqlite3.Connection, deleted: Mapping[str, str]) -> None:
+    """Record that these jobs were deleted (job id, when)."""
+    deletions = [{"job_id": job_id, "deleted_at": moment} for job_id, moment in deleted.items()]
+    _KEEP_DELETED.run_many(connection, deletions)
+
+
+def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
+    """Return whether a job of this id was deleted, and not taken in again since."""
+    return _WAS_DELETED.run(connection, in_job=job_id).fetchone() is not None
+
+
+def recount(connection: sqlite3.Connection, job_id: str) -> None:
+    """Set ``completed_count`` to the number of completed chunks."""
+    _RECOUNT.run(connection, in_job=job_id)
+
+
+def facts(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return the facts of a store about itself: sizes in bytes, and counts of jobs and completed chunks."""
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (counted,) = named_rows(_COUNTS.run(connection))
+    return {"page_size": page_size, "size_bytes": page_size * pages, **counted}
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """Change a page that has no data of any job."""
+    connection.execute("UPDATE alembic_version SET version_num = version_num")

@@ -1,0 +1,221 @@
+"""Find handles, results by place, and answers to redo marks for the chunks of a plan. Reads only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.plan import normal_name, same_settings
+from checkpoint_store.storage.records.open_requests import Source
+from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, null, select
+from checkpoint_store.storage.statements import handles, redos
+from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.jobs.jobs import find_job
+from checkpoint_store.storage.statements.plans.comparison import Begun, has_same_results
+from checkpoint_store.storage.statements.plans.stored_results import setting_names
+from checkpoint_store.storage.statements.statement import Statement
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Container, Mapping
+    from pathlib import Path
+
+    from sqlalchemy import Select
+
+    from checkpoint_store.storage.records.open_requests import OpenRequest
+    from checkpoint_store.storage.records.records import JobRecord
+    from checkpoint_store.storage.statements.handles import HandleRow
+
+
+def for_new_job(
+    connection: sqlite3.Connection, request: OpenRequest, path: Path, reused: Mapping[int, Source]
+) -> dict[int, str]:
+    """Return the newest handle that a new job with these results can take over, by chunk. Reads only.
+
+    A handle is taken under the conditions of a result: the same fingerprint and settings.
+    """
+    last = reused.get(len(reused) - 1)
+    return _taken(connection, request, path, reused, Begun("" if last is None else last.job_id, len(reused)))
+
+
+def for_rest(
+    connection: sqlite3.Connection, request: OpenRequest, path: Path, job: JobRecord, done: Collection[int]
+) -> dict[int, str]:
+    """Return the handles that a job which goes on can take over, for incomplete chunks without a handle."""
+    own = handles.left_in(connection, job.job_id)
+    return _taken(connection, request, path, {*done, *own}, Begun(job.job_id, len(done)), but_job=job.job_id)
+
+
+def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, by_chunk: Mapping[int, str]) -> None:
+    """Add handles of other jobs to a job, in the open transaction."""
+    if by_chunk:
+        named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
+        handles.add(
+            connection, job.job_id, [(at, by_chunk[at], fingerprint) for at, fingerprint in named if at in by_chunk]
+        )
+
+
+def adopt(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> None:
+    """Fill in the fingerprints of handles that were recorded while only the number of chunks was known."""
+    unknown = {at for at, fingerprint in handles.left_in(connection, job.job_id).items() if fingerprint is None}
+    if unknown:
+        named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
+        handles.set_fingerprints(
+            connection, job.job_id, {at: fingerprint for at, fingerprint in named if at in unknown}
+        )
+
+
+def _taken(
+    connection: sqlite3.Connection,
+    request: OpenRequest,
+    path: Path,
+    done: Collection[int],
+    begun: Begun,
+    *,
+    but_job: str = "",
+) -> dict[int, str]:
+    if request.fingerprints is None:
+        return {}
+    rows = [row for row in handles.outstanding(connection, but_job) if _goes_on(connection, request, row, begun)]
+    rule_of = {
+        job.job_id: 1 if job.fingerprint_rule == 1 and normal_name(job.file_name) == request.plan.file_name else 0
+        for job in (find_job(connection, job_id, path) for job_id in {row.job_id for row in rows})
+        if same_settings(job.plan, request.plan, request.reuse_ignoring)
+    }
+    by_chunk: dict[int, str] = {}
+    for rule in set(rule_of.values()):  # rule 1 reads only a part of an object: it counts within a file
+        by_fingerprint: dict[str, str] = {}
+        for row in rows:
+            if rule_of.get(row.job_id) == rule:
+                by_fingerprint.setdefault(row.fingerprint, row.handle)
+        for at, fingerprint in enumerate(request.fingerprints_by(rule) or ()):
+            if at not in done and fingerprint in by_fingerprint:
+                by_chunk.setdefault(at, by_fingerprint[fingerprint])
+    return by_chunk
+
+
+def _goes_on(connection: sqlite3.Connection, request: OpenRequest, row: HandleRow, begun: Begun) -> bool:
+    """Whether the work of a handle began with the results that the job of the plan has before it."""
+    if not request.plan.sequential:
+        return True
+    if row.chunk_index != begun.chunks:
+        return False
+    return row.job_id == begun.job_id or has_same_results(connection, begun, row.job_id)
+
+
+_C: Final = completed_chunks.c
+
+
+def _results() -> Select[Any]:
+    return (
+        select(_C.chunk_index, _C.fingerprint)
+        .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(null()), _C.source_differs_in.is_(null()))
+        .order_by(_C.chunk_index)
+    )
+
+
+_RESULTS: Final = Statement(_results)
+_OF_UNKNOWN_CHUNKS: Final = Statement(lambda: _results().where(_C.fingerprint.is_(null())))
+"""SQLite returns no row of a job that knows its chunks: the write transaction waits for no loop over such rows."""
+
+
+def results_by_place(
+    connection: sqlite3.Connection, request: OpenRequest, path: Path, ignoring: frozenset[str], but: Container[int]
+) -> dict[int, Source]:
+    """Return results of the newest job of the file that has them, and that has as many chunks.
+
+    Args:
+        connection: of the store.
+        request: what is asked for.
+        path: the store file.
+        ignoring: the settings in which the job may differ.
+        but: the chunks that have a result already.
+    """
+    plan = request.plan
+    if all(index in but for index in range(plan.total_chunks)):
+        return {}
+    needs_unknown = request.fingerprints is not None
+    statement = _OF_UNKNOWN_CHUNKS if needs_unknown and not plan.sequential else _RESULTS
+    for job in job_statements.list_jobs(connection, path, file_name=plan.file_name, with_results=True):
+        if job.total_chunks != plan.total_chunks or not same_settings(job.plan, plan, ignoring):
+            continue
+        differs = sorted(setting_names(job.plan, plan))
+        differs_in = json_text.encode(differs) if differs else None
+        sources: dict[int, Source] = {}
+        for index, fingerprint in statement.run(connection, in_job=job.job_id):
+            if plan.sequential and (index != len(sources) or (needs_unknown and fingerprint is not None)):
+                break
+            if index not in but:
+                sources[index] = Source(job.job_id, index, differs_in)
+        if sources:
+            return sources
+    return {}
+
+
+_ANSWERS: Final = Statement(
+    lambda: (
+        select(_C.redo_asked_at, _C.fingerprint, _C.job_id, _C.chunk_index)
+        .join_from(completed_chunks, jobs, jobs.c.job_id == _C.job_id)
+        .where(
+            _C.redo_asked_at.is_not(null()),
+            _C.job_id != bindparam("but_job"),
+            _C.digest.is_not(null()),
+            _C.source_differs_in.is_(null()),
+        )
+        .order_by(jobs.c.job_number.desc(), _C.chunk_index)
+    )
+)
+
+
+def answers(connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path) -> dict[int, Source]:
+    """Return the sources of results of other jobs that answer the redo marks of a job, by chunk index.
+
+    The results were made under the same settings. For a sequential job, all results come from one other job, which has
+    the same results before the first mark; the chunks end before the first mark that this other job does not answer.
+    """
+    marks = sorted(redos.marks(connection, job.job_id))
+    fingerprints = list(request.fingerprints_by(job.fingerprint_rule) or ()) if marks else []
+    by_redo = _answers_in_store(connection, request, job, path) if fingerprints else {}
+    of_chunks = {
+        mark.chunk_index: by_redo.get((mark.asked_at, fingerprints[mark.chunk_index]), []) for mark in marks if by_redo
+    }
+    if request.plan.sequential:
+        return _in_order(connection, job, of_chunks)
+    return {index: _of_same_index(index, sources) for index, sources in of_chunks.items() if sources}
+
+
+def _of_same_index(index: int, sources: list[Source]) -> Source:
+    """Return the result of the chunk with the same index, if it is among these; otherwise the first result."""
+    return next((source for source in sources if source.chunk_index == index), sources[0])
+
+
+def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[int, list[Source]]) -> dict[int, Source]:
+    """Return the answers for a sequential job: see :func:`answers`. ``of_chunks`` has the marks in ascending order."""
+    taken: dict[int, Source] = {}
+    begun = Begun(job.job_id, min(of_chunks, default=0))
+    candidates = [source.job_id for source in of_chunks.get(begun.chunks, [])]
+    answering = next((job_id for job_id in candidates if has_same_results(connection, begun, job_id)), None)
+    for index, sources in of_chunks.items():
+        source = Source(answering or "", index)
+        if source not in sources:
+            break
+        taken[index] = source
+    return taken
+
+
+def _answers_in_store(
+    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path
+) -> dict[tuple[str, Any], list[Source]]:
+    """Return the sources of results that answer a redo, those of the newest job first.
+
+    The key is (when the redo was asked for, fingerprint of the chunk).
+    """
+    usable: dict[str, bool] = {}
+    by_redo = defaultdict(list)
+    for asked_at, fingerprint, job_id, index in _ANSWERS.run(connection, but_job=job.job_id):
+        if job_id not in usable:
+            usable[job_id] = same_settings(job_statements.find_job(connection, job_id, path).plan, request.plan)
+        if usable[job_id]:
+            by_redo[asked_at, fingerprint].append(Source(job_id, index))
+    return by_redo

@@ -1,0 +1,94 @@
+"""Whether a path exists, its absolute form, and the file systems of this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from checkpoint_store.errors import StoreTargetError
+from checkpoint_store.system.files import storage_error
+
+_NOTHING_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file or a folder is at ``path``.
+
+    Raises:
+        StorageUnavailableError: the file system does not say: the disk is gone, the mount is dead, or this user may not
+            enter the folder.
+    """
+    return _status(path) is not None
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder is at ``path``.
+
+    Raises:
+        StorageUnavailableError: the file system does not say; see :func:`is_there`.
+    """
+    status = _status(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return None
+        raise storage_error(error, path) from error
+
+
+def is_on_read_only_system(path: Path) -> bool:
+    """Return whether the file system of a file or folder is mounted read-only, so that no permission helps."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def unavailable_reason(path: Path) -> str | None:
+    """Return why the file system does not answer about ``path``; None if it answers, even that nothing is there."""
+    try:
+        os.stat(path)
+        if hasattr(os, "statvfs"):
+            os.statvfs(path.parent)  # for a second, a mount whose server died answers os.stat from its cache
+    except OSError as error:
+        return None if error.errno in _NOTHING_THERE else error.strerror or str(error)
+    return None
+
+
+def file_system(path: Path) -> str:
+    """Return the kind of the file system of ``path`` (``ext4``, ``nfs4`` …), or ``""`` if it is unknown."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+        folder = os.path.realpath(path.parent)
+    except OSError:
+        return ""
+    best, kind = "", ""
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        mount = left.split()[4].replace("\\040", " ")
+        inside = folder == mount or folder.startswith(f"{mount.rstrip('/')}/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, right.split()[0]
+    return "fuse" if kind.startswith("fuse") else kind
+
+
+_GONE: Final = (
+    "it is a relative path, and the working folder, from which it leads, was removed: change into another folder, or "
+    "give an absolute path"
+)
+
+
+def absolute(path: str | os.PathLike[str], use: str = "as a store") -> Path:
+    """Return an absolute path. An absolute one needs no working folder.
+
+    Raises:
+        StoreTargetError: the path is relative, and the working folder was removed. ``use`` is what the path is for.
+    """
+    try:
+        return Path(path).absolute()
+    except FileNotFoundError as error:
+        raise StoreTargetError(path, _GONE, use) from error
