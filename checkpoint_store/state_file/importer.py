@@ -55,6 +55,7 @@ class Action(Enum):
     IMPORT = "import the job"
     IMPORT_AND_WARN = "import the job, and warn that the store knew less"
     COMPARE = "compare the results: they must be those of the store"
+    FOLLOW = "write the state file when the store closes: a killed program left it behind"
 
 
 class Situation(NamedTuple):
@@ -72,6 +73,8 @@ class Situation(NamedTuple):
     """The number of completed chunks that the state file shows."""
     is_file_newer: bool
     """Whether the state file was written after the job's last change in the store."""
+    is_left_behind: bool
+    """Whether the job has changed since the state file was written, and nobody is at work on the job."""
 
 
 def decide(situation: Situation) -> Action:
@@ -82,12 +85,12 @@ def decide(situation: Situation) -> Action:
             return Action.REMOVE
         case Situation(is_new=True):
             return Action.IMPORT
-        case Situation(has_jobs=False):
-            return Action.IMPORT_AND_WARN
-        case _ if is_ahead:
+        case _ if is_ahead or not situation.has_jobs:
             return Action.IMPORT_AND_WARN
         case Situation(completed_in_store=int(), is_file_newer=True):
             return Action.COMPARE
+        case Situation(is_left_behind=True):
+            return Action.FOLLOW
     return Action.LEAVE
 
 
@@ -164,6 +167,7 @@ def import_at_opening(
         completed_in_store=None,
         completed_in_file=len(state.completed_chunks),
         is_file_newer=True,
+        is_left_behind=False,
     )
     action = decide(situation)
     if action is Action.REMOVE:
@@ -197,6 +201,7 @@ def _import_if_ahead(
         completed_in_store=known.completed_chunks,
         completed_in_file=seen.completed_chunks,
         is_file_newer=seen.updated_at > known.updated_at,
+        is_left_behind=seen.updated_at < known.updated_at and not facts.is_at_work(seen.job_id),
     )
     match decide(situation):
         case Action.REMOVE:
@@ -206,6 +211,8 @@ def _import_if_ahead(
             return _notice(facts, state_file, seen.job_id, situation)
         case Action.COMPARE:
             _compare(facts, state_file.path)
+        case Action.FOLLOW:
+            state_file.note_change(seen.job_id)
     return None
 
 

@@ -17,29 +17,48 @@ LATER = "2199-01-01T00:00:00.000Z"
 EARLIER = "2001-01-01T00:00:00.000Z"
 
 TABLE = {
-    "a new store imports the job": (Situation(True, False, False, None, 3, True), Action.IMPORT),
+    "a new store imports the job": (Situation(True, False, False, None, 3, True, False), Action.IMPORT),
     "a store without jobs imports the job, and says so": (
-        Situation(False, False, False, None, 0, True),
+        Situation(False, False, False, None, 0, True, False),
         Action.IMPORT_AND_WARN,
     ),
-    "a job deleted from an empty store stays deleted": (Situation(False, False, True, None, 3, True), Action.REMOVE),
-    "a job deleted beside others stays deleted": (Situation(False, True, True, None, 3, True), Action.REMOVE),
-    "more chunks than the store has are imported": (Situation(False, True, False, 2, 3, True), Action.IMPORT_AND_WARN),
-    "more chunks count whatever the time says": (Situation(False, True, False, 2, 3, False), Action.IMPORT_AND_WARN),
+    "a job deleted from an empty store stays deleted": (
+        Situation(False, False, True, None, 3, True, False),
+        Action.REMOVE,
+    ),
+    "a job deleted beside others stays deleted": (Situation(False, True, True, None, 3, True, False), Action.REMOVE),
+    "more chunks than the store has are imported": (
+        Situation(False, True, False, 2, 3, True, False),
+        Action.IMPORT_AND_WARN,
+    ),
+    "more chunks count whatever the time says": (
+        Situation(False, True, False, 2, 3, False, False),
+        Action.IMPORT_AND_WARN,
+    ),
     "an unknown job with completed chunks is imported": (
-        Situation(False, True, False, None, 1, True),
+        Situation(False, True, False, None, 1, True, False),
         Action.IMPORT_AND_WARN,
     ),
-    "an unknown job without completed chunks is left": (Situation(False, True, False, None, 0, True), Action.LEAVE),
+    "an unknown job without completed chunks is left": (
+        Situation(False, True, False, None, 0, True, False),
+        Action.LEAVE,
+    ),
     "as many chunks, written later: the results are compared": (
-        Situation(False, True, False, 3, 3, True),
+        Situation(False, True, False, 3, 3, True, False),
         Action.COMPARE,
     ),
     "fewer chunks, written later: the results are compared": (
-        Situation(False, True, False, 3, 2, True),
+        Situation(False, True, False, 3, 2, True, False),
         Action.COMPARE,
     ),
-    "a state file that lags behind is left": (Situation(False, True, False, 3, 2, False), Action.LEAVE),
+    "a state file that lags behind a job at work is left": (
+        Situation(False, True, False, 3, 2, False, False),
+        Action.LEAVE,
+    ),
+    "a state file that a killed program left behind is written": (
+        Situation(False, True, False, 3, 2, False, True),
+        Action.FOLLOW,
+    ),
 }
 
 
@@ -195,3 +214,40 @@ def test_an_unknown_job_without_chunks_is_left(path: Path) -> None:
     with CheckpointStore(path) as store:
         assert [job.file_name for job in store.jobs()] == ["talk.srt"]
         assert [job.job_id for job in store.jobs()] != ["another"]
+
+
+def left_behind(path: Path) -> bytes:
+    """Leave a state file beside a store as a program leaves it that is killed right after its last completion."""
+    earlier = path.with_suffix(".json").read_bytes()
+    with CheckpointStore(path) as store:
+        store.job("talk.srt").complete(2, {"text": "chunk 2"})
+    path.with_suffix(".json").write_bytes(earlier)
+    return earlier
+
+
+def test_a_state_file_that_a_kill_left_behind_is_exact_after_the_next_close(path: Path) -> None:
+    """Whoever reads the file of a job that is done does not read for ever that chunks are left."""
+    left_behind(path)
+    assert opened(path) == {index: {"text": f"chunk {index}"} for index in range(3)}
+    assert (state_of(path).status, state_of(path).completed_chunks) == ("completed", [0, 1, 2])
+
+
+def test_a_state_file_that_lags_is_left_to_the_program_at_work(path: Path) -> None:
+    """A program that only looks into a store writes no state file while another program works on the job."""
+    with CheckpointStore(path) as store:
+        job = store.job("talk.srt")
+        chunk = next(iter(job.pending()))
+        earlier = path.with_suffix(".bak").read_bytes()
+        path.with_suffix(".json").write_bytes(earlier)
+        opened(path)
+        assert path.with_suffix(".json").read_bytes() == earlier
+        chunk.complete({"text": "chunk 2"})
+    assert state_of(path).completed_chunks == [0, 1, 2]
+
+
+def test_reading_leaves_a_state_file_behind(path: Path) -> None:
+    """A read-only open of a store writes no state file, also if a kill left the file behind."""
+    earlier = left_behind(path)
+    with CheckpointStore(path, read_only=True) as store:
+        assert store.job("talk.srt").progress().completed_chunks == 3
+    assert path.with_suffix(".json").read_bytes() == earlier

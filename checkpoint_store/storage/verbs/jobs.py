@@ -12,6 +12,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.jobs import job_summaries
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.verbs.base import ReadingVerbs
+from checkpoint_store.storage.verbs.runners import LivingRunners
 from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
@@ -175,6 +176,10 @@ class ImportFacts(ReadingVerbs):
         if completed is None:
             return KnownJob(None, "", jobs.was_deleted(job_id))
         return KnownJob(*completed, was_deleted=False)
+
+    def is_at_work(self, job_id: str) -> bool:
+        """Return whether a runner of the job is alive now: it writes the state file itself."""
+        return LivingRunners(self._database).is_any_alive(job_id)
 
     def first_contradiction(self, state: ProcessingState) -> int | None:
         """Return the first chunk for which the store has another result than ``state``; None where both agree.
