@@ -6,12 +6,13 @@ import os
 import shlex
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import InvalidArgumentError, StoreRecovered
+from checkpoint_store.execution.store.open_store import check_lock_timeout
 from checkpoint_store.model.records import chunks_text
 from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.state_file.exporting import resolve_state_file
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
 from checkpoint_store.storage.closed_store import ClosedStore
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
@@ -21,10 +22,11 @@ from checkpoint_store.storage.target import no_store, resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.files import storage_errors, sync_folder
 from checkpoint_store.system.log import log, warn_caller
-from checkpoint_store.system.paths import absolute, is_there
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from checkpoint_store.storage.recovery.recover import RecoveryReport
 
@@ -32,11 +34,16 @@ if TYPE_CHECKING:
 def _closed_store(
     target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None, lock_timeout_seconds: float
 ) -> ClosedStore:
+    check_lock_timeout(lock_timeout_seconds)
     path = resolve(target)
-    state = StoreFiles(path).state_file if state_file is None else absolute(state_file, "as a state file")
-    for copy in state_copies(state):
+    states = state_copies(_state_file(path, state_file))
+    for copy in states:
         refuse_planted_state(copy)
-    return ClosedStore(path, state_copies(state), lock_timeout_seconds=lock_timeout_seconds)
+    return ClosedStore(path, states, lock_timeout_seconds=lock_timeout_seconds)
+
+
+def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:
+    return StoreFiles(path).state_file if state_file is None else resolve_state_file(state_file, path)
 
 
 def recover_store(
@@ -53,20 +60,17 @@ def recover_store(
     Raises:
         StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
         SchemaTooNew: a newer version of this library wrote the file. Nothing was changed.
-        StoreTargetError: ``target`` is another program's file, there is neither a store nor a copy, or this process may
-            not read a file. Nothing was changed, and nothing created.
+        StoreTargetError: ``target`` is another program's file, there is neither a store nor a copy, no state file can
+            be at ``state_file``, or this process may not read a file. Nothing was changed, and nothing created.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
     """
-    report = _closed_store(target, state_file, lock_timeout_seconds).recover(accept_loss=accept_loss)
-    with CheckpointStore(report.path, state_file=_state_file(report.path, state_file)) as store:
+    closed = _closed_store(target, state_file, lock_timeout_seconds)
+    report = closed.recover(accept_loss=accept_loss)
+    with CheckpointStore(closed.path, state_file=closed.state_files[0]) as store:
         job = store.current_job()
         if job is not None:
             job.export()
     return report
-
-
-def _state_file(path: Path, state_file: str | os.PathLike[str] | None) -> Path:
-    return StoreFiles(path).state_file if state_file is None else Path(state_file)
 
 
 def restore_store(
@@ -85,19 +89,19 @@ def restore_store(
     an upgrade left; the next open by this version upgrades it. Only then does the state file follow.
 
     Raises:
-        StoreTargetError: ``source`` is no store file, or ``target`` is something else. Nothing was changed.
+        StoreTargetError: ``source`` is no store file, ``target`` is something else, or no state file can be at
+            ``state_file``. Nothing was changed.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
         StoreDamaged: ``source`` is damaged. Nothing was changed.
     """
-    origin, path = resolve(source), resolve(target)
-    state = _state_file(path, state_file)
-    store = ClosedStore(path, state_copies(state), lock_timeout_seconds=lock_timeout_seconds)
+    origin, store = resolve(source), _closed_store(target, state_file, lock_timeout_seconds)
+    path = store.path
     backup = store.check_backup(origin)
     refuse_foreign(path)
     for copy in store.state_files:  # they are replaced
         refuse_stranger(copy)
     restored = store.restore(backup)
-    _let_state_file_follow(path, state, is_current=backup.is_current)
+    _let_state_file_follow(path, store.state_files[0], is_current=backup.is_current)
     if restored.left_behind:  # last: where warnings are errors, all is done
         _warn_of_left_behind(restored.left_behind, origin, path, restored.moved_aside[0])
     return restored.moved_aside
@@ -196,11 +200,12 @@ def migrate(
         StoreDamaged: the store is damaged, or a backup has more results, and they cannot all be brought back.
         StoreInUse: another process had the store open for ``lock_timeout_seconds``. Nothing was changed.
         SchemaTooNew: a newer version of this library wrote the store. Nothing was touched.
-        InvalidArgumentError: ``to`` is no released schema.
+        InvalidArgumentError: ``to`` is no released schema, or ``lock_timeout_seconds`` is no number of seconds.
     """
     to = SCHEMA_VERSION if to is None else to
     if to not in RELEASED_VERSIONS:
         raise InvalidArgumentError("to", to, f"is not a schema; the schemas are {', '.join(RELEASED_VERSIONS)}")
+    check_lock_timeout(lock_timeout_seconds)
     before = migration_status(target)
     if before.current == to:
         return before

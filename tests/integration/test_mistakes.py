@@ -6,16 +6,28 @@ import asyncio
 import copy
 import gc
 import logging
+import math
 import pickle
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, InvalidArgumentError, Job, StateManager
+from checkpoint_store import (
+    CheckpointStore,
+    ChunkAlreadyCompleted,
+    InvalidArgumentError,
+    Job,
+    StateManager,
+    StoreTargetError,
+    migrate,
+    recover_store,
+    restore_store,
+)
 from checkpoint_store.execution import pending
 
 if TYPE_CHECKING:
@@ -288,3 +300,40 @@ def test_a_shut_down_pool_that_a_function_makes_is_made_anew(job: Job) -> None:
         if number == 0:
             made[-1].shutdown()
     assert (len(made), job.status) == (2, "completed")
+
+
+_STATE_FILES = ("talk.lock", "talk.db", "missing/talk.json", f"{'s' * 250}.json", "", "s\0.json", 7)
+_TIMEOUTS = (-1, math.nan, math.inf, "ten", None)
+
+
+@pytest.mark.parametrize("keep", [partial(restore_store, "copy.db"), recover_store], ids=["restore", "recover"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"state_file": state_file} for state_file in _STATE_FILES),
+        *({"lock_timeout_seconds": timeout} for timeout in _TIMEOUTS),
+    ],
+)
+def test_a_store_is_not_replaced_before_the_options_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Callable[..., object], options: dict[str, Any]
+) -> None:
+    """Restoring and recovering refuse a state file or a time-out that cannot be; the store stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    with CheckpointStore("talk.db") as store:
+        store.open_job("talk.srt", chunks=["a", "b"]).complete(0, "A")
+        store.backup("copy.db")
+    before = (tmp_path / "talk.db").stat()
+
+    with pytest.raises((StoreTargetError, InvalidArgumentError)):
+        keep("talk.db", **options)
+
+    assert (tmp_path / "talk.db").stat() == before
+
+
+@pytest.mark.parametrize("timeout", _TIMEOUTS)
+def test_a_time_out_that_is_none_is_named(store: CheckpointStore, timeout: Any) -> None:
+    """What is no number of seconds is refused by its name, by an open and by a migration."""
+    store.close()
+    for open_it in (CheckpointStore, migrate):
+        with pytest.raises(InvalidArgumentError, match="lock_timeout_seconds"):
+            open_it(store.path, lock_timeout_seconds=timeout)

@@ -43,6 +43,12 @@ DEFAULT_TARGET: Final = ".processing_state.db"
 _TIMEOUT_SECONDS_MAX: Final = 1e9
 
 
+def check_lock_timeout(seconds: object) -> None:
+    """Raise :class:`InvalidArgumentError` unless ``lock_timeout_seconds`` is a number of seconds."""
+    if not isinstance(seconds, int | float) or not 0 <= seconds < _TIMEOUT_SECONDS_MAX:
+        raise InvalidArgumentError("lock_timeout_seconds", seconds, "is not a number of seconds from 0")
+
+
 class OpenStore:
     """The part of :class:`CheckpointStore` that is about the file, and not about its jobs.
 
@@ -66,9 +72,7 @@ class OpenStore:
     ) -> None:
         if durability not in ("power-loss", "process"):
             raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
-        if not 0 <= lock_timeout_seconds < _TIMEOUT_SECONDS_MAX:
-            remedy = "is not a number of seconds from 0"
-            raise InvalidArgumentError("lock_timeout_seconds", lock_timeout_seconds, remedy)
+        check_lock_timeout(lock_timeout_seconds)
         self.path: Final = resolve(target)
         self.durability: Final = durability
         self.state_file: Final = self._state_path(state_file)
