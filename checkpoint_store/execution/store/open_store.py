@@ -17,7 +17,7 @@ from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.state_file.exporting import resolve_state_file
 from checkpoint_store.storage.destination import other_owner
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
-from checkpoint_store.storage.target import resolve
+from checkpoint_store.storage.target import check_lock_timeout, resolve
 from checkpoint_store.system.log import WarningsLast, warn_caller
 from checkpoint_store.system.paths import absolute
 
@@ -40,13 +40,6 @@ class Beside:
 
 BESIDE: Final = Beside()
 DEFAULT_TARGET: Final = ".processing_state.db"
-_TIMEOUT_SECONDS_MAX: Final = 1e9
-
-
-def check_lock_timeout(seconds: object) -> None:
-    """Raise :class:`InvalidArgumentError` unless ``lock_timeout_seconds`` is a number of seconds."""
-    if not isinstance(seconds, int | float) or not 0 <= seconds < _TIMEOUT_SECONDS_MAX:
-        raise InvalidArgumentError("lock_timeout_seconds", seconds, "is not a number of seconds from 0")
 
 
 class OpenStore:
