@@ -104,6 +104,21 @@ def test_timestamps_go(raw: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("Minutes\n\n00:01 --> 00:03 We go\n00:03 --> 00:06 align:start to the moon", "Minutes We go to the moon"),
+        ("<i>00:00:01,000 --> 00:00:02,000\nWe go\nto the moon</i>", "We go to the moon"),
+        ("[music] 00:00:01,000 --> 00:00:02,000 position:10% line:0\nWe go", "We go"),
+        ("0:01 00:00:01,000 --> 00:00:02,000\nWe go", "We go"),
+        ("00:01 --> 00:02 00:02 --> 00:03 line:0 00:03 --> 00:04 We go", "We go"),
+    ],
+)
+def test_words_behind_the_times_of_a_subtitle_stay(raw: str, expected: str) -> None:
+    """The times of a subtitle take no word of their line along, also where the line was joined with the next."""
+    assert clean(raw) == expected
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "At 10:30:15 sharp.",

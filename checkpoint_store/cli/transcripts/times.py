@@ -91,9 +91,12 @@ _CUE: Final = rf"{ANY_CLOCK}{_SPACE}*-->{_SPACE}*{ANY_CLOCK}"
 _SBV_CUE: Final = r"\d:[0-5]\d:[0-5]\d\.\d{3},\d:[0-5]\d:[0-5]\d\.\d{3}"
 _SBV: Final = re.compile(_SBV_CUE)
 
-# A subtitle's number and times, pasted as text: its words run on from the cue before.
+_PLACED_CUE: Final = rf"{_CUE}(?:{_SPACE}+(?:vertical|line|position|size|align|region|[XY][12]):\S+)*"
+
+# A subtitle's number and times, pasted as text: its words run on from the cue before, and may stand behind the times.
 _CUES: Final = re.compile(
-    rf"(?m)(?<!\n)\n*(?:^{_SPACE}*\d+{_SPACE}*\n)?^{_SPACE}*(?:{_CUE}[^\n]*|{_SBV_CUE}{_SPACE}*)$\n?"
+    rf"(?m)(?<!\n)\n*(?:^{_SPACE}*\d+{_SPACE}*\n)?^{_SPACE}*"
+    rf"(?:{_PLACED_CUE}(?:{_SPACE}+{_PLACED_CUE})*(?:{_SPACE}*$\n?|{_SPACE}+(?=\S))|{_SBV_CUE}{_SPACE}*$\n?)"
 )
 # Whisper prints "[00:00.000 --> 00:04.000] text"; other programs print one time in brackets.
 _BRACKETED: Final = re.compile(
