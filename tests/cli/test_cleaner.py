@@ -197,6 +197,12 @@ def test_cleaning_twice_is_cleaning_once(raw: str) -> None:
     assert clean(once) == once
 
 
+def test_a_long_row_of_times_goes_in_reasonable_time() -> None:
+    """A line that begins with thousands of times takes no minutes."""
+    assert clean("0:01 0:02 " * 2000 + "so it begins") == "so it begins"
+    assert clean("00:00:01 " * 2000 + "00:00:01,000 --> 00:00:02,000\nSo it begins") == "So it begins"
+
+
 @pytest.mark.slow
 def test_a_long_run_of_anything_is_cleaned_in_reasonable_time() -> None:
     """No rule looks at the rest of the text for each character (a hang here would be one that does)."""

@@ -89,6 +89,7 @@ ANY_CLOCK: Final = rf"(?:{_CLOCK}|\d{{1,3}}:[0-5]\d(?:[.,]\d{{1,3}})?)"
 _SPACE: Final = r"[^\S\n]"
 _CUE: Final = rf"{ANY_CLOCK}{_SPACE}*-->{_SPACE}*{ANY_CLOCK}"
 _SBV_CUE: Final = r"\d:[0-5]\d:[0-5]\d\.\d{3},\d:[0-5]\d:[0-5]\d\.\d{3}"
+_ONE_CUE: Final = re.compile(f"{_CUE}|{_SBV_CUE}")
 _SBV: Final = re.compile(_SBV_CUE)
 
 _PLACED_CUE: Final = rf"{_CUE}(?:{_SPACE}+(?:vertical|line|position|size|align|region|[XY][12]):\S+)*"
@@ -102,7 +103,8 @@ _CUES: Final = re.compile(
 _BRACKETED: Final = re.compile(
     rf"\[{_CUE}\]{_SPACE}*|\[(?:{_CLOCK}|\d\d:[0-5]\d(?:\.\d{{1,3}})?)\]|(?m:^){_SPACE}*\[{ANY_CLOCK}\]|\({_CLOCK}\)"
 )
-_AT_LINE_START: Final = re.compile(rf"(?m)^{_SPACE}*({ANY_CLOCK})(?:{_SPACE}*[-–—:])?(?:$\n?|{_SPACE}+(?=\S))")
+_TIME: Final = re.compile(rf"(?m){_SPACE}*({ANY_CLOCK})(?:{_SPACE}*[-–—:])?(?:$\n?|{_SPACE}+(?=\S))")
+_AT_LINE_START: Final = re.compile(rf"(?m)^{_TIME.pattern.removeprefix('(?m)')}")
 # YouTube's copy says each time once more for those who listen to the page.
 _SPOKEN: Final = re.compile(r"(?:(\d+) hours?,? ?)?(?:(\d+) minutes?,? ?)?(?:(\d+) seconds?)?" rf"{_SPACE}*\n?")
 _MINUTE_SECONDS: Final = 60
@@ -113,10 +115,29 @@ def without_times(text: TracedText) -> TracedText:
     if "-->" in text.text or _SBV.search(text.text):  # otherwise the search for cues takes longer than all others
         text = text.replaced(_CUES, "\n")
     text = text.replaced(_BRACKETED, "")
-    starts = list(_AT_LINE_START.finditer(text.text))
-    if not are_of_transcript([match[1] for match in starts]):
-        return text
-    return text.edited((match.start(), _end_of_spoken(text.text, match), "") for match in starts)
+    return text.edited((start, end, "") for start, end in _spans_at_line_starts(text.text))
+
+
+def _spans_at_line_starts(text: str) -> list[tuple[int, int]]:
+    """Return the (start, end) of the times with which lines begin; a paragraph may begin with a row of times.
+
+    A row goes in a single search: a search of the whole text for each of its times would take quadratic time.
+    """
+    rows = {match.start(): match.start() for match in _AT_LINE_START.finditer(text)}
+    ends: dict[int, int] = {}
+    while rows:
+        matches = {start: match for start, end in rows.items() if (match := _TIME.match(text, end))}
+        if not are_of_transcript([match[1] for match in matches.values()]):
+            break
+        ends |= {start: _end_of_spoken(text, match) for start, match in matches.items()}
+        rows = {start: ends[start] for start in matches if _goes_on(text, start, ends[start])}
+    return list(ends.items())
+
+
+def _goes_on(text: str, start: int, end: int) -> bool:
+    """Return whether another time may follow: in the first line of a paragraph, unless the time is that of a cue."""
+    begins_paragraph = not start or text.endswith("\n\n", 0, start)
+    return begins_paragraph and text[end - 1] != "\n" and not _ONE_CUE.match(text, end)
 
 
 def are_of_transcript(clocks: list[str]) -> bool:
