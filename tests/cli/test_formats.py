@@ -137,6 +137,16 @@ def test_ttml_is_read_in_any_namespace(tmp_path: Path, namespace: str, paragraph
     assert read(tmp_path, "a.dfxp", content) == said
 
 
+def test_ttml_whose_prefixes_are_not_declared_is_read(tmp_path: Path) -> None:
+    """Who has forgotten to declare ``ttm`` and ``tts`` has a file to read, without its title and its descriptions."""
+    head = "<head><metadata><ttm:title>no speech</ttm:title></metadata></head>"
+    body = '<body><div><p begin="1s" tts:color="red"><ttm:desc>not said</ttm:desc>one <x:w>two</x:w></p></div></body>'
+    assert (
+        read(tmp_path, "a.ttml", f"<?xml version='1.0'?>\n<tt xmlns='http://www.w3.org/ns/ttml'>{head}{body}</tt>")
+        == "one two"
+    )
+
+
 @pytest.mark.parametrize(
     ("paragraphs", "reason"),
     [

@@ -96,6 +96,16 @@ def test_a_transcript_within_an_answer_is_read(tmp_path: Path, name: str) -> Non
     assert read(tmp_path, "a.json", json.dumps({"id": "x", name: {"segments": segments}})) == "Hello there."
 
 
+def test_the_text_of_kaldi_is_read_with_its_marks(tmp_path: Path) -> None:
+    """The BBC's Kaldi has each word without and with its marks, and the whole text with the marks."""
+    words = [
+        {"start": 1.0, "end": 1.2, "word": "we", "punct": "We", "index": 0},
+        {"start": 1.2, "end": 1.5, "word": "go", "punct": "go.", "index": 1},
+    ]
+    answer = {"status": True, "punct": "We go.", "words": words, "segmentation": {"segments": []}}
+    assert read(tmp_path, "a.json", json.dumps({"action": "audio-transcribe", "retval": answer})) == "We go."
+
+
 @pytest.mark.parametrize(
     ("segment", "reader", "said"),
     [

@@ -73,9 +73,11 @@ _SENTENCE_LISTS: Final = (
 _WORD_LISTS: Final = ("items", "results", "words", "tokens", "result")
 _SPACED_LISTS: Final = ("words", "tokens")
 """The lists in which a text may bring the white space around it along."""
-_WHOLE_TEXTS: Final = ("text", "transcript", "full_transcript")
+_WHOLE_TEXTS: Final = ("text", "transcript", "full_transcript", "punct")  # the last is of the BBC's Kaldi
 _WHOLE_LISTS: Final = ("transcripts", "combinedPhrases", "combinedRecognizedPhrases")
-_WRAPPERS: Final = ("results", "result", "transcription", "transcript", "meeting", "response", "output", "data")
+_WRAPPERS: Final = (
+    *("results", "result", "transcription", "transcript", "meeting", "response", "output", "data", "retval"),
+)
 _TEXT_ALONE: Final = frozenset(
     {"text", "language", "duration", "task", "usage", "logprobs", "type", "model", "x_groq", *_SEGMENT_LISTS, "words"}
 )

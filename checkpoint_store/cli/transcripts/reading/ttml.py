@@ -24,6 +24,11 @@ _WORD: Final = "word"  # Apple writes each word into an element of its own, and 
 _ROOT: Final = re.compile(
     r"(?s)(?:\s*<(?:\?(?:(?!\?>).)*\?|!--(?:(?!-->).)*--|!DOCTYPE[^>\[]*)>)*\s*<(?:[\w.-]+:)?([\w.-]+)"
 )
+_PREFIX: Final = re.compile(r"[<\s/]([A-Za-z_][\w.-]*):(?=[A-Za-z_])")
+_DECLARED: Final = re.compile(r"\sxmlns:([\w.-]+)\s*=")
+_OF_XML: Final = {"xml", "xmlns"}
+_NAMESPACE: Final = "http://www.w3.org/ns/ttml"
+_METADATA_PREFIX: Final = "ttm"
 _RATE_MIN: Final = 0.001
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
 
@@ -173,8 +178,19 @@ def read_ttml(text: str) -> list[Cue]:
         BadLineError: the file is no well-formed XML, or a time or a text in it cannot be placed.
     """
     reader = _Reader()
-    reader.read(text)
+    reader.read(_with_prefixes_declared(text))
     return reader.paragraphs()
+
+
+def _with_prefixes_declared(text: str) -> str:
+    """Declare at the root the prefixes of names that the file declares nowhere, as people write TTML by hand."""
+    root = _ROOT.match(text)
+    lacking = {*_PREFIX.findall(text)} - {*_DECLARED.findall(text)} - _OF_XML if root else set()
+    if root is None or not lacking:
+        return text
+    kinds = {prefix: _METADATA if prefix == _METADATA_PREFIX else f"#{prefix}" for prefix in sorted(lacking)}
+    declared = "".join(f' xmlns:{prefix}="{_NAMESPACE}{kind}"' for prefix, kind in kinds.items())
+    return text[: root.end()] + declared + text[root.end() :]
 
 
 def is_ttml(text: str) -> bool:
