@@ -123,12 +123,20 @@ def test_text_behind_an_empty_line_of_webvtt_is_kept(tmp_path: Path) -> None:
         "00: 00: 03,000 --> 00: 00: 05,000",
         "00:00:03,000 00:00:05,000",
         "00:00:03,000-->00:00:05,000 X1:40 X2:600",
+        "\u200f00:00:03,000 --> 00:00:05,000",
+        "\u202b00:00:03,000\u200f --> \u200f00:00:05,000\u202c",
     ],
 )
 def test_mistyped_times_are_read_as_what_is_meant(tmp_path: Path, time: str) -> None:
     """The words under them are said in their place."""
     content = srt("One.", "Two.", "Three.").replace("00:00:03,000 --> 00:00:05,000", time)
     assert read(tmp_path, "a.srt", content) == "One. Two. Three."
+
+
+def test_marks_of_direction_before_a_number_are_no_speech(tmp_path: Path) -> None:
+    """Programs for Hebrew and Arabic put a mark before each line; the marks of the words stay."""
+    content = "".join(f"\u200f{line}\n" if line else "\n" for line in srt("אחת.", "שתיים.").split("\n"))
+    assert read(tmp_path, "a.srt", content) == "\u200fאחת. \u200fשתיים."
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
     cases = {
         # The one cue with a name of a program says the same with that name as with a speaker of that name.
         "SRT 2": [plain["srt"], f"\ufeff{plain['srt']}", f"{plain['srt']}\n{follows}", srt("speaker_1: ok")],
-        "SRT 3": [f"{plain['srt']}\n{other}", f"{plain['srt']}\n\ufeff{follows}"],
+        "SRT 3": [f"{plain['srt']}\n{other}", f"{plain['srt']}\n\ufeff{follows}", f"{plain['srt']}\n\u200f{follows}"],
         # Version 3 read neither names nor codes nor the spaces of broadcast captions.
         "SRT 4": [
             f"{srt('spk_0: One.', 'spk_0: Two.')}\n{srt('spk_1: Three.')}",

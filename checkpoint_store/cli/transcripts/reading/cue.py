@@ -85,6 +85,12 @@ _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[
 _HAS_ARROW: Final = re.compile(r"[-–—−=] ?>|→")
 _ONLY_TIMES: Final = re.compile(r"(?=\D*\d)[\d\s:.,;OoIl>–—-]*")
 _COLONS_MIN: Final = 2
+_DIRECTIONS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def without_directions(line: str) -> str:
+    """Return a line without the marks that programs for Hebrew and Arabic put before a number or around the times."""
+    return line if line.isascii() else _DIRECTIONS.sub("", line)
 
 
 def clock_ms(text: str) -> int | None:
@@ -105,6 +111,8 @@ def time_line(line: str) -> TimeLine | None:
     words behind the times are kept.
     """
     match = _TIME_LINE.fullmatch(line) if ":" in line else None
+    if match is None and ":" in line and not line.isascii():
+        match = _TIME_LINE.fullmatch(without_directions(line))
     if match is None:
         return None
     *numbers, rest = match.groups()

@@ -19,6 +19,7 @@ from checkpoint_store.cli.transcripts.reading.cue import (
     is_broken_time_line,
     time_line,
     time_line_without_arrow,
+    without_directions,
 )
 from checkpoint_store.cli.transcripts.reading.markup import has_codes_of_version_3, marked_up_cue
 
@@ -76,8 +77,9 @@ class CueTexts:
         self._cues[-1][2].append(line)
 
     def drop_last_line(self) -> None:
-        """Take the last line out again: it was a number or a name of the cue that follows."""
-        self._cues[-1][2].pop()
+        """Take the last line out again: it was the number of the cue that follows."""
+        line = self._cues[-1][2].pop()
+        self._is_other = self._is_other or without_directions(line) != line
 
     def drop_number_at_end(self, lines: list[str], last_number: int) -> None:
         """Take the number of a cue whose rest is cut off out of the last cue.
@@ -114,7 +116,7 @@ def read_srt(text: str) -> list[Cue]:
     """
     lines, cues, numbers = text.split("\n"), CueTexts(), _Numbers()
     for index, line in enumerate(lines):
-        above = _NUMBER.fullmatch(lines[index - 1]) if index else None
+        above = _NUMBER.fullmatch(without_directions(lines[index - 1])) if index else None
         numbered = above is not None and (index == 1 or not lines[index - 2].strip())
         times = time_line(line) or (time_line_without_arrow(line) if numbered else None)
         if times is not None:
