@@ -387,10 +387,10 @@ class JobPaused(CheckpointStoreError):
 
 
 class ServiceUnavailable(JobPaused):
-    """No call has succeeded for ``outage_seconds``: the job is paused, and no chunk is to blame.
+    """No call has succeeded for ``outage_seconds``, or none may be made until then: the job is paused.
 
-    ``seconds`` is the time without a success. ``last_error`` is the text of the last failure, which is also the
-    ``__cause__``. ``tried`` are the chunks whose calls failed meanwhile, ascending; the message has the first five.
+    ``seconds`` is the time without a success. ``last_error`` is the text of the last failure (the ``__cause__``),
+    with a wait that it asks for in vain. ``tried`` are the chunks whose calls failed meanwhile; the message has five.
     """
 
     def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int) -> None:

@@ -43,6 +43,8 @@ class Outage:
         """The last stretch in which an attempt started that completed its chunk."""
         self._resumes_at = -math.inf
         """The moment at which the loop's current wait ends."""
+        self._asked_until = -math.inf
+        """The moment until which the service asks to make no call."""
         self._in_flight_max = math.inf
         """How many attempts of this stretch may be in flight."""
         self._waits = 0
@@ -99,6 +101,12 @@ class Outage:
     def is_over_at(self) -> float | None:
         """The moment at which the loop gives the service up unless a call succeeds; None without an outage."""
         return self._began_at + self.seconds_max if self.is_on else None
+
+    @property
+    def asked_in_vain(self) -> float:
+        """For how many seconds the service asks to make no call, if the loop gives it up before that; else 0."""
+        is_in_vain = self.is_over_at is not None and self._asked_until >= self.is_over_at
+        return max(0.0, self._asked_until - self._clock()) if is_in_vain else 0.0
 
     def has_lasted_too_long(self, in_flight: int) -> bool:
         """Whether no call has succeeded for too long, and no attempt of this stretch is left ``in_flight``."""
@@ -165,6 +173,8 @@ class Outage:
         is_first = stretch == self.stretch
         if is_first or is_asked:
             self._resumes_at = max(self._resumes_at, moment + wait_seconds)
+        if is_asked:
+            self._asked_until = max(self._asked_until, moment + wait_seconds)
         if is_first:
             self.stretch += 1
             self._waits += 1

@@ -340,6 +340,46 @@ def test_the_whole_loop_waits_as_long_as_the_service_asks(store: CheckpointStore
     assert len(at) == 21
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_service_that_asks_for_longer_than_an_outage_may_last_pauses_the_job_at_once(
+    store: CheckpointStore, workers: int
+) -> None:
+    """``Retry-After`` ends after ``outage_seconds``: nobody waits in vain, and the error names the wait."""
+
+    class HourError(BusyError):
+        retry_after = 3600
+
+    job = store.open_job("f", chunks=CHUNKS)
+    began = time.monotonic()
+    with pytest.raises(ServiceUnavailable, match=r"asks for a wait of 36\d\d s, which ends too late") as caught:
+        list(job.map(Flaky(HourError(), **{f"c{index}": 1 for index in range(6, 12)}), workers=workers))
+    assert time.monotonic() - began < 5
+    assert caught.value.tried
+    assert (job.status, job.failed_chunks(), job.progress().completed_chunks) == ("paused", [], 6)
+    list(job.map(str.upper))
+    assert job.status == "completed"
+
+
+def test_a_call_in_flight_may_still_succeed_though_the_service_asks_for_too_long(store: CheckpointStore) -> None:
+    """Work in flight that succeeds shows that the service answers, so the loop then waits as the service asks."""
+    failed = threading.Event()
+
+    class AskedError(BusyError):
+        retry_after = 0.6
+
+    def work(index: int) -> int:
+        if index == 0 and not failed.is_set():
+            failed.set()
+            raise AskedError
+        assert failed.wait(5)
+        time.sleep(0.1)
+        return index
+
+    job = store.open_job("f", total_chunks=4)
+    list(job.map(work, workers=2, outage_seconds=0.3))
+    assert job.status == "completed"
+
+
 def test_a_wait_with_nothing_left_to_do_is_not_waited_for(store: CheckpointStore) -> None:
     """The last chunk fails for good with an hour of Retry-After: nobody is asked any more, so the loop ends."""
 
@@ -365,7 +405,7 @@ def test_a_pause_in_an_outage_ends_the_loop_at_once(store: CheckpointStore) -> N
         raise HourError
 
     with pytest.raises(JobPaused) as caught:
-        list(job.map(work))
+        list(job.map(work, outage_seconds=math.inf))
     assert type(caught.value) is JobPaused
     assert (job.status, job.running_chunks(), job.failed_chunks()) == ("paused", [], [])
 

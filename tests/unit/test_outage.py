@@ -234,3 +234,19 @@ def test_only_chunks_that_failed_since_the_last_success_are_named() -> None:
     outage.completed(outage.stretch)
     outage.failed(outage.stretch, 1.0, DOWN, is_asked=False, chunk_index=3)
     assert outage.tried == [3]
+
+
+def test_a_wait_that_the_service_asks_for_beyond_the_end_leaves_no_call(told: Told) -> None:
+    """A service that asks for a longer wait than the loop has left gets no further call, unless a call succeeds."""
+    told.fails(wait=59.0, is_asked=True)
+    assert told.outage.asked_in_vain == 0.0
+    told.fails(stretch=0, wait=90.0, is_asked=True)
+    assert told.outage.asked_in_vain == 90.0
+    told.outage.completed(0)
+    assert told.outage.asked_in_vain == 0.0
+
+
+def test_a_growing_wait_is_waited_for_up_to_the_end(told: Told) -> None:
+    """Only a wait that the service asks for ends the loop early."""
+    told.fails(wait=90.0)
+    assert told.outage.asked_in_vain == 0.0

@@ -155,12 +155,14 @@ class OutageGate(Gate):
         if outage.last_error is None:  # nothing has failed so far
             return OPEN
         in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
-        if not outage.has_lasted_too_long(in_stretch):
+        asked_seconds = 0.0 if in_flight else outage.asked_in_vain  # a call in flight may still succeed
+        if not asked_seconds and not outage.has_lasted_too_long(in_stretch):
             return outage.opens_at(in_stretch)
         remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
         if not remaining_chunks:  # other loops have completed or failed them
             return OPEN
-        last_error = describe(outage.last_error)
+        asks = f", and asks for a wait of {asked_seconds:.0f} s, which ends too late" if asked_seconds else ""
+        last_error = describe(outage.last_error) + asks
         error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, last_error, *outage.tried)
         error.__cause__ = outage.last_error
         self._state.end_with(error)
