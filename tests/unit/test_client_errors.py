@@ -47,6 +47,10 @@ def of_anthropic(status: int, kind: str, message: str = "no") -> Exception:
     return of("APIStatusError", status_code=status, body={"type": "error", "error": {"type": kind, "message": message}})
 
 
+def of_aiohttp(status: int, message: str, cause: Exception | None = None) -> Exception:
+    return of("ClientResponseError", status=status, message=message, args=(message,), __cause__=cause)
+
+
 LIMIT = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
 PAUSED_ON = {
     "httpx, quota in the body": of_httpx(429, QUOTA),
@@ -57,6 +61,9 @@ PAUSED_ON = {
     "Anthropic, the usage limit": of_anthropic(400, "invalid_request_error", LIMIT),
     "Anthropic, of a workspace": of_anthropic(400, "invalid_request_error", LIMIT.replace(" API", " workspace API")),
     "google-auth": of("RefreshError", retryable=False),
+    "aiohttp, the body as its message": of_aiohttp(429, json.dumps(QUOTA)),
+    "the body in the text of an exception around it": of("E", args=(f"no: {QUOTA}",), __cause__=of("E", status=429)),
+    "http.client, the body in a text": RuntimeError(f"HTTP 429: {json.dumps(QUOTA)}"),
     "azure-identity": of("CredentialUnavailableError"),
     "azure-core": of("ClientAuthenticationError"),
     "litellm, its own budget": of("BudgetExceededError", current_cost=2, max_budget=1),
@@ -109,6 +116,12 @@ def test_what_every_chunk_would_meet_pauses_the_job(name: str) -> None:
     """A key that is not valid, and money that is used up; also where the error comes from another process as text."""
     error = PAUSED_ON[name]
     assert (is_fatal(error), is_fatal(as_work_failed(error, "no", ""))) == (True, True)
+
+
+def test_a_text_that_only_speaks_of_a_quota_pauses_no_job() -> None:
+    """A result about a used-up quota that cannot be read is its chunk's failure, and so is a call that is wrong."""
+    for error in (ValueError(f"no JSON: it says {QUOTA}"), of("BadRequestError", status_code=400, args=(str(QUOTA),))):
+        assert not is_fatal(error)
 
 
 @pytest.mark.parametrize("name", WAITED_FOR)

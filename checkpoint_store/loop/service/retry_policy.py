@@ -64,6 +64,8 @@ _FATAL_MESSAGES: Final = (
     "reached your specified workspace api usage limits",
 )
 """The messages of Anthropic for a used-up quota. They come with HTTP 400 and without a code of their own."""
+_QUOTA_IS_USED_UP: Final = ('"insufficient_quota"', "'insufficient_quota'")
+"""OpenAI's code in the text of an exception: aiohttp keeps no body, so programs put the body into the text."""
 _FATAL_NAMES: Final = frozenset({
     "NoCredentialsError", "PartialCredentialsError", "UnauthorizedSSOTokenError", "DefaultCredentialsError",
     "RefreshError", "ClientAuthenticationError", "CredentialUnavailableError", "BudgetExceededError",
@@ -81,6 +83,7 @@ _NO_KEY: Final = "invalid_api_key"
 _MONEY_IS_OUT: Final = "billing_error"
 """The code of Anthropic, where it sends a code, for what ``_FATAL_MESSAGES`` say."""
 _FORBIDDEN: Final = 403
+_TOO_MANY_REQUESTS: Final = 429
 _RETRY_AFTER_SECONDS_MAX: Final = 3600.0
 """The longest time that a ``Retry-After`` is waited for."""
 _BACKOFF_SECONDS_MIN: Final = 0.5
@@ -196,7 +199,13 @@ def is_fatal(error: BaseException) -> bool:
 
 
 def _says_that_money_is_out(error: BaseException) -> bool:
-    return any(text in message for message in messages_of(error) for text in _FATAL_MESSAGES)
+    if any(text in message for message in messages_of(error) for text in _FATAL_MESSAGES):
+        return True
+    status = status_of(error)
+    if status not in {None, _TOO_MANY_REQUESTS}:
+        return False
+    texts = [text for text in map(text_of, links(error)) if status or str(_TOO_MANY_REQUESTS) in text]
+    return any(code in text for text in texts for code in _QUOTA_IS_USED_UP)
 
 
 def _has_no_key(error: BaseException) -> bool:
