@@ -9,6 +9,7 @@ import httpx
 import openai
 import pytest
 import requests
+from aiohttp.http_exceptions import TransferEncodingError
 
 from checkpoint_store.loop.service.retry_after import retry_after
 from checkpoint_store.loop.service.retry_policy import as_work_failed, is_fatal, is_transient, pause_before_retry
@@ -95,6 +96,10 @@ WAITED_FOR = {
         Trouble.ERROR,
     ),
     "google, given up on the way": (of("ClientError", code=499, status="CANCELLED"), Trouble.ERROR),
+    "aiohttp, an answer that is no HTTP": (
+        of_aiohttp(400, "Bad status line", cause=TransferEncodingError("no")),
+        Trouble.NO_ANSWER,
+    ),
     "azure-core, not sent": (of("ServiceRequestError"), Trouble.NO_ANSWER),
     "azure-core, no answer": (of("ServiceResponseError"), Trouble.NO_ANSWER),
     "mistralai, no answer": (of("NoResponseError"), Trouble.NO_ANSWER),

@@ -60,8 +60,9 @@ TOO_LARGE: Final = "request_too_large"
 """The code of Anthropic for a call that is too large."""
 _TOO_LARGE_MESSAGE: Final = "request too large for "
 """The message of OpenAI and Groq, with HTTP 429, for a call that alone is above the limit for a minute."""
-_MADE_UP_STATUS: Final = frozenset({408, 500})
-"""The statuses that litellm gives to a time-out and to a broken connection, for which no service answered."""
+_MADE_UP_STATUS: Final = frozenset({400, 408, 500})
+"""The statuses of errors for which no service answered: litellm gives 408 to a time-out and 500 to a broken connection,
+aiohttp gives 400 to an answer that is no HTTP."""
 _CODE_FIELDS: Final = frozenset({"code", "type", "status", "reason", "Code"})
 _MESSAGE_FIELDS: Final = frozenset({"message"})
 _DATA_FIELDS: Final = ("body", "error", "details", "error_details", "response")
@@ -77,7 +78,7 @@ _NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError)
 _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
     r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS)Error"
-    r"|Service(Request|Response)Error|NoResponseError|ProtocolError|BadStatusLine|(gai|h)error"
+    r"|Service(Request|Response)Error|NoResponseError|ProtocolError|BadStatusLine|HttpProcessingError|(gai|h)error"
 )
 """The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, azure-core."""
 _CUT_OFF_NAME: Final = re.compile(r"(ClientPayload|ChunkedEncoding|ResponseStreaming)Error|IncompleteRead(Error)?")
