@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import DEFAULT_STORE, is_same_path, store_words, typed_line
+from checkpoint_store.cli.paths import DEFAULT_STORE, is_same_path, store_words, typed_line, why_no_new_file
 from checkpoint_store.errors import StateFormatError, StorageUnavailableError, StoreTargetError
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _message_of(error: BaseException, store_path: str) -> str:
         run = typed_line(["run", error.path], store_path)
         return f"{error.path} is no state file, such as export writes; to work on the text in it: {run}"
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
-        reason = f"no permission to create files in {folder}" if folder.is_dir() else f"there is no folder {folder}"
-        safe = " What was recorded before is safe in it." if os.path.lexists(error.path) else ""
+        reason = why_no_new_file(folder) if folder.is_dir() else f"there is no folder {folder}"
+        safe = " What was recorded before is safe." if os.path.lexists(error.path) else ""
         return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
     if isinstance(error, OSError) and (text := _of_system(error)) is not None:
         return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreDamaged, StoreInUse, StoreTargetError
 from checkpoint_store.model.store_file import SCHEMA_VERSION
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.recovery.recover import RecoveryReport
-
-
-_FIXED: Final = "its file system is read-only"
-_MOUNT: Final = "mount it for writing"
 
 
 class Opener:
@@ -229,11 +225,12 @@ class Opener:
         if not is_there(path):
             if not os.access(path.parent, os.W_OK | os.X_OK):
                 if is_on_read_only_system(path.parent):
-                    raise StoreTargetError(path, f"{_FIXED}; {_MOUNT}, or choose another folder")
+                    remedy = "mount it for writing, or choose another folder"
+                    raise StoreTargetError(path, f"its file system is read-only; {remedy}")
                 raise StoreTargetError(path, f"no permission to create files in {path.parent}")
             return EMPTY
         if not os.access(path, os.R_OK | os.W_OK):
-            reason, remedy = (_FIXED, _MOUNT) if is_on_read_only_system(path) else why_unwritable(path)
+            reason, remedy = why_unwritable(path)
             to_read = ", or open it with read_only=True to read" if os.access(path, os.R_OK) else ""
             raise StoreTargetError(path, f"{reason}; {remedy}{to_read}")
         if not as_writer:

@@ -97,7 +97,7 @@ def test_a_store_in_such_a_folder_is_told_so_too(lecture: Folder, words: tuple[s
         said = _refused(lecture, *words)
     finally:
         lecture.path.chmod(0o755)
-    assert f"no permission to create files in {lecture.path}" in said
+    assert f"no permission to write in {lecture.path}" in said
     assert "another process" not in said
 
 

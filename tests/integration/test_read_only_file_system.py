@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, StoreTargetError
+from checkpoint_store import CheckpointStore, StorageUnavailableError, StoreTargetError, doctor
+from checkpoint_store.cli.messages import message_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,3 +40,18 @@ def test_the_refusal_of_a_new_store_says_so_too(read_only: Path) -> None:
     """The remedy is another folder."""
     with pytest.raises(StoreTargetError, match="its file system is read-only; mount it for writing, or choose another"):
         CheckpointStore(read_only.with_name("new.db"))
+
+
+def test_the_doctor_says_that_nothing_can_be_recorded(read_only: Path) -> None:
+    """The contents are sound, and no run can begin: a report without a warning would mislead."""
+    found = {finding.what: finding for finding in doctor(read_only, state_file=None)}
+    assert found["contents"].level == "ok"
+    assert (found["writing"].level, found["writing"].remedy) == ("warning", "mount it for writing")
+    assert "its file system is read-only" in found["writing"].says
+
+
+def test_the_command_blames_no_permission_either(read_only: Path) -> None:
+    """What a restore or a recovery cannot write is on a read-only file system: no permission helps."""
+    told = message_of(StorageUnavailableError(read_only, "Read-only file system"))
+    assert f"the file system of {read_only.parent} is read-only" in told
+    assert "permission" not in told

@@ -16,7 +16,7 @@ from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import GUARDS, PRIVATE, match_owner, open_new, temporary_path
 from checkpoint_store.system.log import log
-from checkpoint_store.system.paths import file_system
+from checkpoint_store.system.paths import file_system, is_on_read_only_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,6 +85,8 @@ def refuse_unreadable(store: Path) -> None:
 
 def why_unwritable(store: Path) -> tuple[str, str]:
     """Return why this process may not read and write the store file, and what helps."""
+    if is_on_read_only_system(store):
+        return "its file system is read-only", "mount it for writing"
     if whose := _of_another_user(store):  # also for root in a user namespace that lacks the owner
         return f"no permission to read and write this file{whose}", "work on it as that user"
     return "no permission to read and write it", "make it readable and writable (chmod 0600)"

@@ -23,7 +23,7 @@ from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files import stand_ins
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
-from checkpoint_store.storage.files.sibling_check import refuse_unreadable
+from checkpoint_store.storage.files.sibling_check import refuse_unreadable, why_unwritable
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements.attempts import runners as runner_statements
@@ -61,9 +61,12 @@ class Finding:
 
 def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | None = None) -> list[Finding]:
     """Return all findings about the store at ``path``."""
-    before_structure = [*_sqlite(), *_file_system(path), *_permissions(path, state_file), *_users(path)]
     return [
-        *before_structure,
+        *_sqlite(),
+        *_file_system(path),
+        *_permissions(path, state_file),
+        *_writing(path),
+        *_users(path),
         *_contents(path, state_file, on_progress),
         *_strays(path),
         *_backups(path),
@@ -114,6 +117,17 @@ def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
         yield Finding("warning", "permissions", ", ".join(wrong), "chmod 600 these files")
     else:
         yield Finding("ok", "permissions", "readable by their owner alone")
+
+
+def _writing(path: Path) -> Iterator[Finding]:
+    """Report why nobody can record anything in a store that can be read."""
+    if not os.access(path, os.R_OK | os.W_OK):
+        reason, remedy = why_unwritable(path)
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        reason, remedy = f"no permission to create files in {path.parent}", "give yourself permission to write there"
+    else:
+        return
+    yield Finding("warning", "writing", f"{reason}: nothing can be recorded now", remedy)
 
 
 def _users(path: Path) -> Iterator[Finding]:
