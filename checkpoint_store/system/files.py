@@ -254,12 +254,13 @@ def full_error(path: Path, reason: str, *, is_too_large: bool) -> StorageFullErr
     limit = file_bytes_max()
     if is_too_large and limit is not None:
         reason += f": this process may write {size_text(limit)} into a file; raise that limit (ulimit -f)"
-    elif _has_no_inode(path):
+    elif has_no_inode(path):
         reason += ": its file system has no inode for another file; delete files there"
     return StorageFullError(path, reason, free_bytes(path))
 
 
-def _has_no_inode(path: Path) -> bool:
+def has_no_inode(path: Path) -> bool:
+    """Return whether the file system of a file cannot hold another file, however many bytes are free."""
     if os.name == "nt":
         return False
     with suppress(OSError):

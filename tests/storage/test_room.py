@@ -134,3 +134,13 @@ def test_doctor_warns_of_a_store_that_goes_with_its_machine_or_container(
     monkeypatch.setattr(doctor_room, "file_system", lambda _: "ext4")
     findings = {finding.what: finding for finding in doctor(tmp_path / "talks.db")}
     assert (findings["file system"].level, findings["file system"].says) == ("ok", "ext4")
+
+
+def test_the_doctor_says_that_no_file_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file system has no inode left, free bytes help nobody, and no run can begin."""
+    path = tmp_path / "talks.db"
+    _run(path, "talk.srt", 2)
+    monkeypatch.setattr(doctor_room, "has_no_inode", lambda _: True)
+    found = {finding.what: finding for finding in doctor(path)}["free space"]
+    assert (found.level, found.remedy) == ("warning", "delete files there")
+    assert "no inode" in found.says

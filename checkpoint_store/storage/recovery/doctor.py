@@ -29,7 +29,7 @@ from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner
 from checkpoint_store.storage.statements.attempts import runners as runner_statements
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
-from checkpoint_store.system.files import free_bytes
+from checkpoint_store.system.files import free_bytes, has_no_inode
 from checkpoint_store.system.paths import file_system
 
 if TYPE_CHECKING:
@@ -274,6 +274,9 @@ def _space(path: Path) -> Iterator[Finding]:
     free, size = free_bytes(path), path.stat().st_size
     if free is None:
         yield Finding("warning", "free space", "unknown")
+    elif has_no_inode(path):
+        says = f"{size_text(free)}, and no inode for another file: nothing can be recorded now"
+        yield Finding("warning", "free space", says, "delete files there")
     elif free < max(_SPACE_BYTES_MIN, size):
         yield Finding("warning", "free space", f"{size_text(free)}, and the store has {size_text(size)}", "make room")
     else:
