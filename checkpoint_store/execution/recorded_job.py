@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
 from checkpoint_store.model.chunks import as_int, spans_of
 from checkpoint_store.model.money import COST_DEFAULT
 from checkpoint_store.storage.records.records import ReservationRequest
-from checkpoint_store.system.processes import pause_of
+from checkpoint_store.system.processes import host_name, pause_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -189,7 +188,7 @@ class RunnersAtWork:
 
         A process of another host, user or container may be stopped without being known here. Reads only.
         """
-        here = socket.gethostname()
+        here = host_name()
         records = self._context.reading.runners.of_job(self._job_id)
         pauses = {
             record.runner: (record.pid, pause_of(record.pid))

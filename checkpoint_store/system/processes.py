@@ -7,6 +7,7 @@ names processes in a message.
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -28,6 +29,11 @@ class LockHolders(NamedTuple):
     holder: str
     pids: tuple[int, ...] = ()
     advice: str | None = None
+
+
+def host_name() -> str:
+    """Return the name of this machine, as text that every store and screen can hold."""
+    return os.fsencode(socket.gethostname()).decode("utf-8", "backslashreplace")
 
 
 def who_has_open(paths: Iterable[Path]) -> list[int]:

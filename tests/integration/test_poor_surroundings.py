@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -134,3 +135,12 @@ def test_a_folder_that_vanishes_and_comes_back(tmp_path: Path) -> None:
         away.rename(folder)
         job.complete(1, {"n": 1})
         assert list(job.results()) == [{"n": 0}, {"n": 1}]
+
+
+def test_a_host_name_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel takes any bytes for the name of a machine, and work begins under each of them."""
+    monkeypatch.setattr(socket, "gethostname", lambda: os.fsdecode(b"b\xfcro"))
+    with CheckpointStore(tmp_path / "talks.db") as store, store.open_job("f", total_chunks=1, exclusive=True) as job:
+        (runner,) = job.runners()
+        assert runner.host == r"b\xfcro"
+        job.complete(0, "paid for")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 from collections import deque
 from contextlib import suppress
@@ -19,6 +18,7 @@ from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.system.files import remove_file, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.processes import host_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -219,7 +219,7 @@ class RunnerStorage(ForkAware):
 
 def add_runner(connection: sqlite3.Connection, job_id: str, lock_name: str, *, exclusive: bool) -> int:
     """Record a runner of this process, and return its id."""
-    return runners.add_runner(connection, job_id, lock_name, socket.gethostname(), os.getpid(), exclusive=exclusive)
+    return runners.add_runner(connection, job_id, lock_name, host_name(), os.getpid(), exclusive=exclusive)
 
 
 def write_of_job(
