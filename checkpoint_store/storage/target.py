@@ -20,7 +20,7 @@ from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX,
 from checkpoint_store.storage.files.sibling_check import refuse_planted
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.statements.prepared import COLUMNS
-from checkpoint_store.system.paths import absolute, is_there
+from checkpoint_store.system.paths import absolute, as_listed, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ def resolve(target: object) -> Path:
     if not _is_text(path.name):  # the store holds the names of its lock files
         raise StoreTargetError(name, "the name of a store must be UTF-8; name it otherwise")
     try:
-        path = _follow(path)
+        path = as_listed(_follow(path))
         refuse_no_folder(path)
         _check_length(path)
         _check_kind(path)

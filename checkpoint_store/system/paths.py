@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,16 @@ def _status(path: Path) -> os.stat_result | None:
         if error.errno in _NOTHING_THERE:
             return None
         raise storage_error(error, path) from error
+
+
+def as_listed(path: Path) -> Path:
+    """Return a path with the name that its folder lists: a file system that ignores case takes other spellings, too."""
+    with suppress(OSError):
+        if path.samefile(path.with_name(path.name.swapcase())):
+            names = os.listdir(path.parent)
+            alike = [name for name in names if name.casefold() == path.name.casefold()]
+            return path if path.name in names or len(alike) != 1 else path.with_name(alike[0])
+    return path
 
 
 def is_on_read_only_system(path: Path) -> bool:

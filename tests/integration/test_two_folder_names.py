@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checkpoint_store import CheckpointStore, StoreInUse, StoreTargetError, doctor, recover_store
 from checkpoint_store.storage.connection.open_lock import has_connection
+from tests.storms import disks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +57,23 @@ def test_a_file_at_rest_is_read_without_locks_by_both(names: tuple[Path, Path]) 
             assert store.jobs()
         assert not has_connection(path)
     assert not two.with_name("talks.db-wal").exists()
+
+
+@pytest.mark.root
+def test_each_spelling_of_a_name_is_one_store_where_case_is_ignored(tmp_path: Path) -> None:
+    """Nobody recovers the store, under another spelling, away from under its user."""
+    image, place = tmp_path / "image", tmp_path / "disk"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    disks.run("mkfs.ntfs", "-q", "-F", image)
+    disks.run("lowntfs-3g", "-o", "ignore_case", image, place)
+    try:
+        with CheckpointStore(place / "talks.db") as store:
+            store.open_job("talk.srt", total_chunks=1)
+            assert CheckpointStore(place / "Talks.DB", read_only=True).path == place / "talks.db"
+            with pytest.raises(StoreInUse):
+                recover_store(place / "TALKS.DB", lock_timeout_seconds=0)
+        assert not [path for path in place.iterdir() if path.name.startswith("talks.db.")]
+    finally:
+        subprocess.run(["umount", "-l", place], check=True, timeout=60)
