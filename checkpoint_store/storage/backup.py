@@ -50,20 +50,22 @@ def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) ->
 
     Root gives the copy to the owner of ``like``, by default of the store.
     """
-    database.read(lambda connection: copy_to(connection, target, like=like or database.path))
+    database.read(lambda connection: copy_to(connection, database.path, target, like=like))
 
 
-def copy_to(connection: sqlite3.Connection, target: Path, *, like: Path) -> None:
-    """Copy what a connection reads to ``target``; see :func:`back_up`."""
+def copy_to(connection: sqlite3.Connection, store: Path, target: Path, *, like: Path | None = None) -> None:
+    """Copy what a connection reads of ``store`` to ``target``; see :func:`back_up`."""
     partial = temporary_path(target)
     with storage_errors(target):
-        create_private(partial, like=like)  # before SQLite, which would create it with the mode of the umask
+        create_private(partial, like=like or store)  # before SQLite, which would create it with the mode of the umask
         try:
             _copy(connection, partial)
             verify(partial)
             os.replace(partial, target)
-        except BaseException:
+        except BaseException as error:
             StoreFiles(partial).remove()
+            if isinstance(error, StoreDamaged):  # the copy is as damaged as the store, and removed
+                raise StoreDamaged(store, error.reason) from error
             raise
         sync_folder(target.parent)
 
@@ -87,7 +89,7 @@ def verify(target: Path) -> None:
         except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
     if verdict != "ok":
-        raise StoreDamaged(target, f"the copy does not verify: {verdict}")
+        raise StoreDamaged(target, f"the copy does not verify: {sqlite_errors.in_one_line(verdict)}")
 
 
 def end_runners(target: Path) -> None:

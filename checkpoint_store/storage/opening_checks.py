@@ -94,8 +94,7 @@ def check_contents(database: Database, *, unclean: bool) -> None:
         for pragma in ("quick_check(1)", *(f"integrity_check({table})" for table in _CHECKED_TABLES)):
             (verdict,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
             if verdict != "ok":
-                reason = " ".join(str(verdict).removeprefix("*** in database main ***").split())
-                raise StoreDamaged(database.path, reason)
+                raise StoreDamaged(database.path, sqlite_errors.in_one_line(verdict))
         # Pages of different times can each be sound: a WAL of another moment was beside the file.
         if connection.execute(MISCOUNTED).fetchone() is not None:
             reason = "the completed chunks and the results are not as many as they should be"

@@ -68,6 +68,23 @@ def test_a_damaged_backup_is_not_restored(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
+def test_the_error_of_a_backup_names_the_damaged_store(tmp_path: Path) -> None:
+    """The error of a backup of a damaged store names the store, not the copy, which is removed."""
+    _make(tmp_path)
+    path = tmp_path / "talks.db"
+    with closing(sqlite3.connect(path)) as raw:
+        ((page,),) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_jobs_file_name'")
+        ((size_bytes,),) = raw.execute("PRAGMA page_size")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size_bytes)
+        file.write(b"\xff" * size_bytes)
+    with CheckpointStore(path, read_only=True) as store, pytest.raises(StoreDamaged) as caught:
+        store.backup(tmp_path / "copy.db")
+    assert caught.value.path == str(path)
+    assert f"recover_store({str(path)!r})" in str(caught.value)
+    assert not list(tmp_path.glob("copy.db*"))
+
+
 def test_automatic_backups_are_few_and_private(tmp_path: Path) -> None:
     """However many jobs end, two automatic backups stay, the newest ones, 0600 under any umask."""
     before = os.umask(0)

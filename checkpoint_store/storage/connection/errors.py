@@ -63,6 +63,11 @@ def code_of(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0) or 0
 
 
+def in_one_line(verdict: object) -> str:
+    """Return the verdict of an ``integrity_check`` in one line, without the name of the database."""
+    return " ".join(str(verdict).removeprefix("*** in database main ***").split())
+
+
 def is_beginning(error: BaseException) -> bool:
     """Whether another process has just opened the file, and its index of the WAL is not ready for readers yet."""
     return code_of(error) in _BEGINNING

@@ -57,9 +57,12 @@ def copy_of_store(
     reading = ReadOnlyDatabase(other, lock_timeout_seconds=timeout_seconds, presence=presence)
 
     def fill(copy: Path) -> None:
-        _copy(reading, copy, beside)
-        backup.end_runners(copy)
-        _upgrade(copy)
+        try:
+            _copy(reading, copy, beside)
+            backup.end_runners(copy)
+            _upgrade(copy)
+        except StoreDamaged as error:
+            raise StoreDamaged(other, error.reason, job_id=error.job_id, remedy=remedy) from error
 
     with closing(reading), _filled(beside, timeout_seconds, fill) as connection:
         _refuse_damaged(connection, other, remedy)  # takes long, and needs no lock

@@ -200,7 +200,7 @@ def _in_words_of(wanted: str, refusal: str) -> str:
 
 def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None, before: Path | None) -> None:
     if backup is not None:
-        copy_to(connection, backup, like=path)
+        copy_to(connection, path, backup)
         with suppress(OSError):  # the older one cannot be read
             if before is not None and filecmp.cmp(before, backup, shallow=False):
                 remove_leftover(before)  # of an upgrade that was killed or failed: it would push out one that differs
