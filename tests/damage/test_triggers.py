@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from migration import make_dump
 
 from checkpoint_store import CheckpointStore, StoreDamaged, StoreRecovered, doctor
 
@@ -83,6 +84,30 @@ def test_a_trigger_is_found_at_opening_as_damage(path: Path, trigger: str) -> No
         job.complete(1, "paid for")
         assert dict(job.items()) == {0: "paid for", 1: "paid for"}
         assert store.check() == []
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("dump", sorted(make_dump.DUMPS.glob("*.sql")), ids=lambda dump: dump.stem)
+def test_a_store_of_an_older_schema_loses_its_trigger(dump: Path, tmp_path: Path) -> None:
+    """Opening a store of any schema with a trigger makes it anew of all that it holds; no upgrade fails for ever."""
+    path = tmp_path / "older.db"
+    make_dump.load(dump.read_text(encoding="utf-8"), path)
+    plant(path, SWALLOWING["count"])
+    with pytest.warns(StoreRecovered, match="it has a trigger 'evil'"):
+        CheckpointStore(path).close()
+    with CheckpointStore(path) as store:
+        assert len(store.jobs()) >= 3
+        assert store.check() == []
+
+
+def test_a_merge_of_an_older_store_with_a_trigger_names_that_store(path: Path, tmp_path: Path) -> None:
+    """The error of a merge names the damaged store, not the copy that the merge made of it and removed."""
+    older = tmp_path / "older.db"
+    make_dump.load((make_dump.DUMPS / "1_2.sql").read_text(encoding="utf-8"), older)
+    plant(older, SWALLOWING["count"])
+    with CheckpointStore(path) as store, pytest.raises(StoreDamaged, match="Mend it first") as caught:
+        store.merge(older)
+    assert caught.value.path == str(older)
 
 
 def test_an_attempt_that_is_gone_refuses_no_result(path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import resource
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from conftest import program
 
-from checkpoint_store import CheckpointStore, MigrationFailed
+from checkpoint_store import CheckpointStore, MigrationFailed, StoreDamaged, StoreRecovered
 from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION
 
 from . import make_dump
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from conftest import Children
 
 DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
+BY_HAND: Final = {
+    "a table of a later schema": "CREATE TABLE chunk_keys (note TEXT)",
+    "no view": "DROP VIEW job_progress",
+    "a wrong version": "UPDATE alembic_version SET version_num = '1.1'",
+}
+"""What a person may do to a store at a prompt, so that no upgrade of it succeeds."""
 
 
 def test_every_released_version_has_a_dump() -> None:
@@ -100,6 +106,52 @@ def test_upgrades_that_are_killed_again_and_again_leave_one_copy(tmp_path: Path,
     CheckpointStore(path).close()
     assert earlier.exists()
     assert len(list(tmp_path.glob("*.backup-*"))) == 2
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("dump", [dump for dump in DUMPS if dump.stem in ("1_0", "1_3")], ids=lambda path: path.stem)
+@pytest.mark.parametrize("change", BY_HAND.values(), ids=list(BY_HAND))
+def test_an_older_store_that_was_changed_by_hand_is_made_anew(dump: Path, change: str, tmp_path: Path) -> None:
+    """If the tables or views of an older store were changed by hand, its results come back with the next open."""
+    path = tmp_path / "talks.db"
+    make_dump.load(dump.read_text(encoding="utf-8"), path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute(change)
+        known = raw.execute("SELECT count(*) FROM completed_chunks").fetchone()
+    with pytest.warns(StoreRecovered, match="tables and views are not those of schema"):
+        CheckpointStore(path).close()
+    with CheckpointStore(path) as store, closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT count(*) FROM completed_chunks").fetchone() == known
+        assert store.check() == []
+
+
+def test_an_older_store_whose_job_was_deleted_by_hand_says_what_would_be_lost(tmp_path: Path) -> None:
+    """The error of an upgrade names the chunks whose job was deleted at a prompt, and the call that accepts the loss."""
+    path = tmp_path / "talks.db"
+    make_dump.load(DUMPS[0].read_text(encoding="utf-8"), path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("DELETE FROM jobs WHERE file_name = 'lecture.srt'")
+    with pytest.raises(StoreDamaged, match=r"3 of 3 completed chunks of job .*recover_store\(.*, accept_loss=True\)"):
+        CheckpointStore(path)
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
+def test_a_damaged_store_of_any_version_is_made_anew(dump: Path, tmp_path: Path) -> None:
+    """Opening a damaged store recovers the store, whatever its schema."""
+    path = tmp_path / "talks.db"
+    make_dump.load(dump.read_text(encoding="utf-8"), path)
+    with closing(sqlite3.connect(path)) as raw:
+        ((page,),) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_jobs_file_name'")
+        ((size_bytes,),) = raw.execute("PRAGMA page_size")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size_bytes)
+        file.write(b"\xff" * size_bytes)
+    with pytest.warns(StoreRecovered, match="talks.db was made anew"):
+        CheckpointStore(path).close()
+    with CheckpointStore(path) as store:
+        assert dict(make_dump.open_lecture(store).items()).keys() == {0, 1, 3}
+        assert store.check() == []
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)

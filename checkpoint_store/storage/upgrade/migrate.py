@@ -11,6 +11,7 @@ import filecmp
 import os
 import re
 import shutil
+import sqlite3
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
@@ -19,20 +20,20 @@ from hashlib import sha256
 from importlib import resources
 from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreInUse
+from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreDamaged, StoreInUse
 from checkpoint_store.storage.backup import copy_to, thin_out
+from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.opening_checks import compare_with_backup
+from checkpoint_store.storage.opening_checks import compare_with_backup, refuse_triggers
 from checkpoint_store.system.files import create_private, open_to_owner, remove_leftover
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
     from importlib.resources.abc import Traversable
 
@@ -128,7 +129,7 @@ def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path |
 
     Raises:
         MigrationFailed: the file is as it was.
-        StoreDamaged: a backup knows of more. Nothing was changed.
+        StoreDamaged: the file is damaged, or a backup knows of more. Nothing was changed.
     """
     with _quiet():
         from alembic import command  # see config()
@@ -143,7 +144,7 @@ def downgrade(database: Database, wanted: str) -> Path | None:
 
     Raises:
         MigrationFailed: the file is as it was.
-        StoreDamaged: a backup knows of more. Nothing was changed.
+        StoreDamaged: the file is damaged, or a backup knows of more. Nothing was changed.
     """
     with _quiet():
         from alembic import command  # see config()
@@ -157,6 +158,7 @@ def run(
     """Run ``migrate`` on the store under every guard: a verified copy, one transaction, checks before its commit."""
     with _one_at_a_time:
         Siblings(database.path).remove_unfinished()
+        refuse_triggers(database)
         version = current_version(database)
         backup = None if version is None or not keeps_copy else Siblings(database.path).next_backup(version)
         before = next(iter(Siblings(database.path).backups()), None)
@@ -164,7 +166,7 @@ def run(
             compare_with_backup(database)
         try:
             database.migrate(
-                lambda connection: _checked(connection, version, migrate),
+                lambda connection: _checked(connection, database.path, version, migrate),
                 first=lambda connection: _back_up(connection, database.path, backup, before),
             )
         except StoreBusy as error:
@@ -176,6 +178,9 @@ def run(
             elif backup is not None:  # nothing was tried: the copy would only push out an older one
                 StoreFiles(backup).remove()
             raise MigrationFailed(database.path, version, wanted, _in_words_of(wanted, str(refusal)), None) from refusal
+        except StoreDamaged:
+            thin_out(database.path)
+            raise
         except Exception as error:
             thin_out(database.path)
             reason = str(error) if isinstance(error, CheckpointStoreError) else f"{type(error).__name__}: {error}"
@@ -206,17 +211,21 @@ def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None, be
                 remove_leftover(before)  # of an upgrade that was killed or failed: it would push out one that differs
 
 
-def _checked(connection: sqlite3.Connection, version: str | None, migrate: Callable[[Connection], object]) -> None:
-    from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection  # imports SQLAlchemy
-
+def _checked(
+    connection: sqlite3.Connection, path: Path, version: str | None, migrate: Callable[[Connection], object]
+) -> None:
     if _version(connection) != version:
         return  # another process was faster
+    for table, _, parent, _ in _violations(connection):
+        raise StoreDamaged(path, f"its table {table} has rows whose row in {parent} is gone")
     before = _contents(connection)
-    with sqlalchemy_connection(connection) as its:
-        try:
-            migrate(its)
-        except RuntimeError as refusal:
-            raise _RefusedError(str(refusal)) from refusal
+    try:
+        _run_scripts(connection, migrate)
+    except sqlite3.OperationalError as error:
+        if version is None or code_of(error) != sqlite3.SQLITE_ERROR:
+            raise
+        # Such as "no such view": somebody changed the schema.
+        raise StoreDamaged(path, f"its tables and views are not those of schema {version}: {error}") from error
     after = _contents(connection)
     gone = before.keys() - after.keys()
     if gone and after:  # only a downgrade to nothing leaves no table
@@ -224,12 +233,27 @@ def _checked(connection: sqlite3.Connection, version: str | None, migrate: Calla
     for name, counted in before.items():
         if name in after and after[name] != counted:
             raise RuntimeError(f"the rows of {name} changed: {counted} before, {after[name]} after")
-    violations = connection.execute("PRAGMA foreign_key_check").fetchall()
+    violations = _violations(connection)
     if violations:
         raise RuntimeError(f"rows without the row that they refer to: {violations[:3]}")
     (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if problem != "ok":
         raise RuntimeError(f"integrity_check says: {problem}")
+
+
+def _run_scripts(connection: sqlite3.Connection, migrate: Callable[[Connection], object]) -> None:
+    from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection  # imports SQLAlchemy
+
+    with sqlalchemy_connection(connection) as its:
+        try:
+            migrate(its)
+        except RuntimeError as refusal:
+            raise _RefusedError(str(refusal)) from refusal
+
+
+def _violations(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Return the rows that refer to a row that is not there."""
+    return connection.execute("PRAGMA foreign_key_check").fetchall()
 
 
 _WATCHED: Final = {
