@@ -44,6 +44,9 @@ _NO_TABLES: Final = (
 )
 
 
+_MARK: Final = f"'PRAGMA application_id = {APPLICATION_ID}'"
+
+
 class _NotATableError(Exception):
     """Something else has the name of one of a store's tables."""
 
@@ -181,6 +184,11 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     if version is None or not ours:
         if ours or _was_ours(path, state_files):
             raise StoreDamaged(path, "its header or its list of tables is not what was written")
+        if application == 0 and version in RELEASED_VERSIONS and database.read(_has_results):
+            from shlex import quote  # only this error needs it
+
+            what = "it has the tables of a store and not its mark, as after the .dump and .read of sqlite3"
+            raise StoreTargetError(path, f"{what}; if it is a store, mark it: sqlite3 {quote(str(path))} {_MARK}")
         raise StoreTargetError(path, "it is a SQLite database of another program")
     if not _VERSION.fullmatch(version):
         raise StoreDamaged(path, f"its schema version reads {version!r}")
@@ -230,6 +238,10 @@ def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
     others = "SELECT count(*) FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'"
     (count,) = connection.execute(others).fetchone()
     return application, None, count
+
+
+def _has_results(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'chunk_results'").fetchone() is not None
 
 
 def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:

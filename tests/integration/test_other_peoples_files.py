@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 from contextlib import closing
@@ -191,3 +192,22 @@ def test_an_import_into_a_new_store_replaces_nothing(path: Path) -> None:
     with pytest.raises(StoreTargetError, match="holds something else"):
         CheckpointStore(path.with_name("thesis.db")).import_state(export)
     assert snapshot(path.parent) == before
+
+
+def test_a_store_that_was_dumped_and_read_again_says_how_to_mark_it(path: Path, tmp_path: Path) -> None:
+    """The dump of a store lacks the mark of a store file: the error has the command that sets the mark."""
+    copy = tmp_path / "elsewhere" / "my copy.db"
+    copy.parent.mkdir()
+    with closing(sqlite3.connect(path)) as raw, closing(sqlite3.connect(copy)) as read:
+        read.executescript("\n".join(raw.iterdump()))
+    before = snapshot(copy.parent)
+    with pytest.raises(StoreTargetError, match="if it is a store, mark it: sqlite3 ") as caught:
+        CheckpointStore(copy)
+    assert snapshot(copy.parent) == before
+    program, file, statement = shlex.split(str(caught.value).partition("mark it: ")[2])
+    assert (program, file) == ("sqlite3", str(copy))
+    with closing(sqlite3.connect(copy)) as raw:
+        raw.execute(statement)
+    with CheckpointStore(copy) as store:
+        assert dict(store.job("talk.srt").items()) == {0: "paid for"}
+        assert store.check() == []
