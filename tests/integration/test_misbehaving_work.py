@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import signal
+import sys
 import threading
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, WorkFailed
+from checkpoint_store.loop.executors import local
 
 from . import executors_work as work
 
@@ -48,6 +52,33 @@ def tries(job: Job) -> list[tuple[int, int, str | None]]:
 
 
 # -- exceptions that would end more than one call
+
+
+class TooLate(Exception):
+    """The time limit of some work, which a timer raises in the thread of the work."""
+
+
+def test_a_time_limit_that_comes_too_late_ends_no_thread(job: Job) -> None:
+    """An exception raised in an idle worker costs no chunk a try, and the loop comes to its end."""
+    worker: list[int] = []
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def first_fails(text: str) -> str:
+        worker.append(threading.get_ident())
+        if len(worker) == 1:
+            raise ConnectionError
+        return text
+
+    def wait(_: object) -> float:
+        while sys._current_frames()[worker[0]].f_code.co_filename != local.__file__:
+            time.sleep(0.001)
+        time.sleep(0.05)  # until it waits for the next task, which no event tells
+        raise_in(ctypes.c_ulong(worker[0]), ctypes.py_object(TooLate))
+        return 0.001
+
+    done = [item.result for item in job.map(first_fails, workers=1, timeout_seconds=60.0, wait=wait)]
+    assert sorted(done) == CHUNKS
+    assert len(worker) == len(CHUNKS) + 1
 
 
 @pytest.mark.parametrize("workers", [1, 3])

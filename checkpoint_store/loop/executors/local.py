@@ -12,7 +12,7 @@ from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, counted
 from checkpoint_store.loop.executors.futures import (
@@ -82,6 +82,10 @@ class Inline(OwnExecutor):
             return Ended(error=error)
 
 
+_Task: TypeAlias = "tuple[LockFreeFuture, Callable[..., Any], tuple[Any, ...]]"
+"""Work that was submitted: its future, the function, and the arguments."""
+
+
 class Threads(OwnExecutor):
     """Daemon threads: a hung attempt neither keeps the program from ending, nor keeps a worker busy.
 
@@ -90,8 +94,8 @@ class Threads(OwnExecutor):
     """
 
     def __init__(self, workers: int) -> None:
-        self._tasks: queue.SimpleQueue[tuple[LockFreeFuture, Callable[..., Any], Any] | None] = queue.SimpleQueue()
-        self._held: deque[tuple[LockFreeFuture, Callable[..., Any], Any]] = deque()
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._held: deque[_Task] = deque()
         """The submitted work that has not begun, each item with its future."""
         self._missing = workers
         self._idle: deque[None] = deque()
@@ -161,28 +165,50 @@ class Threads(OwnExecutor):
         self._missing += 1
 
     def _work(self) -> None:
-        while True:
-            task = self._tasks.get()
-            if task is None:
-                return
-            future, fn, args = task
-            del task
-            if future.begin():
-                self._do(future, fn, args)
-            del future, fn, args
-            self._idle.append(None)
+        """Do one task after the other. An exception that another thread raises here ends no more than the task in hand.
+
+        A time limit of the caller's work may raise it too late; and a loop would wait for a lost task for ever.
+        """
+        in_hand: list[_Task | None] = []
+        late: BaseException | None = None
+        while in_hand != [None]:
+            try:
+                self._do_next(in_hand, late)
+                late = None
+            except BaseException as error:  # whatever the other thread raises
+                late = error.with_traceback(None)
+
+    def _do_next(self, in_hand: list[_Task | None], late: BaseException | None) -> None:
+        """Do the task in hand, or else wait for the next task. ``late`` was raised outside of the work."""
+        if late is not None:
+            log.warning("a thread of a loop goes on after an exception from outside: %s", describe(late))
+        if not in_hand:
+            in_hand.extend(map(self._tasks.get, (True,)))  # one call of C: no interrupt loses a task in between
+        if in_hand[0] is None:
+            return
+        future, fn, args = in_hand[0]
+        if future.begin():
+            self._do(future, fn, args)
+        elif late is not None and future.running():
+            self._end(future, error=late)
+        in_hand.clear()
+        del future, fn, args
+        self._idle.append(None)
 
     def _do(self, future: LockFreeFuture, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
         since = time.monotonic()
         try:
             result = fn(*args)
         except BaseException as error:  # the future carries it
-            future.end(error=error)
+            self._end(future, error=error)
         else:
             if result is ENDS_LATER:
                 return
+            self._end(future, result)
             self.hand_overs.note(time.monotonic() - since)
-            future.end(result)
+
+    def _end(self, future: LockFreeFuture, result: Any = None, error: BaseException | None = None) -> None:
+        future.end(result, error)
         self.ends.note()
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - Executor's
@@ -274,15 +300,3 @@ def can_be_pickled(value: object) -> bool:
     except Exception:  # whatever a value of the caller's does there
         return False
     return True
-
-
-def maker_like(executor: Any) -> Callable[[], Executor] | None:
-    """Return a function that makes a process pool with the arguments of this one; None for any other executor."""
-    from concurrent.futures import ProcessPoolExecutor  # a tenth of a second, for processes only
-
-    if type(executor) is not ProcessPoolExecutor:
-        return None
-    names = ("mp_context", "initializer", "initargs", "max_tasks_per_child")
-    made_with = {name: getattr(executor, f"_{name}", None) for name in names}
-    given = {name: value for name, value in made_with.items() if value is not None}
-    return lambda: ProcessPoolExecutor(size_of(executor), **given)

@@ -196,7 +196,7 @@ class Workplace:
         """
         if self._breaks >= _BREAKS_MAX:
             raise WorkerDied(f"{_BREAKS_MAX} executors broke, one after the other, without any result")
-        make = self._make or (None if self._is_shut_down else local.maker_like(self._executor))
+        make = self._make or (None if self._is_shut_down else _maker_like(self._executor))
         if make is None:
             kind = type(self._executor).__qualname__
             broken = f"the executor is broken, and a {kind} cannot be made anew from here"
@@ -234,3 +234,15 @@ def _maker_of(given: Any, workers: int | None, *, has_time_limit: bool) -> Calla
         alone = (workers or 1) == 1 and not has_time_limit
         return local.Inline if alone else lambda: local.Threads(workers or 1)
     return given if local.is_maker(given) else None
+
+
+def _maker_like(executor: Any) -> Callable[[], Executor] | None:
+    """Return a function that makes a process pool with the arguments of this one; None for any other executor."""
+    from concurrent.futures import ProcessPoolExecutor  # a tenth of a second, for processes only
+
+    if type(executor) is not ProcessPoolExecutor:
+        return None
+    names = ("mp_context", "initializer", "initargs", "max_tasks_per_child")
+    made_with = {name: getattr(executor, f"_{name}", None) for name in names}
+    given = {name: value for name, value in made_with.items() if value is not None}
+    return lambda: ProcessPoolExecutor(local.size_of(executor), **given)
