@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice, pairwise
 from operator import index as whole_number
@@ -146,14 +146,9 @@ class Shard(Collection[int]):
 
     def between(self, start: int, stop: int) -> list[Span]:
         """Return the spans of the shard within ``[start, stop)``."""
-        spans: list[Span] = []
-        at = max(bisect_right(self._starts, start) - 1, 0)
-        for begin, end in self.spans[at:]:
-            if begin >= stop:
-                break
-            if end > start:
-                spans.append((max(begin, start), min(end, stop)))
-        return spans
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        last = bisect_left(self._starts, stop)  # a copy up to the end would cost each look as much as all spans
+        return [(max(begin, start), min(end, stop)) for begin, end in self.spans[first:last] if end > start]
 
     def count_in(self, ranges: Iterable[Span]) -> int:
         """Return how many chunks of the shard are in these half-open ranges, of which no two overlap."""
@@ -170,13 +165,20 @@ def shard_of(only: object) -> Shard | None:
         return only
     if isinstance(only, str | bytes) or not isinstance(only, Collection):
         raise InvalidArgumentError("only", only, "is no collection of chunk indices, such as range(0, 500)")
-    if len(only) > CHUNKS_MAX:
+    if _length_of(only) > CHUNKS_MAX:
         raise InvalidArgumentError("only", only, f"has more than {CHUNKS_MAX:,} indices")
     if isinstance(only, range) and only.step == 1:
         indices: Iterable[int] = (only.start, only.stop - 1) if only else ()
         _checked(indices)
         return Shard([(only.start, only.stop)] if only else ())
     return Shard(spans_of(sorted(set(_checked(only)))))
+
+
+def _length_of(only: Collection[object]) -> float:
+    try:
+        return len(only)
+    except OverflowError:  # of a range
+        return float("inf")
 
 
 def _checked(indices: Iterable[object]) -> list[int]:

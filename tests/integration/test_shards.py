@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +123,8 @@ def test_a_pause_in_a_shard_says_how_much_of_the_shard_is_left(job: Job) -> None
         (iter([1]), "no collection of chunk indices"),
         (slice(0, 5), "no collection of chunk indices"),
         (range(10**12), "has more than"),
+        (range(10**30), "has more than"),
+        (range(0, 10**30, 2), "has more than"),
     ],
 )
 def test_what_is_no_shard_is_refused_before_the_first_call(open_store: Opener, job: Job, only: Any, says: str) -> None:
@@ -132,6 +135,20 @@ def test_what_is_no_shard_is_refused_before_the_first_call(open_store: Opener, j
     with pytest.raises(InvalidArgumentError, match=says):
         open_store().map(calls.append, CHUNKS, file_name="other", only=only)
     assert (calls, len(open_store().jobs())) == ([], 1)
+
+
+def test_a_look_at_a_shard_of_many_pieces_costs_as_much_as_at_one_piece() -> None:
+    """Every second chunk of a large job is a shard: no look at it copies all of its pieces."""
+    pieces = shard_of(range(0, 100_000, 2))
+    assert pieces is not None
+    tracemalloc.start()
+    try:
+        assert pieces.between(2, 5) == [(2, 3), (4, 5)]
+        assert (3 in pieces, 4 in pieces, 99_999 in pieces) == (False, True, False)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 10_000
 
 
 def test_a_shard_is_kept_as_spans() -> None:
