@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from checkpoint_store import (
     ProcessingState,
     StorageUnavailableError,
 )
+from checkpoint_store.storage.verbs.redos import MarkVerbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +135,28 @@ def test_a_loop_at_work_takes_up_chunks_that_it_has_passed_by(
             assert job.status == "running"
     assert taken == [2, 4, 0, 2, 0, 2]
     assert (calls_of(job), job.status) == ([11, 2, 12, 4, 8, 6], "completed")
+
+
+def test_a_loop_that_many_chunks_are_given_back_to_does_not_look_for_marks_at_each(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look reads every mark of the job. For ten thousand chunks the loop would read ten thousand marks each time."""
+    job, reads, look = store.open_job("large.srt", total_chunks=200), list[float](), MarkVerbs.all_of
+
+    def slow_look(verbs: MarkVerbs, job_id: str) -> frozenset[Any]:
+        reads.append(time.monotonic())
+        time.sleep(0.02)
+        return look(verbs, job_id)
+
+    def work(index: int) -> dict[str, int]:
+        if index == 199 and not job.is_completed(199) and not job.to_redo():
+            job.redo(range(199))
+            monkeypatch.setattr(MarkVerbs, "all_of", slow_look)
+        return {"call": len(reads)}
+
+    job.complete_many((index, "first") for index in range(199))
+    assert sum(1 for _ in job.map(work)) == 200
+    assert len(reads) <= 2 + (reads[-1] - reads[0]) / 0.2
 
 
 def test_asking_twice_changes_nothing(job: Job, store: CheckpointStore) -> None:

@@ -106,6 +106,8 @@ class ChunkQueue:
         self._next = 0
         self._held_by_others: list[tuple[int, int]] = []
         """The chunks to claim last: (chunk index, id of the runner that had claimed it; 0 for none)."""
+        self._is_unordered = True
+        """Whether the list may be out of order, or name a chunk twice."""
         self._long_wait = LongWait(claims.job_id, stopped_runners)
         self._pauses = pauses
         self._queued_pauses: Final = queued_pauses
@@ -167,6 +169,7 @@ class ChunkQueue:
             chunks, search = self.claims.claim(self._loop, spans, wanted, in_order=self._in_order)
             self._next = search.next_index
             self._held_by_others += search.held
+            self._is_unordered = True
             if chunks or search.is_blocked:
                 return chunks
         return self._take_from_others(wanted)
@@ -213,8 +216,10 @@ class ChunkQueue:
 
     def _take_from_others(self, wanted: int) -> list[ClaimedChunk]:
         """Claim the chunks that come last: other runners had claimed them, or they got a redo mark since."""
-        by_index = dict(self._asked_for_since()) | dict(self._held_by_others)  # each chunk once, or it is claimed twice
-        self._held_by_others = sorted(by_index.items())
+        since = dict(self._asked_for_since()) if self._marks.are_due or not self._held_by_others else {}
+        if since or self._is_unordered:
+            by_index = since | dict(self._held_by_others)  # each chunk once, or it is claimed twice
+            self._held_by_others, self._is_unordered = sorted(by_index.items()), False
         if not self._held_by_others:
             return []
         self.claims.runner.forget_probes()
@@ -268,7 +273,7 @@ class ChunkQueue:
 
     def waits_for_others(self) -> bool:
         """Whether loops of other threads or processes have claimed chunks that this loop is to wait for."""
-        in_hand, kept = self.claims.in_hand, self.kept
+        in_hand, kept = self.claims.in_hand, set(self.kept)
         held = [chunk for chunk in self._held_by_others if chunk[0] not in kept]
         self._long_wait.note([chunk for chunk in held if not in_hand.is_of_this_process(chunk[1])])
         self._long_wait.note_own([chunk[0] for chunk in held if in_hand.has_outlived_its_loop(*chunk)])

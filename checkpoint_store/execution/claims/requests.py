@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import atexit
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -111,6 +112,10 @@ class KnownPauses:
         return known is None or pause <= known
 
 
+_OTHER_WORK_FACTOR: Final = 20
+"""After a look at the marks, do something else for this many times as long: a look reads every mark of the job."""
+
+
 class RedoMarks:
     """The redo marks of a job for one loop. Any process may set them."""
 
@@ -118,12 +123,23 @@ class RedoMarks:
         self._marks, self._job_id = marks, job_id
         self._seen = marks.all_of(job_id)
         """The marks that the loop knows of: those it began with, and those that :meth:`new` has returned."""
+        self._due_at = 0.0
+        """When to look for new marks, on the monotonic clock."""
+
+    @property
+    def are_due(self) -> bool:
+        """Whether it is time to look for new marks while other chunks are left to claim."""
+        return time.monotonic() >= self._due_at
 
     def new(self) -> list[int]:
         """Return the chunks that got a mark since the last call, ascending; the first call: since the loop began."""
+        began = time.monotonic()
         marks = self._marks.all_of(self._job_id)
         new, self._seen = marks - self._seen, marks
-        return sorted(mark.chunk_index for mark in new)
+        indices = sorted(mark.chunk_index for mark in new)
+        moment = time.monotonic()
+        self._due_at = moment + _OTHER_WORK_FACTOR * (moment - began)
+        return indices
 
     def first_below(self, index: int) -> int:
         """Return the lowest chunk below ``index`` that has a mark; ``index`` if no chunk below it has one."""
