@@ -163,6 +163,7 @@ class Starter:
             if is_done or (begins_now and not self._state.claims.note_begun([chunk])):
                 self._pass_over(chunk)
                 return
+            self._gates.started(in_flight)  # first: the submit of a loop without threads is the whole call
             future = self._place.submit(self._fn, attempt, data)
         except BrokenExecutor:
             self._place.mark_broken()
@@ -180,7 +181,6 @@ class Starter:
             raise
         else:
             self._schedule.in_flight[future] = in_flight
-            self._gates.started(in_flight)
             self._held_count += 1
             if not self._starts_quickly or self._held_count >= self._place.handed_over_max():
                 self.hand_over()

@@ -11,6 +11,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, DeadlineReached, InvalidArgumentError, Job, JobPaused
+from checkpoint_store.loop.gates.limits import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,20 @@ def test_calls_are_spread_over_the_minute(job: Job, workers: int) -> None:
     assert max(work.began) - start >= len(CHUNKS) * 0.025
     assert job.last_run is not None
     assert job.last_run.waited_for_limits_seconds > 0.5
+
+
+@pytest.mark.parametrize("limits", [{"max_calls_per_minute": 1e9}, {"max_tokens_per_minute": 1e9, "tokens": len}])
+def test_a_call_counts_from_its_begin(job: Job, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any]) -> None:
+    """A loop of one worker reaches its rate: the time that a call takes is no wait in addition."""
+    seen, take = list[str](), TokenBucket.take
+
+    def noted(bucket: TokenBucket, amount: float, moment: float) -> None:
+        seen.append("counted")
+        take(bucket, amount, moment)
+
+    monkeypatch.setattr(TokenBucket, "take", noted)
+    list(job.map(lambda _: seen.append("called") or 1, only=range(3), on_pause="return", **limits))
+    assert seen == ["counted", "called"] * 3
 
 
 @pytest.mark.slow
