@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.errors import InvalidArgumentError, short_repr
 from checkpoint_store.execution.job.frame_columns import joined, library_of, result_columns
 from checkpoint_store.loop.option_names import shows_options_of
 from checkpoint_store.model.chunk_content import row_identity, rows_of
+from checkpoint_store.model.chunks import is_key
 from checkpoint_store.store import CheckpointStore
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 __all__ = ["map_rows"]
 
@@ -56,23 +58,41 @@ def map_rows(
     """
     library_of(frame)
     rows = rows_of(frame if columns is None else frame[_checked(columns, frame)])
-    chunks = rows if key is None else _named(rows, rows_of(frame[_checked(key, frame)]), key)
+    chunks = rows if key is None else _named(rows, rows_of(frame[_existing("key", [key], frame)]), key)
     results = store.map(fn, chunks, file_name=file_name, **({"fingerprint": row_identity} | options))
     return joined(frame, result_columns(results))
 
 
 def _checked(columns: Iterable[str], frame: Any) -> list[str]:
-    wanted, names = [columns] if isinstance(columns, str) else list(columns), list(frame.columns)
+    if not isinstance(columns, Iterable):
+        raise InvalidArgumentError("columns", columns, "is no list of columns")
+    wanted = _existing("columns", [columns] if isinstance(columns, str) else list(columns), frame)
+    if not wanted:
+        raise InvalidArgumentError("columns", columns, "names no column: all rows would be the same chunk")
+    for name in wanted:
+        if wanted.count(name) > 1:
+            raise InvalidArgumentError("columns", columns, f"names the column {name!r} twice")
+    return wanted
+
+
+def _existing(option: str, wanted: list[str], frame: Any) -> list[str]:
+    names = list(frame.columns)
     for name in wanted:
         if name not in names:
-            raise InvalidArgumentError("columns", name, f"is no column of the frame, which has {', '.join(names)}")
+            has = ", ".join(map(str, names))
+            raise InvalidArgumentError(option, name, f"is no column of the frame, which has {has}")
     return wanted
 
 
 def _named(rows: list[dict[str, Any]], keys: list[dict[str, Any]], column: str) -> dict[Any, dict[str, Any]]:
     named = {}
     for row, key in zip(rows, keys, strict=True):
-        if key[column] in named:
-            raise InvalidArgumentError("key", column, f"is a column with the value {key[column]!r} in two rows")
-        named[key[column]] = row
+        value = key[column]
+        if not is_key(value):
+            raise InvalidArgumentError(
+                "key", column, f"is a column with the value {short_repr(value)}, which is no key"
+            )
+        if value in named:
+            raise InvalidArgumentError("key", column, f"is a column with the value {value!r} in two rows")
+        named[value] = row
     return named

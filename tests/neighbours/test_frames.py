@@ -262,6 +262,30 @@ def test_what_cannot_be_a_row_is_refused_before_any_call(store: CheckpointStore)
     assert (service.asked, store.jobs()) == ([], [])
 
 
+@slow
+@pytest.mark.parametrize(
+    ("option", "given", "said"),
+    [
+        ("columns", [], "names no column"),
+        ("columns", 3, "no list of columns"),
+        ("columns", ["n", "n"], "names the column 'n' twice"),
+        ("columns", ["m"], "which has n, kind, 7"),
+        ("key", "m", "which has n, kind, 7"),
+        ("key", ("n", "kind"), "is no column"),
+        ("key", "kind", r"the value \['a'\], which is no key"),
+    ],
+)
+def test_a_wrong_column_is_named_by_its_option(store: CheckpointStore, option: str, given: Any, said: str) -> None:
+    """No call is made: the error says which of ``columns`` and ``key`` is wrong, whatever names and values there are."""
+    import pandas as pd
+
+    service, frame = Service(), pd.DataFrame({"n": [1, 2], "kind": [["a"], ["b"]], 7: [3, 4]})
+    options: dict[str, Any] = {"columns": ["n"], option: given}
+    with pytest.raises(InvalidArgumentError, match=said) as caught:
+        frames.map_rows(store, service, frame, file_name="t", **options)
+    assert (caught.value.name, service.asked, store.jobs()) == (option, [], [])
+
+
 def test_a_missing_library_is_one_line(children: Children) -> None:
     """A frame whose library is missing is refused with the line that installs it."""
     lines = children.run(WITHOUT).splitlines()
