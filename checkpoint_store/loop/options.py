@@ -13,7 +13,7 @@ from checkpoint_store.execution.claims.claims import MAX_ATTEMPTS_DEFAULT
 from checkpoint_store.loop.executors.local import check_sending, checked_executor, is_maker
 from checkpoint_store.loop.progress_bar import need_tqdm
 from checkpoint_store.loop.service.retry_policy import checked_wait, is_transient, kept_errors, matcher, stop_rule
-from checkpoint_store.model.chunks import Shard, count_from, shard_of
+from checkpoint_store.model.chunks import Shard, as_float, count_from, shard_of
 from checkpoint_store.model.money import checked_cost
 
 if TYPE_CHECKING:
@@ -224,8 +224,8 @@ class Options:
             raise InvalidArgumentError("max_tokens_per_minute", self.max_tokens_per_minute, remedy)
 
     def _positive(self, name: str, value: object, *, up_to: float) -> None:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (is_number and 0 < value <= up_to):  # type: ignore[operator]
+        number = as_float(value)
+        if value is not None and (number is None or not 0 < number <= up_to):
             raise InvalidArgumentError(name, value, "is not a number greater than 0")
 
     def _one_of(self, name: str, words: tuple[str, ...]) -> None:

@@ -37,6 +37,14 @@ def count_from(value: Any) -> int | None:
     return number if type(number) is int and number >= 1 else None
 
 
+def as_float(value: Any) -> float | None:
+    """Return a number as a float; None for a bool, for an int that is too large for a float, and for no number."""
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
+
+
 _PAGE_INDICES: Final = 1024
 
 Span = tuple[int, int]

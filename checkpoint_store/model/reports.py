@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import InvalidArgumentError, counted, size_text
+from checkpoint_store.model.chunks import as_float
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,10 +124,10 @@ def prune_request(keep_last: object, older_than_days: object) -> PruneRequest:
         raise InvalidArgumentError("keep_last", keep_last, "is no number of jobs: a whole number from 0")
     if older_than_days is None:
         return PruneRequest(keep_last, None)
-    is_number = isinstance(older_than_days, int | float) and not isinstance(older_than_days, bool)
-    if not is_number or not math.isfinite(older_than_days) or not 0 <= older_than_days <= _DAYS_MAX:  # type: ignore[arg-type,operator]
+    days = as_float(older_than_days)
+    if days is None or not 0 <= days <= _DAYS_MAX:
         raise InvalidArgumentError("older_than_days", older_than_days, "is no number of days from 0")
-    return PruneRequest(keep_last, datetime.now(UTC) - timedelta(days=float(older_than_days)))  # type: ignore[arg-type]
+    return PruneRequest(keep_last, datetime.now(UTC) - timedelta(days=days))
 
 
 @dataclass(frozen=True, slots=True)

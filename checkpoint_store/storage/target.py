@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import InvalidArgumentError, SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
+from checkpoint_store.model.chunks import as_float
 from checkpoint_store.model.state import state_text
 from checkpoint_store.model.store_file import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
@@ -53,7 +54,8 @@ class _NotATableError(Exception):
 
 def check_lock_timeout(seconds: object) -> None:
     """Raise :class:`InvalidArgumentError` unless ``lock_timeout_seconds`` is a number of seconds."""
-    if not isinstance(seconds, int | float) or not 0 <= seconds < _TIMEOUT_SECONDS_MAX:
+    number = as_float(seconds)
+    if number is None or not 0 <= number < _TIMEOUT_SECONDS_MAX:
         raise InvalidArgumentError("lock_timeout_seconds", seconds, "is not a number of seconds from 0")
 
 

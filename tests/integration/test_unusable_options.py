@@ -129,6 +129,35 @@ def test_pending_refuses_a_number_of_tries_that_is_none(store: CheckpointStore, 
     assert len(list(job.pending(max_attempts=1))) == 2
 
 
+HUGE = 10**400
+
+
+@pytest.mark.parametrize("name", ["timeout_seconds", "outage_seconds", "max_cost", "wait", "deadline_seconds"])
+def test_a_number_that_no_float_holds_is_refused_before_any_call(store: CheckpointStore, name: str) -> None:
+    """The error names the option, and there is no job that ended by an OverflowError."""
+    options: dict[str, Any] = {name: HUGE}
+    with pytest.raises(InvalidArgumentError, match=f"^{name}="):
+        store.map(str.upper, CHUNKS, file_name="f", **options)
+    with pytest.raises(InvalidArgumentError, match=r"^older_than_days="):
+        store.prune(older_than_days=HUGE)
+    assert store.jobs() == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"wait": lambda _: HUGE}, {"tokens": lambda _: HUGE, "max_tokens_per_minute": 1e6}],
+    ids=["wait", "tokens"],
+)
+def test_a_function_that_returns_such_a_number_is_named(store: CheckpointStore, options: dict[str, Any]) -> None:
+    """``wait`` and ``tokens`` say so themselves, and not the arithmetic behind them."""
+
+    def work(text: str) -> str:
+        raise ConnectionError(text)
+
+    with pytest.raises(InvalidArgumentError, match=f"^{next(iter(options))}=.*returned 1000"):
+        store.map(work, CHUNKS, file_name="f", **options)
+
+
 class Closed(Exception):
     """The shop is closed."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import DeadlineReached, InvalidArgumentError, short_repr
 from checkpoint_store.loop.gates.gates import OPEN, PLACES_MAX, UNTIL_ONE_ENDS, Gate
 from checkpoint_store.loop.options import chunks_left_to_try
+from checkpoint_store.model.chunks import as_float
 from checkpoint_store.model.loop_records import LIMITS
 from checkpoint_store.model.money import tokens_in
 
@@ -184,14 +185,15 @@ class TokenGate(Gate):
     def _estimate_of(self, chunk: ClaimedChunk) -> float:
         execution = self._state.execution
         data = execution.contents.data(chunk.index) if execution.contents.are_given else chunk.index
-        count: object = self._estimate(data)
-        if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < math.inf:
+        given: object = self._estimate(data)
+        count = as_float(given)
+        if count is None or not 0 <= count < math.inf:
             raise InvalidArgumentError(
                 "tokens",
                 self._estimate,
-                f"returned {short_repr(count)} for chunk {chunk.index}, which is no number from 0",
+                f"returned {short_repr(given)} for chunk {chunk.index}, which is no number from 0",
             )
-        return float(count)
+        return count
 
     def started(self, attempt: InFlight) -> None:
         """See :meth:`Gate.started`."""

@@ -25,6 +25,7 @@ from checkpoint_store.loop.service.service_errors import (
     status_of,
     trouble_of,
 )
+from checkpoint_store.model.chunks import as_float
 from checkpoint_store.model.error_text import field_of, links, text_of
 from checkpoint_store.model.money import cost_of_error, unreadable_cost_of
 from checkpoint_store.system.log import log
@@ -260,7 +261,8 @@ def _seconds_from(wait: Callable[[Any], float], attempt_count: int, error: BaseE
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    number = as_float(value)
+    return number is not None and 0 <= number < float("inf")
 
 
 def checked_wait(wait: object) -> None:
