@@ -33,6 +33,35 @@ _CHECKED_TABLES: Final = ("jobs", "completed_chunks", "attempts", "runners", "pa
 A job or a chunk that an index does not find would be begun again. A claim that cannot be written stops all work.
 """
 
+_MISTYPED: Final = """
+SELECT 'completed_chunks', 'chunk_index' FROM jobs j WHERE typeof(
+  (SELECT max(chunk_index) FROM completed_chunks WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
+) NOT IN ('integer', 'null')
+UNION ALL
+SELECT 'attempts', 'chunk_index' FROM jobs j WHERE typeof(
+  (SELECT max(chunk_index) FROM attempts WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
+) NOT IN ('integer', 'null')
+UNION ALL
+SELECT 'attempts', 'replaced_result_id' FROM jobs j WHERE typeof(
+  (SELECT max(replaced_result_id) FROM attempts WHERE job_id = j.job_id AND replaced_result_id IS NOT NULL)
+) NOT IN ('integer', 'null')
+UNION ALL
+SELECT 'chunk_keys', 'chunk_index' FROM jobs j WHERE typeof(
+  (SELECT max(chunk_index) FROM chunk_keys WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
+) NOT IN ('integer', 'null')
+UNION ALL
+SELECT 'chunk_handles', 'chunk_index' FROM jobs j WHERE typeof(
+  (SELECT max(chunk_index) FROM chunk_handles WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
+) NOT IN ('integer', 'null')
+UNION ALL
+SELECT 'chunk_redos', 'chunk_index' FROM jobs j WHERE typeof(
+  (SELECT max(chunk_index) FROM chunk_redos WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
+) NOT IN ('integer', 'null')
+UNION ALL
+SELECT 'chunk_redos', 'after_attempt' FROM chunk_redos WHERE typeof(after_attempt) != 'integer'
+"""
+"""Finds a text or a blob in a column that is computed with. In the order of an index they stand behind all numbers."""
+
 _JOB_COLUMNS: Final = tuple(name for name in rows.JOB if name in COLUMNS["jobs"])
 _EVERY_JOB: Final = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs"  # noqa: S608 - our own names
 """A statement as text: each opening of a small store runs it, and compiling it would take longer."""
@@ -99,6 +128,8 @@ def check_contents(database: Database, *, unclean: bool) -> None:
         if connection.execute(MISCOUNTED).fetchone() is not None:
             reason = "the completed chunks and the results are not as many as they should be"
             raise StoreDamaged(database.path, reason)
+        for table, column in connection.execute(_MISTYPED):
+            raise StoreDamaged(database.path, f"its table {table} has something else than a number as its {column}")
         for row in connection.execute(_EVERY_JOB):
             rows.read_row("jobs", rows.JOB, dict(zip(_JOB_COLUMNS, row, strict=True)), database.path)
 

@@ -44,8 +44,10 @@ _ROWS: Final = {
     "runners": rows.RUNNER,
     "completed_chunks": rows.COMPLETED,
     "chunk_handles": rows.HANDLE,
+    "chunk_keys": rows.KEY,
+    "chunk_redos": rows.REDO,
 }
-"""The readers of the rows of a job that the commands show, by table."""
+"""The readers of the rows of a job, by table."""
 
 
 @statement_for_arguments
@@ -119,12 +121,10 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
 
 def _misplaced(connection: sqlite3.Connection) -> Iterator[Problem]:
     """Yield a problem for each row about a chunk that the job does not have, or that is not complete."""
-    if _has_table(connection, "attempts"):
-        for job_id, index in _NOWHERE.run(connection):
-            yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
-    if _has_table(connection, "chunk_redos"):
-        for job_id, index in _POINTLESS.run(connection):
-            yield Problem("row in chunk_redos", "is of a chunk that is not complete", job_id, index)
+    for job_id, index in _NOWHERE.run(connection):
+        yield Problem("attempt", "is at a chunk that the job does not have", job_id, index)
+    for job_id, index in _POINTLESS.run(connection):
+        yield Problem("row in chunk_redos", "is of a chunk that is not complete", job_id, index)
 
 
 def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Problem]:
@@ -135,11 +135,6 @@ def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Proble
     if amiss is not None:  # a disk that is gone reads like a damaged file
         raise StorageUnavailableError(path, amiss)
     return [Problem("the database's structure", line) for line in lines]
-
-
-def _has_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether the table exists; a backup may have an older schema."""
-    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
 
 
 def _count_jobs(connection: sqlite3.Connection) -> int:
@@ -154,8 +149,6 @@ def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Pr
     """Yield the rows that the commands could not show."""
     path = rows.path_of(connection)
     for table, readers in _ROWS.items():
-        if not _has_table(connection, table):
-            continue
         cursor = _of_job(table).run(connection, in_job=job_id)
         names = names_of(cursor)
         for values in cursor:

@@ -20,6 +20,11 @@ ALONE: Final = "mode=ro&immutable=1"
 """URI parameters that open a copy without a lock and without its WAL. No process may have the copy open."""
 
 
+_COUNTS: Final = """
+SELECT job_id, completed_count FROM jobs WHERE typeof(job_id) = 'text' AND typeof(completed_count) = 'integer'
+"""
+
+
 def reason_foreign(path: Path) -> str | None:
     """Return why the WAL or journal beside a file belongs to another file; None if it may be its own.
 
@@ -44,9 +49,11 @@ def counts_of(path: Path, how: str = ALONE) -> tuple[dict[str, int], dict[str, s
 
 
 def known(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:
-    """Return the number of completed chunks of each job, and the deleted jobs with the time of the deletion."""
-    counts = dict(connection.execute("SELECT job_id, completed_count FROM jobs").fetchall())
-    return counts, deleted_jobs(connection)
+    """Return the number of completed chunks of each job, and the deleted jobs with the time of the deletion.
+
+    A damaged row does not count: nothing can be compared with it.
+    """
+    return dict(connection.execute(_COUNTS).fetchall()), deleted_jobs(connection)
 
 
 def lacks(has: dict[str, int], deleted: dict[str, str], other: dict[str, int]) -> bool:

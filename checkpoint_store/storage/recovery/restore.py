@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage import backup as backups
+from checkpoint_store.storage.checks.sqlite_siblings import known
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.files.siblings import Siblings
@@ -19,11 +20,6 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
-
-# For a store of any schema. A damaged row does not count.
-_COUNTS: Final = """
-    SELECT job_id, completed_count FROM jobs WHERE typeof(job_id) = 'text' AND typeof(completed_count) = 'integer'
-"""
 
 
 def count_chunks_left_behind(reading: ReadOnlyDatabase, path: Path, timeout_seconds: float) -> int:
@@ -45,7 +41,8 @@ def count_chunks_left_behind(reading: ReadOnlyDatabase, path: Path, timeout_seco
 
 
 def _completed_counts(connection: sqlite3.Connection) -> dict[str, int]:
-    return dict(connection.execute(_COUNTS).fetchall())
+    counts, _ = known(connection)
+    return counts
 
 
 def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:

@@ -106,7 +106,7 @@ PAGE_ROWS: Final = 4096
 _LATER: Final[Any] = tuple_(_A.chunk_index, _A.number) > tuple_(bindparam("after_index"), bindparam("after_number"))
 _ATTEMPTS: Final = Statement(
     lambda: (
-        select(*(_A[name] for name in rows.EVERY_ATTEMPT))
+        select(*(_A[name] for name in rows.ATTEMPT if name != "replaced_result_id"))
         .where(_A.job_id == bindparam("in_job"), _LATER)
         .order_by(_A.chunk_index, _A.number)
         .limit(bindparam("rows"))
@@ -114,7 +114,7 @@ _ATTEMPTS: Final = Statement(
 )
 _COMPLETIONS: Final = Statement(
     lambda: (
-        select(*(_C[name] for name in rows.EVERY_COMPLETION))
+        select(*(_C[name] for name in CompletionRecord.__slots__))
         .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after_index"))
         .order_by(_C.chunk_index)
         .limit(bindparam("rows"))
@@ -134,7 +134,7 @@ def attempt_page(
     stored = named_rows(
         _ATTEMPTS.run(connection, in_job=job_id, after_index=index, after_number=number, rows=PAGE_ROWS)
     )
-    read = partial(read_row, "attempts", rows.EVERY_ATTEMPT, path=path, job_id=job_id)
+    read = partial(read_row, "attempts", rows.ATTEMPT, path=path, job_id=job_id)
     made = [read(row) for row in stored]
     is_any_running = any(attempt["outcome"] == AttemptOutcome.RUNNING for attempt in made)
     notes = runner_notes(connection, job_id, path) if is_any_running else {}
@@ -163,5 +163,5 @@ def _attempt_record(values: dict[str, Any]) -> AttemptRecord:
 def completion_page(connection: sqlite3.Connection, job_id: str, path: Path, after: int) -> list[CompletionRecord]:
     """Return the completed chunks after an index, by index: at most ``PAGE_ROWS``."""
     stored = named_rows(_COMPLETIONS.run(connection, in_job=job_id, after_index=after, rows=PAGE_ROWS))
-    read = partial(read_row, "completed_chunks", rows.EVERY_COMPLETION, path=path, job_id=job_id)
+    read = partial(read_row, "completed_chunks", rows.COMPLETED, path=path, job_id=job_id)
     return [CompletionRecord(**read(row)) for row in stored]

@@ -834,7 +834,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "checks.integrity._of_job('attempts')": (
         (
             "SELECT attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.started_at,"
-            " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id \n"
+            " attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id, attempts.counted, "
+            "attempts.cost, attempts.reserved_cost, attempts.replaced_result_id \n"
             "FROM attempts \n"
             "WHERE attempts.job_id = ?"
         ),
@@ -851,10 +852,25 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
+    "checks.integrity._of_job('chunk_keys')": (
+        ('SELECT chunk_keys.chunk_index, chunk_keys."key" \nFROM chunk_keys \nWHERE chunk_keys.job_id = ?'),
+        ("in_job",),
+        {},
+    ),
+    "checks.integrity._of_job('chunk_redos')": (
+        (
+            "SELECT chunk_redos.chunk_index, chunk_redos.asked_at, chunk_redos.after_attempt \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = ?"
+        ),
+        ("in_job",),
+        {},
+    ),
     "checks.integrity._of_job('completed_chunks')": (
         (
             "SELECT completed_chunks.chunk_index, completed_chunks.completed_at, completed_chunks.fingerprint, "
-            "completed_chunks.digest \n"
+            "completed_chunks.digest, completed_chunks.source_job_id, completed_chunks.source_chunk_index, "
+            "completed_chunks.source_differs_in, completed_chunks.redo_asked_at \n"
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = ?"
         ),
@@ -864,7 +880,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "checks.integrity._of_job('runners')": (
         (
             "SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host, runners.pid, "
-            'runners."exclusive", runners.started_at \n'
+            'runners."exclusive", runners.started_at, runners.ended_at \n'
             "FROM runners \n"
             "WHERE runners.job_id = ?"
         ),

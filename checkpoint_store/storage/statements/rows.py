@@ -38,6 +38,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _id(value: Any) -> str:
+    if not _text(value):
+        raise ValueError("is empty")
+    return str(value)
+
+
 def _between(least: int, most: int, value: Any) -> int:
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"is {_seen(value)}, not a whole number from {least} to {most}")
@@ -131,6 +137,10 @@ def _are_text(column: _Column) -> bool:
     return {*map(type, column)} == {str}
 
 
+def _are_ids(column: _Column) -> bool:
+    return _are_text(column) and "" not in column
+
+
 def _are_text_or_null(column: _Column) -> bool:
     return {*map(type, column)} <= {str, NoneType}
 
@@ -157,6 +167,7 @@ _WHOLE_COLUMN: Final[Mapping[Reader, Callable[[_Column], bool]]] = {
     _INTEGER: partial(_are_between, 0, _INTEGER_MAX),
     _CHUNK: partial(_are_between, 0, CHUNKS_MAX),
     _text: _are_text,
+    _id: _are_ids,
     _text_or_null: _are_text_or_null,
     _moment: _are_moments,
 }
@@ -174,7 +185,7 @@ def read_column(read: Reader, column: tuple[Any, ...]) -> Iterable[Any]:
 
 JOB: Final[Readers] = {
     "job_number": _INTEGER,
-    "job_id": _text,
+    "job_id": _id,
     "status": _status,
     "file_name": _text,
     "video_title": _text_or_null,
@@ -210,8 +221,12 @@ ATTEMPT: Final[Readers] = {
     "seconds": _SECONDS_OR_NULL,
     "is_last": _FLAG,
     "runner_id": _INTEGER,
+    "counted": _FLAG,
+    "cost": _AMOUNT_OR_NULL,
+    "reserved_cost": _AMOUNT_OR_NULL,
+    "replaced_result_id": partial(_or_null, _INTEGER),
 }
-"""The readers of the columns of ``attempts`` that people see."""
+"""The readers of the columns of ``attempts``."""
 HANDLE: Final[Readers] = {
     "chunk_index": _CHUNK,
     "handle": _text,
@@ -221,6 +236,8 @@ HANDLE: Final[Readers] = {
 """The readers of the columns of ``chunk_handles``."""
 KEY: Final[Readers] = {"chunk_index": _CHUNK, "key": _text}
 """The readers of the columns of ``chunk_keys``."""
+REDO: Final[Readers] = {"chunk_index": _CHUNK, "asked_at": _moment, "after_attempt": _INTEGER}
+"""The readers of the columns of ``chunk_redos``."""
 SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _text_or_null, "key": _text_or_null}
 """The readers of an attempt with the handle and the key of its chunk."""
 RUNNER: Final[Readers] = {
@@ -231,6 +248,7 @@ RUNNER: Final[Readers] = {
     "pid": _INTEGER,
     "exclusive": _FLAG,
     "started_at": _moment,
+    "ended_at": _MOMENT_OR_NULL,
 }
 """The readers of the columns of ``runners``."""
 
@@ -239,24 +257,12 @@ COMPLETED: Final[Readers] = {
     "completed_at": _moment,
     "fingerprint": _text_or_null,
     "digest": _text_or_null,
-}
-"""The readers of the columns of ``completed_chunks`` that every schema has."""
-
-
-EVERY_ATTEMPT: Final[Readers] = {
-    **ATTEMPT,
-    "counted": _FLAG,
-    "cost": _AMOUNT_OR_NULL,
-    "reserved_cost": _AMOUNT_OR_NULL,
-}
-"""The readers of the columns of an attempt record."""
-EVERY_COMPLETION: Final[Readers] = {
-    "chunk_index": _CHUNK,
-    "completed_at": _moment,
     "source_job_id": _text_or_null,
     "source_chunk_index": partial(_or_null, _CHUNK),
+    "source_differs_in": _text_or_null,
+    "redo_asked_at": _MOMENT_OR_NULL,
 }
-"""The readers of the columns of a completion record."""
+"""The readers of the columns of ``completed_chunks``."""
 
 
 def path_of(connection: sqlite3.Connection) -> Path:

@@ -6,26 +6,27 @@ failed, and a chunk in work is in doubt.
 
 from __future__ import annotations
 
-import json
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
-from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, columns_of, rows, rows_by_job
+from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, columns_of, rows, rows_by_job, unreadable_in
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.rows import ATTEMPT, RUNNER
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from checkpoint_store.storage.recovery.salvage.copies import Copy
 
 _ATTEMPT: Final = tuple(name for name in COLUMNS["attempts"] if name not in ("job_id", "chunk_index"))
 _RUNNER: Final = COLUMNS["runners"]
 _RUNNERS_MAX: Final = 1 << 40
-_OUTCOMES: Final = frozenset(AttemptOutcome)
 
 
 def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLog:
@@ -35,30 +36,29 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLo
     log.known = connection.execute(tables).fetchone() == (2,)
     if not log.known:
         return log
-    columns = columns_of(connection, "attempts", ("job_id", "chunk_index", *_ATTEMPT))
+    columns = columns_of(connection, "attempts", ("chunk_index", *_ATTEMPT))
     statement = (
-        f"SELECT chunk_index, json_group_array(json_array({', '.join(_ATTEMPT)})) "  # noqa: S608 - our own names
-        f"FROM (SELECT {columns} FROM attempts WHERE job_id = ? AND chunk_index >= ?) "
-        "GROUP BY chunk_index ORDER BY chunk_index"
+        f"SELECT {columns} FROM attempts WHERE job_id = ? AND chunk_index >= ? "  # noqa: S608 - our own names
+        "ORDER BY chunk_index, number"
     )
-    for job_id, (index, attempts_text) in rows_by_job(log, connection, statement, totals):
-        made = [dict(zip(_ATTEMPT, values, strict=True)) for values in json.loads(attempts_text)]
-        sound = [attempt for attempt in made if _is_sound(attempt)]
+
+    def fetch(job_id: str, start: int) -> Iterator[tuple[Any, ...]]:
+        for index, made in groupby(connection.execute(statement, (job_id, start)), key=itemgetter(0)):
+            yield index, [dict(zip(_ATTEMPT, values, strict=True)) for _, *values in made]
+
+    for job_id, (index, made) in rows_by_job(log, fetch, totals):
+        sound = [attempt for attempt in made if not unreadable_in(ATTEMPT, attempt)]
         log.complete = log.complete and len(sound) == len(made)
-        log.attempts.setdefault(job_id, {})[index] = sorted(sound, key=lambda attempt: int(attempt["number"]))
+        log.attempts.setdefault(job_id, {})[index] = sound
     columns = columns_of(connection, "runners")
     every = f"SELECT {columns} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608 - our own names
     for row in rows(log, lambda key: connection.execute(every, (key,)), 0, _RUNNERS_MAX):
-        log.runners.append(dict(zip(_RUNNER, row, strict=True)))
+        runner = dict(zip(_RUNNER, row, strict=True))
+        if unreadable_in(RUNNER, runner):
+            log.complete = False
+        else:
+            log.runners.append(runner)
     return log
-
-
-def _is_sound(attempt: dict[str, Any]) -> bool:
-    whole = all(type(attempt[name]) is int for name in ("number", "runner_id", "counted", "is_last"))
-    texts = isinstance(attempt["started_at"], str) and all(
-        attempt[name] is None or isinstance(attempt[name], str) for name in ("finished_at", "error")
-    )
-    return whole and texts and attempt["outcome"] in _OUTCOMES and {attempt["counted"], attempt["is_last"]} <= {0, 1}
 
 
 def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.storage.recovery.salvage.copies import columns_of, rows_by_job
+from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, columns_of, rows_by_job, unreadable_in
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.rows import HANDLE, KEY, REDO
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from checkpoint_store.storage.recovery.salvage.copies import Copy
 
-FACTS: Final = ("chunk_keys", "chunk_handles", "chunk_redos")
-_TEXTS: Final = {"key", "handle", "recorded_at", "asked_at"}
+FACTS: Final = {"chunk_keys": KEY, "chunk_handles": HANDLE, "chunk_redos": REDO}
+_IN_PLACE_OF_UNREAD: Final = {"fingerprint": None, "recorded_at": UNKNOWN_TIME, "after_attempt": 0}
+"""The neutral values of columns without which a fact is of use."""
 
 
 def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
     """Fill in the facts that a copy has of the chunks of these jobs."""
-    for table in FACTS:
+    for table, readers in FACTS.items():
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is None:
             continue
         names = [name for name in COLUMNS[table] if name not in ("job_id", "chunk_index")]
@@ -29,17 +31,17 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) 
             f"SELECT chunk_index, {columns_of(connection, table, names)} FROM {table} "  # noqa: S608 - our own names
             "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
         )
-        for job_id, (index, *values) in rows_by_job(copy, connection, statement, totals):
+
+        def fetch(job_id: str, start: int, statement: str = statement) -> Iterator[tuple[Any, ...]]:
+            return connection.execute(statement, (job_id, start))
+
+        for job_id, (index, *values) in rows_by_job(copy, fetch, totals):
             fact = dict(zip(names, values, strict=True))
-            if _is_sound(fact):
-                copy.facts.setdefault((table, job_id), {})[index] = fact
-            else:
-                copy.complete = False
-
-
-def _is_sound(fact: Mapping[str, Any]) -> bool:
-    is_whole = type(fact.get("after_attempt", 0)) is int
-    return is_whole and all(isinstance(fact[name], str) for name in _TEXTS & fact.keys())
+            unread = unreadable_in(readers, fact)
+            copy.complete = copy.complete and not unread
+            if unread <= _IN_PLACE_OF_UNREAD.keys():
+                in_place = {name: _IN_PLACE_OF_UNREAD[name] for name in unread}
+                copy.facts.setdefault((table, job_id), {})[index] = fact | in_place
 
 
 def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.connection.errors import UNREADABLE
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from checkpoint_store.storage.records.open_requests import Source
+    from checkpoint_store.storage.statements.rows import Readers
 
 
 def columns_of(connection: sqlite3.Connection, table: str, names: Sequence[str] = ()) -> str:
@@ -135,16 +137,23 @@ def rows(
 
 
 def rows_by_job(
-    copy: Copy | AttemptLog, connection: sqlite3.Connection, statement: str, totals: Mapping[str, int]
+    copy: Copy | AttemptLog, fetch: Callable[[str, int], Iterator[tuple[Any, ...]]], totals: Mapping[str, int]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield (job, row) for the chunks of these jobs, whose numbers of chunks are ``totals``.
 
-    ``statement`` selects the rows of a job from a chunk on, chunk first. Its parameters are the job and that chunk.
+    ``fetch`` gives the rows of a job from a chunk on, chunk first.
     """
     for job_id, total in totals.items():
-
-        def fetch(key: int, job_id: str = job_id) -> Iterator[tuple[Any, ...]]:
-            return connection.execute(statement, (job_id, key))
-
-        for row in rows(copy, fetch, 0, total - 1):
+        for row in rows(copy, partial(fetch, job_id), 0, total - 1):
             yield job_id, row
+
+
+def unreadable_in(readers: Readers, row: Mapping[str, Any]) -> set[str]:
+    """Return the columns of a row whose values are none that this library writes."""
+    unreadable = set()
+    for name, value in row.items():
+        try:
+            readers[name](value)
+        except ValueError:
+            unreadable.add(name)
+    return unreadable

@@ -22,14 +22,15 @@ from checkpoint_store.storage.recovery.salvage.copies import (
     misnamed_columns,
     rows,
     rows_by_job,
+    unreadable_in,
 )
 from checkpoint_store.storage.statements.prepared import COLUMNS
-from checkpoint_store.storage.statements.rows import JOB
+from checkpoint_store.storage.statements.rows import COMPLETED, JOB
 from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -166,12 +167,7 @@ def _text_or_bytes(raw: bytes) -> str | bytes:
 
 def unread_in(values: dict[str, Any]) -> frozenset[str]:
     """Return the names of the values that cannot be in a row of ``jobs``."""
-    unread = set()
-    for name, value in values.items():
-        try:
-            JOB[name](value)
-        except ValueError:
-            unread.add(name)
+    unread = unreadable_in(JOB, values)
     if not unread & _COUNTS and values["completed_count"] > values["total_chunks"]:
         unread.add("completed_count")
     return frozenset(unread)
@@ -190,8 +186,16 @@ def _read_completed(connection: sqlite3.Connection, copy: Copy, totals: Mapping[
         f"SELECT {columns} FROM completed_chunks "  # noqa: S608 - our own names
         "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
     )
-    for job_id, (index, at, fingerprint, digest, *source, answers) in rows_by_job(copy, connection, statement, totals):
-        chunk = copy.chunk(job_id, index, str(at))
+
+    def fetch(job_id: str, start: int) -> Iterator[tuple[Any, ...]]:
+        return connection.execute(statement, (job_id, start))
+
+    for job_id, row in rows_by_job(copy, fetch, totals):
+        values = dict(zip(_COMPLETED, row, strict=True))
+        unread = unreadable_in(COMPLETED, values)
+        copy.complete = copy.complete and not unread
+        index, at, fingerprint, digest, *source, answers = (values | dict.fromkeys(unread)).values()
+        chunk = copy.chunk(job_id, index, at or UNKNOWN_TIME)
         source_job_id, *_ = source
         chunk.fingerprint, chunk.digest = fingerprint, digest
         chunk.source, chunk.answers = None if source_job_id is None else Source(*source), answers
