@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store.model.reports import prune_request
 from checkpoint_store.storage.connection.pragmas import READ_CACHE_KIBIBYTES
+from checkpoint_store.storage.statements.jobs import pruning
 from checkpoint_store.storage.statements.results import completed_in
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
+    from pathlib import Path
 
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store.model.reports import Prunable, PruneRequest
 
 DONE = 1000
 FAILURES = 300
@@ -105,3 +109,27 @@ def test_a_result_takes_few_calls_of_functions(job: Job) -> None:
         sys.setprofile(None)
     assert len(read) == DONE
     assert len(calls) / DONE < CALLS_OF_A_RESULT_MAX, sorted(set(calls))
+
+
+def test_pruning_more_jobs_reads_no_result_again(open_store: Opener) -> None:
+    """Four times as many jobs take about four times as many steps to prune: each pass over the results serves all jobs."""
+    jobs, taken = (10, 40), []
+    for count in jobs:
+        with open_store(f"{count}.db", state_file=None) as store:
+            for number in range(count):
+                store.open_job(f"{number}.srt", total_chunks=20).complete_many((index, {}) for index in range(20))
+            request = prune_request(0, None)
+            database, path = store._context.storage.database, store.path
+
+            def prune(
+                connection: sqlite3.Connection, path: Path = path, request: PruneRequest = request
+            ) -> tuple[Prunable, int]:
+                with counted_steps(connection) as steps:
+                    return pruning.prune(connection, path, request), len(steps)
+
+            pruned, steps = database.write(prune)
+            assert len(pruned.jobs) == count
+            assert store.check() == []
+            taken.append(steps)
+
+    assert taken[1] / taken[0] < 1.5 * jobs[1] / jobs[0]

@@ -1969,7 +1969,11 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         {"coalesce_1": 0},
     ),
     "jobs.jobs._DELETE": (("DELETE FROM jobs WHERE jobs.job_id = ?"), ("in_job",), {}),
-    "jobs.jobs._DELETE_RESULTS": (("DELETE FROM chunk_results WHERE chunk_results.job_id = ?"), ("in_job",), {}),
+    "jobs.jobs._DELETE_RESULTS": (
+        ("DELETE FROM chunk_results WHERE chunk_results.job_id IN (SELECT deleted_jobs.job_id \nFROM deleted_jobs)"),
+        (),
+        {},
+    ),
     "jobs.jobs._FIND": (
         (
             "SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, "
@@ -2047,9 +2051,10 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "FROM jobs AS newer \n"
             "WHERE newer.file_name = jobs.file_name AND newer.job_number > jobs.job_number ORDER BY "
             "newer.job_number DESC\n"
-            " LIMIT 1 OFFSET ?) WHERE jobs.superseded_by = ?"
+            " LIMIT 1 OFFSET ?) WHERE jobs.superseded_by IN (SELECT deleted_jobs.job_id \n"
+            "FROM deleted_jobs)"
         ),
-        ("param_1", "deleted"),
+        ("param_1",),
         {"param_1": 0},
     ),
     "jobs.jobs._WAS_DELETED": (
@@ -2789,8 +2794,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "jobs.pruning._RESULT_BYTES": (
         (
             "SELECT coalesce(sum(length(CAST(chunk_results.result AS BLOB))), 0) AS coalesce_1 \n"
-            "FROM chunk_results \n"
-            "WHERE chunk_results.job_id = ?"
+            "FROM completed_chunks JOIN chunk_results ON chunk_results.result_id = completed_chunks.result_id \n"
+            "WHERE completed_chunks.job_id = ?"
         ),
         ("in_job",),
         {},

@@ -115,7 +115,7 @@ class JobChanges:
         def write(connection: sqlite3.Connection) -> str:
             whole_id = job_statements.find_job(connection, job_id, self.path).job_id
             JobNotFound.refuse_short(job_id, whole_id, self.path)
-            job_statements.delete_job(connection, whole_id)
+            job_statements.delete_jobs(connection, [whole_id])
             return whole_id
 
         return self._database.write(write)

@@ -31,7 +31,7 @@ from checkpoint_store.storage.statements.statement import Statement, named_rows,
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from sqlalchemy import Insert, Select, Update
@@ -74,10 +74,11 @@ _NOT_SUPERSEDED: Final = Statement(
     lambda: jobs.update().where(_OF_JOB, _J.superseded_by.is_not(null())).values(superseded_by=null())
 )
 _newer: Final = jobs.alias("newer")
+_DELETED_IDS: Final = select(deleted_jobs.c.job_id)
 _SUPERSEDED_BY_DELETED: Final = Statement(
     lambda: (
         jobs.update()
-        .where(_J.superseded_by == bindparam("deleted"))
+        .where(_J.superseded_by.in_(_DELETED_IDS))
         .values(
             superseded_by=select(_newer.c.job_id)
             .where(_newer.c.file_name == _J.file_name, _newer.c.job_number > _J.job_number)
@@ -89,7 +90,8 @@ _SUPERSEDED_BY_DELETED: Final = Statement(
     )
 )
 _DELETE: Final = Statement(lambda: jobs.delete().where(_OF_JOB))
-_DELETE_RESULTS: Final = Statement(lambda: chunk_results.delete().where(_R.job_id == bindparam("in_job")))
+_DELETE_RESULTS: Final = Statement(lambda: chunk_results.delete().where(_R.job_id.in_(_DELETED_IDS)))
+"""One pass over the results, however many jobs are deleted: no index finds the results of a job."""
 _KEEP_DELETED: Final = Statement(
     lambda: (
         deleted_jobs.insert()
@@ -258,15 +260,15 @@ def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values
     effect.require_rows(changed, "a change of a job")
 
 
-def delete_job(connection: sqlite3.Connection, job_id: str) -> None:
-    """Remove a job with its completed chunks and results; freed space is overwritten (``secure_delete``).
+def delete_jobs(connection: sqlite3.Connection, job_ids: Collection[str]) -> None:
+    """Remove jobs with their completed chunks and results; freed space is overwritten (``secure_delete``).
 
-    A row in ``deleted_jobs`` stays, so that no older copy brings the job back.
+    A row in ``deleted_jobs`` stays for each job, so that no older copy brings the job back.
     """
-    _DELETE_RESULTS.run(connection, in_job=job_id)
-    _DELETE.run(connection, in_job=job_id)
-    _SUPERSEDED_BY_DELETED.run(connection, deleted=job_id)
-    keep_deleted(connection, {job_id: now()})
+    _DELETE.run_many(connection, ({"in_job": job_id} for job_id in job_ids))
+    keep_deleted(connection, dict.fromkeys(job_ids, now()))
+    _DELETE_RESULTS.run(connection)
+    _SUPERSEDED_BY_DELETED.run(connection)
 
 
 def keep_deleted(connection: sqlite3.Connection, deleted: Mapping[str, str]) -> None:

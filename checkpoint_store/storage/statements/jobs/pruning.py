@@ -15,6 +15,7 @@ from checkpoint_store.storage.sql import (
     cast,
     chunk_handles,
     chunk_results,
+    completed_chunks,
     func,
     literal_column,
     null,
@@ -51,9 +52,11 @@ _COUNT_OLD: Final = Statement(lambda: select(func.count()).select_from(attempts)
 _DELETE_OLD: Final = Statement(lambda: attempts.delete().where(*_OLD))
 _COUNT_ATTEMPTS: Final = Statement(lambda: select(func.count()).select_from(attempts).where(_IN_JOB))
 _RESULT_BYTES: Final = Statement(
-    lambda: select(
-        func.coalesce(func.sum(func.length(cast(chunk_results.c.result, LargeBinary))), literal_column("0"))
-    ).where(chunk_results.c.job_id == bindparam("in_job"))
+    lambda: (
+        select(func.coalesce(func.sum(func.length(cast(chunk_results.c.result, LargeBinary))), literal_column("0")))
+        .join_from(completed_chunks, chunk_results, chunk_results.c.result_id == completed_chunks.c.result_id)
+        .where(completed_chunks.c.job_id == bindparam("in_job"))
+    )
 )
 _OPEN_HANDLE: Final = Statement(
     lambda: (
@@ -82,8 +85,8 @@ def prune(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> 
     """Delete the rows of a request, and return them."""
     every = job_statements.list_jobs(connection, path)
     pruned = prunable(connection, path, request)
-    for job_id in pruned.jobs:
-        job_statements.delete_job(connection, job_id)
+    if pruned.jobs:
+        job_statements.delete_jobs(connection, pruned.jobs)
     for job_id, before in _with_old_attempts(every, pruned.jobs, request):
         _DELETE_OLD.run(connection, in_job=job_id, before=before)
     return pruned
