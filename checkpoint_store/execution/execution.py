@@ -151,6 +151,7 @@ class JobExecution:
             shard=shard,
             marks=RedoMarks(self._context.reading.marks, self.job_id),
             stopped_runners=self.runners.stopped,
+            end_abandoned=self.loops.end_abandoned,
             places=places,
             inside=attempt_worked_on_here(self.job_id),
         )

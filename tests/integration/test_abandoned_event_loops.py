@@ -1,16 +1,22 @@
-"""An event loop that was closed over a loop of chunks: nobody can go on with that loop, so no signal waits for it."""
+"""An event loop that was closed over a loop of chunks: nobody can go on with that loop, and nobody waits for it."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import CheckpointStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from checkpoint_store.job import Job
@@ -53,3 +59,85 @@ def test_a_later_loop_is_not_paused(store: CheckpointStore) -> None:
         signal.raise_signal(signal.SIGINT)
     job = store.open_job("other.srt", total_chunks=3)
     assert [item.result for item in job.map(lambda index: index)] == [0, 1, 2]
+
+
+def in_a_thread_that_ends(job: Job, begin: Callable[[Job, list[Any]], Coroutine[Any, Any, object]]) -> list[Any]:
+    """Run an event loop in a thread until this has begun, and close the event loop; return what was kept."""
+    kept: list[Any] = []
+
+    def run() -> None:
+        event_loop = asyncio.new_event_loop()
+        event_loop.run_until_complete(begin(job, kept))
+        event_loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return kept
+
+
+async def keep_an_item(job: Job, kept: list[Any]) -> None:
+    """Take an item of a loop; the results of the calls beside it come afterwards, and are not recorded."""
+    taken, came = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def work(index: int) -> int:
+        if index:
+            await taken.wait()
+        came.release()
+        return 2 * index
+
+    kept.append(job.amap(work, workers=3))
+    await anext(kept[0])
+    taken.set()
+    for _ in range(3):
+        await came.acquire()
+    await asyncio.sleep(0)  # the calls return
+
+
+async def keep_calls(job: Job, kept: list[Any]) -> None:
+    """Wait for a loop whose first two calls are under way in threads."""
+    begun, ends = threading.Barrier(3), [threading.Event(), threading.Event()]
+
+    def work(index: int) -> int:
+        begun.wait()
+        ends[index].wait()
+        return 2 * index
+
+    kept += [job.amap(work, workers=2), ends]
+    kept.append(asyncio.ensure_future(anext(kept[0])))
+    await asyncio.to_thread(begun.wait)
+
+
+def test_another_loop_gets_the_chunks_after_an_item(store: CheckpointStore) -> None:
+    """Results that came before the event loop was closed are recorded, and no loop waits for them in vain."""
+    job, calls = store.open_job("talk.srt", total_chunks=6), []
+    kept = in_a_thread_that_ends(job, keep_an_item)
+    for _ in job.map(lambda index: calls.append(index) or 2 * index):
+        pass
+    assert (calls, list(job.results())) == ([3, 4, 5], [0, 2, 4, 6, 8, 10])
+    del kept
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_another_loop_gets_the_chunks_after_a_call(store: CheckpointStore) -> None:
+    """Results that come after the event loop was closed are recorded, and no loop waits for them in vain."""
+    job, calls = store.open_job("talk.srt", total_chunks=4), []
+    kept = in_a_thread_that_ends(job, keep_calls)
+    kept[1][0].set()
+    while not job.is_completed(0):
+        time.sleep(0.001)
+    kept[1][1].set()
+    for _ in job.map(lambda index: calls.append(index) or 2 * index):
+        pass
+    assert (calls, list(job.results())) == ([2, 3], [0, 2, 4, 6])
+    del kept
+
+
+def test_the_main_thread_ended_over_a_loop(tmp_path: Path) -> None:
+    """A loop in another thread gets the chunks of that loop; what was paid for is recorded before."""
+    ended = program(__file__, "end_main_over_a_loop")
+    command = [sys.executable, ended]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, sorted(done.stdout.split())) == (0, ["0", "1", "2", "3"]), done.stderr
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
+        assert list(store.job("talk.srt").results()) == [0, 1, 2, 3]

@@ -87,6 +87,7 @@ class ChunkQueue:
         shard: Shard | None = None,
         marks: RedoMarks,
         stopped_runners: Callable[[], Mapping[int, str]],
+        end_abandoned: Callable[[], None],
         places: int = 1,
         inside: tuple[int, int] | None = None,
     ) -> None:
@@ -109,6 +110,8 @@ class ChunkQueue:
         self._is_unordered = True
         """Whether the list may be out of order, or name a chunk twice."""
         self._long_wait = LongWait(claims.job_id, stopped_runners)
+        self._end_abandoned: Final = end_abandoned
+        """Ends the loops of this store with which nobody goes on: their chunks are free then."""
         self._pauses = pauses
         self._queued_pauses: Final = queued_pauses
         self._asked_before = queued_pauses.asked(claims.job_id)
@@ -277,6 +280,8 @@ class ChunkQueue:
         held = [chunk for chunk in self._held_by_others if chunk[0] not in kept]
         self._long_wait.note([chunk for chunk in held if not in_hand.is_of_this_process(chunk[1])])
         self._long_wait.note_own([chunk[0] for chunk in held if in_hand.has_outlived_its_loop(*chunk)])
+        if held:
+            self._end_abandoned()
         return bool(held)
 
     def close(self, chunks: Iterable[ClaimedChunk] = ()) -> None:

@@ -19,6 +19,7 @@ from checkpoint_store.execution.claims.chunk_queue import acting_thread
 from checkpoint_store.execution.loops.left_loops import LeftLoops
 from checkpoint_store.model.attempt import jobs_worked_on_here
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.log import log, log_suppressed
 from checkpoint_store.system.threads import innermost_module
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ class Loops(ForkAware):
         for loop in list(self._running):
             loop.stop()
 
+    def end_abandoned(self) -> None:
+        """End the loops with which nobody goes on: a loop that waits for their chunks would wait for ever."""
+        for loop in list(self._running):
+            if loop.is_abandoned:
+                loop.end_between_steps()
+
     def end(self) -> None:
         """Stop the loops, wait for the work in flight, and record the results. A Ctrl-C ends the wait."""
         self.stop()
@@ -132,11 +139,12 @@ class RunningLoop(ForkAware, Generic[T]):
         loop: StoppableLoop[T],
         *,
         serves_this_thread: Callable[[], bool] = lambda: False,
+        is_orphaned: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loops = execution.loops
         self.job_id: Final = job_id
         self._loop = loop
-        self._serves_this_thread = serves_this_thread
+        self._serves_this_thread, self._is_orphaned = serves_this_thread, is_orphaned
         self._under_way: Iterator[T] | None = None
         self._next: list[T] = []
         self._inside: int | None = None
@@ -213,6 +221,15 @@ class RunningLoop(ForkAware, Generic[T]):
         """Whether the caller of this loop is in this thread."""
         return self._driven_by == acting_thread()
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody goes on with this loop: its event loop is closed, or the main thread ran it, and has ended.
+
+        If another thread ran it and has ended, a third thread may go on with it.
+        """
+        main = threading.main_thread()
+        return self._is_orphaned() or (self._driven_by == main.ident and not main.is_alive())
+
     def stop(self) -> None:
         """Start no further chunk, because the store is being closed."""
         self._is_stopped = True
@@ -226,6 +243,20 @@ class RunningLoop(ForkAware, Generic[T]):
             if self._under_way is not None and self._process == os.getpid() and not is_ending:
                 self._under_way.close()  # type: ignore[attr-defined]
         self._loops.leave(self)
+
+    def end_between_steps(self) -> None:
+        """Record the results of this loop, and end it, unless a thread makes a step of it. An error is logged."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._inside is None:
+                log.warning("job %s: a loop is ended, because nobody goes on with it", self.job_id)
+                self.stop()
+                self.end()
+        except Exception as error:  # whatever the error of that loop is
+            log_suppressed(error, f"job {self.job_id}: the end of a loop with which nobody goes on")
+        finally:
+            self._lock.release()
 
     def _leave(self) -> None:
         # A garbage collection may call this in the middle of the work, or of a transaction, whose locks the end needs.

@@ -57,7 +57,9 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
             made[0].stop()
         try:
             yield from RunningLoop(
-                execution, execution.job_id, made[0], serves_this_thread=tasks.belong_to_this_thread
+                *(execution, execution.job_id, made[0]),
+                serves_this_thread=tasks.belong_to_this_thread,
+                is_orphaned=event_loop.is_closed,
             ).run()
         finally:
             tasks.end()
@@ -224,8 +226,10 @@ def _step(
                 break
     except BaseException as error:  # whoever waits for the answer gets it
         items.append(_Ended(error))
-    with suppress(RuntimeError):  # the event loop is closed
+    try:
         loop.call_soon_threadsafe(_set, answer, items)
+    except RuntimeError:  # the event loop is closed, and nobody goes on: the chunks in hand are for other loops
+        _close(steps)
     del items  # an error in it refers to this frame, and would stay until the next garbage collection
 
 
