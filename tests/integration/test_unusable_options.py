@@ -10,6 +10,7 @@ import pytest
 
 from checkpoint_store import (
     CheckpointStore,
+    ChunkOutOfRange,
     InvalidArgumentError,
     ProcessingState,
     StateManager,
@@ -112,12 +113,23 @@ def test_a_chunk_may_be_counted_by_another_type(store: CheckpointStore, manager:
     job.fail_chunk(number, "away")
     job.complete(number, "A")
     job.complete_many([(number, "A")])
+    assert job.is_completed(number)
     assert (job.result(number), job.redo(number), job.remaining()) == ("A", 1, [range(3)])
     manager.save(ProcessingState(file_name="f", total_chunks=3))
     manager.update_chunk_complete(number, "A")
     state = manager.load()
     assert state is not None
     assert (state.completed_chunks, state.results()) == ([2], {2: "A"})
+
+
+@pytest.mark.parametrize("index", [-1, 2, 10**30, True, "0", 0.0])
+def test_what_is_no_chunk_is_not_said_to_be_incomplete(store: CheckpointStore, index: Any) -> None:
+    """A program that asks before it pays would pay for a chunk that is complete."""
+    job = store.open_job("f", chunks=CHUNKS)
+    job.complete(0, "ONE")
+    assert (job.is_completed(0), job.is_completed(1)) == (True, False)
+    with pytest.raises(ChunkOutOfRange):
+        job.is_completed(index)
 
 
 @pytest.mark.parametrize("max_attempts", [0, -1, 1.5, "3", True])

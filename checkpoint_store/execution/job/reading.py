@@ -115,8 +115,12 @@ class JobReading(JobOfRecord):
         return self._execution.recorded.remaining_ranges()
 
     def is_completed(self, index: int) -> bool:
-        """Whether a chunk is complete and not to be done again; the quickest read of it."""
-        return self._execution.results.is_completed(index)
+        """Whether a chunk is complete and not to be done again; the quickest read of it.
+
+        Raises:
+            ChunkOutOfRange: the job has no such chunk.
+        """
+        return self._execution.results.is_completed(self._execution.recorded.checked_index(index))
 
     def failed_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that used up their attempts, by index."""
