@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from checkpoint_store.errors import KeyNotFound
-from checkpoint_store.model.chunks import is_key
+from checkpoint_store.model.chunks import as_int, is_key
 from checkpoint_store.model.plan import FINGERPRINT_RULE, chained, fingerprint
 
 if TYPE_CHECKING:
@@ -170,7 +170,8 @@ class ChunkKeys:
         Raises:
             KeyNotFound: no chunk of the job has it.
         """
-        index = self._reading.keys.index_of(self._job_id, key) if is_key(key) else None
+        number = key if isinstance(key, str) else as_int(key)
+        index = self._reading.keys.index_of(self._job_id, number) if is_key(number) else None
         if index is None:
             raise KeyNotFound(self._job_id, key, has_keys=self._reading.keys.has_any(self._job_id))
         return index

@@ -12,7 +12,7 @@ from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, Re
 from checkpoint_store.execution.chunk_contents import Given
 from checkpoint_store.execution.opened_job import settled
 from checkpoint_store.model.chunk_content import as_rows
-from checkpoint_store.model.chunks import CHUNKS_MAX, checked_keys, stored_key
+from checkpoint_store.model.chunks import CHUNKS_MAX, as_int, checked_keys, stored_key
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.money import checked_field
 from checkpoint_store.model.plan import (
@@ -105,13 +105,14 @@ class OpenArguments:
 
     def __post_init__(self) -> None:
         given, by = as_rows(self.chunks, self.fingerprint)
-        chunks, keys = checked_chunks(given, self.total_chunks)
+        total_chunks = as_int(self.total_chunks)
+        chunks, keys = checked_chunks(given, total_chunks)
         sequential = checked_sequential(self.sequential)
         fingerprints = None if chunks is None else Fingerprints(chunks, by, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
         plan = Plan(
             file_name=checked_file_name(self.file_name),
-            total_chunks=self.total_chunks if chunks is None else len(chunks),  # type: ignore[arg-type]
+            total_chunks=total_chunks if chunks is None else len(chunks),
             model=checked_text("model", self.model),
             provider=checked_text("provider", self.provider),
             config=checked_config(self.config),
@@ -227,7 +228,7 @@ def job_filter(status: object, file_name: object) -> dict[str, Any]:
     """Return the filter for the storage verbs that list jobs."""
     if status is not None and status not in list(JobStatus):
         raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
-    return {"status": status, "file_name": None if file_name is None else name_of(file_name)}
+    return {"status": status, "file_name": checked_text("file_name", name_of(file_name))}
 
 
 def checked_file_name(file_name: object) -> str:

@@ -239,7 +239,8 @@ def checked_keys(keys: Iterable[object]) -> tuple[Key, ...]:
         InvalidArgumentError: a key is no text and no whole number, or two keys read the same; it names them.
     """
     seen = dict[str, Key]()
-    for position, key in enumerate(keys):
+    for position, given in enumerate(keys):
+        key = given if isinstance(given, str) else as_int(given)
         reason = _wrong(key)
         if reason is not None or not isinstance(key, str | int):
             raise InvalidArgumentError(

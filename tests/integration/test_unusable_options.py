@@ -12,6 +12,7 @@ from checkpoint_store import (
     CheckpointStore,
     ChunkOutOfRange,
     InvalidArgumentError,
+    JobNotFound,
     ProcessingState,
     StateManager,
     StorageUnavailableError,
@@ -139,6 +140,28 @@ def test_pending_refuses_a_number_of_tries_that_is_none(store: CheckpointStore, 
     with pytest.raises(InvalidArgumentError, match="max_attempts"):
         next(job.pending(max_attempts=max_attempts))
     assert len(list(job.pending(max_attempts=1))) == 2
+
+
+@pytest.mark.parametrize("number", [Tries.TWO, OfNumpy()])
+def test_chunks_may_be_numbered_and_named_by_another_type(store: CheckpointStore, number: Any) -> None:
+    """The length of an array, and the pages in it, are whole numbers: ``total_chunks`` and keys take them."""
+    assert store.open_job("f", total_chunks=number).total_chunks == 2
+    job = store.open_job("pages", chunks={number: "two", 3: "three"})
+    list(job.map(str.upper))
+    assert (job.keys(), job.result_of(number), job.result_of("2"), job.index_of(2)) == ({0: 2, 1: 3}, "TWO", "TWO", 0)
+    with pytest.raises(InvalidArgumentError, match="read the same"):
+        store.open_job("pages", chunks={number: "a", "2": "b"})
+
+
+@pytest.mark.parametrize("name", [3, b"f", ["f"], 10**400])
+def test_what_is_no_name_of_a_job_is_named(store: CheckpointStore, name: Any) -> None:
+    """The error has the value, whichever call asks for a job or for the jobs of a file."""
+    for call in (store.job, store.delete_job):
+        with pytest.raises(JobNotFound):
+            call(name)
+    for listing in (store.jobs, store.summaries):
+        with pytest.raises(InvalidArgumentError, match=r"^file_name="):
+            listing(file_name=name)
 
 
 HUGE = 10**400

@@ -185,8 +185,8 @@ def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobReco
     return records_of(matching, path)[0]
 
 
-def _is_unreadable(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
+def _is_unreadable(text: object) -> bool:
+    return not isinstance(text, str) or any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def find_job_or_file(connection: sqlite3.Connection, wanted: str, path: Path) -> JobRecord:
