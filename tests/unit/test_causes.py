@@ -212,6 +212,21 @@ def test_an_unrelated_failure_stays_readable_from_another_process() -> None:
     assert (arrived.__cause__, arrived.__context__.status_code) == (None, 401)
 
 
+def test_an_exception_with_a_note_brings_its_traceback_from_another_process() -> None:
+    """The note of the caller's own stays, and the line that failed is shown once, however often it is sent."""
+
+    def fail_here() -> None:
+        error = ValueError("no")
+        error.add_note("page 7 of the scan")
+        raise error
+
+    arrived = from_call(fail_here)
+    for _ in range(2):
+        arrived = pickle.loads(pickle.dumps(Raised(arrived))).error
+    assert (arrived.__notes__[0], len(arrived.__notes__)) == ("page 7 of the scan", 2)
+    assert "in fail_here" in arrived.__notes__[1]
+
+
 def test_fields_that_raise_are_passed_over() -> None:
     """Reading an exception never fails."""
 

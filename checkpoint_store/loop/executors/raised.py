@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from checkpoint_store.errors import WorkFailed
 
 _CHAIN_LENGTH_MAX: Final = 10
+_ELSEWHERE: Final = "It was raised in another process:"
+"""How the note begins that has the traceback of an exception."""
 _ENDS_A_GENERATOR: Final = (StopIteration, StopAsyncIteration)
 
 
@@ -105,8 +107,8 @@ def _arrived(causes: tuple[bool, ...], *chain: BaseException) -> Raised:
 def _sendable(error: BaseException) -> BaseException:
     if not _can_be_sent(error):
         return _as_work_failed(error)
-    if not hasattr(error, "__notes__"):
-        error.add_note(f"It was raised in another process:\n{_trace_of(error)}")
+    if not any(str(note).startswith(_ELSEWHERE) for note in getattr(error, "__notes__", ())):
+        error.add_note(f"{_ELSEWHERE}\n{_trace_of(error)}")
     return error
 
 
