@@ -196,7 +196,9 @@ def checked_chunks(
         raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")
     if not isinstance(chunks, Iterable):
         raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
-    _refuse_unordered(chunks)
+    if isinstance(chunks, set | frozenset):
+        what = "is a set, whose order differs between processes; give sorted(chunks)"
+        raise InvalidArgumentError("chunks", ..., what)
     # A list is copied: the caller may empty it while the job goes on.
     sequence = chunks if isinstance(chunks, Sequence) and not isinstance(chunks, list) else list(chunks)
     if isinstance(chunks, Iterator) and not sequence:
@@ -208,13 +210,6 @@ def checked_chunks(
             "list; an empty list is a job of no chunks",
         )
     return sequence, None
-
-
-def _refuse_unordered(chunks: Iterable[Any]) -> None:
-    if isinstance(chunks, set | frozenset):
-        raise InvalidArgumentError(
-            "chunks", ..., "is a set, whose order differs between processes; give sorted(chunks)"
-        )
 
 
 def name_of(file_name: object) -> Any:

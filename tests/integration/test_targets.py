@@ -104,14 +104,7 @@ def test_a_bad_target_is_refused_with_a_state_file_too(here: Path, target: str) 
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"durability": "none"},
-        {"lock_timeout_seconds": -1},
-        {"lock_timeout_seconds": 1e10},
-        {"lock_timeout_seconds": "10"},
-        {"lock_timeout_seconds": None},
-    ],
+    "options", [{"durability": "none"}, *({"lock_timeout_seconds": given} for given in (-1, 1e10, "10", None))]
 )
 def test_a_bad_option_is_refused_and_nothing_is_touched(here: Path, options: dict[str, Any]) -> None:
     """The error names it."""
