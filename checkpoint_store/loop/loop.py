@@ -21,7 +21,7 @@ from checkpoint_store.loop.lifecycle import abandon_in_flight, abandon_unrecorde
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
 from checkpoint_store.loop.none_results import NoneResults
 from checkpoint_store.loop.outage import Outage
-from checkpoint_store.loop.progress_bar import Bar, LiveBar, NoBar
+from checkpoint_store.loop.progress_bar import LiveBar
 from checkpoint_store.loop.recording import Recorder
 from checkpoint_store.loop.schedule import Schedule
 from checkpoint_store.loop.signals import Interrupts
@@ -83,7 +83,7 @@ class Loop:
         self._starter = Starter(
             fn, self._state, schedule=self._schedule, place=self._place, failures=self._failures, gates=self._gates
         )
-        self._bar: Bar = NoBar()
+        self._bar: LiveBar | None = None
 
     def stop(self) -> None:
         """Start nothing more, as after a pause; from any thread."""
@@ -230,6 +230,7 @@ class Loop:
             self._failures.time_out()
         if self._costs is not None:
             self._costs.update()
+        if self._bar is not None:
             self._bar.show()
         self._state.events.tell()
         return items
@@ -295,5 +296,6 @@ class Loop:
                 self._state.queue.close(self._schedule.take_unstarted())
             finally:
                 self._place.close()
-        with self._state.log_instead_of_raising("its progress bar could not be closed"):
-            self._bar.close()
+        if self._bar is not None:
+            with self._state.log_instead_of_raising("its progress bar could not be closed"):
+                self._bar.close()

@@ -6,7 +6,7 @@ import select
 import sys
 import time
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MissingExtra, number_text
 from checkpoint_store.system.log import log_suppressed
@@ -26,26 +26,6 @@ def takes_text(stream: IO[str]) -> bool:
 
 
 _UPDATE_INTERVAL_SECONDS_MIN: Final = 0.5
-
-
-class Bar(Protocol):
-    """A bar on which a loop shows its progress."""
-
-    def show(self, *, at_once: bool = False) -> None:
-        """Show the job's progress."""
-
-    def close(self) -> None:
-        """Show the last state, and end."""
-
-
-class NoBar:
-    """Shows nothing."""
-
-    def show(self, *, at_once: bool = False) -> None:
-        """Show nothing."""
-
-    def close(self) -> None:
-        """Show nothing."""
 
 
 def need_tqdm() -> Any:
