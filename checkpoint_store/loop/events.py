@@ -158,10 +158,6 @@ class Events:
         """Note how an attempt without a result ended; None for the seconds of an attempt that did not begin."""
         self._note(kind, chunk.index, attempt=chunk.number, cost=cost, seconds=seconds, error=error)
 
-    def refused(self, chunk: ClaimedChunk, error: BaseException, cost: float | None) -> None:
-        """Note that the late result of an attempt cannot be stored."""
-        self.ended("failed", chunk, describe(error), cost, chunk.seconds)
-
     def loop_ended(self, record: RunRecord) -> None:
         """Call the hook with a pause if the loop has ended with chunks left and without an error."""
         if self._hook is not None:

@@ -222,7 +222,7 @@ class FailurePolicy:
         self._log(chunk, "the late result of attempt %d cannot be stored: %s%s", chunk.number, describe(error), kept)
         if not self._schedule.is_in_flight(index):
             self._state.claims.release(self._schedule.retries.take(index))
-            self._state.events.refused(chunk, error, cost)
+            self._state.events.ended("failed", chunk, describe(error), cost, chunk.seconds)
 
     def _cost_in(self, error: InvalidResultError) -> float | None:
         return None if error.is_copy else cost_in(error.result, self._state.options.cost)

@@ -108,13 +108,10 @@ class Loop:
             error = raised
             raise
         finally:
-            self._note_run(error)
+            record = self._state.statistics.record(self._gates.waited(), error, self._state.pause_reason)
             error = None  # a frame that its own error refers to would live on, with the locks that it holds
-
-    def _note_run(self, error: BaseException | None) -> None:
-        record = self._state.statistics.record(self._gates.waited(), error, self._state.pause_reason)
-        self._execution.lifecycle.note_run(record)
-        self._state.events.loop_ended(record)
+            self._execution.lifecycle.note_run(record)
+            self._state.events.loop_ended(record)
 
     def _run(self) -> Iterator[MapItem]:
         ended_by: BaseException | None = None
@@ -167,7 +164,7 @@ class Loop:
         if self._place.is_broken or self._is_stopping():
             self._starter.postpone(chunk)
             return False
-        return self._starter.start_if_admitted(chunk, self._state.queue)
+        return self._starter.start_if_admitted(chunk)
 
     def _is_stopping(self) -> bool:
         if self._interrupts.requested:

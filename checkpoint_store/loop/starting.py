@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.loop.executors.workplace import Workplace
     from checkpoint_store.loop.failures import FailurePolicy
@@ -127,8 +126,8 @@ class Starter:
         for chunk in passed_over.values():
             self._pass_over(chunk)
 
-    def start_if_admitted(self, chunk: ClaimedChunk, queue: ChunkQueue) -> bool:
-        """Start a claimed chunk that the gates admit, as :meth:`start` does, or queue it. Return whether it started."""
+    def start_if_admitted(self, chunk: ClaimedChunk) -> bool:
+        """Start an attempt at a claimed chunk that the gates admit, or queue the chunk; return whether it started."""
         is_admitted = False
         try:
             is_admitted = self._gates.admit(chunk)
@@ -136,10 +135,10 @@ class Starter:
             if not is_admitted:
                 self._schedule.retries.put(chunk)
         if is_admitted:
-            self.start(chunk, queue)
+            self._start(chunk)
         return is_admitted
 
-    def start(self, chunk: ClaimedChunk, queue: ChunkQueue) -> None:
+    def _start(self, chunk: ClaimedChunk) -> None:
         """Start an attempt at a claimed chunk: give the work to the executor. The begin is noted before the work.
 
         A chunk that was completed meanwhile is passed over. A chunk that cannot be sent to where the work is done has
@@ -149,7 +148,7 @@ class Starter:
             BaseException: the executor refused the work; the chunk is released.
         """
         execution = self._state.execution
-        queue.start(chunk)
+        self._state.queue.start(chunk)
         in_flight = InFlight(chunk, chunk.since + (self._state.options.timeout_seconds or float("inf")))
         data: Any = None
         try:

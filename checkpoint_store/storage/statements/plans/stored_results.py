@@ -90,10 +90,9 @@ class StoredResults:
         self._begun: Begun | None = None
         """The sequential job that goes on."""
 
-    def reusable(self, ignoring: frozenset[str] | None = None) -> dict[int, Source]:
+    def reusable(self) -> dict[int, Source]:
         """Return the source of the newest result under the same settings, for each chunk that has such a result."""
-        ignoring = self._request.reuse_ignoring if ignoring is None else ignoring
-        return self._taken(self.holders(), _Left(self._request, ()), ignoring)
+        return self._taken(self.holders(), _Left(self._request, ()))
 
     def reusable_since(self, opened: JobRecord, *, of: Container[str] | None = None) -> dict[int, Source]:
         """Return the sources for the chunks left of a job, from jobs with new results since its last search.
@@ -111,7 +110,7 @@ class StoredResults:
             number = 0  # such a job has new results, or the last search may have ignored other settings
         jobs = self._rows(_HOLDERS_SINCE, but_job=opened.job_id, number=number)
         holders = [job for job in jobs if of is None or job.job_id in of]
-        return self._taken(holders, _Left(self._request, done), self._request.reuse_ignoring)
+        return self._taken(holders, _Left(self._request, done))
 
     def elsewhere(self, reused: Container[int], by_place: Mapping[int, Source]) -> Elsewhere:
         """Return the results for the other chunks of a new job; ``by_place``: those of chunks of unknown content."""
@@ -141,8 +140,9 @@ class StoredResults:
         first = next((job for job in holders if job.job_id in having), None)
         return () if first is None else setting_names(self._plan_of(first), self._request.plan)
 
-    def _taken(self, holders: list[Holder], left: _Left, ignoring: frozenset[str]) -> dict[int, Source]:
-        """Return results under the same settings; for the chunks left, results that differ in ``ignoring`` only."""
+    def _taken(self, holders: list[Holder], left: _Left) -> dict[int, Source]:
+        """Return results under the same settings; for the chunks left, results that may differ as the request says."""
+        ignoring = self._request.reuse_ignoring
         if self._request.plan.sequential:  # all results come from one job
             return self._look((job for job in holders if self.has_settings(job, ignoring)), left, ignoring)
         sources = self._look((job for job in holders if self.has_settings(job, NOTHING)), left, NOTHING)
