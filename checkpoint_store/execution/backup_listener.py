@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.storage.backup import version_of
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from checkpoint_store.storage.backup import BackupVersion
 
 
 class BackupListener:
@@ -20,7 +23,8 @@ class BackupListener:
         if on_backup is not None and not callable(on_backup):
             raise InvalidArgumentError("on_backup", on_backup, "is no function of the path of a backup")
         self._on_backup: Final = on_backup
-        self._reported: Path | None = None
+        self._told: dict[tuple[Path, BackupVersion | None], object] = {}
+        """The backups for which the function was called, or is called just now."""
 
     def tell(self, backup: Path | None) -> None:
         """Call the function with the newest backup; None: no backup was made.
@@ -28,11 +32,16 @@ class BackupListener:
         An earlier process may have been killed before it carried its backup away: that backup counts, too, if it holds
         all that the store has now. An error of the function is logged, and ends nothing.
         """
-        if backup is None or self._on_backup is None or backup == self._reported:
+        if backup is None or self._on_backup is None:
+            return
+        told, call, is_carried = (backup, version_of(backup)), object(), False
+        if self._told.setdefault(told, call) is not call:  # by another thread, perhaps, whose loop ended with this one
             return
         try:
             self._on_backup(backup)
+            is_carried = True
         except Exception as error:  # whatever the caller's function raises
             log.warning("on_backup failed for %s, and will be called for it again: %s", backup, describe(error))
-        else:
-            self._reported = backup
+        finally:
+            if not is_carried:
+                del self._told[told]

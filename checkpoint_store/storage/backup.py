@@ -157,11 +157,12 @@ def remove_backups(path: Path) -> list[Path]:
     return left
 
 
-_Version = tuple[int, int]
+BackupVersion = tuple[int, int]
 """Inode and time of change. They tell apart two backups of one name: after all are removed, numbers begin anew."""
 
 
-def _version(path: Path) -> _Version | None:
+def version_of(path: Path) -> BackupVersion | None:
+    """Return what tells the backup at a path from an earlier backup there; None if the file cannot be looked at."""
     try:
         status = path.stat()
     except OSError:
@@ -187,7 +188,7 @@ class RollingBackup:
         """When (``time.monotonic()``) to look at the store's size next."""
         self._made_at = self._counted_at
         self._copied_bytes = 0
-        self._in_between: tuple[Path, _Version | None] | None = None
+        self._in_between: tuple[Path, BackupVersion | None] | None = None
         """The copy that this process made while a job ran."""
 
     def make_if_due(self, moment: float) -> Path | None:
@@ -272,10 +273,10 @@ class RollingBackup:
         The last copy stays if a result in the new copy is damaged. With ``on_backup``, copies may be under way to
         another machine: they stay until two newer copies are there.
         """
-        last, self._in_between = self._in_between, (made, _version(made)) if in_between else None
+        last, self._in_between = self._in_between, (made, version_of(made)) if in_between else None
         if last is not None and not self._follows_growth:
             path, version = last
-            if _version(path) == version is not None and is_sound(made):
+            if version_of(path) == version is not None and is_sound(made):
                 _remove_old(path)
 
     def _reason_against(self) -> str | None:

@@ -89,6 +89,41 @@ def test_a_copy_of_a_killed_process_is_given_by_the_next_one(tmp_path: Path) -> 
     assert told == [max(tmp_path.glob("talks.db.backup-*"))]
 
 
+def test_loops_that_end_together_give_one_copy_once(tmp_path: Path) -> None:
+    """Two calls at the same moment would write the same file on the other machine."""
+    told: list[Path] = []
+    may_go_on = threading.Event()
+
+    def carry(path: Path) -> None:
+        told.append(path)
+        may_go_on.wait(20)
+
+    with CheckpointStore(tmp_path / "talks.db", on_backup=carry) as store:
+        store.open_job("talk.srt", chunks=CHUNKS)
+        ending = threading.Thread(target=store.job("talk.srt").pause)
+        ending.start()
+        wait_until(lambda: bool(told))
+        store.job("talk.srt").pause()
+        may_go_on.set()
+        ending.join()
+    assert told == [max(tmp_path.glob("talks.db.backup-*"))]
+
+
+def test_a_copy_of_the_name_of_a_deleted_copy_is_given(tmp_path: Path) -> None:
+    """The deletion of a job removes all copies, and their numbers begin anew: what comes next is another copy."""
+    told: list[tuple[str, int]] = []
+
+    def note(path: Path) -> None:
+        told.append((path.name, rows(path, "SELECT count(*) FROM completed_chunks")[0][0]))
+
+    with CheckpointStore(tmp_path / "talks.db", on_backup=note) as store:
+        store.map(clean, CHUNKS[:2], file_name="first.srt")
+        store.delete_job(store.job("first.srt").job_id)
+        store.map(clean, CHUNKS, file_name="second.srt")
+    assert [count for _, count in told] == [2, 12]
+    assert told[0][0] == told[1][0]
+
+
 def test_what_is_no_function_is_refused(tmp_path: Path) -> None:
     """An ``on_backup`` that is no function is refused before a store is made."""
     with pytest.raises(InvalidArgumentError, match="on_backup"):
