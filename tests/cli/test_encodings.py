@@ -25,6 +25,9 @@ TALKS = [
     ("cp1250", "Zażółć gęślą jaźń, a potem płyniemy dalej."),
     ("koi8-r", "Сегодня мы смотрим на реки и на их истоки."),
     ("cp949", "오늘은 강을 봅니다."),
+    ("iso8859-2", "Žluťoučký kůň šel domů, ale přišel déšť."),
+    ("iso8859-5", "Сегодня мы смотрим на реки и на их истоки."),
+    ("cp852", "Žluťoučký kůň šel domů, ale přišel déšť."),
 ]
 
 
@@ -49,14 +52,15 @@ def test_a_byte_order_mark_tells_more_than_the_option(tmp_path: Path, encoding: 
     assert read(tmp_path, "a.srt", srt("naïve").encode(encoding), "cp1251") == "naïve"
 
 
-def test_utf_16_without_a_mark_is_offered(tmp_path: Path) -> None:
-    """A file with a NUL is no text, but for this one kind."""
-    content = srt("One.").encode("utf-16-le")
-    with pytest.raises(UnreadableTranscriptError, match=r"NUL.*--encoding: utf-16-le reads '1'"):
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_offered(tmp_path: Path, encoding: str) -> None:
+    """A file with a NUL is no text, but for these two kinds."""
+    content = srt("One.").encode(encoding)
+    with pytest.raises(UnreadableTranscriptError, match=rf"NUL.*--encoding: {encoding} reads '1'"):
         read(tmp_path, "a.srt", content)
-    assert read(tmp_path, "a.srt", content, "utf-16-le") == "One."
-    with pytest.raises(UnreadableTranscriptError, match=r"NUL at byte .*--encoding: utf-16-le reads 'naïve'"):
-        read(tmp_path, "a.txt", "naïve\n".encode("utf-16-le"))
+    assert read(tmp_path, "a.srt", content, encoding) == "One."
+    with pytest.raises(UnreadableTranscriptError, match=rf"NUL at byte .*--encoding: {encoding} reads 'naïve'"):
+        read(tmp_path, "a.txt", "naïve\n".encode(encoding))
 
 
 def test_xml_names_its_own_encoding(tmp_path: Path) -> None:

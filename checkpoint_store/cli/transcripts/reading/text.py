@@ -92,6 +92,7 @@ _XML_ENCODING: Final = re.compile(rb"\s*<\?xml[^>]*\sencoding=[\"']([\w.:-]+)[\"
 _IN_USE: Final = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949", "koi8_r", "cp866", "mac_roman"),
+    *("iso8859_2", "iso8859_5", "cp852", "cp850"),  # subtitles of the years before UTF-8
 )
 """The encodings that texts have, the commonest of each region first; those of mainframes are no help to choose from."""
 _LIKELY_MAX: Final = 5
@@ -159,7 +160,8 @@ def _decoded(path: Path, data: bytes, encoding: str | None) -> str:
 
 def _no_text(path: Path, data: bytes, place: str) -> str:
     """Return the message for a file with a NUL; UTF-16 without a byte order mark has a NUL beside each ASCII letter."""
-    likely = [("utf-16-le", line)] if data[1:2] == b"\0" and (line := _telling_line(data, "utf-16-le")) else []
+    name = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+    likely = [(name, line)] if b"\0" in data[:2] and (line := _telling_line(data, name)) else []
     return f"{path} is not a text file (it has a NUL at {place})" + (_choices(likely) if likely else "")
 
 
