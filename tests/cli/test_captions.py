@@ -162,6 +162,12 @@ def test_words_on_a_time_line_are_said(tmp_path: Path) -> None:
     assert read(tmp_path, "a.srt", content) == "Hello there you"
 
 
+def test_a_name_on_a_time_line_is_no_setting(tmp_path: Path) -> None:
+    """A setting has a value; ``A:`` is somebody who speaks."""
+    content = "1\n00:00:01,000 --> 00:00:02,000 A: Hello\n\n2\n00:00:02,000 --> 00:00:03,000 line:0 L: There\n"
+    assert read(tmp_path, "a.srt", content) == "A: Hello\n\nL: There"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

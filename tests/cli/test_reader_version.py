@@ -58,10 +58,16 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
     """An upgrade stops no half-done job of a file that is read as it was: only files that were put together differ."""
     plain, other = {"srt": srt("One.", "Two."), "vtt": vtt("One.", "Two.")}, srt("Three.")
     follows = "3\n01:00:00,000 --> 01:00:02,000\nThree.\n"
+    on_time_line = "1\n00:00:01,000 --> 00:00:02,000 A: One.\n"
     cases = {
         # The one cue with a name of a program says the same with that name as with a speaker of that name.
         "SRT 2": [plain["srt"], f"\ufeff{plain['srt']}", f"{plain['srt']}\n{follows}", srt("speaker_1: ok")],
-        "SRT 3": [f"{plain['srt']}\n{other}", f"{plain['srt']}\n\ufeff{follows}", f"{plain['srt']}\n\u200f{follows}"],
+        "SRT 3": [
+            f"{plain['srt']}\n{other}",
+            f"{plain['srt']}\n\ufeff{follows}",
+            f"{plain['srt']}\n\u200f{follows}",
+            on_time_line,
+        ],
         # Version 3 read neither names nor codes nor the spaces of broadcast captions.
         "SRT 4": [
             f"{srt('spk_0: One.', 'spk_0: Two.')}\n{srt('spk_1: Three.')}",

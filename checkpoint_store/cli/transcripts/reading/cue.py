@@ -80,7 +80,7 @@ _ARROW: Final = r"(?:[-–—−=]+ ?>|→)"  # people and word processors type 
 _CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
 _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
-_SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[DASLT]|[XY][12]):\S*")
+_SETTING_NAME: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[DASLT]|[XY][12]):")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
 _HAS_ARROW: Final = re.compile(r"[-–—−=] ?>|→")
 _ONLY_TIMES: Final = re.compile(r"(?=\D*\d)[\d\s:.,;OoIl>–—-]*")
@@ -116,8 +116,18 @@ def time_line(line: str) -> TimeLine | None:
     if match is None:
         return None
     *numbers, rest = match.groups()
-    words = " ".join(word for word in (rest or "").split() if not _SETTING.fullmatch(word))
+    words = " ".join(word for word in (rest or "").split() if not _is_setting(word))
     return TimeLine(_milliseconds(tuple(numbers[:4])), _milliseconds(tuple(numbers[4:])), words)
+
+
+def _is_setting(word: str) -> bool:
+    name = _SETTING_NAME.match(word)
+    return name is not None and name.end() < len(word)
+
+
+def has_words_of_version_3(words: str) -> bool:
+    """Return whether words on a time line are like the name of a setting, which version 2 of the readers left out."""
+    return any(map(_SETTING_NAME.fullmatch, words.split()))
 
 
 def time_line_without_arrow(line: str) -> TimeLine | None:
