@@ -255,6 +255,12 @@ def test_the_json_of_recognizers_is_read(tmp_path: Path, document: object, said:
         ("a.mp3", b"ID3\x04\x00", "recording.*whisper"),
         ("a.m4a", b"\0\0\0\x20ftypM4A ", "recording.*whisper"),
         ("a.gz", b"\x1f\x8b\x08", "gunzip"),
+        ("a.zip", b"PK\x03\x04\x14", "unzip a.zip"),
+        ("a.srt", b"BZh91AY&SY\0", "bunzip2 a.srt"),
+        ("a.srt", b"\xfd7zXZ\0\0", "unxz a.srt"),
+        ("a.srt", b"\x28\xb5\x2f\xfd\0", "unzstd a.srt"),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c\0", "7z x a.7z"),
+        ("a.rar", b"Rar!\x1a\x07\0", "unrar x a.rar"),
         ("a.srt", "Only words.", "no subtitles"),
     ],
 )

@@ -144,5 +144,5 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     """A folder and a missing file are refused as transcripts."""
     with pytest.raises(UnreadableTranscriptError, match="no such file"):
         read_transcript(tmp_path / "missing.txt")
-    with pytest.raises(UnreadableTranscriptError, match="not a regular file"):
+    with pytest.raises(UnreadableTranscriptError, match=r"not a regular file; .* or - to read standard input"):
         read_transcript(tmp_path)

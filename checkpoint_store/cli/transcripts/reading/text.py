@@ -22,8 +22,10 @@ class UnreadableTranscriptError(Exception):
 
 
 _OFFICE: Final = (
-    "is a Word, OpenDocument or ZIP file; save it as plain text first, e.g. pandoc {name} -t plain -o talk.txt"
+    "is a Word, OpenDocument or ZIP file; save it as plain text first, e.g. pandoc {name} -t plain -o talk.txt, or "
+    "unpack it with unzip {name}"
 )
+_COMPRESSED: Final = "is a compressed file; unpack it first, e.g."
 _MEDIA: Final = "is a recording; transcribe it first, e.g. whisper {name}"
 _HTML: Final = "is a web page; save its text first, e.g. pandoc {name} -t plain -o talk.txt"
 _MAGIC: Final = (
@@ -31,7 +33,12 @@ _MAGIC: Final = (
     (b"PK\x03\x04", _OFFICE),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Word file; save it as plain text first"),
     (b"{\\rtf", "is an RTF file; save it as plain text first, e.g. pandoc {name} -t plain -o talk.txt"),
-    (b"\x1f\x8b", "is a compressed file; unpack it first, e.g. gunzip {name}"),
+    (b"\x1f\x8b", f"{_COMPRESSED} gunzip {{name}}"),
+    (b"BZh91AY&SY", f"{_COMPRESSED} bunzip2 {{name}}"),
+    (b"\xfd7zXZ\0", f"{_COMPRESSED} unxz {{name}}"),
+    (b"\x28\xb5\x2f\xfd", f"{_COMPRESSED} unzstd {{name}}"),
+    (b"7z\xbc\xaf\x27\x1c", f"{_COMPRESSED} 7z x {{name}}"),
+    (b"Rar!\x1a\x07", f"{_COMPRESSED} unrar x {{name}}"),
     (b"ID3", _MEDIA),
     (b"RIFF", _MEDIA),
     (b"OggS", _MEDIA),
@@ -134,7 +141,8 @@ def _bytes_of(path: Path) -> bytes:
                 raise UnreadableTranscriptError("standard input cannot be read: it is closed")
             return sys.stdin.buffer.read()
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableTranscriptError(f"{path} is not a regular file; give a text or a caption file")
+            way_out = "give a text or a caption file, or - to read standard input"
+            raise UnreadableTranscriptError(f"{path} is not a regular file; {way_out}")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise UnreadableTranscriptError(f"{path}: no such file") from error
