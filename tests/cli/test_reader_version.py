@@ -67,6 +67,7 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
             f"{plain['srt']}\n\ufeff{follows}",
             f"{plain['srt']}\n\u200f{follows}",
             on_time_line,
+            plain["srt"].replace("-->", "⟶"),
         ],
         # Version 3 read neither names nor codes nor the spaces of broadcast captions.
         "SRT 4": [

@@ -73,10 +73,17 @@ class TimeLine:
     start_ms: int
     end_ms: int
     words: str
+    is_of_version_3: bool = False
+    """Whether version 2 of the readers refused the line, or took it for speech."""
 
 
-_CLOCK: Final = r"(?:(\d{1,4})\s?:\s?)?(\d{1,2})\s?:\s?(\d{1,2})(?:\s?[.,:;]\s?(\d{1,9}))?"
-_ARROW: Final = r"(?:[-–—−=]+ ?>|→)"  # people and word processors type other dashes
+_CLOCK: Final = (
+    r"(?:(\d{1,4})\s?[:\uff1a]\s?)?(\d{1,2})\s?[:\uff1a]\s?(\d{1,2})"
+    r"(?:\s?[.,:;\uff0c\uff0e\uff1a]\s?(\d{1,9}))?"  # Chinese keyboards type wide marks
+)
+_ARROW: Final = r"(?:[-–—−=]+ ?(?:>|&gt;)|[→⟶⇒➔➜])"  # people and word processors type other dashes
+_SIGN_OF_VERSION_3: Final = re.compile("[\uff1a\uff0c\uff0e⟶⇒➔➜]|&gt;")
+_COLONS: Final = (":", "\uff1a")
 _CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
 _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
@@ -110,14 +117,16 @@ def time_line(line: str) -> TimeLine | None:
     Separators and arrows that people mistype are read as what is meant. Settings (``align:start``) are dropped; other
     words behind the times are kept.
     """
-    match = _TIME_LINE.fullmatch(line) if ":" in line else None
-    if match is None and ":" in line and not line.isascii():
-        match = _TIME_LINE.fullmatch(without_directions(line))
+    if not any(colon in line for colon in _COLONS):
+        return None
+    match = _TIME_LINE.fullmatch(line) or (None if line.isascii() else _TIME_LINE.fullmatch(without_directions(line)))
     if match is None:
         return None
     *numbers, rest = match.groups()
+    is_of_version_3 = match.string != line or _SIGN_OF_VERSION_3.search(line, 0, match.start(len(match.groups())))
     words = " ".join(word for word in (rest or "").split() if not _is_setting(word))
-    return TimeLine(_milliseconds(tuple(numbers[:4])), _milliseconds(tuple(numbers[4:])), words)
+    start_ms, end_ms = _milliseconds(tuple(numbers[:4])), _milliseconds(tuple(numbers[4:]))
+    return TimeLine(start_ms, end_ms, words, is_of_version_3=bool(is_of_version_3))
 
 
 def _is_setting(word: str) -> bool:
@@ -136,7 +145,8 @@ def time_line_without_arrow(line: str) -> TimeLine | None:
     if match is None:
         return None
     numbers = match.groups()
-    return TimeLine(_milliseconds(numbers[:4]), _milliseconds(numbers[4:]), "")
+    is_of_version_3 = _SIGN_OF_VERSION_3.search(line) is not None
+    return TimeLine(_milliseconds(numbers[:4]), _milliseconds(numbers[4:]), "", is_of_version_3=is_of_version_3)
 
 
 def is_broken_time_line(line: str, *, expected: bool) -> bool:

@@ -69,7 +69,7 @@ class CueTexts:
         start_ms, end_ms = times.start_ms + self._shift_ms, times.end_ms + self._shift_ms
         self._last_start_ms, self._last_end_ms = max(self._last_start_ms, start_ms), max(self._last_end_ms, end_ms)
         self._cues.append((start_ms, end_ms, [self._voice + times.words]))
-        self._is_other = self._is_other or has_words_of_version_3(times.words)
+        self._is_other = self._is_other or times.is_of_version_3 or has_words_of_version_3(times.words)
         self._has_times, self._voice = True, ""
 
     def add(self, line: str) -> None:
