@@ -166,8 +166,8 @@ def test_words_on_a_time_line_are_said(tmp_path: Path) -> None:
 
 
 def test_a_name_on_a_time_line_is_no_setting(tmp_path: Path) -> None:
-    """A setting has a value; ``A:`` is somebody who speaks."""
-    content = "1\n00:00:01,000 --> 00:00:02,000 A: Hello\n\n2\n00:00:02,000 --> 00:00:03,000 line:0 L: There\n"
+    """A setting that is a letter has a value; ``A:`` is somebody who speaks. ``region:`` is a setting without its value."""
+    content = "1\n00:00:01,000 --> 00:00:02,000 A: Hello\n\n2\n00:00:02,000 --> 00:00:03,000 line:0 region: L: There\n"
     assert read(tmp_path, "a.srt", content) == "A: Hello\n\nL: There"
 
 

@@ -74,7 +74,7 @@ class TimeLine:
     end_ms: int
     words: str
     is_of_version_3: bool = False
-    """Whether version 2 of the readers refused the line, or took it for speech."""
+    """Whether version 2 of the readers refused the line, took it for speech, or left out one of its words."""
 
 
 _CLOCK: Final = (
@@ -87,7 +87,8 @@ _COLONS: Final = (":", "\uff1a")
 _CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
 _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
-_SETTING_NAME: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[DASLT]|[XY][12]):")
+_SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[XY][12]):\S*|[DASLT]:\S+")
+_LETTER_ALONE: Final = re.compile(r"(?i)[DASLT]:")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
 _HAS_ARROW: Final = re.compile(r"[-–—−=] ?>|→")
 _ONLY_TIMES: Final = re.compile(r"(?=\D*\d)[\d\s:.,;OoIl>–—-]*")
@@ -123,20 +124,11 @@ def time_line(line: str) -> TimeLine | None:
     if match is None:
         return None
     *numbers, rest = match.groups()
-    is_of_version_3 = match.string != line or _SIGN_OF_VERSION_3.search(line, 0, match.start(len(match.groups())))
-    words = " ".join(word for word in (rest or "").split() if not _is_setting(word))
+    words = " ".join(word for word in (rest or "").split() if not _SETTING.fullmatch(word))
     start_ms, end_ms = _milliseconds(tuple(numbers[:4])), _milliseconds(tuple(numbers[4:]))
-    return TimeLine(start_ms, end_ms, words, is_of_version_3=bool(is_of_version_3))
-
-
-def _is_setting(word: str) -> bool:
-    name = _SETTING_NAME.match(word)
-    return name is not None and name.end() < len(word)
-
-
-def has_words_of_version_3(words: str) -> bool:
-    """Return whether words on a time line are like the name of a setting, which version 2 of the readers left out."""
-    return any(map(_SETTING_NAME.fullmatch, words.split()))
+    has_sign = match.string != line or _SIGN_OF_VERSION_3.search(line, 0, match.start(len(match.groups()))) is not None
+    has_letter = any(map(_LETTER_ALONE.fullmatch, words.split()))
+    return TimeLine(start_ms, end_ms, words, is_of_version_3=has_sign or has_letter)
 
 
 def time_line_without_arrow(line: str) -> TimeLine | None:

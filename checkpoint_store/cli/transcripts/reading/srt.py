@@ -16,7 +16,6 @@ from checkpoint_store.cli.transcripts.reading.cue import (
     TimeLine,
     broken_time_line,
     clock_ms,
-    has_words_of_version_3,
     is_broken_time_line,
     time_line,
     time_line_without_arrow,
@@ -69,7 +68,7 @@ class CueTexts:
         start_ms, end_ms = times.start_ms + self._shift_ms, times.end_ms + self._shift_ms
         self._last_start_ms, self._last_end_ms = max(self._last_start_ms, start_ms), max(self._last_end_ms, end_ms)
         self._cues.append((start_ms, end_ms, [self._voice + times.words]))
-        self._is_other = self._is_other or times.is_of_version_3 or has_words_of_version_3(times.words)
+        self._is_other = self._is_other or times.is_of_version_3
         self._has_times, self._voice = True, ""
 
     def add(self, line: str) -> None:
