@@ -68,6 +68,7 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
             f"{plain['srt']}\n\u200f{follows}",
             on_time_line,
             plain["srt"].replace("-->", "⟶"),
+            f"{plain['srt']}\n{follows.replace('-->', 'to')}",
         ],
         # Version 3 read neither names nor codes nor the spaces of broadcast captions.
         "SRT 4": [

@@ -87,6 +87,8 @@ _COLONS: Final = (":", "\uff1a")
 _CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
 _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
+_TWO_LONG_CLOCKS: Final = re.compile(rf"(?=[^:]*:[^:]*:[^:]*:[^:]*:)\s*{_CLOCK}[^\d:]{{1,8}}{_CLOCK}\s*")
+"""Two times with hours, and some word or arrow between them: ``00:00:01,000 to 00:00:03,000``."""
 _SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[XY][12]):\S*|[DASLT]:\S+")
 _LETTER_ALONE: Final = re.compile(r"(?i)[DASLT]:")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
@@ -132,12 +134,14 @@ def time_line(line: str) -> TimeLine | None:
 
 
 def time_line_without_arrow(line: str) -> TimeLine | None:
-    """Return the times of a line that holds two times and nothing else, or None."""
+    """Return the times of a line that holds two times and no more than a word between them, or None."""
     match = _TWO_CLOCKS.fullmatch(line)
+    is_bare = match is not None
+    match = match or _TWO_LONG_CLOCKS.fullmatch(line)
     if match is None:
         return None
     numbers = match.groups()
-    is_of_version_3 = _SIGN_OF_VERSION_3.search(line) is not None
+    is_of_version_3 = not is_bare or _SIGN_OF_VERSION_3.search(line) is not None
     return TimeLine(_milliseconds(numbers[:4]), _milliseconds(numbers[4:]), "", is_of_version_3=is_of_version_3)
 
 
