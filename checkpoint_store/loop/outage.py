@@ -51,6 +51,8 @@ class Outage:
         """The number of waits since the last success."""
         self._began_at = math.inf
         """The moment of the first failure since the last success; infinite without a failure."""
+        self._failed_at = -math.inf
+        """The moment of the failure that ended the last stretch."""
         self.last_error: BaseException | None = None
         """The last error of the service."""
         self._tried: set[int] = set()
@@ -108,9 +110,16 @@ class Outage:
         is_in_vain = self.is_over_at is not None and self._asked_until >= self.is_over_at
         return max(0.0, self._asked_until - self._clock()) if is_in_vain else 0.0
 
-    def has_lasted_too_long(self, in_flight: int) -> bool:
-        """Whether no call has succeeded for too long, and no attempt of this stretch is left ``in_flight``."""
-        return not in_flight and self.is_on and self.seconds >= self.seconds_max
+    def has_lasted_too_long(self, in_flight: int, is_call_due: Callable[[], bool] = lambda: True) -> bool:
+        """Whether no call has succeeded for too long, and no attempt of this stretch is left ``in_flight``.
+
+        If the wait is over and something else kept the next call back (the loop's body, a limit), a call that is due is
+        made first: a service is given up because a call failed, not because nobody called.
+        """
+        if in_flight or not self.is_on or self.seconds < self.seconds_max:
+            return False
+        is_asked_again = self._failed_at >= self._began_at + self.seconds_max
+        return is_asked_again or self._clock() < self._resumes_at or not is_call_due()
 
     def waits_in_a_row(self, stretch: int) -> int:
         """Return the number of waits in a row without a success, with the wait after a failure in this stretch."""
@@ -176,6 +185,7 @@ class Outage:
         if is_asked:
             self._asked_until = max(self._asked_until, moment + wait_seconds)
         if is_first:
+            self._failed_at = moment
             self.stretch += 1
             self._waits += 1
             self._in_flight_max = 1

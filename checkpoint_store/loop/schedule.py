@@ -179,14 +179,17 @@ class Schedule:
         if not self._ready and len(self._reorder_buffer) < _REORDERED_RESULTS_MAX:
             self._ready.extend(claim())
 
-    def has_another(self, index: int | None, claim: Callable[[], list[ClaimedChunk]]) -> bool:
+    def has_another(self, index: int | None, claim: Callable[[], list[ClaimedChunk]], *, now: bool = False) -> bool:
         """Whether any chunk but this one can be tried. ``index`` None: whether any chunk can.
 
         A chunk whose attempt has failed at the same moment, and is still to be recorded, can be tried, too. ``claim``
-        claims a chunk if none is ready.
+        claims a chunk if none is ready. ``now``: only a chunk that can start now counts, and no chunk that waits for
+        its retry, or is in flight.
         """
         unsettled = (attempt.chunk for attempt in self.unsettled.values())
-        if any(chunk.index != index for chunk in itertools.chain(unsettled, self._claimed())):
+        if now and self.retries.due_at <= time.monotonic():
+            return True
+        if not now and any(chunk.index != index for chunk in itertools.chain(unsettled, self._claimed())):
             return True
         self._claim_where_none_is_ready(claim)
         return bool(self._ready)

@@ -1,17 +1,22 @@
-"""A process that stands still, as in a container that is paused: that time counts for no limit."""
+"""A process or a loop that stands still, as in a container that is paused: that time counts for no limit."""
 
 from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
 
+from checkpoint_store import CheckpointStore, ServiceUnavailable
 from checkpoint_store.loop.outage import Outage
 
+from .map_tools import CHUNKS, Flaky
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Children
 
 
@@ -37,4 +42,33 @@ def test_a_pause_of_the_process_is_no_time_of_an_outage() -> None:
     outage.postpone_end(3599.0)
     assert (outage.has_lasted_too_long(0), outage.seconds) == (False, 1.0)
     moment = 3660.0
+    outage.failed(1, 1.0, ConnectionError(), is_asked=False)
     assert outage.has_lasted_too_long(0)
+
+
+@pytest.mark.parametrize("held_back_by", ["its body", "its events", "a limit"])
+def test_a_service_is_not_given_up_before_it_is_asked_again(tmp_path: Path, held_back_by: str) -> None:
+    """One failure, and then the loop makes no call for longer than ``outage_seconds``: the next call comes first."""
+    seconds = 0.4
+    work = Flaky(ConnectionError(), c1=1)
+    options: dict[str, Any] = {"workers": 2, "wait": 0.01, "outage_seconds": seconds / 2}
+    if held_back_by == "its events":
+        options["on_event"] = lambda event: time.sleep(seconds if event.kind == "retried" else 0)
+    if held_back_by == "a limit":
+        options["max_calls_per_minute"] = 60 / seconds
+    with CheckpointStore(tmp_path / "talks.db", state_file=None, durability="process") as store:
+        job = store.open_job("f", chunks=CHUNKS[:4])
+        for _ in job.map(work, **options):
+            if held_back_by == "its body" and 1 in work.calls:
+                time.sleep(seconds)
+        assert (job.status, len(work.calls)) == ("completed", 5)
+
+
+def test_chunks_that_wait_for_their_retry_keep_no_service_from_being_given_up(tmp_path: Path) -> None:
+    """Each chunk has failed and waits for a minute: the job is paused after ``outage_seconds``, and not then."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None, durability="process") as store:
+        job = store.open_job("f", chunks=CHUNKS[:2])
+        began = time.monotonic()
+        with pytest.raises(ServiceUnavailable):
+            list(job.map(Flaky(c0=99, c1=99), workers=2, wait=60, outage_seconds=1.5))
+        assert time.monotonic() - began < 30

@@ -167,6 +167,7 @@ def test_there_is_no_hope_once_nothing_has_succeeded_for_too_long(told: Told) ->
     told.fails()
     assert told.outage.seconds == 0
     told.clock.now += 59.9
+    told.fails()
     assert not told.outage.has_lasted_too_long(0)
     told.clock.now += 0.1
     assert told.outage.has_lasted_too_long(0)
@@ -234,6 +235,17 @@ def test_only_chunks_that_failed_since_the_last_success_are_named() -> None:
     outage.completed(outage.stretch)
     outage.failed(outage.stretch, 1.0, DOWN, is_asked=False, chunk_index=3)
     assert outage.tried == [3]
+
+
+def test_a_call_that_was_kept_back_is_made_before_the_service_is_given_up(told: Told) -> None:
+    """A loop whose body took too long, or that a limit held back, has not asked the service again."""
+    told.fails()
+    told.clock.now += 3600.0
+    assert not told.outage.has_lasted_too_long(0)
+    assert told.outage.opens_at(0) == 0.0
+    assert told.outage.has_lasted_too_long(0, lambda: False)
+    told.fails(wait=0.0)
+    assert told.outage.has_lasted_too_long(0)
 
 
 def test_a_wait_that_the_service_asks_for_beyond_the_end_leaves_no_call(told: Told) -> None:

@@ -156,7 +156,7 @@ class OutageGate(Gate):
             return OPEN
         in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
         asked_seconds = 0.0 if in_flight else outage.asked_in_vain  # a call in flight may still succeed
-        if not asked_seconds and not outage.has_lasted_too_long(in_stretch):
+        if not asked_seconds and not outage.has_lasted_too_long(in_stretch, self._is_call_due):
             return outage.opens_at(in_stretch)
         remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
         if not remaining_chunks:  # other loops have completed or failed them
@@ -168,6 +168,9 @@ class OutageGate(Gate):
         self._state.end_with(error)
         self._state.pause("the service answers no call")
         return UNTIL_ONE_ENDS
+
+    def _is_call_due(self) -> bool:
+        return self._schedule.has_another(None, self._state.claim, now=True)
 
     def free_places(self, in_flight: int) -> int:
         """See :meth:`Gate.free_places`."""
