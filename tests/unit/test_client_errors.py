@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import openai
 import pytest
 import requests
 from aiohttp.http_exceptions import TransferEncodingError
+from urllib3.exceptions import MaxRetryError, ResponseError
 
 from checkpoint_store.loop.service.retry_after import retry_after
 from checkpoint_store.loop.service.retry_policy import as_work_failed, is_fatal, is_transient, pause_before_retry
@@ -50,6 +51,17 @@ def of_anthropic(status: int, kind: str, message: str = "no") -> Exception:
 
 def of_aiohttp(status: int, message: str, cause: Exception | None = None) -> Exception:
     return of("ClientResponseError", status=status, message=message, args=(message,), __cause__=cause)
+
+
+def of_retries(status: int) -> Exception:
+    """As requests raises it after the retries of its session: without a response."""
+    try:
+        raise MaxRetryError(cast("Any", None), "/v1", ResponseError(f"too many {status} error responses"))
+    except MaxRetryError as inner:
+        try:
+            raise requests.exceptions.RetryError(inner)
+        except requests.exceptions.RetryError as outer:
+            return outer
 
 
 LIMIT = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
@@ -100,6 +112,8 @@ WAITED_FOR = {
         of_aiohttp(400, "Bad status line", cause=TransferEncodingError("no")),
         Trouble.NO_ANSWER,
     ),
+    "requests, its own retries at 503": (of_retries(503), Trouble.BUSY),
+    "requests, its own retries at 500": (of_retries(500), Trouble.ERROR),
     "azure-core, not sent": (of("ServiceRequestError"), Trouble.NO_ANSWER),
     "azure-core, no answer": (of("ServiceResponseError"), Trouble.NO_ANSWER),
     "mistralai, no answer": (of("NoResponseError"), Trouble.NO_ANSWER),

@@ -45,6 +45,8 @@ _OTHER_STATUS_FIELDS: Final = (
     *_STATUS_FIELDS, "statusCode", "http_status_code", "httpStatusCode", "httpStatus", "http_code", "error_code",
 )  # fmt: skip
 """The fields that may have a status, or a number of another kind: only a number from 400 is taken for a status."""
+_STATUS_OF_RETRIES: Final = re.compile("too many ([45][0-9]{2}) error responses")
+"""How urllib3 names the status at which its own retries ended (``Retry(status_forcelist=…)``, also in requests)."""
 BUSY_CODES: Final = frozenset({
     "throttling", "throttlingexception", "throttledexception", "requestthrottled", "toomanyrequestsexception",
     "requestlimitexceeded", "provisionedthroughputexceededexception", "slowdown", "resource_exhausted",
@@ -116,6 +118,8 @@ def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]
                 if status is not None and status >= CLIENT_ERROR_MIN:
                     return status, link
                 success = success if status is None or success[0] is not None else (status, link)
+        if (retries := _STATUS_OF_RETRIES.fullmatch(text_of(link))) is not None:
+            return int(retries[1]), link
     for link in links(error):
         body = field_of(link, "body")
         for holder in (link, field_of(link, "error"), body, field_of(body, "error")):
