@@ -58,6 +58,8 @@ FAULT_CODES: Final = frozenset({
     "api_error", "timeout_error", "server_error", "internal_server_error", "internal", "deadline_exceeded",
 })  # fmt: skip
 """The codes of Anthropic, OpenAI and gRPC for a fault of the service, in lower case; in a stream under HTTP 200."""
+_GRPC_TIME_OUT: Final = "deadline_exceeded"
+"""The code with which a client of gRPC ends a call that took too long: the service may go on with the call."""
 TOO_LARGE: Final = "request_too_large"
 """The code of Anthropic for a call that is too large."""
 _TOO_LARGE_MESSAGE: Final = "request too large for "
@@ -150,9 +152,15 @@ def codes_of(error: BaseException) -> Iterator[str]:
             value = inspect.getattr_static(link, name, None)
             if isinstance(value, str):
                 yield value.lower()
-        if any(kind.__name__ == "RpcError" for kind in type(link).__mro__):  # of gRPC: code() returns an enum
-            yield str(field_of(called(field_of(link, "code")), "name")).lower()
+        if (code := _grpc_code(link)) is not None:
+            yield code
         yield from (word.lower() for data in data_of(link) for word in words_in(data, _CODE_FIELDS))
+
+
+def _grpc_code(link: BaseException) -> str | None:
+    """Return the code of a gRPC error in lower case, where ``code()`` returns an enum; None for another error."""
+    is_of_grpc = any(kind.__name__ == "RpcError" for kind in type(link).__mro__)
+    return str(field_of(called(field_of(link, "code")), "name")).lower() if is_of_grpc else None
 
 
 def called(method: Any) -> Any:
@@ -254,7 +262,7 @@ def may_have_arrived(error: BaseException) -> bool:
         if isinstance(declared, bool):
             return declared
     if trouble_of(error) is not Trouble.NO_ANSWER:
-        return _was_cut_off(error)
+        return _was_cut_off(error) or any(_grpc_code(link) == _GRPC_TIME_OUT for link in links(error))
     # requests raises its ConnectionError while it handles the one of urllib3 that says more.
     causes = [cause for link in links(error) for cause in (link, link.__context__) if cause is not None]
     return not any(_was_not_sent(link) for cause in causes for link in links(cause))
