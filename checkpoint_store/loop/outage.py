@@ -215,6 +215,11 @@ def wait_after(
         was_long = outage.is_long
         index = attempt.chunk.index
         outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked, chunk_index=index)
+        if is_asked and wait_seconds >= outage.seconds_max:  # if a call in flight succeeds, the loop does wait
+            log.warning(
+                "job %s: the service asks to make no call for %.0f s, which is longer than outage_seconds: %s",
+                *(state.job_id, wait_seconds, describe(error)),
+            )
         if outage.is_long and not was_long:
             log.warning(
                 "job %s: the service answers no call, so the whole loop waits, and no chunk is to blame: %s. It failed "

@@ -360,8 +360,10 @@ def test_a_service_that_asks_for_longer_than_an_outage_may_last_pauses_the_job_a
     assert job.status == "completed"
 
 
-def test_a_call_in_flight_may_still_succeed_though_the_service_asks_for_too_long(store: CheckpointStore) -> None:
-    """Work in flight that succeeds shows that the service answers, so the loop then waits as the service asks."""
+def test_a_call_in_flight_may_still_succeed_though_the_service_asks_for_too_long(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Work in flight that succeeds shows that the service answers: the loop waits as asked, and logs for how long."""
     failed = threading.Event()
 
     class AskedError(BusyError):
@@ -369,15 +371,18 @@ def test_a_call_in_flight_may_still_succeed_though_the_service_asks_for_too_long
 
     def work(index: int) -> int:
         if index == 0 and not failed.is_set():
-            failed.set()
             raise AskedError
         assert failed.wait(5)
-        time.sleep(0.1)
         return index
 
+    def note(event: LoopEvent) -> None:
+        if event.kind == "retried":
+            failed.set()
+
     job = store.open_job("f", total_chunks=4)
-    list(job.map(work, workers=2, outage_seconds=0.3))
+    list(job.map(work, workers=2, outage_seconds=0.3, on_event=note))
     assert job.status == "completed"
+    assert "asks to make no call for 1 s, which is longer than outage_seconds" in caplog.text
 
 
 def test_a_wait_with_nothing_left_to_do_is_not_waited_for(store: CheckpointStore) -> None:
