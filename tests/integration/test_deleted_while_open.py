@@ -44,6 +44,28 @@ def test_no_chunk_of_a_store_deleted_in_a_loop_is_paid_for_again(tmp_path: Path)
     assert sorted(paid) == list(range(TOTAL))
 
 
+@pytest.mark.parametrize("endings", [("-shm",), ("-wal",), ("-shm", "-wal")], ids="+".join)
+def test_no_chunk_is_paid_for_again_if_the_log_is_removed_in_a_loop(tmp_path: Path, endings: tuple[str, ...]) -> None:
+    """Two processes would not see each other's claims, and what is written to a removed log is gone at a kill."""
+    path, paid = tmp_path / "talk.db", []
+
+    def work(index: int) -> str:
+        if index == AT and not paid[AT:]:
+            for ending in endings:
+                path.with_name(f"talk.db{ending}").unlink()
+        paid.append(index)
+        return "paid for"
+
+    removed = pytest.raises(StorageUnavailableError, match="-wal or -shm beside it was removed")
+    with removed as caught, CheckpointStore(path) as store:
+        list(store.open_job("talk.txt", total_chunks=TOTAL).map(work))
+    assert "Close the store everywhere, and open it again" in str(caught.value)
+    with CheckpointStore(path) as store:
+        job = store.open_job("talk.txt", total_chunks=TOTAL)
+        list(job.map(work))
+        assert (sorted(paid), store.check()) == (list(range(TOTAL)), [])
+
+
 def test_what_stands_in_the_place_of_the_state_before_is_kept(tmp_path: Path) -> None:
     """A folder at ``.bak`` is moved aside with what is in it, and the state file is written."""
     with CheckpointStore(tmp_path / "talk.db") as store:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from checkpoint_store.errors import CheckpointStoreError, StoreClosed
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import connect, keep_few_pages
-from checkpoint_store.storage.files.identity import gone
+from checkpoint_store.storage.files.identity import gone, parted
+from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import is_held_here, refuse_inner_call, take
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 FileIdentity = tuple[int, int]
 """Device and inode of a file: they identify the file, whatever its name."""
+Identities = tuple[FileIdentity | None, FileIdentity | None, FileIdentity | None]
+"""The identities of a store file, of its WAL and of the index of the WAL; None for a file that is missing."""
 _FORK_PATIENCE_SECONDS: Final = 10.0
 
 
@@ -39,7 +42,9 @@ class StoreFile:
         self.path = path
         self._presence = presence
         """The lock that keeps others from removing the file; None for a file that this process has for itself."""
-        self._name = str(path)
+        self._names: Final = (str(path), str(StoreFiles(path).wal), str(StoreFiles(path).shm))
+        self._is_parted = False
+        """Whether the WAL or its index was removed: connections of this process may share what is gone."""
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
 
@@ -52,6 +57,8 @@ class StoreFile:
         """
         if not is_there(self.path):
             raise gone(self.path)
+        if self._is_parted:
+            raise parted(self.path)
         try:
             if self._presence is not None:
                 self._presence.ensure()
@@ -62,17 +69,34 @@ class StoreFile:
         except OSError as error:
             raise storage_error(error, self.path) from error
 
-    def identity(self) -> FileIdentity | None:
-        """Return the identity of the file that is at the store's path now; None if the path has no file."""
-        try:
-            status = os.stat(self._name)
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
+    def identities(self) -> Identities:
+        """Return the identities of the files that are at the paths of the store, its WAL and its index now."""
+        file, wal, index = map(_identity_of, self._names)
+        return file, wal, index
+
+    def refuse_if_moved(self, before: Identities) -> None:
+        """Raise if the store file, or a file of its WAL that was there before, was removed or replaced.
+
+        What is written to a removed file is lost, and no other process sees what is written to a removed index.
+        """
+        file, *beside = self.identities()
+        if file != before[0]:
+            raise gone(self.path)
+        if any(was not in (None, now) for was, now in zip(before[1:], beside, strict=True)):
+            self._is_parted = True
+            raise parted(self.path)
 
     def translated(self, error: sqlite_errors.Unreadable) -> CheckpointStoreError:
         """Return the library's error for one of SQLite's."""
         return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
+
+
+def _identity_of(name: str) -> FileIdentity | None:
+    try:
+        status = os.stat(name)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class StoreConnection(ForkAware):

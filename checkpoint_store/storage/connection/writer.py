@@ -14,7 +14,6 @@ from checkpoint_store.storage.connection.completed_jobs import CompletedJobs
 from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy, is_refused
 from checkpoint_store.storage.connection.open_lock import Wait, who_has_open
 from checkpoint_store.storage.connection.store_file import StoreConnection
-from checkpoint_store.storage.files.identity import gone
 from checkpoint_store.storage.records.data_version import DataVersion, data_version_of
 from checkpoint_store.storage.statements import compiled, effect
 from checkpoint_store.system.file_lock import refuse_inner_call, take
@@ -22,7 +21,7 @@ from checkpoint_store.system.file_lock import refuse_inner_call, take
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from checkpoint_store.storage.connection.store_file import FileIdentity, ReaderConnection, StoreFile
+    from checkpoint_store.storage.connection.store_file import Identities, ReaderConnection, StoreFile
 
 _FREE_BYTES_MIN: Final = 64 * 1024
 _FREE_SHARE_MIN: Final = 0.1
@@ -52,8 +51,8 @@ class WriterConnection(StoreConnection):
         """Whether the connection has what :func:`compiled.fast_insert` needs."""
         self._schema: int | None = None
         """The number of the schema that was searched for triggers."""
-        self._identity: FileIdentity | None = None
-        """The identity of the file that the connection is open on."""
+        self._identities: Identities = (None, None, None)
+        """The identities of the files that the connection is open on."""
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a write transaction of its own and return its value; durable when this returns.
@@ -183,7 +182,7 @@ class WriterConnection(StoreConnection):
             connection.execute("PRAGMA busy_timeout = 0")  # busy.execute waits from here on
             self.completed_jobs.attach(connection)
             self._is_prepared, self._schema = False, None
-            self._identity = self.file.identity()
+            self._identities = self.file.identities()
             self.checkpoint.count_wal()
         except BaseException:
             connection.close()
@@ -192,14 +191,13 @@ class WriterConnection(StoreConnection):
         return connection
 
     def _refuse_if_moved(self) -> None:
-        """Raise if the store file was removed or replaced: a result written to that file is lost."""
-        if self.file.identity() != self._identity:
-            raise gone(self.file.path)
+        """Raise if the store file or its WAL was removed or replaced: a result written to that file is lost."""
+        self.file.refuse_if_moved(self._identities)
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again: not after an I/O error, nor if its file was removed or replaced."""
         certain = not isinstance(error, UNREADABLE) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
-        return certain and self.file.identity() == self._identity
+        return certain and self.file.identities() == self._identities
 
     def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
         """Remove every earlier transaction from the WAL; ``touch`` is a small write that follows them.

@@ -48,11 +48,12 @@ def _unescaped(escaped: str) -> str:
 
 
 _GONE: Final = "the file is no longer there, or another one is in its place"
+_PARTED: Final = "the -wal or -shm beside it was removed, or replaced, while it is open"
 
 
 def is_gone(error: StorageUnavailableError) -> bool:
-    """Whether an error says that the store file is no longer there: the store object can record nothing any more."""
-    return error.reason == _GONE
+    """Whether an error says that the store, or its WAL, is no longer there: this store object can record nothing."""
+    return error.reason in {_GONE, _PARTED}
 
 
 def gone(path: Path) -> StorageUnavailableError:
@@ -62,4 +63,11 @@ def gone(path: Path) -> StorageUnavailableError:
         _GONE,
         "If it was moved, put it back: what was recorded is in it. If it was deleted, close the store everywhere and "
         "open it again: it is made anew from its copies (state file, backups), and a warning says what came back.",
+    )
+
+
+def parted(path: Path) -> StorageUnavailableError:
+    """Return the error for an open store whose WAL, or its index, was removed: processes would not see each other."""
+    return StorageUnavailableError(
+        path, _PARTED, "Close the store everywhere, and open it again; let nobody remove these files while it is open."
     )
