@@ -8,6 +8,7 @@ import pytest
 from conftest import files_with
 
 from checkpoint_store import CheckpointStore, JobNotFound, ProcessingState, StorageUnavailableError, StoreRecovered
+from checkpoint_store.storage.connection import store_file
 from checkpoint_store.storage.files.siblings import Siblings
 
 if TYPE_CHECKING:
@@ -45,9 +46,12 @@ def test_no_chunk_of_a_store_deleted_in_a_loop_is_paid_for_again(tmp_path: Path)
 
 
 @pytest.mark.parametrize("endings", [("-shm",), ("-wal",), ("-shm", "-wal")], ids="+".join)
-def test_no_chunk_is_paid_for_again_if_the_log_is_removed_in_a_loop(tmp_path: Path, endings: tuple[str, ...]) -> None:
+def test_no_chunk_is_paid_for_again_if_the_log_is_removed_in_a_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endings: tuple[str, ...]
+) -> None:
     """Two processes would not see each other's claims, and what is written to a removed log is gone at a kill."""
     path, paid = tmp_path / "talk.db", []
+    monkeypatch.setattr(store_file, "_WAL_LOOK_INTERVAL_SECONDS", 0.0)
 
     def work(index: int) -> str:
         if index == AT and not paid[AT:]:

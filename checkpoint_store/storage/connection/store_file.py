@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 FileIdentity = tuple[int, int]
 """Device and inode of a file: they identify the file, whatever its name."""
-Identities = tuple[FileIdentity | None, FileIdentity | None, FileIdentity | None]
-"""The identities of a store file, of its WAL and of the index of the WAL; None for a file that is missing."""
 _FORK_PATIENCE_SECONDS: Final = 10.0
+_WAL_LOOK_INTERVAL_SECONDS: Final = 0.05
+"""Between two looks at the WAL and its index: two more questions to the file system would delay a quick commit."""
 
 
 class StoreFile:
@@ -42,7 +43,9 @@ class StoreFile:
         self.path = path
         self._presence = presence
         """The lock that keeps others from removing the file; None for a file that this process has for itself."""
-        self._names: Final = (str(path), str(StoreFiles(path).wal), str(StoreFiles(path).shm))
+        self._name = str(path)
+        self._beside: Final = (StoreFiles(path).wal, StoreFiles(path).shm)
+        self._looked_at_seconds = 0.0
         self._is_parted = False
         """Whether the WAL or its index was removed: connections of this process may share what is gone."""
         self.durability = durability
@@ -69,20 +72,30 @@ class StoreFile:
         except OSError as error:
             raise storage_error(error, self.path) from error
 
-    def identities(self) -> Identities:
-        """Return the identities of the files that are at the paths of the store, its WAL and its index now."""
-        file, wal, index = map(_identity_of, self._names)
-        return file, wal, index
+    def identity(self) -> FileIdentity | None:
+        """Return the identity of the file that is at the store's path now; None if the path has no file."""
+        try:
+            status = os.stat(self._name)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
-    def refuse_if_moved(self, before: Identities) -> None:
-        """Raise if the store file, or a file of its WAL that was there before, was removed or replaced.
+    def beside(self) -> tuple[FileIdentity | None, ...]:
+        """Return the identities of the WAL and of its index, as they are now."""
+        self._looked_at_seconds = time.monotonic()
+        return tuple(map(_identity_of, self._beside))
 
-        What is written to a removed file is lost, and no other process sees what is written to a removed index.
+    def refuse_if_moved(self, identity: FileIdentity | None, beside: tuple[FileIdentity | None, ...]) -> None:
+        """Raise if the store file was removed or replaced, or its WAL or the index of the WAL, where there was one.
+
+        What is written to a removed WAL is lost at a kill, and no other process sees what is in a removed index. The
+        two are looked at from time to time only.
         """
-        file, *beside = self.identities()
-        if file != before[0]:
+        if self.identity() != identity:
             raise gone(self.path)
-        if any(was not in (None, now) for was, now in zip(before[1:], beside, strict=True)):
+        if time.monotonic() - self._looked_at_seconds < _WAL_LOOK_INTERVAL_SECONDS:
+            return
+        if any(was not in (None, now) for was, now in zip(beside, self.beside(), strict=True)):
             self._is_parted = True
             raise parted(self.path)
 
@@ -91,12 +104,11 @@ class StoreFile:
         return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
 
 
-def _identity_of(name: str) -> FileIdentity | None:
-    try:
-        status = os.stat(name)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+def _identity_of(path: Path) -> FileIdentity | None:
+    with suppress(OSError):
+        status = os.stat(path)
+        return status.st_dev, status.st_ino
+    return None
 
 
 class StoreConnection(ForkAware):

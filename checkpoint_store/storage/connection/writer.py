@@ -21,7 +21,7 @@ from checkpoint_store.system.file_lock import refuse_inner_call, take
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from checkpoint_store.storage.connection.store_file import Identities, ReaderConnection, StoreFile
+    from checkpoint_store.storage.connection.store_file import FileIdentity, ReaderConnection, StoreFile
 
 _FREE_BYTES_MIN: Final = 64 * 1024
 _FREE_SHARE_MIN: Final = 0.1
@@ -51,8 +51,9 @@ class WriterConnection(StoreConnection):
         """Whether the connection has what :func:`compiled.fast_insert` needs."""
         self._schema: int | None = None
         """The number of the schema that was searched for triggers."""
-        self._identities: Identities = (None, None, None)
-        """The identities of the files that the connection is open on."""
+        self._identity: FileIdentity | None = None
+        self._beside: tuple[FileIdentity | None, ...] = (None, None)
+        """The identities of the file that the connection is open on, and of its WAL and the index of the WAL."""
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a write transaction of its own and return its value; durable when this returns.
@@ -182,7 +183,7 @@ class WriterConnection(StoreConnection):
             connection.execute("PRAGMA busy_timeout = 0")  # busy.execute waits from here on
             self.completed_jobs.attach(connection)
             self._is_prepared, self._schema = False, None
-            self._identities = self.file.identities()
+            self._identity, self._beside = self.file.identity(), self.file.beside()
             self.checkpoint.count_wal()
         except BaseException:
             connection.close()
@@ -192,12 +193,12 @@ class WriterConnection(StoreConnection):
 
     def _refuse_if_moved(self) -> None:
         """Raise if the store file or its WAL was removed or replaced: a result written to that file is lost."""
-        self.file.refuse_if_moved(self._identities)
+        self.file.refuse_if_moved(self._identity, self._beside)
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again: not after an I/O error, nor if its file was removed or replaced."""
         certain = not isinstance(error, UNREADABLE) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
-        return certain and self.file.identities() == self._identities
+        return certain and self.file.identity() == self._identity
 
     def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
         """Remove every earlier transaction from the WAL; ``touch`` is a small write that follows them.
