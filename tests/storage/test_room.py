@@ -144,3 +144,16 @@ def test_the_doctor_says_that_no_file_can_be_made(tmp_path: Path, monkeypatch: p
     found = {finding.what: finding for finding in doctor(path)}["free space"]
     assert (found.level, found.remedy) == ("warning", "delete files there")
     assert "no inode" in found.says
+
+
+def test_the_doctor_knows_of_file_systems_that_keep_no_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On vfat, exfat and ntfs no chmod helps, and a disk behind FUSE is no network."""
+    path = tmp_path / "talks.db"
+    _run(path, "talk.srt", 2)
+    path.chmod(0o777)
+    monkeypatch.setattr(doctor_room, "file_system", lambda _: "fuse")
+    monkeypatch.setattr(doctor_room, "journal_mode_for", lambda _: "truncate")
+    found = {finding.what: finding for finding in doctor(path)}
+    assert "talks.db is 0777" in found["permissions"].says
+    assert "mount it with umask=077, or move the store" in (found["permissions"].remedy or "")
+    assert "network" not in found["file system"].says

@@ -101,8 +101,8 @@ def _file_system(path: Path) -> Iterator[Finding]:
     elif journal_mode_for(path) == "wal":
         yield Finding("ok", "file system", kind)
     else:
-        yield Finding("warning", "file system", f"{kind}: a network file system, so a rollback journal is used",
-                      "keep the store on a local disk; it is faster and locks are sound there")  # fmt: skip
+        yield Finding("warning", "file system", f"{kind}: others may write there, so a rollback journal is used",
+                      "keep the store on a local disk with a file system of the kernel: the WAL is faster")  # fmt: skip
 
 
 def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
@@ -114,7 +114,10 @@ def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
             if mode & 0o077 and os.name != "nt":
                 wrong.append(f"{name.name} is {mode:04o}")
     if wrong:
-        yield Finding("warning", "permissions", ", ".join(wrong), "chmod 600 these files")
+        remedy = (
+            "if chmod 600 changes nothing, the file system keeps no modes: mount it with umask=077, or move the store"
+        )
+        yield Finding("warning", "permissions", ", ".join(wrong), remedy)
     else:
         yield Finding("ok", "permissions", "readable by their owner alone")
 
