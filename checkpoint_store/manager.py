@@ -16,6 +16,7 @@ from checkpoint_store.errors import (
     JobNotFound,
 )
 from checkpoint_store.execution.lifecycle import status_named
+from checkpoint_store.execution.store.closing import close_unattended
 from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
 from checkpoint_store.model.chunks import as_int
 from checkpoint_store.model.records import JobStatus
@@ -87,7 +88,7 @@ class StateManager(ForkAware):
         self.forget_in_child()
         watch(self)
         self._opened = _Opened()
-        weakref.finalize(self, self._opened.close)
+        weakref.finalize(self, close_unattended, self._opened.close)
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: the lock is free, and the child knows no job before its first call."""
@@ -246,8 +247,10 @@ class StateManager(ForkAware):
 
     def _store_if_any(self) -> CheckpointStore | None:
         """Return the store; None, and nothing is created, where there is neither a store nor anything to import."""
+        paths = (self.store_path, *state_copies(self._options["state_file"]))
         with self._guard:
-            if self._opened.store is not None or self._anything_there():
+            is_any = self._opened.store is not None or any(map(is_there, paths))
+            if is_any or Siblings(self.store_path).backups():
                 return self._open()
             self._own_looked.check_job_of_program(lambda _: False)
             return None
@@ -264,10 +267,6 @@ class StateManager(ForkAware):
             if job is None or (job.job_id, job.total_chunks) != (job_id, total_chunks):
                 job = self._opened.job = store.job(job_id)
             return job, JobStatus(status), digest
-
-    def _anything_there(self) -> bool:
-        paths = (self.store_path, *state_copies(self._options["state_file"]))
-        return any(map(is_there, paths)) or bool(Siblings(self.store_path).backups())
 
     def _required(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None]:
         if (current := self._current(chunk_index)) is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import program, wait_until
 
-from checkpoint_store import CheckpointStore, StorageFullError, StoreClosed
+from checkpoint_store import CheckpointStore, StorageFullError, StoreBusy, StoreClosed
 from checkpoint_store.execution.loops.open_loops import Loops
 from checkpoint_store.execution.store import closing
 
@@ -356,6 +356,28 @@ def test_a_store_that_is_dropped_while_it_closes_is_no_forgotten_store(
         if thread.name == "checkpoint-store close":
             thread.join(60)
     assert given == []
+
+
+def test_a_store_that_cannot_close_where_nobody_waits_for_it_warns(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """``close`` has returned to a handler or an event loop: a warning says the error, and no traceback does."""
+
+    def busy(*_: object) -> None:
+        raise StoreBusy(tmp_path / "talks.lock", 10.0, "another process")
+
+    store = CheckpointStore(tmp_path / "talks.db")
+    with monkeypatch.context() as patched, warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        patched.setattr(Loops, "would_deadlock", True)
+        patched.setattr(closing, "_close", busy)
+        store.close()
+        for thread in threading.enumerate():
+            if thread.name == "checkpoint-store close":
+                thread.join(60)
+    store.close()
+    assert [warning.category for warning in given] == [RuntimeWarning]
+    assert "kept locked by another process" in str(given[0].message)
 
 
 def test_what_a_closed_event_loop_left_behind_is_in_doubt_and_waited_for_by_nobody(tmp_path: Path) -> None:

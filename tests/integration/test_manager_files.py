@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import SECRET, files_with, program, snapshot
 
-from checkpoint_store import CheckpointStore, ProcessingState, StateFormatError, StateManager, StoreRecovered
+from checkpoint_store import (
+    CheckpointStore,
+    ProcessingState,
+    StateFormatError,
+    StateManager,
+    StorageUnavailableError,
+    StoreRecovered,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -282,6 +291,23 @@ def test_a_manager_that_is_never_closed_leaves_an_exact_file(children: Children,
     """A manager that is never closed leaves an exact file at the end of the process, without a warning."""
     children.run(program(__file__, "never_closed"))
     assert ProcessingState.from_json((tmp_path / "state.json").read_bytes()).results() == {0: "x"}
+
+
+def test_a_manager_that_is_collected_and_cannot_close_warns(tmp_path: Path) -> None:
+    """Nobody can handle the error of a manager that nobody refers to: a warning says it, and no traceback does."""
+    manager = StateManager(tmp_path / "state.json")
+    manager.save(a_state())
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(StorageUnavailableError):
+        manager.update_chunk_complete(0, "paid for")
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        del manager
+        gc.collect()
+    assert [warning.category for warning in given] == [RuntimeWarning]
+    assert "no longer there" in str(given[0].message)
+    assert files_with(tmp_path, "paid for")
 
 
 def test_a_store_and_a_manager_share_the_files(manager: StateManager) -> None:

@@ -7,6 +7,7 @@ import threading
 import warnings
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
@@ -19,6 +20,7 @@ from checkpoint_store.model.attempt import threads_at_work
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from weakref import ReferenceType
 
     from checkpoint_store.execution.context import StoreContext
@@ -31,7 +33,8 @@ def close(context: StoreContext, error: BaseException | None = None) -> None:
     if context.loops.would_deadlock or handler_interrupts_library():
         context.loops.stop()
         # The process does not end before this thread does.
-        threading.Thread(target=_close, args=(context, error), name="checkpoint-store close", daemon=False).start()
+        work = partial(close_unattended, partial(_close, context, error))
+        threading.Thread(target=work, name="checkpoint-store close", daemon=False).start()
     elif threads_at_work() and threading.current_thread() is not threading.main_thread():
         _close_watched(context, error)
     else:
@@ -55,7 +58,7 @@ def _close_watched(context: StoreContext, error: BaseException | None) -> None:
             closed.set_result(None)
 
     is_left: list[bool] = []
-    threading.Thread(target=run, name="checkpoint-store close", daemon=False).start()
+    threading.Thread(target=close_unattended, args=(run,), name="checkpoint-store close", daemon=False).start()
     while not wait([closed], timeout=_DEADLOCK_CHECK_SECONDS).done:
         if work_waits_for_this_thread():
             is_left.append(True)
@@ -115,12 +118,18 @@ def _record_or_keep(context: StoreContext) -> None:
 def close_in_finalizer(context: StoreContext) -> None:
     """Close a store that nobody refers to any more. Warn of results that cannot be recorded."""
     try:
-        close(context)
-    except CheckpointStoreError as error:
-        warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=3)
+        close_unattended(partial(close, context))
     except Exception:
         if not sys.is_finalizing():  # while the interpreter ends, parts of the library may be gone already
             raise
+
+
+def close_unattended(close: Callable[[], object]) -> None:
+    """Close a store where no caller can handle an error: warn of it. A traceback would say nothing more."""
+    try:
+        close()
+    except CheckpointStoreError as error:
+        warnings.warn(message_with_notes(error), RuntimeWarning, stacklevel=4)
 
 
 def end_with_process(reference: ReferenceType[StoreContext]) -> None:
