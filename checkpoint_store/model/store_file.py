@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from checkpoint_store.errors import InvalidArgumentError
+
 SCHEMA_VERSION: Final = "1.5"
 """The schema that this version reads and writes: the newest migration, and a state file's ``version``."""
 RELEASED_VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5")
@@ -18,3 +20,11 @@ Durability = Literal["power-loss", "process"]
 """What a commit survives: a power cut, or the end of the process only."""
 READ_ONLY: Final = "this store was opened with read_only=True"
 """Why a call that writes is refused."""
+_TIMEOUT_SECONDS_MAX: Final = 1e9
+
+
+def check_lock_timeout(seconds: object) -> None:
+    """Raise :class:`InvalidArgumentError` if ``lock_timeout_seconds`` of a call is no time to wait."""
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not (is_number and 0 <= seconds < _TIMEOUT_SECONDS_MAX):  # type: ignore[operator]
+        raise InvalidArgumentError("lock_timeout_seconds", seconds, "is not a number of seconds from 0")

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError, SchemaTooNew, StoreDamaged, StoreTargetError
-from checkpoint_store.model.store_file import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION, check_lock_timeout
 from checkpoint_store.storage import destination
 from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.open_lock import exclusively
@@ -62,6 +62,7 @@ class ClosedStore:
     """
 
     def __init__(self, path: Path, state_files: Sequence[Path], *, lock_timeout_seconds: float) -> None:
+        check_lock_timeout(lock_timeout_seconds)
         self.path: Final = path
         self.state_files: Final = tuple(state_files)
         self._lock_timeout_seconds = lock_timeout_seconds

@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import snapshot
 
 from checkpoint_store import (
     CheckpointStore,
@@ -16,6 +17,9 @@ from checkpoint_store import (
     ProcessingState,
     StateManager,
     StorageUnavailableError,
+    migrate,
+    recover_store,
+    restore_store,
 )
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 
@@ -23,8 +27,40 @@ from . import executors_work as work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CHUNKS = ["one", "two"]
+
+
+def manage(path: Path, seconds: Any) -> None:
+    class Patient(StateManager):
+        LOCK_TIMEOUT = seconds
+
+    Patient(path.with_suffix(".json")).load()
+
+
+@pytest.mark.parametrize("seconds", [None, "10", -1, float("nan"), float("inf"), True])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda path, seconds: CheckpointStore(path, lock_timeout_seconds=seconds),
+        manage,
+        lambda path, seconds: recover_store(path, accept_loss=True, lock_timeout_seconds=seconds),
+        lambda path, seconds: restore_store(path.with_name("copy.db"), path, lock_timeout_seconds=seconds),
+        lambda path, seconds: migrate(path, to="1.4", lock_timeout_seconds=seconds),
+    ],
+    ids=["open", "manager", "recover", "restore", "migrate"],
+)
+def test_a_lock_timeout_that_is_no_time_is_refused(tmp_path: Path, use: Callable[..., object], seconds: Any) -> None:
+    """Each call that waits for a lock names the argument, and changes nothing."""
+    path = tmp_path / "talk.db"
+    with CheckpointStore(path) as store:
+        store.open_job("talk.srt", total_chunks=2).complete(0, "paid for")
+        store.backup(tmp_path / "copy.db")
+    before = snapshot(tmp_path)
+    with pytest.raises(InvalidArgumentError, match=r"^lock_timeout_seconds="):
+        use(path, seconds)
+    assert snapshot(tmp_path) == before
 
 
 def test_a_function_that_no_process_can_get_is_refused_before_there_is_a_job(store: CheckpointStore) -> None:

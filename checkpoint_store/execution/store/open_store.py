@@ -13,7 +13,7 @@ from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.store import closing
 from checkpoint_store.execution.store.current_job import CurrentJob
-from checkpoint_store.model.store_file import SCHEMA_VERSION
+from checkpoint_store.model.store_file import SCHEMA_VERSION, check_lock_timeout
 from checkpoint_store.state_file.exporting import resolve_state_file
 from checkpoint_store.storage.destination import other_owner
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
