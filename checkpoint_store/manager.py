@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from checkpoint_store.model.state.state import ProcessingState
     from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.records.records import Known
-    from checkpoint_store.storage.records.saved_state import Saved
 
 _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COMPLETED})
 """A job with one of these statuses is running from its next chunk on. A paused job stays as somebody wanted it."""
@@ -72,13 +71,11 @@ class StateManager(ForkAware):
         lock_timeout_seconds: float | None = None,
         durability: Durability = "power-loss",
     ) -> None:
-        path = Path(self.DEFAULT_PATH if state_path is None else state_path)
+        self._state_path = path = Path(self.DEFAULT_PATH if state_path is None else state_path)
         if path.suffix in NO_STATE_SUFFIXES:
             raise InvalidArgumentError("state_path", str(state_path), "has the suffix of a file beside it; use .json")
         self.store_path: Final = store_beside(path)
         """The store file, as an absolute path: the program may change its working folder."""
-        self.state_path: Final = path
-        """The state file, as it was given."""
         self.lock_path: Final = StoreFiles(path.with_suffix(STORE_SUFFIX)).lock
         self._options: dict[str, Any] = {
             "state_file": self.store_path.with_suffix(path.suffix),
@@ -95,6 +92,11 @@ class StateManager(ForkAware):
         self._guard = threading.RLock()
         self._states = threading.RLock()  # held while a state is read or written: what is known is of one moment
         self._looked = Looked(store=self.store_path)
+
+    @property
+    def state_path(self) -> Path:
+        """The state file, as it was given. For another state file, make another manager."""
+        return self._state_path
 
     def load(self) -> ProcessingState | None:
         """Return the current job's state, results included, or None if there is no current job.
@@ -121,6 +123,7 @@ class StateManager(ForkAware):
         Raises:
             CurrentJobChanged: another program made another job current. Only the manager's own job was recorded.
             StateFormatError: nothing tells which chunk a new result belongs to. (Chunks may be new without a result.)
+                Or ``state`` has a field of a subclass of :class:`ProcessingState`.
             SecretInConfig: the config of ``state`` holds what looks like a secret. Nothing was saved.
             JobBusy: ``state`` changes the plan of a job that a loop works on, or a runner has alone. Nothing was saved.
             StoreBusy: another program held the lock file: the message says whether only the state file is behind.
@@ -129,23 +132,19 @@ class StateManager(ForkAware):
         with WarningsLast(), self._states:
             make_folder(self.store_path.parent)
             current = _current_of(self._open())
-            saved = self._save(current, state)
+            known, self._opened.known, looked = self._opened.known, None, self._looked
+            if looked.own_job_id != state.job_id:  # after an interrupt nobody knows which job is current
+                self._looked = looked._replace(own_job_id=None)
+            try:
+                saved = current.save(state, known, looked)
+            except CheckpointStoreError:
+                self._looked = looked
+                raise
+            self._looked = looked.after(state.job_id, saved)
             if (other := saved.replaced_by) is not None:
                 raise CurrentJobChanged(self.store_path, state.job_id, other.job_id, other.file_name, is_recorded=True)
             self._opened.known = saved.known
             current.show(state.job_id, saved)
-
-    def _save(self, current: CurrentJob, state: ProcessingState) -> Saved:
-        known, self._opened.known, looked = self._opened.known, None, self._looked
-        if looked.own_job_id != state.job_id:  # after an interrupt nobody knows which job is current
-            self._looked = looked._replace(own_job_id=None)
-        try:
-            saved = current.save(state, known, looked)
-        except CheckpointStoreError:
-            self._looked = looked
-            raise
-        self._looked = looked.after(state.job_id, saved)
-        return saved
 
     def update_chunk_complete(self, chunk_index: int, result: object) -> None:
         """Record the result of a chunk (0-based) of the current job; durable when this returns.

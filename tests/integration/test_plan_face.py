@@ -79,6 +79,27 @@ def test_the_attributes_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert caught.value.waited_seconds == 0
 
 
+def test_a_manager_keeps_the_state_path_that_it_was_made_with(tmp_path: Path) -> None:
+    """A path that is assigned later is refused: the results would go to the first path all the same."""
+    manager = StateManager(tmp_path / "a.json")
+    with pytest.raises(AttributeError, match="state_path"):
+        manager.state_path = tmp_path / "b.json"  # type: ignore[misc]
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnState(ProcessingState):
+    """A state of a program that adds a field."""
+
+    total_cost: float = 0.0
+
+
+def test_a_state_with_a_field_of_its_own_is_not_saved_without_it(manager: StateManager) -> None:
+    """No later ``load`` would have the field: ``save`` names it, and records nothing."""
+    with pytest.raises(StateFormatError, match=r"^total_cost is a field of a subclass") as refused:
+        manager.save(OwnState(file_name="talk.srt", total_chunks=2, total_cost=4.5))
+    assert (refused.value.field, manager.load()) == ("total_cost", None)
+
+
 def test_a_folder_that_is_not_there_is_made_by_the_first_save(tmp_path: Path) -> None:
     """The first ``save`` makes a missing folder, no earlier call does, and a path below a file is refused at once."""
     with StateManager(tmp_path / "new" / "deeper" / "state.json") as manager:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import InvalidArgumentError, StorageUnavailableError
+from checkpoint_store.errors import InvalidArgumentError, StateFormatError, StorageUnavailableError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.model.frozen import thaw
@@ -25,6 +26,7 @@ def checked_state(state: object) -> ProcessingState:
 
     Raises:
         InvalidArgumentError: ``state`` is no :class:`ProcessingState`.
+        StateFormatError: ``state`` has a field of a subclass, which no store would keep.
         SecretInConfig: a value in its config or its metadata looks like a secret.
     """
     with importing():
@@ -32,6 +34,8 @@ def checked_state(state: object) -> ProcessingState:
 
     if not isinstance(state, ProcessingState):
         raise InvalidArgumentError("state", state, "is not a ProcessingState")
+    for field in fields(state)[len(fields(ProcessingState)) :]:
+        raise StateFormatError(field.name, "is a field of a subclass, which is not saved: keep its value in metadata")
     reject_secrets(thaw(state.config))
     reject_secrets(thaw(state.metadata), "metadata")
     message = state.error_message
