@@ -20,6 +20,7 @@ from checkpoint_store.execution.store.closing import close_unattended
 from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
 from checkpoint_store.model.chunks import as_int
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.state_file.exporting import refuse_shared_store
 from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.records.saved_state import Looked
@@ -239,6 +240,7 @@ class StateManager(ForkAware):
     def _open(self) -> CheckpointStore:
         with self._guard:
             if self._opened.store is None:
+                refuse_shared_store(self._options["state_file"], self.store_path)
                 self._opened.store = CheckpointStore(self.store_path, **self._options)
                 _current_of(self._opened.store).keep_previous_states()
                 self._own_looked.check_job_of_program(_current_of(self._opened.store).has)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.state_file.growing import stored_text
-from checkpoint_store.state_file.reader import USE, refuse_own, refuse_to_replace
-from checkpoint_store.storage.destination import refuse_others
-from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES
+from checkpoint_store.state_file.reader import USE, holds_something_else, job_shown_by, refuse_own, refuse_to_replace
+from checkpoint_store.storage.destination import refuse_open_here, refuse_others
+from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, StoreFiles
 from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.paths import absolute
+from checkpoint_store.system.paths import absolute, is_there
 from checkpoint_store.system.threads import giving_turns
 
 if TYPE_CHECKING:
@@ -45,6 +46,37 @@ def resolve_state_file(given: object, store: Path) -> Path:
     except OSError as error:
         raise StoreTargetError(path, error.strerror or str(error), USE) from error
     return path
+
+
+def refuse_shared_store(state_file: Path, store: Path) -> None:
+    """Raise :class:`StoreTargetError` if the state file of another job differs from this one in its suffix only.
+
+    The two state files would have one store, and who works with the one would be given the job of the other. Beside a
+    state file with the usual suffix, any other file is taken for a copy that somebody made.
+    """
+    if state_file.suffix == StoreFiles(store).state_file.suffix:
+        return
+    own_job_id = _job_shown_by(state_file)
+    if own_job_id is None and is_there(state_file):  # torn
+        return
+    names = list[str]()
+    with suppress(OSError):  # the folder may not be listed
+        names = sorted(os.listdir(state_file.parent))  # names are what is matched
+    for name in names:
+        path = state_file.with_name(name)
+        is_beside = path.stem == state_file.stem and path.suffix not in NO_STATE_SUFFIXES
+        if is_beside and _job_shown_by(path) not in (own_job_id, None):
+            remedy = f"rename one of the two, or move {name} away if it is a copy"
+            reason = f"{name} is the state file of another job, and {store.name} would be the store of both; {remedy}"
+            raise StoreTargetError(state_file, reason, USE)
+
+
+def _job_shown_by(path: Path) -> str | None:
+    """Return the job that a file shows; None if it is no state file. A store that is open here is not read."""
+    with suppress(StoreTargetError):
+        refuse_open_here(path, USE)
+        return None if holds_something_else(path) else job_shown_by(path)
+    return None
 
 
 def refuse_unwritable(state_file: Path, store: Path) -> None:

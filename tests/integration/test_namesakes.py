@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import snapshot
 
-from checkpoint_store import CheckpointStore, StateManager, StoreRecovered, StoreTargetError
+from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StoreRecovered, StoreTargetError
+
+from .manager_tools import loaded, old_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,3 +86,55 @@ def test_a_file_that_is_no_store_is_no_namesake(tmp_path: Path) -> None:
     (tmp_path / "talk").write_text("a talk", encoding="utf-8")
     make(tmp_path / "talk.db")
     make(tmp_path / "talk.db")
+
+
+# -- state files that differ in their suffix only
+
+
+def begin(path: Path) -> None:
+    """Begin a job with a manager, and do a chunk."""
+    with StateManager(path) as manager:
+        manager.save(ProcessingState(file_name=path.name, total_chunks=2, status="running"))
+        manager.update_chunk_complete(0, path.name)
+
+
+@pytest.mark.parametrize(("first", "second"), [("talk.en", "talk.de"), ("v1.0", "v1.1"), ("talk", "talk.srt")])
+def test_two_state_files_of_two_inputs_do_not_share_a_store(tmp_path: Path, first: str, second: str) -> None:
+    """The manager of the second state file is refused before it is given the job of the first, which goes on."""
+    begin(tmp_path / first)
+    before = snapshot(tmp_path)
+    with StateManager(tmp_path / second) as manager:
+        for use in (manager.load, manager.has_incomplete_job, lambda: manager.save(ProcessingState(total_chunks=2))):
+            with pytest.raises(StoreTargetError, match=f"{first} is the state file of another job.*rename one of the"):
+                use()
+    assert snapshot(tmp_path) == before
+    with StateManager(tmp_path / first) as manager:
+        assert loaded(manager).results() == {0: first}
+
+
+def test_two_state_files_that_were_kept_by_hand_are_both_left_alone(tmp_path: Path) -> None:
+    """Two state files from before stores existed are refused where a store would be the store of both."""
+    for name in ("talk.en", "talk.de"):
+        (tmp_path / name).write_text(json.dumps(old_state(job_id=name)))
+    before = snapshot(tmp_path)
+    for name in ("talk.en", "talk.de"):
+        with pytest.raises(StoreTargetError, match="is the state file of another job"):
+            StateManager(tmp_path / name).load()
+    assert snapshot(tmp_path) == before
+    (tmp_path / "talk.de").rename(tmp_path / "talk-de.json")
+    assert loaded(StateManager(tmp_path / "talk.en")).job_id == "talk.en"
+    assert loaded(StateManager(tmp_path / "talk-de.json")).job_id == "talk.de"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".state"])
+def test_a_copy_of_a_state_file_hinders_nobody(tmp_path: Path, suffix: str) -> None:
+    """A copy, and a file of another kind, are passed over; beside a ``.json``, even the state of an earlier job."""
+    path = tmp_path / f"talk{suffix}"
+    begin(path)
+    (tmp_path / "talk.orig").write_bytes(path.read_bytes())
+    (tmp_path / "talk.srt").write_text("1\n00:00 --> 00:01\nwe choose\n")
+    (tmp_path / "talk.csv").mkdir()
+    if suffix == ".json":
+        (tmp_path / "talk.old").write_text(json.dumps(old_state()))
+    with StateManager(path) as manager:
+        assert loaded(manager).results() == {0: path.name}
