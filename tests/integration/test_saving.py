@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 import stat
 import threading
@@ -20,6 +21,8 @@ from checkpoint_store.storage.statements import save_state as save_state_stateme
 from .manager_tools import loaded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Children, ManagerOpener
 
 
@@ -249,6 +252,52 @@ def test_appended_lists_without_result_indices_are_paired_too(
     saver.save(appended([5, 4], ["f", "e"]))
     assert loaded(manager).results() == {1: "b", 4: "e", 5: "f"}
     exact(manager)
+
+
+def sort_both(data: dict[str, Any]) -> None:
+    """Sort the chunks and their results alike."""
+    pairs = sorted(zip(data["completed_chunks"], data["processed_results"], strict=True))
+    data["completed_chunks"], data["processed_results"] = map(list, zip(*pairs, strict=True))
+
+
+def reverse_both(data: dict[str, Any]) -> None:
+    """Let the newest chunk stand first, and its result, too."""
+    data["completed_chunks"].reverse()
+    data["processed_results"].reverse()
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["known", "read again"])
+@pytest.mark.parametrize("arrange", [sort_both, reverse_both])
+def test_results_that_are_sorted_with_their_chunks_stay_at_their_chunks(
+    manager: StateManager, make_manager: ManagerOpener, arrange: Callable[[dict[str, Any]], None], fresh: bool
+) -> None:
+    """A processor may arrange the lists of a state as it likes, and need not know ``result_indices``."""
+    manager.save(ProcessingState(file_name="a", total_chunks=4))
+    for chunk in (0, 2):
+        manager.update_chunk_complete(chunk, f"result {chunk}")
+    data = loaded(manager).to_dict()
+    data["completed_chunks"].append(1)
+    data["processed_results"].append("result 1")
+    arrange(data)
+    saver = make_manager() if fresh else manager
+    saver.save(ProcessingState.from_dict(data))
+    assert loaded(manager).results() == {0: "result 0", 1: "result 1", 2: "result 2"}
+    exact(manager)
+
+
+def test_results_that_are_arranged_in_another_way_than_their_chunks_are_refused(manager: StateManager) -> None:
+    """Nothing tells which chunk each belongs to: the store keeps what it has."""
+    manager.save(ProcessingState(file_name="a", total_chunks=4))
+    for chunk in (0, 2):
+        manager.update_chunk_complete(chunk, f"result {chunk}")
+    before = loaded(manager)
+    results = ["result 2", "result 1", "result 0"]
+    state = dataclasses.replace(before, completed_chunks=[0, 1, 2], processed_results=results)
+    with pytest.raises(StateFormatError, match=r"^result_indices gives a result to another chunk"):
+        manager.save(state)
+    assert loaded(manager) == before
+    manager.save(dataclasses.replace(state, result_indices=[2, 1, 0]))
+    assert loaded(manager).results() == {0: "result 0", 1: "result 1", 2: "result 2"}
 
 
 def test_a_result_that_is_taken_out_of_a_state_stays(manager: StateManager) -> None:

@@ -108,7 +108,18 @@ def own_index(result: object) -> int | None:
 def _sign(result: object) -> str:
     """Return what two results of one chunk have in common: their own ``chunk_index``, or all of their content."""
     own = own_index(result)
-    return json.dumps(result, sort_keys=True) if own is None else f"chunk_index {own}"
+    return _content(result) if own is None else f"chunk_index {own}"
+
+
+def _content(result: object) -> str:
+    return json.dumps(result, sort_keys=True)
+
+
+def is_moved(stored: Mapping[int, Any], paired: Mapping[int, Any]) -> bool:
+    """Whether a pairing gives a stored result to another chunk, and its own chunk another result."""
+    changed = {index: result for index, result in paired.items() if index not in stored or stored[index] != result}
+    contents = {_content(result) for result in changed.values()}
+    return any(index in stored and _content(stored[index]) in contents for index in changed)
 
 
 def few(indices: Sequence[int]) -> str:

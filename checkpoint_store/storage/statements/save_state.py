@@ -10,6 +10,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.json_text import is_same_result, unchanged
 from checkpoint_store.model.frozen import thaw
+from checkpoint_store.model.state.pairing import is_moved
 from checkpoint_store.model.state.state import ProcessingState, in_utc
 from checkpoint_store.model.store_file import WITHOUT_METADATA
 from checkpoint_store.storage.records.data_version import data_version_of
@@ -111,21 +112,39 @@ def _known(
 
 
 def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
-    """Return a state in which new results belong to new chunks.
+    """Return a state in which new results belong to new chunks, and each earlier result to its own.
 
-    The caller may have appended to the lists of a loaded state, and left ``result_indices`` alone. If every chunk has a
-    result, positions pair them; if a chunk has none, positions are wrong.
+    The caller may have appended to the lists of a loaded state, or sorted both, and left ``result_indices`` alone. If
+    every chunk has a result, positions pair them; if a chunk has none, positions are wrong.
     """
-    if state.result_indices or not 0 < len(state.processed_results) < len(state.completed_chunks):
-        return state
-    record = _find(connection, state.job_id, path) if known is None else None
+    completed, indices = state.completed_chunks, state.result_indices
+    is_short = not indices and 0 < len(state.processed_results) < len(completed)
+    is_sorted = indices != completed[: len(indices)]
+    record = _find(connection, state.job_id, path) if known is None and (is_short or is_sorted) else None
     if record is not None:
         known = load(connection, record, path, None)
-    if known is None:
+    if known is not None and is_sorted:
+        return _as_stored(state, known.state.results())
+    if known is None or not is_short:
         return state
-    lists = {"completed_chunks": state.completed_chunks, "processed_results": state.processed_results}
+    lists = {"completed_chunks": completed, "processed_results": state.processed_results}
     paired = known.state.replace(total_chunks=state.total_chunks, **lists)
     return state.replace(result_indices=paired.result_indices)
+
+
+def _as_stored(state: ProcessingState, stored: Mapping[int, Any]) -> ProcessingState:
+    """Return a state paired by position if ``result_indices`` moves stored results. If positions do, too, refuse it."""
+    if not is_moved(stored, state.results()):
+        return state
+    if len(state.processed_results) == len(state.completed_chunks):
+        by_position = state.replace(result_indices=state.completed_chunks)
+        if not is_moved(stored, by_position.results()):
+            return by_position
+    raise StateFormatError(
+        "result_indices",
+        "gives a result to another chunk than the store does: let it name the chunk of each result, or leave it out "
+        "and put completed_chunks and processed_results in the same order",
+    )
 
 
 def _write(
