@@ -285,6 +285,24 @@ def test_results_that_are_sorted_with_their_chunks_stay_at_their_chunks(
     exact(manager)
 
 
+@pytest.mark.parametrize("indices", ["as loaded", "left out"])
+def test_results_that_are_sorted_by_their_own_number_stay_at_their_chunks(manager: StateManager, indices: str) -> None:
+    """A processor sorts the results by ``chunk_index``, and leaves the list of chunks in the order of its work."""
+    manager.save(ProcessingState(file_name="a", total_chunks=4))
+    results = [{"chunk_index": chunk, "text": f"result {chunk}"} for chunk in range(3)]
+    for chunk in (0, 2):
+        manager.update_chunk_complete(chunk, results[chunk])
+    state = dataclasses.replace(
+        loaded(manager),
+        completed_chunks=[0, 2, 1],
+        processed_results=results,
+        result_indices=[0, 2] if indices == "as loaded" else [],
+    )
+    manager.save(state)
+    assert loaded(manager).results() == dict(enumerate(results))
+    exact(manager)
+
+
 def test_results_that_are_arranged_in_another_way_than_their_chunks_are_refused(manager: StateManager) -> None:
     """Nothing tells which chunk each belongs to: the store keeps what it has."""
     manager.save(ProcessingState(file_name="a", total_chunks=4))

@@ -115,6 +115,14 @@ def _content(result: object) -> str:
     return json.dumps(result, sort_keys=True)
 
 
+def other_pairings(completed: Sequence[int], results: Sequence[Any], paired: Sequence[int]) -> list[Sequence[int]]:
+    """Return the other pairings that lists suggest: by the ``chunk_index`` of the results, and by position."""
+    own = [index for index in map(own_index, results) if index is not None]
+    is_own = len(own) == len(results) and set(own) == set(completed)
+    others = ([own] if is_own else []) + ([list(completed)] if len(completed) == len(results) else [])
+    return [other for other in others if other != list(paired)]
+
+
 def is_moved(stored: Mapping[int, Any], paired: Mapping[int, Any]) -> bool:
     """Whether a pairing gives a stored result to another chunk, and its own chunk another result."""
     changed = {index: result for index, result in paired.items() if index not in stored or stored[index] != result}
