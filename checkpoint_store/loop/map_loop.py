@@ -92,6 +92,6 @@ class AsyncMapLoop(_NeverIterated, AsyncGenerator[MapItem, None]):
         return await self._items.athrow(*error)
 
     async def aclose(self) -> None:
-        """End the loop: cancel the work in flight, and record the results that came back."""
+        """End the loop: wait for the work in flight, and record its results."""
         self._is_begun = True
         await self._items.aclose()
