@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.model.error_text import field_of, links, raised_from
@@ -34,15 +34,20 @@ _CAUSES_MAX: Final = 20
 """The depth to which the causes of an exception are searched: causes may form a circle."""
 
 
+def is_field(value: object) -> TypeGuard[str]:
+    """Whether a value names a field of the results: its name, or a dotted path."""
+    if not isinstance(value, str):
+        return False
+    return all(value.split(".")) and '"' not in value and not re.search("[\ud800-\udfff]", value)
+
+
 def checked_cost(cost: object) -> Cost:
     """Return ``cost`` if it says where the cost of a result stands.
 
     Raises:
         InvalidArgumentError: it is neither the name of a field, nor a dotted path, nor a function.
     """
-    if callable(cost):
-        return cost
-    if isinstance(cost, str) and all(cost.split(".")) and '"' not in cost and not re.search("[\ud800-\udfff]", cost):
+    if callable(cost) or is_field(cost):
         return cost
     raise InvalidArgumentError(
         "cost", cost, "is neither a field of the results, nor a dotted path ('usage.cost'), nor a function of a result"

@@ -392,10 +392,10 @@ def test_totals_of_large_integers_are_exact(store: CheckpointStore) -> None:
     assert job.totals("n") == {"n": sum(numbers)}
 
 
-@pytest.mark.parametrize("key", ["", 'a"b'])
-def test_totals_refuse_what_is_no_name(job: Job, key: str) -> None:
-    """A key is a field's name, never a path."""
-    with pytest.raises(InvalidArgumentError):
+@pytest.mark.parametrize("key", ["", 'a"b', "a..b", "\ud800", 3, None, ["cost"]])
+def test_totals_refuse_what_is_no_name(job: Job, key: Any) -> None:
+    """A key is a field's name or a dotted path, as ``cost`` is."""
+    with pytest.raises(InvalidArgumentError, match=r"^keys="):
         job.totals(key)
 
 
