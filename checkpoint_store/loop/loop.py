@@ -70,7 +70,7 @@ class Loop:
         self._recorder = Recorder(self._state, self._schedule, self._place, self._outage)
         self._failures = FailurePolicy(self._state, self._schedule, self._place, self._outage)
         gates: list[Gate] = [
-            *deadline_gates(self._state),  # first: the deadline also ends a loop that waits at another gate
+            *deadline_gates(self._state, self._outage),  # first: the deadline also ends a wait at another gate
             PlaceGate(self._schedule, self._place),
             OutageGate(self._state, self._schedule, self._outage),
             *rate_gates(self._state),

@@ -226,6 +226,21 @@ def test_a_deadline_ends_what_waits(job: Job) -> None:
         assert time.monotonic() - start < 20
 
 
+def test_a_deadline_in_an_outage_names_the_outage(job: Job) -> None:
+    """Who reads the traceback sees that the service was away; an outage that is over is no cause."""
+    error = ConnectionError("refused")
+
+    def work(_: str) -> str:
+        raise error
+
+    with pytest.raises(DeadlineReached) as caught:
+        list(job.map(work, workers=2, deadline_seconds=0.2, wait=0.05))
+    assert caught.value.__cause__ is error
+    with pytest.raises(DeadlineReached) as caught:
+        list(job.map(lambda _: time.sleep(0.05) or "done", deadline_seconds=0.1))
+    assert caught.value.__cause__ is None
+
+
 def test_a_deadline_that_comes_with_the_last_chunk_is_none(store: CheckpointStore) -> None:
     """Everything is done: the job is completed."""
     job = store.open_job("one", chunks=["a"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.loop_state import LoopState
+    from checkpoint_store.loop.outage import Outage
     from checkpoint_store.loop.schedule import InFlight
     from checkpoint_store.model.records import MapItem
 
@@ -67,10 +68,10 @@ _COUNT_INTERVAL_SECONDS: Final = 1.0
 """How often a loop counts the runners that share its limits."""
 
 
-def deadline_gates(state: LoopState) -> list[Gate]:
+def deadline_gates(state: LoopState, outage: Outage) -> list[Gate]:
     """Return the gate of the deadline, where the options set one."""
     seconds = state.options.deadline_seconds
-    return [] if seconds is None else [DeadlineGate(state, seconds)]
+    return [] if seconds is None else [DeadlineGate(state, outage, seconds)]
 
 
 def rate_gates(state: LoopState) -> list[Gate]:
@@ -88,8 +89,8 @@ def rate_gates(state: LoopState) -> list[Gate]:
 class DeadlineGate(Gate):
     """Open until the deadline; then it pauses the job, once the chunks in hand are finished."""
 
-    def __init__(self, state: LoopState, deadline_seconds: float) -> None:
-        self._state, self._seconds = state, deadline_seconds
+    def __init__(self, state: LoopState, outage: Outage, deadline_seconds: float) -> None:
+        self._state, self._outage, self._seconds = state, outage, deadline_seconds
         self._at: float | None = None
 
     def opens_at(self, in_flight: int) -> float:
@@ -105,6 +106,7 @@ class DeadlineGate(Gate):
         if not remaining_chunks:  # the loop sees that, and ends: a chunk may wait for its retry
             return OPEN
         self._state.error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
+        self._state.error.__cause__ = self._outage.last_failure  # why so little was done, if the service is away
         self._state.pause("its deadline is reached")
         return UNTIL_ONE_ENDS
 
