@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import InvalidArgumentError, StoreRecovered
 from checkpoint_store.model.records import chunks_text
-from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION
+from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION, check_lock_timeout
 from checkpoint_store.state_file.exporting import resolve_state_file
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
 from checkpoint_store.storage.closed_store import ClosedStore
 from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
 from checkpoint_store.storage.files.sibling_check import refuse_foreign
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
-from checkpoint_store.storage.target import check_lock_timeout, no_store, resolve
+from checkpoint_store.storage.target import no_store, resolve
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.files import storage_errors, sync_folder
 from checkpoint_store.system.log import log, warn_caller
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 def _closed_store(
     target: str | os.PathLike[str], state_file: str | os.PathLike[str] | None, lock_timeout_seconds: float
 ) -> ClosedStore:
-    check_lock_timeout(lock_timeout_seconds)
     path = resolve(target)
     states = state_copies(_state_file(path, state_file))
     for copy in states:

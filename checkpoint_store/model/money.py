@@ -28,6 +28,8 @@ AMOUNT_MAX: Final = 1e15
 NUMBER_LENGTH_MAX: Final = 64
 """Characters of the longest text that is read as a number."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?P<real>\.[0-9]*)?|\.[0-9]+)(?P<power>[eE][+-]?[0-9]+)?")
+_NOT_IN_FIELDS: Final = re.compile('["\0\ud800-\udfff]')
+"""The letters that no JSON path of SQLite can have."""
 _FIELDS_MAX: Final = 20
 _USUAL_COST_FIELDS: Final = ("cost", "cost_usd", "usage.cost")
 _CAUSES_MAX: Final = 20
@@ -36,9 +38,7 @@ _CAUSES_MAX: Final = 20
 
 def is_field(value: object) -> TypeGuard[str]:
     """Whether a value names a field of the results: its name, or a dotted path."""
-    if not isinstance(value, str):
-        return False
-    return all(value.split(".")) and '"' not in value and not re.search("[\ud800-\udfff]", value)
+    return isinstance(value, str) and all(value.split(".")) and not _NOT_IN_FIELDS.search(value)
 
 
 def checked_cost(cost: object) -> Cost:

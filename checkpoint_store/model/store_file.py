@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.model.chunks import as_float
 
 SCHEMA_VERSION: Final = "1.5"
 """The schema that this version reads and writes: the newest migration, and a state file's ``version``."""
@@ -25,6 +26,6 @@ _TIMEOUT_SECONDS_MAX: Final = 1e9
 
 def check_lock_timeout(seconds: object) -> None:
     """Raise :class:`InvalidArgumentError` if ``lock_timeout_seconds`` of a call is no time to wait."""
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not (is_number and 0 <= seconds < _TIMEOUT_SECONDS_MAX):  # type: ignore[operator]
+    number = as_float(seconds)
+    if number is None or not 0 <= number < _TIMEOUT_SECONDS_MAX:
         raise InvalidArgumentError("lock_timeout_seconds", seconds, "is not a number of seconds from 0")

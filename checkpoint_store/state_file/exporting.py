@@ -33,10 +33,7 @@ def resolve_state_file(given: object, store: Path) -> Path:
     Raises:
         StoreTargetError: no state file can be there.
     """
-    name = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else ""
-    if not name or "\0" in name:
-        raise StoreTargetError(name, "give the path of a file, such as .processing_state.json", USE)
-    path = absolute(name, USE)
+    path = absolute(given, USE)
     if path.suffix in NO_STATE_SUFFIXES:
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE)
     try:

@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import InvalidArgumentError, SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
-from checkpoint_store.model.chunks import as_float
+from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, StoreTargetError
 from checkpoint_store.model.state import state_text
 from checkpoint_store.model.store_file import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
@@ -34,7 +33,6 @@ _VERSION: Final = re.compile(r"\d+\.\d+")
 _JOURNAL_BEGINS: Final = bytes.fromhex("d9d505f920a163d7")
 _PATH_BYTES_MAX: Final = 504
 """SQLite opens paths of 512 bytes, less the ending of its journal."""
-_TIMEOUT_SECONDS_MAX: Final = 1e9
 _BEGIN_BYTES: Final = 4096
 _SIBLING_BYTES: Final = 40
 """The most bytes by which the name of a sibling is longer than the name of the store."""
@@ -50,13 +48,6 @@ _MARK: Final = f"'PRAGMA application_id = {APPLICATION_ID}'"
 
 class _NotATableError(Exception):
     """Something else has the name of one of a store's tables."""
-
-
-def check_lock_timeout(seconds: object) -> None:
-    """Raise :class:`InvalidArgumentError` unless ``lock_timeout_seconds`` is a number of seconds."""
-    number = as_float(seconds)
-    if number is None or not 0 <= number < _TIMEOUT_SECONDS_MAX:
-        raise InvalidArgumentError("lock_timeout_seconds", seconds, "is not a number of seconds from 0")
 
 
 def resolve(target: object) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -87,19 +88,25 @@ def file_system(path: Path) -> str:
     return "fuse" if kind.startswith("fuse") else kind
 
 
+_UNENCODABLE: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Surrogates that stand for no byte of a file name."""
 _GONE: Final = (
     "it is a relative path, and the working folder, from which it leads, was removed: change into another folder, or "
     "give an absolute path"
 )
 
 
-def absolute(path: str | os.PathLike[str], use: str = "as a store") -> Path:
+def absolute(path: object, use: str = "as a store") -> Path:
     """Return an absolute path. An absolute one needs no working folder.
 
     Raises:
-        StoreTargetError: the path is relative, and the working folder was removed. ``use`` is what the path is for.
+        StoreTargetError: no file can have this path, or it is relative, and the working folder was removed. ``use`` is
+            what the path is for.
     """
+    name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
+    if not name or "\0" in name or _UNENCODABLE.search(name):
+        raise StoreTargetError(name, "give the path of a file", use)
     try:
-        return Path(path).absolute()
+        return Path(name).absolute()
     except FileNotFoundError as error:
         raise StoreTargetError(path, _GONE, use) from error

@@ -337,3 +337,31 @@ def test_a_time_out_that_is_none_is_named(store: CheckpointStore, timeout: Any) 
     for open_it in (CheckpointStore, migrate):
         with pytest.raises(InvalidArgumentError, match="lock_timeout_seconds"):
             open_it(store.path, lock_timeout_seconds=timeout)
+
+
+@pytest.mark.parametrize("path", ["", "a\0b", "\ud800", 7, None])
+def test_a_path_that_no_file_can_have_is_refused(store: CheckpointStore, path: Any) -> None:
+    """Each call that takes a path names what is wrong with it."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    calls: list[Callable[[Any], object]] = [store.backup, store.import_state, store.merge, store.owner_of]
+    calls += [lambda path: CheckpointStore(store.path, state_file=path)] if path is not None else []
+    calls += [job.export] if path is not None else []
+    for call in calls:
+        with pytest.raises(StoreTargetError, match="give the path of a file"):
+            call(path)
+
+
+@pytest.mark.parametrize("name", ["", "a..b", 'a"b', "a\0b", "\ud800", 7, None])
+def test_a_field_that_no_result_can_have_is_refused(store: CheckpointStore, name: Any) -> None:
+    """Sums and costs name the field, before SQLite sees it."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    for call in (job.totals, job.costs):
+        with pytest.raises(InvalidArgumentError, match="neither a field of the results"):
+            call(name)
+
+
+def test_what_no_store_can_hold_is_looked_for_in_vain(store: CheckpointStore) -> None:
+    """A file name with a lone surrogate is that of no job; a number of days beyond all floats is refused."""
+    assert store.jobs(file_name="\ud800") == []
+    with pytest.raises(InvalidArgumentError, match="older_than_days"):
+        store.prune(older_than_days=10**400)

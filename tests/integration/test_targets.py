@@ -72,7 +72,7 @@ BAD = {
     "x.lock": "suffix .lock",
     "x.bak": "suffix .bak",
     ":memory:": "local file",
-    "sqlite://": "folder",
+    "sqlite://": "path of a file",
     "sqlite:///:memory:": "local file",
     "postgresql+psycopg://localhost/x": "local file",
     "file:talks.db?mode=ro": "local file",

@@ -17,7 +17,7 @@ from checkpoint_store.model.store_file import SCHEMA_VERSION, check_lock_timeout
 from checkpoint_store.state_file.exporting import resolve_state_file
 from checkpoint_store.storage.destination import other_owner
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
-from checkpoint_store.storage.target import check_lock_timeout, resolve
+from checkpoint_store.storage.target import resolve
 from checkpoint_store.system.log import WarningsLast, warn_caller
 from checkpoint_store.system.paths import absolute
 

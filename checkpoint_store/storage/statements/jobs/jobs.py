@@ -91,7 +91,6 @@ _SUPERSEDED_BY_DELETED: Final = Statement(
 )
 _DELETE: Final = Statement(lambda: jobs.delete().where(_OF_JOB))
 _DELETE_RESULTS: Final = Statement(lambda: chunk_results.delete().where(_R.job_id.in_(_DELETED_IDS)))
-"""One pass over the results, however many jobs are deleted: no index finds the results of a job."""
 _KEEP_DELETED: Final = Statement(
     lambda: (
         deleted_jobs.insert()
@@ -213,8 +212,9 @@ def list_jobs(
 
     ``passed_over``: takes the errors of the jobs whose rows cannot be read; without it, the first one is raised.
     """
-    wanted = {"status": status, "is_current": 1 if current else None}
-    given = {name: value for name, value in wanted.items() if value is not None}
+    if _is_unreadable(file_name or ""):
+        return []
+    given = ({} if status is None else {"status": status}) | ({"is_current": 1} if current else {})
     values = {f"its_{name}": value for name, value in given.items()}
     names = {} if file_name is None else spelt(file_name)
     statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
@@ -263,7 +263,8 @@ def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values
 def delete_jobs(connection: sqlite3.Connection, job_ids: Collection[str]) -> None:
     """Remove jobs with their completed chunks and results; freed space is overwritten (``secure_delete``).
 
-    A row in ``deleted_jobs`` stays for each job, so that no older copy brings the job back.
+    A row in ``deleted_jobs`` stays for each job, so that no older copy brings the job back. One pass over all results
+    serves all jobs: no index finds the results of a job.
     """
     _DELETE.run_many(connection, ({"in_job": job_id} for job_id in job_ids))
     keep_deleted(connection, dict.fromkeys(job_ids, now()))
@@ -273,8 +274,7 @@ def delete_jobs(connection: sqlite3.Connection, job_ids: Collection[str]) -> Non
 
 def keep_deleted(connection: sqlite3.Connection, deleted: Mapping[str, str]) -> None:
     """Record that these jobs were deleted (job id, when)."""
-    deletions = [{"job_id": job_id, "deleted_at": moment} for job_id, moment in deleted.items()]
-    _KEEP_DELETED.run_many(connection, deletions)
+    _KEEP_DELETED.run_many(connection, ({"job_id": job_id, "deleted_at": at} for job_id, at in deleted.items()))
 
 
 def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
