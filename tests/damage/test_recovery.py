@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 import subprocess
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +18,8 @@ from checkpoint_store import CheckpointStore, StoreDamaged, StoreInUse, StoreRec
 from checkpoint_store.maintenance import recover_store, restore_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
 from .recovery_tools import TOTAL, _make, _open_recovered, _result, _ruin, _spoil_result
 
 
@@ -256,3 +260,30 @@ def test_a_recovery_that_was_not_needed_after_all_leaves_nothing(tmp_path: Path)
     shutil.copyfile(tmp_path / "talks.db", tmp_path / "talks.db.recovered")
     CheckpointStore(tmp_path / "talks.db").close()
     assert not (tmp_path / "talks.db.recovered").exists()
+
+
+@pytest.mark.parametrize("keep", [partial(restore_store, "copy.db"), recover_store], ids=["restore", "recover"])
+def test_the_new_file_has_its_name_for_good_before_the_old_file_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Callable[[Path], object]
+) -> None:
+    """A power cut between the two leaves a file that the next open puts in place: renames count once they are synced."""
+    monkeypatch.chdir(tmp_path)
+    with CheckpointStore("talks.db", state_file=None) as store:
+        store.open_job("talk.srt", chunks=["a"]).complete(0, "A")
+        store.backup("copy.db")
+    replace, sync, events = os.replace, os.fsync, list[str]()
+
+    def note_replace(source: str, target: str) -> None:
+        events.append(Path(source).name)
+        replace(source, target)
+
+    def note_sync(descriptor: int) -> None:
+        events.append("sync")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "replace", note_replace)
+    monkeypatch.setattr(os, "fsync", note_sync)
+    keep(tmp_path / "talks.db")
+
+    moves = [*filter(lambda name: name == "sync" or name.startswith("talks.db"), events)]
+    assert moves[moves.index("talks.db") - 1] == "sync"

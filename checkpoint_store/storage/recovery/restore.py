@@ -14,7 +14,7 @@ from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.recovery import recover
 from checkpoint_store.storage.target import EMPTY, inspect
-from checkpoint_store.system.files import storage_errors, temporary_path
+from checkpoint_store.system.files import storage_errors, sync_folder, temporary_path
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
         with storage_errors(path):
             backups.end_runners(partial)
             os.replace(partial, StoreFiles(path).recovered)  # from here on, an open finishes the restore
+            sync_folder(path.parent)  # a power cut must not keep the moves of the old files alone
             newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
             return (*recover.put_in_place(path, "replaced"), *newer)
     finally:
