@@ -19,7 +19,7 @@ from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.statements.plans import earlier_job, stored_answers
 from checkpoint_store.storage.statements.plans.carry_over import carry_over, chunks_at_work
 from checkpoint_store.storage.statements.plans.stored_answers import results_by_place
-from checkpoint_store.storage.statements.plans.stored_results import StoredResults, jobs_before
+from checkpoint_store.storage.statements.plans.stored_results import StoredResults, jobs_before, setting_names
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,8 +95,8 @@ def _reusable(
     reused = stored.reusable()
     if BY_PLACE in request.reuse_ignoring:
         return reused | results_by_place(connection, request, path, request.reuse_ignoring, reused), {}
-    ignored = request.reuse_ignoring | (frozenset() if earlier is None else stored.differing_settings(earlier))
-    return reused, results_by_place(connection, request, path, ignored, reused)
+    differing = () if earlier is None else setting_names(earlier.plan, request.plan)
+    return reused, results_by_place(connection, request, path, request.reuse_ignoring.union(differing), reused)
 
 
 def reusable_for_rest(

@@ -131,17 +131,13 @@ class StoredResults:
         others = self._differing(other_settings, sources)
         return Elsewhere(len(sources), name, others, by_place=len(by_place.keys() - sources))
 
-    def differing_settings(self, earlier: JobRecord) -> frozenset[str]:
-        """Return the settings in which a job's plan differs from that of the request."""
-        return frozenset(setting_names(earlier.plan, self._request.plan))
-
     def _differing(self, holders: list[Holder], sources: Mapping[int, Source]) -> tuple[str, ...]:
         having = {source.job_id for source in sources.values()}
         first = next((job for job in holders if job.job_id in having), None)
         return () if first is None else setting_names(self._plan_of(first), self._request.plan)
 
     def _taken(self, holders: list[Holder], left: _Left) -> dict[int, Source]:
-        """Return results under the same settings; for the chunks left, results that may differ as the request says."""
+        """Return results under the same settings; for the chunks left, results that differ in ignored settings only."""
         ignoring = self._request.reuse_ignoring
         if self._request.plan.sequential:  # all results come from one job
             return self._look((job for job in holders if self.has_settings(job, ignoring)), left, ignoring)
