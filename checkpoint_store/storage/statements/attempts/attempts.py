@@ -83,18 +83,9 @@ class AttemptsBefore(NamedTuple):
     used_count: int
     """How many other attempts count against the chunk's limit; counting stops at the limit."""
     is_there: int
-    """1 if an attempt has the number that was asked for."""
+    """1 if an attempt has the number that was asked for; 0 if none was asked for."""
     is_tried_since: int
     """1 if an attempt with a higher number than this one has not ended."""
-
-    @property
-    def next_number(self) -> int:
-        """The number of the attempt that would follow."""
-        return self.last_number + 1
-
-    def has(self, number: int | None) -> bool:
-        """Whether an attempt has the number that was asked for."""
-        return number is not None and bool(self.is_there)
 
 
 def literal(outcome: AttemptOutcome) -> Any:
@@ -235,8 +226,8 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     number = failed.number
     here = {"in_job": job_id, "at_index": index, "its_number": number, "attempts_max": min(failed.attempts_max, _MANY)}
     before = AttemptsBefore(*_COUNTED.run(connection, **here).fetchone())
-    if number is None or not before.has(number):
-        number = before.next_number
+    if number is None or not before.is_there:
+        number = before.last_number + 1
         begin(connection, job_id, index, number, runner_id)
     is_counted = failed.is_counted and not failed.is_permanent
     is_last = failed.is_permanent or (is_counted and before.used_count + 1 >= failed.attempts_max)
@@ -257,7 +248,7 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
         _log_failed_chunk(job_id, index, number)
     following = None
     if failed.tries_again and not is_last and not before.is_tried_since:
-        following = begin(connection, job_id, index, max(number + 1, before.next_number), runner_id)
+        following = begin(connection, job_id, index, max(number, before.last_number) + 1, runner_id)
     return FailureOutcome(number, is_last, following)
 
 
