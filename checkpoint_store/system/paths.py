@@ -71,21 +71,41 @@ def unavailable_reason(path: Path) -> str | None:
     return None
 
 
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+
+
 def file_system(path: Path) -> str:
     """Return the kind of the file system of ``path`` (``ext4``, ``nfs4`` …), or ``""`` if it is unknown."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
-        folder = os.path.realpath(path.parent)
-    except OSError:
-        return ""
     best, kind = "", ""
-    for line in lines:
-        left, _, right = line.partition(" - ")
-        mount = left.split()[4].replace("\\040", " ")
-        inside = folder == mount or folder.startswith(f"{mount.rstrip('/')}/")
-        if inside and len(mount) >= len(best):
-            best, kind = mount, right.split()[0]
+    with suppress(OSError):
+        folder = os.path.realpath(path.parent)
+        for mount, its_kind in _mounts():
+            inside = folder == mount or folder.startswith(f"{mount.rstrip('/')}/")
+            if inside and len(mount) >= len(best):
+                best, kind = mount, its_kind
     return "fuse" if kind.startswith("fuse") else kind
+
+
+def is_mount_point(path: Path) -> bool:
+    """Whether a file is mounted at this very path (Linux). Its ``st_dev`` is no sign: it differs on overlayfs."""
+    with suppress(OSError):
+        real_path = os.path.realpath(path)
+        return any(mount.removesuffix("//deleted") == real_path for mount, _ in _mounts())
+    return False
+
+
+def _mounts() -> list[tuple[str, str]]:
+    """Return each mount point of this machine, and the kind of its file system.
+
+    Space, tab, newline and backslash stand in the table of the kernel as octal numbers.
+    """
+    lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    return [(_ESCAPED.sub(_unescaped, line.split(" ", 5)[4]), line.partition(" - ")[2].split()[0]) for line in lines]
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(match[1], 8))
 
 
 _UNENCODABLE: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")

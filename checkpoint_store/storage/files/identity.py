@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
-from contextlib import suppress
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageUnavailableError, StoreTargetError
+from checkpoint_store.system.paths import is_mount_point
 
-_MOUNTS: Final = Path("/proc/self/mountinfo")
-_ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+
 _BESIDE: Final = "its WAL and its locks lie under one name only, so acknowledged chunks would be lost or paid for twice"
 
 
@@ -25,26 +25,12 @@ def refuse_second_name(path: Path, status: os.stat_result) -> None:
             f"the file has {status.st_nlink} names (hard links), and {_BESIDE}; remove the other name "
             f"({find} lists them), or {copy}",
         )
-    if _is_mount_point(path):
+    if is_mount_point(path):
         raise StoreTargetError(
             path,
             f"it is mounted by itself (such as docker run -v ./{path.name}:…), and {_BESIDE}; mount the folder that "
             f"it lies in, or {copy}",
         )
-
-
-def _is_mount_point(path: Path) -> bool:
-    """Whether a file is mounted at this very path (Linux). Its ``st_dev`` is no sign: it differs on overlayfs."""
-    with suppress(OSError):
-        lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-        real_path = os.path.realpath(path)
-        return any(_unescaped(line.split(" ", 5)[4]) == real_path for line in lines)
-    return False
-
-
-def _unescaped(escaped: str) -> str:
-    """Return a path of the kernel's table as it is: space, tab, newline and backslash stand there as octal numbers."""
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), escaped).removesuffix("//deleted")
 
 
 _GONE: Final = "the file is no longer there, or another one is in its place"

@@ -1,0 +1,36 @@
+"""The table of mounts: a name with a tab or a backslash stands there as octal numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store.system import paths as mounts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINE = "36 35 98:0 / {} rw,noatime master:1 - {} server:/share rw\n"
+
+
+@pytest.fixture(params=["a share", "a\tshare", "a\\share"])
+def share(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that the kernel's table calls the mount point of a network file system."""
+    folder = tmp_path / request.param
+    folder.mkdir()
+    escaped = str(folder)
+    for letter in "\\ \t":
+        escaped = escaped.replace(letter, f"\\{ord(letter):03o}")
+    table = tmp_path / "mountinfo"
+    table.write_text(LINE.format("/", "ext4") + LINE.format(escaped, "nfs4"))
+    monkeypatch.setattr(mounts, "_MOUNTS", table)
+    return folder
+
+
+def test_a_mount_is_known_by_any_name(share: Path) -> None:
+    """A network file system is known, and what is mounted by itself, whatever letters its name has."""
+    assert mounts.file_system(share / "talks.db") == "nfs4"
+    assert mounts.file_system(share.parent / "talks.db") == "ext4"
+    assert mounts.is_mount_point(share)
+    assert not mounts.is_mount_point(share.parent)
