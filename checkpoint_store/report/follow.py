@@ -64,7 +64,11 @@ def follow(
         MissingExtra, ReportTargetError, JobNotFound, InvalidArgumentError: as :func:`write`.
     """
     require_extra()
-    if not 0 < every_seconds < float("inf"):
+    times: dict[str, object] = {"every_seconds": every_seconds, "idle_seconds": idle_seconds}
+    for name, seconds in times.items():
+        if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
+            raise InvalidArgumentError(name, seconds, "is no number of seconds from 0")
+    if not every_seconds:
         raise InvalidArgumentError("every_seconds", every_seconds, "is no number of seconds above 0")
     target = Path(path).absolute()
     options = Options(inputs=inputs, cost=cost, text_bytes_max=text_bytes_max, rows_max=rows_max)

@@ -126,3 +126,12 @@ def test_a_busy_store_does_not_end_it(
 
     report.follow(store, tmp_path / "page.html", every_seconds=0.01, idle_seconds=0.2, on_written=written)
     assert seen == [1, 1], "the page that follows, and the last one"
+
+
+@pytest.mark.parametrize("name", ["every_seconds", "idle_seconds"])
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "ten", None])
+def test_what_is_no_time_is_refused(open_store: Opener, tmp_path: Path, name: str, seconds: Any) -> None:
+    """A time that is no number of seconds is named, and no page is written: with NaN the writing would never end."""
+    with pytest.raises(InvalidArgumentError, match=name):
+        report.follow(open_store(), tmp_path / "page.html", **{name: seconds})
+    assert not (tmp_path / "page.html").exists()
