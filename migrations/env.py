@@ -44,7 +44,7 @@ def run_from_command_line() -> None:
     target = context.get_x_argument(as_dictionary=True).get("store", ".processing_state.db")
     options = context.config.cmd_opts
     command = getattr(options, "cmd", (None,))[0]
-    run_command(target, getattr(command, "__name__", ""), run)
+    run_command(target, getattr(command, "__name__", ""), str(getattr(options, "revision", "")), run)
 
 
 if context.is_offline_mode():

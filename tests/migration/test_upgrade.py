@@ -315,6 +315,14 @@ def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("revision", "lacking"), [("1.0", "1.0"), ("base", "1.0")])
+def test_a_refusal_of_alembic_names_the_revision(path: Path, checkout: Path, revision: str, lacking: str) -> None:
+    """The error says which revision was asked for, and which schema has no place for the rows."""
+    said = alembic(checkout, "-x", f"store={path}", "downgrade", revision, code=1)
+    assert f"could not be brought from schema {SCHEMA_VERSION} to {revision}: schema {lacking} has no place for" in said
+
+
+@pytest.mark.slow
 def test_jobs_that_alembic_dropped_come_back(path: Path, checkout: Path) -> None:
     """``downgrade base`` is no way to delete a job: its own backup brings all of them back, and says so."""
     at = ("-x", f"store={path}")

@@ -24,12 +24,15 @@ _WRITES: Final = frozenset({"upgrade", "downgrade", "stamp"})
 _TIMEOUT_SECONDS: Final = 10.0
 
 
-def run_command(target: str, command: str, run: Callable[[Connection], object]) -> None:
-    """Run an Alembic command on the store at ``target``; only upgrade, downgrade and stamp write."""
+def run_command(target: str, command: str, revision: str, run: Callable[[Connection], object]) -> None:
+    """Run an Alembic command on the store at ``target``; only upgrade, downgrade and stamp write.
+
+    ``revision``: the revision as it was typed, such as ``head``, for the error.
+    """
     try:
         path = targets.resolve(target)
         if command in _WRITES:
-            _write(path, command, run)
+            _write(path, command, revision, run)
         else:
             _read(path, run)
     except CheckpointStoreError as error:
@@ -47,16 +50,16 @@ def _read(path: Path, run: Callable[[Connection], object]) -> None:
     ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS).read(work)
 
 
-def _run_guarded(path: Path, command: str, run: Callable[[Connection], object]) -> Path | None:
+def _run_guarded(path: Path, revision: str, run: Callable[[Connection], object]) -> Path | None:
     targets.inspect(ReadOnlyDatabase(path, lock_timeout_seconds=_TIMEOUT_SECONDS))
     database = Database(path, durability="power-loss", lock_timeout_seconds=_TIMEOUT_SECONDS)
     try:
-        return migrate.run(database, command, run)
+        return migrate.run(database, revision, run)
     finally:
         database.close()  # the last connection: it copies the WAL and removes it
 
 
-def _write(path: Path, command: str, run: Callable[[Connection], object]) -> None:
+def _write(path: Path, command: str, revision: str, run: Callable[[Connection], object]) -> None:
     with exclusively(path, _TIMEOUT_SECONDS):
         created = not path.exists()
         if created:
@@ -64,7 +67,7 @@ def _write(path: Path, command: str, run: Callable[[Connection], object]) -> Non
                 raise StoreTargetError(path, "there is no such file; create it with: alembic upgrade head")
             create_private(path)
         try:
-            backup = _run_guarded(path, command, run)
+            backup = _run_guarded(path, revision, run)
         except BaseException:
             if created:  # it never became a store
                 path.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreDamaged, StoreInUse
+from checkpoint_store.model.store_file import RELEASED_VERSIONS
 from checkpoint_store.storage.backup import copy_to, thin_out
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.connection.open_lock import who_has_open
@@ -195,7 +196,7 @@ def run(
 def _in_words_of(wanted: str, refusal: str) -> str:
     """Return the refusal of a revision on the way to a schema, with the number of that schema."""
     match = _REFUSAL.fullmatch(refusal)
-    if match is None:
+    if match is None or wanted not in RELEASED_VERSIONS:  # alembic takes a relative revision, too
         return refusal
     what = match["what"].replace(*_METADATA)
     is_one = match["count"] == "1"
