@@ -72,6 +72,25 @@ def test_a_refusal_names_the_schema_that_was_asked_for(path: Path) -> None:
     assert ".." not in str(refused.value).replace(str(path), "")
 
 
+@pytest.mark.slow_variants
+@pytest.mark.parametrize(
+    ("table", "what"), [("chunk_handles", "handles"), ("chunk_keys", "keys"), ("chunk_redos", "redo marks")]
+)
+def test_a_recovery_says_which_facts_may_be_missing(path: Path, table: str, what: str) -> None:
+    """The report names the facts that no longer read: the work of a lost handle would be paid for again unnoticed."""
+    know(path, table)
+    with closing(sqlite3.connect(path)) as raw:
+        ((page,),) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
+        ((size_bytes,),) = raw.execute("PRAGMA page_size")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size_bytes)
+        file.write(b"\xff" * size_bytes)
+    report = recover_store(path)
+    assert [job.facts for job in report.jobs] == [f"{what} of its chunks may be missing"]
+    assert f"{what} of its chunks may be missing" in str(report)
+    assert [job.facts for job in recover_store(path).jobs] == [None]
+
+
 def test_a_recovery_keeps_what_is_known_of_chunks(path: Path) -> None:
     """A store that is made anew has the same keys, handles and marks."""
     for table in FACTS:

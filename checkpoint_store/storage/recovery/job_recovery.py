@@ -32,6 +32,8 @@ class JobRecovery:
 
     Also ``file_name``, without which no run finds the job.
     """
+    facts: str | None = None
+    """What may be missing of the keys, handles and redo marks of its chunks, as a sentence; None if nothing is."""
 
     @property
     def loses(self) -> bool:
@@ -44,7 +46,7 @@ class JobRecovery:
         lost += f"; {self.lost}" if self.lost else ""
         if self.unverified_chunks:
             lost += f"; no digest of {self.unverified_chunks} of them survived: they are as the state file has them"
-        lost += "".join(f"; {note}" for note in (self.tries, self.assumed, self._remedy()) if note)
+        lost += "".join(f"; {note}" for note in (self.tries, self.facts, self.assumed, self._remedy()) if note)
         return f"job {self.job_id} ({self.file_name}): {counted(self.recovered_chunks, 'chunk')} back ({taken}){lost}"
 
     def _remedy(self) -> str | None:

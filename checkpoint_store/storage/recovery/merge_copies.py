@@ -117,9 +117,9 @@ def _fill(
         also = _lost_of_row(job_id, copies)
         settings = tuple(name for name in ("file_name", "model", "provider", "config") if name in also)
         attempts_note = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
-        chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
+        facts_note = chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
         attempts_note = attempts_note if recovered < values["total_chunks"] else None
-        about = unverified, _lost_text(also), attempts_note, _assumed(job_id, values, copies), settings
+        about = unverified, _lost_text(also), attempts_note, _assumed(job_id, values, copies), settings, facts_note
         reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), *about))
         finish_if_left_running(connection, job_id)
         if recovered < values["total_chunks"] and values["status"] == "completed" and lost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, columns_of, rows_by_job, unreadable_in
@@ -17,14 +18,22 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.recovery.salvage.copies import Copy
 
 FACTS: Final = {"chunk_keys": KEY, "chunk_handles": HANDLE, "chunk_redos": REDO}
+_NOUNS: Final = {"chunk_keys": "keys", "chunk_handles": "handles", "chunk_redos": "redo marks"}
+"""The name of a table's rows in a report."""
 _IN_PLACE_OF_UNREAD: Final = {"fingerprint": None, "recorded_at": UNKNOWN_TIME, "after_attempt": 0}
 """The neutral values of columns without which a fact is of use."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    complete: bool = True
 
 
 def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
     """Fill in the facts that a copy has of the chunks of these jobs."""
     for table, readers in FACTS.items():
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is None:
+            copy.facts_read |= {(table, job_id) for job_id in totals}
             continue
         names = [name for name in COLUMNS[table] if name not in ("job_id", "chunk_index")]
         statement = (
@@ -35,19 +44,26 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) 
         def fetch(job_id: str, start: int, statement: str = statement) -> Iterator[tuple[Any, ...]]:
             return connection.execute(statement, (job_id, start))
 
-        for job_id, (index, *values) in rows_by_job(copy, fetch, totals):
-            fact = dict(zip(names, values, strict=True))
-            unread = unreadable_in(readers, fact)
-            copy.complete = copy.complete and not unread
-            if unread <= _IN_PLACE_OF_UNREAD.keys():
-                in_place = {name: _IN_PLACE_OF_UNREAD[name] for name in unread}
-                copy.facts.setdefault((table, job_id), {})[index] = fact | in_place
+        for job_id, total in totals.items():
+            reading = _Reading()
+            for _, (index, *values) in rows_by_job(reading, fetch, {job_id: total}):
+                fact = dict(zip(names, values, strict=True))
+                unread = unreadable_in(readers, fact)
+                reading.complete = reading.complete and not unread
+                if unread <= _IN_PLACE_OF_UNREAD.keys():
+                    in_place = {name: _IN_PLACE_OF_UNREAD[name] for name in unread}
+                    copy.facts.setdefault((table, job_id), {})[index] = fact | in_place
+            if reading.complete:
+                copy.facts_read.add((table, job_id))
+            copy.complete = copy.complete and reading.complete
 
 
-def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> None:
+def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:
     """Write the facts of the copies about the chunks of a job, each from the best copy that has it.
 
     Redo marks come from the best copy alone: a mark in an older copy may be answered since.
+
+    Returns a sentence for the report if the best copy cannot be read in full; otherwise None.
     """
     having = [copy for copy in copies if job_id in copy.jobs]
     having = [copy for copy in having if not copy.state] or having
@@ -64,6 +80,9 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
         if rows := [{"job_id": job_id, "chunk_index": index} | fact for index, fact in sorted(taken.items())]:
             insert_into(table).run_many(connection, rows)
     redos.correct_copied_marks(connection, job_id)
+    best = next((copy for copy in having if not copy.state), None)
+    unread = [] if best is None else [noun for table, noun in _NOUNS.items() if (table, job_id) not in best.facts_read]
+    return f"{', '.join(unread)} of its chunks may be missing" if unread else None
 
 
 def _without_twins(taken: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.statements.prepared import COLUMNS
@@ -101,9 +101,18 @@ class Copy:
     facts: dict[tuple[str, str], dict[int, dict[str, Any]]] = field(default_factory=dict)
     """Keys, handles, and what is to be done again: by table and job, then by chunk."""
 
+    facts_read: set[tuple[str, str]] = field(default_factory=set)
+    """The tables and jobs whose facts could all be read. A table that the copy's schema lacks counts as read."""
+
     def chunk(self, job_id: str, index: int, at: str) -> Chunk:
         """Return the entry for a chunk, making it where it is not known yet."""
         return self.chunks.setdefault(job_id, {}).setdefault(index, Chunk(at, None, None))
+
+
+class _Read(Protocol):
+    """Something that is read, and notes whether all of it could be read."""
+
+    complete: bool
 
 
 _PATIENCE: Final = 512
@@ -111,7 +120,7 @@ _PATIENCE: Final = 512
 
 
 def rows(
-    copy: Copy | AttemptLog, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
+    copy: _Read, fetch: Callable[[int], Iterator[tuple[Any, ...]]], first: int, last: int
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows with keys from ``first`` to ``last``; ``fetch(k)`` gives those from key ``k``, key first.
 
@@ -137,7 +146,7 @@ def rows(
 
 
 def rows_by_job(
-    copy: Copy | AttemptLog, fetch: Callable[[str, int], Iterator[tuple[Any, ...]]], totals: Mapping[str, int]
+    copy: _Read, fetch: Callable[[str, int], Iterator[tuple[Any, ...]]], totals: Mapping[str, int]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield (job, row) for the chunks of these jobs, whose numbers of chunks are ``totals``.
 
