@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -223,7 +223,7 @@ def _checked(
     try:
         _run_scripts(connection, migrate)
     except sqlite3.OperationalError as error:
-        if version is None or code_of(error) != sqlite3.SQLITE_ERROR:
+        if code_of(error) != sqlite3.SQLITE_ERROR or not _succeeds_on_a_new_store(migrate):
             raise
         # Such as "no such view": somebody changed the schema.
         raise StoreDamaged(path, f"its tables and views are not those of schema {version}: {error}") from error
@@ -250,6 +250,18 @@ def _run_scripts(connection: sqlite3.Connection, migrate: Callable[[Connection],
             migrate(its)
         except RuntimeError as refusal:
             raise _RefusedError(str(refusal)) from refusal
+
+
+def _succeeds_on_a_new_store(migrate: Callable[[Connection], object]) -> bool:
+    """Return whether the revisions themselves are sound."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
+        new.execute("BEGIN")
+        try:
+            _run_scripts(new, migrate)
+        except Exception as error:  # whatever a revision raises
+            log.debug("the revisions fail on a new store, too: %s", error)
+            return False
+    return True
 
 
 def _violations(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
