@@ -133,10 +133,11 @@ def test_another_loop_gets_the_chunks_after_a_call(store: CheckpointStore) -> No
     del kept
 
 
-def test_the_main_thread_ended_over_a_loop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["map", "amap"])
+def test_the_main_thread_ended_over_a_loop(tmp_path: Path, kind: str) -> None:
     """A loop in another thread gets the chunks of that loop; what was paid for is recorded before."""
     ended = program(__file__, "end_main_over_a_loop")
-    command = [sys.executable, ended]
+    command = [sys.executable, ended, kind]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, sorted(done.stdout.split())) == (0, ["0", "1", "2", "3"]), done.stderr
     with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:

@@ -20,7 +20,7 @@ from checkpoint_store.execution.loops.left_loops import LeftLoops
 from checkpoint_store.model.attempt import jobs_worked_on_here
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log, log_suppressed
-from checkpoint_store.system.threads import innermost_module
+from checkpoint_store.system.threads import innermost_module, stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,8 +227,7 @@ class RunningLoop(ForkAware, Generic[T]):
 
         If another thread ran it and has ended, a third thread may go on with it.
         """
-        main = threading.main_thread()
-        return self._is_orphaned() or (self._driven_by == main.ident and not main.is_alive())
+        return self._is_orphaned() or (self._driven_by == threading.main_thread().ident and _has_main_thread_ended())
 
     def stop(self) -> None:
         """Start no further chunk, because the store is being closed."""
@@ -265,6 +264,13 @@ class RunningLoop(ForkAware, Generic[T]):
                 threading.Thread(target=self.end, name="checkpoint-store loop").start()
         else:
             self.end()
+
+
+def _has_main_thread_ended() -> bool:
+    """Whether the main thread has ended, or waits for other threads at the end of the interpreter: pools come first."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    at_the_end: Any = vars(threading)["_shutdown"].__code__
+    return frame is None or any(inner.f_code is at_the_end for inner in stack(frame))
 
 
 _open_stores: Final[WeakSet[Loops]] = WeakSet()

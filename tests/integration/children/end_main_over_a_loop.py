@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
 
 from checkpoint_store import CheckpointStore, Job
@@ -23,6 +25,15 @@ def work_later(job: Job) -> None:
         pass
 
 
+async def work_in_tasks(job: Job) -> None:
+    async for _ in job.amap(work):  # the interpreter waits for its pool while the main thread still counts as alive
+        pass
+
+
+def begin_tasks(job: Job) -> None:
+    asyncio.run(work_in_tasks(job))
+
+
 store = CheckpointStore("talks.db")
 job = store.open_job("talk.srt", total_chunks=4)
 loop = job.map(work, workers=3)
@@ -30,4 +41,4 @@ next(loop)
 taken.set()
 for _ in range(3):
     came.acquire()
-threading.Thread(target=work_later, args=(job,), daemon=False).start()
+threading.Thread(target={"map": work_later, "amap": begin_tasks}[sys.argv[1]], args=(job,), daemon=False).start()
