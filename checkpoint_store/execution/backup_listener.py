@@ -23,7 +23,7 @@ class BackupListener:
         if on_backup is not None and not callable(on_backup):
             raise InvalidArgumentError("on_backup", on_backup, "is no function of the path of a backup")
         self._on_backup: Final = on_backup
-        self._told: dict[tuple[Path, BackupVersion | None], object] = {}
+        self._calls: dict[tuple[Path, BackupVersion | None], object] = {}
         """The backups for which the function was called, or is called just now."""
 
     def tell(self, backup: Path | None) -> None:
@@ -34,8 +34,10 @@ class BackupListener:
         """
         if backup is None or self._on_backup is None:
             return
-        told, call, is_carried = (backup, version_of(backup)), object(), False
-        if self._told.setdefault(told, call) is not call:  # by another thread, perhaps, whose loop ended with this one
+        version, call, is_carried = (backup, version_of(backup)), object(), False
+        if (
+            self._calls.setdefault(version, call) is not call
+        ):  # by another thread, perhaps, whose loop ended with this one
             return
         try:
             self._on_backup(backup)
@@ -44,4 +46,4 @@ class BackupListener:
             log.warning("on_backup failed for %s, and will be called for it again: %s", backup, describe(error))
         finally:
             if not is_carried:
-                del self._told[told]
+                del self._calls[version]

@@ -98,13 +98,11 @@ class Threads(OwnExecutor):
         self._held: deque[_Task] = deque()
         """The submitted work that has not begun, each item with its future."""
         self._missing = workers
-        self._idle: deque[None] = deque()
-        """One element for each thread that waits for work: counting them needs no lock."""
+        self._idle: deque[None] = deque()  # an element for each thread that waits for work: counting needs no lock
         self._started = 0
         self.hand_overs = HandOvers(QUICK_SECONDS_MAX / 2)
         """How many tasks to hand over at once. Who ends the future of ``ENDS_LATER`` work notes its time here."""
-        self.ends: Final = Ends()
-        """Wakes the loop."""
+        self.ends: Final = Ends()  # wakes the loop
 
     def handed_over_max(self) -> int:
         """See :meth:`OwnExecutor.handed_over_max`."""
