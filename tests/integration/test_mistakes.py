@@ -360,8 +360,9 @@ def test_a_field_that_no_result_can_have_is_refused(store: CheckpointStore, name
             call(name)
 
 
-def test_what_no_store_can_hold_is_looked_for_in_vain(store: CheckpointStore) -> None:
-    """A file name with a lone surrogate is that of no job; a number of days beyond all floats is refused."""
-    assert store.jobs(file_name="\ud800") == []
+def test_what_no_store_can_hold_is_refused_by_name(store: CheckpointStore) -> None:
+    """A file name with a lone surrogate is that of no job, and no job is older than more days than a float can hold."""
+    with pytest.raises(InvalidArgumentError, match="file_name"):
+        store.jobs(file_name="\ud800")
     with pytest.raises(InvalidArgumentError, match="older_than_days"):
         store.prune(older_than_days=10**400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +56,11 @@ def test_a_choice_keeps_what_its_refusal_says(store: CheckpointStore, *, sequent
     request = _request(store, sequential=sequential)
 
     def compared(connection: sqlite3.Connection) -> list[tuple[set[int], set[int]]]:
-        stored = StoredResults(connection, request, store.path)
-        counts = KeptCounts(stored, request)
+        counts = KeptCounts(StoredResults(connection, request, store.path), request)
         sets = map(frozenset, chain.from_iterable(combinations(NAMES, size) for size in range(len(NAMES) + 1)))
-        return [(counts.indices(names), set(stored.reusable(names))) for names in sets]
+        ignoring = {names: replace(request, reuse_ignoring=names) for names in sets}
+        searches = {names: StoredResults(connection, request, store.path) for names, request in ignoring.items()}
+        return [(counts.indices(names), set(stored.reusable())) for names, stored in searches.items()]
 
     pairs = store._context.storage.database.read(compared)  # type: ignore[union-attr]
     assert [counted for counted, _ in pairs] == [searched for _, searched in pairs]

@@ -212,8 +212,6 @@ def list_jobs(
 
     ``passed_over``: takes the errors of the jobs whose rows cannot be read; without it, the first one is raised.
     """
-    if _is_unreadable(file_name or ""):
-        return []
     given = ({} if status is None else {"status": status}) | ({"is_current": 1} if current else {})
     values = {f"its_{name}": value for name, value in given.items()}
     names = {} if file_name is None else spelt(file_name)
