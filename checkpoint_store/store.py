@@ -104,6 +104,7 @@ class CheckpointStore(StoreCare):
                 first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job of the same
                 settings grow, if ``chunks`` begins with its chunks; ``"restart"`` starts from nothing. No job is
                 deleted. A job that goes on with ``"reuse"`` takes the results that other jobs got since it was opened.
+                By default a job whose plan is back takes those of a job of its file that was opened with ``"reuse"``.
             reuse_ignoring: settings in which a reused result may differ: ``"model"``, ``"provider"``, ``"config.KEY"``;
                 ``"chunks"``: take results of a job of the file whose chunks are not known (it was opened by their
                 number, or comes from a state file) by their places, if it has the same number of chunks.

@@ -249,3 +249,60 @@ def test_the_oldest_of_many_jobs_is_found_by_the_index(store: CheckpointStore) -
     of_its_chunks = ("chunk_handles", "completed_chunks", "chunk_redos")
     by_index = ("SEARCH jobs USING INDEX", *(f"SEARCH {table} USING PRIMARY KEY" for table in of_its_chunks))
     assert [step for step in steps if not step.startswith(("CORRELATED ", *by_index))] == []
+
+
+# -- a job that had chunks left, and whose plan is back
+
+
+def work_on(store: CheckpointStore, chunks: str, *, at_most: int | None = None, **plan: Any) -> str:
+    """Complete the chunks that are left, or the first of them; return those that were paid for."""
+    paid = ""
+    for chunk in store.open_job("f", chunks=list(chunks), **plan).pending():
+        chunk.complete({"text": chunk.data})
+        paid += chunk.data
+        if len(paid) == at_most:
+            break
+    return paid
+
+
+@pytest.mark.parametrize(
+    ("edited", "sequential", "paid", "rest"),
+    [
+        ("abCdef", False, "Cdef", "c"),
+        ("Abcdef", False, "Acdef", ""),
+        ("abcd", False, "cd", "ef"),
+        ("abcdefg", False, "cdefg", ""),
+        ("ABCDef", False, "ABCDef", "cd"),
+        ("abcDef", True, "cDef", "def"),
+        ("abcd", True, "cd", "ef"),
+        ("abcdefg", True, "cdefg", ""),
+    ],
+)
+def test_an_undone_edit_takes_what_the_job_of_the_edit_paid_for(
+    store: CheckpointStore, open_store: Opener, edited: str, paid: str, rest: str, *, sequential: bool
+) -> None:
+    """Who said `reuse` for the edit pays for no chunk twice, there or back, also if the first job was half done."""
+    assert work_on(store, "abcdef", at_most=2, sequential=sequential) == "ab"
+    assert work_on(store, edited, on_change="reuse", sequential=sequential) == paid
+    planned = open_store(read_only=True).plan("f", chunks=list("abcdef"), sequential=sequential)
+    assert planned.chunks_to_do == len(rest)
+    assert work_on(store, "abcdef", sequential=sequential) == rest
+    assert work_on(store, edited, sequential=sequential) == ""
+    job = store.open_job("f", chunks=list("abcdef"), sequential=sequential)
+    assert [result["text"] for result in job.results()] == list("abcdef")
+    assert store.check() == []
+
+
+def test_a_job_of_another_setting_gives_nothing_back(store: CheckpointStore) -> None:
+    """What another model was paid for is not taken for the first model's, also if the caller reused across models."""
+    work_on(store, "abcd", at_most=1, model="A")
+    assert work_on(store, "abcd", model="B", on_change="reuse", reuse_ignoring=["model"]) == "bcd"
+    assert work_on(store, "abcd", model="A") == "bcd"
+
+
+@pytest.mark.parametrize("on_change", ["restart", "refuse"])
+def test_who_restarted_gets_no_results_of_the_restarted_job(store: CheckpointStore, on_change: Any) -> None:
+    """Nobody said that the two jobs may share results: the first goes on with its own."""
+    work_on(store, "abcd", at_most=1)
+    assert work_on(store, "aBcd", on_change="restart") == "aBcd"
+    assert work_on(store, "abcd", on_change=on_change) == "bcd"

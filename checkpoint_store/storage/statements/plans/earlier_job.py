@@ -97,6 +97,24 @@ def payers(connection: sqlite3.Connection, job_id: str) -> set[str]:
     return {payer for (payer,) in _PAYERS.run(connection, in_job=job_id)}
 
 
+def exchanging(connection: sqlite3.Connection, job: JobRecord, path: Path) -> set[str]:
+    """Return the jobs of the same file with which a job shares results: the caller opened the later of the two so.
+
+    The later job says that its results were looked for in the jobs before it (``looked_number``). None of them is left
+    out: a job whose change was undone also takes the results of a job that found none of its own results.
+    """
+    others = job_statements.list_jobs(connection, path, file_name=job.file_name, with_results=True)
+    return {
+        other.job_id
+        for other in others
+        if other.job_id != job.job_id and max(job, other, key=_beginning).looked_number is not None
+    }
+
+
+def _beginning(job: JobRecord) -> tuple[str, int]:
+    return job.started_at, job.job_number
+
+
 def _digest_of_first(total: int, request: OpenRequest, rule: int) -> str | None:
     """Return the digest of a plan's first chunks; None if they are not at hand, or the rule does not identify them."""
     fingerprints = request.fingerprints_by(rule)

@@ -111,18 +111,17 @@ def reusable_for_rest(
     """Return the results that a job which goes on can take over: results of other jobs since the last search.
 
     Chunks in the hand of a runner are left out; the second value is whether any was. With ``reads_only`` a dead runner
-    counts as alive. A job that ``has_grown`` takes results for its new chunks from the jobs whose results
-    it carries already: so an input that was cut off for one run is not paid for again.
+    counts as alive.
     """
-    if not (_looks(request) or has_grown) or request.fingerprints is None or not job.remaining_count:
+    if request.fingerprints is None or not job.remaining_count:
         return {}, False
-    payers = earlier_job.payers(connection, job.job_id) if has_grown else None
-    if payers == set():
+    givers = _givers(connection, request, job, path, has_grown=has_grown)
+    if givers == set():
         return {}, False
     sources = {}
     is_torn = request.plan.sequential and job.redo_count  # later results were made from other ones
     if job.completed_count < job.total_chunks and not is_torn:
-        sources = StoredResults(connection, request, path).reusable_since(job, of=payers)
+        sources = StoredResults(connection, request, path).reusable_since(job, of=givers)
         if BY_PLACE in request.reuse_ignoring:
             done = {*result_statements.indices(connection, job.job_id), *sources}
             sources |= results_by_place(connection, request, path, request.reuse_ignoring, done)
@@ -136,6 +135,23 @@ def reusable_for_rest(
     first_busy = min(busy, default=job.total_chunks) if request.plan.sequential else job.total_chunks
     free = {index: source for index, source in sources.items() if index not in busy and index <= first_busy}
     return free, len(free) < len(sources)
+
+
+def _givers(
+    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, has_grown: bool
+) -> set[str] | None:
+    """Return the jobs whose results a job that goes on takes; None: those of any job.
+
+    Without a word of the caller's it takes those of jobs for which the caller said so before. A job that ``has_grown``
+    takes results from the jobs whose results it carries already: so an input that was cut off for one run is not paid
+    for again. A job that another job replaced, and whose plan is back, takes the results that the other job paid for.
+    """
+    if _looks(request):
+        return None
+    if has_grown:
+        return earlier_job.payers(connection, job.job_id)
+    is_back = job.superseded_by is not None and request.on_change != "restart"
+    return earlier_job.exchanging(connection, job, path) if is_back else set()
 
 
 def handles_for_rest(
