@@ -154,7 +154,7 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
         text,
         trace,
         kinds=[_name(kind) for link in links(error) for kind in type(link).__mro__],
-        status_code=status_of(error),
+        status_code=None if trouble_of(error) is Trouble.NO_ANSWER else status_of(error),
         code=_telling_code(error),
         retry_after=retry_after(error),
         cost=cost_of_error(error),

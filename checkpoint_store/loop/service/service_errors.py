@@ -242,7 +242,10 @@ def is_too_large(error: BaseException) -> bool:
 
 def _reports_no_answer(holder: BaseException) -> bool:
     """Whether the exception that has the status made the status up, and reports a call that got no answer."""
-    own = [] if field_of(holder, "response") is not None else [holder]
+    is_answered = field_of(holder, "response") is not None or isinstance(
+        holder, WorkFailed
+    )  # which has no made-up status
+    own = [] if is_answered else [holder]
     reported = [link for link in links(holder) if link is not holder]
     return any(map(_means_no_answer, own + reported))
 
