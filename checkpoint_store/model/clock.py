@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _second: tuple[str, str] = ("", "")
 
@@ -22,6 +22,11 @@ def now() -> str:
 def wall_seconds() -> float:
     """Return the present moment by the clock of the machine, which may jump, in seconds."""
     return time.time_ns() / 1e9
+
+
+def seconds_ago(seconds: float) -> str:
+    """Return the moment this many seconds ago, as a store writes it."""
+    return in_text(datetime.now(UTC) - timedelta(seconds=seconds))
 
 
 def in_text(moment: datetime) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import (
     CheckpointStoreError,
@@ -18,6 +18,7 @@ from checkpoint_store.errors import (
     StoreTargetError,
     counted,
 )
+from checkpoint_store.model.clock import seconds_ago
 from checkpoint_store.model.state.pairing import few
 from checkpoint_store.model.state.state import in_utc
 from checkpoint_store.model.state.state_text import Glance
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.verbs.jobs import ImportFacts
 
 
+_AT_WORK_SECONDS: Final = 60.0
+"""A program that changed its job within this time may be at work, and write the state file at its pace."""
+
+
 class Action(Enum):
     """The action of an opening on the state file."""
 
@@ -55,7 +60,7 @@ class Action(Enum):
     IMPORT = "import the job"
     IMPORT_AND_WARN = "import the job, and warn that the store knew less"
     COMPARE = "compare the results: they must be those of the store"
-    FOLLOW = "write the state file when the store closes: a killed program left it behind"
+    FOLLOW = "write the state file when the store closes, if that is possible: a killed program left it behind"
 
 
 class Situation(NamedTuple):
@@ -74,7 +79,7 @@ class Situation(NamedTuple):
     is_file_newer: bool
     """Whether the state file was written after the job's last change in the store."""
     is_left_behind: bool
-    """Whether the job has changed since the state file was written, and nobody is at work on the job."""
+    """Whether the job has changed since the state file was written, and no program that is at work will write it."""
 
 
 def decide(situation: Situation) -> Action:
@@ -201,7 +206,7 @@ def _import_if_ahead(
         completed_in_store=known.completed_chunks,
         completed_in_file=seen.completed_chunks,
         is_file_newer=seen.updated_at > known.updated_at,
-        is_left_behind=seen.updated_at < known.updated_at and not facts.is_at_work(seen.job_id),
+        is_left_behind=seen.updated_at < known.updated_at and _is_left(facts, seen.job_id, known.updated_at),
     )
     match decide(situation):
         case Action.REMOVE:
@@ -212,8 +217,13 @@ def _import_if_ahead(
         case Action.COMPARE:
             _compare(facts, state_file.path)
         case Action.FOLLOW:
-            state_file.note_change(seen.job_id)
+            state_file.left_behind = seen.job_id
     return None
+
+
+def _is_left(facts: ImportFacts, job_id: str, updated_at: str) -> bool:
+    """Return whether nobody is at work on a job. A :class:`StateManager` is no runner: it changes its job, or ends."""
+    return updated_at < seconds_ago(_AT_WORK_SECONDS) and not facts.is_at_work(job_id)
 
 
 def _glance_of_whole(path: Path) -> Glance | None:

@@ -69,6 +69,8 @@ class StateFile(ForkAware):
         watch(self)
         self._unwritten_job_id: str | None = None
         """The job that has changed since the last writing; None if the file is not behind."""
+        self.left_behind: str | None = None
+        """The job whose file a killed program left behind; None once the file is written."""
         self._is_failure_logged = False
         """Whether the log has the failure of a writing, and no writing has succeeded since."""
         self._pace = WritingPace()
@@ -197,7 +199,7 @@ class StateFile(ForkAware):
                 sweep(self.path)
                 sweep(self.backup)
                 self._move_foreign_files_aside()
-                self._unwritten_job_id = None
+                self._unwritten_job_id = self.left_behind = None
                 try:
                     # Whoever commits after this look waits for the lock, and writes the file again.
                     outcome = self._update(job_id, known, overhead_bytes_max)

@@ -6,8 +6,10 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from checkpoint_store import CheckpointStore, ProcessingState, StoreDamaged, StoreRecovered
+from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.importer import Action, Situation, decide
 
 if TYPE_CHECKING:
@@ -225,6 +227,13 @@ def left_behind(path: Path) -> bytes:
     return earlier
 
 
+@pytest.fixture
+def minutes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the last change of each job be long past."""
+    monkeypatch.setattr(importer, "_AT_WORK_SECONDS", -3600.0)
+
+
+@pytest.mark.usefixtures("minutes_later")
 def test_a_state_file_that_a_kill_left_behind_is_exact_after_the_next_close(path: Path) -> None:
     """Whoever reads the file of a job that is done does not read for ever that chunks are left."""
     left_behind(path)
@@ -232,6 +241,7 @@ def test_a_state_file_that_a_kill_left_behind_is_exact_after_the_next_close(path
     assert (state_of(path).status, state_of(path).completed_chunks) == ("completed", [0, 1, 2])
 
 
+@pytest.mark.usefixtures("minutes_later")
 def test_a_state_file_that_lags_is_left_to_the_program_at_work(path: Path) -> None:
     """A program that only looks into a store writes no state file while another program works on the job."""
     with CheckpointStore(path) as store:
@@ -245,6 +255,27 @@ def test_a_state_file_that_lags_is_left_to_the_program_at_work(path: Path) -> No
     assert state_of(path).completed_chunks == [0, 1, 2]
 
 
+def test_a_state_file_that_lags_is_left_to_a_manager_at_work(path: Path) -> None:
+    """A `StateManager` is no runner: for a minute after its last change, others leave the state file to it."""
+    earlier = left_behind(path)
+    opened(path)
+    assert path.with_suffix(".json").read_bytes() == earlier
+
+
+@pytest.mark.usefixtures("minutes_later")
+def test_a_program_that_changed_nothing_ends_well_beside_a_locked_state_file(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file stays behind if its lock is held by another program, and the log says so: no error ends the reader."""
+    earlier = left_behind(path)
+    with FileLock(path.with_suffix(".lock")), CheckpointStore(path, lock_timeout_seconds=0.1) as store:
+        assert store.job("talk.srt").progress().completed_chunks == 3
+        store.close()
+    assert path.with_suffix(".json").read_bytes() == earlier
+    assert "stays behind" in caplog.text
+
+
+@pytest.mark.usefixtures("minutes_later")
 def test_reading_leaves_a_state_file_behind(path: Path) -> None:
     """A read-only open of a store writes no state file, also if a kill left the file behind."""
     earlier = left_behind(path)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
     from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.state_file.writer import StateFile
 
 _DEADLOCK_CHECK_SECONDS: Final = 0.1
 
@@ -102,6 +103,16 @@ def _end_runners(context: StoreContext, error: BaseException | None) -> None:
     finally:
         if context.state_file is not None:
             context.state_file.write_if_behind()
+            _write_what_was_left_behind(context.state_file)
+
+
+def _write_what_was_left_behind(state_file: StateFile) -> None:
+    """Write the state file that a killed program left behind. An error is logged: this program changed nothing."""
+    if state_file.left_behind is not None:
+        try:
+            state_file.write(state_file.left_behind)
+        except CheckpointStoreError as error:
+            log.warning("%s stays behind, as a killed program left it: %s", state_file.path, error)
 
 
 def _record_or_keep(context: StoreContext) -> None:
