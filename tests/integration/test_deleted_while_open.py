@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,6 +69,22 @@ def test_no_chunk_is_paid_for_again_if_the_log_is_removed_in_a_loop(
         job = store.open_job("talk.txt", total_chunks=TOTAL)
         list(job.map(work))
         assert (sorted(paid), store.check()) == (list(range(TOTAL)), [])
+
+
+def test_every_write_is_refused_once_the_log_was_removed(tmp_path: Path) -> None:
+    """A second write does not go to the removed log either: it would be acknowledged, and be gone at a kill."""
+    path = tmp_path / "talk.db"
+    store = CheckpointStore(path)
+    job = store.open_job("talk.txt", total_chunks=TOTAL)
+    path.with_name("talk.db-wal").unlink()
+    time.sleep(0.06)  # until the next look at the log
+    for index in range(3):
+        with pytest.raises(StorageUnavailableError, match="-wal or -shm beside it was removed"):
+            job.complete(index, "paid for")
+    with pytest.raises(StorageUnavailableError):
+        store.close()
+    with CheckpointStore(path) as store:
+        assert dict(store.job("talk.txt").items()) == dict.fromkeys(range(3), "paid for")
 
 
 def test_what_stands_in_the_place_of_the_state_before_is_kept(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ class StoreFile:
         """
         if self.identity() != identity:
             raise gone(self.path)
+        if self._is_parted:
+            raise parted(self.path)
         if time.monotonic() - self._looked_at_seconds < _WAL_LOOK_INTERVAL_SECONDS:
             return
         if any(was not in (None, now) for was, now in zip(beside, self.beside(), strict=True)):
