@@ -73,6 +73,14 @@ def test_an_edit_that_is_undone_finds_them(store: CheckpointStore) -> None:
     assert (again.job_id, handles(again)) == (first.job_id, {1: "batch-1", 2: None, 3: "batch-1"})
 
 
+def test_an_edit_that_is_undone_finds_what_was_submitted_for_the_edit(store: CheckpointStore) -> None:
+    """The service holds chunk 2 for the job of the edit: the first job asks for that result, and pays nothing."""
+    submitted(store)
+    store.open_job("talk.txt", chunks=EDITED, on_change="reuse").record_handle([2, 3], "batch-2")
+    assert store.plan("talk.txt", chunks=CHUNKS).with_handle == (1, 2, 3)
+    assert handles(store.open_job("talk.txt", chunks=CHUNKS)) == {1: "batch-1", 2: "batch-2", 3: "batch-1"}
+
+
 @pytest.mark.parametrize("how", [{"on_change": "restart"}, {"fresh": True}], ids=["restart", "fresh"])
 def test_who_starts_from_nothing_gets_none(store: CheckpointStore, how: dict[str, Any]) -> None:
     """A job that starts from nothing gets neither results nor handles of an earlier job."""

@@ -103,7 +103,7 @@ def exchanging(connection: sqlite3.Connection, job: JobRecord, path: Path) -> se
     The later job says that its results were looked for in the jobs before it (``looked_number``). None of them is left
     out: a job whose change was undone also takes the results of a job that found none of its own results.
     """
-    others = job_statements.list_jobs(connection, path, file_name=job.file_name, with_results=True)
+    others = job_statements.list_jobs(connection, path, file_name=job.file_name)
     return {
         other.job_id
         for other in others

@@ -140,7 +140,7 @@ def reusable_for_rest(
 def _givers(
     connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, has_grown: bool
 ) -> set[str] | None:
-    """Return the jobs whose results a job that goes on takes; None: those of any job.
+    """Return the jobs whose results and handles a job that goes on takes; None: those of any job.
 
     Without a word of the caller's it takes those of jobs for which the caller said so before. A job that ``has_grown``
     takes results from the jobs whose results it carries already: so an input that was cut off for one run is not paid
@@ -158,10 +158,11 @@ def handles_for_rest(
     connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, reused: Mapping[int, Source]
 ) -> dict[int, str]:
     """Return the handles of other jobs that a job which goes on can take over, besides the ``reused`` results."""
-    if not _looks(request):
+    givers = _givers(connection, request, job, path, has_grown=False)
+    if request.fingerprints is None or givers == set():
         return {}
     done = {*result_statements.indices(connection, job.job_id), *reused}
-    return stored_answers.for_rest(connection, request, path, job, done)
+    return stored_answers.for_rest(connection, request, path, job, done, of=givers)
 
 
 def _looks(request: OpenRequest) -> bool:

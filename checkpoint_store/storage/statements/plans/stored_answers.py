@@ -40,11 +40,21 @@ def for_new_job(
 
 
 def for_rest(
-    connection: sqlite3.Connection, request: OpenRequest, path: Path, job: JobRecord, done: Collection[int]
+    connection: sqlite3.Connection,
+    request: OpenRequest,
+    path: Path,
+    job: JobRecord,
+    done: Collection[int],
+    *,
+    of: Container[str] | None,
 ) -> dict[int, str]:
-    """Return the handles that a job which goes on can take over, for incomplete chunks without a handle."""
+    """Return the handles that a job which goes on can take over, for incomplete chunks without a handle.
+
+    ``of``: take the handles of these jobs only; None: of any job.
+    """
     own = handles.left_in(connection, job.job_id)
-    return _taken(connection, request, path, {*done, *own}, Begun(job.job_id, len(done)), but_job=job.job_id)
+    begun = Begun(job.job_id, len(done))
+    return _taken(connection, request, path, {*done, *own}, begun, but_job=job.job_id, of=of)
 
 
 def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, by_chunk: Mapping[int, str]) -> None:
@@ -74,10 +84,12 @@ def _taken(
     begun: Begun,
     *,
     but_job: str = "",
+    of: Container[str] | None = None,
 ) -> dict[int, str]:
     if request.fingerprints is None:
         return {}
-    rows = [row for row in handles.outstanding(connection, but_job) if _goes_on(connection, request, row, begun)]
+    outstanding = [row for row in handles.outstanding(connection, but_job) if of is None or row.job_id in of]
+    rows = [row for row in outstanding if _goes_on(connection, request, row, begun)]
     rule_of = {
         job.job_id: 1 if job.fingerprint_rule == 1 and normal_name(job.file_name) == request.plan.file_name else 0
         for job in (find_job(connection, job_id, path) for job_id in {row.job_id for row in rows})
