@@ -303,6 +303,56 @@ def test_results_that_are_sorted_by_their_own_number_stay_at_their_chunks(manage
     exact(manager)
 
 
+@pytest.mark.parametrize("fresh", [False, True], ids=["known", "read again"])
+@pytest.mark.parametrize(
+    ("stored", "indices", "results"),
+    [
+        (["ham", "spam"], [1, 0], ["ham", "spam"]),
+        (["yes", "no", "no"], [2, 0, 1], ["no", "no", "yes"]),
+        (["yes", "no", "no"], [2, 1, 0], ["yes", "yes", "no"]),
+        ([{"chunk_index": 0}, {"chunk_index": 1}], [1, 0], [{"chunk_index": 0}, {"chunk_index": 1}]),
+    ],
+)
+def test_result_indices_of_the_caller_decide(
+    manager: StateManager,
+    make_manager: ManagerOpener,
+    stored: list[Any],
+    indices: list[int],
+    results: list[Any],
+    fresh: bool,
+) -> None:
+    """Each result is stored for the chunk that the caller names, also where its content was another chunk's."""
+    manager.save(ProcessingState(file_name="a", total_chunks=4))
+    for chunk, result in enumerate(stored):
+        manager.update_chunk_complete(chunk, result)
+    state = loaded(manager).replace(processed_results=results, result_indices=indices)
+    saver = make_manager() if fresh else manager
+    saver.save(state)
+    assert loaded(manager).results() == dict(zip(indices, results, strict=True))
+
+
+def test_equal_results_that_are_sorted_with_their_chunks_stay_at_their_chunks(manager: StateManager) -> None:
+    """Labels repeat: the pairing that changes no stored result is taken."""
+    manager.save(ProcessingState(file_name="a", total_chunks=5))
+    for chunk, label in ((0, "yes"), (2, "no"), (3, "no")):
+        manager.update_chunk_complete(chunk, label)
+    labels = ["yes", "yes", "no", "no"]
+    manager.save(dataclasses.replace(loaded(manager), completed_chunks=[0, 1, 2, 3], processed_results=labels))
+    assert loaded(manager).results() == dict(enumerate(labels))
+
+
+def test_a_label_that_another_chunk_had_is_a_new_label(manager: StateManager) -> None:
+    """Equal content does not tell that a result was moved: chunk 0 is done again while the next chunk is appended."""
+    manager.save(ProcessingState(file_name="a", total_chunks=4))
+    for chunk, label in ((0, "yes"), (1, "yes"), (2, "no"), (3, "no")):
+        manager.update_chunk_complete(chunk, label)
+    state = dataclasses.replace(
+        loaded(manager), completed_chunks=[1, 0, 2, 3], processed_results=["no", "yes", "yes", "no"]
+    )
+    manager.save(state)
+    assert loaded(manager).results() == {0: "no", 1: "yes", 2: "yes", 3: "no"}
+
+
 def test_results_that_are_arranged_in_another_way_than_their_chunks_are_refused(manager: StateManager) -> None:
     """Nothing tells which chunk each belongs to: the store keeps what it has."""
     manager.save(ProcessingState(file_name="a", total_chunks=4))

@@ -123,11 +123,47 @@ def other_pairings(completed: Sequence[int], results: Sequence[Any], paired: Seq
     return [other for other in others if other != list(paired)]
 
 
-def is_moved(stored: Mapping[int, Any], paired: Mapping[int, Any]) -> bool:
-    """Whether a pairing gives a stored result to another chunk, and its own chunk another result."""
-    changed = {index: result for index, result in paired.items() if index not in stored or stored[index] != result}
-    contents = {_content(result) for result in changed.values()}
-    return any(index in stored and _content(stored[index]) in contents for index in changed)
+def may_be_left_over(indices: Sequence[int], result_count: int, stored: Mapping[int, Any]) -> bool:
+    """Whether ``result_indices`` may be as a load gave them, though the caller changed the lists that they belong to.
+
+    Args:
+        indices: the ``result_indices`` of the state.
+        result_count: the number of results of the state. Who names the chunk of each of them decides, unless the names
+            are those of the stored results in order.
+        stored: the results in the store, in the order of their chunks.
+    """
+    names_each = len(indices) == result_count
+    loaded = stored if names_each else set(indices) & stored.keys()
+    return list(indices) == sorted(loaded)
+
+
+def pairing_as_stored(
+    stored: Mapping[int, Any], results: Sequence[Any], paired: Sequence[int], others: Sequence[Sequence[int]]
+) -> Sequence[int] | None:
+    """Return the first pairing that leaves all stored results at their chunks; else the first that moves none.
+
+    None if each of the pairings moves a stored result.
+    """
+    pairings = [(indices, _changed(stored, indices, results)) for indices in (paired, *others)]
+    kept = [indices for indices, changed in pairings if not changed.keys() & stored.keys()]
+    return next(iter(kept or [indices for indices, changed in pairings if not _is_moved(stored, changed)]), None)
+
+
+def _changed(stored: Mapping[int, Any], paired: Sequence[int], results: Sequence[Any]) -> dict[int, Any]:
+    """Return the results that differ from those in the store."""
+    given = dict(zip(paired, results, strict=True))
+    return {index: result for index, result in given.items() if index not in stored or stored[index] != result}
+
+
+def _is_moved(stored: Mapping[int, Any], changed: Mapping[int, Any]) -> bool:
+    """Whether the changes give a stored result to another chunk, and its own chunk another result.
+
+    Results of equal content, as labels are, do not tell to which chunk they belong.
+    """
+    times = Counter(map(_content, stored.values()))
+    contents = set(map(_content, changed.values()))
+    old = [_content(stored[index]) for index in changed if index in stored]
+    return any(times[content] == 1 and content in contents for content in old)
 
 
 def few(indices: Sequence[int]) -> str:

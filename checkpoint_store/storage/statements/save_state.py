@@ -10,7 +10,7 @@ from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.codec.json_text import is_same_result, unchanged
 from checkpoint_store.model.frozen import thaw
-from checkpoint_store.model.state.pairing import chunk_of_each, is_moved, other_pairings
+from checkpoint_store.model.state.pairing import chunk_of_each, may_be_left_over, other_pairings, pairing_as_stored
 from checkpoint_store.model.state.state import PAIRED_BY_OWN_INDEX, ProcessingState, in_utc
 from checkpoint_store.model.store_file import WITHOUT_METADATA
 from checkpoint_store.storage.records.data_version import data_version_of
@@ -115,31 +115,30 @@ def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, 
     """Return a state in which new results belong to new chunks, and each earlier result to its own.
 
     The caller may have appended to the lists of a loaded state, or sorted them, and left ``result_indices`` alone. If
-    every chunk has a result, positions pair them; if a chunk has none, positions are wrong.
+    every chunk has a result, positions pair them; if a chunk has none, positions are wrong. ``result_indices`` of the
+    caller's own decide.
     """
     completed, results, indices = state.completed_chunks, state.processed_results, state.result_indices
     by_own = state.version in PAIRED_BY_OWN_INDEX
-    others = other_pairings(completed, results, chunk_of_each(completed, results, indices, by_own_index=by_own))
+    paired = chunk_of_each(completed, results, indices, by_own_index=by_own)
+    others = other_pairings(completed, results, paired)
     is_short = not indices and 0 < len(results) < len(completed)
-    is_sorted = bool(others) or indices != completed[: len(indices)]
+    is_sorted = (bool(others) or indices != completed[: len(indices)]) and indices == sorted(indices)
     record = _find(connection, state.job_id, path) if known is None and (is_short or is_sorted) else None
     if record is not None:
         known = load(connection, record, path, None)
     if known is None or not (is_short or is_sorted):
         return state
-    if not is_short:
-        return _as_stored(state, known.state.results(), others)
-    paired = known.state.replace(total_chunks=state.total_chunks, completed_chunks=completed, processed_results=results)
-    return state.replace(result_indices=paired.result_indices)
-
-
-def _as_stored(state: ProcessingState, stored: Mapping[int, Any], others: list[Sequence[int]]) -> ProcessingState:
-    """Return a state with another pairing if its own moves stored results. If all of them do, refuse the state."""
-    if not is_moved(stored, state.results()):
+    if is_short:
+        lists = {"completed_chunks": completed, "processed_results": results}
+        return state.replace(
+            result_indices=known.state.replace(total_chunks=state.total_chunks, **lists).result_indices
+        )
+    stored = known.state.results()
+    if not may_be_left_over(indices, len(results), stored):
         return state
-    for paired in (state.replace(result_indices=indices) for indices in others):
-        if not is_moved(stored, paired.results()):
-            return paired
+    if (kept := pairing_as_stored(stored, results, paired, others)) is not None:
+        return state if kept is paired else state.replace(result_indices=kept)
     raise StateFormatError(
         "result_indices",
         "gives a result to another chunk than the store does: let it name the chunk of each result, or leave it out "
