@@ -147,6 +147,15 @@ def test_ttml_whose_prefixes_are_not_declared_is_read(tmp_path: Path) -> None:
     )
 
 
+def test_words_with_a_colon_are_no_prefixes_of_ttml(tmp_path: Path) -> None:
+    """Only a name in a tag has a prefix, and only letters of a name are in it; a word of the speech may have any sign."""
+    said = "plano nº:siete área m²:foo, H₂:gas and see:also"
+    paragraph = f'<p begin="1s" region="a>b" tts:color="red">{said} <x:w n="m²:b">two</x:w></p>'
+    for namespaces in ("", ' xmlns:tts="urn:t" xmlns:x="urn:x"'):
+        content = f"<tt xmlns='http://www.w3.org/ns/ttml'{namespaces}><body><div>{paragraph}</div></body></tt>"
+        assert read(tmp_path, "a.ttml", content) == f"{said} two"
+
+
 @pytest.mark.parametrize(
     ("paragraphs", "reason"),
     [

@@ -24,7 +24,8 @@ _WORD: Final = "word"  # Apple writes each word into an element of its own, and 
 _ROOT: Final = re.compile(
     r"(?s)(?:\s*<(?:\?(?:(?!\?>).)*\?|!--(?:(?!-->).)*--|!DOCTYPE[^>\[]*)>)*\s*<(?:[\w.-]+:)?([\w.-]+)"
 )
-_PREFIX: Final = re.compile(r"[<\s/]([A-Za-z_][\w.-]*):(?=[A-Za-z_])")
+_TAG: Final = re.compile(r"""<(?:[^<>"']|"[^<"]*"|'[^<']*')*>""")
+_PREFIX: Final = re.compile(r"[<\s/]([A-Za-z_][A-Za-z0-9_.-]*):(?=[A-Za-z_])")
 _DECLARED: Final = re.compile(r"\sxmlns:([\w.-]+)\s*=")
 _OF_XML: Final = {"xml", "xmlns"}
 _NAMESPACE: Final = "http://www.w3.org/ns/ttml"
@@ -185,7 +186,8 @@ def read_ttml(text: str) -> list[Cue]:
 def _with_prefixes_declared(text: str) -> str:
     """Declare at the root the prefixes of names that the file declares nowhere, as people write TTML by hand."""
     root = _ROOT.match(text)
-    lacking = {*_PREFIX.findall(text)} - {*_DECLARED.findall(text)} - _OF_XML if root else set()
+    tags = "".join(_TAG.findall(text))
+    lacking = {*_PREFIX.findall(tags)} - {*_DECLARED.findall(tags)} - _OF_XML
     if root is None or not lacking:
         return text
     kinds = {prefix: _METADATA if prefix == _METADATA_PREFIX else f"#{prefix}" for prefix in sorted(lacking)}
