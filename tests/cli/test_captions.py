@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,30 @@ def test_mistyped_times_are_read_as_what_is_meant(tmp_path: Path, time: str) -> 
     """The words under them are said in their place."""
     content = srt("One.", "Two.", "Three.").replace("00:00:03,000 --> 00:00:05,000", time)
     assert read(tmp_path, "a.srt", content) == "One. Two. Three."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("1:2 ⇒ 3:2 in ten minutes", "1:2 ⟶ 3:2", "2:10 &gt; 3:10 is a ratio", "2:10 -&gt; 3:10 is a ratio"),
+        *("1\uff1a2 → 3\uff1a2", "\u200f1:2 → 3:2", "10:15:00 to 11:15:00 o'clock"),
+        *("\n12\n10:15:00 or 11:15:00", "\n12\n10:15:00 = 22:15:00"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
+def test_two_numbers_with_a_colon_in_the_speech_are_no_times(tmp_path: Path, name: str, line: str) -> None:
+    """The score of a match, a ratio and two times of a day stay in their cue, whatever arrow or word stands between."""
+    cues = f"So it goes from\n{line}", "Next."
+    content = srt(*cues) if name == "a.srt" else vtt(*cues)
+    said = html.unescape(" ".join(line.split()))
+    assert read(tmp_path, name, content) == f"So it goes from {said} Next."
+
+
+@pytest.mark.parametrize("above", ["", "2\n"])
+def test_short_times_with_another_arrow_are_read_where_a_cue_begins(tmp_path: Path, above: str) -> None:
+    """Times of minutes and seconds alone are told from a score by the empty line or the number above them."""
+    content = f"00:01 ⇒ 00:03\nOne.\n\n{above}00\uff1a03 → 00\uff1a05\nTwo.\n"
+    assert read(tmp_path, "a.srt", content) == "One. Two."
 
 
 def test_marks_of_direction_before_a_number_are_no_speech(tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ _CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
 _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
 _TWO_LONG_CLOCKS: Final = re.compile(rf"(?=[^:]*:[^:]*:[^:]*:[^:]*:)\s*{_CLOCK}[^\d:]{{1,8}}{_CLOCK}\s*")
-"""Two times with hours, and some word or arrow between them: ``00:00:01,000 to 00:00:03,000``."""
+"""Two times with hours and fractions, and some word or arrow between them: ``00:00:01,000 to 00:00:03,000``."""
+_HOURS, _FRACTION = 0, 3
 _SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[XY][12]):\S*|[DASLT]:\S+")
 _LETTER_ALONE: Final = re.compile(r"(?i)[DASLT]:")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
@@ -114,11 +115,11 @@ def _milliseconds(parts: tuple[str | None, ...]) -> int:
     return (int(hours) * 60 + int(minutes)) * 60_000 + int(seconds) * 1_000 + int(f"{fraction:0<3}"[:3])
 
 
-def time_line(line: str) -> TimeLine | None:
+def time_line(line: str, *, expected: bool = False) -> TimeLine | None:
     """Return the times of ``00:00:01,000 --> 00:00:03,000``, or None if the line is no time line.
 
     Separators and arrows that people mistype are read as what is meant. Settings (``align:start``) are dropped; other
-    words behind the times are kept.
+    words behind the times are kept. The score of a match (``1:2 ⇒ 3:2``) is speech, unless a time line is expected.
     """
     if not any(colon in line for colon in _COLONS):
         return None
@@ -126,23 +127,30 @@ def time_line(line: str) -> TimeLine | None:
     if match is None:
         return None
     *numbers, rest = match.groups()
-    words = " ".join(word for word in (rest or "").split() if not _SETTING.fullmatch(word))
-    start_ms, end_ms = _milliseconds(tuple(numbers[:4])), _milliseconds(tuple(numbers[4:]))
+    start, end = tuple(numbers[:4]), tuple(numbers[4:])
     has_sign = match.string != line or _SIGN_OF_VERSION_3.search(line, 0, match.start(len(match.groups()))) is not None
+    if has_sign and not expected and not all(clock[_HOURS] or clock[_FRACTION] for clock in (start, end)):
+        return None
+    words = " ".join(word for word in (rest or "").split() if not _SETTING.fullmatch(word))
     has_letter = any(map(_LETTER_ALONE.fullmatch, words.split()))
-    return TimeLine(start_ms, end_ms, words, is_of_version_3=has_sign or has_letter)
+    return TimeLine(_milliseconds(start), _milliseconds(end), words, is_of_version_3=has_sign or has_letter)
 
 
 def time_line_without_arrow(line: str) -> TimeLine | None:
-    """Return the times of a line that holds two times and no more than a word between them, or None."""
+    """Return the times of a line that holds two times and no more than a word between them, or None.
+
+    With a word between them the times have fractions: ``10:15:00 or 11:15:00`` is speech.
+    """
     match = _TWO_CLOCKS.fullmatch(line)
     is_bare = match is not None
     match = match or _TWO_LONG_CLOCKS.fullmatch(line)
     if match is None:
         return None
-    numbers = match.groups()
+    start, end = match.groups()[:4], match.groups()[4:]
+    if not is_bare and not (start[_FRACTION] and end[_FRACTION]):
+        return None
     is_of_version_3 = not is_bare or _SIGN_OF_VERSION_3.search(line) is not None
-    return TimeLine(_milliseconds(numbers[:4]), _milliseconds(numbers[4:]), "", is_of_version_3=is_of_version_3)
+    return TimeLine(_milliseconds(start), _milliseconds(end), "", is_of_version_3=is_of_version_3)
 
 
 def is_broken_time_line(line: str, *, expected: bool) -> bool:
