@@ -389,15 +389,19 @@ class JobPaused(CheckpointStoreError):
 class ServiceUnavailable(JobPaused):
     """No call has succeeded for ``outage_seconds``, or none may be made until then: the job is paused.
 
-    ``seconds`` is the time without a success. ``last_error`` is the text of the last failure (the ``__cause__``),
-    with a wait that it asks for in vain. ``tried`` are the chunks whose calls failed meanwhile; the message has five.
+    ``seconds`` is the time without a success, ``asked_seconds`` the wait that the service asks for, if it is too long.
+    ``last_error`` is the text of the last failure (the ``__cause__``). ``tried`` are the chunks whose calls failed.
     """
 
-    def __init__(self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int) -> None:
-        self.seconds, self.last_error, self.tried = seconds, last_error, tried
+    def __init__(
+        self, job_id: str, remaining_chunks: int, seconds: float, last_error: str, *tried: int, asked_seconds: float = 0
+    ) -> None:
+        self.seconds, self.last_error, self.tried, self.asked_seconds = seconds, last_error, tried, asked_seconds
         at = f" (tried: chunk {first_of(tried)})" if tried else ""
-        why = f"no call has succeeded for {seconds:.0f} s{at}, the last call failed with {last_error}. No chunk is "
-        why += "failed for that. Run the loop again once the service answers, or with a longer outage_seconds."
+        asks = f"the service asks to make no call for {asked_seconds:.0f} s, which is longer than what is left "
+        why = f"{asks}of outage_seconds" if asked_seconds else f"no call has succeeded for {seconds:.0f} s"
+        why += f"{at}, the last call failed with {last_error}. No chunk is failed for that. Run the loop again once "
+        why += "the service answers, or with a longer outage_seconds."
         if 0 < remaining_chunks <= len(tried):
             why += " If the service answers other calls, these chunks are at fault: mend their input, give them more "
             why += "time (timeout_seconds), or give each chunk up: call job.fail_chunk(index, why) max_attempts times."
@@ -462,13 +466,10 @@ class CostUnknown(JobPaused):
         self.chunk_index, self.field, self.value, self.fields = chunk_index, field, value, tuple(fields)
         wrong = f"has no {field!r}" if value is None else f"has {value} as {field!r}, which is no amount"
         has = f"its fields are {', '.join(self.fields)}" if self.fields else "it has no fields"
-        super().__init__(
-            job_id,
-            remaining_chunks,
-            f"there is a max_cost, and the cost of chunk {chunk_index} cannot be read. Its result, which is recorded, "
-            f"{wrong}; {has}. Say where the cost stands with cost= (a field, a dotted path such as 'usage.cost', or a "
-            "function of the result), or run the loop again without max_cost.",
-        )
+        why = f"there is a max_cost, and the cost of chunk {chunk_index} cannot be read. Its result, which is recorded,"
+        why += f" {wrong}; {has}. Say where the cost stands with cost= (a field, a dotted path such as 'usage.cost', "
+        why += "or a function of the result), or run the loop again without max_cost."
+        super().__init__(job_id, remaining_chunks, why)
 
 
 class ChunkFailed(CheckpointStoreError):
@@ -476,10 +477,8 @@ class ChunkFailed(CheckpointStoreError):
 
     def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
-        super().__init__(
-            f"{counted(failed_chunks, 'chunk')} of job {job_id} failed ({example}). To try them "
-            "again: job.retry_failed(); then run the loop again."
-        )
+        failed = f"{counted(failed_chunks, 'chunk')} of job {job_id} failed ({example})"
+        super().__init__(f"{failed}. To try them again: job.retry_failed(); then run the loop again.")
 
 
 class WorkerDied(CheckpointStoreError):

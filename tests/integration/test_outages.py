@@ -16,6 +16,7 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, ChunkFailed, ChunksPassedOver, JobPaused, ServiceUnavailable
 from checkpoint_store.loop.outage import Outage
+from checkpoint_store.model.error_text import describe
 
 from .map_tools import CHUNKS, Flaky
 from .troubled_service import POISON, Client, Outages, Service, map_async
@@ -344,17 +345,23 @@ def test_the_whole_loop_waits_as_long_as_the_service_asks(store: CheckpointStore
 def test_a_service_that_asks_for_longer_than_an_outage_may_last_pauses_the_job_at_once(
     store: CheckpointStore, workers: int
 ) -> None:
-    """``Retry-After`` ends after ``outage_seconds``: nobody waits in vain, and the error names the wait."""
+    """``Retry-After`` ends after ``outage_seconds``: nobody waits in vain, and the error says who asks for how long."""
 
     class HourError(BusyError):
         retry_after = 3600
 
     job = store.open_job("f", chunks=CHUNKS)
     began = time.monotonic()
-    with pytest.raises(ServiceUnavailable, match=r"asks for a wait of 36\d\d s, which ends too late") as caught:
+    asks = (
+        r"the service asks to make no call for 36\d\d s, which is longer than what is left of outage_seconds \(tried: "
+    )
+    with pytest.raises(ServiceUnavailable, match=asks) as caught:
         list(job.map(Flaky(HourError(), **{f"c{index}": 1 for index in range(6, 12)}), workers=workers))
     assert time.monotonic() - began < 5
     assert caught.value.tried
+    assert caught.value.asked_seconds > 3590
+    assert caught.value.last_error == describe(caught.value.__cause__)
+    assert "no call has succeeded" not in str(caught.value), "calls may have succeeded just before"
     assert (job.status, job.failed_chunks(), job.progress().completed_chunks) == ("paused", [], 6)
     list(job.map(str.upper))
     assert job.status == "completed"

@@ -161,9 +161,10 @@ class OutageGate(Gate):
         remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
         if not remaining_chunks:  # other loops have completed or failed them
             return OPEN
-        asks = f", and asks for a wait of {asked_seconds:.0f} s, which ends too late" if asked_seconds else ""
-        last_error = describe(outage.last_error) + asks
-        error = ServiceUnavailable(self._state.job_id, remaining_chunks, outage.seconds, last_error, *outage.tried)
+        job_id, seconds, last_error = self._state.job_id, outage.seconds, describe(outage.last_error)
+        error = ServiceUnavailable(
+            job_id, remaining_chunks, seconds, last_error, *outage.tried, asked_seconds=asked_seconds
+        )
         error.__cause__ = outage.last_error
         self._state.end_with(error)
         self._state.pause("the service answers no call")
