@@ -23,6 +23,8 @@ _UNCHANGED_SECONDS_MAX: Final = 30.0
 """Write an unchanged page again after this time: its reader sees that it is kept up to date."""
 _IDLE_SECONDS: Final = 10.0
 """The work counts as ended after this time without a runner. A run has no runner for a moment between two files."""
+_SECONDS_MAX: Final = 10**9
+"""The longest time in seconds, some thirty years; the clock of the system overflows with far longer times."""
 _REST_FACTOR: Final = 4
 """After the page was written, wait this many times as long as the writing took."""
 
@@ -64,12 +66,8 @@ def follow(
         MissingExtra, ReportTargetError, JobNotFound, InvalidArgumentError: as :func:`write`.
     """
     require_extra()
-    times: dict[str, object] = {"every_seconds": every_seconds, "idle_seconds": idle_seconds}
-    for name, seconds in times.items():
-        if not isinstance(seconds, int | float) or not 0 <= seconds < float("inf"):
-            raise InvalidArgumentError(name, seconds, "is no number of seconds from 0")
-    if not every_seconds:
-        raise InvalidArgumentError("every_seconds", every_seconds, "is no number of seconds above 0")
+    _check_seconds("every_seconds", every_seconds)
+    _check_seconds("idle_seconds", idle_seconds, may_be_zero=True)
     target = Path(path).absolute()
     options = Options(inputs=inputs, cost=cost, text_bytes_max=text_bytes_max, rows_max=rows_max)
     wanted = None if jobs is None else jobs_of(store, jobs)
@@ -90,6 +88,17 @@ def follow(
     written()
     call_on_written(target)
     return target
+
+
+def _check_seconds(name: str, seconds: object, *, may_be_zero: bool = False) -> None:
+    if (
+        not isinstance(seconds, int | float)
+        or isinstance(seconds, bool)
+        or not 0 <= seconds <= _SECONDS_MAX
+        or (seconds == 0 and not may_be_zero)
+    ):
+        limits = f"{'from' if may_be_zero else 'above'} 0 and at most {_SECONDS_MAX:,}"
+        raise InvalidArgumentError(name, seconds, f"is no number of seconds {limits}")
 
 
 def _until_the_end(watch: _Watch, write_again: Callable[[], None], every_seconds: float) -> None:

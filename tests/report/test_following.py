@@ -129,9 +129,11 @@ def test_a_busy_store_does_not_end_it(
 
 
 @pytest.mark.parametrize("name", ["every_seconds", "idle_seconds"])
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "ten", None])
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e300, 10**400, True, "ten", None])
 def test_what_is_no_time_is_refused(open_store: Opener, tmp_path: Path, name: str, seconds: Any) -> None:
     """A time that is no number of seconds is named, and no page is written: with NaN the writing would never end."""
+    store = open_store()
+    store.open_job("talk.txt", total_chunks=1)
     with pytest.raises(InvalidArgumentError, match=name):
-        report.follow(open_store(), tmp_path / "page.html", **{name: seconds})
+        report.follow(store, tmp_path / "page.html", **{name: seconds})
     assert not (tmp_path / "page.html").exists()
