@@ -155,5 +155,23 @@ def test_the_doctor_knows_of_file_systems_that_keep_no_modes(tmp_path: Path, mon
     monkeypatch.setattr(doctor_room, "journal_mode_for", lambda _: "truncate")
     found = {finding.what: finding for finding in doctor(path)}
     assert "talks.db is 0777" in found["permissions"].says
-    assert "mount it with umask=077, or move the store" in (found["permissions"].remedy or "")
+    remedy = found["permissions"].remedy or ""
+    assert remedy.startswith("chmod 600 these files; if that changes nothing, "), (
+        "what helps on a usual disk comes first"
+    )
+    assert "mount it with umask=077, or move the store" in remedy
     assert "network" not in found["file system"].says
+
+
+def test_the_doctor_says_what_is_at_stake_on_a_network_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slower journal is the smaller matter: where locks are unsound, two runs may harm the store."""
+    path = tmp_path / "talks.db"
+    _run(path, "talk.srt", 2)
+    monkeypatch.setattr(doctor_room, "file_system", lambda _: "nfs4")
+    monkeypatch.setattr(doctor_room, "journal_mode_for", lambda _: "truncate")
+    found = {finding.what: finding for finding in doctor(path)}["file system"]
+    assert (found.level, "rollback journal" in found.says) == ("warning", True)
+    assert "two runs may harm the store if the locks of nfs4 are unsound" in found.says
+    assert (found.remedy or "").startswith("move the store to a local disk (ext4): its locks are sound")

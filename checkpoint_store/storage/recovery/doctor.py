@@ -101,8 +101,9 @@ def _file_system(path: Path) -> Iterator[Finding]:
     elif journal_mode_for(path) == "wal":
         yield Finding("ok", "file system", kind)
     else:
-        yield Finding("warning", "file system", f"{kind}: others may write there, so a rollback journal is used",
-                      "keep the store on a local disk with a file system of the kernel: the WAL is faster")  # fmt: skip
+        says = f"{kind}: other machines may write there, so a rollback journal is used, and two runs may harm the store"
+        yield Finding("warning", "file system", f"{says} if the locks of {kind} are unsound",
+                      "move the store to a local disk (ext4): its locks are sound, and the WAL is faster")  # fmt: skip
 
 
 def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
@@ -114,9 +115,8 @@ def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
             if mode & 0o077 and os.name != "nt":
                 wrong.append(f"{name.name} is {mode:04o}")
     if wrong:
-        remedy = (
-            "if chmod 600 changes nothing, the file system keeps no modes: mount it with umask=077, or move the store"
-        )
+        no_modes = "the file system keeps no modes: mount it with umask=077, or move the store"
+        remedy = f"chmod 600 these files; if that changes nothing, {no_modes}"
         yield Finding("warning", "permissions", ", ".join(wrong), remedy)
     else:
         yield Finding("ok", "permissions", "readable by their owner alone")
