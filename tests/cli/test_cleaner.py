@@ -111,11 +111,27 @@ def test_timestamps_go(raw: str, expected: str) -> None:
         ("[music] 00:00:01,000 --> 00:00:02,000 position:10% line:0\nWe go", "We go"),
         ("0:01 00:00:01,000 --> 00:00:02,000\nWe go", "We go"),
         ("00:01 --> 00:02 00:02 --> 00:03 line:0 00:03 --> 00:04 We go", "We go"),
+        ("00:01 --> 00:02; We go\n\n00:00:02,000 --> 00:00:03,000To the moon", "We go To the moon"),
+        (r"00:01 --> 00:02{\an8}We go", "We go"),
+        ("[music] 00:00:01,000 --> 00:00:02;000\nWe go", "We go"),
     ],
 )
 def test_words_behind_the_times_of_a_subtitle_stay(raw: str, expected: str) -> None:
     """The times of a subtitle take no word of their line along, also where the line was joined with the next."""
     assert clean(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        *("\u200f", "\u200e", ";", ",", "]", r"{\an8}", r"{\an8}; line:0", " \u200f", " -", "0", ";000"),
+        *(" Align:start", " A:start L:90%", " region:", " line:", "\u200f X1:40 X2:600"),
+    ],
+)
+def test_marks_and_settings_behind_the_times_of_a_subtitle_go(behind: str) -> None:
+    """What a program or a typing error puts behind the times of a subtitle goes with them, and with the number above."""
+    cues = (f"{number}\n00:00:0{number},000 --> 00:00:0{number},500{behind}" for number in (1, 2))
+    assert clean("Notes.\n\n{}\nWe go\n\n{}\nto the moon".format(*cues)) == "Notes. We go to the moon"
 
 
 @pytest.mark.parametrize(

@@ -92,12 +92,16 @@ _SBV_CUE: Final = r"\d:[0-5]\d:[0-5]\d\.\d{3},\d:[0-5]\d:[0-5]\d\.\d{3}"
 _ONE_CUE: Final = re.compile(f"{_CUE}|{_SBV_CUE}")
 _SBV: Final = re.compile(_SBV_CUE)
 
-_PLACED_CUE: Final = rf"{_CUE}(?:{_SPACE}+(?:vertical|line|position|size|align|region|[XY][12]):\S+)*"
+SETTING: Final = r"(?i:(?:vertical|line|position|size|align|region|[XY][12]):\S*|[DASLT]:\S+)"
+"""A word behind the times of a cue that says where its text stands."""
+_STUCK: Final = r"(?:\{[^{}\n]*\}|[^\w\s])*(?:(?<=\})|(?=[^\W\d])|\S*)"
+"""Marks and codes behind the times without a space, before the first letter; a digit belongs to mistyped times."""
+_PLACED_CUE: Final = rf"{_CUE}{_STUCK}(?:{_SPACE}+{SETTING})*"
 
 # A subtitle's number and times, pasted as text: its words run on from the cue before, and may stand behind the times.
 _CUES: Final = re.compile(
     rf"(?m)(?<!\n)\n*(?:^{_SPACE}*\d+{_SPACE}*\n)?^{_SPACE}*"
-    rf"(?:{_PLACED_CUE}(?:{_SPACE}+{_PLACED_CUE})*(?:{_SPACE}*$\n?|{_SPACE}+(?=\S))|{_SBV_CUE}{_SPACE}*$\n?)"
+    rf"(?:{_PLACED_CUE}(?:{_SPACE}+{_PLACED_CUE})*(?:[^\w\n]*$\n?|{_SPACE}*)|{_SBV_CUE}{_SPACE}*$\n?)"
 )
 # Whisper prints "[00:00.000 --> 00:04.000] text"; other programs print one time in brackets.
 _BRACKETED: Final = re.compile(

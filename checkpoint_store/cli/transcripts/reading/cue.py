@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.cli.transcripts.times import SETTING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -90,7 +92,7 @@ _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
 _TWO_LONG_CLOCKS: Final = re.compile(rf"(?=[^:]*:[^:]*:[^:]*:[^:]*:)\s*{_CLOCK}[^\d:]{{1,8}}{_CLOCK}\s*")
 """Two times with hours and fractions, and some word or arrow between them: ``00:00:01,000 to 00:00:03,000``."""
 _HOURS, _FRACTION = 0, 3
-_SETTING: Final = re.compile(r"(?i)(?:vertical|line|position|size|align|region|[XY][12]):\S*|[DASLT]:\S+")
+_SETTING: Final = re.compile(SETTING)
 _LETTER_ALONE: Final = re.compile(r"(?i)[DASLT]:")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
 _HAS_ARROW: Final = re.compile(r"[-–—−=] ?>|→")
