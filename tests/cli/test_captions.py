@@ -144,7 +144,7 @@ def test_mistyped_times_are_read_as_what_is_meant(tmp_path: Path, time: str) -> 
     [
         *("1:2 ⇒ 3:2 in ten minutes", "1:2 ⟶ 3:2", "2:10 &gt; 3:10 is a ratio", "2:10 -&gt; 3:10 is a ratio"),
         *("1\uff1a2 → 3\uff1a2", "\u200f1:2 → 3:2", "10:15:00 to 11:15:00 o'clock"),
-        *("\n12\n10:15:00 or 11:15:00", "\n12\n10:15:00 = 22:15:00"),
+        *("\n12\n10:15:00 or 11:15:00", "\n12\n10:15:00 = 22:15:00", "\n1:2 ⇒ 3:2 in ten minutes"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
@@ -156,10 +156,10 @@ def test_two_numbers_with_a_colon_in_the_speech_are_no_times(tmp_path: Path, nam
     assert read(tmp_path, name, content) == f"So it goes from {said} Next."
 
 
-@pytest.mark.parametrize("above", ["", "2\n"])
-def test_short_times_with_another_arrow_are_read_where_a_cue_begins(tmp_path: Path, above: str) -> None:
-    """Times of minutes and seconds alone are told from a score by the empty line or the number above them."""
-    content = f"00:01 ⇒ 00:03\nOne.\n\n{above}00\uff1a03 → 00\uff1a05\nTwo.\n"
+@pytest.mark.parametrize("numbers", [("", ""), ("1\n", "2\n")])
+def test_short_times_with_another_arrow_are_read_where_a_cue_begins(tmp_path: Path, numbers: tuple[str, str]) -> None:
+    """Times of minutes and seconds alone are told from a score by the number above them, or else by the empty line."""
+    content = "{}00:01 ⇒ 00:03\nOne.\n\n{}00\uff1a03 → 00\uff1a05\nTwo.\n".format(*numbers)
     assert read(tmp_path, "a.srt", content) == "One. Two."
 
 

@@ -119,7 +119,7 @@ def read_srt(text: str) -> list[Cue]:
     for index, line in enumerate(lines):
         above = _NUMBER.fullmatch(without_directions(lines[index - 1])) if index else None
         numbered = above is not None and (index == 1 or not lines[index - 2].strip())
-        expected = numbered or not index or not lines[index - 1].strip()
+        expected = numbered or (not numbers.last and (not index or not lines[index - 1].strip()))
         times = time_line(line, expected=expected) or (time_line_without_arrow(line) if numbered else None)
         if times is not None:
             if above is not None and numbers.is_next(int(above[1]), after_blank_line=numbered):
