@@ -137,7 +137,19 @@ def test_the_field_of_the_text_may_stand_in_a_list() -> None:
     assert reader.read(json.dumps(items), PROSE) == {"0": items[0], "1": "more", "cleaned_text": "Yes."}
     assert AnswerReader("0").read('["Yes."]', PROSE) == {"0": "Yes.", "cleaned_text": "Yes."}
     assert READER.read('["Yes."]', PROSE) == {"cleaned_text": '["Yes."]'}
-    assert reader.read("[laughter] Yes.", PROSE) == {"cleaned_text": "[laughter] Yes."}
+
+
+@pytest.mark.parametrize(
+    "stdout", ["{broken", "[laughter] Yes.", "<html>502 Bad Gateway", "<!DOCTYPE html>\n<p>502</p>"]
+)
+@pytest.mark.parametrize("field", ["text", "0.generated_text"])
+@pytest.mark.parametrize("chunk", [PROSE, '"a line"'])
+def test_where_a_field_is_named_rubbish_is_no_answer(stdout: str, field: str, chunk: str) -> None:
+    """Who names a field calls a program that prints JSON: JSON that is broken, or a proxy's page, is not its text."""
+    with pytest.raises(UnusableAnswerError, match="--raw") as refused:
+        AnswerReader(field).read(stdout, chunk)
+    assert not refused.value.has_other_form, "the next answer may be well"
+    assert AnswerReader(field).read("Yes.", chunk) == {"cleaned_text": "Yes."}
 
 
 @pytest.mark.parametrize(

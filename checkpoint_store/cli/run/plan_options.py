@@ -92,7 +92,8 @@ _OPTIONS: Final = (
         metavar="NAME",
         callback=checked_field,
         help="The field of COMMAND's JSON that has the text, or a dotted path such as choices.0.message.content, or "
-        "0.text where it prints a list.  "
+        "0.text where it prints a list. An output that is no JSON counts as the text; with NAME, an output that begins "
+        "with { or [, or is a page of HTML, does not.  "
         "[default: cleaned_text]",
     ),
     click.option(

@@ -43,8 +43,8 @@ TEXT_FIELD: Final = "cleaned_text"
 _FENCED: Final = re.compile(r"```(?:json)?[^\S\n]*\n(?P<content>.*?)(?:\n?```)?", re.DOTALL | re.IGNORECASE)
 _JSON_BEGINS: Final = re.compile(r"""\{\s*(?:["'}]|$)|\[\s*\{\s*["'}]""")
 """An object, or a list of objects, or the beginning of one; ``{sic}`` and ``[laughter]`` are speech."""
-_LIST_BEGINS: Final = re.compile(r"\[\s*[\[{\]\"]")
-"""A list of JSON, or the beginning of such a list, for a field that is an index: the output is no speech then."""
+_PAGE_BEGINS: Final = re.compile(r"<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
+"""A page, as a proxy answers in the place of a service."""
 _SHOWN_FIELDS: Final = 8
 
 
@@ -81,7 +81,8 @@ class AnswerReader:
         """Return the fields of the result, with the text among them.
 
         Raises:
-            UnusableAnswerError: nothing, half a JSON value, or JSON without the text was printed.
+            UnusableAnswerError: nothing, half a JSON value, or JSON without the text was printed; with a field of the
+                caller's, also what begins with ``{`` or ``[`` and is no JSON, or a page of HTML.
         """
         if self.raw:
             return {TEXT_FIELD: stdout}
@@ -90,7 +91,9 @@ class AnswerReader:
             empty = json.dumps({self.field: ""})
             raise UnusableAnswerError(f"printed nothing (if that is meant, let it print {empty}, or pass --raw)")
         content = _without_fence(text)
-        if not (_JSON_BEGINS.match(content) or (self._is_in_a_list and _LIST_BEGINS.match(content))):
+        if self._is_named and _PAGE_BEGINS.match(content):
+            raise UnusableAnswerError("printed a page of HTML, and no JSON (pass --raw if all of it is the text)")
+        if not (content.startswith(("{", "[")) if self._is_named else _JSON_BEGINS.match(content)):
             return {TEXT_FIELD: text}
         value = _json_value(content)
         if isinstance(answer_text := field_at(value, self.field), str):
@@ -103,6 +106,11 @@ class AnswerReader:
             line = json.dumps(value, ensure_ascii=False) if "\n" in content else content
             return value | {TEXT_FIELD: line}
         return {TEXT_FIELD: text}
+
+    @property
+    def _is_named(self) -> bool:
+        """Whether the caller named the field: then COMMAND prints JSON, and brackets at the beginning are no speech."""
+        return self.field != TEXT_FIELD
 
     @property
     def _is_in_a_list(self) -> bool:
