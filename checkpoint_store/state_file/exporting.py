@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
 from checkpoint_store.state_file.growing import stored_text
-from checkpoint_store.state_file.reader import USE, holds_something_else, job_shown_by, refuse_own, refuse_to_replace
+from checkpoint_store.state_file.reader import (
+    USE,
+    glance,
+    holds_something_else,
+    job_shown_by,
+    refuse_own,
+    refuse_to_replace,
+)
 from checkpoint_store.storage.destination import refuse_open_here, refuse_others
 from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, StoreFiles
+from checkpoint_store.storage.opened_store import open_for_reading
 from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
 from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.paths import absolute, is_there
 from checkpoint_store.system.threads import giving_turns
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.verbs.job_content import JobContent
 
@@ -46,34 +53,53 @@ def resolve_state_file(given: object, store: Path) -> Path:
 
 
 def refuse_shared_store(state_file: Path, store: Path) -> None:
-    """Raise :class:`StoreTargetError` if the state file of another job differs from this one in its suffix only.
+    """Raise :class:`StoreTargetError` if the store is that of another state file, which differs in its suffix only.
 
-    The two state files would have one store, and who works with the one would be given the job of the other. Beside a
-    state file with the usual suffix, any other file is taken for a copy that somebody made.
+    Who works with this state file would be given the job of the other: the store has that job as its current job, and
+    does not have the job that this state file shows. Beside a state file with the usual suffix, any other file is taken
+    for a copy that somebody made. A store that cannot be read is left to the opening.
     """
-    if state_file.suffix == StoreFiles(store).state_file.suffix:
+    if state_file.suffix == StoreFiles(store).state_file.suffix or not is_there(store):
         return
-    own_job_id = _job_shown_by(state_file)
-    if own_job_id is None and is_there(state_file):  # torn
+    beside = _states_beside(state_file)
+    own_job_id = _job_shown_by(state_file) if beside else None
+    if not beside or (own_job_id is None and is_there(state_file)):  # torn
         return
-    names = list[str]()
+    owners = list[str]()
+    with suppress(CheckpointStoreError), closing(open_for_reading(store, (), lock_timeout_seconds=1.0)) as reading:
+        is_own = own_job_id is not None and reading.jobs.completed_count(own_job_id) is not None
+        current = set() if is_own else {job.job_id for job in reading.jobs.matching(current=True)}
+        owners = [path.name for path in beside if current and _job_shown_by(path) in current]
+    for name in owners:
+        remedy = f"rename one of the two, or move {name} away if it is a copy"
+        reason = f"{name} is the state file of another job, and {store.name} would be the store of both; {remedy}"
+        raise StoreTargetError(state_file, reason, USE)
+
+
+def _states_beside(state_file: Path) -> list[Path]:
+    """Return the files beside a state file that differ from it in their suffix only, and begin like a state file."""
+    beside = list[Path]()
     with suppress(OSError):  # the folder may not be listed
-        names = sorted(os.listdir(state_file.parent))  # names are what is matched
-    for name in names:
-        path = state_file.with_name(name)
-        is_beside = path.stem == state_file.stem and path.suffix not in NO_STATE_SUFFIXES
-        if is_beside and _job_shown_by(path) not in (own_job_id, None):
-            remedy = f"rename one of the two, or move {name} away if it is a copy"
-            reason = f"{name} is the state file of another job, and {store.name} would be the store of both; {remedy}"
-            raise StoreTargetError(state_file, reason, USE)
+        for name in sorted(os.listdir(state_file.parent)):  # names are what is matched
+            path = state_file.with_name(name)
+            is_beside = path.stem == state_file.stem and path.suffix not in NO_STATE_SUFFIXES and path != state_file
+            if is_beside and path.is_file() and not _is_no_state(path):
+                beside.append(path)
+    return beside
+
+
+def _is_no_state(path: Path) -> bool:
+    """Whether a file is no state file. A store that is open here is not read."""
+    with suppress(StoreTargetError):
+        refuse_open_here(path, USE)
+        return holds_something_else(path)
+    return True
 
 
 def _job_shown_by(path: Path) -> str | None:
-    """Return the job that a file shows; None if it is no state file. A store that is open here is not read."""
-    with suppress(StoreTargetError):
-        refuse_open_here(path, USE)
-        return None if holds_something_else(path) else job_shown_by(path)
-    return None
+    """Return the job that a state file shows. A file of this version's layout is not read whole."""
+    facts = glance(path)
+    return job_shown_by(path) if facts is None else facts.job_id
 
 
 def refuse_unwritable(state_file: Path, store: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from conftest import snapshot
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StoreRecovered, StoreTargetError
+from checkpoint_store.state_file import exporting
 
 from .manager_tools import loaded, old_state
 
@@ -91,10 +92,10 @@ def test_a_file_that_is_no_store_is_no_namesake(tmp_path: Path) -> None:
 # -- state files that differ in their suffix only
 
 
-def begin(path: Path) -> None:
+def begin(path: Path, file_name: str = "a.srt") -> None:
     """Begin a job with a manager, and do a chunk."""
     with StateManager(path) as manager:
-        manager.save(ProcessingState(file_name=path.name, total_chunks=2, status="running"))
+        manager.save(ProcessingState(file_name=file_name, total_chunks=2, status="running"))
         manager.update_chunk_complete(0, path.name)
 
 
@@ -112,18 +113,44 @@ def test_two_state_files_of_two_inputs_do_not_share_a_store(tmp_path: Path, firs
         assert loaded(manager).results() == {0: first}
 
 
-def test_two_state_files_that_were_kept_by_hand_are_both_left_alone(tmp_path: Path) -> None:
-    """Two state files from before stores existed are refused where a store would be the store of both."""
+def test_the_second_of_two_state_files_that_were_kept_by_hand_is_left_alone(tmp_path: Path) -> None:
+    """The store becomes that of the state file which is used first; the other is refused, and works elsewhere."""
     for name in ("talk.en", "talk.de"):
         (tmp_path / name).write_text(json.dumps(old_state(job_id=name)))
-    before = snapshot(tmp_path)
-    for name in ("talk.en", "talk.de"):
-        with pytest.raises(StoreTargetError, match="is the state file of another job"):
-            StateManager(tmp_path / name).load()
-    assert snapshot(tmp_path) == before
+    for _ in range(2):
+        with StateManager(tmp_path / "talk.en") as manager:
+            assert loaded(manager).job_id == "talk.en"
+        before = snapshot(tmp_path)
+        with pytest.raises(StoreTargetError, match=r"talk\.en is the state file of another job"):
+            StateManager(tmp_path / "talk.de").load()
+        assert snapshot(tmp_path) == before
     (tmp_path / "talk.de").rename(tmp_path / "talk-de.json")
-    assert loaded(StateManager(tmp_path / "talk.en")).job_id == "talk.en"
     assert loaded(StateManager(tmp_path / "talk-de.json")).job_id == "talk.de"
+
+
+def test_the_archive_of_an_earlier_job_hinders_nobody(tmp_path: Path) -> None:
+    """A manager goes on with its own job where a copy beside its state file shows another job of its store."""
+    path = tmp_path / "run.state"
+    begin(path)
+    (tmp_path / "run.old").write_bytes(path.read_bytes())
+    begin(path, "b.srt")
+    with StateManager(path) as manager:
+        job_id = loaded(manager).job_id
+        assert json.loads((tmp_path / "run.old").read_bytes())["job_id"] != job_id
+        manager.clear()
+    with StateManager(path) as manager:
+        assert manager.load() is None
+
+
+def test_a_state_file_is_not_read_to_look_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An opening costs the same for a large state file, with or without a copy beside it."""
+    path = tmp_path / "run.state"
+    begin(path)
+    monkeypatch.setattr(exporting, "job_shown_by", pytest.fail)
+    for name in ("run.srt", "run.old"):
+        (tmp_path / name).write_bytes(path.read_bytes() if name == "run.old" else b"1\n00:00 --> 00:01\n")
+        with StateManager(path) as manager:
+            assert loaded(manager).results() == {0: path.name}
 
 
 @pytest.mark.parametrize("suffix", [".json", ".state"])
