@@ -12,7 +12,6 @@ from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkAlreadyCompleted,
     CurrentJobChanged,
-    InvalidArgumentError,
     JobNotFound,
 )
 from checkpoint_store.execution.lifecycle import status_named
@@ -20,8 +19,8 @@ from checkpoint_store.execution.store.closing import close_unattended
 from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
 from checkpoint_store.model.chunks import as_int
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.state_file.exporting import refuse_shared_store
-from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, STORE_SUFFIX, StoreFiles, state_copies
+from checkpoint_store.state_file.exporting import checked_state_path, keeps_path, refuse_shared_store
+from checkpoint_store.storage.files.names import STORE_SUFFIX, StoreFiles, state_copies
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.records.saved_state import Looked
 from checkpoint_store.storage.target import store_beside
@@ -61,7 +60,7 @@ class StateManager(ForkAware):
     """
 
     DEFAULT_PATH: ClassVar[str | os.PathLike[str]] = Path(".processing_state.json")
-    """The state file if no ``state_path`` is given. A subclass may have another default."""
+    """The state file if no ``state_path`` is given. A subclass may have another default, or a ``state_path``."""
     LOCK_TIMEOUT: ClassVar[float] = 10
     """The lock timeout in seconds. A subclass may have another default."""
 
@@ -72,14 +71,14 @@ class StateManager(ForkAware):
         lock_timeout_seconds: float | None = None,
         durability: Durability = "power-loss",
     ) -> None:
-        self._state_path = path = Path(self.DEFAULT_PATH if state_path is None else state_path)
-        if path.suffix in NO_STATE_SUFFIXES:
-            raise InvalidArgumentError("state_path", str(state_path), "has the suffix of a file beside it; use .json")
-        self.store_path: Final = store_beside(path)
+        given = getattr(self, "state_path", self.DEFAULT_PATH) if state_path is None else state_path
+        self.state_path: Final = checked_state_path(given)
+        """The state file, as it was given."""
+        self.store_path: Final = store_beside(self.state_path)
         """The store file, as an absolute path: the program may change its working folder."""
-        self.lock_path: Final = StoreFiles(path.with_suffix(STORE_SUFFIX)).lock
+        self.lock_path: Final = StoreFiles(self.state_path.with_suffix(STORE_SUFFIX)).lock
         self._options: dict[str, Any] = {
-            "state_file": self.store_path.with_suffix(path.suffix),
+            "state_file": self.store_path.with_suffix(self.state_path.suffix),
             "lock_timeout_seconds": self.LOCK_TIMEOUT if lock_timeout_seconds is None else lock_timeout_seconds,
             "durability": durability,
         }
@@ -94,10 +93,9 @@ class StateManager(ForkAware):
         self._states = threading.RLock()  # held while a state is read or written: what is known is of one moment
         self._looked = Looked(store=self.store_path)
 
-    @property
-    def state_path(self) -> Path:
-        """The state file, as it was given. For another state file, make another manager."""
-        return self._state_path
+    def __setattr__(self, name: str, value: object) -> None:
+        if not keeps_path(name, vars(self).get(name), value):
+            super().__setattr__(name, value)
 
     def load(self) -> ProcessingState | None:
         """Return the current job's state, results included, or None if there is no current job.

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import CheckpointStoreError, StoreTargetError
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreTargetError
 from checkpoint_store.state_file.growing import stored_text
 from checkpoint_store.state_file.reader import (
     USE,
@@ -50,6 +50,27 @@ def resolve_state_file(given: object, store: Path) -> Path:
     except OSError as error:
         raise StoreTargetError(path, error.strerror or str(error), USE) from error
     return path
+
+
+def checked_state_path(given: str | os.PathLike[str]) -> Path:
+    """Return the path of a manager's state file as it was given, or raise :class:`InvalidArgumentError`."""
+    path = Path(given)
+    if path.suffix in NO_STATE_SUFFIXES:
+        raise InvalidArgumentError("state_path", str(given), "has the suffix of a file beside it; use .json")
+    return path
+
+
+def keeps_path(name: str, path: object, given: object) -> bool:
+    """Whether ``name`` is an attribute of a manager that has this path already, and is given the path again.
+
+    Raises:
+        AttributeError: it is given another path.
+    """
+    if name not in {"state_path", "store_path", "lock_path"} or not isinstance(path, Path):
+        return False
+    if isinstance(given, str | Path) and Path(given).absolute() == path.absolute():
+        return True
+    raise AttributeError(f"{name} is {str(path)!r} and stays so: make another StateManager for another state file")
 
 
 def refuse_shared_store(state_file: Path, store: Path) -> None:

@@ -79,11 +79,35 @@ def test_the_attributes_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert caught.value.waited_seconds == 0
 
 
-def test_a_manager_keeps_the_state_path_that_it_was_made_with(tmp_path: Path) -> None:
-    """A path that is assigned later is refused: the results would go to the first path all the same."""
+@pytest.mark.parametrize("name", ["state_path", "lock_path", "store_path"])
+def test_a_manager_keeps_the_paths_that_it_was_made_with(tmp_path: Path, name: str) -> None:
+    """Another path that is assigned later is refused: the results would go to the first path all the same."""
     manager = StateManager(tmp_path / "a.json")
-    with pytest.raises(AttributeError, match="state_path"):
-        manager.state_path = tmp_path / "b.json"  # type: ignore[misc]
+    path = getattr(manager, name)
+    for other in (tmp_path / "b.json", None):
+        with pytest.raises(AttributeError, match=f"^{name} is '.*make another StateManager for another state file$"):
+            setattr(manager, name, other)
+    setattr(manager, name, str(path))
+    assert getattr(manager, name) == path
+
+
+def test_a_subclass_may_keep_the_state_path_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subclass that repeats the path, and a subclass that has it as an attribute of the class, use that state file."""
+    monkeypatch.chdir(tmp_path)
+
+    class Repeats(StateManager):
+        def __init__(self, path: str) -> None:
+            super().__init__(path)
+            self.state_path = Path(path)  # type: ignore[misc]
+
+    class HasOwn(StateManager):
+        state_path = Path("own.json")  # type: ignore[misc]
+
+    for manager, name in ((Repeats("a.json"), "a.json"), (HasOwn(), "own.json"), (HasOwn("b.json"), "b.json")):
+        with manager:
+            manager.save(ProcessingState())
+        assert manager.state_path == Path(name)
+        assert Path(name).exists()
 
 
 @dataclasses.dataclass(frozen=True)
