@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.recovery.recover import RecoveryReport
+    from checkpoint_store.storage.recovery.restore import LeftBehind
 
 
 def _closed_store(
@@ -80,8 +81,9 @@ def restore_store(
 ) -> tuple[Path, ...]:
     """Put the backup ``source`` in the place of the store ``target``, and return the files moved aside for it.
 
-    The state file follows: the earlier state file becomes its ``.bak``. If the replaced store has more completed chunks
-    than the backup, a ``UserWarning`` says how many, and how to bring them back before they are done again.
+    The state file follows: the earlier state file becomes its ``.bak``. If the replaced store has completed chunks that
+    the backup lacks, or newer results of chunks that were done again, a ``UserWarning`` says how many, and how to bring
+    them back before they are done again.
 
     The store has the schema of ``source``. An older version of this library can open a copy of an older schema, which
     an upgrade left; the next open by this version upgrades it. Only then does the state file follow.
@@ -100,16 +102,25 @@ def restore_store(
         refuse_stranger(copy)
     restored = store.restore(backup)
     _let_state_file_follow(path, store.state_files[0], is_current=backup.is_current)
-    if restored.left_behind:  # last: where warnings are errors, all is done
-        _warn_of_left_behind(restored.left_behind, origin, path, restored.moved_aside[0])
+    if any(restored.left_behind):  # last: where warnings are errors, all is done
+        _warn_of_left_behind(restored.left_behind, origin, path, str(restored.moved_aside[0]))
     return restored.moved_aside
 
 
-def _warn_of_left_behind(count: int, origin: Path, path: Path, replaced: Path) -> None:
-    line = shlex.join(["checkpoint-store", "merge", str(replaced), "--store", str(path)])
-    verb = "is" if count == 1 else "are"
-    lacks = f"{chunks_text(count)} that the replaced store had completed {verb} not in the backup {origin}"
-    notice = f"{lacks}. To bring them back, merge that store before the next run (CheckpointStore.merge): {line}"
+def _warn_of_left_behind(left_behind: LeftBehind, origin: Path, path: Path, replaced: str) -> None:
+    lacking, redone = left_behind
+    to_store, notices = ("--store", str(path)), []
+    if lacking:
+        completed = f"{chunks_text(lacking)} that the replaced store had completed {'is' if lacking == 1 else 'are'}"
+        remedy = "To bring them back, merge that store before the next run (CheckpointStore.merge)"
+        line = shlex.join(["checkpoint-store", "merge", replaced, *to_store])
+        notices.append(f"{completed} not in the backup {origin}. {remedy}: {line}")
+    if redone:
+        newer = f"{chunks_text(redone)} {'has' if redone == 1 else 'have'} a newer result in the replaced store"
+        remedy = "merge does not take it. To go back to the replaced store"
+        line = shlex.join(["checkpoint-store", "restore", replaced, *to_store])
+        notices.append(f"{newer} than in the backup {origin}, and {remedy}: {line}")
+    notice = "\n".join(notices)
     log.warning("%s", notice)
     warn_caller(notice, UserWarning)
 

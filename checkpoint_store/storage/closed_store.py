@@ -17,7 +17,7 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.merging.other_store import copy_of_store
 from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS
-from checkpoint_store.storage.recovery.restore import count_chunks_left_behind, put_backup
+from checkpoint_store.storage.recovery.restore import LeftBehind, left_behind, put_backup
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
@@ -48,8 +48,7 @@ class Restored(NamedTuple):
 
     moved_aside: tuple[Path, ...]
     """The files that were moved aside, the replaced store first."""
-    left_behind: int
-    """The number of completed chunks that the replaced store has and the backup lacks."""
+    left_behind: LeftBehind
 
 
 class ClosedStore:
@@ -159,11 +158,11 @@ class ClosedStore:
         destination.refuse_to_take(self.path, self.state_files)
         reading = ReadOnlyDatabase(backup.path, lock_timeout_seconds=TIMEOUT_SECONDS)
         with exclusively(self.path, self._lock_timeout_seconds):
-            left_behind = count_chunks_left_behind(reading, self.path, self._lock_timeout_seconds)
+            compared = left_behind(reading, self.path, self._lock_timeout_seconds)
             moved = put_backup(reading, self.path)
         names = ", ".join(file.name for file in moved)
         log.warning("%s: restored from %s%s", self.path, backup.path, f"; moved aside: {names}" if moved else "")
-        return Restored(moved, left_behind)
+        return Restored(moved, compared)
 
     # -- migrate
 

@@ -46,6 +46,35 @@ def test_a_restore_names_the_results_that_it_leaves_behind(path: Path, caplog: p
         assert [index for index, _ in store.job("other.txt").items()] == [1]
 
 
+def test_a_restore_names_the_chunks_that_were_done_again_since(path: Path) -> None:
+    """The backup has as many chunks, with earlier results: the warning has the command that brings the newer back."""
+    with CheckpointStore(path) as store:
+        store.delete_job(store.job("other.txt").job_id)
+        store.backup(path.with_name("all.db"))
+        job = store.job("talk.txt")
+        job.redo([1, 3])
+        job.complete_many((index, {"n": 10 * index}) for index in (1, 3))
+    with pytest.warns(UserWarning, match="^2 chunks have a newer result in the replaced store than in the b") as caught:
+        (replaced, *_) = restore_store(path.with_name("all.db"), path)
+    with CheckpointStore(path) as store:
+        assert store.merge(replaced).jobs[0].contradictions == (1, 3)
+        assert store.job("talk.txt").result(3) == {"n": 3}
+    line = shlex.split(str(caught[0].message).rpartition("store: ")[2])
+    assert run_command_line(line) == 0, "the way back gives no warning: what is replaced now has the older results"
+    with CheckpointStore(path) as store:
+        assert [result["n"] for _, result in store.job("talk.txt").items()] == [0, 10, 2, 30, 4]
+
+
+def test_a_restore_names_both_chunks_that_are_missing_and_chunks_that_were_done_again(path: Path) -> None:
+    """Each has a line of its own, because ``merge`` brings only the missing chunks back."""
+    with CheckpointStore(path) as store:
+        job = store.job("talk.txt")
+        job.redo([0])
+        job.complete(0, {"n": "again"})
+    with pytest.warns(UserWarning, match="^4 chunks that .* merge .*\\n1 chunk has a newer result .* restore "):
+        restore_store(path.with_name("b.db"), path)
+
+
 def test_where_that_warning_is_an_error_the_restore_is_done(path: Path) -> None:
     """The warning comes last: even as an error, it leaves the store and its state file as the backup has them."""
     with pytest.raises(UserWarning, match="4 chunks"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage import backup as backups
@@ -19,30 +19,56 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
     from pathlib import Path
 
 
-def count_chunks_left_behind(reading: ReadOnlyDatabase, path: Path, timeout_seconds: float) -> int:
-    """Return how many completed chunks the store at ``path`` has that the backup lacks, by the counts of its jobs.
+_RESULTS: Final = "SELECT chunk_index, digest, completed_at FROM completed_chunks WHERE job_id = ?"
 
-    Writes nothing. 0 if there is no store at ``path``, or if it cannot be read: a damaged store is replaced, too.
+
+class LeftBehind(NamedTuple):
+    """What a replaced store has and the backup does not have."""
+
+    lacking: int = 0
+    """The number of completed chunks that the backup lacks."""
+    redone: int = 0
+    """The number of completed chunks whose result is another one than in the backup, and newer."""
+
+
+def left_behind(reading: ReadOnlyDatabase, path: Path, timeout_seconds: float) -> LeftBehind:
+    """Compare the completed chunks of the store at ``path`` with those of the backup that ``reading`` reads.
+
+    Writes nothing. 0 without a store at ``path``, or as far as it cannot be read: a damaged store is replaced, too.
     """
+    compared = LeftBehind()
     if not has_bytes(path):
-        return 0
+        return compared
     replaced = ReadOnlyDatabase(path, lock_timeout_seconds=timeout_seconds)
     try:
-        if inspect(replaced) == EMPTY:
-            return 0
-        before, after = replaced.read(_completed_counts), reading.read(_completed_counts)
+        if inspect(replaced) != EMPTY:
+            before, after = replaced.read(_completed_counts), reading.read(_completed_counts)
+            lacking = {job_id: max(0, count - after.get(job_id, 0)) for job_id, count in before.items()}
+            compared = LeftBehind(sum(lacking.values()))
+            redone = replaced.read(lambda had: reading.read(lambda has: _count_redone(had, has, before.keys() & after)))
+            compared = compared._replace(redone=redone)
     except CheckpointStoreError as error:
-        log.debug("%s is to be replaced, and its completed chunks are not counted: %s", path, error)
-        return 0
-    return sum(max(0, count - after.get(job_id, 0)) for job_id, count in before.items())
+        log.debug("%s is to be replaced, and not all of its chunks are compared with the backup: %s", path, error)
+    return compared
 
 
 def _completed_counts(connection: sqlite3.Connection) -> dict[str, int]:
     counts, _ = known(connection)
     return counts
+
+
+def _count_redone(had: sqlite3.Connection, has: sqlite3.Connection, job_ids: Iterable[str]) -> int:
+    count = 0
+    for job_id in job_ids:
+        kept = {index: (digest, moment) for index, digest, moment in has.execute(_RESULTS, (job_id,))}
+        for index, digest, moment in had.execute(_RESULTS, (job_id,)):
+            kept_digest, kept_moment = kept.get(index, (digest, moment))
+            count += digest != kept_digest and str(moment) > str(kept_moment)
+    return count
 
 
 def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
