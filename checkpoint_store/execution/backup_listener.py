@@ -35,9 +35,7 @@ class BackupListener:
         if backup is None or self._on_backup is None:
             return
         version, call, is_carried = (backup, version_of(backup)), object(), False
-        if (
-            self._calls.setdefault(version, call) is not call
-        ):  # by another thread, perhaps, whose loop ended with this one
+        if self._calls.setdefault(version, call) is not call:  # the loop of another thread may have ended just now
             return
         try:
             self._on_backup(backup)
