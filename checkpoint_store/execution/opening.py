@@ -266,7 +266,7 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
     if config is None:
         return {}
     if not isinstance(config, Mapping):
-        raise InvalidArgumentError(name, ..., f"is a {type(config).__name__}, not a mapping")
+        raise InvalidArgumentError(name, ..., f"is of the type {type(config).__name__}, not a mapping")
     plain = dict(config)
     try:
         text = json_text.encode(plain, name=name)

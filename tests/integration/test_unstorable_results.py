@@ -95,7 +95,9 @@ def test_all_that_were_in_hand_are_kept_with_their_attempts(job: Job) -> None:
     copies = {record.chunk_index: str(record.error) for record in job.errors()}
     assert sorted(copies) == [0, 1, 3]
     for index, copy in copies.items():
-        assert copy.startswith(f"InvalidResultError: chunk {index} of job {job.job_id}: result['at'] is a datetime")
+        assert copy.startswith(
+            f"InvalidResultError: chunk {index} of job {job.job_id}: result['at'] is of the type datetime"
+        )
         assert copy.endswith(f"The result was: { ({'answer': f'paid for {index}, password={SECRET}', 'at': WHEN})!r}")
     argv = [sys.executable, "-m", "checkpoint_store", "errors", job.job_id, "--store", "talks.db"]
     shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout

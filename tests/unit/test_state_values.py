@@ -71,7 +71,7 @@ def test_the_place_inside_a_result_is_named() -> None:
     """What JSON cannot hold inside a result or the config is named by its path."""
     assert "processed_results [1]['a'][0] is nan" in str(refused(processed_results=["x", {"a": [float("nan")]}]))
     assert "result_indices [1] is 1, which is not in completed_chunks" in str(refused(result_indices=[0, 1]))
-    assert "config ['a']['b'] is a set" in str(refused(config={"a": {"b": {1}}}))
+    assert "config ['a']['b'] is of the type set" in str(refused(config={"a": {"b": {1}}}))
 
 
 def test_a_value_that_holds_itself() -> None:

@@ -53,7 +53,7 @@ def library_of(frame: object) -> Library:
         if library in homes and hasattr(type(frame), "columns"):
             named: Library = library
             return named
-    raise InvalidArgumentError("frame", ..., f"is a {type(frame).__name__}, no frame of pandas or polars")
+    raise InvalidArgumentError("frame", ..., f"is of the type {type(frame).__name__}, no frame of pandas or polars")
 
 
 def result_columns(results: Sequence[Any]) -> Columns:

@@ -120,9 +120,12 @@ def _check_subclass(value: object, path: str, depth: int) -> None:
     elif isinstance(value, float):
         _check(float(value), path, depth)
     elif isinstance(value, tuple):
-        _refuse(path, f"is a {type(value).__qualname__}, whose names JSON would lose; make it a dict, or a dataclass")
+        _refuse(
+            path,
+            f"is of the type {type(value).__qualname__}, whose names JSON would lose; make it a dict, or a dataclass",
+        )
     else:
-        _refuse(path, f"is a {name_of(type(value))}, which JSON cannot hold; convert it")
+        _refuse(path, f"is of the type {name_of(type(value))}, which JSON cannot hold; convert it")
 
 
 def name_of(kind: type) -> str:
@@ -141,7 +144,7 @@ def read_json(text: str | bytes) -> Any:
         StateFormatError: it is not JSON, or holds a number or a name that a state cannot keep.
     """
     if not isinstance(text, str | bytes):
-        raise StateFormatError(None, f"is a {type(text).__name__}, not JSON text")
+        raise StateFormatError(None, f"is of the type {type(text).__name__}, not JSON text")
     try:
         decoded = (text.decode("utf-8") if isinstance(text, bytes) else text).removeprefix("\ufeff")
         return json.loads(decoded, parse_constant=_number, parse_float=_number, object_pairs_hook=_object)

@@ -211,7 +211,7 @@ class ProcessingState:
     def from_dict(cls, data: Mapping[str, Any]) -> ProcessingState:
         """Return the state that JSON data of any released version describes; absent fields take their defaults."""
         if not isinstance(data, Mapping):
-            raise StateFormatError(None, f"is a {type(data).__name__}, not a JSON object")
+            raise StateFormatError(None, f"is of the type {type(data).__name__}, not a JSON object")
         if "version" in data:
             check_version(data["version"])
         names = {item.name for item in dataclasses.fields(cls)}
@@ -283,7 +283,7 @@ def _check_fields(state: ProcessingState) -> None:
         check_object(name, getattr(state, name))
     check_chunks(state.total_chunks, state.completed_chunks)
     if not isinstance(state.processed_results, list | tuple):
-        fail("processed_results", f"is a {type(state.processed_results).__name__}, not a list")
+        fail("processed_results", f"is of the type {type(state.processed_results).__name__}, not a list")
 
 
 def _plain(value: Any) -> Any:

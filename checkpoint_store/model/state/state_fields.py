@@ -78,7 +78,7 @@ def check_chunks(total: object, completed: object) -> None:
     if type(total) is not int or not 0 <= total <= CHUNKS_MAX:
         fail("total_chunks", f"is {short_repr(total)}, not a whole number from 0 to {CHUNKS_MAX:,}")
     if not isinstance(completed, list | tuple):
-        fail("completed_chunks", f"is a {type(completed).__name__}, not a list")
+        fail("completed_chunks", f"is of the type {type(completed).__name__}, not a list")
     if completed and not (set(map(type, completed)) == {int} and 0 <= min(completed) <= max(completed) < total):
         for position, index in enumerate(completed):
             if type(index) is not int:
@@ -93,7 +93,7 @@ def check_chunks(total: object, completed: object) -> None:
 def check_result_indices(indices: object, completed: Sequence[int], results: int) -> None:
     """Refuse a list that does not name a completed chunk for each of the first results."""
     if not isinstance(indices, list | tuple):
-        fail("result_indices", f"is a {type(indices).__name__}, not a list")
+        fail("result_indices", f"is of the type {type(indices).__name__}, not a list")
     if not indices:
         return
     if len(indices) > results:
@@ -109,7 +109,7 @@ def check_result_indices(indices: object, completed: Sequence[int], results: int
 def check_redo_chunks(indices: object, completed: Sequence[int]) -> None:
     """Refuse a list that does not name completed chunks, each once."""
     if not isinstance(indices, list | tuple):
-        fail("redo_chunks", f"is a {type(indices).__name__}, not a list")
+        fail("redo_chunks", f"is of the type {type(indices).__name__}, not a list")
     known = set(completed) if indices else set[int]()
     for position, index in enumerate(indices):
         if type(index) is not int or index not in known:
