@@ -8,7 +8,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Literal
 
-from checkpoint_store.errors import CheckpointStoreError, JobPaused, WorkFailed
+from checkpoint_store.errors import CheckpointStoreError, JobPaused, WorkFailed, counted
 from checkpoint_store.loop.options import remaining_chunks
 from checkpoint_store.loop.service.service_errors import CLIENT_ERROR_MIN, status_of
 from checkpoint_store.model.clock import now
@@ -87,7 +87,7 @@ class Statistics:
             cost=None if self._cost is None else round(self._cost, 9),
             tokens=self._tokens,
             ended=ended,
-            reason=None if ended == "completed" else _reason(error, pause_reason),
+            reason=None if ended == "completed" else self._reason(error, pause_reason),
         )
 
     def _ended(
@@ -104,11 +104,24 @@ class Statistics:
                 return "completed"
         return "failed" if pause_reason is None else "paused"
 
+    def _reason(self, error: BaseException | None, pause_reason: str | None) -> str:
+        if error is not None and not isinstance(error, GeneratorExit) and type(error) is not JobPaused:
+            return describe(error)
+        return pause_reason or self._what_is_left()
 
-def _reason(error: BaseException | None, pause_reason: str | None) -> str:
-    if error is not None and not isinstance(error, GeneratorExit) and type(error) is not JobPaused:
-        return describe(error)
-    return pause_reason or "chunks are failed, or in the hands of other loops"
+    def _what_is_left(self) -> str:
+        """Return why a loop that nothing ended has left chunks."""
+        shard, says = self._options.shard, []
+        with suppress(CheckpointStoreError):
+            records = self._execution.recorded.failed_chunks()
+            failed = sum(shard is None or record.chunk_index in shard for record in records)
+            others = remaining_chunks(self._execution, shard) - failed
+            if failed:
+                says.append(f"{counted(failed, 'chunk')} {'is' if failed == 1 else 'are'} failed")
+            if others > 0:
+                why = "behind a failed chunk" if self._execution.is_sequential else "in the hands of other loops"
+                says.append(f"{counted(others, 'chunk')} {'is' if others == 1 else 'are'} {why}")
+        return ", and ".join(says) or "chunks are left"
 
 
 def _kind_of(error: BaseException) -> str:

@@ -101,6 +101,20 @@ def test_a_record_names_the_failure_that_ended_a_run(job: Job) -> None:
     assert "4 chunks" in str(ran(job).reason)
 
 
+def test_a_record_says_which_chunks_a_run_leaves(store: CheckpointStore) -> None:
+    """A run that no error ended names the number of failed chunks, and no other loops where no other loop is."""
+
+    def work(chunk: str) -> str:
+        if chunk == "b":
+            raise ValueError(chunk)
+        return chunk
+
+    job = store.open_job("alone", chunks=CHUNKS)
+    list(job.map(work, on_error="record"))
+    assert (ran(job).ended, ran(job).reason) == ("failed", "1 chunk is failed")
+    assert [record.chunk_index for record in job.failed_chunks()] == [1]
+
+
 def test_an_interrupt_is_an_end(job: Job) -> None:
     """Raised in the caller's own body of the loop."""
 
