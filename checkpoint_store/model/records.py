@@ -259,8 +259,7 @@ class RunPlan:
     job_id: str | None
     """The job that would go on, grow, or is complete; None if a new job would begin, or the run is refused."""
     action: Literal["new", "resume", "complete", "reuse", "extend", "restart", "refuse"]
-    """``complete``: nothing is left. ``extend`` lets a job grow, ``reuse`` and ``restart`` begin a new one, ``refuse``
-    raises ``PlanChanged``."""
+    """``complete``: nothing is left; ``extend``: it grows; ``reuse``, ``restart``: a new job; ``refuse``: an error."""
     total_chunks: int
     chunks_to_do: int
     """How many chunks would be worked on: neither kept nor passed over. 0 if the run is refused."""
@@ -282,6 +281,8 @@ class RunPlan:
     """Chunks to do that have a handle: a service holds their work, and is asked for it instead of paid again."""
     kept_elsewhere: int = 0
     """Chunks that a new job would do although the store has results for them under another name or setting."""
+    other_settings: tuple[str, ...] = ()
+    """The settings in which the newest job with such results differs: ``reuse_ignoring`` takes its results."""
 
 
 @dataclass(frozen=True, slots=True)

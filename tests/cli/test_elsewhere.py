@@ -31,6 +31,20 @@ def test_a_copied_input_says_one_line_and_reuse_takes_its_results(lecture: Folde
     assert calls(lecture) == 12
 
 
+def test_a_copied_input_with_another_command_names_the_option_that_takes_its_results(lecture: Folder) -> None:
+    """The copy is done by another COMMAND: reuse alone takes nothing, and the note has the line that takes them all."""
+    lecture.run("run", "lecture.txt", *SIX, *lecture.command(LOGGING_COMMAND))
+    lecture.write("copy.txt", lecture.read("lecture.txt"))
+    other = ("copy.txt", *SIX, "--", "cat")
+    said = lecture.run("plan", *other).stdout
+    words = "--on-change reuse --reuse-ignoring config.cleaner"
+    assert f"{words} those that differ in nothing else" in said
+    assert lecture.json("plan", *other)["plans"][0]["other_settings"] == ["config.cleaner"]
+    report = lecture.json("run", "copy.txt", *SIX, *words.split(), "--", "cat")
+    assert (report["jobs"][0]["completed_chunks"], calls(lecture)) == (6, 6)
+    assert lecture.read("copy.cleaned.txt") == lecture.read("lecture.cleaned.txt")
+
+
 def test_results_that_two_changes_are_away_are_offered_with_all_that_differs(lecture: Folder) -> None:
     """The model was changed, and then the prompt: the line that keeps everything names both, and can be typed."""
     command = lecture.command(LOGGING_COMMAND)

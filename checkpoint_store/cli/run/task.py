@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
 import warnings
 from contextlib import suppress
@@ -238,6 +239,9 @@ def elsewhere_text(plan: RunPlan, on_change: str) -> str:
     """Return what is in the store for chunks that a new job is to do, and which option takes it."""
     where = "under another name or setting"
     taken = "--on-change reuse takes those that were made with the same settings"
+    if plan.other_settings:
+        ignoring = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in plan.other_settings)
+        taken += f", --on-change reuse {ignoring} those that differ in nothing else"
     if on_change == "reuse":
         where += ", or by the place of the chunk"
         taken = (

@@ -101,6 +101,7 @@ def plan_run(
         estimated_seconds=None if seconds is None else seconds * to_do,
         spent=spent,
         kept_elsewhere=decision.elsewhere.chunks + decision.elsewhere.by_place,
+        other_settings=decision.elsewhere.other_settings,
     )
 
 
