@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CHUNKS = 60
 HANG_SECONDS = 60
+ROUNDS_MAX = 6
+"""Signals for a job. A chunk may be in hand at each of them, and its work ended: it may be tried once more often."""
 
 
 class EndedError(SystemExit):
@@ -58,7 +60,7 @@ def _one_job(store: CheckpointStore, kind: str, dice: random.Random, *, is_raisi
     job = store.open_job(name, total_chunks=CHUNKS)
     signal.signal(signal.SIGTERM, handler)
     rounds = 0
-    while job.progress().remaining_chunks and rounds < 6:
+    while job.progress().remaining_chunks and rounds < ROUNDS_MAX:
         rounds += 1
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         sender = threading.Timer(dice.random() * 0.05, os.kill, (os.getpid(), signal.SIGTERM))
@@ -92,12 +94,12 @@ def _one_job(store: CheckpointStore, kind: str, dice: random.Random, *, is_raisi
 
 
 def _map(job: Job, work: Callable[[int], int]) -> None:
-    for _ in job.map(work):
+    for _ in job.map(work, max_attempts=ROUNDS_MAX + 1):
         pass
 
 
 def _threads(job: Job, work: Callable[[int], int]) -> None:
-    for _ in job.map(work, workers=3):
+    for _ in job.map(work, workers=3, max_attempts=ROUNDS_MAX + 1):
         pass
 
 
@@ -111,7 +113,7 @@ def _amap(job: Job, work: Callable[[int], int]) -> None:
         return work(index)
 
     async def drive() -> None:
-        async for _ in job.amap(awaited, workers=3):
+        async for _ in job.amap(awaited, workers=3, max_attempts=ROUNDS_MAX + 1):
             pass
 
     asyncio.run(drive())
