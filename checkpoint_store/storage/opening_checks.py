@@ -33,33 +33,25 @@ _CHECKED_TABLES: Final = ("jobs", "completed_chunks", "attempts", "runners", "pa
 A job or a chunk that an index does not find would be begun again. A claim that cannot be written stops all work.
 """
 
-_MISTYPED: Final = """
-SELECT 'completed_chunks', 'chunk_index' FROM jobs j WHERE typeof(
-  (SELECT max(chunk_index) FROM completed_chunks WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
-) NOT IN ('integer', 'null')
-UNION ALL
-SELECT 'attempts', 'chunk_index' FROM jobs j WHERE typeof(
-  (SELECT max(chunk_index) FROM attempts WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
-) NOT IN ('integer', 'null')
-UNION ALL
-SELECT 'attempts', 'replaced_result_id' FROM jobs j WHERE typeof(
-  (SELECT max(replaced_result_id) FROM attempts WHERE job_id = j.job_id AND replaced_result_id IS NOT NULL)
-) NOT IN ('integer', 'null')
-UNION ALL
-SELECT 'chunk_keys', 'chunk_index' FROM jobs j WHERE typeof(
-  (SELECT max(chunk_index) FROM chunk_keys WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
-) NOT IN ('integer', 'null')
-UNION ALL
-SELECT 'chunk_handles', 'chunk_index' FROM jobs j WHERE typeof(
-  (SELECT max(chunk_index) FROM chunk_handles WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
-) NOT IN ('integer', 'null')
-UNION ALL
-SELECT 'chunk_redos', 'chunk_index' FROM jobs j WHERE typeof(
-  (SELECT max(chunk_index) FROM chunk_redos WHERE job_id = j.job_id AND chunk_index IS NOT NULL)
-) NOT IN ('integer', 'null')
-UNION ALL
-SELECT 'chunk_redos', 'after_attempt' FROM chunk_redos WHERE typeof(after_attempt) != 'integer'
-"""
+_NUMBERS: Final = (
+    ("completed_chunks", "chunk_index"),
+    ("attempts", "chunk_index"),
+    ("attempts", "replaced_result_id"),
+    ("chunk_keys", "chunk_index"),
+    ("chunk_handles", "chunk_index"),
+    ("chunk_redos", "chunk_index"),
+)
+_MISTYPED: Final = " UNION ALL ".join(
+    [
+        *(
+            f"SELECT '{table}', '{column}' FROM jobs j WHERE typeof("  # noqa: S608 - our own names
+            f"(SELECT max({column}) FROM {table} WHERE job_id = j.job_id AND {column} IS NOT NULL)"
+            ") NOT IN ('integer', 'null')"
+            for table, column in _NUMBERS
+        ),
+        "SELECT 'chunk_redos', 'after_attempt' FROM chunk_redos WHERE typeof(after_attempt) != 'integer'",
+    ]
+)
 """Finds a text or a blob in a column that is computed with. In the order of an index they stand behind all numbers."""
 
 _JOB_COLUMNS: Final = tuple(name for name in rows.JOB if name in COLUMNS["jobs"])
