@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
-from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, columns_of, rows, rows_by_job, unreadable_in
+from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, rows, rows_by_job, select_from, unreadable_in
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.prepared import COLUMNS
@@ -36,11 +36,8 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLo
     log.known = connection.execute(tables).fetchone() == (2,)
     if not log.known:
         return log
-    columns = columns_of(connection, "attempts", ("chunk_index", *_ATTEMPT))
-    statement = (
-        f"SELECT {columns} FROM attempts WHERE job_id = ? AND chunk_index >= ? "  # noqa: S608 - our own names
-        "ORDER BY chunk_index, number"
-    )
+    every_attempt = select_from(connection, "attempts", ("chunk_index", *_ATTEMPT))
+    statement = f"{every_attempt} WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index, number"
 
     def fetch(job_id: str, start: int) -> Iterator[tuple[Any, ...]]:
         for index, made in groupby(connection.execute(statement, (job_id, start)), key=itemgetter(0)):
@@ -50,8 +47,7 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLo
         sound = [attempt for attempt in made if not unreadable_in(ATTEMPT, attempt)]
         log.complete = log.complete and len(sound) == len(made)
         log.attempts.setdefault(job_id, {})[index] = sound
-    columns = columns_of(connection, "runners")
-    every = f"SELECT {columns} FROM runners WHERE runner_id >= ? ORDER BY runner_id"  # noqa: S608 - our own names
+    every = f"{select_from(connection, 'runners')} WHERE runner_id >= ? ORDER BY runner_id"
     for row in rows(log, lambda key: connection.execute(every, (key,)), 0, _RUNNERS_MAX):
         runner = dict(zip(_RUNNER, row, strict=True))
         if unreadable_in(RUNNER, runner):

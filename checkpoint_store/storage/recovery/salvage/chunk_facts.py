@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, columns_of, rows_by_job, unreadable_in
+from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, rows_by_job, select_from, unreadable_in
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.prepared import COLUMNS
@@ -36,10 +36,8 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) 
             copy.facts_read |= {(table, job_id) for job_id in totals}
             continue
         names = [name for name in COLUMNS[table] if name not in ("job_id", "chunk_index")]
-        statement = (
-            f"SELECT chunk_index, {columns_of(connection, table, names)} FROM {table} "  # noqa: S608 - our own names
-            "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
-        )
+        every_fact = select_from(connection, table, ("chunk_index", *names))
+        statement = f"{every_fact} WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
 
         def fetch(job_id: str, start: int, statement: str = statement) -> Iterator[tuple[Any, ...]]:
             return connection.execute(statement, (job_id, start))

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.statements.rows import Readers
 
 
-def columns_of(connection: sqlite3.Connection, table: str, names: Sequence[str] = ()) -> str:
-    """Return the columns of a SELECT on the table of a copy: these columns (by default all), in their order.
+def select_from(connection: sqlite3.Connection, table: str, names: Sequence[str] = ()) -> str:
+    """Return a SELECT, without its conditions, of these columns of a copy's table (by default all), in their order.
 
     A column that the copy does not have reads as the default that its migration gives it, or as null.
     """
     present = _present(connection, table)
     wanted = names or COLUMNS[table]
-    return ", ".join(name if name in present else f"{_default(table, name)} AS {name}" for name in wanted)
+    columns = ", ".join(name if name in present else f"{_default(table, name)} AS {name}" for name in wanted)
+    return f"SELECT {columns} FROM {table}"  # noqa: S608 - our own names
 
 
 def misnamed_columns(connection: sqlite3.Connection, table: str) -> frozenset[str]:

@@ -18,10 +18,10 @@ from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import (
     UNKNOWN_TIME,
     Copy,
-    columns_of,
     misnamed_columns,
     rows,
     rows_by_job,
+    select_from,
     unreadable_in,
 )
 from checkpoint_store.storage.statements.prepared import COLUMNS
@@ -130,8 +130,7 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
 
 
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
-    columns = columns_of(connection, "jobs")
-    statement = f"SELECT {columns} FROM jobs WHERE job_number >= ? ORDER BY job_number"  # noqa: S608 - our own names
+    statement = f"{select_from(connection, 'jobs')} WHERE job_number >= ? ORDER BY job_number"
     last = _top(connection, "jobs", _JOBS_MAX)
     misnamed = misnamed_columns(connection, "jobs")
     connection.text_factory = _text_or_bytes
@@ -181,11 +180,8 @@ def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
 
 
 def _read_completed(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
-    columns = columns_of(connection, "completed_chunks", _COMPLETED)
-    statement = (
-        f"SELECT {columns} FROM completed_chunks "  # noqa: S608 - our own names
-        "WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
-    )
+    every_chunk = select_from(connection, "completed_chunks", _COMPLETED)
+    statement = f"{every_chunk} WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
 
     def fetch(job_id: str, start: int) -> Iterator[tuple[Any, ...]]:
         return connection.execute(statement, (job_id, start))
