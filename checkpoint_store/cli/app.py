@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from checkpoint_store import __version__
 from checkpoint_store.cli.early import asks_for_json, what_to_install
 from checkpoint_store.cli.encodings import unsayable_message
 from checkpoint_store.cli.ended import EXIT_PAUSED, Terminated, ended_by_signals
@@ -142,7 +143,7 @@ def _without_collecting() -> Iterator[None]:
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="checkpoint-store", message="%(package)s %(version)s")
+@click.version_option(__version__, message="checkpoint-store %(version)s")
 def group() -> None:
     """Resume a long chunk-by-chunk job after anything; no finished chunk is paid for twice.
 
