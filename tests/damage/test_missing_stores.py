@@ -80,6 +80,23 @@ def test_a_log_that_is_broken_in_the_middle_costs_nothing_behind_it(tmp_path: Pa
         assert dict(store.job(job.job_id).items()) == {index: _result(index) for index in range(40)}
 
 
+@pytest.mark.slow
+def test_a_log_that_a_long_reader_let_grow_is_read_to_its_end(tmp_path: Path) -> None:
+    """Every result comes back from a WAL without its store file, however long a reader let the WAL grow."""
+    texts = {index: f"{index} " + "x" * 1_000_000 for index in range(70)}
+    with (
+        CheckpointStore(tmp_path / "first.db", state_file=None, durability="process") as store,
+        closing(sqlite3.connect(tmp_path / "first.db", isolation_level=None)) as reader,
+    ):
+        job = store.open_job("talk.srt", total_chunks=len(texts))
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM jobs").fetchall()
+        job.complete_many(texts.items())
+        shutil.copyfile(tmp_path / "first.db-wal", tmp_path / "talks.db-wal")
+    with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
+        assert dict(store.job(job.job_id).items()) == texts
+
+
 def test_a_log_of_another_time_is_not_taken_in(tmp_path: Path) -> None:
     """A WAL that would take chunks back is moved aside with the file, before SQLite copies it into the file."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:

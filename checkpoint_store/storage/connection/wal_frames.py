@@ -7,6 +7,8 @@ sqlite.org/fileformat2.html, section 4.
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ _HEADER_BYTES: Final = 32
 _FRAME_HEAD: Final = 24
 _WAL_MAGIC: Final = 0x377F0682
 """The magic number of a WAL; its lowest bit says that the checksums are of big-endian numbers."""
-_WAL_READ_BYTES_MAX: Final = 64 * 1024 * 1024
 _UNSYNCED: Final = 1
 """The number of commits that a power cut may tear: only the commit that was not acknowledged yet."""
 
@@ -75,26 +76,23 @@ def frames(wal: Path) -> Iterator[Frame]:
 
     The checksum of a frame continues the checksum of the frame before.
     """
-    try:
-        with wal.open("rb") as file:
-            raw = file.read(_WAL_READ_BYTES_MAX)
-    except OSError:
-        return
-    if len(raw) < _HEADER_BYTES:
-        return
-    magic, _, page_size = struct.unpack(">III", raw[:12])
-    if magic & ~1 != _WAL_MAGIC or page_size not in (1 << bits for bits in range(9, 17)):
-        return
-    order, salts, sums = "><"[magic & 1 == 0], raw[16:24], struct.unpack(">II", raw[24:32])
-    step = _FRAME_HEAD + page_size
-    for at in range(_HEADER_BYTES, len(raw) - step + 1, step):
-        head, content = raw[at : at + _FRAME_HEAD], raw[at + _FRAME_HEAD : at + step]
-        if head[8:16] != salts:
-            continue
-        page, size = struct.unpack(">II", head[:8])
-        stored = struct.unpack(">II", head[16:])
-        yield Frame(page, size, content, _checksum(head[:8] + content, order, sums) == stored and page > 0)
-        sums = stored
+    with suppress(OSError), wal.open("rb") as file:  # read by frames: behind a long reader, a WAL grows without limit
+        header = file.read(_HEADER_BYTES)
+        if len(header) < _HEADER_BYTES:
+            return
+        magic, _, page_size = struct.unpack(">III", header[:12])
+        if magic & ~1 != _WAL_MAGIC or page_size not in (1 << bits for bits in range(9, 17)):
+            return
+        order, salts, sums = "><"[magic & 1 == 0], header[16:24], struct.unpack(">II", header[24:])
+        step = _FRAME_HEAD + page_size
+        for raw in iter(partial(file.read, step), b""):
+            head, content = raw[:_FRAME_HEAD], raw[_FRAME_HEAD:]
+            if head[8:16] != salts or len(raw) < step:
+                continue
+            page, size = struct.unpack(">II", head[:8])
+            stored = struct.unpack(">II", head[16:])
+            yield Frame(page, size, content, _checksum(head[:8] + content, order, sums) == stored and page > 0)
+            sums = stored
 
 
 def _checksum(data: bytes, order: str, start: tuple[int, ...]) -> tuple[int, int]:
