@@ -13,6 +13,7 @@ from checkpoint_store.storage.checks import sqlite_siblings
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone, store_in_use
 from checkpoint_store.storage.connection.openings import openings
+from checkpoint_store.storage.connection.pragmas import connect_read_only
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import (
     SQLITE_ENDINGS,
@@ -23,6 +24,7 @@ from checkpoint_store.storage.files.names import (
     state_copies,
 )
 from checkpoint_store.storage.target import inspect
+from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
 
@@ -114,10 +116,13 @@ def refuse_namesake(path: Path) -> None:
 
 
 def _is_store(path: Path) -> bool:
-    """Whether the first bytes of a file say that it is a store. No file is read that this process has open."""
-    with openings.lock, suppress(OSError):
+    """Whether the mark in a file says that it is a store. A file that this process has locked is read by SQLite."""
+    with openings.lock, suppress(OSError, *UNREADABLE):
         if openings.is_open(path):
             return True
+        if has_locked(path):
+            with closing(connect_read_only(path, timeout_seconds=0.0, unused=False)) as connection:
+                return bool(connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,))
         if path.is_file():  # a pipe would be waited for
             with path.open("rb") as file:
                 begin = file.read(_STORE_MARK_AT + len(_STORE_MARK))

@@ -1,4 +1,4 @@
-"""The limits of this process on files, and errors that name a lack of descriptors as the reason of a failed open."""
+"""The descriptors of this process: their limits, errors that name a lack of them, and files that it has locked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StorageUnavailableError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -32,6 +33,21 @@ def file_bytes_max() -> int | None:
         return None
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     return None if limit == resource.RLIM_INFINITY else limit
+
+
+def has_locked(path: Path) -> bool:
+    """Return whether this process holds a POSIX lock on the file at ``path``; False if that is unknown (no /proc).
+
+    If the process closes any descriptor of the file, it loses the lock: a lock of its own SQLite connection, too.
+    """
+    with suppress(OSError):
+        status = os.stat(path)
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError):  # a descriptor may be gone the next moment
+                if os.path.samestat(os.stat(f"/proc/self/fd/{name}"), status):
+                    with open(f"/proc/self/fdinfo/{name}", "rb") as info:
+                        return b" POSIX " in info.read()
+    return False
 
 
 _SPARE: Final = 4

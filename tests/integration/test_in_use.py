@@ -122,6 +122,20 @@ def test_closing_another_descriptor_drops_nothing(path: Path, take: Callable[[Pa
     take(path, 0)
 
 
+def test_an_opening_drops_no_lock_of_a_connection_that_the_program_opened(path: Path, children: Children) -> None:
+    """A notebook that reads the store with ``sqlite3``, too, loses no result, whoever else opens and closes the store."""
+    with CheckpointStore(path) as store:
+        notebook = sqlite3.connect(path)
+        notebook.execute("SELECT * FROM jobs").fetchall()
+        store.jobs()[0].set_metadata({"note": "in the WAL"})
+    with closing(notebook), CheckpointStore(path) as store:  # the notebook has kept the WAL
+        store.jobs()[0].set_metadata({"note": "in the WAL, too"})
+        children.run("from checkpoint_store import *\nCheckpointStore('talks.db').close()")
+        store.jobs()[0].complete(1, "paid for, too")
+    with CheckpointStore(path) as store:
+        assert list(store.jobs()[0].results()) == ["paid for", "paid for, too"]
+
+
 def test_a_forked_child_that_lives_on_keeps_nothing(path: Path, children: Children) -> None:
     """A forked child closes its copy of the store without dropping its parent's lock, and locks anew at its own use."""
     assert children.run(program(__file__, "fork_that_lives_on")) == "True\nNone\nTrue\nNone\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,8 @@ from .manager_tools import loaded, old_state
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Children
 
 PAIRS = [("talk", "talk.db"), ("talk.db", "talk"), ("talk.sqlite", "talk.sqlite.db")]
 
@@ -87,6 +91,16 @@ def test_a_file_that_is_no_store_is_no_namesake(tmp_path: Path) -> None:
     (tmp_path / "talk").write_text("a talk", encoding="utf-8")
     make(tmp_path / "talk.db")
     make(tmp_path / "talk.db")
+
+
+def test_the_database_of_the_program_keeps_its_lock(tmp_path: Path, children: Children) -> None:
+    """A program's own database that has the name of a namesake, and is open, keeps its lock when a store is opened."""
+    with closing(sqlite3.connect(tmp_path / "talk")) as own:
+        own.execute("PRAGMA journal_mode = WAL")
+        own.execute("CREATE TABLE notes (note)")
+        make(tmp_path / "talk.db")
+        children.run("import sqlite3\nsqlite3.connect('talk').execute('SELECT * FROM notes').connection.close()")
+        assert (tmp_path / "talk-wal").exists()  # the last connection to a database removes its WAL
 
 
 # -- state files that differ in their suffix only

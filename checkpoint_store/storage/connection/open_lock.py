@@ -20,6 +20,7 @@ from checkpoint_store.storage.files.names import StoreFiles, possible_stores
 from checkpoint_store.storage.files.sibling_check import refuse_foreign
 from checkpoint_store.storage.runner_lock import probe, runner_lock_paths
 from checkpoint_store.system import processes
+from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import GUARDS
 from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
@@ -171,15 +172,16 @@ def _older_user(path: Path) -> bool:
 def has_connection(path: Path) -> bool:
     """Whether a SQLite connection, in whichever process, holds a lock on the file at ``path``.
 
-    An idle connection in rollback mode holds no lock. This process must have no connection to the file: closing the
-    descriptor of this probe would drop the locks of that connection (sqlite.org/howtocorrupt.html, 2.2).
+    An idle connection in rollback mode holds no lock. The file is not probed while this process has it locked: closing
+    the descriptor of the probe would drop the locks of its connections, also of those that the program opened itself
+    (sqlite.org/howtocorrupt.html, 2.2).
     """
     if sys.platform == "win32":
         return False
     import fcntl  # POSIX only
 
     with openings.lock:
-        if openings.is_open(path):
+        if openings.is_open(path) or has_locked(path):
             return True
         try:
             file = os.open(path, os.O_RDWR | GUARDS)
