@@ -10,12 +10,15 @@ import pytest
 
 from checkpoint_store.model.reports import prune_request
 from checkpoint_store.storage.connection.pragmas import READ_CACHE_KIBIBYTES
-from checkpoint_store.storage.statements.jobs import pruning
+from checkpoint_store.storage.records.records import NO_COSTS
+from checkpoint_store.storage.statements.attempts import attempt_log, reservations
+from checkpoint_store.storage.statements.jobs import job_summaries, pruning
+from checkpoint_store.storage.statements.jobs.jobs import find_job
 from checkpoint_store.storage.statements.results import completed_in
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from conftest import Opener
@@ -87,6 +90,35 @@ def test_a_chunk_that_fails_all_night_does_not_slow_down_the_job(job: Job) -> No
         steps.append(0)
         job.fail_chunk(DONE, "no")
     assert 0 < steps[-1] <= 1.2 * steps[10]
+
+
+def test_the_failures_of_other_jobs_do_not_slow_down_a_job(store: CheckpointStore) -> None:
+    """A budget, a list of failed chunks, and a retry take the same steps beside any number of failures elsewhere."""
+    job, other = (store.open_job(name, total_chunks=FAILURES) for name in ("talk.srt", "other.srt"))
+    job.fail_chunk(0, "no")
+    verbs: list[Callable[[sqlite3.Connection], Any]] = [
+        lambda connection: reservations.spending(connection, job.job_id, NO_COSTS),
+        lambda connection: attempt_log.latest(connection, job.job_id, store.path, outcomes=("failed", "abandoned")),
+        lambda connection: attempt_log.retry_failed(connection, job.job_id, []),
+        lambda connection: job_summaries.summaries(
+            connection, [find_job(connection, job.job_id, store.path)], store.path
+        ),
+    ]
+
+    def taken(connection: sqlite3.Connection) -> list[int]:
+        counts = []
+        for verb in verbs:
+            with counted_steps(connection) as steps:
+                verb(connection)
+            counts.append(len(steps))
+        return counts
+
+    database = job._context.storage.database
+    alone = database.write(taken)
+    for index in range(FAILURES):
+        other.fail_chunk(index, "no")
+    beside_failures = database.write(taken)
+    assert [steps <= 1.2 * before for steps, before in zip(beside_failures, alone, strict=True)] == [True] * len(verbs)
 
 
 @pytest.mark.parametrize("read_only", [False, True])

@@ -41,8 +41,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         (
             "SELECT attempts.chunk_index \n"
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND attempts.is_last = ? "
-            "AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "attempts.is_last = ? AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
             "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
@@ -50,7 +50,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number))) ORDER BY attempts.chunk_index"
         ),
-        ("in_job", "is_last_1"),
+        ("in_job", "in_job", "is_last_1"),
         {"is_last_1": 1},
     ),
     "attempts.attempt_log._FREE": (
@@ -79,8 +79,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "
             '"key" \n'
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND (attempts.outcome = "
-            "'abandoned' OR attempts.outcome = 'completed') AND NOT (EXISTS (SELECT attempts_1.number \n"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "(attempts.outcome = 'abandoned' OR attempts.outcome = 'completed') AND NOT (EXISTS (SELECT "
+            "attempts_1.number \n"
             "FROM attempts AS attempts_1 \n"
             "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
             "attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
@@ -111,7 +112,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index"
         ),
-        ("in_job", "in_job"),
+        ("in_job", "in_job", "in_job"),
         {},
     ),
     "attempts.attempt_log._latest(('abandoned', 'failed', 'running'))": (
@@ -126,8 +127,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "
             '"key" \n'
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND (attempts.outcome = "
-            "'abandoned' OR attempts.outcome = 'failed') AND NOT (EXISTS (SELECT attempts_1.number \n"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "(attempts.outcome = 'abandoned' OR attempts.outcome = 'failed') AND NOT (EXISTS (SELECT "
+            "attempts_1.number \n"
             "FROM attempts AS attempts_1 \n"
             "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
             "attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
@@ -158,7 +160,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index"
         ),
-        ("in_job", "in_job"),
+        ("in_job", "in_job", "in_job"),
         {},
     ),
     "attempts.attempt_log._latest(('abandoned', 'running'))": (
@@ -173,8 +175,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "
             '"key" \n'
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND attempts.outcome = "
-            "'abandoned' AND NOT (EXISTS (SELECT attempts_1.number \n"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "attempts.outcome = 'abandoned' AND NOT (EXISTS (SELECT attempts_1.number \n"
             "FROM attempts AS attempts_1 \n"
             "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
             "attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
@@ -205,7 +207,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index"
         ),
-        ("in_job", "in_job"),
+        ("in_job", "in_job", "in_job"),
         {},
     ),
     "attempts.attempt_log._latest(('completed', 'failed', 'running'))": (
@@ -220,8 +222,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "
             '"key" \n'
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND (attempts.outcome = "
-            "'completed' OR attempts.outcome = 'failed') AND NOT (EXISTS (SELECT attempts_1.number \n"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "(attempts.outcome = 'completed' OR attempts.outcome = 'failed') AND NOT (EXISTS (SELECT "
+            "attempts_1.number \n"
             "FROM attempts AS attempts_1 \n"
             "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
             "attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
@@ -252,7 +255,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index"
         ),
-        ("in_job", "in_job"),
+        ("in_job", "in_job", "in_job"),
         {},
     ),
     "attempts.attempt_log._latest(('completed', 'running'))": (
@@ -267,8 +270,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "
             '"key" \n'
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND attempts.outcome = "
-            "'completed' AND NOT (EXISTS (SELECT attempts_1.number \n"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "attempts.outcome = 'completed' AND NOT (EXISTS (SELECT attempts_1.number \n"
             "FROM attempts AS attempts_1 \n"
             "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
             "attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
@@ -299,7 +302,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index"
         ),
-        ("in_job", "in_job"),
+        ("in_job", "in_job", "in_job"),
         {},
     ),
     "attempts.attempt_log._latest(('failed', 'running'))": (
@@ -314,8 +317,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "
             '"key" \n'
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND attempts.outcome = "
-            "'failed' AND NOT (EXISTS (SELECT attempts_1.number \n"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "attempts.outcome = 'failed' AND NOT (EXISTS (SELECT attempts_1.number \n"
             "FROM attempts AS attempts_1 \n"
             "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
             "attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
@@ -346,7 +349,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index"
         ),
-        ("in_job", "in_job"),
+        ("in_job", "in_job", "in_job"),
         {},
     ),
     "attempts.attempt_log._latest(('running',))": (
@@ -681,9 +684,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "SELECT count(nullif(attempts.cost, 0)) AS count_1, total(attempts.cost) AS total_1, "
             "max(attempts.cost) AS max_1 \n"
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned')"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned')"
         ),
-        ("in_job",),
+        ("in_job", "in_job"),
         {},
     ),
     "attempts.reservations._FAILED_BY_JOB": (
@@ -699,7 +702,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         (
             "SELECT total(attempts.reserved_cost) AS total_1 \n"
             "FROM attempts \n"
-            "WHERE +attempts.job_id = ? AND attempts.outcome IN ('failed', 'abandoned') AND "
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.outcome IN ('failed', 'abandoned') AND "
             "attempts.reserved_cost IS NOT NULL AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
@@ -708,7 +711,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number)))"
         ),
-        ("in_job",),
+        ("in_job", "in_job"),
         {},
     ),
     "attempts.reservations._IN_WORK": (
@@ -1958,9 +1961,10 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
             "FROM chunk_redos \n"
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
-            "chunk_redos.after_attempt < attempts.number))) AND +attempts.job_id = ? GROUP BY attempts.job_id"
+            "chunk_redos.after_attempt < attempts.number))) AND attempts.job_id BETWEEN ? AND ? GROUP BY "
+            "attempts.job_id"
         ),
-        ("in_job",),
+        ("in_job", "in_job"),
         {},
     ),
     "jobs.jobs._COUNTS": (

@@ -52,8 +52,12 @@ _COLUMNS: Final = (
     "runner_id",
 )
 _IN_JOB: Final[Any] = _A.job_id == bindparam("in_job")
-IN_JOB_BY_TROUBLE: Final[Any] = literal_column("+attempts.job_id") == bindparam("in_job")
-"""With the plus SQLite uses the index of failed and abandoned attempts, and does not read all attempts of a job."""
+IN_JOB_BY_TROUBLE: Final[Any] = _A.job_id.between(bindparam("in_job"), bindparam("in_job"))
+"""For a range SQLite seeks the job in the index of failed and abandoned attempts. For an equal sign it would read all
+attempts of the job; with a plus before the column, the failed attempts of all jobs.
+"""
+IN_JOB_BY_RUNNING: Final[Any] = literal_column("+attempts.job_id") == bindparam("in_job")
+"""With the plus SQLite reads the index of running attempts, which are few, and not all attempts of the job."""
 
 
 def is_complete() -> ColumnElement[bool]:
@@ -111,10 +115,10 @@ def _latest(outcomes: tuple[str, ...]) -> Select[Any] | CompoundSelect[Any]:
     looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
     running = looked_for.pop(AttemptOutcome.RUNNING, None)
     kinds = [
-        *([and_(TROUBLE, or_(*looked_for.values()))] if looked_for else []),
-        *([] if running is None else [running]),
+        *([(IN_JOB_BY_TROUBLE, TROUBLE, or_(*looked_for.values()))] if looked_for else []),
+        *([] if running is None else [(IN_JOB_BY_RUNNING, running)]),
     ]
-    queries = [select(*columns).where(IN_JOB_BY_TROUBLE, kind, *is_last_and_incomplete()) for kind in kinds]
+    queries = [select(*columns).where(*kind, *is_last_and_incomplete()) for kind in kinds]
     return union_all(*queries).order_by("chunk_index") if len(queries) > 1 else queries[0].order_by("chunk_index")
 
 

@@ -11,7 +11,6 @@ from checkpoint_store.storage.records.open_requests import Source
 from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.sql import (
     attempts,
-    bindparam,
     chunk_handles,
     chunk_results,
     completed_chunks,
@@ -23,6 +22,7 @@ from checkpoint_store.storage.sql import (
 )
 from checkpoint_store.storage.statements import compiled, completions, redos
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_RUNNING
 from checkpoint_store.storage.statements.compiled import at_chunk
 from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
@@ -50,9 +50,7 @@ _STORED: Final = Statement(
 _COMPLETE: Final = compiled.insert_into("completed_chunks")
 _AT_WORK: Final = Statement(
     lambda: select(attempts.c.chunk_index, attempts.c.runner_id).where(
-        attempts.c.outcome == literal_column("'running'"),
-        # With the plus SQLite uses the index of running attempts, and does not read all attempts of the job.
-        literal_column("+attempts.job_id") == bindparam("in_job"),
+        attempts.c.outcome == literal_column("'running'"), IN_JOB_BY_RUNNING
     )
 )
 
