@@ -83,7 +83,23 @@ async def by_cancel(calls: Calls, job: Job) -> None:
         await task
 
 
-@pytest.mark.parametrize("cancel", [by_time_out, by_task_group, by_cancel])
+async def by_cancel_scope(calls: Calls, job: Job) -> None:
+    """A scope of anyio cancels its tasks in each round of the event loop until they leave it."""
+    anyio = pytest.importorskip("anyio")
+
+    async def expire() -> None:
+        await calls.all_in_flight.wait()
+        asyncio.get_running_loop().call_later(0.1, calls.answer.set)
+        scope.cancel()
+
+    with anyio.CancelScope() as scope:
+        expiring = asyncio.create_task(expire())
+        await calls.use(job)
+    assert scope.cancelled_caught
+    await expiring
+
+
+@pytest.mark.parametrize("cancel", [by_time_out, by_task_group, by_cancel, by_cancel_scope])
 def test_a_cancelled_loop_records_what_is_in_flight(cancel: Callable[[Calls, Job], Awaitable[None]], job: Job) -> None:
     """Nothing more is begun, every call that was begun is recorded, and the cancellation goes on its way."""
     calls: list[Calls] = []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import sys
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -24,6 +26,7 @@ from checkpoint_store.loop.signals import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
+    from contextlib import AbstractContextManager
     from weakref import ref
 
     from checkpoint_store.execution.execution import JobExecution
@@ -255,13 +258,21 @@ async def acomplete(record: Callable[[], None]) -> None:
         raise
 
 
+def _shield_from_cancelled_scope() -> AbstractContextManager[object]:
+    """Keep a cancelled scope of anyio from cancelling this task again in each round of the event loop."""
+    anyio: Any = sys.modules.get("anyio")  # without it, or while it is being imported, there are no such scopes
+    deadline = getattr(anyio, "current_effective_deadline", lambda: math.inf)
+    return nullcontext() if deadline() > -math.inf else anyio.CancelScope(shield=True)
+
+
 async def _finished(future: asyncio.Future[Any], on_cancel: Callable[[], None]) -> None:
     """Wait for a future, also where this task is cancelled meanwhile, once or more often."""
     while True:  # no `while condition`: see Loop.run()
         if future.done():
             break
         try:
-            await asyncio.shield(future)
+            with _shield_from_cancelled_scope():
+                await asyncio.shield(future)
         except asyncio.CancelledError:
             on_cancel()
         except Exception:  # whatever the loop raises: a cancellation comes first
