@@ -114,6 +114,23 @@ def test_a_cancelled_loop_records_what_is_in_flight(cancel: Callable[[Calls, Job
     assert (job.status, job.in_doubt_chunks(), job.running_chunks()) == ("paused", [], [])
 
 
+def test_the_end_of_the_event_loop_is_no_second_cancellation(job: Job) -> None:
+    """A program cancels the task of a loop, and ends without waiting for the task: ``asyncio.run`` waits for the calls."""
+    calls: list[Calls] = []
+
+    async def main() -> None:
+        calls.append(Calls())
+        task = asyncio.create_task(calls[0].use(job))
+        await calls[0].all_in_flight.wait()
+        task.cancel()
+        await asyncio.sleep(0.1)  # the loop waits for its calls
+        asyncio.get_running_loop().call_later(0.1, calls[0].answer.set)
+
+    asyncio.run(main())
+    assert [index for index, _ in job.items()] == sorted(calls[0].paid)
+    assert (job.status, job.in_doubt_chunks()) == ("paused", [])
+
+
 def test_a_second_cancellation_waits_for_nothing(job: Job) -> None:
     """Who cannot wait cancels again: what is in flight is cancelled, and in doubt."""
     calls: list[Calls] = []

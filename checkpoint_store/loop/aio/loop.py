@@ -71,7 +71,10 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
         for loop in made:
             loop.stop()
 
-    cancellations = _Cancellations(stop, tasks.cancel_all, is_urgent=lambda: interrupts.is_urgent)
+    def is_urgent(count: int) -> bool:  # a second signal cancels through the end of the event loop
+        return interrupts.is_urgent or (count > 1 and not tasks.is_event_loop_ending)
+
+    cancellations = _Cancellations(stop, tasks.cancel_all, is_urgent)
     steps_made = _in_own_thread(steps(), cancellations, lambda: bool(made) and made[0].has_item)
     items = _with_signal_handlers(steps_made, interrupts)
     return AsyncMapLoop(execution.job_id, items)
@@ -87,11 +90,12 @@ def _running_loop(needs_it: str) -> asyncio.AbstractEventLoop:
 class _Cancellations:
     """The cancellations of one loop: after the first, nothing more starts; the second cancels what is in flight.
 
-    What is in flight is paid for, so a time-out or a task group waits for it.
+    What is in flight is paid for, so a time-out or a task group waits for it. So does the end of the event loop, which
+    cancels each task, also a task that was cancelled before: that is no second cancellation.
     """
 
     def __init__(
-        self, stop: Callable[[], None], cancel: Callable[[], None], *, is_urgent: Callable[[], bool] = lambda: False
+        self, stop: Callable[[], None], cancel: Callable[[], None], is_urgent: Callable[[int], bool] = lambda _: False
     ) -> None:
         self._stop, self._cancel, self._is_urgent = stop, cancel, is_urgent
         self.count = 0
@@ -100,7 +104,7 @@ class _Cancellations:
         """Heed one cancellation."""
         self.count += 1
         self._stop()  # before the loop sees what is cancelled
-        if self.count > 1 or self._is_urgent():  # a second signal cancels through the end of the event loop
+        if self._is_urgent(self.count):
             self._cancel()
 
 

@@ -61,6 +61,8 @@ class Tasks(OwnExecutor):
         self.hand_overs: Final = slow if self._threads is None else self._threads.hand_overs
         self._stopped_at: float | None = None
         self.is_cancelled = False
+        self.is_event_loop_ending = False
+        """Whether the event loop is ending, and waits for the calls that are paid for."""
         self.take_late: Callable[[Call, Any], None] = lambda _, __: None
         """Takes what comes of a call after :meth:`cancel_orphans` has given it up."""
 
@@ -250,6 +252,7 @@ class _PaidTask(asyncio.Task[None]):
     def cancel(self, msg: Any = None) -> bool:
         """Cancel this task, unless its event loop is ending and waits for it."""
         if self._tasks.is_awaited(self.future) and not self.get_loop().is_running():
+            self._tasks.is_event_loop_ending = True
             return False
         return super().cancel(msg)
 
