@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif((3, 12) <= sys.version_info < (3, 12, 3), reason="Python starts no thread then (gh-113964)")
 def test_an_event_loop_in_another_thread_goes_on(tmp_path: Path) -> None:
     """What was under way is recorded, and the loop comes to its end, as does one that begins then."""
     outlives = program(__file__, "outlive_main_thread")
