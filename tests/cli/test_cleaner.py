@@ -217,6 +217,12 @@ def test_a_long_row_of_times_goes_in_reasonable_time() -> None:
     """A line that begins with thousands of times takes no minutes."""
     assert clean("0:01 0:02 " * 2000 + "so it begins") == "so it begins"
     assert clean("00:00:01 " * 2000 + "00:00:01,000 --> 00:00:02,000\nSo it begins") == "So it begins"
+    assert clean("[0:01] [0:02] " * 2000 + "so it begins") == "so it begins"
+
+
+def test_the_empty_fields_of_a_pasted_table_go_in_reasonable_time() -> None:
+    """A line that begins with thousands of commas or semicolons takes no minutes."""
+    assert clean("Well,\n\n" + ",;, " * 2000 + "so it begins") == "Well,\n\nso it begins"
 
 
 @pytest.mark.slow

@@ -57,7 +57,8 @@ _SPACES: Final = re.compile(r"(?:[^\S\n ]|[^\S\n]{2})[^\S\n]*")
 """White space that is no single space already: a text has a hundred thousand single spaces."""
 _SPACE_BEFORE: Final = re.compile(r"(?<=[^\s.,;!?]) +(?=[.,](?:[\s\"'”’)]|$))")
 _EMPTY_PARAGRAPH: Final = re.compile(r"(?m)^[ ,.;:…–—-]+$\n*")
-_LEADING_MARK: Final = re.compile(r"(?m)^[,;] *")
+_LEADING_MARKS: Final = re.compile(r"(?m)^(?:[,;] *)+")
+"""All of them at once: one a pass would take a pass over the whole text for each empty field of a pasted table."""
 # Never part of "uh-huh", never "um" in quotation marks, never the UM and the ERM.
 _ONE_FILLER: Final = rf"(?:{_FILLER})(?![\w'’\-/\"”)\]]) *(?:(?:,|\.{{2,3}}|…|[—–]) *)?"
 _FILLERS: Final = re.compile(rf"(?m)(?:^|(?<=[ \"“(\[—–]))(?:{_ONE_FILLER})+")
@@ -102,7 +103,7 @@ def _without_marks(text: TracedText) -> TracedText:
 def _tidied(text: TracedText, *, is_english: bool) -> TracedText:
     if is_english:
         text = text.edited(_filler_edits(text.text)).replaced(_DOUBLED, lambda match: match[1])
-    text = text.replaced(_SPACE_BEFORE, "").replaced(_LEADING_MARK, "").replaced(_EMPTY_PARAGRAPH, "")
+    text = text.replaced(_SPACE_BEFORE, "").replaced(_LEADING_MARKS, "").replaced(_EMPTY_PARAGRAPH, "")
     return text.stripped()
 
 

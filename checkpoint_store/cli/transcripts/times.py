@@ -103,9 +103,12 @@ _CUES: Final = re.compile(
     rf"(?m)(?<!\n)\n*(?:^{_SPACE}*\d+{_SPACE}*\n)?^{_SPACE}*"
     rf"(?:{_PLACED_CUE}(?:{_SPACE}+{_PLACED_CUE})*(?:[^\w\n]*$\n?|{_SPACE}*)|{_SBV_CUE}{_SPACE}*$\n?)"
 )
-# Whisper prints "[00:00.000 --> 00:04.000] text"; other programs print one time in brackets.
+# Whisper prints "[00:00.000 --> 00:04.000] text"; other programs print one time in brackets. A row of them at the
+# beginning of a paragraph goes at once: one a pass would take a pass over the whole text for each.
+_IN_BRACKETS: Final = rf"{_SPACE}*\[{ANY_CLOCK}\]"
 _BRACKETED: Final = re.compile(
-    rf"\[{_CUE}\]{_SPACE}*|\[(?:{_CLOCK}|\d\d:[0-5]\d(?:\.\d{{1,3}})?)\]|(?m:^){_SPACE}*\[{ANY_CLOCK}\]|\({_CLOCK}\)"
+    rf"\[{_CUE}\]{_SPACE}*|\[(?:{_CLOCK}|\d\d:[0-5]\d(?:\.\d{{1,3}})?)\]|\({_CLOCK}\)"
+    rf"|(?:\A|(?<=\n\n))(?:{_IN_BRACKETS})+|(?m:^){_IN_BRACKETS}"
 )
 _TIME: Final = re.compile(rf"(?m){_SPACE}*({ANY_CLOCK})(?:{_SPACE}*[-–—:])?(?:$\n?|{_SPACE}+(?=\S))")
 _AT_LINE_START: Final = re.compile(rf"(?m)^{_TIME.pattern.removeprefix('(?m)')}")
