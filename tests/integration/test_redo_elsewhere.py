@@ -97,11 +97,13 @@ def test_what_a_copy_did_before_the_redo_is_no_answer(tmp_path: Path) -> None:
     assert costs(here) == (1.5, None, 0.5)
 
 
-def goes_on(path: Path, chunks: str, name: str, **settings: Any) -> tuple[list[int], list[str]]:
+def goes_on(
+    path: Path, chunks: str, name: str, *, on_change: Any = "reuse", **settings: Any
+) -> tuple[list[int], list[str]]:
     """Do what is left of the job of these chunks, as was planned, and return which those were, and what all hold."""
     with CheckpointStore(path, state_file=None) as store:
-        planned = store.plan(NAME, chunks=list(chunks), on_change="reuse", **settings)
-        job = store.open_job(NAME, chunks=list(chunks), on_change="reuse", **settings)
+        planned = store.plan(NAME, chunks=list(chunks), on_change=on_change, **settings)
+        job = store.open_job(NAME, chunks=list(chunks), on_change=on_change, **settings)
         done = [chunk.index for chunk in job.pending() if chunk.complete(work(name)) is None]
         assert (planned.chunks_to_do, job.status, job.to_redo(), store.check()) == (len(done), "completed", [], [])
         return done, texts(job)
@@ -120,6 +122,26 @@ def test_an_edit_and_its_undoing_pay_for_a_redo_once(tmp_path: Path) -> None:
     assert paid == [(1.0, 0.5, 0.5), (0.75, 0.25, None)]
     redo(path, [1])
     assert goes_on(path, "abcd", "again") == ([1], ["first", "again", "first", "edit"])
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_a_plan_that_is_back_takes_the_answers_by_default(tmp_path: Path, *, sequential: bool) -> None:
+    """The edit was opened with ``reuse``: its undoing takes the chunks that the edit did again without a further word."""
+    path = tmp_path / "talks.db"
+    goes_on(path, "abcd", "first", sequential=sequential)
+    redo(path, [2, 3])
+    goes_on(path, "abcX", "edit", sequential=sequential)
+    again = goes_on(path, "abcd", "undone", on_change="refuse", sequential=sequential)
+    assert again == ([3], ["first", "first", "edit", "undone"])
+
+
+def test_a_plan_that_is_back_takes_no_answers_of_a_restarted_job(tmp_path: Path) -> None:
+    """A job that was restarted shares no result, and so no redo, with the job before it."""
+    path = tmp_path / "talks.db"
+    do(path, "first")
+    redo(path, [1])
+    goes_on(path, "abcX", "restarted", on_change="restart")
+    assert goes_on(path, "abcd", "undone", on_change="refuse") == ([1], ["first", "undone", "first", "first"])
 
 
 def test_an_edit_answers_no_redo_under_other_settings(tmp_path: Path) -> None:

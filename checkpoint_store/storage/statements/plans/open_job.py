@@ -125,8 +125,8 @@ def reusable_for_rest(
         if BY_PLACE in request.reuse_ignoring:
             done = {*result_statements.indices(connection, job.job_id), *sources}
             sources |= results_by_place(connection, request, path, request.reuse_ignoring, done)
-    if job.redo_count and _looks(request):
-        sources |= stored_answers.answers(connection, request, job, path)
+    if job.redo_count:
+        sources |= stored_answers.answers(connection, request, job, path, of=givers)
     if not sources:
         return {}, False
     liveness = Liveness(connection, path, job.job_id)

@@ -180,15 +180,19 @@ _ANSWERS: Final = Statement(
 )
 
 
-def answers(connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path) -> dict[int, Source]:
+def answers(
+    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, of: Container[str] | None
+) -> dict[int, Source]:
     """Return the sources of results of other jobs that answer the redo marks of a job, by chunk index.
+
+    ``of``: take the results of these jobs only; None: of any job.
 
     The results were made under the same settings. For a sequential job, all results come from one other job, which has
     the same results before the first mark; the chunks end before the first mark that this other job does not answer.
     """
     marks = sorted(redos.marks(connection, job.job_id))
     fingerprints = list(request.fingerprints_by(job.fingerprint_rule) or ()) if marks else []
-    by_redo = _answers_in_store(connection, request, job, path) if fingerprints else {}
+    by_redo = _answers_in_store(connection, request, job, path, of=of) if fingerprints else {}
     of_chunks = {
         mark.chunk_index: by_redo.get((mark.asked_at, fingerprints[mark.chunk_index]), []) for mark in marks if by_redo
     }
@@ -217,7 +221,7 @@ def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[in
 
 
 def _answers_in_store(
-    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path
+    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, of: Container[str] | None
 ) -> dict[tuple[str, Any], list[Source]]:
     """Return the sources of results that answer a redo, those of the newest job first.
 
@@ -227,7 +231,8 @@ def _answers_in_store(
     by_redo = defaultdict(list)
     for asked_at, fingerprint, job_id, index in _ANSWERS.run(connection, but_job=job.job_id):
         if job_id not in usable:
-            usable[job_id] = same_settings(job_statements.find_job(connection, job_id, path).plan, request.plan)
+            other = job_statements.find_job(connection, job_id, path)
+            usable[job_id] = (of is None or job_id in of) and same_settings(other.plan, request.plan)
         if usable[job_id]:
             by_redo[asked_at, fingerprint].append(Source(job_id, index))
     return by_redo
