@@ -189,6 +189,54 @@ def test_handles_of_a_job_that_knew_only_the_number_travel_once_the_chunks_are_k
     assert handles(store.open_job("talk.txt", chunks=EDITED, on_change="reuse"))[4] == "batch-1"
 
 
+# -- of a chunk that is to be done again
+
+
+def to_redo(store: CheckpointStore, *, sequential: bool = False) -> Job:
+    """A complete job of which the last two chunks are to be done again."""
+    job = store.open_job("talk.txt", chunks=CHUNKS, sequential=sequential)
+    job.complete_many((index, text.upper()) for index, text in enumerate(CHUNKS))
+    job.redo([2, 3])
+    return job
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_an_edit_keeps_what_the_service_holds_for_a_redo(store: CheckpointStore, *, sequential: bool) -> None:
+    """The mark of a chunk goes with its result to the job of the edit, and so does the handle of the redo."""
+    to_redo(store, sequential=sequential).record_handle(2, "batch-1")
+    later: dict[str, Any] = {"chunks": [*CHUNKS, "five"], "sequential": sequential}
+    with pytest.raises(PlanChanged) as changed:
+        store.open_job("talk.txt", **later)
+    assert (changed.value.reusable_results, changed.value.reusable_handles) == (4, 1)
+    plan = store.plan("talk.txt", **later, on_change="reuse")
+    assert (plan.kept, plan.with_handle, plan.chunks_to_do) == (2, (2,), 3)
+    job = store.open_job("talk.txt", **later, on_change="reuse")
+    assert (job.to_redo(), next(job.pending()).handle) == ([2, 3], "batch-1")
+
+
+@pytest.mark.parametrize("on_change", ["refuse", "reuse"])
+def test_an_undone_edit_finds_what_was_submitted_for_a_redo(store: CheckpointStore, on_change: Any) -> None:
+    """The job of the edit submitted the redo: the first job, when it is back, asks for that answer."""
+    to_redo(store)
+    job = store.open_job("talk.txt", chunks=EDITED, on_change="reuse")
+    job.record_handle([1, 3], "batch-1")
+    job.record_handle([4], "batch-2")
+    job.complete(4, "done again")
+    assert store.plan("talk.txt", chunks=CHUNKS, on_change=on_change).with_handle == (2,)
+    first = store.open_job("talk.txt", chunks=CHUNKS, on_change=on_change)
+    assert (handles(first), first.result(3)) == ({2: "batch-1"}, "done again")
+
+
+def test_another_redo_is_asked_for_anew(store: CheckpointStore) -> None:
+    """A handle answers the redo for which it was recorded, and no redo that was asked for elsewhere."""
+    to_redo(store)
+    job = store.open_job("talk.txt", chunks=EDITED, on_change="restart")
+    job.complete_many((index, text.title()) for index, text in enumerate(EDITED))
+    job.redo(3)
+    job.record_handle(3, "batch-1")
+    assert handles(store.open_job("talk.txt", chunks=CHUNKS, on_change="reuse")) == {2: None, 3: None}
+
+
 # -- of a sequential job
 
 

@@ -82,9 +82,10 @@ _OF_JOB: Final = Statement(
 _SET_FINGERPRINT: Final = Statement(
     lambda: chunk_handles.update().where(*_HERE).values(fingerprint=bindparam("new_fingerprint"))
 )
+_ASKED_AT: Final = select(chunk_redos.c.asked_at).where(*of_same_chunk(chunk_redos.c, _H)).scalar_subquery()
 _OUTSTANDING: Final = Statement(
     lambda: (
-        select(_H.job_id, _H.chunk_index, _H.handle, _H.fingerprint)
+        select(_H.job_id, _H.chunk_index, _H.handle, _H.fingerprint, _ASKED_AT)
         .join_from(chunk_handles, jobs, jobs.c.job_id == _H.job_id)
         .where(_H.fingerprint.is_not(null()), _H.job_id != bindparam("but_job"), is_left())
         .order_by(jobs.c.job_number.desc(), _H.chunk_index)
@@ -93,12 +94,14 @@ _OUTSTANDING: Final = Statement(
 
 
 class HandleRow(NamedTuple):
-    """A handle of a chunk that is not complete."""
+    """A handle of a chunk that is not complete, or is to be done again."""
 
     job_id: str
     chunk_index: int
     handle: str
     fingerprint: str
+    redo_asked_at: str | None
+    """When the redo was asked for; None if the chunk is not complete."""
 
 
 def look_at(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
@@ -146,5 +149,5 @@ def left_in(connection: sqlite3.Connection, job_id: str) -> dict[int, str | None
 
 
 def outstanding(connection: sqlite3.Connection, but_job: str = "") -> list[HandleRow]:
-    """Return the handles whose chunks are not complete, except those of ``but_job``, of the newest job first."""
+    """Return the handles whose chunks are still to be done, except those of ``but_job``, of the newest job first."""
     return [HandleRow._make(row) for row in _OUTSTANDING.run(connection, but_job=but_job)]

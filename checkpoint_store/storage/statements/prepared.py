@@ -1828,7 +1828,10 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "handles._OUTSTANDING": (
         (
             "SELECT chunk_handles.job_id, chunk_handles.chunk_index, chunk_handles.handle, "
-            "chunk_handles.fingerprint \n"
+            "chunk_handles.fingerprint, (SELECT chunk_redos.asked_at \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = chunk_handles.job_id AND chunk_redos.chunk_index = "
+            "chunk_handles.chunk_index) AS anon_1 \n"
             "FROM chunk_handles JOIN jobs ON jobs.job_id = chunk_handles.job_id \n"
             "WHERE chunk_handles.fingerprint IS NOT NULL AND chunk_handles.job_id != ? AND (NOT (EXISTS (SELECT "
             "completed_chunks.chunk_index \n"

@@ -161,8 +161,7 @@ def handles_for_rest(
     givers = _givers(connection, request, job, path, has_grown=False)
     if request.fingerprints is None or givers == set():
         return {}
-    done = {*result_statements.indices(connection, job.job_id), *reused}
-    return stored_answers.for_rest(connection, request, path, job, done, of=givers)
+    return stored_answers.for_rest(connection, request, path, job, reused, of=givers)
 
 
 def _looks(request: OpenRequest) -> bool:

@@ -71,7 +71,8 @@ def plan_run(
     troubled = [record for record in troubled if record.chunk_index not in rest]
     held = set(decision.handles)
     if job is not None:
-        held |= {*handles.left_in(connection, job.job_id), *handles_for_rest(connection, request, job, path, rest)}
+        held = handles.left_in(connection, job.job_id).keys() - rest.keys()
+        held |= handles_for_rest(connection, request, job, path, rest).keys()
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - reused_count - len(failed)
     if failed and request.plan.sequential:  # the chunks after it wait for it
@@ -95,7 +96,7 @@ def plan_run(
         kept=reused_count,
         in_doubt=tuple(record.chunk_index for record in troubled if record.outcome == "abandoned"),
         failed=failed,
-        with_handle=tuple(sorted(held - rest.keys())),
+        with_handle=tuple(sorted(held)),
         differences=tuple(decision.differences),
         estimated_cost=None if mean_cost is None else mean_cost * to_do,
         estimated_seconds=None if seconds is None else seconds * to_do,

@@ -10,6 +10,7 @@ from checkpoint_store.model.plan import normal_name, same_settings
 from checkpoint_store.storage.records.open_requests import Source
 from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, null, select
 from checkpoint_store.storage.statements import handles, redos
+from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs.jobs import find_job
 from checkpoint_store.storage.statements.plans.comparison import Begun, has_same_results
@@ -33,10 +34,12 @@ def for_new_job(
 ) -> dict[int, str]:
     """Return the newest handle that a new job with these results can take over, by chunk. Reads only.
 
-    A handle is taken under the conditions of a result: the same fingerprint and settings.
+    A handle is taken under the conditions of a result: the same fingerprint and settings. A result that is to be done
+    again takes the handle of the same redo.
     """
     last = reused.get(len(reused) - 1)
-    return _taken(connection, request, path, reused, Begun("" if last is None else last.job_id, len(reused)))
+    asked_at = redos.of_kept(connection, reused)
+    return _taken(connection, request, path, reused, asked_at, begun_in="" if last is None else last.job_id)
 
 
 def for_rest(
@@ -44,17 +47,20 @@ def for_rest(
     request: OpenRequest,
     path: Path,
     job: JobRecord,
-    done: Collection[int],
+    reused: Mapping[int, Source],
     *,
     of: Container[str] | None,
 ) -> dict[int, str]:
-    """Return the handles that a job which goes on can take over, for incomplete chunks without a handle.
+    """Return the handles that a job which goes on can take over, for chunks left without a handle.
 
-    ``of``: take the handles of these jobs only; None: of any job.
+    ``reused``: the results that the job takes over. ``of``: take the handles of these jobs only; None: of any job.
     """
-    own = handles.left_in(connection, job.job_id)
-    begun = Begun(job.job_id, len(done))
-    return _taken(connection, request, path, {*done, *own}, begun, but_job=job.job_id, of=of)
+    done = {*result_statements.indices(connection, job.job_id), *reused}
+    marks = {mark.chunk_index: mark.asked_at for mark in redos.marks(connection, job.job_id)}
+    asked_at = {at: asked for at, asked in marks.items() if at not in reused} | redos.of_kept(connection, reused)
+    taken = _taken(connection, request, path, done, asked_at, begun_in=job.job_id, but_job=job.job_id, of=of)
+    own = handles.left_in(connection, job.job_id).keys() - reused.keys()
+    return {at: handle for at, handle in taken.items() if at not in own}
 
 
 def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, by_chunk: Mapping[int, str]) -> None:
@@ -81,13 +87,16 @@ def _taken(
     request: OpenRequest,
     path: Path,
     done: Collection[int],
-    begun: Begun,
+    asked_at: Mapping[int, str],
     *,
+    begun_in: str,
     but_job: str = "",
     of: Container[str] | None = None,
 ) -> dict[int, str]:
+    """Return handles by chunk. ``asked_at``: when each redo of the ``done`` chunks was asked for, by chunk."""
     if request.fingerprints is None:
         return {}
+    begun = Begun(begun_in, min(asked_at, default=len(done)))
     outstanding = [row for row in handles.outstanding(connection, but_job) if of is None or row.job_id in of]
     rows = [row for row in outstanding if _goes_on(connection, request, row, begun)]
     rule_of = {
@@ -97,13 +106,15 @@ def _taken(
     }
     by_chunk: dict[int, str] = {}
     for rule in set(rule_of.values()):  # rule 1 reads only a part of an object: it counts within a file
-        by_fingerprint: dict[str, str] = {}
+        by_redo: dict[tuple[str | None, str], str] = {}
         for row in rows:
             if rule_of.get(row.job_id) == rule:
-                by_fingerprint.setdefault(row.fingerprint, row.handle)
+                for redo in {None, row.redo_asked_at}:  # a chunk that has no result yet takes any handle
+                    by_redo.setdefault((redo, row.fingerprint), row.handle)
         for at, fingerprint in enumerate(request.fingerprints_by(rule) or ()):
-            if at not in done and fingerprint in by_fingerprint:
-                by_chunk.setdefault(at, by_fingerprint[fingerprint])
+            handle = by_redo.get((asked_at.get(at), fingerprint))
+            if handle is not None and (at in asked_at or at not in done):
+                by_chunk.setdefault(at, handle)
     return by_chunk
 
 
