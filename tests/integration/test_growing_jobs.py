@@ -172,6 +172,21 @@ def test_what_was_reused_from_is_not_paid_for_again(store: CheckpointStore, open
     assert store.check() == []
 
 
+def test_what_was_submitted_before_a_cut_off_run_is_not_paid_for_again(
+    store: CheckpointStore, open_store: Opener
+) -> None:
+    """The whole job has only the last chunks, and handles: the job that grows takes both, as its own run was reuse."""
+    whole = store.open_job("feed", chunks=["a", "b", "c", "d"])
+    whole.complete(2, "C")
+    whole.record_handle(3, "batch-1")
+    store.open_job("feed", chunks=["a", "b"], on_change="reuse")
+    everything = ["a", "b", "c", "d", "e"]
+    plan = open_store(read_only=True).plan("feed", chunks=everything, on_change="extend")
+    assert (plan.action, plan.kept, plan.with_handle) == ("extend", 1, (3,))
+    grown = store.open_job("feed", chunks=everything, on_change="extend")
+    assert {chunk.index: chunk.handle for chunk in grown.pending()} == {0: None, 1: None, 3: "batch-1", 4: None}
+
+
 def test_what_nobody_asked_to_reuse_is_not_taken(store: CheckpointStore) -> None:
     """Another file's results, and those of a job that was begun anew because they were bad, are for ``reuse`` alone."""
     work_through(store.open_job("other", chunks=["a", "b"]))

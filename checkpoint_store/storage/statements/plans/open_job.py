@@ -143,22 +143,28 @@ def _givers(
     """Return the jobs whose results and handles a job that goes on takes; None: those of any job.
 
     Without a word of the caller's it takes those of jobs for which the caller said so before. A job that ``has_grown``
-    takes results from the jobs whose results it carries already: so an input that was cut off for one run is not paid
-    for again. A job that another job replaced, and whose plan is back, takes the results that the other job paid for.
+    takes them from the jobs with which it shares results already: so an input that was cut off for one run is not paid
+    for again. A job that another job replaced, and whose plan is back, takes what the other job paid for.
     """
     if _looks(request):
         return None
     if has_grown:
-        return earlier_job.payers(connection, job.job_id)
+        return earlier_job.payers(connection, job.job_id) | earlier_job.exchanging(connection, job, path)
     is_back = job.superseded_by is not None and request.on_change != "restart"
     return earlier_job.exchanging(connection, job, path) if is_back else set()
 
 
 def handles_for_rest(
-    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, reused: Mapping[int, Source]
+    connection: sqlite3.Connection,
+    request: OpenRequest,
+    job: JobRecord,
+    path: Path,
+    reused: Mapping[int, Source],
+    *,
+    has_grown: bool = False,
 ) -> dict[int, str]:
     """Return the handles of other jobs that a job which goes on can take over, besides the ``reused`` results."""
-    givers = _givers(connection, request, job, path, has_grown=False)
+    givers = _givers(connection, request, job, path, has_grown=has_grown)
     if request.fingerprints is None or givers == set():
         return {}
     return stored_answers.for_rest(connection, request, path, job, reused, of=givers)
@@ -226,7 +232,8 @@ def _resume(
     reused, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False, has_grown=has_grown)
     if reused:
         job = carry_over(connection, job, reused, request, path)
-    stored_answers.carry(connection, job, request, handles_for_rest(connection, request, job, path, reused))
+    held = handles_for_rest(connection, request, job, path, reused, has_grown=has_grown)
+    stored_answers.carry(connection, job, request, held)
     if job.remaining_count:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
     elif job.status is not JobStatus.COMPLETED:

@@ -62,8 +62,9 @@ def plan_run(
         decision = _with_kept(connection, request, decision, path)
     job = decision.earlier if decision.action in ("resume", "extend", "complete") else None
     rest: dict[int, Source] = {}
+    has_grown = decision.action == "extend"
     if job is not None:
-        job, has_grown = job._replace(total_chunks=request.plan.total_chunks), decision.action == "extend"
+        job = job._replace(total_chunks=request.plan.total_chunks)
         rest, _ = reusable_for_rest(connection, request, job, path, reads_only=True, has_grown=has_grown)
     reused_count = len(decision.reused) if job is None else job.done_count + len(rest)
     reused_count -= len(redos.of_kept(connection, decision.reused if job is None else rest))
@@ -72,7 +73,7 @@ def plan_run(
     held = set(decision.handles)
     if job is not None:
         held = handles.left_in(connection, job.job_id).keys() - rest.keys()
-        held |= handles_for_rest(connection, request, job, path, rest).keys()
+        held |= handles_for_rest(connection, request, job, path, rest, has_grown=has_grown).keys()
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - reused_count - len(failed)
     if failed and request.plan.sequential:  # the chunks after it wait for it
