@@ -78,6 +78,19 @@ def test_what_a_copy_of_the_store_did_again_is_taken_in(tmp_path: Path, again: s
     assert costs(here) == (2.25, None, 1.25)
 
 
+def test_a_job_whose_last_redo_is_merged_is_completed(tmp_path: Path) -> None:
+    """The copy did the only chunk that was to be done again: nothing is left here, and the job says so."""
+    here, there = tmp_path / "here.db", tmp_path / "there.db"
+    do(here, "first")
+    redo(here, [1])
+    shutil.copy(here, there)
+    assert do(there, "again") == [1]
+    with CheckpointStore(here) as store:
+        (merged,) = store.merge(there).jobs
+        assert (merged.remaining_chunks, merged.status, store.job(NAME).status) == (0, "completed", "completed")
+        assert '"status": "completed"' in (tmp_path / "here.json").read_text("utf-8")
+
+
 def test_what_a_copy_did_before_the_redo_is_no_answer(tmp_path: Path) -> None:
     """A merged result from before a redo, or from an earlier redo, does not answer the redo."""
     here, there, older = tmp_path / "here.db", tmp_path / "there.db", tmp_path / "older.db"

@@ -229,7 +229,6 @@ def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken,
         changes = stretch.changes_now(connection, job_id, path)
         record = job_statements.find_job(connection, job_id, path)
         changes["stretch_completed_count"] = record.stretch_completed_count + taken.added + taken.redone
-        if taken.added:
-            count(connection, job_id, taken.added, changes["updated_at"])
+        count(connection, job_id, taken.added, changes["updated_at"])  # the last redo completes the job, too
         job_statements.update_job(connection, job_id, path, **changes)
     finish_if_left_running(connection, job_id)
