@@ -59,3 +59,15 @@ def _spoil_result(path: Path, index: int) -> None:
 def _open_recovered(path: Path, **options: Any) -> CheckpointStore:
     with pytest.warns(StoreRecovered):
         return CheckpointStore(path, **options)
+
+
+def _renumber_chunk(path: Path, table: str, job_id: str, index: int, to: int) -> None:
+    """Change the number of a chunk in one row of a small table, in the bytes of its page: 2 to 3 is one flipped bit."""
+    with closing(sqlite3.connect(path)) as driver:
+        ((page,),) = driver.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table])
+        ((size_bytes,),) = driver.execute("PRAGMA page_size")
+    content = bytearray(path.read_bytes())
+    row, end = job_id.encode() + bytes([index]), page * size_bytes
+    at = content.index(row, end - size_bytes, end)
+    content[at + len(row) - 1] = to
+    path.write_bytes(content)

@@ -17,7 +17,7 @@ from checkpoint_store.storage.connection.openings import openings
 
 if TYPE_CHECKING:
     from pathlib import Path
-from .recovery_tools import TOTAL, _make
+from .recovery_tools import TOTAL, _make, _renumber_chunk
 
 
 def _make_tries(folder: Path, *, killed: Children | None = None) -> str:
@@ -105,6 +105,21 @@ def test_tries_that_do_not_read_stop_no_recovery(tmp_path: Path) -> None:
     (job,) = recover_store(tmp_path / "talks.db").jobs
     assert (job.recovered_chunks, job.tries) == (1, "tries at its chunks are as the store file has them")
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
+
+
+def test_two_tries_with_one_number_stop_no_recovery(tmp_path: Path) -> None:
+    """A flipped bit gives the attempt at chunk 2 to chunk 3: every result comes back, and the report tells of it."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job = store.open_job("talk.srt", total_chunks=4)
+        job.complete(0, "done")
+        for index in (2, 3):
+            job.fail_chunk(index, "not done")
+    _renumber_chunk(tmp_path / "talks.db", "attempts", job.job_id, 2, 3)
+    (report,) = recover_store(tmp_path / "talks.db").jobs
+    assert (report.recovered_chunks, report.tries) == (1, "tries at its chunks are as the store file has them")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.job(job.job_id).result(0) == "done"
+        assert store.check() == []
 
 
 @pytest.mark.slow

@@ -44,9 +44,10 @@ def read(connection: sqlite3.Connection, totals: Mapping[str, int]) -> AttemptLo
             yield index, [dict(zip(_ATTEMPT, values, strict=True)) for _, *values in made]
 
     for job_id, (index, made) in rows_by_job(log, fetch, totals):
-        sound = [attempt for attempt in made if not unreadable_in(ATTEMPT, attempt)]
+        # By number: damage may give two attempts at a chunk one number, and the new store takes one of them.
+        sound = {attempt["number"]: attempt for attempt in made if not unreadable_in(ATTEMPT, attempt)}
         log.complete = log.complete and len(sound) == len(made)
-        log.attempts.setdefault(job_id, {})[index] = sound
+        log.attempts.setdefault(job_id, {})[index] = list(sound.values())
     every = f"{select_from(connection, 'runners')} WHERE runner_id >= ? ORDER BY runner_id"
     for row in rows(log, lambda key: connection.execute(every, (key,)), 0, _RUNNERS_MAX):
         runner = dict(zip(_RUNNER, row, strict=True))
