@@ -20,7 +20,7 @@ from checkpoint_store.maintenance import recover_store, restore_store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-from .recovery_tools import TOTAL, _make, _open_recovered, _result, _ruin, _spoil_result
+from .recovery_tools import TOTAL, _make, _open_recovered, _renumber_chunk, _result, _ruin, _spoil_result
 
 
 def test_what_any_copy_knows_comes_back_by_itself_with_a_report(tmp_path: Path) -> None:
@@ -61,6 +61,19 @@ def test_a_result_that_was_spoilt_is_taken_from_another_copy(tmp_path: Path) -> 
     assert recover_store(tmp_path / "talks.db").lost_chunks == 0
     with CheckpointStore(tmp_path / "talks.db") as store:
         assert store.job(job_id).result(5) == _result(5)
+
+
+def test_a_result_whose_chunk_number_was_spoilt_is_found_by_its_link(tmp_path: Path) -> None:
+    """A flipped bit makes chunk 3 of a result's chunk 2: the completed chunk and its digest tell whose result it is."""
+    with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=4)
+        job.complete_many((index, f"of chunk {index}") for index in range(4))
+    for backup in tmp_path.glob("*.backup-*"):
+        backup.unlink()
+    _renumber_chunk(tmp_path / "talks.db", "chunk_results", job.job_id, 2, 3)
+    assert recover_store(tmp_path / "talks.db").lost_chunks == 0
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert dict(store.job(job.job_id).items()) == {index: f"of chunk {index}" for index in range(4)}
 
 
 def test_the_digest_decides_and_not_the_state_file(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -120,8 +120,7 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
             copy.deleted = deleted_jobs(connection)
             _read_jobs(connection, copy)
             totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
-            _read_completed(connection, copy, totals)
-            _read_results(connection, copy)
+            _read_results(connection, copy, _read_completed(connection, copy, totals))
             copy.attempt_log = attempts.read(connection, totals)
             chunk_facts.read(connection, copy, totals)
     except UNREADABLE:
@@ -179,40 +178,54 @@ def _top(connection: sqlite3.Connection, table: str, otherwise: int) -> int:
     return otherwise
 
 
-def _read_completed(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
-    every_chunk = select_from(connection, "completed_chunks", _COMPLETED)
+def _read_completed(
+    connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]
+) -> dict[Any, tuple[str, int]]:
+    """Read the completed chunks without their results. Return the chunk of each result, by the id of the result."""
+    linked: dict[Any, tuple[str, int]] = {}
+    every_chunk = select_from(connection, "completed_chunks", (*_COMPLETED, "result_id"))
     statement = f"{every_chunk} WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
 
     def fetch(job_id: str, start: int) -> Iterator[tuple[Any, ...]]:
         return connection.execute(statement, (job_id, start))
 
-    for job_id, row in rows_by_job(copy, fetch, totals):
+    for job_id, (*row, result_id) in rows_by_job(copy, fetch, totals):
         values = dict(zip(_COMPLETED, row, strict=True))
         unread = unreadable_in(COMPLETED, values)
         copy.complete = copy.complete and not unread
+        linked[result_id] = job_id, row[0]
         index, at, fingerprint, digest, *source, answers = (values | dict.fromkeys(unread)).values()
         chunk = copy.chunk(job_id, index, at or UNKNOWN_TIME)
         source_job_id, *_ = source
         chunk.fingerprint, chunk.digest = fingerprint, digest
         chunk.source, chunk.answers = None if source_job_id is None else Source(*source), answers
         chunk.listed = True
+    return linked
 
 
-def _read_results(connection: sqlite3.Connection, copy: Copy) -> None:
+def _read_results(connection: sqlite3.Connection, copy: Copy, linked: Mapping[Any, tuple[str, int]]) -> None:
     statement = (
         "SELECT rowid, job_id, chunk_index, result, digest FROM chunk_results NOT INDEXED "
         "WHERE rowid >= ? ORDER BY rowid"
     )
     likely = sum(values["completed_count"] for values in copy.jobs.values()) * 2 + 20_000
     top = _top(connection, "chunk_results", likely)
-    for _, job_id, index, text, digest in rows(copy, lambda key: connection.execute(statement, (key,)), 0, top):
-        if not isinstance(text, str) or not isinstance(index, int) or not isinstance(job_id, str):
+    for result_id, *own, text, digest in rows(copy, lambda key: connection.execute(statement, (key,)), 0, top):
+        # Its own columns may be damaged: then the link of the completed chunk tells which chunk it is of.
+        places = (own, linked.get(result_id, own))
+        place = next((place for place in places if _is_of(copy, place, text, digest)), None)
+        if place is None:
             copy.complete = False
             continue
-        own_digest = result_digest.digest(job_id, index, text)
-        known = copy.chunks.get(job_id, {}).get(index)
-        if own_digest != digest and (known is None or own_digest != known.digest):
-            copy.complete = False
-            continue
+        job_id, index = place
         chunk = copy.chunk(job_id, index, copy.jobs.get(job_id, {}).get("updated_at", ""))
-        chunk.text, chunk.digest = text, own_digest
+        chunk.text, chunk.digest = text, result_digest.digest(job_id, index, text)
+
+
+def _is_of(copy: Copy, place: Sequence[Any], text: Any, beside: Any) -> bool:
+    """Return whether a digest proves that a text is the result of the chunk at ``place`` (job, index)."""
+    job_id, index = place
+    if not isinstance(text, str) or not isinstance(index, int) or not isinstance(job_id, str):
+        return False
+    known = copy.chunks.get(job_id, {}).get(index)
+    return result_digest.digest(job_id, index, text) in (beside, known and known.digest)
