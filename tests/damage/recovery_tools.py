@@ -47,11 +47,12 @@ def _ruin(path: Path) -> None:
         file.write(b"\xa5" * (size - 8192))
 
 
-def _spoil_result(path: Path, index: int) -> None:
+def _spoil_result(path: Path, index: int, job_id: str | None = None) -> None:
     """Change one stored result, without its digests; SQLite finds nothing wrong with that."""
+    of_chunk = "chunk_index = ? AND job_id = coalesce(?, job_id)"
     with closing(sqlite3.connect(path)) as driver:
         driver.execute(
-            "UPDATE chunk_results SET result = replace(result, 'text', 'tEXt') WHERE chunk_index = ?", [index]
+            f"UPDATE chunk_results SET result = replace(result, 'text', 'tEXt') WHERE {of_chunk}", [index, job_id]
         )
         driver.commit()
 

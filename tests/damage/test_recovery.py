@@ -76,6 +76,24 @@ def test_a_result_whose_chunk_number_was_spoilt_is_found_by_its_link(tmp_path: P
         assert dict(store.job(job.job_id).items()) == {index: f"of chunk {index}" for index in range(4)}
 
 
+def test_a_result_that_only_an_old_backup_has_comes_back(tmp_path: Path) -> None:
+    """Two results were spoilt at different times, and backups followed: each comes back from the backup kept for it."""
+    job_ids = []
+    for number in range(6):
+        with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
+            job = store.open_job(f"talk {number}.srt", total_chunks=2)
+            job.complete_many((index, f"text {number}.{index}") for index in range(2))
+            job.finish()
+        job_ids.append(job.job_id)
+        if number < 2:
+            _spoil_result(tmp_path / "talks.db", number, job.job_id)
+    assert len(list(tmp_path.glob("talks.db.backup-*"))) == 4
+    assert recover_store(tmp_path / "talks.db").lost_chunks == 0
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        for number, job_id in enumerate(job_ids):
+            assert dict(store.job(job_id).items()) == {index: f"text {number}.{index}" for index in range(2)}
+
+
 def test_the_digest_decides_and_not_the_state_file(tmp_path: Path) -> None:
     """A state file that was tampered with puts nothing in the place of what was stored."""
     job_id = _make(tmp_path)

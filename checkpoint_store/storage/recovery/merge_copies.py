@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-_BACKUPS_READ_MAX: Final = 3
+_BACKUPS_READ_MIN: Final = 3
+"""Read this many backups in any case. Read an older backup only for a result that all copies before it lack."""
 
 
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
@@ -43,7 +44,9 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
         copies = read_store(path, "the store file", base)
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "the interrupted recovery"))
-    for backup in Siblings(path).backups()[:_BACKUPS_READ_MAX]:
+    for number, backup in enumerate(Siblings(path).backups()):
+        if number >= _BACKUPS_READ_MIN and not _lack_a_result(copies):
+            break
         copies.append(read_copy(backup, f"the backup {backup.name}"))
         copies[-1].backup = True
     torn = []
@@ -55,6 +58,15 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
         except StateFormatError:
             torn.append(read_torn_state(state_file))
     return copies + torn
+
+
+def _lack_a_result(copies: list[Copy]) -> bool:
+    """Return whether the copies know of a completed chunk whose result none of them has sound."""
+    for job_id in {job_id for copy in copies for job_id in copy.chunks}:
+        indices = {index for copy in copies for index in copy.chunks.get(job_id, ())}
+        if len(indices) < _known(job_id, copies) or any(_best(job_id, index, copies) is None for index in indices):
+            return True
+    return False
 
 
 def without_deleted(copies: list[Copy]) -> dict[str, str]:
