@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 DONE = 1000
 FAILURES = 300
+JOBS = 40
 STEPS_OF_A_CHUNK_MAX = 5.0
 """A count takes three steps for each chunk. A search for a mark at each chunk took fourteen."""
+STEPS_OF_A_JOB_MAX = 30
+"""A job without results is read once. With each of ten handles, and the row of the job, it took hundreds."""
 CALLS_OF_A_RESULT_MAX = 3.5
 """The generator, the result, its JSON text; calls for a whole page are shared by its results."""
 
@@ -119,6 +122,30 @@ def test_the_failures_of_other_jobs_do_not_slow_down_a_job(store: CheckpointStor
         other.fail_chunk(index, "no")
     beside_failures = database.write(taken)
     assert [steps <= 1.2 * before for steps, before in zip(beside_failures, alone, strict=True)] == [True] * len(verbs)
+
+
+def test_the_handles_of_other_chunks_do_not_slow_down_an_opening(store: CheckpointStore) -> None:
+    """A new job takes over the handle of its chunk without a look at the jobs that have handles of other chunks."""
+    steps = [0]
+
+    def step() -> None:
+        steps[-1] += 1
+
+    def opened(name: str) -> Job:
+        steps.append(0)
+        return store.open_job(name, chunks=["held", "new"], on_change="reuse")
+
+    store.open_job("held.srt", chunks=["held"]).record_handle([0], "batch")
+    store._context.storage.database.write(lambda connection: connection.set_progress_handler(step, 1))
+    jobs = [opened("first.srt")]
+    for number in range(JOBS):
+        steps.append(0)
+        others = [f"other {number}.{index}" for index in range(10)]
+        store.open_job(f"{number}.srt", chunks=others).record_handle(range(10), f"batch-{number}")
+    jobs.append(opened("last.srt"))
+    steps.append(0)
+    assert [[chunk.handle for chunk in job.pending()] for job in jobs] == [["batch", None]] * 2
+    assert (steps[-2] - steps[1]) / JOBS < STEPS_OF_A_JOB_MAX
 
 
 @pytest.mark.parametrize("read_only", [False, True])

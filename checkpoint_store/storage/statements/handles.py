@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.clock import now
+from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.sql import (
     attempts,
     bindparam,
@@ -13,6 +15,7 @@ from checkpoint_store.storage.sql import (
     completed_chunks,
     func,
     jobs,
+    literal_column,
     null,
     or_,
     select,
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Exists
+    from sqlalchemy import Exists, Select
 
 _C: Final = completed_chunks.c
 _H: Final = chunk_handles.c
@@ -83,14 +86,25 @@ _SET_FINGERPRINT: Final = Statement(
     lambda: chunk_handles.update().where(*_HERE).values(fingerprint=bindparam("new_fingerprint"))
 )
 _ASKED_AT: Final = select(chunk_redos.c.asked_at).where(*of_same_chunk(chunk_redos.c, _H)).scalar_subquery()
-_OUTSTANDING: Final = Statement(
-    lambda: (
+
+
+def _outstanding(with_fingerprint: Any) -> Select[Any]:
+    return (
         select(_H.job_id, _H.chunk_index, _H.handle, _H.fingerprint, _ASKED_AT)
         .join_from(chunk_handles, jobs, jobs.c.job_id == _H.job_id)
-        .where(_H.fingerprint.is_not(null()), _H.job_id != bindparam("but_job"), is_left())
+        .where(with_fingerprint, _H.job_id != bindparam("but_job"), is_left())
         .order_by(jobs.c.job_number.desc(), _H.chunk_index)
     )
+
+
+_IS_KNOWN: Final = _H.fingerprint.is_not(null())
+_OUTSTANDING: Final = Statement(lambda: _outstanding(_IS_KNOWN))
+_EACH: Final = func.json_each(bindparam("fingerprints")).table_valued("value")
+_OUTSTANDING_OF: Final = Statement(lambda: _outstanding(_H.fingerprint.in_(select(_EACH.c.value))))
+_IS_ANY_BEHIND: Final = Statement(
+    lambda: select(_H.chunk_index).where(_IS_KNOWN).limit(literal_column("1")).offset(bindparam("number"))
 )
+_FINGERPRINTS_AT_ONCE: Final = 500
 
 
 class HandleRow(NamedTuple):
@@ -148,6 +162,26 @@ def left_in(connection: sqlite3.Connection, job_id: str) -> dict[int, str | None
     return dict(_OF_JOB.run(connection, in_job=job_id).fetchall())
 
 
-def outstanding(connection: sqlite3.Connection, but_job: str = "") -> list[HandleRow]:
-    """Return the handles whose chunks are still to be done, except those of ``but_job``, of the newest job first."""
-    return [HandleRow._make(row) for row in _OUTSTANDING.run(connection, but_job=but_job)]
+def outstanding(
+    connection: sqlite3.Connection, fingerprints: Iterable[str], count: int, but_job: str = ""
+) -> list[HandleRow]:
+    """Return the handles for these chunks that are still to be done, for one chunk those of the newest job first.
+
+    This reads no more rows than there are chunks, however many handles the store has, and of other chunks.
+
+    Args:
+        connection: of the store.
+        fingerprints: those of the chunks. They are not asked for if the store has no handle that is outstanding.
+        count: the number of the chunks.
+        but_job: leave out the handles of this job.
+    """
+    if _IS_ANY_BEHIND.run(connection, number=count).fetchone() is None:
+        every = [HandleRow._make(row) for row in _OUTSTANDING.run(connection, but_job=but_job)]
+        wanted = {row.fingerprint for row in every}.intersection(fingerprints if every else ())
+        return [row for row in every if row.fingerprint in wanted]
+    rows: list[HandleRow] = []
+    left = iter(fingerprints)
+    while some := list(islice(left, _FINGERPRINTS_AT_ONCE)):
+        found = _OUTSTANDING_OF.run(connection, fingerprints=json_text.encode(some), but_job=but_job)
+        rows += map(HandleRow._make, found)
+    return rows

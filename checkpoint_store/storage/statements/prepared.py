@@ -1794,6 +1794,16 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job",),
         {},
     ),
+    "handles._IS_ANY_BEHIND": (
+        (
+            "SELECT chunk_handles.chunk_index \n"
+            "FROM chunk_handles \n"
+            "WHERE chunk_handles.fingerprint IS NOT NULL\n"
+            " LIMIT 1 OFFSET ?"
+        ),
+        ("number",),
+        {},
+    ),
     "handles._LOOK_AT": (
         (
             "SELECT (SELECT chunk_handles.handle \n"
@@ -1843,6 +1853,27 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "chunk_handles.chunk_index))) ORDER BY jobs.job_number DESC, chunk_handles.chunk_index"
         ),
         ("but_job",),
+        {},
+    ),
+    "handles._OUTSTANDING_OF": (
+        (
+            "SELECT chunk_handles.job_id, chunk_handles.chunk_index, chunk_handles.handle, "
+            "chunk_handles.fingerprint, (SELECT chunk_redos.asked_at \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = chunk_handles.job_id AND chunk_redos.chunk_index = "
+            "chunk_handles.chunk_index) AS anon_1 \n"
+            "FROM chunk_handles JOIN jobs ON jobs.job_id = chunk_handles.job_id \n"
+            "WHERE chunk_handles.fingerprint IN (SELECT anon_2.value \n"
+            "FROM json_each(?) AS anon_2) AND chunk_handles.job_id != ? AND (NOT (EXISTS (SELECT "
+            "completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = chunk_handles.job_id AND completed_chunks.chunk_index = "
+            "chunk_handles.chunk_index)) OR (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = chunk_handles.job_id AND chunk_redos.chunk_index = "
+            "chunk_handles.chunk_index))) ORDER BY jobs.job_number DESC, chunk_handles.chunk_index"
+        ),
+        ("fingerprints", "but_job"),
         {},
     ),
     "handles._RECORD": (

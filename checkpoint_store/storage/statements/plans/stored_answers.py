@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.codec import json_text
@@ -97,8 +98,11 @@ def _taken(
     if request.fingerprints is None:
         return {}
     begun = Begun(begun_in, min(asked_at, default=len(done)))
-    outstanding = [row for row in handles.outstanding(connection, but_job) if of is None or row.job_id in of]
-    rows = [row for row in outstanding if _goes_on(connection, request, row, begun)]
+    rules = (0,) if request.by_old_rule is None else (0, 1)
+    given = chain.from_iterable(request.fingerprints_by(rule) or () for rule in rules)
+    outstanding = handles.outstanding(connection, given, request.plan.total_chunks, but_job)
+    rows = [row for row in outstanding if of is None or row.job_id in of]
+    rows = [row for row in rows if _goes_on(connection, request, row, begun)]
     rule_of = {
         job.job_id: 1 if job.fingerprint_rule == 1 and normal_name(job.file_name) == request.plan.file_name else 0
         for job in (find_job(connection, job_id, path) for job_id in {row.job_id for row in rows})
