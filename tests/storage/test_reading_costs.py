@@ -31,6 +31,12 @@ FAILURES = 300
 JOBS = 40
 STEPS_OF_A_CHUNK_MAX = 5.0
 """A count takes three steps for each chunk. A search for a mark at each chunk took fourteen."""
+RUNNERS = """
+WITH RECURSIVE numbers(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 20)
+INSERT INTO runners (job_id, lock_file, host, pid, exclusive, started_at, ended_at)
+SELECT job_id, job_id || number, 'here', 1, 0, started_at, updated_at FROM jobs, numbers
+"""
+"""Adds twenty runners that have ended to each job."""
 STEPS_OF_A_JOB_MAX = 30
 """A job without results is read once. With each of ten handles, and the row of the job, it took hundreds."""
 CALLS_OF_A_RESULT_MAX = 3.5
@@ -170,8 +176,8 @@ def test_a_result_takes_few_calls_of_functions(job: Job) -> None:
     assert len(calls) / DONE < CALLS_OF_A_RESULT_MAX, sorted(set(calls))
 
 
-def test_pruning_more_jobs_reads_no_result_again(open_store: Opener) -> None:
-    """Four times as many jobs take about four times as many steps to prune: each pass over the results serves all jobs."""
+def test_pruning_more_jobs_reads_no_result_or_runner_again(open_store: Opener) -> None:
+    """Four times as many jobs take about four times as many steps to prune: no job takes a pass of its own over a table."""
     jobs, taken = (10, 40), []
     for count in jobs:
         with open_store(f"{count}.db", state_file=None) as store:
@@ -179,6 +185,7 @@ def test_pruning_more_jobs_reads_no_result_again(open_store: Opener) -> None:
                 store.open_job(f"{number}.srt", total_chunks=20).complete_many((index, {}) for index in range(20))
             request = prune_request(0, None)
             database, path = store._context.storage.database, store.path
+            database.write(lambda connection: connection.execute(RUNNERS))
 
             def prune(
                 connection: sqlite3.Connection, path: Path = path, request: PruneRequest = request

@@ -68,6 +68,9 @@ _OPEN_HANDLE: Final = Statement(
         .limit(literal_column("1"))
     )
 )
+# For each deleted job SQLite looks for its runners, and no index of the schema has those that have ended.
+_INDEX_RUNNERS: Final = "CREATE INDEX ix_runners_job_id ON runners (job_id)"
+_DROP_INDEX: Final = "DROP INDEX ix_runners_job_id"
 
 
 def prunable(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> Prunable:
@@ -82,11 +85,13 @@ def prunable(connection: sqlite3.Connection, path: Path, request: PruneRequest) 
 
 
 def prune(connection: sqlite3.Connection, path: Path, request: PruneRequest) -> Prunable:
-    """Delete the rows of a request, and return them."""
+    """Delete the rows of a request, and return them. The transaction has an index of its own while it deletes jobs."""
     every = job_statements.list_jobs(connection, path)
     pruned = prunable(connection, path, request)
     if pruned.jobs:
+        connection.execute(_INDEX_RUNNERS)
         job_statements.delete_jobs(connection, pruned.jobs)
+        connection.execute(_DROP_INDEX)
     for job_id, before in _with_old_attempts(every, pruned.jobs, request):
         _DELETE_OLD.run(connection, in_job=job_id, before=before)
     return pruned
