@@ -226,10 +226,10 @@ def key_from(stored: str) -> Key:
 
 
 def spellings(key: Key) -> list[str]:
-    """Return the forms in which the key that a caller asks for may be stored."""
+    """Return the forms in which the key that a caller asks for may be stored: first the form of this very key."""
     text = str(key)
-    forms = dict.fromkeys([text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))])
-    return [spelling for form in forms for spelling in dict.fromkeys([form, stored_key(form)])]
+    forms = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+    return list(dict.fromkeys([stored_key(key), text, stored_key(text), *forms]))
 
 
 def checked_keys(keys: Iterable[object]) -> tuple[Key, ...]:

@@ -56,6 +56,16 @@ def test_the_result_of_a_key(store: CheckpointStore, open_store: Opener) -> None
     assert (job.keys(), job.key_of(0)) == ({0: 1, 1: 2, 2: 3}, 1)
 
 
+@pytest.mark.parametrize("number", ["7", "-12"])
+def test_a_key_in_quotes_is_no_other_key(store: CheckpointStore, number: str) -> None:
+    """A key is stored in more quotes if it is a number in quotes, and each of these keys has its own result."""
+    keys = [f'""{number}""', f'"{number}"', f'"""{number}"""', number]
+    job = store.open_job("quotes", chunks=dict.fromkeys(keys, "the same text"))
+    for chunk in job.pending():
+        chunk.complete(chunk.key)
+    assert [job.result_of(key) for key in keys] == keys
+
+
 def test_all_results_by_their_keys(store: CheckpointStore) -> None:
     """The mapping that was given can be filled with what came of it."""
     job = store.open_job("folder", chunks=FILES)

@@ -130,6 +130,18 @@ def test_the_failures_of_other_jobs_do_not_slow_down_a_job(store: CheckpointStor
     assert [steps <= 1.2 * before for steps, before in zip(beside_failures, alone, strict=True)] == [True] * len(verbs)
 
 
+@pytest.mark.parametrize("name", ["page {}".format, int, "\u00e9{}".format], ids=["text", "number", "not ASCII"])
+def test_a_key_is_found_without_a_look_at_other_keys(store: CheckpointStore, name: Callable[[int], Any]) -> None:
+    """A key is looked up by an index, and not among the keys of all chunks, however it may be spelt."""
+    keys = [name(number) for number in range(DONE)]
+    job = store.open_job("book", chunks=dict.fromkeys(keys, "page"))
+    steps: list[None] = []
+    storage = job._context.storage
+    storage.database.read(lambda connection: connection.set_progress_handler(lambda: steps.append(None), 1))
+    assert storage.keys.index_of(job.job_id, keys[-1]) == DONE - 1
+    assert 0 < len(steps) < DONE / 10
+
+
 def test_the_handles_of_other_chunks_do_not_slow_down_an_opening(store: CheckpointStore) -> None:
     """A new job takes over the handle of its chunk without a look at the jobs that have handles of other chunks."""
     steps = [0]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PREPARED = Path(prepared.__file__)
 SQLALCHEMY = ".".join(sqlalchemy.__version__.split(".")[:2])
 SPELLINGS = range(1, 4)
-"""The numbers of spellings of a file name or a key; ASCII has one spelling."""
+"""The numbers of spellings of a file name; ASCII has one spelling."""
 BOTH = (False, True)
 TEXT_WIDTH = 100
 
@@ -57,7 +57,6 @@ def in_forms() -> Iterator[Statement]:
     from checkpoint_store.storage.checks import integrity
     from checkpoint_store.storage.merging import chunk_facts
     from checkpoint_store.storage.merging.attempts import _RUNNER
-    from checkpoint_store.storage.statements import chunks as chunk_statements
     from checkpoint_store.storage.statements import compiled, costs, totals
     from checkpoint_store.storage.statements.attempts import attempt_log, runners
     from checkpoint_store.storage.statements.jobs import job_summaries, jobs
@@ -70,7 +69,6 @@ def in_forms() -> Iterator[Statement]:
     yield jobs._list(("is_current",), spellings=0, with_results=False, incomplete=False)
     for spellings in SPELLINGS:
         yield jobs._supersede(spellings)
-        yield chunk_statements.index_of(spellings)
         yield from (earlier_job._of_file(spellings, with_digest=with_digest) for with_digest in BOTH)
     yield from map(jobs._insert, INSERTED_JOBS)
     yield from map(jobs._update, CHANGED_JOBS)

@@ -29,6 +29,12 @@ def test_two_keys_are_never_stored_alike(keys: list[Any]) -> None:
     assert len({stored_key(key) for key in keys}) == len(keys)
 
 
+@given(texts | numbers)
+def test_a_key_is_looked_for_as_it_was_given_first(key: Any) -> None:
+    """Of two chunks whose keys read alike, the chunk with this very key is found."""
+    assert spellings(key)[0] == stored_key(key)
+
+
 @given(numbers)
 def test_a_number_is_found_by_its_digits(number: int) -> None:
     """A key that is a number is found by its digits, as a command line gives them."""

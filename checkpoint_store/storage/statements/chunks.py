@@ -23,14 +23,12 @@ from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.attempts.attempt_log import runner_notes
 from checkpoint_store.storage.statements.compiled import at_chunk, insert_into
 from checkpoint_store.storage.statements.rows import read_row
-from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
-
-    from sqlalchemy import Select
 
 
 _K: Final = chunk_keys.c
@@ -39,14 +37,10 @@ _ALL: Final = Statement(lambda: select(_K.chunk_index, _K.key).where(_IN_JOB).or
 _REMOVE: Final = Statement(lambda: chunk_keys.delete().where(_IN_JOB, _K.chunk_index >= bindparam("start")))
 _ADD: Final = insert_into("chunk_keys")
 HAS_KEYS: Final = Statement(lambda: select(_K.chunk_index).where(_IN_JOB).limit(literal_column("1")))
+INDEX_OF: Final = Statement(
+    lambda: select(_K.chunk_index).where(_IN_JOB, _K.key == bindparam("its_key")), order=("in_job", "its_key")
+)
 KEY_AT: Final = Statement(lambda: select(_K.key).where(*at_chunk(_K)), order=("in_job", "at_index"))
-
-
-@statement_for_arguments
-def index_of(count: int) -> Select[Any]:
-    """Return the statement that finds the chunk whose key is one of this many spellings."""
-    names: list[Any] = [bindparam(f"key_{number}") for number in range(count)]
-    return select(_K.chunk_index).where(_IN_JOB, _K.key.in_(names))
 
 
 def all_of(connection: sqlite3.Connection, job_id: str) -> list[tuple[int, str]]:

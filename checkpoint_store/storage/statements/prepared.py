@@ -969,6 +969,11 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "param_1"),
         {"param_1": 0},
     ),
+    "chunks.INDEX_OF": (
+        ('SELECT chunk_keys.chunk_index \nFROM chunk_keys \nWHERE chunk_keys.job_id = ? AND chunk_keys."key" = ?'),
+        ("in_job", "its_key"),
+        {},
+    ),
     "chunks.KEY_AT": (
         ('SELECT chunk_keys."key" \nFROM chunk_keys \nWHERE chunk_keys.job_id = ? AND chunk_keys.chunk_index = ?'),
         ("in_job", "at_index"),
@@ -1031,29 +1036,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "chunks._REMOVE": (
         ("DELETE FROM chunk_keys WHERE chunk_keys.job_id = ? AND chunk_keys.chunk_index >= ?"),
         ("in_job", "start"),
-        {},
-    ),
-    "chunks.index_of(1)": (
-        ('SELECT chunk_keys.chunk_index \nFROM chunk_keys \nWHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?)'),
-        ("in_job", "key_0"),
-        {},
-    ),
-    "chunks.index_of(2)": (
-        (
-            "SELECT chunk_keys.chunk_index \n"
-            "FROM chunk_keys \n"
-            'WHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?, ?)'
-        ),
-        ("in_job", "key_0", "key_1"),
-        {},
-    ),
-    "chunks.index_of(3)": (
-        (
-            "SELECT chunk_keys.chunk_index \n"
-            "FROM chunk_keys \n"
-            'WHERE chunk_keys.job_id = ? AND chunk_keys."key" IN (?, ?, ?)'
-        ),
-        ("in_job", "key_0", "key_1", "key_2"),
         {},
     ),
     "compiled.ADD_RESULT": (

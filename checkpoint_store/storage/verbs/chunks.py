@@ -93,11 +93,9 @@ class KeyVerbs(ReadingVerbs):
         return None if stored is None else self._key(job_id, index, stored)
 
     def index_of(self, job_id: str, key: Key) -> int | None:
-        """Return the chunk that has a key; None if no chunk has it."""
-        wanted = {f"key_{number}": spelling for number, spelling in enumerate(spellings(key))}
-        statement = chunk_statements.index_of(len(wanted))
-        (index,) = self._database.read_row(statement.text, statement.values(in_job=job_id, **wanted)) or (None,)
-        return None if index is None else int(index)
+        """Return the chunk that has a key; None if no chunk has it. A chunk with this very spelling comes first."""
+        found = (self._database.read_row(chunk_statements.INDEX_OF.text, (job_id, form)) for form in spellings(key))
+        return next((int(index) for (index,) in filter(None, found)), None)
 
     def all_of(self, job_id: str) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index."""
