@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,33 @@ def test_times_of_another_zone_are_kept_in_utc(manager: StateManager) -> None:
     assert (loaded.started_at, loaded.updated_at) == ("2025-03-01T04:30:00.000Z", "2025-03-01T09:00:00.500Z")
     manager.save(loaded.replace(started_at="2025-03-01T10:00:00-01:00"))
     assert json.loads(manager.state_path.read_text())["started_at"] == "2025-03-01T11:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("20250301T100000Z", "2025-03-01T10:00:00.000Z"),
+        ("2025-W09-6T10Z", "2025-03-01T10:00:00.000Z"),
+        ("2025-03-01T10:00:00,5Z", "2025-03-01T10:00:00.500Z"),
+        ("2025-03-01 10:00:00+00:00", "2025-03-01T10:00:00.000Z"),
+        ("0001-01-01", "0001-01-01T00:00:00.000Z"),
+        ("2025-03-01T10:00:00.123456+00:00", "2025-03-01T10:00:00.123456+00:00"),
+    ],
+)
+def test_times_of_any_spelling_are_kept_in_one(
+    manager: StateManager, monkeypatch: pytest.MonkeyPatch, given: str, kept: str
+) -> None:
+    """A store writes each ISO 8601 time so that SQLite reads it, and so that texts have the order of their times."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")  # no local time of the year 1 is known there
+    time.tzset()
+    try:
+        write(manager.state_path, old_state(started_at=given))
+        assert manager.load().started_at == kept  # type: ignore[union-attr]
+        manager.save(a_state(started_at=given))
+        assert manager.load().started_at == kept  # type: ignore[union-attr]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_state_file_from_before_is_taken_over_once(manager: StateManager, make_manager: ManagerOpener) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -33,17 +34,21 @@ from checkpoint_store.model.store_file import SCHEMA_VERSION
 
 PAIRED_BY_OWN_INDEX: Final = frozenset({"1.0", "1.1"})
 """Versions without ``result_indices``."""
+_IN_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)", re.ASCII)
 
 
 def in_utc(text: str) -> str:
-    """Return the time of a state as a store keeps it: in UTC. A text without an offset is a local time."""
-    moment = datetime.fromisoformat(text)
-    if moment.utcoffset() == timedelta():
+    """Return the time of a state as a store keeps it: in UTC, written so that texts have the order of their times.
+
+    A text without an offset is a local time. A text that a store could have written stays as it is.
+    """
+    if _IN_UTC.fullmatch(text):
         return text
+    moment = datetime.fromisoformat(text)
     try:
         return in_text(moment)
     except (OverflowError, ValueError, OSError):  # at both ends of the calendar no local time is known
-        return text + "Z"
+        return in_text(moment.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, eq=False)
