@@ -331,6 +331,47 @@ def test_result_indices_of_the_caller_decide(
     assert loaded(manager).results() == dict(zip(indices, results, strict=True))
 
 
+@pytest.mark.parametrize("arrange", [sort_both, reverse_both])
+def test_results_that_are_sorted_stay_at_their_chunks_if_the_store_has_a_newer_result(
+    manager: StateManager, arrange: Callable[[dict[str, Any]], None]
+) -> None:
+    """A result that the manager loaded tells the pairing, though its chunk was done again since."""
+    state = state_behind(manager, "result 2", arrange)
+    manager.save(state)
+    assert loaded(manager).results() == {0: "result 0", 1: "result 1", 2: "result 2 again"}
+    exact(manager)
+
+
+@pytest.mark.parametrize(("fresh", "result"), [(True, "result 2"), (False, "result 2 by hand")])
+def test_sorted_results_that_nothing_tells_apart_are_refused(
+    manager: StateManager, make_manager: ManagerOpener, fresh: bool, result: str
+) -> None:
+    """Where a changed result and a new one may belong to either of two chunks, nothing is saved."""
+    state = state_behind(manager, result, sort_both)
+    before = loaded(make_manager())
+    if fresh:
+        manager.close()
+    saver = make_manager() if fresh else manager
+    with pytest.raises(StateFormatError, match=r"^result_indices .*: let it name the chunk of each result"):
+        saver.save(state)
+    assert loaded(saver) == before
+    saver.save(state.replace(result_indices=[0, 1, 2]))
+    assert loaded(saver).results()[1] == "result 1"
+
+
+def state_behind(manager: StateManager, result: str, arrange: Callable[[dict[str, Any]], None]) -> ProcessingState:
+    """A loaded state with a new result 1, and with this result of chunk 2, which was done again meanwhile."""
+    manager.save(ProcessingState(file_name="a", total_chunks=4))
+    for chunk in (0, 2):
+        manager.update_chunk_complete(chunk, f"result {chunk}")
+    data = loaded(manager).to_dict()
+    manager.update_chunk_complete(2, "result 2 again")
+    data["completed_chunks"].append(1)
+    data["processed_results"][1:] = [result, "result 1"]
+    arrange(data)
+    return ProcessingState.from_dict(data)
+
+
 def test_equal_results_that_are_sorted_with_their_chunks_stay_at_their_chunks(manager: StateManager) -> None:
     """Labels repeat: the pairing that changes no stored result is taken."""
     manager.save(ProcessingState(file_name="a", total_chunks=5))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from checkpoint_store.errors import StateFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NUMBERED_FROM: Final = (0, 1)
 """The numbers from which results count the chunks, in states that another program or an early version wrote."""
@@ -138,15 +141,34 @@ def may_be_left_over(indices: Sequence[int], result_count: int, stored: Mapping[
 
 
 def pairing_as_stored(
-    stored: Mapping[int, Any], results: Sequence[Any], paired: Sequence[int], others: Sequence[Sequence[int]]
+    stored: Mapping[int, Any],
+    results: Sequence[Any],
+    paired: Sequence[int],
+    others: Sequence[Sequence[int]],
+    was_given: Callable[[int, Any], bool] | None,
 ) -> Sequence[int] | None:
-    """Return the first pairing that leaves all stored results at their chunks; else the first that moves none.
+    """Return the first pairing that leaves all stored results at their chunks; else the one that moves none of them.
 
-    None if each of the pairings moves a stored result.
+    None if each of the pairings moves a stored result, or if nothing tells which one of two is right.
+
+    Args:
+        stored: the results in the store, in the order of their chunks.
+        results: the results of the state.
+        paired: the chunk of each of them, as the state has it.
+        others: the other pairings that its lists suggest.
+        was_given: whether the caller got this result of this chunk earlier: such a result tells the right pairing if
+            the store has another one by now. None: the caller named the chunk of each result, and decides.
     """
     pairings = [(indices, _changed(stored, indices, results)) for indices in (paired, *others)]
-    kept = [indices for indices, changed in pairings if not changed.keys() & stored.keys()]
-    return next(iter(kept or [indices for indices, changed in pairings if not _is_moved(stored, changed)]), None)
+    for indices, changed in pairings:
+        if not changed.keys() & stored.keys():
+            return indices
+    unmoved = [pairing for pairing in pairings if not _is_moved(stored, pairing[1])]
+    if len(unmoved) <= 1 or was_given is None:
+        return unmoved[0][0] if unmoved else None
+    given = [sum(was_given(*pair) for pair in changed.items()) for _, changed in unmoved]
+    best = {tuple(indices) for (indices, _), count in zip(unmoved, given, strict=True) if count == max(given)}
+    return best.pop() if len(best) == 1 else None
 
 
 def _changed(stored: Mapping[int, Any], paired: Sequence[int], results: Sequence[Any]) -> dict[int, Any]:

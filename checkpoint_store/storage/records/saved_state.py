@@ -7,6 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakValueDictionary
 
+from checkpoint_store.model.codec.digest import digest as digest_of
+from checkpoint_store.model.codec.json_text import encode
+from checkpoint_store.model.frozen import thaw
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
@@ -139,6 +143,10 @@ class Looked(NamedTuple):
         """Note that the manager has recorded a chunk, or tried to."""
         if type(chunk_index) is int:
             self.recorded.add(job_id, [chunk_index])
+
+    def was_given(self, job_id: str, chunk_index: int, result: object) -> bool:
+        """Whether the manager loaded or saved this very result of this chunk."""
+        return digest_of(job_id, chunk_index, encode(thaw(result))) in self.given
 
     def is_of_another(self, job_id: str, chunk_index: int, digest: str | None) -> bool:
         """Whether another program recorded the result of a chunk: the manager neither got it nor recorded it."""

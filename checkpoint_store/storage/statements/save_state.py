@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError, JobBusy, JobNotFound, StateFormatError
@@ -78,11 +79,10 @@ def save_changes(
     other, earlier = replaced_by(connection, state.job_id, looked, path), passed_over(connection, state, path)
     if known is not None and (known.state.job_id != state.job_id or known.data_version != data_version_of(connection)):
         known = None
-    state = _paired(connection, state, path, known)
+    state = _paired(connection, state, path, known, looked)
     if known is None:
-        answered = (
-            set() if looked.own_job_id == state.job_id else redos.answered(connection, state.job_id, state.redo_chunks)
-        )
+        is_own = looked.own_job_id == state.job_id
+        answered = set() if is_own else redos.answered(connection, state.job_id, state.redo_chunks)
         before = Before(result_statements.digests(connection, state.job_id), (), looked.given, answered)
         written = _write(connection, state, path, before, replace=True, is_current=other is None)
     else:
@@ -111,7 +111,9 @@ def _known(
     return Known(data_version_of(connection), _as_loaded(state, record, results, to_redo), texts_kept, written.digests)
 
 
-def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None) -> ProcessingState:
+def _paired(
+    connection: sqlite3.Connection, state: ProcessingState, path: Path, known: Known | None, looked: Looked
+) -> ProcessingState:
     """Return a state in which new results belong to new chunks, and each earlier result to its own.
 
     The caller may have appended to the lists of a loaded state, or sorted them, and left ``result_indices`` alone. If
@@ -131,13 +133,13 @@ def _paired(connection: sqlite3.Connection, state: ProcessingState, path: Path, 
         return state
     if is_short:
         lists = {"completed_chunks": completed, "processed_results": results}
-        return state.replace(
-            result_indices=known.state.replace(total_chunks=state.total_chunks, **lists).result_indices
-        )
+        after = known.state.replace(total_chunks=state.total_chunks, **lists)
+        return state.replace(result_indices=after.result_indices)
     stored = known.state.results()
     if not may_be_left_over(indices, len(results), stored):
         return state
-    if (kept := pairing_as_stored(stored, results, paired, others)) is not None:
+    was_given = None if len(indices) == len(results) else partial(looked.was_given, state.job_id)
+    if (kept := pairing_as_stored(stored, results, paired, others, was_given)) is not None:
         return state if kept is paired else state.replace(result_indices=kept)
     raise StateFormatError(
         "result_indices",
@@ -160,9 +162,8 @@ def _write(
     values = columns_of(state) | {"updated_at": moment}
     known, digests = _find(connection, state.job_id, path), before.digests
     if known is None:
-        begun = {"completed_count": 0, "stretch_started_at": now()}
-        begun["stretch_completed_count"] = len(state.completed_chunks)
-        job_statements.insert_job(connection, {**values, "job_id": state.job_id, **begun})
+        begun = {"stretch_started_at": now(), "stretch_completed_count": len(state.completed_chunks)}
+        job_statements.insert_job(connection, values | begun | {"job_id": state.job_id, "completed_count": 0})
     else:
         if replace and all(index in digests for index in state.completed_chunks):  # no work is recorded
             values |= stretch.changes_now(connection, state.job_id, path)
