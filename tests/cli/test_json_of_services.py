@@ -124,3 +124,24 @@ def test_segments_have_another_version_only_where_they_are_read_in_another_way(
     (tmp_path / "a.json").write_text(json.dumps({"segments": [segment]}))
     transcript = read_transcript(tmp_path / "a.json")
     assert (transcript.reader, transcript.text) == (reader, said)
+
+
+def test_a_mark_stands_directly_behind_the_only_word_of_a_turn(tmp_path: Path) -> None:
+    """Rev's transcript has the spaces between words as marks; a turn of a single word has no space in it."""
+    word, mark = {"type": "text", "value": "Yes", "ts": 0.1, "end_ts": 0.4}, {"type": "punct", "value": "."}
+    more = {"type": "text", "value": "Good", "ts": 1.0, "end_ts": 1.2}
+    turns = [{"speaker": 0, "elements": [word, mark]}, {"speaker": 1, "elements": [more, mark]}]
+    path = tmp_path / "rev.json"
+    path.write_text(json.dumps({"monologues": turns}), "utf-8")
+    transcript = read_transcript(path)
+    assert transcript.text == "Speaker 0: Yes.\n\nSpeaker 1: Good."
+    assert transcript.reader == "JSON 3"  # version 2 parted the word and the mark
+
+
+def test_the_punctuated_words_of_a_segment_are_one_text(tmp_path: Path) -> None:
+    """A segment without a text of its own has its marks behind their words, too."""
+    words = [{"text": "Yes"}, {"text": ",", "type": "punctuation"}, {"text": "sir"}, {"text": ".", "type": "punct"}]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"segments": [{"start": 0, "end": 1, "words": words}]}), "utf-8")
+    transcript = read_transcript(path)
+    assert (transcript.text, transcript.reader) == ("Yes, sir.", "JSON 3")

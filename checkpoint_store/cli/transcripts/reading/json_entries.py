@@ -62,6 +62,8 @@ class Entry:
     """Whether the text is a mark that stands directly behind the word before it."""
     is_placed: bool
     """Whether the entry is certainly one of a transcript: it has a time, a speaker or alternatives, or is a mark."""
+    is_of_version_3: bool = False
+    """Whether version 2 of the readers put a space before a mark in the text."""
 
 
 def entries_of(values: Sequence[Any], speakers: Mapping[Any, str]) -> list[Entry | None]:
@@ -81,13 +83,24 @@ def _entry(value: Any, unit_ms: float, speakers: Mapping[Any, str]) -> Entry | N
         return None
     start, end = _times_ms(value, unit_ms)
     speaker = _speaker(value, speakers) or _speaker(best_of(value), speakers)
-    is_attached = value.get("type") in ("punctuation", "punct") or value.get("attaches_to") == "previous"
+    is_attached = _is_attached(value)
     is_placed = start is not None or bool(speaker or first_list(value, _ALTERNATIVES)) or is_attached
-    return Entry(text, start, end, speaker, is_attached, is_placed or not text.strip())
+    is_of_version_3 = text != text_of(value, attaches=False)
+    return Entry(text, start, end, speaker, is_attached, is_placed or not text.strip(), is_of_version_3)
 
 
-def text_of(value: Any) -> str | None:
-    """Return what an entry says, or None if it has no text."""
+def _is_attached(value: Mapping[str, Any]) -> bool:
+    """Return whether an entry is a mark that stands directly behind the word before it."""
+    return value.get("type") in ("punctuation", "punct") or value.get("attaches_to") == "previous"
+
+
+def text_of(value: Any, *, attaches: bool = True) -> str | None:
+    """Return what an entry says, or None if it has no text.
+
+    Args:
+        value: the entry.
+        attaches: whether a mark among its parts stands directly behind its word; False as version 2 read it.
+    """
     if not isinstance(value, dict):
         return None
     own = next((value[name] for name in _TEXT_NAMES if isinstance(value.get(name), str)), None)
@@ -95,9 +108,14 @@ def text_of(value: Any) -> str | None:
         return str(own)
     alternatives = first_list(value, _ALTERNATIVES)
     if alternatives:
-        return text_of(alternatives[0])
-    parts = [text for text in map(text_of, first_list(value, _PART_LISTS)) if text is not None]
-    return ("" if has_own_spaces(parts) else " ").join(parts) if parts else None
+        return text_of(alternatives[0], attaches=attaches)
+    parts = [
+        (text, attaches and _is_attached(part))
+        for part in first_list(value, _PART_LISTS)
+        if (text := text_of(part, attaches=attaches)) is not None
+    ]
+    space = "" if has_own_spaces(text for text, _ in parts) else " "
+    return "".join(text if is_mark else space + text for text, is_mark in parts).removeprefix(space) if parts else None
 
 
 def best_of(value: Any) -> dict[str, Any]:

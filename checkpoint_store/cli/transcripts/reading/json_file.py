@@ -204,7 +204,7 @@ def _segments(name: str, values: list[Any], speakers: dict[Any, str]) -> list[Cu
         named = value.get("speaker")
         speaker = named if isinstance(named, str) and named not in speakers else entry.speaker
         cues.append(_behind(cues, entry.start_ms, entry.end_ms, entry.text, speaker))
-        as_before.append(_behind(as_before, *_as_version_2(value, entry.text)))
+        as_before.append(_behind(as_before, *_as_version_2(value)))
     is_as_before = cues == as_before or speech(cues, shows_again=False) == speech(as_before, shows_again=False)
     return cues if is_as_before else ReadAnewCues(cues)
 
@@ -215,7 +215,7 @@ def _behind(cues: list[Cue], start_ms: int | None, end_ms: int | None, words: st
     return plain_cue(start, start if end_ms is None else end_ms, words, speaker)
 
 
-def _as_version_2(value: dict[str, Any], words: str) -> tuple[int | None, int | None, str, str]:
+def _as_version_2(value: dict[str, Any]) -> tuple[int | None, int | None, str, str]:
     """Return the times, words and speaker as version 2 reads them: times are seconds, a speaker is a text."""
     offsets, stamp, named = value.get("offsets"), value.get("timestamp"), value.get("speaker")
     unit_ms, start, end = 1000.0, value.get("start"), value.get("end")
@@ -224,7 +224,7 @@ def _as_version_2(value: dict[str, Any], words: str) -> tuple[int | None, int | 
     elif isinstance(stamp, list) and len(stamp) == len(("start", "end")):
         start, end = stamp
     speaker = named if isinstance(named, str) else ""
-    return milliseconds(start, unit_ms), milliseconds(end, unit_ms), words, speaker
+    return milliseconds(start, unit_ms), milliseconds(end, unit_ms), text_of(value, attaches=False) or "", speaker
 
 
 def _entries_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:
@@ -236,7 +236,8 @@ def _entries_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue]
             entries = [entry for entry in entries_of(values, speakers) if entry is not None]
             placed = sum(entry.is_placed for entry in entries)
             if any(entry.text.strip() for entry in entries) and 2 * placed > len(entries):
-                return _checked(document, name, entries)
+                cues = _checked(document, name, entries)
+                return ReadAnewCues(cues) if any(entry.is_of_version_3 for entry in entries) else cues
     return None
 
 
