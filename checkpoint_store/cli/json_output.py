@@ -56,7 +56,8 @@ def _pipe() -> int | None:
     return number if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
 
-_STEERS: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_ESCAPED: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What steers a screen, and the halves of characters by which Python names a byte of a file's name that is no UTF-8."""
 
 
 _HELD_BACK: Final = (signal.SIGINT, *ENDING_SIGNALS)
@@ -149,5 +150,5 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def harmless_json(text: str) -> str:
-    r"""Return an equal JSON text in which each character that steers a screen is written as an escape (``\u009b``)."""
-    return _STEERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    r"""Return an equal JSON text with escapes (``\u009b``) for what steers a screen, and for what no encoding takes."""
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

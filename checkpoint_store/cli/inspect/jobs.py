@@ -25,6 +25,7 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
+from checkpoint_store.cli.paths import on_one_line, path_text
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stand_in import open_or_create
 
@@ -251,7 +252,7 @@ def export(*, job_id: str | None, path: Path | None, force: bool, store_path: st
         print_json({"job_id": job.job_id, "path": str(written)})
     else:
         done = f"{progress.completed_chunks:,} of {chunk_count(progress.total_chunks)} completed"
-        Screen().note(f"exported job {job.job_id[:8]} ({done}) to {written}")
+        Screen().note(f"exported job {job.job_id[:8]} ({done}) to {path_text(written)}")
 
 
 @click.command("import")
@@ -266,7 +267,7 @@ def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
         print_json(data)
     else:
         done = f"{data['completed_chunks']:,} of {chunk_count(data['total_chunks'])} completed"
-        job = f"job {data['job_id'][:8]} ({data['file_name']}, {data['shown_status']}, {done})"
+        job = f"job {data['job_id'][:8]} ({on_one_line(data['file_name'])}, {data['shown_status']}, {done})"
         Screen().note(f"imported {job} into {store_path}")
 
 
@@ -288,7 +289,7 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
     if as_json:
         print_json({"deleted": yes, "job": data})
         return
-    what = f"job {data['job_id'][:8]} ({data['file_name']}, {data['shown_status']}) and {_results(data)}"
+    what = f"job {data['job_id'][:8]} ({on_one_line(data['file_name'])}, {data['shown_status']}) and {_results(data)}"
     Screen().note(f"deleted {what}" if yes else f"would delete {what}; nothing is deleted without --yes")
 
 

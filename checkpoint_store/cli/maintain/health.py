@@ -15,7 +15,7 @@ from checkpoint_store import Finding, RecoveryReport, migration_status, recover_
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
-from checkpoint_store.cli.paths import typed_line
+from checkpoint_store.cli.paths import path_text, typed_line
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import StoreDamaged
 
@@ -87,7 +87,7 @@ def backup(*, destination: str, force: bool, store_path: str, as_json: bool) -> 
     if as_json:
         print_json({"backup": str(copy), "size_bytes": copy.stat().st_size})
     else:
-        Screen().note(f"{copy}: {decimal(copy.stat().st_size)}, verified")
+        Screen().note(f"{path_text(copy)}: {decimal(copy.stat().st_size)}, verified")
 
 
 @click.command("restore")

@@ -19,7 +19,7 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.paths import on_one_line, printable
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stand_in import open_or_create
@@ -159,7 +159,7 @@ def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary],
 
 def _job_text(summary: JobSummary) -> str:
     done = f"{summary.progress.completed_chunks:,} of {chunk_count(summary.progress.total_chunks)}"
-    return f"{summary.job_id[:8]}  {summary.file_name}  {summary.shown_status}, {done}"
+    return f"{summary.job_id[:8]}  {on_one_line(summary.file_name)}  {summary.shown_status}, {done}"
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (merge, prune)

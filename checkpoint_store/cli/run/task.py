@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_snapshot import JobSnapshot
-from checkpoint_store.cli.paths import on_one_line, printable
+from checkpoint_store.cli.paths import on_one_line, path_text, printable
 from checkpoint_store.cli.redone import tries_in_vain
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, UnreadAnswerError, field_at
 from checkpoint_store.cli.run.command.worker import Command, CommandFailedError, CommandKilledError, ServiceAwayError
@@ -63,7 +63,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
         refuse_output(store, task, plan)
         if plan.kept_elsewhere and task.settings["on_change"] != "restart":
-            context.screen.note(f"{task.path}: {elsewhere_text(plan, task.settings['on_change'])}")
+            context.screen.note(f"{path_text(task.path)}: {elsewhere_text(plan, task.settings['on_change'])}")
     job = open_job(store, task, context.limits.only)
     if context.limits.frees_failed:
         job.retry_failed()  # only now: this input and its settings are those of the job
