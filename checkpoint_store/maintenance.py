@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import InvalidArgumentError, StoreRecovered
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.records import chunks_text
 from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION, check_lock_timeout
 from checkpoint_store.state_file.exporting import resolve_state_file
@@ -63,6 +64,7 @@ def recover_store(
             be at ``state_file``, or this process may not read a file. Nothing was changed, and nothing created.
         StoreInUse: somebody had the store open for ``lock_timeout_seconds``. Nothing was changed.
     """
+    accept_loss = checked_flag("accept_loss", accept_loss)
     closed = _closed_store(target, state_file, lock_timeout_seconds)
     report = closed.recover(accept_loss=accept_loss)
     with CheckpointStore(closed.path, state_file=closed.state_files[0]) as store:

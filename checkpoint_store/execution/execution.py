@@ -22,6 +22,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import check_error, describe
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.money import COST_DEFAULT, cost_in
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
 from checkpoint_store.storage.records.records import Completion
@@ -200,6 +201,8 @@ class JobExecution:
         """
         job_id, storage = self.job_id, self._context.writing
         index = self.recorded.checked_index(index)
+        if replace is not False:
+            replace = checked_flag("replace", replace)
         text = encoded(result, job_id=job_id, chunk_index=index) if text is None else text
         is_crowded = storage is not None and storage.is_crowded
         digest = (result_digest.digest_in_a_crowd if is_crowded else result_digest.digest)(job_id, index, text)

@@ -14,6 +14,7 @@ from checkpoint_store.execution.opened_job import settled
 from checkpoint_store.model.chunk_content import as_rows
 from checkpoint_store.model.chunks import CHUNKS_MAX, as_int, checked_keys, stored_key
 from checkpoint_store.model.codec import json_text
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.money import checked_field
 from checkpoint_store.model.plan import (
     FINGERPRINT_RULE,
@@ -107,7 +108,7 @@ class OpenArguments:
         given, by = as_rows(self.chunks, self.fingerprint)
         total_chunks = as_int(self.total_chunks)
         chunks, keys = checked_chunks(given, total_chunks)
-        sequential = checked_sequential(self.sequential)
+        sequential = checked_flag("sequential", self.sequential)
         fingerprints = None if chunks is None else Fingerprints(chunks, by, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
         plan = Plan(
@@ -124,13 +125,14 @@ class OpenArguments:
             fingerprints,
             checked_text("video_title", self.video_title),
             checked_change(self.on_change),
-            fresh=self.fresh,
+            fresh=checked_flag("fresh", self.fresh),
             reuse_ignoring=checked_ignoring(self.reuse_ignoring),
             by_old_rule=by_old_rule,
             metadata=None if self.metadata is None else checked_config(self.metadata, "metadata"),
             keys=None if keys is None else tuple(map(stored_key, keys)),
         )
         object.__setattr__(self, "fingerprint", by)
+        object.__setattr__(self, "exclusive", checked_flag("exclusive", self.exclusive))
         object.__setattr__(self, "request", request)
         object.__setattr__(self, "sequence", chunks)
         object.__setattr__(self, "keys", keys)
@@ -278,13 +280,6 @@ def checked_config(config: Mapping[str, Any] | None, name: str = "config") -> di
     reject_secrets(plain, name)
     checked: dict[str, Any] = json_text.decode(text)
     return checked
-
-
-def checked_sequential(sequential: object) -> bool:
-    """Return whether the job is to be sequential."""
-    if not isinstance(sequential, bool):
-        raise InvalidArgumentError("sequential", sequential, "is neither True nor False")
-    return sequential
 
 
 def checked_change(on_change: object) -> str:

@@ -11,6 +11,7 @@ from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, 
 from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 from checkpoint_store.execution.loops.deadlocks import refuse_nested
 from checkpoint_store.model.chunks import count_from
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class PendingLoop(Generic[T]):
         self._make_chunk = make_chunk
         self._execution = execution
         self._max_attempts = attempts_max
-        self._wait = wait
+        self._wait = checked_flag("wait", wait)
         self._is_stopped = False
         self._yielded_at = 0.0
         """When the body of the loop got its last chunk, on the monotonic clock."""

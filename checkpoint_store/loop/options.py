@@ -14,6 +14,7 @@ from checkpoint_store.loop.executors.local import check_sending, checked_executo
 from checkpoint_store.loop.progress_bar import need_tqdm
 from checkpoint_store.loop.service.retry_policy import checked_wait, is_transient, kept_errors, matcher, stop_rule
 from checkpoint_store.model.chunks import Shard, as_float, count_from, shard_of
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.money import checked_cost
 
 if TYPE_CHECKING:
@@ -185,6 +186,8 @@ class Options:
         object.__setattr__(self, "only", shard_of(self.only))
         self._one_of("on_error", ("stop", "record"))
         self._one_of("on_pause", ("raise", "return"))
+        for name in ("ordered", "progress"):
+            object.__setattr__(self, name, checked_flag(name, getattr(self, name)))
         self._whole("max_attempts")
         if self.workers is not None:
             self._whole("workers")

@@ -69,6 +69,8 @@ def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> N
     An existing file is replaced if it is empty, or a report of jobs that this store still has, because that report can
     be made again. With ``replace``, any regular file is replaced that belongs to no store.
     """
+    if not isinstance(replace, bool):
+        raise InvalidArgumentError("replace", replace, "is neither True nor False")
     if path.suffix.lower() not in _SUFFIXES:  # a file that may be a store in use is not even opened
         raise ReportTargetError(path, "its name has to end with .html, because browsers go by that")
     if not path.parent.is_dir():

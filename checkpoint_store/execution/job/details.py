@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.job import frame_columns as frames
 from checkpoint_store.execution.job.reading import JobReading
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.money import checked_cost, cost_in, is_field
 from checkpoint_store.model.records import ChunkAccount
 
@@ -102,7 +103,7 @@ class JobDetails(JobReading):
             if not is_field(key):
                 raise InvalidArgumentError("keys", key, "is neither a field of the results, nor a dotted path")
         return self._context.reading.results.totals(
-            self.job_id, keys, skip_missing=missing == "skip", with_carried=carried
+            self.job_id, keys, skip_missing=missing == "skip", with_carried=checked_flag("carried", carried)
         )
 
     def costs(self, cost: Cost = "cost") -> JobCosts:

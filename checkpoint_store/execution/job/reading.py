@@ -9,6 +9,7 @@ from checkpoint_store.execution import opening
 from checkpoint_store.execution.job.of_record import JobOfRecord
 from checkpoint_store.execution.results import decoded
 from checkpoint_store.model import html_text
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.money import checked_field
 from checkpoint_store.model.records import chunks_text, done_text
 from checkpoint_store.state_file.exporting import write_state
@@ -240,6 +241,7 @@ class JobReading(JobOfRecord):
         Raises:
             StoreTargetError: ``path`` is another file, or belongs to the store. Nothing was written.
         """
+        replace = checked_flag("replace", replace)
         if path is not None:
             return write_state(self._context.reading, self.job_id, absolute(path, "for an export"), replace=replace)
         if self._context.state_file is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.execution.lifecycle import delete_with_copies
 from checkpoint_store.execution.store.open_store import OpenStore
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.reports import PruneReport, prune_request
 from checkpoint_store.state_file.reader import job_shown_by, read_state, without_secrets
 from checkpoint_store.storage.files.names import state_copies
@@ -93,7 +94,7 @@ class StoreCare(OpenStore):
             StorageUnavailableError: all of it is deleted; a backup that the error names cannot be removed, and has it.
         """
         request = prune_request(keep_last, older_than_days)
-        if dry_run:
+        if checked_flag("dry_run", dry_run):
             return _report(self._open, self.state_file, request, self._open.reading.prunable(request), dry_run=True)
         return _pruned(self._open, self.state_file, request)
 

@@ -13,6 +13,7 @@ from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.context import StoreContext, open_store
 from checkpoint_store.execution.store import closing
 from checkpoint_store.execution.store.current_job import CurrentJob
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.store_file import SCHEMA_VERSION, check_lock_timeout
 from checkpoint_store.state_file.exporting import resolve_state_file
 from checkpoint_store.storage.destination import other_owner
@@ -66,6 +67,7 @@ class OpenStore:
         if durability not in ("power-loss", "process"):
             raise InvalidArgumentError("durability", durability, "is neither 'power-loss' nor 'process'")
         check_lock_timeout(lock_timeout_seconds)
+        migrate, read_only = checked_flag("migrate", migrate), checked_flag("read_only", read_only)
         self.path: Final = resolve(target)
         self.durability: Final = durability
         self.state_file: Final = self._state_path(state_file)
@@ -137,7 +139,7 @@ class OpenStore:
         """
         target = absolute(path, "for a backup")
         own = () if self.state_file is None else state_copies(self.state_file)
-        self._open.reading.backup(target, own, replace=replace)
+        self._open.reading.backup(target, own, replace=checked_flag("replace", replace))
         return target
 
     def owns(self, path: str | os.PathLike[str]) -> bool:

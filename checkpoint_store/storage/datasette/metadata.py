@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.storage.datasette.canned_queries import CANNED_QUERIES
 from checkpoint_store.storage.opened_store import open_for_reading
 from checkpoint_store.storage.target import resolve
@@ -39,11 +40,12 @@ def datasette_metadata(target: str | os.PathLike[str], *, private: bool = False)
     Raises:
         StoreTargetError, SchemaTooOld, SchemaTooNew: it is no store of this version.
     """
+    is_private = checked_flag("private", private)
     path = resolve(target)
     open_for_reading(path, (), lock_timeout_seconds=10.0).close()
     name = path.stem  # by which Datasette knows the file
     heading = {"title": f"{name}: jobs and results", "description": "A store of checkpoint_store. Only read it."}
-    allowed: dict[str, Any] = {"allow": {"id": "root"}} if private else {}
+    allowed: dict[str, Any] = {"allow": {"id": "root"}} if is_private else {}
     tables = {table: _table(table) for table in _DESCRIPTIONS} | {table: {"hidden": True} for table in _HIDDEN}
     queries = {name: {"title": query.title, "sql": query.sql} for name, query in CANNED_QUERIES.items()}
     return {"databases": {name: {**heading, **allowed, "tables": tables, "queries": queries}}}
