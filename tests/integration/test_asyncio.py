@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 TOTAL = 400
+request_id: ContextVar[str] = ContextVar("request_id", default="none")
 
 
 @pytest.fixture
@@ -35,6 +37,26 @@ async def cancelled(work: Coroutine[Any, Any, None], after: float) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("is_coroutine", [True, False])
+def test_the_work_sees_the_context_variables_of_the_caller(store: CheckpointStore, is_coroutine: bool) -> None:
+    """Each call has a copy of the caller's context, as in a task of asyncio or in ``asyncio.to_thread``."""
+    job = store.open_job("talk.srt", total_chunks=4)
+
+    def read(_: int) -> str:
+        before = request_id.get()
+        request_id.set("changed by a call")
+        return before
+
+    async def read_later(index: int) -> str:
+        return read(index)
+
+    async def main() -> list[str]:
+        request_id.set("42")
+        return [item.result async for item in job.amap(read_later if is_coroutine else read, workers=2)]
+
+    assert asyncio.run(main()) == ["42"] * 4
 
 
 def test_a_coroutine_is_awaited_for_every_chunk(job: Job) -> None:

@@ -7,6 +7,7 @@ import inspect
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
@@ -47,7 +48,7 @@ class Tasks(OwnExecutor):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fn: Callable[[Any], Any], workers: int) -> None:
-        self._loop = loop
+        self._loop, self.context = loop, copy_context()  # of the caller: each call has a copy, as a task of asyncio
         self._threads = None if is_coroutine_function(fn) else Threads(workers)
         self._ends = Ends() if self._threads is None else self._threads.ends
         self._running: dict[Future[Any], _PaidTask | None] = {}
@@ -80,7 +81,7 @@ class Tasks(OwnExecutor):
         if self._threads is None:
             self._held.append(_Work(future, fn, attempt, chunk))
         else:
-            self._threads.hold(future, self._call_in_thread, (future, fn, attempt, chunk))
+            self._threads.hold(future, self.context.copy().run, (self._call_in_thread, future, fn, attempt, chunk))
         return future
 
     def hand_over(self) -> None:
@@ -144,8 +145,7 @@ class Tasks(OwnExecutor):
         """End a future with the outcome of its task; return False if it was given up: see :meth:`cancel_orphans`."""
         is_taken = future.end(result)
         self._ends.note()
-        task = self._forget(future)
-        if task is not None:
+        if (task := self._forget(future)) is not None:
             task.remove_done_callback(self.forget)
         return is_taken
 
@@ -246,7 +246,7 @@ class _PaidTask(asyncio.Task[None]):
         self, work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, tasks: Tasks, future: LockFreeFuture
     ) -> None:
         self._tasks, self.future = tasks, future  # first: an interrupt may leave a task that the event loop has
-        super().__init__(work, loop=loop)
+        super().__init__(work, loop=loop, context=tasks.context.copy())
         self.watch()  # an exception of a signal handler may end its work before it has settled the future
 
     def cancel(self, msg: Any = None) -> bool:
