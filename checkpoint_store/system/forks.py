@@ -6,9 +6,10 @@ A fork copies each lock as it is, without the thread that would free it. So the 
 from __future__ import annotations
 
 import os
-import threading  # noqa: F401 - its hook has to run before ours, which may start a thread in the child
+import threading
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import methodcaller
 from typing import TYPE_CHECKING, Final, NoReturn
 from weakref import WeakSet
 
@@ -75,31 +76,62 @@ class ForkAware:
         )
 
 
-_objects: Final[WeakSet[ForkAware]] = WeakSet()
-_resting: Final[list[ForkAware]] = []
+_is_held_here: Final = methodcaller("_is_owned")
+
+
+class _Objects:
+    """The objects that :func:`watch` was called with."""
+
+    def __init__(self) -> None:
+        self._living: WeakSet[ForkAware] = WeakSet()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._turn = threading.RLock()
+        """Held over a fork: a thread that forks meanwhile would let the objects go on."""
+        self._gate = threading.RLock()
+        """Held while an object is added, and over a fork once all objects rest: a new object could open a file."""
+        self._resting: list[ForkAware] = []
+
+    def add(self, aware: ForkAware) -> None:
+        with self._gate:
+            self._living.add(aware)
+
+    def rest(self) -> None:
+        """Let every object come to rest, also the objects that other threads add meanwhile."""
+        self._turn.acquire()
+        while True:
+            self._gate.acquire()
+            active = set(self._living).difference(self._resting)
+            if not active:
+                return
+            self._gate.release()
+            for aware in active:
+                self._resting.append(aware)
+                aware.before_fork()
+
+    def go_on(self) -> None:
+        if not _is_held_here(self._turn):  # the first call of the hook has done this
+            return
+        if _is_held_here(self._gate):  # else an object did not come to rest
+            self._gate.release()
+        while self._resting:
+            self._resting[-1].after_fork()
+            self._resting.pop()
+        self._turn.release()
+
+    def forget(self) -> None:
+        self._begin()
+        for aware in list(self._living):
+            aware.forget_in_child()
+
+
+_objects: Final = _Objects()
 
 
 def watch(aware: ForkAware) -> None:
-    """Tell ``aware`` of every fork while it lives."""
+    """Tell ``aware`` of every fork while it lives. Wait for the end of a fork that is under way."""
     _objects.add(aware)
-
-
-def _rest() -> None:
-    _resting[:] = list(_objects)
-    for aware in _resting:
-        aware.before_fork()
-
-
-def _go_on() -> None:
-    while _resting:
-        _resting[-1].after_fork()
-        _resting.pop()
-
-
-def _forget() -> None:
-    _resting.clear()
-    for aware in list(_objects):
-        aware.forget_in_child()
 
 
 def _before() -> None:
@@ -126,7 +158,7 @@ def _call_all(hooks: Iterable[Callable[[], None]]) -> None:
             _call_all(left)
 
 
-at_fork(ForkOrder.OBJECTS, before=_rest, after_in_parent=_go_on, after_in_child=_forget)
+at_fork(ForkOrder.OBJECTS, before=_objects.rest, after_in_parent=_objects.go_on, after_in_child=_objects.forget)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
     os.register_at_fork(after_in_parent=_in_parent)  # a signal may have ended the first call of the hook

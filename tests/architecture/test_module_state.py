@@ -49,7 +49,6 @@ STATE = {
     "system/forks.py": {
         "_hooks": "Python never forgets a hook of forks, and their order matters",
         "_objects": "which objects a fork concerns",
-        "_resting": "which objects rest over a fork that is under way",
     },
 }
 """By file, the names that it keeps, and why."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
 
+if TYPE_CHECKING:
+    from conftest import Children
+
 HOOKS = program(__file__, "fork_hooks")
+forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@forking
 @pytest.mark.parametrize("failing", ["none", "signals", "object"])
 def test_hooks_run_in_order_whatever_one_of_them_raises(failing: str) -> None:
     """Signals are held back before locks come to rest, and let through after them; no failure keeps a lock taken."""
@@ -26,3 +31,16 @@ def test_hooks_run_in_order_whatever_one_of_them_raises(failing: str) -> None:
     parent = list(dict.fromkeys(line for line in lines if line.startswith("parent")))  # may be called twice
     assert parent == ["parent object", "parent signals", "parent workers"]
     assert done.stderr.count("ValueError: on purpose") == 0 if failing == "none" else done.stderr != ""
+
+
+@forking
+def test_two_threads_that_fork_at_once_leave_no_lock_taken(children: Children) -> None:
+    """Two threads may fork at the same time: the objects rest over both forks, and no lock stays taken."""
+    assert children.run(program(__file__, "fork_in_two_threads"), fresh=True) == "[True]\n"
+
+
+@forking
+def test_an_object_that_is_added_during_a_fork_rests_too(children: Children) -> None:
+    """What a thread opens during a fork rests as well, or is opened after the fork: the child has none of it."""
+    said = children.run(program(__file__, "fork_beside_additions"), fresh=True).splitlines()
+    assert said == ["rests", "rests", "waits for the fork: True", "added"]
