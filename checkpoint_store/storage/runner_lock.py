@@ -241,7 +241,10 @@ def probe(path: Path) -> BegunAttempts | None:
     try:
         with open(path, "rb", opener=open_regular) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return _begun_attempts(file.read())
+            try:
+                return _begun_attempts(file.read())
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)  # a process that was forked just now has the file open, too
     except FileNotFoundError:
         return BegunAttempts(None)
     except BlockingIOError:

@@ -71,31 +71,31 @@ class SharedLock(ForkAware):
     def release(self) -> None:
         """Release the lock. Releasing it twice is fine."""
         with self._mutex:
-            self._close()
+            self._unlock()
 
     def __del__(self) -> None:
-        self._close()
+        self._unlock()
 
     def _take(self, *, alone: bool) -> bool:
         with self._mutex:
             if sys.platform == "win32" or self._is_held():
                 return True
-            self._close()
+            self._unlock()
             try:
                 while True:
                     if self._opened_and_locked(alone=alone):
                         break
-                    self._close()
+                    self._unlock()
             except BlockingIOError:
-                self._close()
+                self._unlock()
                 return False
             except OSError as error:
-                self._close()
+                self._unlock()
                 if self._create:
                     raise storage_error(error, self.path) from error
                 # The lock file is missing, or may not be read, or the mount has no locks.
             except BaseException:
-                self._close()
+                self._unlock()
                 raise
             return True
 
@@ -146,6 +146,16 @@ class SharedLock(ForkAware):
             if stat.S_IMODE(status.st_mode) != PRIVATE:  # a umask can take rights from the owner, too
                 os.fchmod(file, PRIVATE)
         match_owner(file, self._like)
+
+    def _unlock(self) -> None:
+        """Release the lock and close the file.
+
+        To close it is not enough: a process that another thread forked while the file was opened has it open, too.
+        """
+        for file in self._files:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)
+        self._close()
 
     def _close(self) -> None:
         while self._files:

@@ -102,6 +102,8 @@ def _taken(trial: Path) -> Iterator[bool]:
     try:
         yield _is_locked_now(descriptor)
     finally:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process that was forked meanwhile has it open, too
         os.close(descriptor)
 
 
