@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from checkpoint_store.errors import StoreBusy
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.files import PRIVATE, match_owner, storage_error
-from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.forks import ForkAware, come_first, watch
 from checkpoint_store.system.paths import is_folder
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
@@ -92,6 +92,7 @@ def filelock_types() -> tuple[type[FileLock], type[Timeout]]:
     with importing():
         from filelock import FileLock, Timeout  # a tenth of the time that opening a store takes
 
+    come_first()  # during a fork, no thread gets a lock of filelock
     # filelock logs four lines for each result at level DEBUG. A program that set a level for filelock keeps that level.
     theirs = getLogger("filelock")
     if theirs.level == NOTSET:

@@ -97,6 +97,11 @@ class _Objects:
         with self._gate:
             self._living.add(aware)
 
+    @property
+    def is_forking(self) -> bool:
+        """Whether this thread is forking, and has its turn."""
+        return bool(_is_held_here(self._turn))
+
     def rest(self) -> None:
         """Let every object come to rest, also the objects that other threads add meanwhile."""
         self._turn.acquire()
@@ -111,7 +116,7 @@ class _Objects:
                 aware.before_fork()
 
     def go_on(self) -> None:
-        if not _is_held_here(self._turn):  # the first call of the hook has done this
+        if not self.is_forking:  # the first call of the hook has done this
             return
         if _is_held_here(self._gate):  # else an object did not come to rest
             self._gate.release()
@@ -135,6 +140,8 @@ def watch(aware: ForkAware) -> None:
 
 
 def _before() -> None:
+    if _objects.is_forking:  # registered twice; see come_first()
+        return
     _call_all(_hooks[order].before for order in sorted(_hooks, reverse=True))
 
 
@@ -162,3 +169,13 @@ at_fork(ForkOrder.OBJECTS, before=_objects.rest, after_in_parent=_objects.go_on,
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
     os.register_at_fork(after_in_parent=_in_parent)  # a signal may have ended the first call of the hook
+
+
+def come_first() -> None:
+    """Let the objects come to rest before any hook of a package that was imported meanwhile.
+
+    Python calls the hook first that was registered last. A package whose hook keeps threads from its locks would keep a
+    thread waiting there that uses an object; and the fork would wait for that thread.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before)

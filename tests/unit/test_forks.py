@@ -44,3 +44,9 @@ def test_an_object_that_is_added_during_a_fork_rests_too(children: Children) -> 
     """What a thread opens during a fork rests as well, or is opened after the fork: the child has none of it."""
     said = children.run(program(__file__, "fork_beside_additions"), fresh=True).splitlines()
     assert said == ["rests", "rests", "waits for the fork: True", "added"]
+
+
+@forking
+def test_a_fork_waits_for_a_thread_that_takes_a_lock_file(children: Children) -> None:
+    """A thread that uses an object gets a lock file also after a fork has begun, so the object comes to rest."""
+    assert children.run(program(__file__, "fork_beside_a_file_lock"), fresh=True) == "True\n"
