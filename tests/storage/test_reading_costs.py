@@ -87,6 +87,22 @@ def test_a_mark_counts_only_at_a_chunk_that_is_complete(job: Job) -> None:
     assert [range(3, 4), range(DONE, DONE + 1)] == job.remaining()
 
 
+def test_the_costs_of_more_carried_results_are_read_in_pages(store: CheckpointStore) -> None:
+    """Four times as many results of another job take about four times as many steps: no page looks through all."""
+    counts, taken = (DONE // 4, DONE), []
+    steps: list[None] = []
+    storage = store._context.storage
+    storage.database.read(lambda connection: connection.set_progress_handler(lambda: steps.append(None), 1))
+    for count in counts:
+        chunks = [f"{number} of {count}" for number in range(count)]
+        store.open_job(f"{count}.srt", chunks=chunks).complete_many((index, {"cost": 1}) for index in range(count))
+        job = store.open_job(f"{count} again.srt", chunks=chunks, on_change="reuse")
+        steps.clear()
+        assert job.costs(lambda result: result["cost"]).carried == count
+        taken.append(len(steps))
+    assert 0 < taken[1] <= 1.2 * taken[0] * counts[1] / counts[0]
+
+
 def test_a_chunk_that_fails_all_night_does_not_slow_down_the_job(job: Job) -> None:
     """A failure beside hundreds of failures of the chunk takes the steps of a failure beside ten."""
     steps = [0]

@@ -11,13 +11,13 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.money import amount, cost_in, json_paths
 from checkpoint_store.storage.records.records import Costs, Unreadable
 from checkpoint_store.storage.sql import bindparam, case, chunk_results, completed_chunks, func, literal_column, select
-from checkpoint_store.storage.statements import results, totals
+from checkpoint_store.storage.statements import results
 from checkpoint_store.storage.statements.attempts import replaced
 from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from pathlib import Path
 
     from sqlalchemy import Select
@@ -108,9 +108,9 @@ _IN_JOB_BY_RESULT: Final[Any] = literal_column("+chunk_results.job_id") == bindp
 
 
 def _is(*, is_own: bool) -> Any:
-    """Return the condition for the results that this job paid for, or for the carried ones, each of them once."""
+    """Return the condition for the results that this job paid for, or for the carried ones."""
     paid_here = _C.source_job_id.is_(None)
-    return paid_here if is_own else ~paid_here & totals.once()
+    return paid_here if is_own else ~paid_here
 
 
 @statement_for_arguments
@@ -162,8 +162,10 @@ def _value(paths: int) -> tuple[Any, Any]:
     )
 
 
-def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost) -> Costs:
+def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost, *, of: Container[int] | None = None) -> Costs:
     """Add up the costs in all pages; ``pages(n)`` returns the page after result ``n``. Calls the caller's function.
+
+    ``of``: the chunks that count; None: all of them.
 
     Raises:
         ValueError: a result is no JSON.
@@ -171,6 +173,8 @@ def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost) -> Cost
     last, priced, total, unreadable, dearest = after, 0, 0.0, None, 0.0
     while rows := pages(last):
         for _, index, kind, stored in rows:
+            if of is not None and index not in of:
+                continue
             chunk_cost, seen = _read(kind, stored, cost)
             if chunk_cost is not None:
                 priced, total, dearest = priced + 1, total + chunk_cost, max(dearest, chunk_cost)

@@ -1383,17 +1383,11 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "SELECT completed_chunks.result_id, completed_chunks.chunk_index, completed_chunks.digest \n"
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = ? AND completed_chunks.digest IS NOT NULL AND "
-            "completed_chunks.result_id > ? AND completed_chunks.source_job_id IS NOT NULL AND "
-            "(completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT "
-            "min(completed_chunks.chunk_index) AS min_1 \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
-            "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
-            "HAVING count(*) = count(completed_chunks.source_job_id))) ORDER BY completed_chunks.result_id\n"
+            "completed_chunks.result_id > ? AND completed_chunks.source_job_id IS NOT NULL ORDER BY "
+            "completed_chunks.result_id\n"
             " LIMIT ? OFFSET ?"
         ),
-        ("in_job", "after", "in_job", "param_1", "param_2"),
+        ("in_job", "after", "param_1", "param_2"),
         {"param_1": 64, "param_2": 0},
     ),
     "costs._narrow(is_own=True)": (
@@ -1415,16 +1409,10 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_results.result_id > ? AND chunk_results.job_id = ? AND completed_chunks.job_id = "
             "chunk_results.job_id AND completed_chunks.chunk_index = chunk_results.chunk_index AND "
             "completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS NOT NULL "
-            "AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT "
-            "min(completed_chunks.chunk_index) AS min_1 \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
-            "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
-            "HAVING count(*) = count(completed_chunks.source_job_id))) ORDER BY chunk_results.result_id\n"
+            "ORDER BY chunk_results.result_id\n"
             " LIMIT ? OFFSET ?"
         ),
-        ("after", "in_job", "in_job", "param_1", "param_2"),
+        ("after", "in_job", "param_1", "param_2"),
         {"param_1": 64, "param_2": 0},
     ),
     "costs._page(0, is_own=False, goes_on=True)": (
@@ -1434,16 +1422,10 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_results.result_id > ? AND +chunk_results.job_id = ? AND completed_chunks.job_id = "
             "chunk_results.job_id AND completed_chunks.chunk_index = chunk_results.chunk_index AND "
             "completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS NOT NULL "
-            "AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT "
-            "min(completed_chunks.chunk_index) AS min_1 \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
-            "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
-            "HAVING count(*) = count(completed_chunks.source_job_id))) ORDER BY chunk_results.result_id\n"
+            "ORDER BY chunk_results.result_id\n"
             " LIMIT ? OFFSET ?"
         ),
-        ("after", "in_job", "in_job", "param_1", "param_2"),
+        ("after", "in_job", "param_1", "param_2"),
         {"param_1": 64, "param_2": 0},
     ),
     "costs._page(0, is_own=True, goes_on=False)": (
@@ -1482,13 +1464,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_results.result_id > ? AND chunk_results.job_id = ? AND completed_chunks.job_id = "
             "chunk_results.job_id AND completed_chunks.chunk_index = chunk_results.chunk_index AND "
             "completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS NOT NULL "
-            "AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT "
-            "min(completed_chunks.chunk_index) AS min_1 \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
-            "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
-            "HAVING count(*) = count(completed_chunks.source_job_id))) ORDER BY chunk_results.result_id\n"
+            "ORDER BY chunk_results.result_id\n"
             " LIMIT ? OFFSET ?"
         ),
         (
@@ -1499,7 +1475,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "substr_2",
             "json_path",
             "after",
-            "in_job",
             "in_job",
             "param_1",
             "param_2",
@@ -1516,13 +1491,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_results.result_id > ? AND +chunk_results.job_id = ? AND completed_chunks.job_id = "
             "chunk_results.job_id AND completed_chunks.chunk_index = chunk_results.chunk_index AND "
             "completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS NOT NULL "
-            "AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT "
-            "min(completed_chunks.chunk_index) AS min_1 \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
-            "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
-            "HAVING count(*) = count(completed_chunks.source_job_id))) ORDER BY chunk_results.result_id\n"
+            "ORDER BY chunk_results.result_id\n"
             " LIMIT ? OFFSET ?"
         ),
         (
@@ -1533,7 +1502,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "substr_2",
             "json_path",
             "after",
-            "in_job",
             "in_job",
             "param_1",
             "param_2",
@@ -1607,13 +1575,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_results.result_id > ? AND chunk_results.job_id = ? AND completed_chunks.job_id = "
             "chunk_results.job_id AND completed_chunks.chunk_index = chunk_results.chunk_index AND "
             "completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS NOT NULL "
-            "AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT "
-            "min(completed_chunks.chunk_index) AS min_1 \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
-            "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
-            "HAVING count(*) = count(completed_chunks.source_job_id))) ORDER BY chunk_results.result_id\n"
+            "ORDER BY chunk_results.result_id\n"
             " LIMIT ? OFFSET ?"
         ),
         (
@@ -1630,7 +1592,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "json_path",
             "dotted_path",
             "after",
-            "in_job",
             "in_job",
             "param_1",
             "param_2",
@@ -1650,13 +1611,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_results.result_id > ? AND +chunk_results.job_id = ? AND completed_chunks.job_id = "
             "chunk_results.job_id AND completed_chunks.chunk_index = chunk_results.chunk_index AND "
             "completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS NOT NULL "
-            "AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT "
-            "min(completed_chunks.chunk_index) AS min_1 \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
-            "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
-            "HAVING count(*) = count(completed_chunks.source_job_id))) ORDER BY chunk_results.result_id\n"
+            "ORDER BY chunk_results.result_id\n"
             " LIMIT ? OFFSET ?"
         ),
         (
@@ -1673,7 +1628,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "json_path",
             "dotted_path",
             "after",
-            "in_job",
             "in_job",
             "param_1",
             "param_2",

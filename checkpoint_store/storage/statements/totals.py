@@ -41,7 +41,7 @@ def _field() -> tuple[Any, Any]:
     return case((kind.is_not(None), value), else_=dotted_value), func.coalesce(kind, dotted_kind)
 
 
-def once() -> Any:
+def _once() -> Any:
     """Return the condition for each result once.
 
     A carried result may stand at more than one chunk, also at the chunk that was paid for.
@@ -53,7 +53,7 @@ def once() -> Any:
 
 
 def _counts(*, with_carried: bool) -> Any:
-    return once() if with_carried else _C.source_job_id.is_(null())
+    return _once() if with_carried else _C.source_job_id.is_(null())
 
 
 @statement_for_arguments
@@ -81,6 +81,11 @@ def _short_texts(*, with_carried: bool) -> Select[Any]:
 @statement_for_arguments
 def _indices(*, with_carried: bool) -> Select[Any]:
     return select(_C.chunk_index).where(_IN_JOB, _counts(with_carried=with_carried))
+
+
+def chunks_once(connection: sqlite3.Connection, job_id: str, *, with_carried: bool = True) -> set[int]:
+    """Return the completed chunks of a job that have each result once; ``with_carried``: also results of other jobs."""
+    return {index for (index,) in _indices(with_carried=with_carried).run(connection, in_job=job_id)}
 
 
 def totals(
@@ -152,7 +157,7 @@ def totals_with(
 def _each_once(
     connection: sqlite3.Connection, job_id: str, path: Path, substitutes: results.Substitutes, *, with_carried: bool
 ) -> Iterator[Any]:
-    counted = {index for (index,) in _indices(with_carried=with_carried).run(connection, in_job=job_id)}
+    counted = chunks_once(connection, job_id, with_carried=with_carried)
     pages = results.paged(lambda after, limit: results.result_page(connection, job_id, after, limit, substitutes))
     for page in pages:
         for index, text in results.verified_page(path, job_id, page):

@@ -123,6 +123,9 @@ class ResultVerbs(ReadingVerbs):
     def _added_up(self, job_id: str, result_id: int, cost: Cost, whose: Whose) -> Costs:
         substitutes = self._healing.substitutes
         where = cost_statements.readable(cost, substitutes)
+        counted: set[int] | None = None
+        if whose is Whose.CARRIED:  # looked for once, and not for each page
+            counted = self._database.read(lambda connection: total_statements.chunks_once(connection, job_id))
 
         def page(after: int) -> Sequence[tuple[Any, ...]]:
             return self._database.read(
@@ -132,6 +135,6 @@ class ResultVerbs(ReadingVerbs):
             )
 
         try:
-            return cost_statements.costs_of_pages(page, result_id, where)
+            return cost_statements.costs_of_pages(page, result_id, where, of=counted)
         except ValueError as error:
             raise StoreDamaged(self.path, "a result is no JSON", job_id=job_id) from error
