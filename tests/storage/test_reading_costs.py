@@ -12,6 +12,7 @@ from checkpoint_store.model.reports import prune_request
 from checkpoint_store.storage.connection.pragmas import READ_CACHE_KIBIBYTES
 from checkpoint_store.storage.records.records import NO_COSTS
 from checkpoint_store.storage.statements.attempts import attempt_log, reservations
+from checkpoint_store.storage.statements.attempts.runners import runners_at_work
 from checkpoint_store.storage.statements.jobs import job_summaries, pruning
 from checkpoint_store.storage.statements.jobs.jobs import find_job
 from checkpoint_store.storage.statements.results import completed_in
@@ -101,6 +102,25 @@ def test_the_costs_of_more_carried_results_are_read_in_pages(store: CheckpointSt
         assert job.costs(lambda result: result["cost"]).carried == count
         taken.append(len(steps))
     assert 0 < taken[1] <= 1.2 * taken[0] * counts[1] / counts[0]
+
+
+def test_runners_that_have_ended_are_not_read(store: CheckpointStore) -> None:
+    """The runners at work, on one job or on any, are found in the same steps after any number of runs."""
+    job = store.open_job("talk.srt", total_chunks=1)
+    at_work = [store._context.storage.claims.runners.register(job.job_id, exclusive=False) for _ in range(2)]
+
+    def taken(connection: sqlite3.Connection) -> list[int]:
+        counts = []
+        for job_id in (job.job_id, None):
+            with counted_steps(connection) as steps:
+                assert [runner.runner_id for runner in runners_at_work(connection, job_id)] == at_work
+            counts.append(len(steps))
+        return counts
+
+    database = store._context.storage.database
+    before = database.write(taken)
+    database.write(lambda connection: connection.execute(RUNNERS))
+    assert database.write(taken) == before
 
 
 def test_a_chunk_that_fails_all_night_does_not_slow_down_the_job(job: Job) -> None:

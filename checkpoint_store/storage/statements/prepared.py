@@ -800,7 +800,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host, runners.pid, "
             'runners."exclusive", runners.started_at \n'
             "FROM runners \n"
-            "WHERE runners.ended_at IS NULL ORDER BY runners.runner_id"
+            "WHERE runners.ended_at IS NULL ORDER BY +runners.runner_id"
         ),
         (),
         {},
@@ -810,7 +810,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host, runners.pid, "
             'runners."exclusive", runners.started_at \n'
             "FROM runners \n"
-            "WHERE runners.ended_at IS NULL AND runners.job_id = ? ORDER BY runners.runner_id"
+            "WHERE runners.ended_at IS NULL AND runners.job_id = ? ORDER BY +runners.runner_id"
         ),
         ("in_job",),
         {},
