@@ -14,6 +14,7 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobSummary
 from checkpoint_store.cli.inspect.jobs import list_jobs
+from checkpoint_store.storage.records.records import ClaimRequest
 from checkpoint_store.storage.statements.attempts import attempt_log
 from checkpoint_store.storage.statements.jobs import job_summaries
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Children, Opener
+
+    from checkpoint_store.storage.records.records import Claim
 
 KILLED = program(__file__, "killed_with_one")
 
@@ -85,6 +88,37 @@ def test_a_summary_says_what_its_job_says(store: CheckpointStore, open_store: Op
     }
     assert [name for name, found in by_name.items() if found.is_active] == ["working.srt"]
     chunk.complete("x")
+
+
+def test_a_chunk_in_doubt_stays_so_while_it_is_only_claimed(store: CheckpointStore, open_store: Opener) -> None:
+    """A runner claims chunks ahead. Until the work on a chunk begins, its last try is the one before, also if killed."""
+    job = store.open_job("ahead.srt", total_chunks=2)
+    claims = job._context.storage.claims
+    request = ClaimRequest(job.job_id, 0, [(0, 2)], 2, None, (), ())
+
+    def claimed() -> tuple[int, list[Claim]]:
+        runner = claims.runners.register(job.job_id, exclusive=False)
+        return runner, claims.claim(dataclasses.replace(request, runner_id=runner)).claims
+
+    def in_doubt() -> int:
+        numbers = {
+            (one.summary().in_doubt_chunks, len(one.in_doubt_chunks())) for one in (job, reading.job("ahead.srt"))
+        }
+        ((summed, listed),) = numbers
+        assert summed == listed
+        return summed
+
+    runner, begun = claimed()
+    claims.note_begun(runner, begun)
+    claims.runners.end(job.job_id, runner, begun=begun)
+    with open_store(read_only=True) as reading:
+        assert in_doubt() == 2
+        runner, again = claimed()
+        assert in_doubt() == 2
+        claims.note_begun(runner, again[:1])
+        assert in_doubt() == 1
+        claims.runners.drop(runner)
+        assert in_doubt() == 2
 
 
 def test_summaries_are_filtered_as_jobs_are(store: CheckpointStore) -> None:

@@ -1876,12 +1876,22 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "chunk_handles.chunk_index \n"
             "FROM chunk_handles \n"
             "WHERE chunk_handles.job_id = attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index) "
-            "AS anon_1 \n"
-            "FROM attempts \n"
-            "WHERE attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_1.number \n"
+            "AS anon_1, (SELECT attempts_1.outcome \n"
             "FROM attempts AS attempts_1 \n"
             "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
-            "attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
+            "attempts_1.number < attempts.number AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = attempts_1.job_id AND completed_chunks.chunk_index = "
+            "attempts_1.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = attempts_1.job_id AND chunk_redos.chunk_index = attempts_1.chunk_index "
+            "AND chunk_redos.after_attempt < attempts_1.number))) ORDER BY attempts_1.number DESC\n"
+            " LIMIT 1 OFFSET ?) AS anon_2 \n"
+            "FROM attempts \n"
+            "WHERE attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_2.number \n"
+            "FROM attempts AS attempts_2 \n"
+            "WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index AND "
+            "attempts_2.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
             "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
@@ -1889,8 +1899,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number)))"
         ),
-        (),
-        {},
+        ("param_1",),
+        {"param_1": 0},
     ),
     "jobs.job_summaries._troubled(of_one_job=False)": (
         (

@@ -60,14 +60,14 @@ IN_JOB_BY_RUNNING: Final[Any] = literal_column("+attempts.job_id") == bindparam(
 """With the plus SQLite reads the index of running attempts, which are few, and not all attempts of the job."""
 
 
-def is_complete() -> ColumnElement[bool]:
-    """Return the condition that the chunk of an attempt is complete.
+def is_complete(attempt: Any = _A) -> ColumnElement[bool]:
+    """Return the condition that the chunk of an attempt (its columns) is complete.
 
     A chunk that is to be done again is incomplete for attempts since its redo mark.
     """
     done = completed_chunks.c
-    has_completion = select(done.chunk_index).where(*of_same_chunk(done, _A)).exists()
-    return and_(has_completion, ~redos.is_marked(_A, before=_A.number))
+    has_completion = select(done.chunk_index).where(*of_same_chunk(done, attempt)).exists()
+    return and_(has_completion, ~redos.is_marked(attempt, before=attempt.number))
 
 
 def is_last_and_incomplete() -> tuple[Any, Any]:
@@ -163,9 +163,10 @@ def _record_of(stored: Mapping[str, Any], path: Path, job_id: str) -> ChunkRecor
     return ChunkRecord(attempt=row.pop("number"), is_last=bool(row.pop("is_last")), **row)
 
 
-class _RunnerNotes(NamedTuple):
+class RunnerNotes(NamedTuple):
     """The notes in the lock file of a runner."""
 
+    job_id: str
     is_dead: bool
     begun: frozenset[tuple[int, int]] | None
     """The attempts that it has begun; None: any of its attempts may have begun."""
@@ -175,13 +176,13 @@ class _RunnerNotes(NamedTuple):
         return self.begun is None or (chunk_index, number) in self.begun
 
 
-def runner_notes(connection: sqlite3.Connection, job_id: str, path: Path) -> dict[int, _RunnerNotes]:
-    """Return the notes of each runner of a job that has not ended, as far as the store knows, by runner id."""
+def runner_notes(connection: sqlite3.Connection, job_id: str | None, path: Path) -> dict[int, RunnerNotes]:
+    """Return the notes of each runner (of a job) that has not ended, as far as the store knows, by runner id."""
     notes = {}
     for runner in runners_at_work(connection, job_id):
         lock = runner_lock_path(path, runner.lock_file)
         dead = probe(lock)
-        notes[runner.runner_id] = _RunnerNotes(dead is not None, (dead or noted(lock)).begun)
+        notes[runner.runner_id] = RunnerNotes(runner.job_id, dead is not None, (dead or noted(lock)).begun)
     return notes
 
 

@@ -7,23 +7,29 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.records import JobSummary
-from checkpoint_store.storage.runner_lock import probe, runner_lock_path
-from checkpoint_store.storage.sql import and_, attempts, func, select
+from checkpoint_store.storage.sql import and_, attempts, func, literal_column, select
 from checkpoint_store.storage.statements import handles
 from checkpoint_store.storage.statements.attempts import replaced, reservations
-from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_last_and_incomplete
+from checkpoint_store.storage.statements.attempts.attempt_log import (
+    IN_JOB_BY_TROUBLE,
+    TROUBLE,
+    is_complete,
+    is_last_and_incomplete,
+    runner_notes,
+)
 from checkpoint_store.storage.statements.attempts.attempts import literal
-from checkpoint_store.storage.statements.attempts.runners import runners_at_work
+from checkpoint_store.storage.statements.compiled import of_same_chunk
 from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Select
 
     from checkpoint_store.storage.records.records import JobRecord
+    from checkpoint_store.storage.statements.attempts.attempt_log import RunnerNotes
 
 _A: Final = attempts.c
 
@@ -45,9 +51,18 @@ def _troubled(*, of_one_job: bool) -> Select[Any]:
     return select(*columns).where(*where).group_by(_A.job_id)
 
 
+def _outcome_before() -> Any:
+    """Return the SQL expression for the outcome of the attempt before an attempt, if that left its chunk incomplete."""
+    before = attempts.alias()
+    earlier = select(before.c.outcome).where(
+        *of_same_chunk(before.c, _A), before.c.number < _A.number, ~is_complete(before.c)
+    )
+    return earlier.order_by(before.c.number.desc()).limit(literal_column("1")).scalar_subquery()
+
+
 _IN_HAND: Final = Statement(
     lambda: (
-        select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt())
+        select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt(), _outcome_before())
         .select_from(attempts)
         .where(_A.outcome == literal(AttemptOutcome.RUNNING), *is_last_and_incomplete())
     )
@@ -57,8 +72,9 @@ _IN_HAND: Final = Statement(
 def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path: Path) -> list[JobSummary]:
     """Return the summaries of these jobs, in their order. Each runner is probed once."""
     job_id = records[0].job_id if len(records) == 1 else None
-    active, begun_by_dead = _runners(connection, path, job_id)
-    failures = _failures(connection, job_id, begun_by_dead)
+    notes = runner_notes(connection, job_id, path)
+    active = {runner.job_id for runner in notes.values() if not runner.is_dead}
+    failures = _failures(connection, job_id, notes)
     replaced_costs = replaced.costs_by_job(connection, job_id)
     failed_costs = reservations.failed_costs(connection, job_id)
     return [
@@ -86,31 +102,18 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
     ]
 
 
-_Begun = dict[int, frozenset[tuple[int, int]] | None]
-"""The attempts that each dead runner had begun; None: any of its attempts may have begun."""
+def _failures(connection: sqlite3.Connection, job_id: str | None, notes: Mapping[int, RunnerNotes]) -> _Failures:
+    """Return the numbers for one job, or for all.
 
-
-def _runners(connection: sqlite3.Connection, path: Path, job_id: str | None) -> tuple[set[str], _Begun]:
-    """Return the jobs that a living runner works on, and the begun attempts of dead runners that are not reaped."""
-    active: set[str] = set()
-    begun_by_dead: _Begun = {}
-    for runner in runners_at_work(connection, job_id):
-        dead = probe(runner_lock_path(path, runner.lock_file))
-        if dead is None:
-            active.add(runner.job_id)
-        else:
-            begun_by_dead[runner.runner_id] = dead.begun
-    return active, begun_by_dead
-
-
-def _failures(connection: sqlite3.Connection, job_id: str | None, begun_by_dead: _Begun) -> _Failures:
+    An attempt that its runner has claimed and not begun does not count: the attempt before it is the last one.
+    """
     failures = _Failures(Counter(), Counter(), Counter())
     of_job = {} if job_id is None else {"in_job": job_id}
     for of, failed, in_doubt, held in _troubled(of_one_job=job_id is not None).run(connection, **of_job):
         failures.failed[of], failures.in_doubt[of], failures.with_handle[of] = failed, in_doubt, held
-    for of, index, number, runner_id, held in _IN_HAND.run(connection) if begun_by_dead else ():
-        begun = begun_by_dead.get(runner_id, frozenset())
-        if begun is None or (index, number) in begun:
+    for of, index, number, runner_id, held, before in _IN_HAND.run(connection) if notes else ():
+        runner = notes.get(runner_id)  # None: of another job
+        if runner and (runner.is_dead if runner.has_begun(index, number) else before == AttemptOutcome.ABANDONED):
             failures.in_doubt[of] += 1
             failures.with_handle[of] += held
     return failures
