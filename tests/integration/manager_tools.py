@@ -51,6 +51,18 @@ def loaded(manager: StateManager) -> ProcessingState:
     return state
 
 
+def sort_both(data: dict[str, Any]) -> None:
+    """Sort the chunks and their results alike."""
+    pairs = sorted(zip(data["completed_chunks"], data["processed_results"], strict=True))
+    data["completed_chunks"], data["processed_results"] = map(list, zip(*pairs, strict=True))
+
+
+def reverse_both(data: dict[str, Any]) -> None:
+    """Let the newest chunk stand first, and its result, too."""
+    data["completed_chunks"].reverse()
+    data["processed_results"].reverse()
+
+
 def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The warnings in the log."""
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]

@@ -18,7 +18,7 @@ from checkpoint_store.storage.connection import pragmas, writer
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import save_state as save_state_statements
 
-from .manager_tools import loaded
+from .manager_tools import loaded, reverse_both, sort_both
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -254,18 +254,6 @@ def test_appended_lists_without_result_indices_are_paired_too(
     exact(manager)
 
 
-def sort_both(data: dict[str, Any]) -> None:
-    """Sort the chunks and their results alike."""
-    pairs = sorted(zip(data["completed_chunks"], data["processed_results"], strict=True))
-    data["completed_chunks"], data["processed_results"] = map(list, zip(*pairs, strict=True))
-
-
-def reverse_both(data: dict[str, Any]) -> None:
-    """Let the newest chunk stand first, and its result, too."""
-    data["completed_chunks"].reverse()
-    data["processed_results"].reverse()
-
-
 @pytest.mark.parametrize("fresh", [False, True], ids=["known", "read again"])
 @pytest.mark.parametrize("arrange", [sort_both, reverse_both])
 def test_results_that_are_sorted_with_their_chunks_stay_at_their_chunks(
@@ -329,47 +317,6 @@ def test_result_indices_of_the_caller_decide(
     saver = make_manager() if fresh else manager
     saver.save(state)
     assert loaded(manager).results() == dict(zip(indices, results, strict=True))
-
-
-@pytest.mark.parametrize("arrange", [sort_both, reverse_both])
-def test_results_that_are_sorted_stay_at_their_chunks_if_the_store_has_a_newer_result(
-    manager: StateManager, arrange: Callable[[dict[str, Any]], None]
-) -> None:
-    """A result that the manager loaded tells the pairing, though its chunk was done again since."""
-    state = state_behind(manager, "result 2", arrange)
-    manager.save(state)
-    assert loaded(manager).results() == {0: "result 0", 1: "result 1", 2: "result 2 again"}
-    exact(manager)
-
-
-@pytest.mark.parametrize(("fresh", "result"), [(True, "result 2"), (False, "result 2 by hand")])
-def test_sorted_results_that_nothing_tells_apart_are_refused(
-    manager: StateManager, make_manager: ManagerOpener, fresh: bool, result: str
-) -> None:
-    """Where a changed result and a new one may belong to either of two chunks, nothing is saved."""
-    state = state_behind(manager, result, sort_both)
-    before = loaded(make_manager())
-    if fresh:
-        manager.close()
-    saver = make_manager() if fresh else manager
-    with pytest.raises(StateFormatError, match=r"^result_indices .*: let it name the chunk of each result"):
-        saver.save(state)
-    assert loaded(saver) == before
-    saver.save(state.replace(result_indices=[0, 1, 2]))
-    assert loaded(saver).results()[1] == "result 1"
-
-
-def state_behind(manager: StateManager, result: str, arrange: Callable[[dict[str, Any]], None]) -> ProcessingState:
-    """A loaded state with a new result 1, and with this result of chunk 2, which was done again meanwhile."""
-    manager.save(ProcessingState(file_name="a", total_chunks=4))
-    for chunk in (0, 2):
-        manager.update_chunk_complete(chunk, f"result {chunk}")
-    data = loaded(manager).to_dict()
-    manager.update_chunk_complete(2, "result 2 again")
-    data["completed_chunks"].append(1)
-    data["processed_results"][1:] = [result, "result 1"]
-    arrange(data)
-    return ProcessingState.from_dict(data)
 
 
 def test_equal_results_that_are_sorted_with_their_chunks_stay_at_their_chunks(manager: StateManager) -> None:

@@ -126,18 +126,12 @@ def other_pairings(completed: Sequence[int], results: Sequence[Any], paired: Seq
     return [other for other in others if other != list(paired)]
 
 
-def may_be_left_over(indices: Sequence[int], result_count: int, stored: Mapping[int, Any]) -> bool:
+def may_be_left_over(indices: Sequence[int], stored: Mapping[int, Any]) -> bool:
     """Whether ``result_indices`` may be as a load gave them, though the caller changed the lists that they belong to.
 
-    Args:
-        indices: the ``result_indices`` of the state.
-        result_count: the number of results of the state. Who names the chunk of each of them decides, unless the names
-            are those of the stored results in order.
-        stored: the results in the store, in the order of their chunks.
+    They are in order then, and the store has a result of each chunk; others may have been recorded since.
     """
-    names_each = len(indices) == result_count
-    loaded = stored if names_each else set(indices) & stored.keys()
-    return list(indices) == sorted(loaded)
+    return list(indices) == sorted(set(indices) & stored.keys())
 
 
 def pairing_as_stored(
@@ -145,7 +139,9 @@ def pairing_as_stored(
     results: Sequence[Any],
     paired: Sequence[int],
     others: Sequence[Sequence[int]],
-    was_given: Callable[[int, Any], bool] | None,
+    was_given: Callable[[int, Any], bool],
+    *,
+    names_each: bool,
 ) -> Sequence[int] | None:
     """Return the first pairing that leaves all stored results at their chunks; else the one that moves none of them.
 
@@ -157,18 +153,18 @@ def pairing_as_stored(
         paired: the chunk of each of them, as the state has it.
         others: the other pairings that its lists suggest.
         was_given: whether the caller got this result of this chunk earlier: such a result tells the right pairing if
-            the store has another one by now. None: the caller named the chunk of each result, and decides.
+            the store has another one by now.
+        names_each: whether the caller named the chunk of each result, and decides where nothing else tells.
     """
     pairings = [(indices, _changed(stored, indices, results)) for indices in (paired, *others)]
     for indices, changed in pairings:
         if not changed.keys() & stored.keys():
             return indices
     unmoved = [pairing for pairing in pairings if not _is_moved(stored, pairing[1])]
-    if len(unmoved) <= 1 or was_given is None:
-        return unmoved[0][0] if unmoved else None
     given = [sum(was_given(*pair) for pair in changed.items()) for _, changed in unmoved]
-    best = {tuple(indices) for (indices, _), count in zip(unmoved, given, strict=True) if count == max(given)}
-    return best.pop() if len(best) == 1 else None
+    best = [indices for (indices, _), count in zip(unmoved, given, strict=True) if count == max(given)]
+    is_clear = names_each or len(set(map(tuple, best))) == 1
+    return best[0] if best and is_clear else None
 
 
 def _changed(stored: Mapping[int, Any], paired: Sequence[int], results: Sequence[Any]) -> dict[int, Any]:

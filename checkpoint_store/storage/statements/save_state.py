@@ -136,10 +136,10 @@ def _paired(
         after = known.state.replace(total_chunks=state.total_chunks, **lists)
         return state.replace(result_indices=after.result_indices)
     stored = known.state.results()
-    if not may_be_left_over(indices, len(results), stored):
+    if not may_be_left_over(indices, stored):
         return state
-    was_given = None if len(indices) == len(results) else partial(looked.was_given, state.job_id)
-    if (kept := pairing_as_stored(stored, results, paired, others, was_given)) is not None:
+    was_given, names_each = partial(looked.was_given, state.job_id), len(indices) == len(results)
+    if (kept := pairing_as_stored(stored, results, paired, others, was_given, names_each=names_each)) is not None:
         return state if kept is paired else state.replace(result_indices=kept)
     raise StateFormatError(
         "result_indices",
