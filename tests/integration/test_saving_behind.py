@@ -46,6 +46,20 @@ def test_reversed_results_stay_at_their_chunks_if_the_store_has_more_by_now(
     assert loaded(manager).results() == before
 
 
+@pytest.mark.parametrize("indices", [[0, 2], []], ids=["as loaded", "left out"])
+def test_sorted_results_that_name_their_chunks_stay_at_them(manager: StateManager, indices: list[int]) -> None:
+    """The ``chunk_index`` of a new result and of a changed one tells which is which."""
+    manager.save(ProcessingState(file_name="a", total_chunks=4))
+    results = [{"chunk_index": chunk, "text": f"result {chunk}"} for chunk in range(3)]
+    for chunk in (0, 2):
+        manager.update_chunk_complete(chunk, results[chunk])
+    data = loaded(manager).to_dict() | {"result_indices": indices}
+    results[2] = {"chunk_index": 2, "text": "result 2 by hand"}
+    data["completed_chunks"], data["processed_results"] = [0, 1, 2] if indices else [0, 2, 1], results
+    manager.save(ProcessingState.from_dict(data))
+    assert loaded(manager).results() == dict(enumerate(results))
+
+
 @pytest.mark.parametrize(("fresh", "result"), [(True, "result 2"), (False, "result 2 by hand")])
 def test_sorted_results_that_nothing_tells_apart_are_refused(
     manager: StateManager, make_manager: ManagerOpener, fresh: bool, result: str

@@ -154,7 +154,8 @@ def pairing_as_stored(
         others: the other pairings that its lists suggest.
         was_given: whether the caller got this result of this chunk earlier: such a result tells the right pairing if
             the store has another one by now.
-        names_each: whether the caller named the chunk of each result, and decides where nothing else tells.
+        names_each: whether the caller named the chunk of each result, and decides where nothing else tells: neither
+            such a result nor the ``chunk_index`` of the results.
     """
     pairings = [(indices, _changed(stored, indices, results)) for indices in (paired, *others)]
     for indices, changed in pairings:
@@ -163,6 +164,7 @@ def pairing_as_stored(
     unmoved = [pairing for pairing in pairings if not _is_moved(stored, pairing[1])]
     given = [sum(was_given(*pair) for pair in changed.items()) for _, changed in unmoved]
     best = [indices for (indices, _), count in zip(unmoved, given, strict=True) if count == max(given)]
+    best = [indices for indices in best if list(indices) == list(map(own_index, results))] or best
     is_clear = names_each or len(set(map(tuple, best))) == 1
     return best[0] if best and is_clear else None
 
