@@ -52,9 +52,15 @@ def resolve_state_file(given: object, store: Path) -> Path:
     return path
 
 
-def checked_state_path(given: str | os.PathLike[str]) -> Path:
-    """Return the path of a manager's state file as it was given, or raise :class:`InvalidArgumentError`."""
-    path = Path(given)
+def checked_state_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
+    """Return the path of a manager's state file as it was given.
+
+    Raises:
+        StoreTargetError: ``given`` is no path.
+        InvalidArgumentError: it has the suffix of another file of the manager.
+    """
+    absolute(given, USE)
+    path = Path(os.fsdecode(given))
     if path.suffix in NO_STATE_SUFFIXES:
         raise InvalidArgumentError("state_path", str(given), "has the suffix of a file beside it; use .json")
     return path

@@ -243,6 +243,14 @@ def test_a_foreign_chunk_index_is_stored_as_it_is(manager: StateManager) -> None
     assert json.loads(manager.state_path.read_text())["result_indices"] == [0, 2]
 
 
+@pytest.mark.parametrize("given", [5, object(), "", b""])
+def test_a_state_path_that_is_no_path_is_refused(given: Any) -> None:
+    """The error says what a ``state_path`` is; a path may be text, bytes, or any object that is a path."""
+    with pytest.raises(StoreTargetError, match="cannot be used as a state file: give the path of a file"):
+        StateManager(given)
+    assert StateManager(b"state.json").state_path == Path("state.json")  # type: ignore[arg-type]
+
+
 def test_clear_takes_the_backup_along(manager: StateManager, tmp_path: Path) -> None:
     """``clear`` removes the ``.bak``, even if it shows an earlier job."""
     manager.save(ProcessingState(file_name="a", total_chunks=1))
