@@ -57,19 +57,14 @@ class Action(Enum):
 
     LEAVE = "leave the state file as it is"
     REMOVE = "remove the state file: it shows a job that was deleted"
-    IMPORT = "import the job"
-    IMPORT_AND_WARN = "import the job, and warn that the store knew less"
+    IMPORT = "import the job, and warn that the store knew less"
     COMPARE = "compare the results: they must be those of the store"
     FOLLOW = "write the state file when the store closes, if that is possible: a killed program left it behind"
 
 
 class Situation(NamedTuple):
-    """The facts about a store and its state file at opening."""
+    """The facts about a store with jobs, and its state file, at opening."""
 
-    is_new: bool
-    """Whether there was neither a store file nor a backup of one before this opening."""
-    has_jobs: bool
-    """Whether the store has a job."""
     was_deleted: bool
     """Whether the job of the state file was deleted from the store."""
     completed_in_store: int | None
@@ -88,10 +83,8 @@ def decide(situation: Situation) -> Action:
     match situation:
         case Situation(was_deleted=True):
             return Action.REMOVE
-        case Situation(is_new=True):
+        case _ if is_ahead:
             return Action.IMPORT
-        case _ if is_ahead or not situation.has_jobs:
-            return Action.IMPORT_AND_WARN
         case Situation(completed_in_store=int(), is_file_newer=True):
             return Action.COMPARE
         case Situation(is_left_behind=True):
@@ -160,22 +153,10 @@ def import_at_opening(
     if not readable:
         return None
     if facts.has_jobs():  # also where the store was missing: it was made anew from the copies since that look
-        if state_file.path not in readable:
-            return None
-        return _import_if_ahead(facts, state_file, save)
+        return _import_if_ahead(facts, state_file, save) if state_file.path in readable else None
     importable = for_new_store or first_sound(facts.path, *readable)
     state, was_redacted = without_secrets(importable.state)
-    situation = Situation(
-        is_new=for_new_store is not None,
-        has_jobs=False,
-        was_deleted=facts.known_job(state.job_id).was_deleted,
-        completed_in_store=None,
-        completed_in_file=len(state.completed_chunks),
-        is_file_newer=True,
-        is_left_behind=False,
-    )
-    action = decide(situation)
-    if action is Action.REMOVE:
+    if facts.known_job(state.job_id).was_deleted:
         _remove(state_file, state.job_id)
         return None
     # A torn state file may end with a result that its backup lacks.
@@ -185,7 +166,9 @@ def import_at_opening(
         state_file.backup.unlink(missing_ok=True)
     if importable.torn is not None and aside is not None:
         return _notice_of_torn(importable, state_file, aside)
-    return _notice(facts, state_file, state.job_id, situation) if action is Action.IMPORT_AND_WARN else None
+    if for_new_store is not None:
+        return None
+    return _notice(facts, state_file, state.job_id, len(state.completed_chunks), 0)
 
 
 def _import_if_ahead(
@@ -200,8 +183,6 @@ def _import_if_ahead(
         return None
     known = facts.known_job(seen.job_id)
     situation = Situation(
-        is_new=False,
-        has_jobs=True,
         was_deleted=known.was_deleted,
         completed_in_store=known.completed_chunks,
         completed_in_file=seen.completed_chunks,
@@ -211,9 +192,9 @@ def _import_if_ahead(
     match decide(situation):
         case Action.REMOVE:
             _remove(state_file, seen.job_id)
-        case Action.IMPORT_AND_WARN:
+        case Action.IMPORT:
             _import_or_refuse(facts, state_file.path, save)
-            return _notice(facts, state_file, seen.job_id, situation)
+            return _notice(facts, state_file, seen.job_id, seen.completed_chunks, known.completed_chunks or 0)
         case Action.COMPARE:
             _compare(facts, state_file.path)
         case Action.FOLLOW:
@@ -281,10 +262,10 @@ def _without(behind: Sequence[int]) -> str:
     return f" The results of {chunks} cannot be read: they are done again."
 
 
-def _notice(facts: ImportFacts, state_file: StateFile, job_id: str, situation: Situation) -> str:
+def _notice(facts: ImportFacts, state_file: StateFile, job_id: str, in_file: int, in_store: int) -> str:
     notice = (
-        f"{state_file.path} knew of {counted(situation.completed_in_file, 'completed chunk')} of job {job_id}, "
-        f"and {facts.path} of {situation.completed_in_store or 0}: taken in"
+        f"{state_file.path} knew of {counted(in_file, 'completed chunk')} of job {job_id}, and {facts.path} of "
+        f"{in_store}: taken in"
     )
     log.warning("%s", notice)
     return notice

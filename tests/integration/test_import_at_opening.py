@@ -19,46 +19,37 @@ LATER = "2199-01-01T00:00:00.000Z"
 EARLIER = "2001-01-01T00:00:00.000Z"
 
 TABLE = {
-    "a new store imports the job": (Situation(True, False, False, None, 3, True, False), Action.IMPORT),
-    "a store without jobs imports the job, and says so": (
-        Situation(False, False, False, None, 0, True, False),
-        Action.IMPORT_AND_WARN,
-    ),
-    "a job deleted from an empty store stays deleted": (
-        Situation(False, False, True, None, 3, True, False),
-        Action.REMOVE,
-    ),
-    "a job deleted beside others stays deleted": (Situation(False, True, True, None, 3, True, False), Action.REMOVE),
+    "a job deleted beside others stays deleted": (Situation(True, None, 3, True, False), Action.REMOVE),
     "more chunks than the store has are imported": (
-        Situation(False, True, False, 2, 3, True, False),
-        Action.IMPORT_AND_WARN,
+        Situation(False, 2, 3, True, False),
+        Action.IMPORT,
     ),
     "more chunks count whatever the time says": (
-        Situation(False, True, False, 2, 3, False, False),
-        Action.IMPORT_AND_WARN,
+        Situation(False, 2, 3, False, False),
+        Action.IMPORT,
     ),
     "an unknown job with completed chunks is imported": (
-        Situation(False, True, False, None, 1, True, False),
-        Action.IMPORT_AND_WARN,
+        Situation(False, None, 1, True, False),
+        Action.IMPORT,
     ),
     "an unknown job without completed chunks is left": (
-        Situation(False, True, False, None, 0, True, False),
+        Situation(False, None, 0, True, False),
         Action.LEAVE,
     ),
     "as many chunks, written later: the results are compared": (
-        Situation(False, True, False, 3, 3, True, False),
+        Situation(False, 3, 3, True, False),
         Action.COMPARE,
     ),
     "fewer chunks, written later: the results are compared": (
-        Situation(False, True, False, 3, 2, True, False),
+        Situation(False, 3, 2, True, False),
         Action.COMPARE,
     ),
     "a state file that lags behind a job at work is left": (
-        Situation(False, True, False, 3, 2, False, False),
+        Situation(False, 3, 2, False, False),
         Action.LEAVE,
     ),
     "a state file that a killed program left behind is written": (
-        Situation(False, True, False, 3, 2, False, True),
+        Situation(False, 3, 2, False, True),
         Action.FOLLOW,
     ),
 }
