@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.chunk_contents import Given, Growing
     from checkpoint_store.model.loop_records import RunRecord
     from checkpoint_store.model.money import Cost
-    from checkpoint_store.model.state.state import ProcessingState
     from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.records import Completion, Known
@@ -286,11 +285,7 @@ def _open_store(
         storage.claims.runners.reap_dead()
         context = StoreContext(storage, storage, follower, Loops(path), UnrecordedResults(storage), backups)
         if follower is not None:
-
-            def save(state: ProcessingState) -> None:
-                context.job_changed(storage.states.take_in(state).job_id)
-
-            facts = storage.import_facts
+            facts, save = storage.import_facts, storage.states.take_in
             notice = storage.healing.run(lambda: importer.import_at_opening(facts, follower, for_new_store, save))
         take_in(storage, context.record, context.unrecorded.passed_over, is_opening=True)
     except BaseException:

@@ -138,8 +138,8 @@ def import_at_opening(
         state_file: the state file of the store.
         for_new_store: the state from :func:`state_for_new_store` before the store was created. It counts only while
             the store has no job: this opening may have recovered a job, or another process may have imported it.
-        save: stores a state. It adds what the store lacks, and raises ChunkAlreadyCompleted where the store has
-            another result.
+        save: stores a state; durable when it returns. It adds what the store lacks, and raises ChunkAlreadyCompleted
+            where the store has another result.
 
     Returns:
         A warning: the store knew less than the state file, or the state file was torn. None: nothing to warn of.
@@ -159,9 +159,10 @@ def import_at_opening(
     if facts.known_job(state.job_id).was_deleted:
         _remove(state_file, state.job_id)
         return None
-    # A torn state file may end with a result that its backup lacks.
+    save(state)  # first: a kill behind a renaming would leave the results of the torn file out
+    # A torn state file may end with a part of a result.
     aside = None if importable.torn is None else state_file.move_aside()
-    save(state)
+    state_file.write_or_later(state.job_id)
     if was_redacted:
         state_file.backup.unlink(missing_ok=True)
     if importable.torn is not None and aside is not None:
@@ -193,7 +194,7 @@ def _import_if_ahead(
         case Action.REMOVE:
             _remove(state_file, seen.job_id)
         case Action.IMPORT:
-            _import_or_refuse(facts, state_file.path, save)
+            _import_or_refuse(facts, state_file, save)
             return _notice(facts, state_file, seen.job_id, seen.completed_chunks, known.completed_chunks or 0)
         case Action.COMPARE:
             _compare(facts, state_file.path)
@@ -215,12 +216,15 @@ def _glance_of_whole(path: Path) -> Glance | None:
     return None
 
 
-def _import_or_refuse(facts: ImportFacts, path: Path, save: Callable[[ProcessingState], object]) -> None:
+def _import_or_refuse(facts: ImportFacts, state_file: StateFile, save: Callable[[ProcessingState], object]) -> None:
+    state, _ = without_secrets(read_state(state_file.path))
     try:
-        save(without_secrets(read_state(path))[0])
+        save(state)
     except ChunkAlreadyCompleted as error:
-        reason = f"{path.name} knows of more completed chunks, and contradicts it in chunk {error.chunk_index}"
+        knows_more = f"{state_file.path.name} knows of more completed chunks"
+        reason = f"{knows_more}, and contradicts it in chunk {error.chunk_index}"
         raise StoreDamaged(facts.path, reason, job_id=error.job_id) from error
+    state_file.write_or_later(state.job_id)
 
 
 def _compare(facts: ImportFacts, path: Path) -> None:

@@ -15,6 +15,9 @@ from checkpoint_store import (
     StoreRecovered,
     recover_store,
 )
+from checkpoint_store.state_file.writer import StateFile
+
+from .manager_tools import loaded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +67,31 @@ def test_the_results_before_the_tear_are_added_to_the_state_before_it(tmp_path: 
         assert state.results() == {index: result(index) for index in range(3)}
         assert (state.config, state.next_chunk_index) == ({"chunk_size": 2000}, 3)
         assert manager.has_incomplete_job()
+
+
+@pytest.mark.parametrize("is_moved", [False, True], ids=["before the renaming", "behind it"])
+def test_a_program_killed_while_it_takes_a_torn_file_in_loses_no_result_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_moved: bool
+) -> None:
+    """The store has the whole results before the torn file is moved aside, so the next start needs no file."""
+    path = tmp_path / ".processing_state.json"
+    path.write_text(torn_in(plan_state(5), 3))
+    path.with_suffix(".bak").write_text(plan_state(1))
+    real = StateFile.move_aside
+
+    def killed(state_file: StateFile) -> Path:
+        if is_moved:
+            real(state_file)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StateFile, "move_aside", killed)
+        with pytest.raises(KeyboardInterrupt):
+            StateManager(path).load()
+    with StateManager(path) as manager:
+        assert loaded(manager).results() == {index: result(index) for index in range(3)}
+        manager.update_chunk_complete(3, result(3))
+    assert ProcessingState.from_json(path.read_bytes()).completed_chunks == [0, 1, 2, 3]
 
 
 def test_the_torn_file_of_another_job_adds_nothing(tmp_path: Path) -> None:
