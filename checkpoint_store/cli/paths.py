@@ -53,15 +53,23 @@ class FileOrDash(_PathType):
         return path.absolute() if path == STANDARD else path
 
 
-class AppendedFile(FileOrDash):
-    """A path of a file; ``+PATH`` is PATH, too, because GNU parallel appends to a log only where it is written so."""
+class NamedFile(FileOrDash):
+    """A path of a file, which cannot be standard output; ``./-`` is the file of that name."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path; show a usage error for standard output."""
-        path = super().convert(value.removeprefix("+") if isinstance(value, str) else value, param, ctx)
+        path = super().convert(value, param, ctx)
         if path == STANDARD:
             self.fail("- is no file; name one.", param, ctx)
         return path
+
+
+class AppendedFile(NamedFile):
+    """A path of a file; ``+PATH`` is PATH, too, because GNU parallel appends to a log only where it is written so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path without the plus sign."""
+        return super().convert(value.removeprefix("+") if isinstance(value, str) else value, param, ctx)
 
 
 def printable(name: str | os.PathLike[str]) -> str:

@@ -42,6 +42,14 @@ def test_a_backup_that_has_no_folder_is_not_told_to_name_another_store(store: Pa
     assert "--store" not in refused.stderr
 
 
+def test_a_backup_does_not_go_to_a_file_whose_name_is_a_dash(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``-`` means standard output to other commands, which cannot take a backup: the message says so."""
+    monkeypatch.chdir(store.parent)
+    refused = command("backup", "-", "--store", store)
+    assert (refused.returncode, refused.stdout, "- is no file; name one." in refused.stderr) == (2, "", True)
+    assert not (store.parent / "-").exists()
+
+
 def damage(path: Path) -> None:
     """Overwrite the page on which chunk 20 has its result."""
     page = path.read_bytes().index(b'"cleaned_text": "20 ') // PAGE

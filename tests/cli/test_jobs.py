@@ -168,6 +168,8 @@ def test_export_and_import_carry_a_job_over(half: Folder, tmp_path_factory: pyte
     """An exported job, in a file or on stdout, is imported into another store as that job, and goes on there."""
     half.run("export", job_id(half), "job.json")
     assert json.loads(half.run("export", job_id(half)).stdout) == json.loads(half.read("job.json"))
+    assert half.run("export", job_id(half), "-").stdout == half.run("export", job_id(half)).stdout
+    assert not (half.path / "-").exists()
     other = Folder(tmp_path_factory.mktemp("other"))
     other.write("job.json", half.read("job.json"))
     other.run("import", "job.json")

@@ -25,7 +25,7 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import on_one_line, path_text
+from checkpoint_store.cli.paths import STANDARD, FileOrDash, on_one_line, path_text
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stand_in import open_or_create
 
@@ -233,18 +233,18 @@ def _field(index: int, result: Any, field: str) -> Any:
 
 @click.command("export")
 @job_argument()
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", default=STANDARD, type=FileOrDash())
 @click.option("--force", is_flag=True, help="Replace any file at PATH.")
 @store_option
 @json_option
-def export(*, job_id: str | None, path: Path | None, force: bool, store_path: str, as_json: bool) -> None:
+def export(*, job_id: str | None, path: Path, force: bool, store_path: str, as_json: bool) -> None:
     """Write JOB as a state file to PATH, or stdout.
 
     A file at PATH is replaced only if it is an earlier export of JOB.
     """
     with open_for_reading(store_path) as store:
         job = chosen_job(store, job_id)
-        if path is None:
+        if path == STANDARD:
             print_text(harmless_json(job.state().to_json()) + "\n")
             return
         written, progress = job.export(path, replace=force), job.progress()
@@ -289,13 +289,10 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
     if as_json:
         print_json({"deleted": yes, "job": data})
         return
-    what = f"job {data['job_id'][:8]} ({on_one_line(data['file_name'])}, {data['shown_status']}) and {_results(data)}"
-    Screen().note(f"deleted {what}" if yes else f"would delete {what}; nothing is deleted without --yes")
-
-
-def _results(data: dict[str, Any]) -> str:
     count = data["completed_chunks"] + data["redo_chunks"]  # these have their earlier results
-    return f"its {count:,} result{'' if count == 1 else 's'}"
+    its_results = f"its {count:,} result{'' if count == 1 else 's'}"
+    what = f"job {data['job_id'][:8]} ({on_one_line(data['file_name'])}, {data['shown_status']}) and {its_results}"
+    Screen().note(f"deleted {what}" if yes else f"would delete {what}; nothing is deleted without --yes")
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (list_jobs, show, results, export, import_job, delete)

@@ -15,12 +15,13 @@ from checkpoint_store import Finding, RecoveryReport, migration_status, recover_
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
-from checkpoint_store.cli.paths import path_text, typed_line
+from checkpoint_store.cli.paths import NamedFile, path_text, typed_line
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.errors import StoreDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -72,11 +73,11 @@ _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
 @click.command("backup")
-@click.argument("destination", metavar="DEST", type=click.Path())
+@click.argument("destination", metavar="DEST", type=NamedFile())
 @click.option("--force", is_flag=True, help="Replace any file at DEST.")
 @store_option
 @json_option
-def backup(*, destination: str, force: bool, store_path: str, as_json: bool) -> None:
+def backup(*, destination: Path, force: bool, store_path: str, as_json: bool) -> None:
     """Copy the store to DEST; runs may go on meanwhile.
 
     The copy is verified, and only you can read it. A file at DEST is replaced
