@@ -214,6 +214,28 @@ def test_carried_results_stay_carried(tmp_path: Path) -> None:
     assert rows(one, "SELECT cost, carried FROM job_costs ORDER BY cost") == [(0.5, 1.5), (1.5, 0.0)]
 
 
+@pytest.mark.parametrize("is_known", [False, True], ids=["new here", "of the same plan here"])
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_result_that_stands_twice_in_a_job_is_paid_once_after_a_merge(
+    tmp_path: Path, place: int, is_known: bool
+) -> None:
+    """A text stands twice, and an edit and its undoing carried its result to the other place: the cost counts once."""
+    one, two = tmp_path / "one.db", tmp_path / "two.db"
+    chunks = ["again", "one", "two", "again"]
+    with CheckpointStore(two) as store:
+        store.open_job(NAME, chunks=chunks).complete(place, clean("again"))
+        store.open_job(NAME, chunks=["again", "edited"], on_change="reuse")
+        job = store.open_job(NAME, chunks=chunks, on_change="reuse")
+        paid, standing = job.costs(), job.totals("cost")
+        assert (paid.cost, standing, job.remaining()) == (0.25, {"cost": 0.25}, [range(1, 3)])
+    with CheckpointStore(one) as store:
+        job_id = store.open_job(NAME, chunks=chunks).job_id if is_known else job.job_id
+        store.merge(two)
+        merged = store.job(job_id)
+        assert (merged.costs(), merged.totals("cost"), merged.remaining()) == (paid, standing, [range(1, 3)])
+        assert (dict(merged.items()), store.check()) == ({0: clean("again"), 3: clean("again")}, [])
+
+
 def test_a_deleted_job_does_not_come_back(tmp_path: Path) -> None:
     """What was deleted here is passed over, and the report says so."""
     one = shard(tmp_path / "one", range(4))

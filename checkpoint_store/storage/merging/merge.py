@@ -215,10 +215,9 @@ def _take_one(
     taken.redone += is_answer
     taken.new_chunks.add(index)
     payer = None if other_result.payer is None else payers.get(other_result.payer, other_result.payer)
-    if payer not in (None, job_id):  # a job of another plan paid for it
-        set_source(
-            connection, job_id, index, Source(str(payer), int(other_result.paid_at or 0), other_result.differs_in)
-        )
+    source = None if payer is None else Source(payer, int(other_result.paid_at or 0), other_result.differs_in)
+    if source is not None and source[:2] != (job_id, index):  # another job paid for it, or this job at another chunk
+        set_source(connection, job_id, index, source)
 
 
 def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken, *, is_new: bool) -> None:
