@@ -157,7 +157,7 @@ class Opener:
         except StoreDamaged as error:
             with storage_errors(self.path):
                 if recover.was_interrupted(self.path):
-                    self.report = recover.finish_interrupted(self.path)
+                    self.report = recover.finish_interrupted(self.path, self.state_files)
                 else:
                     self.report = recover.recover(self.path, self.state_files, error.reason)
             log.warning("%s", self.report)

@@ -223,7 +223,7 @@ def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
     from checkpoint_store.storage.recovery import recover
 
     _make(tmp_path, done=6)
-    before, move, children_started = (tmp_path / "talks.db").read_bytes(), recover.put_in_place, []
+    before, move, children_started = (tmp_path / "talks.db").read_bytes(), recover.move_aside, []
 
     def late(*arguments: Any) -> Any:
         child = children.start(FOREIGN, "talks.db")
@@ -231,13 +231,41 @@ def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
         assert children.next_line(child) == "reading"
         return move(*arguments)
 
-    monkeypatch.setattr(recover, "put_in_place", late)
+    monkeypatch.setattr(recover, "move_aside", late)
     with pytest.raises(StoreInUse, match="has it open") as caught:
         recover_store(tmp_path / "talks.db")
     assert caught.value.holders == (children_started[0].pid,)
     children.finish(children_started[0], "\n")
     assert (tmp_path / "talks.db").read_bytes() == before
     assert not list(tmp_path.glob("talks.db.corrupt-*"))
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_recovery_with_a_loss_that_ends_early_keeps_what_a_backup_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, moves: bool
+) -> None:
+    """Chunk 5 is sound in the backup alone, and chunk 7 nowhere. The next open finishes the recovery: 5 is there."""
+    from checkpoint_store.storage.recovery import recover
+
+    job_id = _make(tmp_path, state_file=False)
+    (backup,) = tmp_path.glob("talks.db.backup-*")
+    for path, index in ((tmp_path / "talks.db", 5), (tmp_path / "talks.db", 7), (backup, 7)):
+        _spoil_result(path, index)
+    move = recover.move_backups_aside
+
+    def interrupted(*arguments: Any) -> Any:
+        if moves:
+            move(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(recover, "move_backups_aside", interrupted)
+        recover_store(tmp_path / "talks.db", accept_loss=True)
+    with _open_recovered(tmp_path / "talks.db") as store:
+        job = store.job(job_id)
+        assert dict(job.items()) == {index: _result(index) for index in range(TOTAL) if index != 7}
+        assert list(job.remaining()) == [range(7, 8)]
+    assert all(".corrupt-" in path.name for path in tmp_path.glob("talks.db.backup-*"))
 
 
 # For N = 0, 1, 2 …: recovers in a fork of this warm process, which is killed in place of the Nth call that creates,

@@ -26,7 +26,7 @@ from checkpoint_store.system.log import log, log_unread
 from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _DESCRIPTORS: Final = 8
@@ -81,20 +81,16 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     finally:  # also behind a success: a rollback journal stays, emptied
         StoreFiles(fresh).remove()
     sync_folder(path.parent)
-    # The next open would import from a state file, or a backup, what the new store lacks.
-    lossy = any(job.lost_chunks for job in jobs)
-    aside = tuple(_move_aside_states(state_files, every=lossy))
-    if lossy:
-        aside += move_backups_aside(path, "corrupt")
-    return RecoveryReport(path, reason, jobs, (*put_in_place(path), *aside))
+    moved = move_aside(path, "corrupt")  # before its copies: from here on, an open finishes the recovery
+    moved += _move_copies_aside(path, state_files, lossy=any(job.lost_chunks for job in jobs))
+    put_in_place(path)
+    return RecoveryReport(path, reason, jobs, moved)
 
 
-def put_in_place(path: Path, why: str = "corrupt") -> tuple[Path, ...]:
-    """Move the files at ``path`` aside, and the finished new file to ``path``. Safe to repeat after a kill."""
-    moved = move_aside(path, why)
+def put_in_place(path: Path) -> None:
+    """Move the finished new file to ``path``, where no file is any more."""
     os.replace(StoreFiles(path).recovered, path)
     sync_folder(path.parent)
-    return moved
 
 
 def was_interrupted(path: Path) -> bool:
@@ -102,8 +98,8 @@ def was_interrupted(path: Path) -> bool:
     return not is_there(path) and is_there(StoreFiles(path).recovered)
 
 
-def finish_interrupted(path: Path) -> RecoveryReport:
-    """Finish a recovery or a restore that was killed after its new file was whole."""
+def finish_interrupted(path: Path, state_files: Sequence[Path]) -> RecoveryReport:
+    """Finish a recovery or a restore that was killed after its new file was whole. Safe to repeat after a kill."""
     copy = read_copy(StoreFiles(path).recovered, "the interrupted recovery")
     jobs = tuple(
         JobRecovery(
@@ -111,7 +107,11 @@ def finish_interrupted(path: Path) -> RecoveryReport:
         )
         for job_id, values in copy.jobs.items()
     )
-    return RecoveryReport(path, "a recovery was interrupted, and is finished now", jobs, put_in_place(path))
+    moved = move_aside(path, "corrupt")
+    lossy = any(copy.lacks(other) for other in all_copies(path, state_files))
+    moved += _move_copies_aside(path, state_files, lossy=lossy)
+    put_in_place(path)
+    return RecoveryReport(path, "a recovery was interrupted, and is finished now", jobs, moved)
 
 
 def drop_unneeded(path: Path) -> None:
@@ -155,6 +155,15 @@ def move_backups_aside(path: Path, why: str, *, newer_than: Path | None = None) 
         moved.append(moved_aside(backup, why))
         os.replace(backup, moved[-1])
     return tuple(moved)
+
+
+def _move_copies_aside(path: Path, state_files: Iterable[Path], *, lossy: bool) -> tuple[Path, ...]:
+    """Rename the state files that cannot be read; if the new store lacks a chunk, every state file and backup.
+
+    The next open would import from a state file, or a backup, what the new store lacks.
+    """
+    states = tuple(_move_aside_states(state_files, every=lossy))
+    return (*states, *move_backups_aside(path, "corrupt")) if lossy else states
 
 
 def _put_back_if_open(target: Path, path: Path) -> None:

@@ -85,10 +85,12 @@ def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
     try:
         with storage_errors(path):
             backups.end_runners(partial)
-            os.replace(partial, StoreFiles(path).recovered)  # from here on, an open finishes the restore
+            os.replace(partial, StoreFiles(path).recovered)
             sync_folder(path.parent)  # a power cut must not keep the moves of the old files alone
-            newer = recover.move_backups_aside(path, "replaced", newer_than=reading.path)
-            return (*recover.put_in_place(path, "replaced"), *newer)
+            moved = recover.move_aside(path, "replaced")  # from here on, an open finishes the restore
+            moved += recover.move_backups_aside(path, "replaced", newer_than=reading.path)
+            recover.put_in_place(path)
+            return moved
     finally:
         with suppress(OSError):
             partial.unlink()

@@ -109,6 +109,14 @@ class Copy:
         """Return the entry for a chunk, making it where it is not known yet."""
         return self.chunks.setdefault(job_id, {}).setdefault(index, Chunk(at, None, None))
 
+    def lacks(self, other: Copy) -> bool:
+        """Return whether another copy has a chunk that this copy lacks, of a job that was not deleted."""
+        return any(
+            chunks.keys() - self.chunks.get(job_id, {}).keys()
+            for job_id, chunks in other.chunks.items()
+            if job_id not in self.deleted
+        )
+
 
 class _Read(Protocol):
     """Something that is read, and notes whether all of it could be read."""
