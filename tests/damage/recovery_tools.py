@@ -62,13 +62,17 @@ def _open_recovered(path: Path, **options: Any) -> CheckpointStore:
         return CheckpointStore(path, **options)
 
 
-def _renumber_chunk(path: Path, table: str, job_id: str, index: int, to: int) -> None:
-    """Change the number of a chunk in one row of a small table, in the bytes of its page: 2 to 3 is one flipped bit."""
+def _overwrite(path: Path, table: str, was: bytes, becomes: bytes) -> None:
+    """Change bytes in the first page of a small table, as a fault of the disk does."""
     with closing(sqlite3.connect(path)) as driver:
         ((page,),) = driver.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table])
         ((size_bytes,),) = driver.execute("PRAGMA page_size")
     content = bytearray(path.read_bytes())
-    row, end = job_id.encode() + bytes([index]), page * size_bytes
-    at = content.index(row, end - size_bytes, end)
-    content[at + len(row) - 1] = to
+    at = content.index(was, (page - 1) * size_bytes, page * size_bytes)
+    content[at : at + len(was)] = becomes
     path.write_bytes(content)
+
+
+def _renumber_chunk(path: Path, table: str, job_id: str, index: int, to: int) -> None:
+    """Change the number of a chunk in one row of a small table: 2 to 3 is one flipped bit."""
+    _overwrite(path, table, job_id.encode() + bytes([index]), job_id.encode() + bytes([to]))

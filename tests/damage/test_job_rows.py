@@ -11,6 +11,8 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreDamaged, StoreRecovered, recover_store
 
+from .recovery_tools import _open_recovered, _overwrite
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -137,3 +139,23 @@ def test_the_newest_row_stays_but_for_what_does_not_read(made: Path, tmp_path: P
     with CheckpointStore(path, state_file=None) as store:
         job = store.job("other.srt")
         assert (job.metadata, dict(job.items())) == ({"owner": "Bob"}, {0: {"text": "o"}, 1: {"text": "p"}})
+
+
+@pytest.mark.parametrize("copies", [True, False])
+@pytest.mark.parametrize("flipped", [1, 128], ids=["another letter", "no UTF-8"])
+def test_a_job_whose_id_was_spoilt_comes_back_under_its_id(
+    made: Path, tmp_path: Path, flipped: int, *, copies: bool
+) -> None:
+    """A flipped bit in the id of a job's row costs no result and makes up no job: index and chunks have the id."""
+    folder = tmp_path / "spoilt"
+    shutil.copytree(made, folder)
+    path = folder / "talks.db"
+    with CheckpointStore(path, read_only=True) as store:
+        before = {job.job_id: dict(job.items()) for job in store.jobs()}
+    for copy in () if copies else [*folder.glob("talks.db.backup-*"), *folder.glob("talks.[jb]*")]:
+        copy.unlink()
+    was = next(iter(before)).encode()
+    _overwrite(path, "jobs", was, was[:4] + bytes([was[4] ^ flipped]) + was[5:])
+    with _open_recovered(path) as store:
+        assert {job.job_id: dict(job.items()) for job in store.jobs()} == before
+        assert store.check() == []

@@ -132,9 +132,13 @@ def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
     statement = f"{select_from(connection, 'jobs')} WHERE job_number >= ? ORDER BY job_number"
     last = _top(connection, "jobs", _JOBS_MAX)
     misnamed = misnamed_columns(connection, "jobs")
+    indexed = _indexed_ids(connection)
     connection.text_factory = _text_or_bytes
     for row in rows(copy, lambda key: connection.execute(statement, (key,)), 0, last):
         values = dict(zip(JOB_COLUMNS, row, strict=True))
+        other_id = indexed.get(values["job_number"])
+        if other_id is not None and other_id not in copy.jobs and not _chunks_seen(connection, values["job_id"]):
+            values["job_id"] = other_id
         unread = unread_in(values) | misnamed
         if unread:
             copy.complete = False
@@ -146,7 +150,19 @@ def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
     connection.text_factory = str
 
 
-def _chunks_seen(connection: sqlite3.Connection, job_id: str) -> int:
+def _indexed_ids(connection: sqlite3.Connection) -> dict[int, str]:
+    """Return the ids that have completed chunks, by the number of the job, as the index of the ids has them.
+
+    Where the index and the row of a job differ, one of them is damaged: the id that the chunks have is the right one.
+    """
+    with suppress(*UNREADABLE):
+        # By these columns and this order, SQLite reads the index alone.
+        in_order = connection.execute("SELECT job_number, job_id FROM jobs ORDER BY job_id")
+        return {number: its for number, its in in_order if isinstance(its, str) and _chunks_seen(connection, its)}
+    return {}
+
+
+def _chunks_seen(connection: sqlite3.Connection, job_id: Any) -> int:
     """Return the least number of chunks of a job: its chunks up to the last completed one."""
     with suppress(*UNREADABLE):
         seen = connection.execute("SELECT max(chunk_index) + 1 FROM completed_chunks WHERE job_id = ?", (job_id,))
