@@ -48,7 +48,7 @@ class Killed:
         if not self.killed:
             return in_flight  # they raised an error
         late = max(0, calls_at_once - len(in_flight))
-        return [*in_flight, *(text for _, text in self.answered[len(self.answered) - late :])]
+        return [*in_flight, *(text for _, text in self.answered[max(0, len(self.answered) - late) :])]
 
 
 def check(undisturbed: Killed, runs: Sequence[Killed], *, calls_at_once: int, seed: int | None) -> None:

@@ -58,6 +58,17 @@ def test_a_mistake_of_the_script_is_named(kill_and_resume: KillAndResume, style:
         kill_and_resume(SCRIPT, style, paid="ask", answer=answer, outputs=["talk.out"])
 
 
+def test_a_kill_may_cost_each_call_for_its_chunk(kill_and_resume: KillAndResume, tmp_path: Path) -> None:
+    """A script records its chunk after five calls. Killed at each of them, it is not blamed for those that it repeats."""
+    (tmp_path / "clean.py").write_text(
+        "from pathlib import Path\ndef ask(number):\n    return str(number)\n"
+        "Path('talk.out').write_text(' '.join(ask(number) for number in range(5)))\n",
+        encoding="utf-8",
+    )
+    seen = kill_and_resume(tmp_path / "clean.py", paid="ask", calls_at_once=5, outputs=["talk.out"])
+    assert (seen.calls, seen.kills, seen.asked) == (5, 5, 1 + 2 + 3 + 4 + 5 + 5)
+
+
 @pytest.mark.slow
 def test_killed_at_calls_of_chance(kill_and_resume: KillAndResume) -> None:
     """A long job is killed a few times, at calls that the seed tells."""
