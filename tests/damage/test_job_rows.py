@@ -27,6 +27,7 @@ GIVEN = {
     "metadata that are a list": "metadata = '[1]'",
     "a number of chunks that no job has": "total_chunks = 9223372036854775807",
     "half a chunk": "total_chunks = 3.5",
+    "fewer chunks than are completed": "total_chunks = 1",
 }
 """The columns that the caller gave, and that only a copy has."""
 KNOWN_OTHERWISE = {

@@ -143,9 +143,12 @@ def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
         if unread:
             copy.complete = False
         if "job_id" not in unread:
+            seen = _chunks_seen(connection, values["job_id"]) if unread & _COUNTS else 0
+            if "total_chunks" not in unread and seen > values["total_chunks"]:  # of the two counts, this one is damaged
+                unread |= {"total_chunks"}
             values |= {name: _IN_PLACE_OF_UNREAD.get(name) for name in unread}
             if "total_chunks" in unread:
-                values["total_chunks"] = _chunks_seen(connection, values["job_id"])
+                values["total_chunks"] = seen
             copy.jobs[values["job_id"]], copy.unread[values["job_id"]] = values, unread
     connection.text_factory = str
 
