@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +75,49 @@ def test_a_result_whose_chunk_number_was_spoilt_is_found_by_its_link(tmp_path: P
     _renumber_chunk(tmp_path / "talks.db", "chunk_results", job.job_id, 2, 3)
     assert recover_store(tmp_path / "talks.db").lost_chunks == 0
     with CheckpointStore(tmp_path / "talks.db") as store:
+        assert dict(store.job(job.job_id).items()) == {index: f"of chunk {index}" for index in range(4)}
+
+
+@pytest.mark.parametrize("backup", [True, False])
+def test_a_replaced_result_does_not_come_back_from_a_page_of_before(tmp_path: Path, *, backup: bool) -> None:
+    """A page of results was never written: the row of the earlier result is sound, and its chunk has a newer digest."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path, state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=2)
+        job.complete_many([(0, "earlier"), (1, "other")])
+    with closing(sqlite3.connect(path)) as driver:
+        rows_before = driver.execute("SELECT * FROM chunk_results").fetchall()
+    with CheckpointStore(path, state_file=None) as store:
+        store.job(job.job_id).complete(0, "newer", replace=True)
+        store.job(job.job_id).finish()
+    with closing(sqlite3.connect(path)) as driver:
+        driver.execute("DELETE FROM chunk_results")
+        driver.executemany("INSERT INTO chunk_results VALUES (?, ?, ?, ?, ?)", rows_before)
+        driver.commit()
+    if not backup:
+        for copy in tmp_path.glob("*.backup-*"):
+            copy.unlink()
+        with pytest.raises(StoreDamaged, match="1 of 2 completed chunks"):
+            recover_store(path)
+    recover_store(path, accept_loss=not backup)
+    with CheckpointStore(path) as store:
+        assert dict(store.job(job.job_id).items()) == ({0: "newer", 1: "other"} if backup else {1: "other"})
+
+
+def test_a_spoilt_digest_does_not_make_its_result_a_replaced_one(tmp_path: Path) -> None:
+    """The digest of chunk 0 was spoilt, and chunk 2 became a second chunk 3: every result is taken from its own row."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path, state_file=None) as store:
+        job = store.open_job("talk.srt", total_chunks=4)
+        job.complete_many((index, f"of chunk {index}") for index in range(4))
+    for backup in tmp_path.glob("*.backup-*"):
+        backup.unlink()
+    with closing(sqlite3.connect(path)) as driver:
+        driver.execute("UPDATE completed_chunks SET digest = 'spoilt' WHERE chunk_index = 0")
+        driver.commit()
+    _renumber_chunk(path, "completed_chunks", job.job_id, 2, 3)
+    assert recover_store(path).lost_chunks == 0
+    with CheckpointStore(path) as store:
         assert dict(store.job(job.job_id).items()) == {index: f"of chunk {index}" for index in range(4)}
 
 

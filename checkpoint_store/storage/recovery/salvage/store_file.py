@@ -17,6 +17,7 @@ from checkpoint_store.storage.records.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import (
     UNKNOWN_TIME,
+    Chunk,
     Copy,
     misnamed_columns,
     rows,
@@ -30,7 +31,7 @@ from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -229,16 +230,37 @@ def _read_results(connection: sqlite3.Connection, copy: Copy, linked: Mapping[An
     )
     likely = sum(values["completed_count"] for values in copy.jobs.values()) * 2 + 20_000
     top = _top(connection, "chunk_results", likely)
-    for result_id, *own, text, digest in rows(copy, lambda key: connection.execute(statement, (key,)), 0, top):
+    doubtful: list[tuple[Chunk, str, str]] = []
+    for result_id, *own, text, beside in rows(copy, lambda key: connection.execute(statement, (key,)), 0, top):
         # Its own columns may be damaged: then the link of the completed chunk tells which chunk it is of.
-        places = (own, linked.get(result_id, own))
-        place = next((place for place in places if _is_of(copy, place, text, digest)), None)
+        link = linked.get(result_id)
+        place = next((place for place in (tuple(own), link or own) if _is_of(copy, place, text, beside)), None)
         if place is None:
             copy.complete = False
             continue
         job_id, index = place
         chunk = copy.chunk(job_id, index, copy.jobs.get(job_id, {}).get("updated_at", ""))
-        chunk.text, chunk.digest = text, result_digest.digest(job_id, index, text)
+        digest = result_digest.digest(job_id, index, text)
+        if chunk.digest in (None, digest) or place == link:
+            chunk.text, chunk.digest = text, digest
+        else:
+            doubtful.append((chunk, text, digest))
+    if doubtful:
+        _take_doubtful(copy, doubtful)
+
+
+def _take_doubtful(copy: Copy, doubtful: Iterable[tuple[Chunk, str, str]]) -> None:
+    """Take results whose chunk has another digest, and links to another row.
+
+    Such a result was replaced, and its chunk has a newer one that is lost; unless the digest of the chunk is that of
+    another chunk, whose row has a damaged number.
+    """
+    found = {chunk.digest for chunks in copy.chunks.values() for chunk in chunks.values() if chunk.text is not None}
+    for chunk, text, digest in doubtful:
+        if chunk.text is None and chunk.digest in found:
+            chunk.text, chunk.digest = text, digest
+        else:
+            copy.complete = False
 
 
 def _is_of(copy: Copy, place: Sequence[Any], text: Any, beside: Any) -> bool:
