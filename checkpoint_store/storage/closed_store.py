@@ -155,6 +155,7 @@ class ClosedStore:
             StoreTargetError: this store is another program's file. Nothing was changed.
             StoreInUse: somebody had the store open for the whole time-out. Nothing was changed.
         """
+        destination.refuse_removed_name(self.path)
         destination.refuse_to_take(self.path, self.state_files)
         reading = ReadOnlyDatabase(backup.path, lock_timeout_seconds=TIMEOUT_SECONDS)
         with exclusively(self.path, self._lock_timeout_seconds):

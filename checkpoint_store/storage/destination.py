@@ -16,6 +16,7 @@ from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.pragmas import connect_read_only
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import (
+    REMOVED,
     SQLITE_ENDINGS,
     StoreFiles,
     belongs_to_store,
@@ -47,11 +48,21 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     """Raise :class:`StoreTargetError` if a copy of the store would replace the store or a file that belongs to it."""
     if belongs_to_store(target, store, states) or _is_same(target, store):
         raise StoreTargetError(target, f"it is the store {store} or belongs to it; give it a name of its own", _USE)
+    refuse_removed_name(target, _USE)
     if len(os.fsencode(target.name)) > _STORE_NAME_BYTES_MAX:
         reason = f"its name leaves no room for the files beside it; {_STORE_NAME_BYTES_MAX} bytes are the most"
         raise StoreTargetError(target, reason, _USE)
     if target.is_dir() or not target.parent.is_dir():
         raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder", _USE)
+
+
+def refuse_removed_name(path: Path, use: str = "as a store") -> None:
+    """Raise :class:`StoreTargetError` if a new file would have a name that another store's file has, and be removed."""
+    ending = None if is_there(path) else REMOVED.search(path.name)
+    if ending is not None:
+        owner = path.name[: ending.start()]
+        reason = f"files that end in {ending[0]} are removed when a database or a store {owner} is opened or closed"
+        raise StoreTargetError(path, f"{reason}; use another name", use)
 
 
 def refuse_open_here(path: Path, use: str) -> None:

@@ -12,7 +12,7 @@ from checkpoint_store.storage import opening_checks as checks
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.open_lock import Presence, Wait, alone, exclusively, store_lock
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.destination import refuse_namesake
+from checkpoint_store.storage.destination import refuse_namesake, refuse_removed_name
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.files.sibling_check import make_private, refuse_foreign, refuse_unreadable, why_unwritable
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from, no_store
@@ -84,6 +84,7 @@ class Opener:
         """
         if not is_owner_checked:
             refuse_foreign(self.path)
+        refuse_removed_name(self.path)
         refuse_namesake(self.path)
         try:
             database = self._open_sound(migrate=migrate)

@@ -190,6 +190,30 @@ def test_no_state_file_has_the_name_of_another_file_of_the_store(tmp_path: Path,
         CheckpointStore(tmp_path / "talk.db", state_file=tmp_path / f"talk{end}")
 
 
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal", ".recovered", ".tmp-0123456789ab", ".runner-0123456789ab"])
+def test_nothing_new_gets_a_name_whose_file_is_removed(tmp_path: Path, end: str) -> None:
+    """No store begins, and no copy of one, under a name whose file vanishes when the store ``talk.db`` is opened."""
+    path = tmp_path / f"talk.db{end}"
+    with CheckpointStore(tmp_path / "other.db") as other:
+        other.open_job("talk.srt", total_chunks=1).complete(0, "x")
+        copy = other.backup(tmp_path / "copy.db")
+        for make in (CheckpointStore, other.backup, lambda target: restore_store(copy, target)):
+            with pytest.raises(StoreTargetError, match=f"files that end in {end} are removed"):
+                make(path)
+    assert not path.exists()
+
+
+def test_a_store_whose_name_is_like_that_of_a_lock_file_stays(tmp_path: Path) -> None:
+    """The opening of a store removes the lock files of dead runners, and no file whose name is merely similar."""
+    with CheckpointStore(tmp_path / "talk.runner-2.db") as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+    with CheckpointStore(tmp_path / "talk") as store:
+        list(store.open_job("talk.srt", total_chunks=1).pending())
+    with CheckpointStore(tmp_path / "talk.runner-2.db") as store:
+        assert store.jobs()[0].result(0) == "x"
+
+
 def test_a_state_that_was_moved_aside_can_be_imported(tmp_path: Path) -> None:
     """A state file that the store moved aside can be imported, though its name belongs to the store."""
     aside = tmp_path / "talk.json.replaced-20260101T000000.000000Z"

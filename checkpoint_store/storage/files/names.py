@@ -24,6 +24,8 @@ SIBLING_SUFFIXES: Final = (".json", *_NEITHER)
 NO_STATE_SUFFIXES: Final = (STORE_SUFFIX, *_NEITHER)
 """The suffixes that the name of a state file cannot have."""
 RUNNER_MARK: Final = ".runner-"
+RUNNER_LOCK: Final = re.compile(rf"{re.escape(RUNNER_MARK)}[0-9a-f]{{12}}(\.released)?")
+"""The ending of a lock file of a runner."""
 UNRECORDED_MARK: Final = ".unrecorded-"
 SQLITE_ENDINGS: Final = ("-wal", "-shm", "-journal")
 BACKUP: Final = re.compile(r"\.backup-(?P<version>\d+\.\d+)-(?P<number>\d+)")
@@ -33,6 +35,8 @@ ASIDE: Final = re.compile(
 )
 STAND_IN_FOLDER: Final = ".checkpoint-store-stand-in-"
 """The beginning of the name of a stand-in's folder. A stand-in is a store that a command reads and throws away."""
+REMOVED: Final = re.compile(rf"(?:{'|'.join(SQLITE_ENDINGS)}|\.recovered|\.tmp-[0-9a-f]{{12}}|{RUNNER_LOCK.pattern})$")
+"""The endings of files that SQLite, or a store, removes when the store to which they belong is opened or closed."""
 STRAY_MARKS: Final = (".tmp-", ".corrupt-", ".replaced-", ".recovered")
 
 

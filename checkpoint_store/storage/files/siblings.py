@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from checkpoint_store.storage.files.names import (
     ASIDE,
     BACKUP,
+    RUNNER_LOCK,
     RUNNER_MARK,
     SQLITE_ENDINGS,
     STRAY_MARKS,
@@ -65,8 +66,8 @@ class Siblings:
 
     def runner_locks(self) -> list[Path]:
         """Return the files that have the name of a runner's lock file, by name."""
-        mark = f"{self.store.name}{RUNNER_MARK}"
-        return [self.store.with_name(name) for name in sorted(self._names_beside()) if name.startswith(mark)]
+        mine = re.compile(re.escape(self.store.name) + RUNNER_LOCK.pattern)
+        return [self.store.with_name(name) for name in sorted(self._names_beside()) if mine.fullmatch(name)]
 
     def remove_unfinished(self) -> None:
         """Remove the unfinished files of killed backups, upgrades, merges and recoveries, which have results in them.
