@@ -100,3 +100,21 @@ def test_a_store_of_this_process_may_just_be_closed(path: Path, monkeypatch: pyt
     with CheckpointStore(path, read_only=True) as reading:
         assert reading.job("talk.srt").progress().completed_chunks == 1
     assert file_keys == []
+
+
+def test_a_writer_that_ends_may_be_about_to_remove_its_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading that meets a WAL whose index was just removed waits for the moment in which the WAL goes, too."""
+    log, pause = path.with_name("talks.db-wal"), time.sleep
+    with _writer(path) as other:
+        other.execute("UPDATE jobs SET video_title = 'another'")
+        other.commit()
+        content = log.read_bytes()
+    log.write_bytes(content)
+
+    def remove(seconds: float) -> None:
+        pause(seconds)
+        log.unlink(missing_ok=True)
+
+    monkeypatch.setattr(read_only.time, "sleep", remove)
+    with CheckpointStore(path, read_only=True) as reading:
+        assert reading.job("talk.srt").progress().completed_chunks == 1

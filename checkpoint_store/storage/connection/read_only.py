@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from checkpoint_store.errors import CheckpointStoreError
     from checkpoint_store.storage.connection.open_lock import Presence
 
 T = TypeVar("T")
@@ -29,6 +30,12 @@ Signature = tuple[int, ...]
 
 _TICK_SECONDS: Final = 0.02
 """The coarsest clock of a file system that a store may be on."""
+_CLOSING_SECONDS_MAX: Final = 0.5
+"""A process that closes the file removes the WAL within this time after the index."""
+_INDEX_REMEDY: Final = (
+    "Open the store for writing once, which takes in the WAL. If nothing can be written there, copy the store and its "
+    "WAL into another folder, and open the copy."
+)
 
 
 class _IdleConnection(NamedTuple):
@@ -65,7 +72,8 @@ class ReadOnlyDatabase:
             raise StoreClosed(self.path)
         if self._presence is not None:
             self._presence.ensure()
-        deadline = time.monotonic() + self.lock_timeout_seconds
+        began = time.monotonic()
+        deadline = began + self.lock_timeout_seconds
         while True:
             with openings.lock:
                 before = self._signature()
@@ -74,11 +82,9 @@ class ReadOnlyDatabase:
                 except sqlite_errors.UNREADABLE as error:
                     # The process that had the file open may have closed it, and removed the WAL, meanwhile.
                     is_unchanged = before == self._signature()
-                    is_passing = sqlite_errors.is_beginning(error)
-                    if self._is_being_closed(error):
-                        is_passing = time.monotonic() < deadline
-                    if is_unchanged and not (before is None and is_passing):
-                        raise sqlite_errors.translate(error, self.path, self.lock_timeout_seconds) from error
+                    is_passing = before is None and self._is_passing(error, time.monotonic() - began)
+                    if is_unchanged and not is_passing:
+                        raise self._translated(error) from error
                 else:
                     if before is None or before == self._signature():
                         return value
@@ -86,10 +92,18 @@ class ReadOnlyDatabase:
                 raise StoreBusy(self.path, self.lock_timeout_seconds)
             time.sleep(0.005)
 
-    def _is_being_closed(self, error: sqlite_errors.Unreadable) -> bool:
-        """Whether this process is closing the file: SQLite has just removed the index of the WAL."""
-        is_open = openings.is_open(self.path) and is_there(self.path)
-        return is_open and sqlite_errors.could_not_open(error) and not is_there(StoreFiles(self.path).shm)
+    def _is_passing(self, error: sqlite_errors.Unreadable, waited_seconds: float) -> bool:
+        """Whether a process may just be opening the file, or closing it: SQLite removes the index before the WAL."""
+        if sqlite_errors.could_not_open(error):
+            return waited_seconds < _CLOSING_SECONDS_MAX and is_there(self.path)
+        return sqlite_errors.is_beginning(error)
+
+    def _translated(self, error: sqlite_errors.Unreadable) -> CheckpointStoreError:
+        files = StoreFiles(self.path)
+        if sqlite_errors.could_not_open(error) and is_there(files.wal) and not is_there(files.shm):
+            reason = f"its WAL has no index ({files.shm.name}), and only a process that writes makes one"
+            return StorageUnavailableError(self.path, reason, _INDEX_REMEDY)
+        return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
 
     def read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """:meth:`read`: each read has a connection of its own."""
