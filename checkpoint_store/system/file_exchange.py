@@ -151,8 +151,8 @@ def exchange(previous: Path, known: Identity, path: Path) -> Iterator[Exchange |
     """Open the file at ``previous`` for writing. At the end it becomes ``path``, and ``path`` becomes ``previous``.
 
     Yields None if ``previous`` is not the ``known`` version, or another program has it open. The exchange is durable
-    when the context ends. If the block raises, both files are restored. After a kill, ``path`` is whole, and
-    ``previous`` may be missing.
+    when the context ends. If the block raises, or the disk is full, both files are restored. After a kill, ``path`` is
+    whole, and ``previous`` may be missing.
     """
     descriptor = open_regular(previous, os.O_RDWR)
     try:
@@ -161,17 +161,18 @@ def exchange(previous: Path, known: Identity, path: Path) -> Iterator[Exchange |
             return
         hidden = temporary_path(path)
         with replacing(hidden, path):
-            previous.rename(hidden)
-            sync_folder(path.parent)  # after a power cut, no file that has a name is half written
             under_way = Exchange(Rewriting(descriptor), [])
             try:
+                previous.rename(hidden)
+                sync_folder(path.parent)  # after a power cut, no file that has a name is half written
                 yield under_way
                 under_way.rewriting.end()
+                keep_previous(path, previous)
             except BaseException:
                 under_way.rewriting.undo()
-                os.replace(hidden, previous)
+                with suppress(FileNotFoundError):  # it was not renamed
+                    os.replace(hidden, previous)
                 raise
-            keep_previous(path, previous)
         under_way.written.extend(filter(None, [_identity(os.fstat(descriptor))]))
     finally:
         os.close(descriptor)
