@@ -257,18 +257,12 @@ class Opener:
             with store_lock(self.path, self.lock_timeout_seconds):
                 if self._inspect_target() == SCHEMA_VERSION:
                     return
-                with alone(self.path) as free:
-                    if free and self._is_made_current():
+                # StoreBusy: a program that shares no lock came in just now.
+                with alone(self.path) as free, suppress(StoreBusy):
+                    if free:
+                        self._make_current()
                         return
             wait.a_moment()
-
-    def _is_made_current(self) -> bool:
-        """Create or upgrade the store; return False where a program that shares no lock came in just now."""
-        try:
-            self._make_current()
-        except StoreBusy:
-            return False
-        return True
 
     def _make_current(self) -> None:
         """Create the file, or upgrade it. Call it with the lock file held, while nobody else has the store open."""
