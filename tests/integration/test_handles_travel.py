@@ -262,6 +262,18 @@ def test_a_handle_made_from_another_result_is_not_taken(store: CheckpointStore) 
     assert handles(store.open_job("talk.txt", chunks=CHUNKS, sequential=True, on_change="reuse")) == {1: None}
 
 
+def test_the_plan_of_a_sequential_job_counts_a_handle_behind_the_results_that_it_takes(store: CheckpointStore) -> None:
+    """The plan takes over no result: it looks for the handle where the results are."""
+    store.open_job("talk.txt", chunks=CHUNKS, sequential=True)
+    other = store.open_job("other.txt", chunks=CHUNKS, sequential=True)
+    other.complete_many([(0, "ONE"), (1, "TWO")])
+    other.record_handle(2, "batch-1")
+    same: dict[str, Any] = {"chunks": CHUNKS, "sequential": True, "on_change": "reuse"}
+    plan = store.plan("talk.txt", **same)
+    assert (plan.action, plan.kept, plan.with_handle) == ("resume", 2, (2,))
+    assert handles(store.open_job("talk.txt", **same)) == {2: "batch-1"}
+
+
 # -- copies of the store
 
 

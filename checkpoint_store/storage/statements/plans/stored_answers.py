@@ -38,9 +38,8 @@ def for_new_job(
     A handle is taken under the conditions of a result: the same fingerprint and settings. A result that is to be done
     again takes the handle of the same redo.
     """
-    last = reused.get(len(reused) - 1)
     asked_at = redos.of_kept(connection, reused)
-    return _taken(connection, request, path, reused, asked_at, begun_in="" if last is None else last.job_id)
+    return _taken(connection, request, path, reused, asked_at, begun_in=_last_source(reused, ""))
 
 
 def for_rest(
@@ -59,9 +58,15 @@ def for_rest(
     done = {*result_statements.indices(connection, job.job_id), *reused}
     marks = {mark.chunk_index: mark.asked_at for mark in redos.marks(connection, job.job_id)}
     asked_at = {at: asked for at, asked in marks.items() if at not in reused} | redos.of_kept(connection, reused)
-    taken = _taken(connection, request, path, done, asked_at, begun_in=job.job_id, but_job=job.job_id, of=of)
+    begun_in = _last_source(reused, job.job_id)  # a plan reads them there: they are not carried over
+    taken = _taken(connection, request, path, done, asked_at, begun_in=begun_in, but_job=job.job_id, of=of)
     own = handles.left_in(connection, job.job_id).keys() - reused.keys()
     return {at: handle for at, handle in taken.items() if at not in own}
+
+
+def _last_source(reused: Mapping[int, Source], default: str) -> str:
+    """Return the job of the last result that a plan takes over. A sequential plan takes all results from one job."""
+    return reused[max(reused)].job_id if reused else default
 
 
 def carry(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, by_chunk: Mapping[int, str]) -> None:
