@@ -41,12 +41,16 @@ class Database:
         self.reader = ReaderConnection(file)
         self._long_reader = ReaderConnection(file)
         self.writer = WriterConnection(file, self.reader)
-        self._leave = weakref.finalize(self, openings.leave, openings.enter(path))
+        self._leave = weakref.finalize(self, openings.leave, openings.enter(path, self))
 
     @property
     def closed(self) -> bool:
         """Whether :meth:`close` has ended."""
         return self.writer.closed
+
+    def connect_if_idle(self) -> None:
+        """Open the connection that reads, unless it is open or a thread has it in use."""
+        self.reader.connect_if_free()
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""

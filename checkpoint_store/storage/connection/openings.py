@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from weakref import WeakSet
 
+from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.forks import ForkAware, watch
@@ -33,6 +35,15 @@ class Reader(Protocol):
         """Close the connection that is kept."""
 
 
+class Store(Protocol):
+    """A store file that is open for writing, with connections that may be closed for now, as after a fork."""
+
+    path: Path
+
+    def connect_if_idle(self) -> None:
+        """Connect to the file, unless a thread is doing so."""
+
+
 class _Openings(ForkAware):
     """The files that this process has open for writing.
 
@@ -44,6 +55,7 @@ class _Openings(ForkAware):
         self._opened: dict[FileKey, _Opened] = {}
         self.readers: WeakSet[Reader] = WeakSet()
         """The readers that may keep a connection without locks between two reads."""
+        self._stores: WeakSet[Store] = WeakSet()
         self.forget_in_child()
         watch(self)
 
@@ -63,8 +75,8 @@ class _Openings(ForkAware):
         if taken:
             self.lock.release()
 
-    def enter(self, path: Path) -> FileKey:
-        """Note that the file is open for writing. Waits for a read without locks, and closes all kept connections.
+    def enter(self, path: Path, store: Store | None = None) -> FileKey:
+        """Note that a store has the file open for writing. Wait for a read without locks; close kept connections.
 
         Returns the key of the file, for :meth:`leave`.
         """
@@ -74,6 +86,8 @@ class _Openings(ForkAware):
             key = _key_of(path)
             before = self._opened.get(key)
             self._opened[key] = _Opened(path, 1 if before is None else before.times + 1)
+            if store is not None:
+                self._stores.add(store)
             return key
 
     def leave(self, key: FileKey) -> None:
@@ -82,6 +96,17 @@ class _Openings(ForkAware):
             opened = self._opened.pop(key, None)
             if opened is not None and opened.times > 1:
                 self._opened[key] = opened._replace(times=opened.times - 1)
+
+    def connect_again(self, path: Path) -> None:
+        """Let the stores of this file connect. A fork closes all connections, and the last one removes the WAL's index.
+
+        Without an index nobody can read who creates none. An error is left to the next call of the store. Called with
+        the lock held.
+        """
+        for store in list(self._stores):
+            with suppress(CheckpointStoreError, OSError):
+                if _is_same(os.stat(path), store.path):
+                    store.connect_if_idle()
 
     def is_open(self, path: Path) -> bool:
         """Whether this process has the file, or the index of its WAL, open for writing, whichever name is used.

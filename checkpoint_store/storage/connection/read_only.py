@@ -82,6 +82,8 @@ class ReadOnlyDatabase:
                 except sqlite_errors.UNREADABLE as error:
                     # The process that had the file open may have closed it, and removed the WAL, meanwhile.
                     is_unchanged = before == self._signature()
+                    if sqlite_errors.could_not_open(error) and openings.is_open(self.path):  # a fork closed it
+                        openings.connect_again(self.path)
                     is_passing = before is None and self._is_passing(error, time.monotonic() - began)
                     if is_unchanged and not is_passing:
                         raise self._translated(error) from error

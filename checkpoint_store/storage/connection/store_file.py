@@ -241,6 +241,23 @@ class ReaderConnection(StoreConnection):
             connection.rollback()
         return connection
 
+    def connect_if_free(self) -> None:
+        """Open the connection if it is closed, unless a thread has it in use."""
+        taken: list[bool] = []
+        if is_held_here(self.lock):
+            return
+        try:
+            take(self.lock, taken)
+            if taken:
+                self.ready()
+        except BaseException as error:
+            if taken:
+                self._abandon(error)
+            raise
+        finally:
+            if taken:
+                self.lock.release()
+
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
         refuse_inner_call(self.lock, self.file.path)
