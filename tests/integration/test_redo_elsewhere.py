@@ -91,6 +91,25 @@ def test_a_job_whose_last_redo_is_merged_is_completed(tmp_path: Path) -> None:
         assert '"status": "completed"' in (tmp_path / "here.json").read_text("utf-8")
 
 
+@pytest.mark.parametrize("again", ["here", "there"])
+def test_a_handle_from_before_a_redo_is_no_answer(tmp_path: Path, again: str) -> None:
+    """One store still has the handle of the first work, the other asked for a redo: the redo gets no old answer."""
+    here, there = tmp_path / "here.db", tmp_path / "there.db"
+    with CheckpointStore(here, state_file=None) as store:
+        store.open_job(NAME, chunks=list("abcd")).record_handle([1, 2], "batch-1")
+    shutil.copy(here, there)
+    path = here if again == "here" else there
+    do(path, "first")
+    redo(path, [1, 2])
+    with CheckpointStore(path, state_file=None) as store:
+        store.job(NAME).record_handle(2, "batch-2")
+    for _ in range(2):
+        with CheckpointStore(here, state_file=None) as store:
+            store.merge(there)
+            job = store.job(NAME)
+            assert {chunk.index: chunk.handle for chunk in job.pending()} == {1: None, 2: "batch-2"}
+
+
 def test_what_a_copy_did_before_the_redo_is_no_answer(tmp_path: Path) -> None:
     """A merged result from before a redo, or from an earlier redo, does not answer the redo."""
     here, there, older = tmp_path / "here.db", tmp_path / "there.db", tmp_path / "older.db"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.sql import bindparam, jobs, metadata, null, select
-from checkpoint_store.storage.statements import redos
+from checkpoint_store.storage.statements import handles, redos
 from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
@@ -37,10 +37,16 @@ def take(
     """Add the facts that this store lacks. The facts of this store stay.
 
     A redo mark goes with its result: only if this merge took the result (``new_chunks``). The work of a handle may have
-    begun with results that stay out: then ``with_handles`` is False.
+    begun with results that stay out: then ``with_handles`` is False. A handle from before a redo answers no redo: it is
+    not added to a chunk that is to be done again, and not kept there.
     """
+    its_marks = {mark.chunk_index: mark.asked_at for mark in redos.marks(other, other_job_id)}
+    marks = {mark.chunk_index: mark.asked_at for mark in redos.marks(connection, job_id)}
+    handles.record(connection, job_id, {index: None for index in its_marks if index in new_chunks}, None)
     for table in ("chunk_keys", *(["chunk_handles"] if with_handles else []), "chunk_redos"):
         facts = (dict(zip(COLUMNS[table], row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
+        if table == "chunk_handles":
+            facts = (row for row in facts if marks.get(at := row["chunk_index"]) in (None, its_marks.get(at)))
         if table == "chunk_redos":
             facts = (_renumbered(row, connection, other, job_id) for row in facts if row["chunk_index"] in new_chunks)
         _add(table).run_many(connection, (row | {"job_id": job_id} for row in facts))
