@@ -169,7 +169,7 @@ class FailurePolicy:
         An error at one attempt costs no other attempt its late result; the first error is raised at the end.
         """
         errors = list[Exception]()
-        for future, attempt in self._schedule.take_timed_out():
+        for future, attempt in self._schedule.take_timed_out(self._place.lets_work_end):
             try:
                 self._time_out(future, attempt)
             except Exception as error:  # the store, or a function of the caller's

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _RETRIES_FIRST_MIN: Final = 64
 """While this many chunks wait for their retry, claim no further chunk to probe whether a service is back."""
+_MOMENT_SECONDS: Final = 0.1
 _REORDERED_RESULTS_MAX: Final = 256
 """No further chunk is claimed while this many results wait for an earlier chunk."""
 
@@ -234,14 +235,21 @@ class Schedule:
             del self.in_flight[future]
         return list(self.unsettled.items())
 
-    def take_timed_out(self) -> list[tuple[Future[Any], InFlight]]:
-        """Make the attempts in flight that took too long overdue, and return them."""
+    def take_timed_out(self, may_time_out: Callable[[], bool]) -> list[tuple[Future[Any], InFlight]]:
+        """Make the attempts in flight that took too long overdue, and return them.
+
+        ``may_time_out``: whether any attempt may time out now; if not, those that took too long have a moment more.
+        """
         moment = time.monotonic()
         late = [
             (future, attempt)
             for future, attempt in self.in_flight.items()
             if attempt.deadline <= moment and not future.done()
         ]
+        if late and not may_time_out():
+            for _, attempt in late:
+                attempt.deadline = moment + _MOMENT_SECONDS
+            return []
         for future, attempt in late:
             self.overdue[future] = attempt.chunk
             del self.in_flight[future]

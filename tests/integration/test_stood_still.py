@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,30 @@ def test_a_pause_of_the_process_is_no_time_of_an_attempt(children: Children, loo
     process.send_signal(signal.SIGCONT)
     time.sleep(0.5)  # a loop that goes by the clock gives the attempt up meanwhile
     assert children.finish(process, "paid\n") == "paid!\n{}\n"
+
+
+def test_an_answer_that_a_blocked_event_loop_could_not_read_is_in_time(store: CheckpointStore) -> None:
+    """The program blocks its event loop for longer than ``timeout_seconds``: no call that was answered is made again."""
+    job, calls = store.open_job("talk.srt", total_chunks=1), []
+    service, client = socket.socketpair()
+    client.setblocking(False)
+
+    def answer_and_block() -> None:
+        service.send(b"!")
+        time.sleep(1.0)
+
+    async def work(index: int) -> str:
+        calls.append(index)
+        event_loop = asyncio.get_running_loop()
+        event_loop.call_soon(answer_and_block)  # once the work waits for its answer
+        return (await event_loop.sock_recv(client, 1)).decode()
+
+    async def main() -> list[str]:
+        return [item.result async for item in job.amap(work, timeout_seconds=0.2, wait=0.0)]
+
+    with service, client:
+        assert asyncio.run(main()) == ["!"]
+    assert (calls, [attempt.error for attempt in job.attempts()]) == ([0], [None])
 
 
 def test_a_pause_of_the_process_is_no_time_of_an_outage() -> None:

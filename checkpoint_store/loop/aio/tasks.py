@@ -11,6 +11,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from checkpoint_store.loop.aio.turns import Turns
 from checkpoint_store.loop.executors.futures import QUICK_SECONDS_MAX, Ends, HandOvers, LockFreeFuture
 from checkpoint_store.loop.executors.local import ENDS_LATER, OwnExecutor, Threads, call_here
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program, is_cancellation_of_task
@@ -62,8 +63,8 @@ class Tasks(OwnExecutor):
         self.hand_overs: Final = slow if self._threads is None else self._threads.hand_overs
         self._stopped_at: float | None = None
         self.is_cancelled = False
-        self.is_event_loop_ending = False
-        """Whether the event loop is ending, and waits for the calls that are paid for."""
+        self.is_event_loop_ending = False  # and it waits for the calls that are paid for
+        self.lets_work_end = Turns(loop).were_given_lately
         self.take_late: Callable[[Call, Any], None] = lambda _, __: None
         """Takes what comes of a call after :meth:`cancel_orphans` has given it up."""
 
@@ -71,9 +72,8 @@ class Tasks(OwnExecutor):
         """See :meth:`OwnExecutor.handed_over_max`."""
         return self.hand_overs.at_once_max
 
-    def submit(self, call: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        """Call the work, and await what it returns, from the next :meth:`hand_over` on."""
-        del call  # it would not await what fn returns
+    def submit(self, _: Callable[..., Any], /, *args: Any, **__: Any) -> Future[Any]:
+        """Call the work, and await what it returns, from the next :meth:`hand_over` on. The function given does not."""
         fn, attempt, chunk = args
         if self._threads is None and self._loop.is_closed():
             raise RuntimeError("the event loop is closed")

@@ -42,6 +42,9 @@ ENDS_LATER: Final = object()
 class OwnExecutor(Executor):
     """An executor of our own. Its work shares this process's memory; a hung attempt keeps no worker busy."""
 
+    lets_work_end: Callable[[], bool] = staticmethod(lambda: True)
+    """Says whether the work could end lately. If not, it has not taken too long; a loop asks again in a moment."""
+
     def handed_over_max(self) -> int:
         """Return how many tasks a loop hands over at once. Those that have not begun are in doubt after a kill."""
         return HANDED_OVER_MAX
@@ -239,12 +242,8 @@ def is_local(executor: Executor) -> bool:
 
 def never_started(executor: Executor, future: Future[Any]) -> bool:
     """Cancel an attempt, and return whether it is certain that the attempt never started."""
-    return type(executor).__module__.startswith("concurrent.futures") and future.cancel()
-
-
-def withdrawn(executor: Executor, future: Future[Any]) -> bool:
-    """Cancel an attempt that is given up, and return whether it is certain that its work never begins."""
-    return never_started(executor, future) or (future.cancel() and isinstance(future, LockFreeFuture))
+    is_known = isinstance(executor, OwnExecutor) or type(executor).__module__.startswith("concurrent.futures")
+    return is_known and future.cancel()
 
 
 def has_places(executor: Any) -> bool:

@@ -70,6 +70,8 @@ class Workplace:
             executor.gather if self._is_own_kind else lambda _: None
         )
         """Waits a moment for quick attempts to end together; see :meth:`OwnExecutor.gather`."""
+        self.lets_work_end: Callable[[], bool] = executor.lets_work_end if self._is_own_kind else lambda: True
+        """Says whether the work could end lately; see :meth:`OwnExecutor.lets_work_end`."""
 
     def open(self, fn: Callable[[Any], Any]) -> None:
         """Make the executor unless the caller gave one.
@@ -148,7 +150,7 @@ class Workplace:
 
     def abandon(self, future: Future[Any]) -> bool:
         """Abandon an attempt, and return whether it is certain that the attempt never started."""
-        if local.never_started(self._executor, future) or (self._is_own_kind and self.withdraw(future)):
+        if local.never_started(self._executor, future):
             return True
         if self._is_own_kind:
             self._executor.abandon(future)
@@ -156,7 +158,10 @@ class Workplace:
 
     def withdraw(self, future: Future[Any]) -> bool:
         """Cancel an attempt that is given up, and return whether it is certain that its work never begins."""
-        return local.withdrawn(self._executor, future)
+        if local.never_started(self._executor, future):
+            return True
+        future.cancel()  # an engine may drop it
+        return False
 
     def hand_over(self) -> None:
         """Let the executor begin its submitted attempts; call this before any step that may take time."""
