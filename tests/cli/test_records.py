@@ -74,6 +74,22 @@ def test_a_short_row_has_nulls_and_a_long_field_is_read() -> None:
     assert json.loads(rows("a\tb\n1\t2,3\n", tabbed=True)[0].text) == {"a": "1", "b": "2,3"}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name;price\nAna;1,5\n", {"name": "Ana", "price": "1,5"}),
+        ("name\tprice\nAna\t1,5\n", {"name": "Ana", "price": "1,5"}),
+        ('"name, in full";note\nAna;"a;b"\n', {"name, in full": "Ana", "note": "a;b"}),
+        ("name,a;b\nAna,2\n", {"name": "Ana", "a;b": "2"}),
+        ("name\nAna; Bo\n", {"name": "Ana; Bo"}),
+    ],
+    ids=["semicolons", "tabs", "a quoted comma", "commas come first", "a single column"],
+)
+def test_what_parts_the_names_parts_the_fields(text: str, expected: dict[str, str]) -> None:
+    """The CSV of an Excel of Europe, and a table of tabs on stdin, have columns; no row is one field with marks in it."""
+    assert [json.loads(chunk.text) for chunk in rows(text)] == [expected]
+
+
 @given(st.lists(st.text()))
 def test_the_output_has_one_line_for_each_chunk(answers: list[str]) -> None:
     """Whatever line ends an answer has in it, and where it is empty: line n is the answer to record n."""

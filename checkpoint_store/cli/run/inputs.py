@@ -66,6 +66,8 @@ def cleaned_content(transcript: Transcript, chunks: list[TextChunk], language: s
 
 
 _FIELD_LENGTH_MAX: Final = 2**31 - 1
+_DELIMITERS: Final = ",;\t"
+"""What may stand between the fields. Where the comma is the decimal point, Excel writes semicolons."""
 
 
 class UnreadableRecordsError(Exception):
@@ -82,19 +84,24 @@ def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
 
     Args:
         text: the text of the file.
-        tabbed: whether tabs, and not commas, stand between the fields.
+        tabbed: whether tabs stand between the fields; else commas, or what parts the names of the first row instead.
 
     Raises:
         UnreadableRecordsError: a row has more fields than the first row, two columns have one name, or a quote never
             ends.
     """
     csv.field_size_limit(_FIELD_LENGTH_MAX)  # the default refuses a long text
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if tabbed else ",", strict=True)
+    delimiter = "\t" if tabbed else next((mark for mark in _DELIMITERS if len(_first_row(text, mark)) > 1), ",")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         _check_names(list(reader.fieldnames or ()))
         return [TextChunk(_as_json(row, reader.line_num)) for row in reader]
     except csv.Error as error:
         raise UnreadableRecordsError(f"the row from line {reader.line_num + 1} on: {error}") from error
+
+
+def _first_row(text: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
 
 
 def _check_names(names: Sequence[str]) -> None:
