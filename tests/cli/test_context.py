@@ -34,6 +34,17 @@ def test_a_chunk_alone_goes_to_stdin_and_its_context_beside_it(folder: Folder) -
         assert before.endswith(call["CONTEXT"])
 
 
+def test_a_nul_in_the_json_of_a_recognizer_stops_no_command(folder: Folder) -> None:
+    """JSON can write a NUL, and no variable can hold it: a replacement character stands for it in the context."""
+    segments = [{"start": number, "end": number + 1, "text": f"Word\0number {number}."} for number in range(2)]
+    folder.write("talk.json", json.dumps({"segments": segments}))
+    folder.run("run", "talk.json", "--chunk-size", 20, "--overlap", 15, *folder.command(ASKING))
+    assert [(call["stdin"], call["CONTEXT"]) for call in told(folder)] == [
+        ("Word\0number 0.", ""),
+        ("Word\0number 1.", "Word\ufffdnumber 0."),
+    ]
+
+
 def test_a_command_is_told_where_it_is(lecture: Folder) -> None:
     """The number of its chunk, of all chunks and of its try; the file, its title and language; a key for the service."""
     lecture.write("fail", "")

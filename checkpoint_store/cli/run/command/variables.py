@@ -28,7 +28,7 @@ def variables_of(
     """
     previous = attempt.previous if isinstance(attempt.previous, dict) else {}
     values = {
-        "PREVIOUS": str(previous.get(TEXT_FIELD, ""))[-CONTEXT_LENGTH_MAX:].replace("\0", "\ufffd"),
+        "PREVIOUS": str(previous.get(TEXT_FIELD, ""))[-CONTEXT_LENGTH_MAX:],
         "PREVIOUS_JSON": _previous_json(previous, attempt) if previous else "",
         "CONTEXT": chunk.context,
         "CHUNK_INDEX": str(attempt.chunk_index),
@@ -39,7 +39,7 @@ def variables_of(
         "ATTEMPT": str(attempt.number),
         "ATTEMPT_KEY": attempt.attempt_key,
     }
-    return {f"{_PREFIX}{name}": value for name, value in values.items()}
+    return {f"{_PREFIX}{name}": value.replace("\0", "\ufffd") for name, value in values.items()}  # none takes a NUL
 
 
 def _previous_json(previous: dict[str, Any], attempt: Attempt) -> str:
