@@ -91,3 +91,13 @@ def test_jobs_of_odd_files_are_named_on_one_line(lecture: Folder) -> None:
     lecture.run("export", name, "job.json")
     assert shown in lecture.run("import", "job.json", "--store", "other.db").stderr
     assert f"{SHOWN}.txt  completed" in lecture.run("prune", "--keep-last", "0").stdout
+
+
+def test_list_finds_the_jobs_of_a_file_as_it_is_typed(lecture: Folder) -> None:
+    """A name that is no UTF-8, a path from here, and letters as macOS writes them name the job, as ``show`` takes them."""
+    text = (lecture.path / "lecture.txt").read_bytes()
+    decomposed = "cafe\u0301.txt"
+    for name in (write(lecture, ".txt", text), lecture.write(decomposed, text.decode()).name):
+        lecture.run("run", name, *SIX)
+        for typed in (name, f"./{name}", lecture.path / name):
+            assert len(lecture.json("list", "--file", typed)["jobs"]) == 1

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from checkpoint_store import JobsPassedOver, JobStatus
 from checkpoint_store.cli.messages import spoken
+from checkpoint_store.cli.paths import job_name, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,12 +96,24 @@ class When(click.ParamType[datetime]):
             self.fail(reason, param, ctx)
 
 
+def names_of(file: str | None, store_path: Path) -> frozenset[str] | None:
+    """Return the names that match a file as a person types it: its name, or a path from here; None for all names."""
+    if file is None:
+        return None
+    return frozenset(map(_composed, (printable(file), job_name(Path(file), store_path))))
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)  # as the store compares the names of files
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The filters of a list; None: all jobs."""
 
     status: str | None
-    file_name: str | None
+    file_names: frozenset[str] | None
+    """See :func:`names_of`."""
     since: datetime | None
     limit: int | None
 
@@ -108,10 +122,10 @@ class Chosen:
         return [record for record in records if self._has(record)][: self.limit]
 
     def _has(self, record: Mapping[str, Any]) -> bool:
-        name = record["file_name"]
+        name = _composed(record["file_name"])
         return (
             self.status in (None, record["shown_status"])
-            and self.file_name in (None, name, PurePath(name).name)
+            and (self.file_names is None or not self.file_names.isdisjoint((name, PurePath(name).name)))
             and (self.since is None or datetime.fromisoformat(record["updated_at"]) >= self.since)
         )
 
