@@ -114,6 +114,16 @@ def test_report_takes_the_chunks_of_a_script(folder: Folder, name: str, text: st
     assert f"{name} cannot be read as JSON" in folder.run("report", "--input", name, code=2).stderr
 
 
+def test_a_line_of_json_ends_at_its_line_feed_alone(folder: Folder) -> None:
+    """A text may hold the line ends of Unicode, which JSON writes as they are."""
+    chunks = ["a\u2028b", "c\x85d\x0be"]
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        store.open_job("script", chunks=chunks).complete(0, "A")
+    folder.write("chunks.jsonl", "".join(f"{json.dumps(chunk, ensure_ascii=False)}\n" for chunk in chunks))
+    folder.run("report", "--input", "chunks.jsonl")
+    assert index(folder.path / "report.html")["jobs"][0]["inputs"] == "given"
+
+
 @pytest.mark.slow
 def test_report_follows_until_ctrl_c(lecture: Folder) -> None:
     """Ctrl-C is the usual way to end it: exit 0, and a last page that loads itself no more."""

@@ -87,7 +87,7 @@ def _listed(path: Path) -> list[Any]:
     try:
         text = path.read_text("utf-8-sig")
         if path.suffix.lower() == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line) for line in text.split("\n") if line.strip()]
         chunks = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnusableInputError(f"{printable(path)} cannot be read as JSON: {error}") from error
