@@ -261,6 +261,7 @@ def test_an_answer_that_json_cannot_hold_fails_its_chunk(lecture: Folder) -> Non
         (["lecture.txt", "other.txt", "--output", "x.txt"], "--output and --title are for one FILE"),
         (["lecture.txt", "--overlap", "20001"], "--overlap"),
         (["lecture.txt", "--chunk-size", "0"], "--chunk-size"),
+        (["lecture.txt", "--chunk-size", f"{10**20}"], "is no whole number from 1 to 1,000,000,000"),
         (["lecture.txt", "--"], "after -- comes the COMMAND"),
         ([], "Missing argument 'FILE...'"),
     ],

@@ -24,6 +24,10 @@ HIGHER_AMOUNT: Final = f"a higher {OPEN_AMOUNT}, or none for no limit"
 """What a person has to give to go on after a budget was reached."""
 
 
+_CHUNK_SIZE_MAX: Final = 1_000_000_000
+"""No text is longer, and the splitter takes no number of more than 64 bits."""
+
+
 def checked_field(_: click.Context, __: click.Parameter, field: str | None) -> str | None:
     """Return the name of a field, or raise if it is neither a name nor a dotted path."""
     if field == OPEN_FIELD:
@@ -51,7 +55,10 @@ _OPTIONS: Final = (
         "row of a CSV file, as a JSON object. The output of lines and csv is one line for each chunk, in order.",
     ),
     click.option(
-        "--chunk-size", metavar="N", type=WholeNumber(min=1), help="The most characters of a chunk.  [default: 2000]"
+        "--chunk-size",
+        metavar="N",
+        type=WholeNumber(min=1, max=_CHUNK_SIZE_MAX),
+        help="The most characters of a chunk.  [default: 2000]",
     ),
     click.option(
         "--unit",

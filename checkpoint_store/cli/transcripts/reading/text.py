@@ -124,13 +124,17 @@ def read_text(path: Path, encoding: str | None = None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+_OF_HOSTS: Final = frozenset({"idna", "punycode"})
+"""Encodings for the names of hosts alone: bytes that are no such name raise errors of any kind."""
+
+
 def is_text_encoding(name: str) -> bool:
     """Return whether ``name`` is an encoding of text that Python knows."""
     try:
         "a".encode(name)  # an empty text would not look the name up
     except (LookupError, ValueError):
         return False
-    return True
+    return codecs.lookup(name).name not in _OF_HOSTS
 
 
 def _bytes_of(path: Path) -> bytes:
