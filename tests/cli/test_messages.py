@@ -117,3 +117,22 @@ def test_an_unknown_schema_names_the_option(lecture: Folder) -> None:
     """The error names ``--to``, as it was typed."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())
     assert "--to 9 is not a schema; the schemas are 1.0" in lecture.run("migrate", "--to", "9", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("run", "lecture.txt", "--title", "a\udcff"), "--title 'a"),
+        (("run", "lecture.txt", "--model", "a\udcff", "--", "cat"), "--model 'a"),
+        (("report", "--follow", "--every", "1e300"), "--every 1e+300 is no number of seconds above 0"),
+        (("report", "--input", "no.json"), "--input: the file for lecture.txt has 0 chunks for a job of 6"),
+    ],
+    ids=lambda value: value[-2] if isinstance(value, tuple) else "",
+)
+def test_a_value_that_is_refused_is_that_of_an_option(lecture: Folder, words: tuple[str, ...], says: str) -> None:
+    """The error names the option, as it was typed, and no argument of a call."""
+    lecture.run("run", "lecture.txt", *SIX, *lecture.command())
+    lecture.write("no.json", "[]")
+    said = lecture.run(*words, code=2).stderr
+    assert said.startswith(f"checkpoint-store: {says}")
+    assert _PYTHON.search(said) is None
