@@ -110,21 +110,9 @@ def _cut_again(path: Path, job: Job, encoding: str | None) -> list[Any]:
         unit=config.get("unit", "characters"),
         tokenizer=config.get("tokenizer"),
         overlap=config.get("overlap", 0),
-        title=None,
-        model=None,
-        provider=None,
         language=config.get("language"),
         encoding=encoding,
         plain_text="reader" not in config,
-        result_field=None,
-        raw=False,
-        sequential=job.sequential,
-        output=None,
-        force=False,
-        store_path="",
-        on_change="refuse",
-        reuse_ignoring=(),
-        fresh=False,
     )
     try:
         content: Content = request.read(path)

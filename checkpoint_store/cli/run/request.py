@@ -48,21 +48,21 @@ class Request:
     unit: str
     tokenizer: str | None
     overlap: int
-    title: str | None
-    model: str | None
-    provider: str | None
     language: str | None
     encoding: str | None
     plain_text: bool
-    result_field: str | None
-    sequential: bool
-    raw: bool
-    output: Path | None
-    force: bool
-    store_path: str
-    on_change: str
-    reuse_ignoring: tuple[str, ...]
-    fresh: bool
+    title: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    result_field: str | None = None
+    sequential: bool = False
+    raw: bool = False
+    output: Path | None = None
+    force: bool = False
+    store_path: str = ""
+    on_change: str = "refuse"
+    reuse_ignoring: tuple[str, ...] = ()
+    fresh: bool = False
 
     def settings_of(self, source: Input) -> dict[str, Any]:
         """Return the arguments of ``open_job`` besides the file and its chunks."""
