@@ -38,3 +38,14 @@ def test_no_screen_shows_how_the_command_remembers_its_line(lecture: Folder) -> 
     Console(file=out).print(tables.job_page(Screen(), data | {"totals": {}}))
     for said in (out.getvalue(), lecture.run("show").stdout):
         assert "command_line" not in said
+
+
+@pytest.mark.parametrize("size", ["big", 0, 10**20])
+def test_a_program_may_cut_files_in_ways_of_its_own(folder: Folder, size: object) -> None:
+    """The run is refused in words, and does not try to cut the file so."""
+    folder.write("talk.txt", "One.")
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        config = {"cleaner": ["cat"], "chunk_size": size, "overlap": 0}
+        store.open_job("talk.txt", chunks=["Another."], config=config).complete(0, "A")
+    said = folder.run("run", "talk.txt", "--", "cat", code=2).stderr
+    assert "the text, or where the text is cut" in said

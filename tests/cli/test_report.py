@@ -124,6 +124,27 @@ def test_a_line_of_json_ends_at_its_line_feed_alone(folder: Folder) -> None:
     assert index(folder.path / "report.html")["jobs"][0]["inputs"] == "given"
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"cleaner": "version 1"},
+        {"cleaner": 5, "chunk_size": 100, "overlap": 0},
+        {"cleaner": ["a", 1], "chunk_size": 100, "overlap": 0},
+        {"cleaner": "x", "chunk_size": "big", "overlap": None},
+        {"cleaner": "x", "chunk_size": 0, "overlap": 0},
+        {"cleaner": "x", "chunk_size": 100, "overlap": 0, "tokenizer": 5},
+    ],
+    ids=str,
+)
+def test_report_knows_the_jobs_of_programs(folder: Folder, config: dict[str, object]) -> None:
+    """A program may call a setting by a name that ``run`` has, too; its job is no job of ``run``."""
+    folder.write("talk.txt", "One.")
+    with CheckpointStore(folder.path / ".processing_state.db") as store:
+        store.open_job("talk.txt", chunks=["One."], config=config).complete(0, "A")
+    said = folder.run("report", "--input", "talk.txt", code=2).stderr
+    assert "no job of the report is run's job of this file" in said
+
+
 @pytest.mark.slow
 def test_report_follows_until_ctrl_c(lecture: Folder) -> None:
     """Ctrl-C is the usual way to end it: exit 0, and a last page that loads itself no more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,20 +24,16 @@ from checkpoint_store.cli.options import (
 )
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, job_name, path_text, printable
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
-from checkpoint_store.cli.run.request import Request
+from checkpoint_store.cli.run.request import Request, cuts_files
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import UnknownTokenizerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
 
     from checkpoint_store import CheckpointStore, Job
     from checkpoint_store.cli.run.inputs import Content
-
-
-_OF_RUN: Final = frozenset({"cleaner"})
-"""The keys in the config of a job that ``run`` made."""
 
 
 class UnusableInputError(Exception):
@@ -54,7 +51,7 @@ def inputs_of(
     by_job: dict[str, list[Any]] = {}
     for path in paths:
         name = job_name(path, store.path)
-        made_of_it = [job for job in jobs if job.file_name == name and job.config.keys() >= _OF_RUN]
+        made_of_it = [job for job in jobs if job.file_name == name and _is_of_run(job.config)]
         if made_of_it:
             by_job |= _fitting(path, made_of_it, encoding)
         elif path.suffix.lower() in (".json", ".jsonl"):
@@ -63,6 +60,13 @@ def inputs_of(
             reason = "no job of the report is run's job of this file; name its JOB, or give its chunks as .jsonl"
             raise UnusableInputError(f"{printable(path)}: {reason}")
     return by_job
+
+
+def _is_of_run(config: Mapping[str, Any]) -> bool:
+    """Return whether ``run`` may have made a job with this config, and can cut the file again."""
+    cleaner = config.get("cleaner")
+    is_cleaner = isinstance(cleaner, Sequence) and all(isinstance(word, str) for word in cleaner)
+    return is_cleaner and cuts_files(config)
 
 
 def _fitting(path: Path, jobs: Sequence[Job], encoding: str | None) -> dict[str, list[Any]]:

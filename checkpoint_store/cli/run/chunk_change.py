@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store import CheckpointStoreError
 from checkpoint_store.cli.paths import STANDARD, job_name
 from checkpoint_store.cli.run.report import READER_FIELD
+from checkpoint_store.cli.run.request import cuts_files
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import UnknownTokenizerError
 
@@ -66,6 +67,8 @@ def _is_text_same(
     }
     kept = {name: value for name, value in earlier.items() if value is not None or name == "tokenizer"}
     before = dataclasses.replace(request, **kept)
+    if not cuts_files(dataclasses.asdict(before)):  # the job of a program
+        return None
     with suppress(CheckpointStoreError, UnreadableTranscriptError, UnknownTokenizerError, OSError):
         cut = dataclasses.replace(source, content=before.read(source.path))
         name = job_name(source.path, store_path)

@@ -24,7 +24,7 @@ HIGHER_AMOUNT: Final = f"a higher {OPEN_AMOUNT}, or none for no limit"
 """What a person has to give to go on after a budget was reached."""
 
 
-_CHUNK_SIZE_MAX: Final = 1_000_000_000
+CHUNK_SIZE_MAX: Final = 1_000_000_000
 """No text is longer, and the splitter takes no number of more than 64 bits."""
 
 
@@ -57,7 +57,7 @@ _OPTIONS: Final = (
     click.option(
         "--chunk-size",
         metavar="N",
-        type=WholeNumber(min=1, max=_CHUNK_SIZE_MAX),
+        type=WholeNumber(min=1, max=CHUNK_SIZE_MAX),
         help="The most characters of a chunk.  [default: 2000]",
     ),
     click.option(

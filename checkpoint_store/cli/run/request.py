@@ -15,6 +15,7 @@ from checkpoint_store.cli.run.inputs import Content, UnusableInputError, cleaned
 from checkpoint_store.cli.run.outputs import output as output_text
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.run.outputs.output import OutputFile, StandardOutput, UnusableOutputError
+from checkpoint_store.cli.run.plan_options import CHUNK_SIZE_MAX
 from checkpoint_store.cli.run.task_records import Task
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError, read_text
@@ -22,7 +23,7 @@ from checkpoint_store.cli.transcripts.reading.transcript import Transcript, read
 from checkpoint_store.cli.transcripts.split import TextChunk, UnknownTokenizerError, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from checkpoint_store import CheckpointStore
@@ -172,6 +173,16 @@ class Request:
             raise UnusableOutputError(f"{belongs}; name another file with --output")
         job_ids = {job.job_id for job in store.jobs(file_name=name)}
         return OutputFile(source.output, name, job_ids, log, force=self.force)
+
+
+def cuts_files(settings: Mapping[str, Any]) -> bool:
+    """Return whether settings say how files are cut; a program may have other values under these names."""
+    size, overlap, split = settings.get("chunk_size"), settings.get("overlap"), settings.get("split", "text")
+    has_sizes = type(size) is int and type(overlap) is int and 0 < size <= CHUNK_SIZE_MAX and overlap >= 0
+    names = (settings.get("tokenizer"), settings.get("language"))
+    return (split in ("lines", "csv") or (split == "text" and has_sizes)) and all(
+        isinstance(name, str | None) for name in names
+    )
 
 
 class FileCommand(click.Command):
