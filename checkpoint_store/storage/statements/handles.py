@@ -182,6 +182,6 @@ def outstanding(
     rows: list[HandleRow] = []
     left = iter(fingerprints)
     while some := list(islice(left, _FINGERPRINTS_AT_ONCE)):
-        found = _OUTSTANDING_OF.run(connection, fingerprints=json_text.encode(some), but_job=but_job)
-        rows += map(HandleRow._make, found)
+        outstanding_of_these = _OUTSTANDING_OF.run(connection, fingerprints=json_text.encode(some), but_job=but_job)
+        rows += map(HandleRow._make, outstanding_of_these)
     return rows

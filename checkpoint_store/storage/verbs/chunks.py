@@ -94,8 +94,8 @@ class KeyVerbs(ReadingVerbs):
 
     def index_of(self, job_id: str, key: Key) -> int | None:
         """Return the chunk that has a key; None if no chunk has it. A chunk with this very spelling comes first."""
-        found = (self._database.read_row(chunk_statements.INDEX_OF.text, (job_id, form)) for form in spellings(key))
-        return next((int(index) for (index,) in filter(None, found)), None)
+        matches = (self._database.read_row(chunk_statements.INDEX_OF.text, (job_id, form)) for form in spellings(key))
+        return next((int(index) for (index,) in filter(None, matches)), None)
 
     def all_of(self, job_id: str) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index."""

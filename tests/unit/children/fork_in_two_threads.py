@@ -39,7 +39,7 @@ first.start()
 at_rest.wait()
 fork()
 first.join()
-free = []
+free: list[bool] = []
 look = threading.Thread(target=lambda: free.append(lock.acquire(timeout=1)))
 look.start()
 look.join()

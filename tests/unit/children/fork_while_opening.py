@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from checkpoint_store.storage.runner_lock import begun_if_dead, probe
 from checkpoint_store.system.shared_lock import SharedLock
@@ -18,9 +19,9 @@ go, ready = os.pipe()
 open_file = os.open
 
 
-def fork_at_open(*arguments):
+def fork_at_open(*arguments: Any) -> int:
     file = open_file(*arguments)
-    os.open = open_file
+    vars(os)["open"] = open_file
     if os.fork() == 0:  # as another thread does, when this thread has not come back from the call yet
         os.close(ready)
         os.read(go, 1)
@@ -28,7 +29,7 @@ def fork_at_open(*arguments):
     return file
 
 
-os.open = fork_at_open
+vars(os)["open"] = fork_at_open
 if sys.argv[1] == "share":
     lock = SharedLock(path, create=True)
     lock.share(0)

@@ -255,9 +255,9 @@ def _take_doubtful(copy: Copy, doubtful: Iterable[tuple[Chunk, str, str]]) -> No
     Such a result was replaced, and its chunk has a newer one that is lost; unless the digest of the chunk is that of
     another chunk, whose row has a damaged number.
     """
-    found = {chunk.digest for chunks in copy.chunks.values() for chunk in chunks.values() if chunk.text is not None}
+    digests = {chunk.digest for chunks in copy.chunks.values() for chunk in chunks.values() if chunk.text is not None}
     for chunk, text, digest in doubtful:
-        if chunk.text is None and chunk.digest in found:
+        if chunk.text is None and chunk.digest in digests:
             chunk.text, chunk.digest = text, digest
         else:
             copy.complete = False
