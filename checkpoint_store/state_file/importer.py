@@ -28,6 +28,7 @@ from checkpoint_store.state_file.reader import (
     ImportableState,
     first_sound,
     glance,
+    job_shown_by,
     read_state,
     refuse_planted_state,
     refuse_stranger,
@@ -153,27 +154,37 @@ def import_at_opening(
     if not readable:
         return None
     if facts.has_jobs():  # also where the store was missing: it was made anew from the copies since that look
-        return _import_if_ahead(facts, state_file, save) if state_file.path in readable else None
+        return _import_if_ahead(facts, state_file, readable, save) if state_file.path in readable else None
     importable = for_new_store or first_sound(facts.path, *readable)
-    state, was_redacted = without_secrets(importable.state)
+    state = importable.state
     if facts.known_job(state.job_id).was_deleted:
         _remove(state_file, state.job_id)
         return None
+    notice = _take_in(importable, state_file, save)
+    if notice is not None or for_new_store is not None:
+        return notice
+    return _notice(facts, state_file, state.job_id, len(state.completed_chunks), 0)
+
+
+def _take_in(
+    importable: ImportableState, state_file: StateFile, save: Callable[[ProcessingState], object]
+) -> str | None:
+    """Store a state, and write the state file. Return a warning if the state file was torn: it was moved aside."""
+    state, was_redacted = without_secrets(importable.state)
     save(state)  # first: a kill behind a renaming would leave the results of the torn file out
     # A torn state file may end with a part of a result.
     aside = None if importable.torn is None else state_file.move_aside()
     state_file.write_or_later(state.job_id)
     if was_redacted:
         state_file.backup.unlink(missing_ok=True)
-    if importable.torn is not None and aside is not None:
-        return _notice_of_torn(importable, state_file, aside)
-    if for_new_store is not None:
-        return None
-    return _notice(facts, state_file, state.job_id, len(state.completed_chunks), 0)
+    return None if aside is None else _notice_of_torn(importable, state_file, aside)
 
 
 def _import_if_ahead(
-    facts: ImportFacts, state_file: StateFile, save: Callable[[ProcessingState], object]
+    facts: ImportFacts,
+    state_file: StateFile,
+    readable: Sequence[Path],
+    save: Callable[[ProcessingState], object],
 ) -> str | None:
     """Import the state file into a store that has jobs, where :func:`decide` says so. Durable when this returns.
 
@@ -194,8 +205,10 @@ def _import_if_ahead(
         case Action.REMOVE:
             _remove(state_file, seen.job_id)
         case Action.IMPORT:
-            _import_or_refuse(facts, state_file, save)
-            return _notice(facts, state_file, seen.job_id, seen.completed_chunks, known.completed_chunks or 0)
+            copies = [path for path in readable if path == state_file.path or job_shown_by(path) == seen.job_id]
+            notice = _import_or_refuse(facts, state_file, first_sound(facts.path, *copies), save)
+            in_store = known.completed_chunks or 0
+            return notice or _notice(facts, state_file, seen.job_id, seen.completed_chunks, in_store)
         case Action.COMPARE:
             _compare(facts, state_file.path)
         case Action.FOLLOW:
@@ -216,15 +229,18 @@ def _glance_of_whole(path: Path) -> Glance | None:
     return None
 
 
-def _import_or_refuse(facts: ImportFacts, state_file: StateFile, save: Callable[[ProcessingState], object]) -> None:
-    state, _ = without_secrets(read_state(state_file.path))
+def _import_or_refuse(
+    facts: ImportFacts,
+    state_file: StateFile,
+    importable: ImportableState,
+    save: Callable[[ProcessingState], object],
+) -> str | None:
     try:
-        save(state)
+        return _take_in(importable, state_file, save)
     except ChunkAlreadyCompleted as error:
         knows_more = f"{state_file.path.name} knows of more completed chunks"
         reason = f"{knows_more}, and contradicts it in chunk {error.chunk_index}"
         raise StoreDamaged(facts.path, reason, job_id=error.job_id) from error
-    state_file.write_or_later(state.job_id)
 
 
 def _compare(facts: ImportFacts, path: Path) -> None:

@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import SECRET, files_with
 from filelock import FileLock
 
 from checkpoint_store import CheckpointStore, ProcessingState, StoreDamaged, StoreRecovered
@@ -166,6 +167,15 @@ def test_a_state_file_that_knows_more_is_imported_with_a_warning(path: Path) -> 
     with pytest.warns(StoreRecovered, match=r"knew of 3 completed chunks .* of 2: taken in"):
         CheckpointStore(path).close()
     assert opened(path)[2] == {"text": "chunk 2"}
+
+
+def test_a_secret_in_a_state_file_that_knows_more_stays_in_no_file(path: Path) -> None:
+    """What looks like a secret is replaced in the store, and the state file that had it does not stay as ``.bak``."""
+    state = state_of(path).replace(completed_chunks=[0, 1, 2], error_message=f"401: Authorization: Bearer {SECRET}")
+    path.with_suffix(".json").write_text(state.to_json(), encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"looks like a secret|taken in"):
+        CheckpointStore(path).close()
+    assert files_with(path.parent, SECRET) == []
 
 
 def test_a_state_file_that_knows_more_and_contradicts_is_refused(path: Path) -> None:

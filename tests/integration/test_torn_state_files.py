@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,8 @@ from checkpoint_store import (
     StoreTargetError,
     recover_store,
 )
+
+from .manager_tools import loaded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,3 +183,39 @@ def test_a_torn_state_is_kept_where_its_bak_is_taken_in(tmp_path: Path, has_stor
     manager.close()
     assert [file.read_text() for file in tmp_path.glob("state.json.corrupt-*")] == [torn]
     assert ProcessingState.from_json(path.read_bytes()).status == "paused"
+
+
+@pytest.fixture
+def torn_ahead(tmp_path: Path) -> Path:
+    """An older copy of a store, beside the torn state file of the job as it went on, and the ``.bak`` before it."""
+    path, older = tmp_path / "state.json", tmp_path / "older"
+    begin(path, 2)
+    older.mkdir()
+    for copy in (path, path.with_suffix(".db")):
+        shutil.copy(copy, older)
+    with StateManager(path) as manager:
+        manager.update_chunk_complete(2, "more")
+    (older / "state.json").rename(older / "state.bak")
+    (older / "state.json").write_bytes(path.read_bytes()[:-30])
+    return older / "state.json"
+
+
+def test_a_torn_state_file_that_knows_more_than_the_store_is_taken_in(torn_ahead: Path) -> None:
+    """With its ``.bak``: no result that is whole is paid for again, and a warning names what was moved aside."""
+    manager = StateManager(torn_ahead)
+    with pytest.warns(StoreRecovered, match=r"moved to state\.json\.corrupt-.*with 1 result that only the torn file"):
+        results = loaded(manager).results()
+    assert list(results) == [0, 1, 2]
+    manager.close()
+    with StateManager(torn_ahead) as again:
+        assert loaded(again).results() == results
+
+
+def test_a_torn_state_file_that_knows_more_than_the_store_alone_says_how_to_go_on(torn_ahead: Path) -> None:
+    """Without a ``.bak`` of its job nothing is changed, and what the error names takes in what is whole."""
+    torn_ahead.with_suffix(".bak").write_text(ProcessingState(job_id="other").to_json())
+    with pytest.raises(StateFormatError, match=r"is not JSON.*No copy of it reads: .*recover_store\("):
+        StateManager(torn_ahead).load()
+    recover_store(torn_ahead.with_suffix(".db"), accept_loss=True)
+    with StateManager(torn_ahead) as manager:
+        assert list(loaded(manager).results()) == [0, 1, 2]
