@@ -248,7 +248,7 @@ def _compare(facts: ImportFacts, path: Path) -> None:
 
     The state file was written later: the store has lost its WAL.
     """
-    state = read_state(path)
+    state = first_sound(facts.path, path).state  # its errors say how to go on
     index = facts.first_contradiction(state)
     if index is not None:
         reason = f"{path.name} was written later, and contradicts it in chunk {index}"

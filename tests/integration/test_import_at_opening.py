@@ -9,7 +9,14 @@ import pytest
 from conftest import SECRET, files_with
 from filelock import FileLock
 
-from checkpoint_store import CheckpointStore, ProcessingState, StoreDamaged, StoreRecovered
+from checkpoint_store import (
+    CheckpointStore,
+    ProcessingState,
+    StateFormatError,
+    StoreDamaged,
+    StoreRecovered,
+    recover_store,
+)
 from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.importer import Action, Situation, decide
 
@@ -202,6 +209,17 @@ def test_a_later_state_file_that_contradicts_is_refused(path: Path) -> None:
     with pytest.raises(StoreDamaged, match=r"talks\.json was written later, and contradicts it in chunk 1"):
         CheckpointStore(path)
     assert "newer" in path.with_suffix(".json").read_text(encoding="utf-8")
+
+
+def test_a_later_state_file_that_cannot_be_compared_says_how_to_go_on(path: Path) -> None:
+    """A later state file that is damaged between its beginning and its end: the call that the error names opens it."""
+    write(path, updated_at=LATER)
+    state_file = path.with_suffix(".json")
+    state_file.write_text(state_file.read_text(encoding="utf-8").replace("chunk 0", "chunk \x01"), encoding="utf-8")
+    with pytest.raises(StateFormatError, match=r"talks\.json: state is not JSON.*recover_store\("):
+        CheckpointStore(path)
+    recover_store(path, accept_loss=True)
+    assert opened(path) == {0: {"text": "chunk 0"}, 1: {"text": "chunk 1"}}
 
 
 def test_an_earlier_state_file_is_left(path: Path) -> None:
