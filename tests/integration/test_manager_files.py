@@ -99,7 +99,7 @@ def test_times_of_another_zone_are_kept_in_utc(manager: StateManager) -> None:
 def test_times_of_any_spelling_are_kept_in_one(
     manager: StateManager, monkeypatch: pytest.MonkeyPatch, given: str, kept: str
 ) -> None:
-    """A store writes each ISO 8601 time so that SQLite reads it, and so that texts have the order of their times."""
+    """A store writes each ISO 8601 time in a spelling that SQLite reads, also a time that no local clock knows."""
     monkeypatch.setenv("TZ", "Asia/Kolkata")  # no local time of the year 1 is known there
     time.tzset()
     try:

@@ -38,7 +38,7 @@ _IN_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:
 
 
 def in_utc(text: str) -> str:
-    """Return the time of a state as a store keeps it: in UTC, written so that texts have the order of their times.
+    """Return the time of a state as a store keeps it: in UTC, and in a spelling that SQLite reads.
 
     A text without an offset is a local time. A text that a store could have written stays as it is.
     """
