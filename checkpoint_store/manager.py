@@ -8,12 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from checkpoint_store.errors import (
-    CheckpointStoreError,
-    ChunkAlreadyCompleted,
-    CurrentJobChanged,
-    JobNotFound,
-)
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, CurrentJobChanged, JobNotFound
 from checkpoint_store.execution.lifecycle import status_named
 from checkpoint_store.execution.store.closing import close_unattended
 from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
@@ -211,16 +206,20 @@ class StateManager(ForkAware):
 
         Raises:
             ErasureUnfinished, StorageUnavailableError: the job is deleted; the named WAL or backup still has its bytes.
+            StoreBusy: another program held the lock file. Nothing was removed, and the job is still the manager's own.
         """
         with self._states:
-            current = self._current()
-            own = None if current is None else self._looked.replaced_own(current[0].job_id)
+            current, looked = self._current(), self._looked
             self._looked = Looked(has_looked=True, store=self.store_path)
-            if own is not None:  # never remove the job of another program
+            if current is None:
+                return
+            own = looked.replaced_own(current[0].job_id)  # never remove the job of another program
+            try:
                 with suppress(JobNotFound):
-                    _current_of(self._open()).clear(own, and_backup=False)
-            elif current is not None:
-                _current_of(self._open()).clear(current[0].job_id)
+                    _current_of(self._open()).clear(own or current[0].job_id, and_backup=own is None)
+            except CheckpointStoreError:  # the job may still be there
+                self._looked = looked
+                raise
 
     def close(self) -> None:
         """Close the store. If this manager changed the job, the state file is exact then. The next call opens it."""

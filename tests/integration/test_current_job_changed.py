@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
+from filelock import FileLock
 
-from checkpoint_store import CurrentJobChanged, JobNotFound, ProcessingState, StateManager
+from checkpoint_store import CurrentJobChanged, JobNotFound, ProcessingState, StateManager, StoreBusy
 
 from .manager_tools import loaded
 
@@ -152,6 +153,21 @@ def test_clear_leaves_the_job_that_replaced_it(replaced: StateManager, other: St
     assert [job.job_id for job in store.jobs()] == ["theirs"]
     assert loaded(other).results() == {2: "paid"}
     assert replaced.state_path.exists()
+
+
+def test_a_clear_that_failed_leaves_the_manager_its_job(manager: StateManager, other: StateManager) -> None:
+    """After it, too, a result is recorded in the job that it was made for."""
+    with StateManager(manager.state_path, lock_timeout_seconds=0.1) as mine:
+        mine.save(a_state("mine"))
+        with FileLock(mine.lock_path), pytest.raises(StoreBusy):
+            mine.clear()
+        assert loaded(other).job_id == "mine"
+        other.save(a_state("theirs", "other.txt"))
+        with pytest.raises(CurrentJobChanged):
+            mine.update_chunk_complete(1, "b")
+        assert loaded(other).results() == {}
+        mine.clear()
+        assert loaded(other).job_id == "theirs"
 
 
 def test_a_job_that_was_cleared_is_not_saved_over_another(replaced: StateManager, other: StateManager) -> None:
