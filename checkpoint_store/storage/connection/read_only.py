@@ -72,8 +72,8 @@ class ReadOnlyDatabase:
             raise StoreClosed(self.path)
         if self._presence is not None:
             self._presence.ensure()
-        began = time.monotonic()
-        deadline = began + self.lock_timeout_seconds
+        deadline = time.monotonic() + self.lock_timeout_seconds
+        closed_until = min(deadline, time.monotonic() + _CLOSING_SECONDS_MAX)
         while True:
             with openings.lock:
                 before = self._signature()
@@ -84,7 +84,7 @@ class ReadOnlyDatabase:
                     is_unchanged = before == self._signature()
                     if sqlite_errors.could_not_open(error) and openings.is_open(self.path):  # a fork closed it
                         openings.connect_again(self.path)
-                    is_passing = before is None and self._is_passing(error, time.monotonic() - began)
+                    is_passing = before is None and self._is_passing(error, closed_until)
                     if is_unchanged and not is_passing:
                         raise self._translated(error) from error
                 else:
@@ -94,10 +94,10 @@ class ReadOnlyDatabase:
                 raise StoreBusy(self.path, self.lock_timeout_seconds)
             time.sleep(0.005)
 
-    def _is_passing(self, error: sqlite_errors.Unreadable, waited_seconds: float) -> bool:
+    def _is_passing(self, error: sqlite_errors.Unreadable, closed_until: float) -> bool:
         """Whether a process may just be opening the file, or closing it: SQLite removes the index before the WAL."""
         if sqlite_errors.could_not_open(error):
-            return waited_seconds < _CLOSING_SECONDS_MAX and is_there(self.path)
+            return time.monotonic() < closed_until and is_there(self.path)
         return sqlite_errors.is_beginning(error)
 
     def _translated(self, error: sqlite_errors.Unreadable) -> CheckpointStoreError:

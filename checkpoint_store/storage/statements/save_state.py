@@ -163,7 +163,7 @@ def _write(
     known, digests = _find(connection, state.job_id, path), before.digests
     if known is None:
         begun = {"stretch_started_at": now(), "stretch_completed_count": len(state.completed_chunks)}
-        job_statements.insert_job(connection, values | begun | {"job_id": state.job_id, "completed_count": 0})
+        job_statements.insert_job(connection, values | {"job_id": state.job_id, "completed_count": 0} | begun)
     else:
         if replace and all(index in digests for index in state.completed_chunks):  # no work is recorded
             values |= stretch.changes_now(connection, state.job_id, path)
