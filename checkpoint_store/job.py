@@ -165,8 +165,8 @@ class Job(JobChanges):
             retry_on: exception types, or a function of the exception, that are worth another try. By default all but
                 mistakes of a program (TypeError …), and HTTP errors that will not change.
             stop_on: exception types, or a function of the exception, that every chunk would meet: the job is paused, no
-                chunk is to blame, and the error is raised, whatever ``retry_on`` says. HTTP 401, 402 and 403, and codes
-                such as ``insufficient_quota``, stop it besides; with ``()`` no error does.
+                chunk is to blame, and the error is raised, whatever ``retry_on`` says. HTTP 401, 402, 403, 407, and
+                codes such as ``insufficient_quota``, stop it besides; with ``()`` no error does.
             wait: seconds between tries, or a function of the tries so far; by default exponential, with jitter. A
                 ``Retry-After`` comes first, up to an hour. Where a service is in trouble, the whole loop waits.
             timeout_seconds: how long a try may take; a result that comes later is recorded while the process lives.

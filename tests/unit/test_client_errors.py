@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any, cast
+from urllib.error import URLError
 
 import httpx
 import openai
@@ -85,6 +86,9 @@ PAUSED_ON = {
         "Missing credentials. Please pass an `api_key`, or set it in the environment."
     ),
     "anthropic, no key": TypeError('"Could not resolve authentication method. Expected one of api_key, auth_token."'),
+    "aiohttp, a proxy that wants a password": of("ClientHttpProxyError", status=407),
+    "httpx, a proxy that wants a password": httpx.ProxyError("407 Proxy Authentication Required"),
+    "urllib, a proxy that wants a password": URLError(OSError("Tunnel connection failed: 407 No")),
     "google-genai, no key": ValueError("No API key was provided. Please pass a valid API key."),
 }
 WAITED_FOR = {
@@ -95,6 +99,7 @@ WAITED_FOR = {
         Trouble.BUSY,
     ),
     "google-auth, passing": (of("RefreshError", retryable=True), Trouble.NONE),
+    "urllib, a proxy that is away": (URLError(OSError("Tunnel connection failed: 502 Bad Gateway")), Trouble.NO_ANSWER),
     "a stream that is overloaded": (of_anthropic(200, "overloaded_error"), Trouble.BUSY),
     "a stream that fails": (of_anthropic(200, "api_error"), Trouble.ERROR),
     "litellm, no connection": (of("APIConnectionError", status_code=500), Trouble.NO_ANSWER),
@@ -154,13 +159,18 @@ def test_trouble_that_passes_is_waited_for(name: str) -> None:
 def test_trouble_is_the_same_from_another_process(name: str) -> None:
     """An exception without a pickle arrives as text, and keeps what it said of the service."""
     error, trouble = WAITED_FOR[name]
-    arrived = as_work_failed(error, "no", "")
+    arrived = as_work_failed(error, str(error), "")
     assert (trouble_of(arrived) is Trouble.NONE, is_fatal(arrived)) == (trouble is Trouble.NONE, False)
 
 
 def test_a_call_of_azure_that_was_not_sent_is_not_billed() -> None:
     """A call of Azure's client that was not sent counts as unpaid; a call whose answer broke may have been billed."""
     assert (may_have_arrived(of("ServiceRequestError")), may_have_arrived(of("ServiceResponseError"))) == (False, True)
+
+
+def test_a_call_that_its_proxy_did_not_pass_on_is_not_billed() -> None:
+    """``http.client`` asks the proxy for a connection to the service first."""
+    assert not may_have_arrived(URLError(OSError("Tunnel connection failed: 502 Bad Gateway")))
 
 
 def test_retry_after_is_read_in_a_raw_response() -> None:

@@ -50,7 +50,7 @@ _MISTAKES: Final = (
     TypeError,
 )
 """Mistakes of a program, which would repeat. No ValueError: a model's answer may well parse the next time."""
-_FATAL_STATUS: Final = frozenset({401, 402, 403})
+_FATAL_STATUS: Final = frozenset({401, 402, 403, 407})
 _FATAL_CODES: Final = frozenset({
     "insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "billing_not_active", "account_deactivated",
     "authentication_error", "permission_error", "billing_error", "api_key_invalid", "unauthenticated",
@@ -78,8 +78,13 @@ _NO_KEY_TEXTS: Final = (
     "could not resolve authentication method",
     "no api key was provided",
     "missing key inputs argument",
+    "tunnel connection failed: 407",
+    "407 proxy authentication required",
 )
-"""How the errors of openai, anthropic and google-genai begin that have no class of their own: no key is set."""
+"""How the errors of openai, anthropic and google-genai begin that have no class of their own: no key is set.
+
+The last two are those of http.client and httpx for a proxy that wants a password.
+"""
 _NO_KEY: Final = "invalid_api_key"
 _MONEY_IS_OUT: Final = "billing_error"
 """The code of Anthropic, where it sends a code, for what ``_FATAL_MESSAGES`` say."""

@@ -91,6 +91,8 @@ _CUT_OFF_TEXT: Final = "without sending complete message body"
 
 The service began to answer, so it bills the call. aiohttp reports the cut as HTTP 400, which no service has sent.
 """
+_NO_TUNNEL: Final = "Tunnel connection failed: "
+"""How http.client says that a proxy made no connection to the service. The status behind it is the proxy's."""
 _NOT_SENT_ERRNO: Final = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
@@ -278,7 +280,7 @@ def _was_cut_off(error: BaseException) -> bool:
 
 
 def _was_not_sent(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO:
+    if (isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO) or _NO_TUNNEL in text_of(error):
         return True
     return any(map(_NOT_SENT_NAME.fullmatch, names_of(error)))
 
@@ -290,7 +292,7 @@ def names_of(error: BaseException) -> list[str]:
 
 
 def _means_no_answer(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in _NETWORK_ERRNO:
+    if (isinstance(error, OSError) and error.errno in _NETWORK_ERRNO) or _NO_TUNNEL in text_of(error):
         return True
     names = names_of(error)
     is_named_so = _MISTAKE_NAME not in names and any(map(_NO_ANSWER_NAME.fullmatch, names))
