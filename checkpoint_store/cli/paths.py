@@ -37,14 +37,21 @@ _PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
 
 
 class FileOrDash(_PathType):
-    """A path; ``-`` is :data:`STANDARD`, and ``./-`` the file of that name."""
+    """A path; ``-`` is :data:`STANDARD`, and ``./-`` the file of that name.
+
+    Args:
+        device: another name of the stream. Files beside that name would lie in the folder of the devices.
+    """
 
     name = "path"
 
+    def __init__(self, device: str = "/dev/stdout") -> None:
+        self._device = device
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path."""
-        if isinstance(value, Path) or value == "-":
-            return Path(value)
+        if isinstance(value, Path) or value in ("-", self._device):
+            return STANDARD if value == self._device else Path(value)
         if not value or "\0" in value:
             self.fail(f"{value!r} is not the name of a file.", param, ctx)
         if _ADDRESS.match(value) and not os.path.lexists(value):  # a path has one slash where the address has two

@@ -232,6 +232,15 @@ def test_output_dash_is_stdout_and_output_path_a_file(folder: Folder) -> None:
     assert (code, stdout, folder.read("two.txt")) == (0, "", "TWO HERE.\n"), stderr
 
 
+def test_the_devices_of_stdin_and_stdout_are_no_files(folder: Folder) -> None:
+    """``/dev/stdin`` and ``/dev/stdout`` are the streams, and no file is made in the folder of the devices."""
+    code, stdout, stderr = filtered(folder, "One here.\n", "/dev/stdin", *folder.command())
+    assert (code, stdout) == (0, "ONE HERE.\n"), stderr
+    folder.write("talk.txt", "Two here.\n")
+    assert folder.run("run", "talk.txt", "--output", "/dev/stdout", *folder.command()).stdout == "TWO HERE.\n"
+    assert {summary["file_name"] for summary in folder.json("list")["jobs"]} == {"-", "talk.txt"}
+
+
 def test_a_paused_pipe_prints_nothing(folder: Folder) -> None:
     """Half a text is not handed on: the next program gets all of it, or nothing and an exit code."""
     folder.write("talk.txt", "One here.\n\nTwo here.\n\nThree here.")

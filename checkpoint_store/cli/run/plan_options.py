@@ -45,7 +45,7 @@ def checked_encoding(_: click.Context, __: click.Parameter, name: str | None) ->
 
 
 _OPTIONS: Final = (
-    click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FileOrDash()),
+    click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FileOrDash("/dev/stdin")),
     click.option(
         "--split",
         type=click.Choice(["text", "lines", "csv"]),
