@@ -140,7 +140,7 @@ def open_to_go_on(store_path: str) -> CheckpointStore:
 
 
 def job_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the argument JOB, which may be left out: ``chosen_job`` of ``job_choice.py`` says what it names."""
+    """Add the argument JOB, which may be left out: :func:`chosen_job` says what it names."""
     return click.argument("job_id", required=False, metavar="[JOB]", callback=_as_shown, shell_complete=complete_job)
 
 
