@@ -93,6 +93,35 @@ def test_a_carried_result_was_paid_for_by_another_job(edited: Job, job: Job) -> 
     )
 
 
+def redone(job: Job) -> None:
+    """Have the first chunk done again, for less."""
+    job.redo([0])
+    next(job.pending()).complete({"call": 2, "cost": 0.25})
+
+
+def test_both_results_of_a_chunk_that_was_done_again_are_added_up_where_both_stand(store: CheckpointStore) -> None:
+    """The earlier result stands at another chunk, which carries it: the sum has both results, each of them once."""
+    job = store.open_job("talk.srt", chunks=["good", "dear", "good"])
+    job.complete(0, {"call": 1, "cost": 1.0})
+    store.open_job("talk.srt", chunks=["good", "edited"], on_change="reuse")
+    job = store.open_job("talk.srt", chunks=["good", "dear", "good"], on_change="reuse")
+    redone(job)
+    assert dict(job.items()) == {0: {"call": 2, "cost": 0.25}, 2: {"call": 1, "cost": 1.0}}
+    assert (job.totals("cost"), job.costs().cost) == ({"cost": 1.25}, 1.25)
+
+
+def test_both_results_of_a_chunk_that_another_job_did_again_are_added_up(store: CheckpointStore) -> None:
+    """A job carries the earlier and the later result of the same chunk, the later one at two places."""
+    job = store.open_job("talk.srt", chunks=["good"])
+    job.complete(0, {"call": 1, "cost": 1.0})
+    store.open_job("copy.srt", chunks=["good"], on_change="reuse")
+    redone(job)
+    copy = store.open_job("copy.srt", chunks=["good", "good", "good"], on_change="extend")
+    store.open_job("copy.srt", chunks=["good", "good", "good"], on_change="reuse")
+    assert [result["call"] for result in copy.results()] == [1, 2, 2]
+    assert copy.totals("cost") == {"cost": 1.25}
+
+
 def test_what_a_job_tells_is_what_the_view_says(edited: Job, job: Job, store: CheckpointStore) -> None:
     """``job.costs`` equals the view ``job_costs`` for each job, even for a job without costs."""
     silent = store.open_job("silent.srt", total_chunks=2)

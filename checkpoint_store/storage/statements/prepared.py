@@ -3389,6 +3389,21 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "param_1"),
         {"param_1": 0},
     ),
+    "totals._PAID_ONCE": (
+        (
+            "SELECT completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = ? AND (completed_chunks.source_job_id IS NULL OR "
+            "completed_chunks.chunk_index IN (SELECT min(completed_chunks.chunk_index) AS min_1 \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
+            "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
+            "completed_chunks.chunk_index) \n"
+            "HAVING count(*) = count(completed_chunks.source_job_id)))"
+        ),
+        ("in_job", "in_job"),
+        {},
+    ),
     "totals._indices(with_carried=False)": (
         (
             "SELECT completed_chunks.chunk_index \n"
@@ -3407,7 +3422,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
             "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
+            "completed_chunks.chunk_index), completed_chunks.redo_asked_at \n"
             "HAVING count(*) = count(completed_chunks.source_job_id)))"
         ),
         ("in_job", "in_job"),
@@ -3446,7 +3461,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
             "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
+            "completed_chunks.chunk_index), completed_chunks.redo_asked_at \n"
             "HAVING count(*) = count(completed_chunks.source_job_id))) AND "
             "coalesce(json_type(chunk_results.result, ?), json_type(chunk_results.result, ?)) = 'text' AND "
             "length(CASE WHEN (json_type(chunk_results.result, ?) IS NOT NULL) THEN "
@@ -3571,7 +3586,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
             "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
+            "completed_chunks.chunk_index), completed_chunks.redo_asked_at \n"
             "HAVING count(*) = count(completed_chunks.source_job_id)))"
         ),
         (

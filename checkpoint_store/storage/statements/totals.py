@@ -19,7 +19,7 @@ from checkpoint_store.storage.sql import (
     select,
 )
 from checkpoint_store.storage.statements import compiled, results
-from checkpoint_store.storage.statements.statement import statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,19 +41,21 @@ def _field() -> tuple[Any, Any]:
     return case((kind.is_not(None), value), else_=dotted_value), func.coalesce(kind, dotted_kind)
 
 
-def _once() -> Any:
+def _once(*parts: Any) -> Any:
     """Return the condition for each result once.
 
-    A carried result may stand at more than one chunk, also at the chunk that was paid for.
+    A carried result may stand at more than one chunk, also at the chunk that was paid for. ``parts`` are columns that
+    tell the results of one paid chunk apart.
     """
     payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
-    firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer)
+    firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer, *parts)
     only_carried = func.count() == func.count(_C.source_job_id)
     return or_(_C.source_job_id.is_(null()), _C.chunk_index.in_(firsts.having(only_carried).correlate(None)))
 
 
 def _counts(*, with_carried: bool) -> Any:
-    return _once() if with_carried else _C.source_job_id.is_(null())
+    # A chunk that was done again has a new result, and the earlier result may still stand elsewhere.
+    return _once(_C.redo_asked_at) if with_carried else _C.source_job_id.is_(null())
 
 
 @statement_for_arguments
@@ -83,9 +85,12 @@ def _indices(*, with_carried: bool) -> Select[Any]:
     return select(_C.chunk_index).where(_IN_JOB, _counts(with_carried=with_carried))
 
 
-def chunks_once(connection: sqlite3.Connection, job_id: str, *, with_carried: bool = True) -> set[int]:
-    """Return the completed chunks of a job that have each result once; ``with_carried``: also results of other jobs."""
-    return {index for (index,) in _indices(with_carried=with_carried).run(connection, in_job=job_id)}
+_PAID_ONCE: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB, _once()))
+
+
+def paid_once(connection: sqlite3.Connection, job_id: str) -> set[int]:
+    """Return the completed chunks of a job that have a result of each paid chunk once, as ``job_costs`` counts them."""
+    return {index for (index,) in _PAID_ONCE.run(connection, in_job=job_id)}
 
 
 def totals(
@@ -157,7 +162,7 @@ def totals_with(
 def _each_once(
     connection: sqlite3.Connection, job_id: str, path: Path, substitutes: results.Substitutes, *, with_carried: bool
 ) -> Iterator[Any]:
-    counted = chunks_once(connection, job_id, with_carried=with_carried)
+    counted = {index for (index,) in _indices(with_carried=with_carried).run(connection, in_job=job_id)}
     pages = results.paged(lambda after, limit: results.result_page(connection, job_id, after, limit, substitutes))
     for page in pages:
         for index, text in results.verified_page(path, job_id, page):

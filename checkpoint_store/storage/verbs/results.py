@@ -125,7 +125,7 @@ class ResultVerbs(ReadingVerbs):
         where = cost_statements.readable(cost, substitutes)
         counted: set[int] | None = None
         if whose is Whose.CARRIED:  # looked for once, and not for each page
-            counted = self._database.read(lambda connection: total_statements.chunks_once(connection, job_id))
+            counted = self._database.read(lambda connection: total_statements.paid_once(connection, job_id))
 
         def page(after: int) -> Sequence[tuple[Any, ...]]:
             return self._database.read(
