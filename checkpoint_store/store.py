@@ -112,7 +112,7 @@ class CheckpointStore(StoreCare):
             exclusive: have the job for this runner alone until it is completed, or its ``with`` or the store ends.
 
         Raises:
-            JobBusy: another runner is at work on the job, and this runner asks to be exclusive, or the other runner is.
+            JobBusy: this runner asks to be exclusive, and another runner is at work on the job.
             PlanChanged: the plan differs and ``on_change`` is ``"refuse"``, or ``"extend"`` and no job can grow so.
             SecretInConfig: the config or the metadata holds what looks like a secret.
             InvalidArgumentError: a chunk cannot be identified (it says where), or ``chunks`` is a used-up iterator.
