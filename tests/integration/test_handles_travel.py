@@ -189,6 +189,28 @@ def test_handles_of_a_job_that_knew_only_the_number_travel_once_the_chunks_are_k
     assert handles(store.open_job("talk.txt", chunks=EDITED, on_change="reuse"))[4] == "batch-1"
 
 
+def test_the_answer_to_a_handle_of_another_model_is_given_to_nobody_else(
+    store: CheckpointStore, tmp_path: Path
+) -> None:
+    """One caller takes the work of another model, and says so. Another job of that caller's model takes none of it."""
+    submitted(store, model="A")
+    job = store.open_job("talk.txt", chunks=CHUNKS, model="B", on_change="reuse", reuse_ignoring=("model",))
+    assert handles(job) == {1: "batch-1", 2: None, 3: "batch-1"}
+    for chunk in job.pending():
+        if chunk.index == 1:
+            chunk.complete("made by A")
+    other: dict[str, Any] = {"chunks": CHUNKS, "model": "B", "on_change": "reuse"}
+    assert store.plan("other.txt", **other).with_handle == ()
+    assert handles(store.open_job("other.txt", **other)) == dict.fromkeys(range(4))
+    both = store.open_job("third.txt", **other, reuse_ignoring=("model",))
+    assert handles(both) == {2: None, 3: "batch-1"}
+    store.backup(tmp_path / "copy.db")
+    with CheckpointStore(tmp_path / "other.db", state_file=None) as merged:
+        merged.merge(tmp_path / "copy.db")
+        assert merged.plan("fourth.txt", **other).kept == 0
+        assert (store.check(), merged.check()) == ([], [])
+
+
 # -- of a chunk that is to be done again
 
 

@@ -15,7 +15,7 @@ from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, select
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.completions import count, record, set_source
+from checkpoint_store.storage.statements.completions import count, record, set_settings, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
@@ -218,6 +218,8 @@ def _take_one(
     source = None if payer is None else Source(payer, int(other_result.paid_at or 0), other_result.differs_in)
     if source is not None and source[:2] != (job_id, index):  # another job paid for it, or this job at another chunk
         set_source(connection, job_id, index, source)
+    elif other_result.differs_in is not None:
+        set_settings(connection, job_id, index, other_result.differs_in)
 
 
 def _end(connection: sqlite3.Connection, path: Path, job_id: str, taken: _Taken, *, is_new: bool) -> None:

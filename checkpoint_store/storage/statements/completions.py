@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.model.codec.json_text import is_same_result
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.storage.sql import bindparam, jobs
+from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, null
 from checkpoint_store.storage.statements import compiled, effect, redos
 from checkpoint_store.storage.statements.attempts import in_vain, replaced
 from checkpoint_store.storage.statements.compiled import not_back
@@ -29,6 +29,15 @@ _WIDTH: Final = len(compiled.COMPLETION)
 _AT: Final = compiled.COMPLETION.index("completed_at")
 COMPLETIONS_AT_ONCE_MAX: Final = 64
 """Completions in one statement; each number of them is a statement of its own to prepare."""
+
+_C: Final = completed_chunks.c
+_SET_SETTINGS: Final = Statement(
+    lambda: (
+        completed_chunks.update()
+        .where(*compiled.at_chunk(_C), _C.source_job_id.is_(null()))
+        .values(source_differs_in=bindparam("differs_in"))
+    )
+)
 
 Change = tuple[str, int, str]
 """The id of a job, how many more chunks are completed, and when."""
@@ -161,6 +170,11 @@ def set_source(connection: sqlite3.Connection, job_id: str, index: int, source: 
         source_index=source.chunk_index,
         differs_in=source.differs_in,
     )
+
+
+def set_settings(connection: sqlite3.Connection, job_id: str, index: int, differs_in: str) -> None:
+    """Record in which settings a result that its own job paid for differs from that job: a JSON list."""
+    _SET_SETTINGS.run(connection, in_job=job_id, at_index=index, differs_in=differs_in)
 
 
 def record(

@@ -82,6 +82,16 @@ _OF_JOB: Final = Statement(
         .order_by(_H.chunk_index)
     )
 )
+_SAME: Final = chunk_handles.alias()
+_ORIGIN: Final = Statement(
+    lambda: (
+        select(_SAME.c.job_id)
+        .join_from(chunk_handles, _SAME, (_SAME.c.fingerprint == _H.fingerprint) & (_SAME.c.handle == _H.handle))
+        .where(*_HERE)
+        .order_by(_SAME.c.recorded_at, _SAME.c.job_id == _H.job_id)
+        .limit(literal_column("1"))
+    )
+)
 _SET_FINGERPRINT: Final = Statement(
     lambda: chunk_handles.update().where(*_HERE).values(fingerprint=bindparam("new_fingerprint"))
 )
@@ -155,6 +165,12 @@ def set_fingerprints(connection: sqlite3.Connection, job_id: str, fingerprints: 
         {"in_job": job_id, "at_index": at, "new_fingerprint": fingerprint} for at, fingerprint in fingerprints.items()
     ]
     _SET_FINGERPRINT.run_many(connection, rows)
+
+
+def origin(connection: sqlite3.Connection, job_id: str, index: int) -> str:
+    """Return the job that recorded the handle of a chunk first, as far as the store has that job."""
+    (first,) = _ORIGIN.run(connection, in_job=job_id, at_index=index).fetchone() or (job_id,)
+    return str(first)
 
 
 def left_in(connection: sqlite3.Connection, job_id: str) -> dict[int, str | None]:

@@ -1368,6 +1368,14 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("status", "at", "in_job", "status_1"),
         {"status": "running", "status_1": "paused"},
     ),
+    "completions._SET_SETTINGS": (
+        (
+            "UPDATE completed_chunks SET source_differs_in=? WHERE completed_chunks.job_id = ? AND "
+            "completed_chunks.chunk_index = ? AND completed_chunks.source_job_id IS NULL"
+        ),
+        ("differs_in", "in_job", "at_index"),
+        {},
+    ),
     "costs._MISSING": (
         (
             "SELECT count(completed_chunks.digest) - count(chunk_results.result_id) AS anon_1 \n"
@@ -1770,6 +1778,18 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ),
         ("in_job",),
         {},
+    ),
+    "handles._ORIGIN": (
+        (
+            "SELECT chunk_handles_1.job_id \n"
+            "FROM chunk_handles JOIN chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = "
+            "chunk_handles.fingerprint AND chunk_handles_1.handle = chunk_handles.handle \n"
+            "WHERE chunk_handles.job_id = ? AND chunk_handles.chunk_index = ? ORDER BY "
+            "chunk_handles_1.recorded_at, chunk_handles_1.job_id = chunk_handles.job_id\n"
+            " LIMIT 1 OFFSET ?"
+        ),
+        ("in_job", "at_index", "param_1"),
+        {"param_1": 0},
     ),
     "handles._OUTSTANDING": (
         (

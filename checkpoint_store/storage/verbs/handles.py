@@ -72,7 +72,15 @@ class HandleStorage:
     def note_payer(self, job_id: str, index: int) -> None:
         """Let a result count once that was asked for by one handle in two places. Durable when this returns.
 
-        Call this after a chunk with a handle was completed. Repeating it changes nothing.
+        If the handle is of a job of other settings, these are recorded with the result. Call this after a chunk with a
+        handle was completed. Repeating it changes nothing.
         """
-        if self._database.read(lambda connection: carry_over.payer_of(connection, job_id, index)) is not None:
-            self._database.write(lambda connection: carry_over.note_payer(connection, job_id, index))
+
+        def is_to_note(connection: sqlite3.Connection) -> bool:
+            payer = carry_over.payer_of(connection, job_id, index)
+            return payer is not None or (
+                carry_over.settings_of_handle(connection, job_id, index, self.path) is not None
+            )
+
+        if self._database.read(is_to_note):
+            self._database.write(lambda connection: carry_over.note_origin(connection, job_id, index, self.path))

@@ -20,12 +20,13 @@ from checkpoint_store.storage.sql import (
     null,
     select,
 )
-from checkpoint_store.storage.statements import compiled, completions, redos
+from checkpoint_store.storage.statements import compiled, completions, handles, redos
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_RUNNING
 from checkpoint_store.storage.statements.compiled import at_chunk
 from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.plans.stored_results import setting_names
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -179,8 +180,24 @@ def payer_of(connection: sqlite3.Connection, job_id: str, index: int) -> Source 
     return None if payer is None else Source(job_id, payer)
 
 
-def note_payer(connection: sqlite3.Connection, job_id: str, index: int) -> None:
-    """Record which chunk of the job paid for the result of a chunk with a handle. Repeating this changes nothing."""
-    payer = payer_of(connection, job_id, index)
+def settings_of_handle(connection: sqlite3.Connection, job_id: str, index: int, path: Path) -> str | None:
+    """Return the settings in which the job that recorded a handle differs from a job that took it: a JSON list."""
+    origin = handles.origin(connection, job_id, index)
+    if origin == job_id:
+        return None
+    plans = (job_statements.find_job(connection, holder, path).plan for holder in (origin, job_id))
+    names = sorted(setting_names(*plans))
+    return json_text.encode(names) if names else None
+
+
+def note_origin(connection: sqlite3.Connection, job_id: str, index: int, path: Path) -> None:
+    """Record of a chunk with a handle which chunk of the job paid for the result, and in which settings it differs.
+
+    The work of the handle was done under the settings of the job that recorded the handle. Repeating this changes
+    nothing.
+    """
+    payer, differs_in = payer_of(connection, job_id, index), settings_of_handle(connection, job_id, index, path)
     if payer is not None:
-        completions.set_source(connection, job_id, index, payer)
+        completions.set_source(connection, job_id, index, payer._replace(differs_in=differs_in))
+    elif differs_in is not None:
+        completions.set_settings(connection, job_id, index, differs_in)

@@ -117,7 +117,7 @@ def _taken(
     for rule in set(rule_of.values()):  # rule 1 reads only a part of an object: it counts within a file
         by_redo: dict[tuple[str | None, str], str] = {}
         for row in rows:
-            if rule_of.get(row.job_id) == rule:
+            if rule_of.get(row.job_id) == rule and _fits(connection, request, path, row):
                 for redo in {None, row.redo_asked_at}:  # a chunk that has no result yet takes any handle
                     by_redo.setdefault((redo, row.fingerprint), row.handle)
         for at, fingerprint in enumerate(request.fingerprints_by(rule) or ()):
@@ -125,6 +125,14 @@ def _taken(
             if handle is not None and (at in asked_at or at not in done):
                 by_chunk.setdefault(at, handle)
     return by_chunk
+
+
+def _fits(connection: sqlite3.Connection, request: OpenRequest, path: Path, row: HandleRow) -> bool:
+    """Whether the job that recorded a handle has the settings of the plan, as far as they count."""
+    origin = handles.origin(connection, row.job_id, row.chunk_index)
+    if origin == row.job_id:
+        return True
+    return same_settings(find_job(connection, origin, path).plan, request.plan, request.reuse_ignoring)
 
 
 def _goes_on(connection: sqlite3.Connection, request: OpenRequest, row: HandleRow, begun: Begun) -> bool:
