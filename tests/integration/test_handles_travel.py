@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, PlanChanged, StorageFullError
+from checkpoint_store.maintenance import recover_store
 from checkpoint_store.storage.verbs.handles import HandleStorage
 
 from .claims_tools import rows
@@ -209,6 +210,9 @@ def test_the_answer_to_a_handle_of_another_model_is_given_to_nobody_else(
         merged.merge(tmp_path / "copy.db")
         assert merged.plan("fourth.txt", **other).kept == 0
         assert (store.check(), merged.check()) == ([], [])
+    recover_store(tmp_path / "other.db")
+    with CheckpointStore(tmp_path / "other.db", state_file=None) as recovered:
+        assert recovered.plan("fourth.txt", **other).kept == 0
 
 
 # -- of a chunk that is to be done again

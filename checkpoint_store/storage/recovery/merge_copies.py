@@ -18,7 +18,7 @@ from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Chunk, Copy
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
-from checkpoint_store.storage.statements.completions import record, set_source
+from checkpoint_store.storage.statements.completions import record, set_settings, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.prepared import COLUMNS
@@ -239,6 +239,8 @@ def _fill_chunks(
             )
             if chunk.source is not None:
                 set_source(connection, job_id, index, chunk.source)
+            if chunk.differs_in is not None:
+                set_settings(connection, job_id, index, chunk.differs_in)
             taken[name] += 1
             unverified += not chunk.proven
     return taken, unverified
@@ -264,6 +266,7 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
             # An older copy may have an earlier result of the chunk, for which another job paid.
             row = next((other for _, other in known if other.listed and other.digest == wanted), chunk)
             taken = Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, row.source, row.answers)
+            taken.differs_in = row.differs_in
             return copy.name, taken
     return None
 

@@ -77,6 +77,8 @@ class Chunk:
     """The time of the redo that the result answers; None if it answers none."""
     listed: bool = False
     """Whether its row in ``completed_chunks`` was read, which says who paid for the result, and what it answers."""
+    differs_in: str | None = None
+    """The settings in which a result that its own job paid for differs from that job: a JSON list."""
 
 
 @dataclass(slots=True)

@@ -216,9 +216,10 @@ def _read_completed(
         linked[result_id] = job_id, row[0]
         index, at, fingerprint, digest, *source, answers = (values | dict.fromkeys(unread)).values()
         chunk = copy.chunk(job_id, index, at or UNKNOWN_TIME)
-        source_job_id, *_ = source
+        source_job_id, _, differs_in = source
         chunk.fingerprint, chunk.digest = fingerprint, digest
         chunk.source, chunk.answers = None if source_job_id is None else Source(*source), answers
+        chunk.differs_in = differs_in if source_job_id is None else None
         chunk.listed = True
     return linked
 
