@@ -512,19 +512,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "at_index", "its_number"),
         {},
     ),
-    "attempts.claim_search._COMPLETED_IN": (
-        (
-            "SELECT completed_chunks.chunk_index \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.chunk_index >= ? AND "
-            "completed_chunks.chunk_index < ? AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = completed_chunks.job_id AND chunk_redos.chunk_index = "
-            "completed_chunks.chunk_index))"
-        ),
-        ("in_job", "start", "stop"),
-        {},
-    ),
     "attempts.in_vain._END": (
         (
             "UPDATE attempts SET finished_at=?, outcome='completed', seconds=? WHERE attempts.job_id = ? AND "
@@ -3294,6 +3281,19 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("in_job", "at_index"),
         {},
     ),
+    "results.INDICES_BETWEEN": (
+        (
+            "SELECT completed_chunks.chunk_index \n"
+            "FROM completed_chunks \n"
+            "WHERE completed_chunks.job_id = ? AND completed_chunks.chunk_index >= ? AND "
+            "completed_chunks.chunk_index < ? AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
+            "FROM chunk_redos \n"
+            "WHERE chunk_redos.job_id = completed_chunks.job_id AND chunk_redos.chunk_index = "
+            "completed_chunks.chunk_index)) ORDER BY completed_chunks.chunk_index"
+        ),
+        ("in_job", "start", "stop"),
+        {},
+    ),
     "results._COUNT_BETWEEN": (
         (
             "SELECT (SELECT count(*) AS count_1 \n"
@@ -3340,19 +3340,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE completed_chunks.job_id = ? ORDER BY completed_chunks.chunk_index"
         ),
         ("in_job",),
-        {},
-    ),
-    "results._INDICES_BETWEEN": (
-        (
-            "SELECT completed_chunks.chunk_index \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = ? AND completed_chunks.chunk_index >= ? AND "
-            "completed_chunks.chunk_index < ? AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = completed_chunks.job_id AND chunk_redos.chunk_index = "
-            "completed_chunks.chunk_index)) ORDER BY completed_chunks.chunk_index"
-        ),
-        ("in_job", "start", "stop"),
         {},
     ),
     "results._KEYS": (

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.storage.records.records import Claim, ClaimSearchResult
-from checkpoint_store.storage.sql import bindparam, completed_chunks, select
-from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.attempts import attempts
 from checkpoint_store.storage.statements.attempts.liveness import Liveness
-from checkpoint_store.storage.statements.statement import Statement
+from checkpoint_store.storage.statements.results import INDICES_BETWEEN
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,16 +19,6 @@ if TYPE_CHECKING:
 
 _FIRST_WINDOW_CHUNKS: Final = 8
 _WINDOW_CHUNKS_MAX: Final = 4096
-_C: Final = completed_chunks.c
-_COMPLETED_IN: Final = Statement(
-    lambda: select(_C.chunk_index).where(
-        _C.job_id == bindparam("in_job"),
-        _C.chunk_index >= bindparam("start"),
-        _C.chunk_index < bindparam("stop"),
-        ~redos.is_marked(_C),
-    ),
-    order=("in_job", "start", "stop"),
-)
 
 
 def search(connection: sqlite3.Connection, store: Path, request: ClaimRequest) -> ClaimSearchResult:
@@ -73,7 +61,7 @@ class _Search:
         return ClaimSearchResult(self._claims, self._held, next_index, is_blocked=self._is_blocked)
 
     def _is_complete(self, index: int) -> bool:
-        row = self._connection.execute(_COMPLETED_IN.text, (self._request.job_id, index, index + 1)).fetchone()
+        row = self._connection.execute(INDICES_BETWEEN.text, (self._request.job_id, index, index + 1)).fetchone()
         return row is not None
 
     def _search_span(self, start: int, stop: int) -> int:
@@ -93,7 +81,7 @@ class _Search:
     def _claim_in_window(self, start: int, stop: int, untried: list[int]) -> int:
         """Claim chunks of ``[start, stop)``. Chunks without an attempt go to ``untried``, and are not written yet."""
         job_id = self._request.job_id
-        done = {index for (index,) in self._connection.execute(_COMPLETED_IN.text, (job_id, start, stop))}
+        done = {index for (index,) in self._connection.execute(INDICES_BETWEEN.text, (job_id, start, stop))}
         tried = attempts.attempts_in(self._connection, job_id, start, stop)
         claims, wanted = self._claims, self._request.wanted
         for index in range(start, stop):
