@@ -710,15 +710,6 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("dearest", "in_job"),
         {},
     ),
-    "attempts.reservations._LAST": (
-        (
-            "SELECT max(attempts.number) AS max_1 \n"
-            "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.chunk_index = ?"
-        ),
-        ("in_job", "at_index"),
-        {},
-    ),
     "attempts.reservations._REPORT": (
         (
             "UPDATE attempts SET error=(coalesce(attempts.error || char(10), '') || ?), "

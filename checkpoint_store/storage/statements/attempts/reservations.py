@@ -8,10 +8,11 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.money import JobCosts, Spending
 from checkpoint_store.storage.sql import attempts, bindparam, func, literal_column, null, runners, select
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.attempts import in_vain, replaced
 from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
 from checkpoint_store.storage.statements.attempts.attempts import THIS, literal
-from checkpoint_store.storage.statements.compiled import at_chunk, insert_into
+from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -126,7 +127,6 @@ _REPORTED: Final = Statement(
         *THIS, _A.outcome != literal(AttemptOutcome.COMPLETED), _A.cost.is_not(None)
     )
 )
-_LAST: Final = Statement(lambda: select(func.max(_A.number)).where(*at_chunk(_A)))
 _TAKE_COST: Final = Statement(lambda: attempts.update().where(*THIS).values(cost=None))
 _ADD: Final = insert_into("attempts")
 
@@ -156,12 +156,11 @@ def keep_cost(connection: sqlite3.Connection, job_id: str, index: int, number: i
     if reported is None or in_vain.is_noted(reported[1]):
         return
     cost, error, started_at = reported
-    (last,) = _LAST.run(connection, in_job=job_id, at_index=index).fetchone()
     _ADD.run(
         connection,
         job_id=job_id,
         chunk_index=index,
-        number=last + 1,
+        number=redos.last_attempt(connection, job_id, index) + 1,
         runner_id=0,
         started_at=started_at,
         finished_at=now(),
