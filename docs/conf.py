@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checkpoint_store import __version__
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -24,7 +26,7 @@ with (HERE.parent / "pyproject.toml").open("rb") as _file:
 
 project = "checkpoint_store"
 author = "the authors of checkpoint_store"
-release = _project["version"]
+release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 
