@@ -138,10 +138,11 @@ def test_an_older_store_whose_job_was_deleted_by_hand_says_what_would_be_lost(tm
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
 def test_a_damaged_store_of_any_version_is_made_anew(dump: Path, tmp_path: Path) -> None:
-    """Opening a damaged store recovers the store, whatever its schema."""
+    """Opening a damaged store recovers the store, whatever its schema, also where a user has added a column to it."""
     path = tmp_path / "talks.db"
     make_dump.load(dump.read_text(encoding="utf-8"), path)
     with closing(sqlite3.connect(path)) as raw:
+        raw.execute("ALTER TABLE jobs ADD COLUMN note TEXT")
         ((page,),) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_jobs_file_name'")
         ((size_bytes,),) = raw.execute("PRAGMA page_size")
     with path.open("r+b") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 from functools import partial
+from operator import eq
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from checkpoint_store.storage.connection.errors import UNREADABLE
@@ -31,7 +32,13 @@ def select_from(connection: sqlite3.Connection, table: str, names: Sequence[str]
 def misnamed_columns(connection: sqlite3.Connection, table: str) -> frozenset[str]:
     """Return the columns that a copy lacks because a letter of their names is damaged, and not by an older schema."""
     present, known = _present(connection, table), set(COLUMNS[table])
-    return frozenset(known - present if present - known else ())
+    foreign = present - known
+    return frozenset(name for name in known - present if any(_may_have_been(name, other) for other in foreign))
+
+
+def _may_have_been(name: str, other: str) -> bool:
+    """Whether damage may have made one name of the other; else a user has added a column."""
+    return len(name) == len(other) and sum(map(eq, name, other)) * 2 >= len(name)
 
 
 def _present(connection: sqlite3.Connection, table: str) -> set[str]:
