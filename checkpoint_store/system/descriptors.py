@@ -45,8 +45,9 @@ def has_locked(path: Path) -> bool:
         for name in os.listdir("/proc/self/fd"):
             with suppress(OSError):  # a descriptor may be gone the next moment
                 if os.path.samestat(os.stat(f"/proc/self/fd/{name}"), status):
-                    with open(f"/proc/self/fdinfo/{name}", "rb") as info:
-                        return b" POSIX " in info.read()
+                    with open(f"/proc/self/fdinfo/{name}", "rb") as info:  # of the descriptor that took the lock alone
+                        if b" POSIX " in info.read():
+                            return True
     return False
 
 

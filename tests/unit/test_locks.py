@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy
+from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.file_lock import file_lock
 
 if TYPE_CHECKING:
@@ -202,3 +204,15 @@ def test_a_forked_child_is_not_stuck(tmp_path: Path) -> None:
 def test_a_child_that_was_forked_while_a_lock_file_was_opened_holds_no_lock(children: Children, how: str) -> None:
     """A lock is free once its holder releases it, though a forked child has the descriptor, too."""
     assert children.run(program(__file__, "fork_while_opening"), how) == "True\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says which files a process has locked")
+def test_a_lock_is_seen_whichever_descriptor_has_it(tmp_path: Path) -> None:
+    """A connection of the program keeps its lock also if the program has the file open a second time."""
+    path = tmp_path / "own.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as own:
+        own.execute("CREATE TABLE notes (note)")
+    with path.open("rb"), closing(sqlite3.connect(path, isolation_level=None)) as own:
+        assert not has_locked(path)
+        own.execute("BEGIN IMMEDIATE")
+        assert has_locked(path)
