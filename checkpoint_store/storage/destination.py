@@ -24,6 +24,7 @@ from checkpoint_store.storage.files.names import (
     possible_stores,
     state_copies,
 )
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.target import inspect
 from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.log import log
@@ -57,12 +58,16 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
 
 
 def refuse_removed_name(path: Path, use: str = "as a store") -> None:
-    """Raise :class:`StoreTargetError` if a new file would have a name that another store's file has, and be removed."""
-    ending = None if is_there(path) else REMOVED.search(path.name)
-    if ending is not None:
-        owner = path.name[: ending.start()]
-        reason = f"files that end in {ending[0]} are removed when a database or a store {owner} is opened or closed"
-        raise StoreTargetError(path, f"{reason}; use another name", use)
+    """Raise :class:`StoreTargetError` if a new file would have a name that another store's file has, and be removed.
+
+    A store that has such a name already is not refused, nor one that is to be made anew from its copies.
+    """
+    ending = REMOVED.search(path.name)
+    if ending is None or is_there(path) or is_there(StoreFiles(path).recovered) or Siblings(path).backups():
+        return
+    owner = path.name[: ending.start()]
+    reason = f"files that end in {ending[0]} are removed when a database or a store {owner} is opened or closed"
+    raise StoreTargetError(path, f"{reason}; use another name", use)
 
 
 def refuse_open_here(path: Path, use: str) -> None:

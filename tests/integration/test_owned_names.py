@@ -16,6 +16,7 @@ from checkpoint_store import (
     CheckpointStoreError,
     ReportTargetError,
     StorageFullError,
+    StoreRecovered,
     StoreTargetError,
     report,
     restore_store,
@@ -202,6 +203,15 @@ def test_nothing_new_gets_a_name_whose_file_is_removed(tmp_path: Path, end: str)
             with pytest.raises(StoreTargetError, match=f"files that end in {end} are removed"):
                 make(path)
     assert not path.exists()
+
+
+def test_a_store_that_has_such_a_name_is_made_anew_from_its_copies(tmp_path: Path) -> None:
+    """A store that was renamed to such a name is no new store, also where a restore of it was killed in the middle."""
+    with CheckpointStore(tmp_path / "talk.db", state_file=None) as store:
+        store.open_job("talk.srt", total_chunks=1).complete(0, "x")
+    (tmp_path / "talk.db").rename(tmp_path / "talk-journal.recovered")
+    with pytest.warns(StoreRecovered), CheckpointStore(tmp_path / "talk-journal", state_file=None) as store:
+        assert store.jobs()[0].result(0) == "x"
 
 
 def test_a_store_whose_name_is_like_that_of_a_lock_file_stays(tmp_path: Path) -> None:
