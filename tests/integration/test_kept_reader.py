@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
@@ -39,9 +39,9 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     made: list[bool] = []
     real = read_only.connect_read_only
 
-    def connect(path: Path, *, timeout_seconds: float, unused: bool) -> sqlite3.Connection:
+    def connect(path: Path, *, unused: bool, **how: Any) -> sqlite3.Connection:
         made.append(unused)
-        return real(path, timeout_seconds=timeout_seconds, unused=unused)
+        return real(path, unused=unused, **how)
 
     monkeypatch.setattr(read_only, "connect_read_only", connect)
     return made
@@ -144,3 +144,22 @@ def test_who_looks_at_a_file_for_a_moment_does_not_keep_it_open(path: Path) -> N
     looked = read_only.ReadOnlyDatabase(path, lock_timeout_seconds=1.0)
     assert looked.read(lambda connection: connection.execute("SELECT count(*) FROM jobs").fetchone()) == (1,)
     assert looked._idle is None
+
+
+HOLD_OPEN = "import sqlite3, sys; sqlite3.connect('talks.db').execute('SELECT * FROM jobs'); print(flush=True); input()"
+
+
+def test_a_reader_that_comes_first_after_a_fork_keeps_no_writer_out(path: Path) -> None:
+    """All connections of a process share the index of the WAL: one that opens it for reading alone lets none write."""
+    command, pipe = [sys.executable, "-c", HOLD_OPEN], subprocess.PIPE
+    with CheckpointStore(path, state_file=None) as store, CheckpointStore(path, read_only=True) as reader:
+        job = store.jobs()[0]
+        job.complete(1, "one")
+        with subprocess.Popen(command, cwd=path.parent, stdin=pipe, stdout=pipe, text=True) as other:
+            assert other.stdout.readline() == "\n"  # type: ignore[union-attr]
+            for connection in (store._context.storage.database.writer, store._context.storage.database.reader):
+                connection.before_fork()
+                connection.after_fork()
+            reader._context.reading._database.read(lambda _: job.complete(2, "two"))
+            other.communicate("\n")
+        assert job.result(2) == "two"

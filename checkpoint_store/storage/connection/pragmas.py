@@ -113,13 +113,19 @@ def keep_few_pages(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIBIBYTES}")
 
 
-def connect_read_only(path: Path, *, timeout_seconds: float, unused: bool) -> sqlite3.Connection:
+def connect_read_only(
+    path: Path, *, timeout_seconds: float, unused: bool, is_open_here: bool = False
+) -> sqlite3.Connection:
     """Open a store file such that neither it nor anything beside it is created or changed.
 
     ``unused``: no one has the file open. Then it is read without any lock, and the caller must check afterwards that
     nobody opened it meanwhile. Reading is bounded by the size of the file; see :func:`limit_steps`.
+
+    ``is_open_here``: this process has the file open for writing. All connections of a process share the index of the
+    WAL, and a fork closes them: if this one were the first that opens the index, and for reading, none could write.
     """
-    connection = _open(path, "mode=ro&immutable=1" if unused else "mode=ro&readonly_shm=1", timeout_seconds)
+    options = "mode=ro" if is_open_here else "mode=ro&readonly_shm=1"
+    connection = _open(path, "mode=ro&immutable=1" if unused else options, timeout_seconds)
     try:
         for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")

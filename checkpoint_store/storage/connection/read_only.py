@@ -117,7 +117,12 @@ class ReadOnlyDatabase:
                 from checkpoint_store.storage.connection import chown  # only root needs it
 
                 chown.leave_owners_alone()
-        opened = connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=False)
+        opened = connect_read_only(
+            self.path,
+            timeout_seconds=self.lock_timeout_seconds,
+            unused=False,
+            is_open_here=openings.is_open(self.path),
+        )
         with closing(opened) as connection:
             connection.execute("BEGIN")
             return work(connection)
