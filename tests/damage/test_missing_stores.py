@@ -207,6 +207,21 @@ def test_a_state_file_that_is_ahead_and_contradicts_is_damage(tmp_path: Path) ->
         assert store.job(job_id).result(4) == _result(4)
 
 
+def test_a_store_copied_back_over_a_redo_comes_back_whole(tmp_path: Path) -> None:
+    """A state file says of a chunk what a backup says: nothing is lost, though the older store has another result."""
+    job_id = _make(tmp_path, done=TOTAL, backup=False)
+    shutil.copyfile(tmp_path / "talks.db", tmp_path / "old.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.job(job_id).redo([2])
+        list(store.job(job_id).map(lambda _: {"newer": True}))
+    (tmp_path / "old.db").replace(tmp_path / "talks.db")
+    with pytest.raises(StoreDamaged, match="contradicts it in chunk 2"):
+        CheckpointStore(tmp_path / "talks.db")
+    recover_store(tmp_path / "talks.db")
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert (store.job(job_id).result(2), store.job(job_id).result(3)) == ({"newer": True}, _result(3))
+
+
 def test_a_manager_finds_a_store_of_which_only_a_backup_is_left(tmp_path: Path) -> None:
     """``load()`` with nothing there but an automatic backup is a recovery, and not an empty answer."""
     job_id = _make(tmp_path, state_file=False)

@@ -258,8 +258,10 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
             return None
         return copy.name, Chunk(chunk.completed_at, fingerprint, None)
     first_copy, wanted = first
-    if _may_be_outdated(job_id, wanted, first_copy, known):
-        return None
+    if (newer := _contradiction(job_id, wanted, first_copy, known)) is not None:
+        if not any(chunk.proven and chunk.text is not None and chunk.digest == newer for _, chunk in known):
+            return None
+        wanted = newer  # the state file says what a sound copy says: it is later, and not damaged
     proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
     for copy, chunk in known:
         if chunk.text is not None and chunk.digest == wanted:
@@ -271,21 +273,22 @@ def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | No
     return None
 
 
-def _may_be_outdated(job_id: str, wanted: str | None, first: Copy, known: list[tuple[Copy, Chunk]]) -> bool:
-    """Return whether the state file contradicts the best copy, and may be newer than that copy.
+def _contradiction(job_id: str, wanted: str | None, first: Copy, known: list[tuple[Copy, Chunk]]) -> str | None:
+    """Return the digest of the state file's result, if it contradicts the best copy, and may be newer; else None.
 
-    Either the result was replaced later, or the state file was damaged. Nobody can tell, so neither result is taken.
+    Either the result was replaced later, or the state file was damaged. Unless another copy tells which, neither
+    result is taken.
     A state file of the same time as a backup must say what the backup says. A state file with no more chunks than the
     store is older than the store.
     """
     state = next(((copy, chunk) for copy, chunk in known if not chunk.proven and chunk.digest is not None), None)
     if state is None or state[1].digest == wanted:
-        return False
+        return None
     its, own = state[0].jobs.get(job_id), first.jobs.get(job_id)
     if its is None or own is None:
-        return True
-    ahead = bool(its["completed_count"] > own["completed_count"] or its["updated_at"] > own["updated_at"])
-    return ahead or (first.backup and its["updated_at"] != own["updated_at"])
+        return state[1].digest
+    is_ahead = bool(its["completed_count"] > own["completed_count"] or its["updated_at"] > own["updated_at"])
+    return state[1].digest if is_ahead or (first.backup and its["updated_at"] != own["updated_at"]) else None
 
 
 def _known(job_id: str, copies: list[Copy]) -> int:
