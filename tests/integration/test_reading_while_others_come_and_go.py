@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -38,9 +38,9 @@ def _writer(path: Path) -> Iterator[sqlite3.Connection]:
 def _before_each_connection(monkeypatch: pytest.MonkeyPatch, does: Callable[[], None]) -> None:
     real = read_only.connect_read_only
 
-    def connect(path: Path, *, timeout_seconds: float, unused: bool) -> sqlite3.Connection:
+    def connect(path: Path, *, unused: bool, **how: Any) -> sqlite3.Connection:
         does()
-        return real(path, timeout_seconds=timeout_seconds, unused=unused)
+        return real(path, unused=unused, **how)
 
     monkeypatch.setattr(read_only, "connect_read_only", connect)
 
