@@ -121,7 +121,7 @@ class ReadOnlyDatabase:
             self.path,
             timeout_seconds=self.lock_timeout_seconds,
             unused=False,
-            is_open_here=openings.is_open(self.path),
+            is_open_here=is_there(StoreFiles(self.path).shm) and openings.is_open(self.path),  # it makes no index
         )
         with closing(opened) as connection:
             connection.execute("BEGIN")
