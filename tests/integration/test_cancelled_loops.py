@@ -99,6 +99,15 @@ async def by_cancel_scope(calls: Calls, job: Job) -> None:
     await expiring
 
 
+async def cancelled_in_flight(calls: list[Calls], job: Job) -> asyncio.Task[None]:
+    """Begin a loop, and cancel its task once all calls are in flight."""
+    calls.append(Calls())
+    task = asyncio.create_task(calls[0].use(job))
+    await calls[0].all_in_flight.wait()
+    task.cancel()
+    return task
+
+
 @pytest.mark.parametrize("cancel", [by_time_out, by_task_group, by_cancel, by_cancel_scope])
 def test_a_cancelled_loop_records_what_is_in_flight(cancel: Callable[[Calls, Job], Awaitable[None]], job: Job) -> None:
     """Nothing more is begun, every call that was begun is recorded, and the cancellation goes on its way."""
@@ -117,12 +126,10 @@ def test_a_cancelled_loop_records_what_is_in_flight(cancel: Callable[[Calls, Job
 def test_the_end_of_the_event_loop_is_no_second_cancellation(job: Job) -> None:
     """A program cancels the task of a loop, and ends without waiting for the task: ``asyncio.run`` waits for the calls."""
     calls: list[Calls] = []
+    tasks: list[asyncio.Task[None]] = []
 
     async def main() -> None:
-        calls.append(Calls())
-        task = asyncio.create_task(calls[0].use(job))
-        await calls[0].all_in_flight.wait()
-        task.cancel()
+        tasks.append(await cancelled_in_flight(calls, job))
         await asyncio.sleep(0.1)  # the loop waits for its calls
         asyncio.get_running_loop().call_later(0.1, calls[0].answer.set)
 
@@ -136,10 +143,7 @@ def test_a_second_cancellation_waits_for_nothing(job: Job) -> None:
     calls: list[Calls] = []
 
     async def main() -> None:
-        calls.append(Calls())
-        task = asyncio.create_task(calls[0].use(job))
-        await calls[0].all_in_flight.wait()
-        task.cancel()
+        task = await cancelled_in_flight(calls, job)
         done, _ = await asyncio.wait([task], timeout=0.3)
         assert not done
         task.cancel()
