@@ -235,13 +235,14 @@ def _read_results(connection: sqlite3.Connection, copy: Copy, linked: Mapping[An
     for result_id, *own, text, beside in rows(copy, lambda key: connection.execute(statement, (key,)), 0, top):
         # Its own columns may be damaged: then the link of the completed chunk tells which chunk it is of.
         link = linked.get(result_id)
-        place = next((place for place in (tuple(own), link or own) if _is_of(copy, place, text, beside)), None)
-        if place is None:
+        place, digest = tuple(own), _proof(copy, own, text, beside)
+        if digest is None and link is not None:
+            place, digest = link, _proof(copy, link, text, beside)
+        if digest is None:
             copy.complete = False
             continue
         job_id, index = place
         chunk = copy.chunk(job_id, index, copy.jobs.get(job_id, {}).get("updated_at", ""))
-        digest = result_digest.digest(job_id, index, text)
         if chunk.digest in (None, digest) or place == link:
             chunk.text, chunk.digest = text, digest
         else:
@@ -264,10 +265,11 @@ def _take_doubtful(copy: Copy, doubtful: Iterable[tuple[Chunk, str, str]]) -> No
             copy.complete = False
 
 
-def _is_of(copy: Copy, place: Sequence[Any], text: Any, beside: Any) -> bool:
-    """Return whether a digest proves that a text is the result of the chunk at ``place`` (job, index)."""
+def _proof(copy: Copy, place: Sequence[Any], text: Any, beside: Any) -> str | None:
+    """Return the digest that proves that a text is the result of the chunk at ``place`` (job, index), or None."""
     job_id, index = place
     if not isinstance(text, str) or not isinstance(index, int) or not isinstance(job_id, str):
-        return False
+        return None
     known = copy.chunks.get(job_id, {}).get(index)
-    return result_digest.digest(job_id, index, text) in (beside, known and known.digest)
+    digest = result_digest.digest(job_id, index, text)
+    return digest if digest in (beside, known and known.digest) else None
