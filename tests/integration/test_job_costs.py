@@ -107,7 +107,7 @@ def test_both_results_of_a_chunk_that_was_done_again_are_added_up_where_both_sta
     job = store.open_job("talk.srt", chunks=["good", "dear", "good"], on_change="reuse")
     redone(job)
     assert dict(job.items()) == {0: {"call": 2, "cost": 0.25}, 2: {"call": 1, "cost": 1.0}}
-    assert (job.totals("cost"), job.costs().cost) == ({"cost": 1.25}, 1.25)
+    assert (job.totals("cost"), job.costs().cost, job.costs().carried) == ({"cost": 1.25}, 1.25, 0.0)
 
 
 def test_both_results_of_a_chunk_that_another_job_did_again_are_added_up(store: CheckpointStore) -> None:
@@ -119,7 +119,7 @@ def test_both_results_of_a_chunk_that_another_job_did_again_are_added_up(store: 
     copy = store.open_job("copy.srt", chunks=["good", "good", "good"], on_change="extend")
     store.open_job("copy.srt", chunks=["good", "good", "good"], on_change="reuse")
     assert [result["call"] for result in copy.results()] == [1, 2, 2]
-    assert copy.totals("cost") == {"cost": 1.25}
+    assert (copy.totals("cost"), copy.costs().carried, job.costs().cost) == ({"cost": 1.25}, 1.25, 1.25)
 
 
 def test_what_a_job_tells_is_what_the_view_says(edited: Job, job: Job, store: CheckpointStore) -> None:

@@ -3396,7 +3396,8 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "FROM completed_chunks \n"
             "WHERE completed_chunks.job_id = ? GROUP BY coalesce(completed_chunks.source_job_id, "
             "completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index, "
-            "completed_chunks.chunk_index) \n"
+            "completed_chunks.chunk_index), CASE WHEN (completed_chunks.source_job_id != completed_chunks.job_id)"
+            " THEN completed_chunks.redo_asked_at END \n"
             "HAVING count(*) = count(completed_chunks.source_job_id)))"
         ),
         ("in_job", "in_job"),

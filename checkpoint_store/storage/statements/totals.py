@@ -85,11 +85,17 @@ def _indices(*, with_carried: bool) -> Select[Any]:
     return select(_C.chunk_index).where(_IN_JOB, _counts(with_carried=with_carried))
 
 
-_PAID_ONCE: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB, _once()))
+# What this job paid for itself, also before a redo, is in its own costs, and is not carried.
+_REDO_ELSEWHERE: Final[Any] = case((_C.source_job_id != _C.job_id, _C.redo_asked_at))
+_PAID_ONCE: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB, _once(_REDO_ELSEWHERE)))
 
 
 def paid_once(connection: sqlite3.Connection, job_id: str) -> set[int]:
-    """Return the completed chunks of a job that have a result of each paid chunk once, as ``job_costs`` counts them."""
+    """Return the completed chunks of a job that have each paid result once.
+
+    The result of a chunk that another job did again counts beside its earlier result: that job paid for both. The view
+    ``job_costs`` counts one of the two.
+    """
     return {index for (index,) in _PAID_ONCE.run(connection, in_job=job_id)}
 
 
