@@ -9,6 +9,8 @@ import os
 import threading
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
+from itertools import count
 from operator import methodcaller
 from typing import TYPE_CHECKING, Final, NoReturn
 from weakref import WeakSet
@@ -102,9 +104,16 @@ class _Objects:
         """Whether this thread is forking, and has its turn."""
         return bool(_is_held_here(self._turn))
 
+    def take_turn(self) -> None:
+        """Wait for the end of a fork in another thread."""
+        self._turn.acquire()
+
+    def end_turn(self) -> None:
+        """Let another thread fork."""
+        self._turn.release()
+
     def rest(self) -> None:
         """Let every object come to rest, also the objects that other threads add meanwhile."""
-        self._turn.acquire()
         while True:
             self._gate.acquire()
             active = set(self._living).difference(self._resting)
@@ -116,14 +125,12 @@ class _Objects:
                 aware.before_fork()
 
     def go_on(self) -> None:
-        if not self.is_forking:  # the first call of the hook has done this
-            return
+        """Let every object go on. Calling this again lets the objects go on that a first call left at rest."""
         if _is_held_here(self._gate):  # else an object did not come to rest
             self._gate.release()
         while self._resting:
             self._resting[-1].after_fork()
             self._resting.pop()
-        self._turn.release()
 
     def forget(self) -> None:
         self._begin()
@@ -139,17 +146,63 @@ def watch(aware: ForkAware) -> None:
     _objects.add(aware)
 
 
-def _before() -> None:
-    if _objects.is_forking:  # registered twice; see come_first()
+@dataclass(slots=True)
+class _Fork:
+    """A fork that is under way in this thread."""
+
+    place: int
+    """The place of the ``before`` that was called last, among all that are registered: Python calls them backwards."""
+    is_outermost: bool
+    """False for a fork in a signal handler that runs during another fork: the objects rest for that one already."""
+
+
+class _Forks(threading.local):
+    """The forks that are under way in this thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.under_way: list[_Fork] = []
+
+
+_forks: Final = _Forks()
+_places: Final = count()
+
+
+def _before(place: int) -> None:
+    under_way = _forks.under_way
+    if under_way and place < under_way[-1].place:  # registered twice, see come_first(): this fork has begun
+        under_way[-1].place = place
         return
-    _call_all(_hooks[order].before for order in sorted(_hooks, reverse=True))
+    fork = _Fork(place, is_outermost=not _objects.is_forking)
+    under_way.append(fork)
+    if fork.is_outermost:
+        _objects.take_turn()
+        _call_all(_hooks[order].before for order in sorted(_hooks, reverse=True))
 
 
 def _in_parent() -> None:
-    _call_all(_hooks[order].after_in_parent for order in sorted(_hooks))
+    """Call the hooks, unless an outer fork calls them later, or the first call has called them."""
+    if _has_turn():
+        _call_all(_hooks[order].after_in_parent for order in sorted(_hooks))
+        _objects.end_turn()
+
+
+def _end_in_parent() -> None:
+    try:
+        _in_parent()  # a signal may have ended the first call
+    finally:
+        if _has_turn():  # a hook raised at both calls
+            _objects.end_turn()
+        if _forks.under_way:
+            _forks.under_way.pop()
+
+
+def _has_turn() -> bool:
+    """Whether the objects rest for the innermost fork of this thread."""
+    return bool(_forks.under_way) and _forks.under_way[-1].is_outermost and _objects.is_forking
 
 
 def _in_child() -> None:
+    _forks.under_way.clear()
     _call_all(_hooks[order].after_in_child for order in sorted(_hooks))
 
 
@@ -166,9 +219,6 @@ def _call_all(hooks: Iterable[Callable[[], None]]) -> None:
 
 
 at_fork(ForkOrder.OBJECTS, before=_objects.rest, after_in_parent=_objects.go_on, after_in_child=_objects.forget)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
-    os.register_at_fork(after_in_parent=_in_parent)  # a signal may have ended the first call of the hook
 
 
 def come_first() -> None:
@@ -178,4 +228,10 @@ def come_first() -> None:
     thread waiting there that uses an object; and the fork would wait for that thread.
     """
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before)
+        os.register_at_fork(before=partial(_before, next(_places)))
+
+
+come_first()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_parent=_in_parent, after_in_child=_in_child)
+    os.register_at_fork(after_in_parent=_end_in_parent)

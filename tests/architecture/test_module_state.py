@@ -47,8 +47,10 @@ STATE = {
         "log": "its handlers are the host program's, and one that raises ends no work",
     },
     "system/forks.py": {
+        "_forks": "the forks that are under way in each thread, for a signal handler that forks meanwhile",
         "_hooks": "Python never forgets a hook of forks, and their order matters",
         "_objects": "which objects a fork concerns",
+        "_places": "the order in which Python calls the hooks",
     },
 }
 """By file, the names that it keeps, and why."""

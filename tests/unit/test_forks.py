@@ -50,3 +50,9 @@ def test_an_object_that_is_added_during_a_fork_rests_too(children: Children) -> 
 def test_a_fork_waits_for_a_thread_that_takes_a_lock_file(children: Children) -> None:
     """A thread that uses an object gets a lock file also after a fork has begun, so the object comes to rest."""
     assert children.run(program(__file__, "fork_beside_a_file_lock"), fresh=True) == "True\n"
+
+
+@forking
+def test_a_signal_handler_may_fork_during_a_fork(children: Children) -> None:
+    """A fork inside another fork of the same thread leaves the objects at rest, and no lock stays taken after both."""
+    assert children.run(program(__file__, "fork_in_signal_handler"), fresh=True) == "[]\n"
