@@ -45,6 +45,8 @@ class Outage:
         """The moment at which the loop's current wait ends."""
         self._asked_until = -math.inf
         """The moment until which the service asks to make no call."""
+        self._asked_wait_ends_at = -math.inf
+        """The moment at which the wait ends that the service asks for: a little after ``_asked_until``."""
         self._in_flight_max = math.inf
         """How many attempts of this stretch may be in flight."""
         self._waits = 0
@@ -107,7 +109,7 @@ class Outage:
     @property
     def asked_in_vain(self) -> float:
         """For how many seconds the service asks to make no call, if the loop gives it up before that; else 0."""
-        is_in_vain = self.is_over_at is not None and self._asked_until >= self.is_over_at
+        is_in_vain = self.is_over_at is not None and self._asked_wait_ends_at >= self.is_over_at
         return max(0.0, self._asked_until - self._clock()) if is_in_vain else 0.0
 
     def has_lasted_too_long(self, in_flight: int, is_call_due: Callable[[], bool] = lambda: True) -> bool:
@@ -162,7 +164,7 @@ class Outage:
         wait_seconds: float,
         error: BaseException,
         *,
-        is_asked: bool,
+        asked_seconds: float | None = None,
         chunk_index: int | None = None,
     ) -> None:
         """Note that an attempt of this stretch has failed in a way that says that the service is in trouble.
@@ -171,7 +173,8 @@ class Outage:
             stretch: the stretch in which the attempt started.
             error: how it failed.
             wait_seconds: how long to wait.
-            is_asked: whether the service asked for the wait; such a wait counts also while the loop waits already.
+            asked_seconds: the wait that the service asked for, without the loop's own addition; None: no wait. Such a
+                wait counts also while the loop waits already.
             chunk_index: the chunk of the attempt, 0-based.
         """
         if chunk_index is not None:
@@ -180,10 +183,11 @@ class Outage:
         self.last_error = error
         self._began_at = min(self._began_at, moment)
         is_first = stretch == self.stretch
-        if is_first or is_asked:
+        if is_first or asked_seconds is not None:
             self._resumes_at = max(self._resumes_at, moment + wait_seconds)
-        if is_asked:
-            self._asked_until = max(self._asked_until, moment + wait_seconds)
+        if asked_seconds is not None:
+            self._asked_until = max(self._asked_until, moment + asked_seconds)
+            self._asked_wait_ends_at = max(self._asked_wait_ends_at, moment + wait_seconds)
         if is_first:
             self._failed_at = moment
             self.stretch += 1
@@ -209,16 +213,16 @@ def wait_after(
         state.end_with(mistake)
         return None
     if trouble is not Trouble.NONE:
-        is_asked = retry_after(error) is not None
+        asked_seconds = retry_after(error)
         # A chunk that fails among good ones may wait longer each time; the others do not wait with it.
-        wait_seconds = seconds if is_asked else min(seconds, backoff(in_a_row))
+        wait_seconds = min(seconds, backoff(in_a_row)) if asked_seconds is None else seconds
         was_long = outage.is_long
         index = attempt.chunk.index
-        outage.failed(attempt.stretch, wait_seconds, error, is_asked=is_asked, chunk_index=index)
-        if is_asked and wait_seconds >= outage.seconds_max:  # if a call in flight succeeds, the loop does wait
-            log.warning(
+        outage.failed(attempt.stretch, wait_seconds, error, asked_seconds=asked_seconds, chunk_index=index)
+        if asked_seconds is not None and wait_seconds >= outage.seconds_max:
+            log.warning(  # if a call in flight succeeds, the loop does wait
                 "job %s: the service asks to make no call for %.0f s, which is longer than outage_seconds: %s",
-                *(state.job_id, wait_seconds, describe(error)),
+                *(state.job_id, asked_seconds, describe(error)),
             )
         if outage.is_long and not was_long:
             log.warning(

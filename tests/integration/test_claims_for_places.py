@@ -63,5 +63,5 @@ def test_in_an_outage_nothing_is_claimed_for_free_places() -> None:
     outage = Outage(600.0)
     gate = OutageGate(None, None, outage)  # type: ignore[arg-type]  # what it asks before a failure is the outage only
     before = gate.free_places(0)
-    outage.failed(outage.stretch, 0.1, ConnectionError("the service is away"), is_asked=False)
+    outage.failed(outage.stretch, 0.1, ConnectionError("the service is away"))
     assert (before, gate.free_places(0)) == (32, 1)

@@ -353,13 +353,14 @@ def test_a_service_that_asks_for_longer_than_an_outage_may_last_pauses_the_job_a
     job = store.open_job("f", chunks=CHUNKS)
     began = time.monotonic()
     asks = (
-        r"the service asks to make no call for 36\d\d s, which is longer than what is left of outage_seconds \(tried: "
+        r"the service asks to make no call for (3600|359\d) s, which is longer than what is left "
+        r"of outage_seconds \(tried: "
     )
     with pytest.raises(ServiceUnavailable, match=asks) as caught:
         list(job.map(Flaky(HourError(), **{f"c{index}": 1 for index in range(6, 12)}), workers=workers))
     assert time.monotonic() - began < 5
     assert caught.value.tried
-    assert caught.value.asked_seconds > 3590
+    assert 3590 < caught.value.asked_seconds <= 3600, "what the loop adds to the wait is its own"
     assert caught.value.last_error == describe(caught.value.__cause__)
     assert "no call has succeeded" not in str(caught.value), "calls may have succeeded just before"
     assert (job.status, job.failed_chunks(), job.progress().completed_chunks) == ("paused", [], 6)

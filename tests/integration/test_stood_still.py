@@ -63,12 +63,12 @@ def test_a_pause_of_the_process_is_no_time_of_an_outage() -> None:
     """After a pause that is longer than outage_seconds, the service is asked again before the job is paused."""
     moment = 0.0
     outage = Outage(60.0, clock=lambda: moment)
-    outage.failed(0, 1.0, ConnectionError(), is_asked=False)
+    outage.failed(0, 1.0, ConnectionError())
     moment = 3600.0
     outage.postpone_end(3599.0)
     assert (outage.has_lasted_too_long(0), outage.seconds) == (False, 1.0)
     moment = 3660.0
-    outage.failed(1, 1.0, ConnectionError(), is_asked=False)
+    outage.failed(1, 1.0, ConnectionError())
     assert outage.has_lasted_too_long(0)
 
 

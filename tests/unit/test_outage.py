@@ -37,7 +37,7 @@ class Told:
 
     def fails(self, stretch: int | None = None, *, wait: float = 1.0, is_asked: bool = False) -> None:
         at = self.outage.stretch if stretch is None else stretch
-        self.outage.failed(at, wait, DOWN, is_asked=is_asked)
+        self.outage.failed(at, wait, DOWN, asked_seconds=wait if is_asked else None)
 
     def waits(self) -> None:
         self.clock.now = max(self.clock.now, self.outage.opens_at(0))
@@ -231,9 +231,9 @@ def test_a_late_result_ends_the_growth_of_the_waits() -> None:
 def test_only_chunks_that_failed_since_the_last_success_are_named() -> None:
     """A person who reads which chunks were tried in an outage sees no chunk of an earlier outage."""
     outage = Outage(60.0, Clock())
-    outage.failed(outage.stretch, 1.0, DOWN, is_asked=False, chunk_index=7)
+    outage.failed(outage.stretch, 1.0, DOWN, chunk_index=7)
     outage.completed(outage.stretch)
-    outage.failed(outage.stretch, 1.0, DOWN, is_asked=False, chunk_index=3)
+    outage.failed(outage.stretch, 1.0, DOWN, chunk_index=3)
     assert outage.tried == [3]
 
 
