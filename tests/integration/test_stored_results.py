@@ -184,10 +184,13 @@ def test_a_chunk_in_hand_is_left_to_its_runner(store: CheckpointStore, open_stor
 
 
 def test_chunks_of_a_killed_runner_are_taken_from_the_store(store: CheckpointStore, children: Children) -> None:
-    """A claim of a process that is dead holds nothing back, also where the store was open all the time."""
+    """A claim of a process that is dead holds nothing back, also where the store was open all the time; a plan says so."""
     store.open_job("f", chunks=["a", "b"])
     children.run(CLAIM, "f", 2, "is killed", code=-signal.SIGKILL)
     store.open_job("g", chunks=["a"]).complete(0, "A")
+    for _ in range(2):  # a plan reaps nobody
+        planned = store.plan("f", chunks=["a", "b"], on_change="reuse")
+        assert (planned.kept, planned.chunks_to_do, planned.in_doubt) == (1, 1, (1,))
     assert list(store.open_job("f", chunks=["a", "b"], on_change="reuse").items()) == [(0, "A")]
 
 

@@ -25,7 +25,7 @@ def search(connection: sqlite3.Connection, store: Path, request: ClaimRequest) -
     """Claim chunks as the request says, in the open transaction; see :meth:`ClaimStorage.claim`."""
     liveness = Liveness(connection, store, request.job_id, request.trusted_runner_ids)
     result = _Search(connection, request, liveness).run()
-    has_reaped = bool(liveness.reaped)
+    has_reaped = bool(liveness.dead)
     if has_reaped:
         # What a dead runner had claimed is free or in doubt now. The claims made so far are found again.
         liveness = Liveness(connection, store, request.job_id)

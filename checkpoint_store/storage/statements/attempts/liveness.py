@@ -105,25 +105,37 @@ def _other_runners(connection: sqlite3.Connection, job_id: str, own_runner_id: i
 
 
 class Liveness:
-    """The liveness of the runners of a job in one transaction: each runner is probed at most once."""
+    """The liveness of the runners of a job in one transaction: each runner is probed at most once.
+
+    Dead runners are reaped, but not with ``reads_only``.
+    """
 
     def __init__(
-        self, connection: sqlite3.Connection, store: Path, job_id: str, trusted_runner_ids: Container[int] = ()
+        self,
+        connection: sqlite3.Connection,
+        store: Path,
+        job_id: str,
+        trusted_runner_ids: Container[int] = (),
+        *,
+        reads_only: bool = False,
     ) -> None:
         self._connection, self._store, self._job_id = connection, store, job_id
-        self._trusted = trusted_runner_ids
+        self._trusted, self._reads_only = trusted_runner_ids, reads_only
         self.alive: set[int] = set()
         """The runners that were probed, and are alive."""
-        self.reaped: set[int] = set()
+        self.dead: set[int] = set()
         """The runners that were found dead."""
 
     def is_alive(self, runner_id: int) -> bool:
-        """Whether a runner is alive: trusted by the caller, or found so by a probe. A dead runner is reaped."""
+        """Whether a runner is alive: trusted by the caller, or found so by a probe."""
         if runner_id in self._trusted or runner_id in self.alive:
             return True
-        if runner_id in self.reaped:
+        if runner_id in self.dead:
             return False
         lock_file = runners.lock_file_of(self._connection, runner_id)
-        is_dead = _reap_if_dead(self._connection, self._store, runner_id, self._job_id, lock_file)
-        (self.reaped if is_dead else self.alive).add(runner_id)
+        if self._reads_only:
+            is_dead = lock_file is None or probe(runner_lock_path(self._store, lock_file)) is not None
+        else:
+            is_dead = _reap_if_dead(self._connection, self._store, runner_id, self._job_id, lock_file)
+        (self.dead if is_dead else self.alive).add(runner_id)
         return not is_dead
