@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 import sys
+import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -97,6 +98,17 @@ def says_nothing_of_contents(error: Unreadable) -> bool:
     if code & 0xFF == sqlite3.SQLITE_IOERR:
         return code not in _UNREADABLE
     return (code & 0xFF) in _BUSY | _NO_ACCESS
+
+
+def release_statements(error: BaseException | None) -> None:
+    """Release the unfinished statements that an error keeps alive through the frames of its traceback.
+
+    SQLite keeps a closed connection open until its last statement is finished (sqlite.org/c3ref/close.html). Until
+    then the file looks open, and a recovery in an ``except`` block would wait for its own process.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__
 
 
 def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:

@@ -124,8 +124,12 @@ class ReadOnlyDatabase:
             is_open_here=is_there(StoreFiles(self.path).shm) and openings.is_open(self.path),  # it makes no index
         )
         with closing(opened) as connection:
-            connection.execute("BEGIN")
-            return work(connection)
+            try:
+                connection.execute("BEGIN")
+                return work(connection)
+            except BaseException as error:
+                sqlite_errors.release_statements(error)
+                raise
 
     def _read_unused(self, work: Callable[[sqlite3.Connection], T], file: Signature) -> T:
         idle, self._idle = self._idle, None  # a read within this read opens a connection of its own
@@ -141,7 +145,8 @@ class ReadOnlyDatabase:
             connection.execute("BEGIN")
             value = work(connection)
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            sqlite_errors.release_statements(error)
             connection.close()
             raise
         self.disconnect()

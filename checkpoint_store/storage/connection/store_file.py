@@ -204,6 +204,7 @@ class StoreConnection(ForkAware):
     def _abandon(self, error: BaseException) -> None:
         """Roll back after ``error``, and raise an error of the library in place of one of SQLite."""
         connection, self.connection = self.connection, None
+        sqlite_errors.release_statements(error)
         if connection is not None:
             try:
                 if self._is_sound_after(error):
