@@ -138,6 +138,14 @@ def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path |
         return run(database, head, lambda connection: command.upgrade(config(connection), head), keeps_copy=keeps_copy)
 
 
+def upgrade_in_memory(connection: sqlite3.Connection, wanted: str) -> None:
+    """Bring the tables of a connection that has a transaction open, and no file, to the schema ``wanted``."""
+    with _one_at_a_time, _quiet():
+        from alembic import command  # see config()
+
+        _run_scripts(connection, lambda its: command.upgrade(config(its), wanted))
+
+
 def downgrade(database: Database, wanted: str) -> Path | None:
     """Bring the store back to an older schema. A revision that would lose data refuses.
 

@@ -1,0 +1,83 @@
+"""Mend the schema in a copy of a store file: a damaged letter in it hides a table whose rows are whole."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing, contextmanager
+from operator import ne
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy
+from checkpoint_store.storage.connection.errors import UNREADABLE
+from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.storage.upgrade.known_schemas import ENTRIES, Entry, known_entries
+from checkpoint_store.system.files import create_private, temporary_path
+from checkpoint_store.system.log import log, log_suppressed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_DAMAGED_SHARE_MAX: Final = 0.1
+"""An entry that differs in more of its bytes is the work of a user, or of another program."""
+_MEND: Final = """
+UPDATE sqlite_master SET type = CAST(? AS TEXT), name = CAST(? AS TEXT), tbl_name = CAST(? AS TEXT),
+    sql = nullif(CAST(? AS TEXT), '') WHERE rowid = ?
+"""
+
+
+@contextmanager
+def with_whole_schema(path: Path, how: str) -> Iterator[Path]:
+    """Give a store file like the one at ``path`` whose schema is mended, as far as a released schema tells.
+
+    Where nothing is to be mended, or the disk has no room for a copy, that is the file at ``path``. With :data:`ALONE`
+    the file is not changed. Else it is a copy of the caller, and is mended itself.
+    """
+    mends = _mends(path, how)
+    apart = temporary_path(path) if how == ALONE else path
+    try:
+        yield apart if mends and _is_mended(path, apart, mends) else path
+    finally:
+        if apart != path:
+            StoreFiles(apart).remove()
+
+
+def _mends(path: Path, how: str) -> dict[int, Entry]:
+    """Return what a released schema has in the place of each damaged entry, by the row of the entry."""
+    try:
+        with closing(open_copy(path, how)) as connection:
+            entries = {row: tuple(entry) for row, *entry in connection.execute(ENTRIES)}
+    except UNREADABLE as error:
+        log.debug("the schema of %s cannot be read: %s", path, error)
+        return {}
+    known = known_entries()
+    missing = known.difference(entries.values())
+    nearest = {row: _nearest(entry, missing) for row, entry in entries.items() if entry not in known}
+    return {row: entry for row, entry in nearest.items() if entry is not None}
+
+
+def _nearest(damaged: Entry, missing: frozenset[Entry]) -> Entry | None:
+    lengths = list(map(len, damaged))
+    alike = [(_distance(damaged, entry), entry) for entry in missing if list(map(len, entry)) == lengths]
+    distance, nearest = min(alike, default=(0, None))
+    return nearest if distance <= sum(lengths) * _DAMAGED_SHARE_MAX else None
+
+
+def _distance(damaged: Entry, known: Entry) -> int:
+    return sum(map(ne, b"".join(damaged), b"".join(known)))
+
+
+def _is_mended(path: Path, apart: Path, mends: dict[int, Entry]) -> bool:
+    try:
+        if apart != path:
+            create_private(apart)
+            shutil.copyfile(path, apart)
+        with closing(sqlite3.connect(apart, isolation_level=None)) as connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            for row, entry in mends.items():
+                connection.execute(_MEND, (*entry, row))
+    except (OSError, *UNREADABLE) as error:
+        log_suppressed(error, f"the schema of a copy of {path} could not be mended")
+        return False
+    return True

@@ -1,0 +1,69 @@
+"""A damaged letter in the schema of a store file costs nothing: the rows of the table are whole."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore
+
+from .recovery_tools import TOTAL, _make, _open_recovered, _result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAMAGED = {
+    "a column of the results": (b"digest TEXT NOT NULL, \n\tC", b"digesv TEXT NOT NULL, \n\tC"),
+    "the key of the results": (b"\tresult_id INTEGER NOT NULL", b"\tresult_id INTEGER\x0eNOT NULL"),
+    "the name of a table": (b"CREATE TABLE completed_chunks", b"CREATE TABLE complet\xe5d_chunks"),
+    "how a table is stored": (b"WITHOUT ROWID", b"WITHOUT BOWID"),
+}
+
+
+def _damage(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_letter_in_the_schema_loses_nothing_without_any_other_copy(tmp_path: Path, what: str) -> None:
+    """The text of a table is known: the recovery puts it right in a copy, reads every row, and keeps the old file."""
+    _make(tmp_path, backup=False, state_file=False)
+    path = tmp_path / "talks.db"
+    _damage(path, *DAMAGED[what])
+    damaged = path.read_bytes()
+    with _open_recovered(path, state_file=None) as store:
+        assert list(store.job("talk.srt").results()) == [_result(index) for index in range(TOTAL)]
+        assert store.check() == []
+    assert [aside.read_bytes() for aside in tmp_path.glob("*.corrupt-*")] == [damaged]
+    assert list(tmp_path.glob("*.tmp-*")) == []
+
+
+def test_a_damaged_schema_with_a_wal_beside_it_loses_nothing(tmp_path: Path) -> None:
+    """The rows that only the WAL has come back, too, if a letter of the schema in the file is damaged."""
+    _make(tmp_path, done=5, backup=False, state_file=False)
+    source, target = tmp_path / "talks.db", tmp_path / "killed" / "talks.db"
+    target.parent.mkdir(mode=0o700)
+    with CheckpointStore(source, state_file=None) as store:
+        store.job("talk.srt").complete(5, _result(5))
+        for ending in ("", "-wal"):  # as a kill leaves them
+            shutil.copyfile(f"{source}{ending}", f"{target}{ending}")
+    _damage(target, *DAMAGED["a column of the results"])
+    with _open_recovered(target, state_file=None) as store:
+        assert dict(store.job("talk.srt").items()) == {index: _result(index) for index in range(6)}
+
+
+def test_a_column_that_a_user_added_is_no_damage(tmp_path: Path) -> None:
+    """A recovery reads a table that a user has extended as it stands."""
+    _make(tmp_path, backup=False, state_file=False)
+    path = tmp_path / "talks.db"
+    with closing(sqlite3.connect(path)) as driver:
+        driver.execute("ALTER TABLE chunk_results ADD COLUMN note TEXT")
+    _damage(path, *DAMAGED["the name of a table"])
+    with _open_recovered(path, state_file=None) as store:
+        assert list(store.job("talk.srt").results()) == [_result(index) for index in range(TOTAL)]
