@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,16 +13,16 @@ from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION,
 from checkpoint_store.state_file.exporting import resolve_state_file
 from checkpoint_store.state_file.reader import refuse_planted_state, refuse_stranger
 from checkpoint_store.storage.closed_store import ClosedStore
-from checkpoint_store.storage.files.names import StoreFiles, state_backup, state_copies
+from checkpoint_store.storage.files.names import StoreFiles, state_copies
 from checkpoint_store.storage.files.sibling_check import refuse_foreign
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
 from checkpoint_store.storage.target import no_store, resolve
 from checkpoint_store.store import CheckpointStore
-from checkpoint_store.system.files import storage_errors, sync_folder
 from checkpoint_store.system.log import log, warn_caller
 from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from pathlib import Path
 
@@ -103,7 +101,8 @@ def restore_store(
     for copy in store.state_files:  # they are replaced
         refuse_stranger(copy)
     restored = store.restore(backup)
-    _let_state_file_follow(path, store.state_files[0], is_current=backup.is_current)
+    if backup.is_current:
+        _write_state_file(path, store.state_files[0])
     if any(restored.left_behind):  # last: where warnings are errors, all is done
         _warn_of_left_behind(restored.left_behind, origin, path, str(restored.moved_aside[0]))
     return restored.moved_aside
@@ -127,16 +126,8 @@ def _warn_of_left_behind(left_behind: LeftBehind, origin: Path, path: Path, repl
     warn_caller(notice, UserWarning)
 
 
-def _let_state_file_follow(path: Path, state_file: Path, *, is_current: bool) -> None:
-    """Write the state file anew: the earlier one has more chunks than the backup, as after a loss of the store.
-
-    A store of an older schema is not opened: that would upgrade it.
-    """
-    with storage_errors(state_file), suppress(FileNotFoundError):
-        os.replace(state_file, state_backup(state_file))
-        sync_folder(state_file.parent)
-    if not is_current:
-        return
+def _write_state_file(path: Path, state_file: Path) -> None:
+    """Write the state file of a restored store. Not for a store of an older schema, which opening would upgrade."""
     with CheckpointStore(path, state_file=None) as store:
         job = store.current_job()
     if job is not None:

@@ -160,7 +160,7 @@ class ClosedStore:
         reading = ReadOnlyDatabase(backup.path, lock_timeout_seconds=TIMEOUT_SECONDS)
         with exclusively(self.path, self._lock_timeout_seconds):
             compared = left_behind(reading, self.path, self._lock_timeout_seconds)
-            moved = put_backup(reading, self.path)
+            moved = put_backup(reading, self.path, self.state_files[0])
         names = ", ".join(file.name for file in moved)
         log.warning("%s: restored from %s%s", self.path, backup.path, f"; moved aside: {names}" if moved else "")
         return Restored(moved, compared)

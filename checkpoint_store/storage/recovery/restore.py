@@ -10,7 +10,7 @@ from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage import backup as backups
 from checkpoint_store.storage.checks.sqlite_siblings import known
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
-from checkpoint_store.storage.files.names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.names import StoreFiles, has_bytes, state_backup
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.recovery import recover
 from checkpoint_store.storage.target import EMPTY, inspect
@@ -71,8 +71,10 @@ def _count_redone(had: sqlite3.Connection, has: sqlite3.Connection, job_ids: Ite
     return count
 
 
-def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
+def put_backup(reading: ReadOnlyDatabase, path: Path, state_file: Path) -> tuple[Path, ...]:
     """Put the backup that ``reading`` reads in the place of the store at ``path``, which no process has open.
+
+    The state file of the replaced store becomes the ``.bak``: an open would take in what the backup lacks.
 
     Durable when this returns. Returns the files that were moved aside. If the process is killed after it moved the old
     file, the next open finishes the restore.
@@ -89,6 +91,9 @@ def put_backup(reading: ReadOnlyDatabase, path: Path) -> tuple[Path, ...]:
             sync_folder(path.parent)  # a power cut must not keep the moves of the old files alone
             moved = recover.move_aside(path, "replaced")  # from here on, an open finishes the restore
             moved += recover.move_backups_aside(path, "replaced", newer_than=reading.path)
+            with suppress(FileNotFoundError):
+                os.replace(state_file, state_backup(state_file))
+                sync_folder(state_file.parent)
             recover.put_in_place(path)
             return moved
     finally:
