@@ -83,7 +83,7 @@ class CheckpointStoreError(Exception):
 
 
 class StoreRecovered(UserWarning):
-    """A store, some results or a state file was brought back from a copy. The message is the report."""
+    """A store or some results were brought back from a copy, or imported from a state file. The message says which."""
 
 
 class ChunksPassedOver(UserWarning):

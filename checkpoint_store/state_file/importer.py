@@ -163,7 +163,7 @@ def import_at_opening(
     notice = _take_in(importable, state_file, save)
     if notice is not None or for_new_store is not None:
         return notice
-    return _notice(facts, state_file, state.job_id, len(state.completed_chunks), 0)
+    return _notice(facts, state_file, state.job_id, len(state.completed_chunks), None)
 
 
 def _take_in(
@@ -207,8 +207,7 @@ def _import_if_ahead(
         case Action.IMPORT:
             copies = [path for path in readable if path == state_file.path or job_shown_by(path) == seen.job_id]
             notice = _import_or_refuse(facts, state_file, first_sound(facts.path, *copies), save)
-            in_store = known.completed_chunks or 0
-            return notice or _notice(facts, state_file, seen.job_id, seen.completed_chunks, in_store)
+            return notice or _notice(facts, state_file, seen.job_id, seen.completed_chunks, known.completed_chunks)
         case Action.COMPARE:
             _compare(facts, state_file.path)
         case Action.FOLLOW:
@@ -282,10 +281,12 @@ def _without(behind: Sequence[int]) -> str:
     return f" The results of {chunks} cannot be read: they are done again."
 
 
-def _notice(facts: ImportFacts, state_file: StateFile, job_id: str, in_file: int, in_store: int) -> str:
-    notice = (
-        f"{state_file.path} knew of {counted(in_file, 'completed chunk')} of job {job_id}, and {facts.path} of "
-        f"{in_store}: taken in"
-    )
+def _notice(facts: ImportFacts, state_file: StateFile, job_id: str, in_file: int, in_store: int | None) -> str:
+    """Log and return what was imported. ``in_store`` is None if the store did not have the job."""
+    chunks = counted(in_file, "completed chunk")
+    if in_store is None:
+        notice = f"job {job_id} was taken in from {state_file.path}, with {chunks}: {facts.path} did not have that job"
+    else:
+        notice = f"{state_file.path} knew of {chunks} of job {job_id}, and {facts.path} of {in_store}: taken in"
     log.warning("%s", notice)
     return notice

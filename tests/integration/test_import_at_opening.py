@@ -148,7 +148,9 @@ def test_a_store_without_jobs_imports_its_state_file_with_a_warning(path: Path) 
     """An empty store beside a state file lost its jobs: they come back, and the user is told."""
     path.unlink()
     CheckpointStore(path, state_file=None).close()
-    with pytest.warns(StoreRecovered, match=r"knew of 2 completed chunks .* of 0: taken in") as caught:
+    with pytest.warns(
+        StoreRecovered, match=r"was taken in from .*, with 2 completed chunks: .* did not have"
+    ) as caught:
         store = CheckpointStore(path)
     assert {warning.filename for warning in caught} == {__file__}
     store.close()

@@ -84,14 +84,15 @@ def test_a_recovery_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_an_import_from_the_state_file_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The line says how many chunks the state file knew of, and how many the store."""
+    """The line names the job and its chunks, and says that the store did not have that job."""
     for gone in (path, *Siblings(path).backups()):
         gone.unlink()
     CheckpointStore(path, state_file=None).close()
     with pytest.warns(StoreRecovered):
         CheckpointStore(path).close()
     (line,) = lines(caplog, logging.WARNING)
-    assert "knew of 1 completed chunk of" in line
+    assert "with 1 completed chunk: " in line
+    assert line.endswith("did not have that job")
 
 
 def test_what_was_left_behind_is_logged_when_it_is_removed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
