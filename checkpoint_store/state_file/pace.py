@@ -38,8 +38,8 @@ class WritingPace:
         """How many seconds the last writing took. The next one waits until as many are saved up."""
         self._counted_at = self._due_at = time.monotonic()
         self._wrote_at = self._looked_at = self._switched_at = float("-inf")
-        self._shown_job_id = ""
-        """The job that the file shows."""
+        self.shown_job_id = ""
+        """The job that this process wrote last into the file; empty before its first writing."""
         self.size_bytes = 0
         """The size of the file when it was written last."""
         self._grown = 0
@@ -62,9 +62,9 @@ class WritingPace:
         self._grown += size_bytes
         if moment < self._due_at:
             return False
-        if not self.is_large or not self._shown_job_id:
+        if not self.is_large or not self.shown_job_id:
             return True
-        if job_id != self._shown_job_id:
+        if job_id != self.shown_job_id:
             return moment - self._switched_at >= _SWITCH_SECONDS
         if moment - self._looked_at < _LARGE_SECONDS_MIN:
             return False
@@ -75,16 +75,16 @@ class WritingPace:
 
     def overhead_bytes_max(self, job_id: str, moment: float) -> int:
         """Return the most overhead that a writing may have now, in bytes."""
-        if self.has_doubled or job_id != self._shown_job_id:
+        if self.has_doubled or job_id != self.shown_job_id:
             return sys.maxsize
         return int(max(self._grown * _OVERHEAD_SHARE_MAX, (moment - self._wrote_at) * _OVERHEAD_BYTES_PER_SECOND_MAX))
 
     def wrote(self, job_id: str, size_bytes: int, overhead_bytes: int) -> None:
         """Note that the file shows this job now, with its size and the overhead of the writing."""
         self._wrote_at = time.monotonic()
-        if job_id != self._shown_job_id:
+        if job_id != self.shown_job_id:
             self._switched_at = self._wrote_at
-        self._shown_job_id, self.size_bytes, self._grown, self._overhead_bytes = job_id, size_bytes, 0, overhead_bytes
+        self.shown_job_id, self.size_bytes, self._grown, self._overhead_bytes = job_id, size_bytes, 0, overhead_bytes
 
     def put_off(self, moment: float) -> None:
         """Note that the file was due at ``moment`` and was not written: it is due again some seconds later.

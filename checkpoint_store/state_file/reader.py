@@ -223,6 +223,16 @@ def job_shown_by(path: Path) -> str | None:
         return None
 
 
+def shows(path: Path, job_id: str) -> bool:
+    """Whether the state file at ``path`` shows this job; of a torn file: whether it contains the job's id."""
+    try:
+        return read_state(path).job_id == job_id
+    except StateFormatError:  # torn: nothing can be said of it, except by its bytes
+        return job_id.encode() in path.read_bytes()
+    except CheckpointStoreError:
+        return False
+
+
 def without_secrets(state: ProcessingState) -> tuple[ProcessingState, bool]:
     """Return a state with every secret in it replaced (and a warning given), and whether there was one.
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import (
     CheckpointStoreError,
     JobNotFound,
-    StateFormatError,
     StorageFullError,
     StorageUnavailableError,
     StoreBusy,
@@ -21,7 +20,7 @@ from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
 from checkpoint_store.state_file.reader import (
     holds_something_else,
     is_no_file,
-    read_state,
+    shows,
 )
 from checkpoint_store.storage.files.names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
@@ -30,6 +29,7 @@ from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import leftovers, remove_file, storage_errors, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -177,13 +177,21 @@ class StateFile(ForkAware):
             self._log_failure(error)
 
     def write_if_behind(self) -> None:
-        """Write the file if the job has changed since the last writing. Exact and durable when this returns."""
-        if self._unwritten_job_id is not None:
-            job_id = self._unwritten_job_id
+        """Write the file if the job has changed since the last writing, or if the file was removed meanwhile.
+
+        Exact and durable when this returns.
+        """
+        job_id = self._unwritten_job_id or self._job_of_removed_file()
+        if job_id is not None:
             try:
                 self.write(job_id)
             except JobNotFound:
                 log.info("job %s was deleted by another process, with its state file: not written", job_id)
+
+    def _job_of_removed_file(self) -> str | None:
+        """Return the job that this process wrote last, if somebody has removed the file since, and not the store."""
+        is_removed = not is_there(self.path) and is_there(self._storage.path)
+        return (self._pace.shown_job_id or None) if is_removed else None
 
     def _write(
         self, job_id: str, timeout_seconds: float, known: Known | None = None, *, overhead_bytes_max: int | None = None
@@ -271,9 +279,11 @@ class StateFile(ForkAware):
             for job_id in deleted():
                 if self._unwritten_job_id == job_id:
                     self._unwritten_job_id = None
+                if self._pace.shown_job_id == job_id:
+                    self._pace.shown_job_id = ""
                 for path in (self.path, self.backup):
                     sweep(path)
-                    if (and_backup and path == self.backup) or _shows(path, job_id):
+                    if (and_backup and path == self.backup) or shows(path, job_id):
                         remove_file(path)
 
 
@@ -288,13 +298,3 @@ def _is_large(path: Path) -> bool:
     with suppress(OSError):
         return path.stat().st_size > SMALL_BYTES
     return False
-
-
-def _shows(path: Path, job_id: str) -> bool:
-    """Whether the state file at ``path`` shows this job; of a torn file: whether it contains the job's id."""
-    try:
-        return read_state(path).job_id == job_id
-    except StateFormatError:  # torn: nothing can be said of it, except by its bytes
-        return job_id.encode() in path.read_bytes()
-    except CheckpointStoreError:
-        return False
