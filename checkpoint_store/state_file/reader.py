@@ -42,7 +42,7 @@ def read_state(path: Path) -> ProcessingState:
     try:
         return ProcessingState.from_json(path.read_bytes())
     except StateFormatError as error:
-        raise StateFormatError(error.field, error.reason, path=path) from error
+        raise StateFormatError(error.field, error.reason, path=path) from None
     except FileNotFoundError:
         raise StoreTargetError(path, "there is no such state file", USE) from None
     except OSError as error:
@@ -283,7 +283,7 @@ def first_sound(store: Path, *paths: Path) -> ImportableState:
         except StateFormatError as error:
             if not _is_no_json(path):
                 remedy = "Nothing was changed: mend the state file by hand, and open the store again"
-                raise StateFormatError(error.field, f"{error.reason}. {remedy}", path=path) from error
+                raise StateFormatError(error.field, f"{error.reason}. {remedy}", path=path) from None
             torn = torn or error
         except StoreTargetError:
             if torn is None and path == paths[-1]:

@@ -29,6 +29,7 @@ from checkpoint_store.model.state.state_fields import (
     fail,
     frozen,
     frozen_results,
+    refuse_unknown,
 )
 from checkpoint_store.model.store_file import SCHEMA_VERSION
 
@@ -182,9 +183,7 @@ class ProcessingState:
 
         Results that are appended belong to the chunks that are appended, in the same order.
         """
-        unknown = changes.keys() - {item.name for item in dataclasses.fields(self)}
-        if unknown:
-            raise StateFormatError(min(unknown), "is not a field of a state")
+        refuse_unknown(changes, [item.name for item in dataclasses.fields(self)])
         if "result_indices" not in changes and changes.keys() & {"completed_chunks", "processed_results"}:
             changes["result_indices"] = self._indices_after(
                 changes.get("completed_chunks", self.completed_chunks),
@@ -219,11 +218,7 @@ class ProcessingState:
             raise StateFormatError(None, f"is of the type {type(data).__name__}, not a JSON object")
         if "version" in data:
             check_version(data["version"])
-        names = {item.name for item in dataclasses.fields(cls)}
-        unknown = [name for name in data if name not in names]
-        if unknown:
-            version = data.get("version", SCHEMA_VERSION)
-            raise StateFormatError(str(unknown[0]), f"is not a field of a state of version {version}")
+        refuse_unknown(data, [item.name for item in dataclasses.fields(cls)])
         return cls(**data)
 
     def to_json(self) -> str:

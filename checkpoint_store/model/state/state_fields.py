@@ -13,7 +13,7 @@ from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze, frozen
 from checkpoint_store.model.store_file import RELEASED_VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def frozen(name: str, at: str, value: object) -> Any:
@@ -121,3 +121,10 @@ def check_redo_chunks(indices: object, completed: Sequence[int]) -> None:
 def fail(name: str, reason: str) -> NoReturn:
     """Raise the error that names a field."""
     raise StateFormatError(name, reason)
+
+
+def refuse_unknown(names: Iterable[object], fields: Sequence[str]) -> None:
+    """Raise StateFormatError for the first of these names that is none of ``fields``, the fields of a state."""
+    for name in names:
+        if name not in fields:
+            raise StateFormatError(str(name), f"is not a field of a state; the fields are {', '.join(fields)}")
