@@ -199,7 +199,11 @@ def lines(summary: JobSummary, store_path: Path) -> dict[str, str]:
 
 def _open_option(error_message: str | None) -> tuple[str, ...]:
     """Return the option whose value the reader has to choose for a job that would otherwise pause again."""
-    open_options = {"BudgetReached": ("--max-cost", "AMOUNT"), "CostUnknown": ("--cost", "FIELD")}
+    open_options = {
+        "BudgetReached": ("--max-cost", "AMOUNT"),
+        "CostUnknown": ("--cost", "FIELD"),
+        "OtherFormError": ("--result-field", "FIELD"),
+    }
     return open_options.get((error_message or "").partition(":")[0], ())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import program
 
+from checkpoint_store import CheckpointStore, report
 from checkpoint_store.cli.run.command.answer import AnswerReader
 from checkpoint_store.cli.run.command.worker import Command, CommandFailedError
 from checkpoint_store.cli.transcripts.split import TextChunk
+from tests.report.pages import facts
 
 from .conftest import SIX
 
@@ -93,9 +96,27 @@ def test_a_field_that_is_named_wrongly_is_paid_for_once(lecture: Folder, options
 def test_the_right_field_reads_the_answer_that_is_kept(lecture: Folder, right: tuple[object, ...]) -> None:
     """Who follows the message pays for no chunk a second time."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command(OTHER_FORM), code=1)
-    report = lecture.json("run", "lecture.txt", *SIX, *right, *lecture.command(OTHER_FORM))["jobs"][0]
-    assert (report["done_now"], lecture.read("calls")) == (6, "x" * 6)
+    told = lecture.json("run", "lecture.txt", *SIX, *right, *lecture.command(OTHER_FORM))["jobs"][0]
+    assert (told["done_now"], lecture.read("calls")) == (6, "x" * 6)
     assert lecture.read("lecture.cleaned.txt").count("PAID ANSWER") == 6
+
+
+def test_the_line_after_a_field_that_is_named_wrongly_pays_for_nothing(lecture: Folder) -> None:
+    """The lines of the run, of ``resume``, of ``show`` and of the page leave the field open, and work once it is named."""
+    opened = "--result-field FIELD"
+    first = lecture.json("run", "lecture.txt", *SIX, "--result-field", "wrong", *lecture.command(OTHER_FORM), code=1)
+    again = lecture.run("resume", code=1).stderr  # COMMAND might print another form by now
+    (shown,) = (line for line in lecture.run("show").stdout.splitlines() if "resume" in line)
+    with CheckpointStore(lecture.path / ".processing_state.db", read_only=True) as store:
+        page = facts(report.write(store, lecture.path / "page.html"))["lines"]["resume"]
+    assert f"{opened} -- " in first["summary"]["go_on_with"]
+    assert "go on with the FIELD that has the text:  checkpoint-store resume" in again
+    assert all(line.strip().endswith(opened) for line in (again, shown, page))
+    typed = shlex.split(shown.partition(": ")[2])[1:]
+    assert "FIELD stands for the name of a field" in lecture.run(*typed, code=2).stderr
+    assert lecture.read("calls") == "xx"
+    lecture.run(*typed[:-1], "choices.0.message.content")
+    assert lecture.read("calls") == "x" * 7  # resume paid for an answer, and one of both is used
 
 
 def test_an_answer_for_another_text_is_not_read_again(lecture: Folder) -> None:
@@ -103,8 +124,8 @@ def test_an_answer_for_another_text_is_not_read_again(lecture: Folder) -> None:
     lecture.run("run", "lecture.txt", *SIX, *lecture.command(OTHER_FORM), code=1)
     lecture.write("lecture.txt", f"Another beginning. {lecture.read('lecture.txt')}")
     named = ("--result-field", "choices.0.message.content")
-    report = lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]
-    assert len(lecture.read("calls")) == 1 + report["done_now"]
+    told = lecture.json("run", "lecture.txt", *SIX, *named, *lecture.command(OTHER_FORM))["jobs"][0]
+    assert len(lecture.read("calls")) == 1 + told["done_now"]
 
 
 def test_a_field_that_has_another_text_is_named_rightly_without_a_call(lecture: Folder) -> None:

@@ -10,8 +10,9 @@ import click
 from checkpoint_store.cli.options import NO_LIMIT
 from checkpoint_store.cli.paths import as_argument, shell_words, typed_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRanges, ChunkRangesType
+from checkpoint_store.cli.run.command.answer import OtherFormError
 from checkpoint_store.cli.run.memory import is_memory
-from checkpoint_store.cli.run.plan_options import HIGHER_AMOUNT, OPEN_AMOUNT, OPEN_FIELD
+from checkpoint_store.cli.run.plan_options import FIELD_OF_TEXT, HIGHER_AMOUNT, OPEN_AMOUNT, OPEN_FIELD
 from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.errors import BudgetReached, CostUnknown
 
@@ -50,17 +51,26 @@ def resume_lines(job: Job, store_path: str, *, failed_chunks: int, chunks_left: 
     line = resume_line(job, store_path)
     if line is None or not chunks_left:
         return []
-    ended, words = job.error_message or "", job.metadata[MEMORY]["words"]
-    if "--max-cost" in words and ended.startswith((BudgetReached.__name__, CostUnknown.__name__)):
-        if ended.startswith(BudgetReached.__name__):
-            return [f"go on with {HIGHER_AMOUNT}: {line} --max-cost {OPEN_AMOUNT}"]
-        return [f"go on with the {OPEN_FIELD} that holds the cost: {line} --cost {OPEN_FIELD}"]
+    if opened := _with_open_value(job, line):
+        return [opened]
     if not failed_chunks:
         return [f"go on with: {line}"]
     again = resume_line(job, store_path, failed=True)
     if failed_chunks == chunks_left:
         return [f"try again with: {again}"]  # to go on would pass over all that is left
     return [f"go on with: {line}", f"with the failed chunks, too: {again}"]
+
+
+def _with_open_value(job: Job, line: str) -> str | None:
+    """Return the words that leave a value open, if the last run ended so that the line as it was would be in vain."""
+    ended, words = job.error_message or "", job.metadata[MEMORY]["words"]
+    if ended.startswith(OtherFormError.__name__):
+        return f"go on with {FIELD_OF_TEXT}: {line} --result-field {OPEN_FIELD}"
+    if "--max-cost" in words and ended.startswith(BudgetReached.__name__):
+        return f"go on with {HIGHER_AMOUNT}: {line} --max-cost {OPEN_AMOUNT}"
+    if "--max-cost" in words and ended.startswith(CostUnknown.__name__):
+        return f"go on with the {OPEN_FIELD} that holds the cost: {line} --cost {OPEN_FIELD}"
+    return None
 
 
 _NOT_REPEATED: Final = frozenset({"fresh", "on_change", "reuse_ignoring", "as_json"})
@@ -72,7 +82,7 @@ GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
 """The key under which ``resume`` hands the run that it calls its own line, which goes on when it is typed again."""
 FOLDER: Final = "checkpoint_store.folder"
 """The key for the folder that ``resume`` changed to, if it was typed in another folder."""
-OPENED: Final = {"max_cost": "--max-cost", "cost": "--cost"}
+OPENED: Final = {"max_cost": "--max-cost", "cost": "--cost", "result_field": "--result-field"}
 """The options whose values a line may leave open; ``resume`` has these options, too."""
 
 
@@ -87,6 +97,8 @@ def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
         is_open["max_cost"] = OPEN_AMOUNT
     if any(report.cost_unknown for report in files.reports):
         is_open["cost"] = OPEN_FIELD
+    if any(report.is_misread for report in files.reports):
+        is_open["result_field"] = OPEN_FIELD
     if GOES_ON_WITH in ctx.meta:
         return " ".join([ctx.meta[GOES_ON_WITH], *(f"{OPENED[name]} {value}" for name, value in is_open.items())])
     words = words_of_line(ctx, request, request.files, _NOT_REPEATED, is_open)

@@ -22,6 +22,8 @@ OPEN_FIELD: Final = "FIELD"
 """The words in a line that the reader replaces by a value. Neither of them is taken for a value."""
 HIGHER_AMOUNT: Final = f"a higher {OPEN_AMOUNT}, or none for no limit"
 """What a person has to give to go on after a budget was reached."""
+FIELD_OF_TEXT: Final = f"the {OPEN_FIELD} that has the text"
+"""What a person has to give to go on after an answer that had its text in another field."""
 
 
 CHUNK_SIZE_MAX: Final = 1_000_000_000
@@ -31,7 +33,7 @@ CHUNK_SIZE_MAX: Final = 1_000_000_000
 def checked_field(_: click.Context, __: click.Parameter, field: str | None) -> str | None:
     """Return the name of a field, or raise if it is neither a name nor a dotted path."""
     if field == OPEN_FIELD:
-        raise click.BadParameter(f"{field} stands for the name of a field, such as cost or usage.cost; write that.")
+        raise click.BadParameter(f"{field} stands for the name of a field, such as text or usage.cost; write that.")
     if field is not None and (not all(field.split(".")) or '"' in field):
         raise click.BadParameter(f"{field!r} is neither a field nor a dotted path such as usage.cost.")
     return field

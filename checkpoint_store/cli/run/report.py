@@ -10,7 +10,7 @@ from rich.text import Text
 
 from checkpoint_store.cli.paths import STANDARD, on_one_line, typed_line
 from checkpoint_store.cli.redone import to_redo_text
-from checkpoint_store.cli.run.plan_options import HIGHER_AMOUNT
+from checkpoint_store.cli.run.plan_options import FIELD_OF_TEXT, HIGHER_AMOUNT
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 from checkpoint_store.cli.screen import cost as amount
@@ -54,6 +54,8 @@ def show_resume_command(screen: Screen, reports: list[Report], resume_command: s
         summary += f" {HIGHER_AMOUNT}"
     elif any(report.cost_unknown for report in unfinished):
         summary += " the FIELD that holds the cost, or without --max-cost"
+    elif any(report.is_misread for report in unfinished):
+        summary += f" {FIELD_OF_TEXT}"
     if all(report.only_failed or report.halted for report in unfinished if report.job_id is not None):
         # Without retry, the same command would skip the failed chunks, for which the run ended.
         failed = [report for report in unfinished if report.failed_chunks]

@@ -64,6 +64,12 @@ if TYPE_CHECKING:
 @click.option(
     "--cost", metavar="FIELD", callback=checked_field, help="Take this field, not the last run's; see run --cost."
 )
+@click.option(
+    "--result-field",
+    metavar="NAME",
+    callback=checked_field,
+    help="Take the text from this field, not from the last run's; see run --result-field.",
+)
 @store_option
 @json_option
 @click.pass_context

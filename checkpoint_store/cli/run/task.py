@@ -13,7 +13,7 @@ from checkpoint_store import JobStatus
 from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, path_text, printable
 from checkpoint_store.cli.redone import tries_in_vain
-from checkpoint_store.cli.run.command.answer import TEXT_FIELD, UnreadAnswerError, field_at
+from checkpoint_store.cli.run.command.answer import TEXT_FIELD, OtherFormError, UnreadAnswerError, field_at
 from checkpoint_store.cli.run.command.worker import Command, CommandFailedError, CommandKilledError, ServiceAwayError
 from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.memory import open_job
@@ -135,7 +135,8 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     except FAILURES as error:
         report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_failure_text(error)}"
         report.answer_kept = isinstance(error, InvalidResultError)
-        _mark_failed(job, report.error)
+        report.is_misread = isinstance(context.clean, Command) and context.clean.is_misread
+        _mark_failed(job, f"{OtherFormError.__name__}: {report.error}" if report.is_misread else report.error)
     except ChunkFailed:
         pass  # _fill_in names the chunk
     except ServiceUnavailable as error:

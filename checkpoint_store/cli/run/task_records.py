@@ -91,6 +91,8 @@ class Report:
     """Whether ``--halt`` ended the run."""
     answer_kept: bool = False
     """Whether an output of COMMAND ended the run that is no answer, or that JSON cannot hold; a copy is kept."""
+    is_misread: bool = False
+    """Whether an answer that had its text in another field ended the run: the line that ran would pay in vain."""
     error: str | None = None
     output: str | None = None
     output_written: bool = False
