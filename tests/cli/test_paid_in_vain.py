@@ -128,13 +128,33 @@ def test_an_answer_for_another_text_is_not_read_again(lecture: Folder) -> None:
     assert len(lecture.read("calls")) == 1 + told["done_now"]
 
 
+TWO_TEXTS = _COUNTED + """print('{"text": "RIGHT", "summary": "WRONG"}')"""
+
+
 def test_a_field_that_has_another_text_is_named_rightly_without_a_call(lecture: Folder) -> None:
     """The answers are recorded with all their fields: the output of the next run has the text of the right one."""
-    command = lecture.command(_COUNTED + """print('{"text": "RIGHT", "summary": "WRONG"}')""")
+    command = lecture.command(TWO_TEXTS)
     lecture.run("run", "lecture.txt", *SIX, "--result-field", "summary", *command)
     right = ("run", "lecture.txt", *SIX, "--result-field", "text")
     refused = lecture.run(*right, *command, code=2).stderr
     assert "--on-change reuse --reuse-ignoring config.result_field" in refused
+    lecture.run(*right, "--on-change", "reuse", "--reuse-ignoring", "config.result_field", *command)
+    assert lecture.read("calls") == "x" * 6
+    assert set(lecture.read("lecture.cleaned.txt").split()) == {"RIGHT"}
+
+
+def test_a_job_without_results_pays_for_no_answer_that_another_field_was_read_of(lecture: Folder) -> None:
+    """A run that failed at its first call left a job behind, which must not hide the answers that are paid for."""
+    command = lecture.command(f"import os, sys; os.path.exists('away') and sys.exit(1)\n{TWO_TEXTS}")
+    lecture.write("away", "")
+    right = ("run", "lecture.txt", *SIX, "--result-field", "text")
+    lecture.run(*right, *command, code=1)
+    (lecture.path / "away").unlink()
+    lecture.run("run", "lecture.txt", *SIX, "--result-field", "summary", *command)
+    refused = lecture.run(*right, *command, code=2).stderr
+    assert "config.result_field: 'summary' -> 'text'" in refused
+    (planned,) = lecture.json("plan", *right[1:], *command)["plans"]
+    assert (planned["action"], planned["chunks_to_do"]) == ("refuse", 0)
     lecture.run(*right, "--on-change", "reuse", "--reuse-ignoring", "config.result_field", *command)
     assert lecture.read("calls") == "x" * 6
     assert set(lecture.read("lecture.cleaned.txt").split()) == {"RIGHT"}

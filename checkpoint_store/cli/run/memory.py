@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from checkpoint_store.cli.paths import current_folder, printable
 from checkpoint_store.cli.run.task_records import MEMORY
+from checkpoint_store.cli.run.work import read_otherwise
 from checkpoint_store.errors import SecretInConfig
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ def open_job(store: CheckpointStore, task: Task, only: ChunkRanges | None) -> Jo
 
     A new job remembers it from its first transaction on. A line that holds a secret is not remembered. ``only`` is kept
     apart from the line: ``resume`` goes on with all that is left.
+
+    Raises:
+        PlanChanged: as ``open_job``; also where a job without results would go on, and :func:`read_otherwise` objects.
     """
+    if changed := read_otherwise(store, task):
+        raise changed
     arguments = {"chunks": task.chunks, **task.settings}
     memory = _memory(task, only)
     if memory is not None and _begins_anew(store, task):

@@ -25,6 +25,7 @@ from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, re
 from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
+from checkpoint_store.cli.run.work import read_otherwise
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.stand_in import stand_in, unrecorded_beside
@@ -172,7 +173,11 @@ def _plan_of(
     name = job_name(source.path, path)
     run_plan = store.plan(name, chunks=source.content.chunks, cost=cost, **request.settings_of(source))
     try:
-        refuse_output(store, request.task_of(source, store, path), run_plan)
+        task = request.task_of(source, store, path)
+        if changed := read_otherwise(store, task):
+            refused: dict[str, Any] = {"action": "refuse", "job_id": None, "chunks_to_do": 0, "kept": 0}
+            run_plan = dataclasses.replace(run_plan, differences=changed.differences, **refused)
+        refuse_output(store, task, run_plan)
     except UnusableOutputError as error:
         return run_plan, str(error)
     return run_plan, None

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store import current_attempt
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, OtherFormError, UnreadAnswerError
 from checkpoint_store.cli.run.command.worker import Command, CommandFailedError
+from checkpoint_store.errors import Difference, PlanChanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from checkpoint_store import CheckpointStore, Job
+    from checkpoint_store import CheckpointStore, Job, JobSummary
     from checkpoint_store.cli.run.task_records import Clean, Task
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.split import TextChunk
@@ -43,6 +44,37 @@ def kept_answers(store: CheckpointStore, job: Job, task: Task) -> dict[int, str]
             printed = ((attempt.chunk_index, _printed(attempt.error)) for attempt in other.attempts())
             kept = {index: text for index, text in printed if text is not None} | kept
     return kept
+
+
+def read_otherwise(store: CheckpointStore, task: Task) -> PlanChanged | None:
+    """Return why a run is refused although its job goes on: that job has no result, and another job has them.
+
+    The other job differs only in where the text of an answer stands, so that going on would pay for each answer again.
+    """
+    settings, config = task.settings, task.settings["config"]
+    if settings["fresh"] or settings["on_change"] != "refuse":
+        return None
+    other = next((job for job in store.summaries(file_name=task.file_name) if _has_answers_for(config, job)), None)
+    if other is None:
+        return None
+    plan = store.plan(task.file_name, chunks=task.chunks, **settings)
+    if plan.action != "resume" or plan.kept:
+        return None
+    pairs = {f"config.{name}": (other.config.get(name), config.get(name)) for name in _FORM}
+    differences = [Difference(name, *map(_shown, pair)) for name, pair in pairs.items() if pair[0] != pair[1]]
+    names = tuple(difference.field for difference in differences)
+    reuse = {**settings, "on_change": "reuse", "reuse_ignoring": (*settings["reuse_ignoring"], *names)}
+    kept = store.plan(task.file_name, chunks=task.chunks, **reuse).kept
+    return PlanChanged(task.file_name, other.job_id, differences, 0, choices=[(names, kept)]) if kept else None
+
+
+def _shown(setting: object) -> str:
+    return "(absent)" if setting is None else repr(setting)
+
+
+def _has_answers_for(config: Mapping[str, Any], job: JobSummary) -> bool:
+    """Whether a job has results of the same work, and took the text from another place of each answer."""
+    return bool(job.progress.completed_chunks) and job.config != config and _work(job.config) == _work(config)
 
 
 def _work(config: Mapping[str, Any]) -> dict[str, Any]:
