@@ -145,3 +145,26 @@ def test_the_punctuated_words_of_a_segment_are_one_text(tmp_path: Path) -> None:
     path.write_text(json.dumps({"segments": [{"start": 0, "end": 1, "words": words}]}), "utf-8")
     transcript = read_transcript(path)
     assert (transcript.text, transcript.reader) == ("Yes, sir.", "JSON 3")
+
+
+_SEGMENTS = [{"start": 0.0, "end": 2.0, "text": " We look", "speaker": "Ana"}]
+_WORDS = [{"word": "We", "start": 0.1, "end": 0.3}, {"word": "look", "start": 0.3, "end": 0.5}]
+_NAMED = [word | {"speakerTag": 1} for word in _WORDS]
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"text": "", "segments": _SEGMENTS, "language": "en"}, "Ana: We look"),  # Whisper, as programs put it together
+        ({"text": "\n", "words": _WORDS, "language": "english"}, "We look"),  # OpenAI's service
+        ({"text": "", "utterances": [{"speaker": "A", "text": "We look"}], "words": []}, "Speaker A: We look"),
+        ({"results": {"channels": [{"alternatives": [{"transcript": "", "words": _WORDS}]}]}}, "We look"),  # Deepgram
+        ({"combinedPhrases": [{"text": ""}], "phrases": [{"offsetMilliseconds": 0, "text": "We look"}]}, "We look"),
+        ({"results": [{"alternatives": [{"transcript": "", "words": _NAMED}]}]}, "Speaker 1: We look"),  # Google
+        ({"segments": [{"start": 0, "end": 1, "text": "", "words": _WORDS}]}, "We look"),
+        ({"text": "", "transcript": "We look"}, "We look"),
+    ],
+)
+def test_an_empty_text_takes_no_words_away(tmp_path: Path, document: dict[str, Any], said: str) -> None:
+    """A service that leaves the whole text empty has the words in its segments, turns or words."""
+    assert read(tmp_path, "a.json", json.dumps(document)) == said

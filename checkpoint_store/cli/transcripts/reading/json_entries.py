@@ -95,17 +95,25 @@ def _is_attached(value: Mapping[str, Any]) -> bool:
 
 
 def text_of(value: Any, *, attaches: bool = True) -> str | None:
-    """Return what an entry says, or None if it has no text.
+    """Return what an entry says, or None if it has no text. Where its own text is empty, its parts say it.
 
     Args:
         value: the entry.
-        attaches: whether a mark among its parts stands directly behind its word; False as version 2 read it.
+        attaches: whether a mark among its parts stands directly behind its word; False as version 2 read it, which also
+            took an empty text for all that the entry says.
     """
     if not isinstance(value, dict):
         return None
-    own = next((value[name] for name in _TEXT_NAMES if isinstance(value.get(name), str)), None)
+    texts = [value[name] for name in _TEXT_NAMES if isinstance(value.get(name), str)]
+    own = next((text for text in texts if text.strip() or not attaches), None)
     if own is not None:
         return str(own)
+    inner = _inner_text(value, attaches=attaches)
+    return inner if inner is not None or not texts else texts[0]
+
+
+def _inner_text(value: dict[str, Any], *, attaches: bool) -> str | None:
+    """Return what the likeliest alternative of an entry says, or its parts; None if it has neither."""
     alternatives = first_list(value, _ALTERNATIVES)
     if alternatives:
         return text_of(alternatives[0], attaches=attaches)

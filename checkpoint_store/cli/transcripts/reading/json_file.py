@@ -57,7 +57,8 @@ def _named_words(results: list[Any]) -> list[Any]:
     named = [word for word, entry in zip(words, entries_of(words, {}), strict=True) if entry and entry.speaker]
     if not named:
         return results
-    transcripts = [alternative["transcript"] for alternative in best if isinstance(alternative.get("transcript"), str)]
+    texts = [alternative.get("transcript") for alternative in best]
+    transcripts = [text for text in texts if isinstance(text, str) and text.strip()]
     cues = turns((entry for entry in entries_of(named, {}) if entry), own_spaces=False)
     if not transcripts or has_same_words(" ".join(transcripts), cues):
         return named
@@ -157,14 +158,14 @@ def _names(document: dict[str, Any]) -> dict[Any, str]:
 
 
 def _whole_text(document: dict[str, Any]) -> tuple[str, str | None]:
-    """Return the name of the whole text of a document, and the text; None if it has none."""
-    for name in _WHOLE_TEXTS:
-        if isinstance(document.get(name), str):
-            return name, document[name]
-    for name in _WHOLE_LISTS:
-        if isinstance(document.get(name), list):
-            return name, " ".join(text_of(value) or "" for value in document[name])
-    return "", None
+    """Return the name of the whole text of a document, and the text; None if it has none.
+
+    A text without a word is the last choice: services leave it empty and have the words in a list.
+    """
+    texts = [(name, document[name]) for name in _WHOLE_TEXTS if isinstance(document.get(name), str)]
+    lists = [(name, document[name]) for name in _WHOLE_LISTS if isinstance(document.get(name), list)]
+    texts += [(name, " ".join(text_of(value) or "" for value in values)) for name, values in lists]
+    return next((text for text in texts if text[1].strip()), texts[0] if texts else ("", None))
 
 
 def _turns_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:
@@ -188,7 +189,7 @@ def _segments_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue
         values, whole = document.get(name), document.get("text")
         if isinstance(values, list) and values:
             cues = _segments(name, values, speakers)
-            if isinstance(whole, str):
+            if isinstance(whole, str) and whole.strip():
                 _check_same_words("text", whole, cues, name)
             return cues
     return None
@@ -246,7 +247,7 @@ def _checked(document: dict[str, Any], name: str, entries: list[Entry]) -> list[
     own_spaces = name in _SPACED_LISTS and has_own_spaces(entry.text for entry in entries)
     cues = turns(entries, own_spaces=own_spaces)
     whole_name, whole = _whole_text(document)
-    if whole is None:
+    if whole is None or not whole.strip():
         return cues
     has_speakers = any(entry.speaker for entry in entries)
     if name in _WORD_LISTS and not has_speakers and not has_same_words(whole, cues):
