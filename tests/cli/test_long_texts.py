@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checkpoint_store.cli.transcripts import clean as clean_module
 from checkpoint_store.cli.transcripts import split as split_module
 from checkpoint_store.cli.transcripts.reading.cue import Cue, Line
 from checkpoint_store.cli.transcripts.reading.names import with_names
@@ -41,6 +42,23 @@ _TEXTS = {
 def test_a_text_of_twice_the_length_is_cut_in_twice_the_steps(name: str) -> None:
     """No text of odd characters takes the square of its length to be cut."""
     assert _growth(lambda length: _cut(_text(_TEXTS[name], length))) < 3
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("[laughter ", "]"), ("[music (coughs ", ")]"), ("[", "]"), ("um [the laughs ", "] the")]
+)
+def test_noises_within_noises_take_few_passes(opening: str, closing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cleaner goes through a text as often for sixty levels as for thirty, and leaves no level."""
+    passes: list[int] = []
+    tidied = clean_module._tidied
+    monkeypatch.setattr(clean_module, "_tidied", lambda *text, **more: passes.append(1) or tidied(*text, **more))
+    counts = []
+    for depth in (30, 60):
+        passes.clear()
+        text = clean_module.cleaned(f"Hello. {opening * depth}{closing * depth} Bye.", "en").text
+        assert text.replace(" the", "") == "Hello. Bye."
+        counts.append(len(passes))
+    assert counts[0] == counts[1]
 
 
 def _text(unit: str, length: int) -> str:

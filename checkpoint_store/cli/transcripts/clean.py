@@ -9,6 +9,7 @@ so that the size of the chunks changes nothing.
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.languages import is_foreign, joint, looks_english, looks_foreign
@@ -55,6 +56,11 @@ _TAG: Final = re.compile(
 _LINE_END: Final = re.compile(r"(?<![^\S\n])[^\S\n]*\n\s*")
 _SPACES: Final = re.compile(r"(?:[^\S\n ]|[^\S\n]{2})[^\S\n]*")
 """White space that is no single space already: a text has a hundred thousand single spaces."""
+_PASSES: Final = 8
+"""No text of a talk takes more passes; only a text that was made to be deep does."""
+_BLANKS: Final = re.compile(r"[^\S\n]+")
+_OPENING: Final = "[("
+_BRACKET: Final = re.compile(r"[\[\]()]")
 _SPACE_BEFORE: Final = re.compile(r"(?<=[^\s.,;!?]) +(?=[.,](?:[\s\"'”’)]|$))")
 _EMPTY_PARAGRAPH: Final = re.compile(r"(?m)^[ ,.;:…–—-]+$\n*")
 _LEADING_MARKS: Final = re.compile(r"(?m)^(?:[,;] *)+")
@@ -87,17 +93,47 @@ def cleaned_as(text: str, language: str | None) -> tuple[str | None, TracedText]
     if language is None and looks_english(_tidied(traced, is_english=False).text):
         language = ENGLISH
     is_english = re.split("[-_]", (language or "").strip().lower())[0] == ENGLISH
-    while True:
+    for passed in count(1):
         traced = _tidied(traced, is_english=is_english)
         if traced.text == before:
-            return language, traced
+            break
+        if passed > _PASSES:
+            traced = traced.edited((start, end, " ") for start, end in _noises_around_noises(traced.text))
         before, traced = traced.text, _without_marks(traced)
+    return language, traced
 
 
 def _without_marks(text: TracedText) -> TracedText:
     """Return a text without what nobody said, its lines joined: what is the same in every language."""
     text = _without_tags(without_times(text)).replaced(_NOISE_TAG, " ")
     return text.replaced(_LINE_END, _joined).replaced(_SPACES, " ").stripped()
+
+
+def _noises_around_noises(text: str) -> list[tuple[int, int]]:
+    """Return the (start, end) of each outermost noise; a noise in it counts as a space: ``[laughter [coughs]]``.
+
+    They go at once, however deep they lie: a pass over the whole text for each level would take quadratic time.
+    """
+    spans: list[tuple[int, int]] = []
+    opened: list[tuple[int, list[str]]] = []  # the place of each bracket, and what stands behind it by now
+    last = 0
+    for match in _BRACKET.finditer(text):
+        if opened:
+            opened[-1][1].append(text[last : match.start()])
+        last = match.end()
+        if match[0] in _OPENING:
+            opened.append((match.start(), [match[0]]))
+            continue
+        start, parts = opened.pop() if opened else (last, [])
+        if not _NOISE_TAG.fullmatch(_BLANKS.sub(" ", "".join([*parts, match[0]]))):
+            opened.clear()  # a noise has no other brackets in it
+            continue
+        while spans and spans[-1][0] > start:
+            spans.pop()
+        spans.append((start, last))
+        if opened:
+            opened[-1][1].append(" ")
+    return spans
 
 
 def _tidied(text: TracedText, *, is_english: bool) -> TracedText:
