@@ -16,7 +16,7 @@ from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobSumm
 from checkpoint_store.cli.inspect.jobs import list_jobs
 from checkpoint_store.storage.records.records import ClaimRequest
 from checkpoint_store.storage.statements.attempts import attempt_log
-from checkpoint_store.storage.statements.jobs import job_summaries
+from checkpoint_store.storage.statements.jobs import job_summaries, jobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,6 +132,24 @@ def test_summaries_are_filtered_as_jobs_are(store: CheckpointStore) -> None:
         store.summaries(status="gone")
 
 
+def test_a_filtered_list_reads_attempts_of_its_own_jobs_only(store: CheckpointStore) -> None:
+    """A list of the jobs of a file takes no longer because other jobs have failed attempts, or replaced results."""
+    for _ in range(2):
+        store.open_job("a.srt", total_chunks=1, fresh=True).fail_chunk(0, "no")
+
+    def plan(connection: Any) -> list[str]:
+        asked: list[str] = []
+        records = jobs.list_jobs(connection, store.path, file_name="a.srt")
+        connection.set_trace_callback(asked.append)
+        assert [one.failed_chunks for one in job_summaries.summaries(connection, records, store.path)] == [0, 0]
+        connection.set_trace_callback(None)
+        return [row[3] for text in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
+
+    steps = store._context.storage.database.read(plan)
+    read = {step for step in steps if "attempts USING INDEX ix_attempts" in step and "ix_attempts_running" not in step}
+    assert {step.split()[0] for step in read} == {"SEARCH"}
+
+
 def test_a_summary_cannot_be_changed(store: CheckpointStore) -> None:
     """A summary is the record of a moment, and cannot be changed."""
     summary = store.open_job("a.srt", total_chunks=1).summary()
@@ -175,8 +193,7 @@ def test_failed_chunks_are_found_without_going_through_all_attempts(store: Check
         attempt_log._FAILED_CHUNKS,
         attempt_log._latest(("abandoned", "failed", "running")),
         attempt_log._latest(("failed",)),
-        job_summaries._troubled(of_one_job=True),
-        job_summaries._troubled(of_one_job=False),
+        job_summaries._TROUBLED,
         job_summaries._IN_HAND,
     ]
 

@@ -59,7 +59,7 @@ def in_forms() -> Iterator[Statement]:
     from checkpoint_store.storage.merging.attempts import _RUNNER
     from checkpoint_store.storage.statements import compiled, costs, totals
     from checkpoint_store.storage.statements.attempts import attempt_log, runners
-    from checkpoint_store.storage.statements.jobs import job_summaries, jobs
+    from checkpoint_store.storage.statements.jobs import jobs
     from checkpoint_store.storage.statements.plans import earlier_job
 
     for spellings in (0, *SPELLINGS):
@@ -79,7 +79,6 @@ def in_forms() -> Iterator[Statement]:
     yield compiled.insert_into("pauses", ("job_id", "asked_at"))
     for one in BOTH:
         yield runners._at_work(of_one_job=one)
-        yield job_summaries._troubled(of_one_job=one)
         yield costs._narrow(is_own=one)
         yield from (make(with_carried=one) for make in (totals._total, totals._short_texts, totals._indices))
     for paths, is_own, goes_on in product(range(3), BOTH, BOTH):

@@ -627,10 +627,11 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "attempts.replaced._BY_JOB": (
         (
             "SELECT attempts.job_id, total(attempts.cost) AS total_1 \n"
-            "FROM attempts \n"
+            "FROM json_each(?) AS wanted JOIN jobs ON jobs.job_number = wanted.value JOIN attempts ON "
+            "attempts.job_id BETWEEN jobs.job_id AND jobs.job_id \n"
             "WHERE attempts.replaced_result_id IS NOT NULL GROUP BY attempts.job_id"
         ),
-        (),
+        ("numbers",),
         {},
     ),
     "attempts.replaced._ELSEWHERE": (
@@ -661,9 +662,9 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         (
             "SELECT total(attempts.cost) AS total_1 \n"
             "FROM attempts \n"
-            "WHERE attempts.job_id = ? AND attempts.replaced_result_id IS NOT NULL"
+            "WHERE attempts.job_id BETWEEN ? AND ? AND attempts.replaced_result_id IS NOT NULL"
         ),
-        ("in_job",),
+        ("in_job", "in_job"),
         {},
     ),
     "attempts.reservations._COSTS": (
@@ -679,10 +680,11 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
     "attempts.reservations._FAILED_BY_JOB": (
         (
             "SELECT attempts.job_id, total(attempts.cost) AS total_1 \n"
-            "FROM attempts \n"
+            "FROM json_each(?) AS wanted JOIN jobs ON jobs.job_number = wanted.value JOIN attempts ON "
+            "attempts.job_id BETWEEN jobs.job_id AND jobs.job_id \n"
             "WHERE attempts.outcome IN ('failed', 'abandoned') GROUP BY attempts.job_id"
         ),
-        (),
+        ("numbers",),
         {},
     ),
     "attempts.reservations._IN_DOUBT": (
@@ -1900,14 +1902,15 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
         ("param_1",),
         {"param_1": 0},
     ),
-    "jobs.job_summaries._troubled(of_one_job=False)": (
+    "jobs.job_summaries._TROUBLED": (
         (
             "SELECT attempts.job_id, sum(attempts.is_last) AS sum_1, sum(attempts.outcome = 'abandoned') AS "
             "sum_2, sum(attempts.outcome = 'abandoned' AND (EXISTS (SELECT chunk_handles.chunk_index \n"
             "FROM chunk_handles \n"
             "WHERE chunk_handles.job_id = attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index)))"
             " AS sum_3 \n"
-            "FROM attempts \n"
+            "FROM json_each(?) AS wanted JOIN jobs ON jobs.job_number = wanted.value JOIN attempts ON "
+            "attempts.job_id BETWEEN jobs.job_id AND jobs.job_id \n"
             "WHERE attempts.outcome IN ('failed', 'abandoned') AND NOT (EXISTS (SELECT attempts_1.number \n"
             "FROM attempts AS attempts_1 \n"
             "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
@@ -1919,30 +1922,7 @@ STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {
             "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
             "chunk_redos.after_attempt < attempts.number))) GROUP BY attempts.job_id"
         ),
-        (),
-        {},
-    ),
-    "jobs.job_summaries._troubled(of_one_job=True)": (
-        (
-            "SELECT attempts.job_id, sum(attempts.is_last) AS sum_1, sum(attempts.outcome = 'abandoned') AS "
-            "sum_2, sum(attempts.outcome = 'abandoned' AND (EXISTS (SELECT chunk_handles.chunk_index \n"
-            "FROM chunk_handles \n"
-            "WHERE chunk_handles.job_id = attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index)))"
-            " AS sum_3 \n"
-            "FROM attempts \n"
-            "WHERE attempts.outcome IN ('failed', 'abandoned') AND NOT (EXISTS (SELECT attempts_1.number \n"
-            "FROM attempts AS attempts_1 \n"
-            "WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND "
-            "attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index \n"
-            "FROM completed_chunks \n"
-            "WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = "
-            "attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index \n"
-            "FROM chunk_redos \n"
-            "WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND "
-            "chunk_redos.after_attempt < attempts.number))) AND attempts.job_id BETWEEN ? AND ? GROUP BY "
-            "attempts.job_id"
-        ),
-        ("in_job", "in_job"),
+        ("numbers",),
         {},
     ),
     "jobs.jobs._COUNTS": (

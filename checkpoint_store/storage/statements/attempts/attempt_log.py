@@ -17,6 +17,7 @@ from checkpoint_store.storage.sql import (
     chunk_keys,
     completed_chunks,
     func,
+    jobs,
     literal_column,
     or_,
     select,
@@ -52,12 +53,25 @@ _COLUMNS: Final = (
     "runner_id",
 )
 _IN_JOB: Final[Any] = _A.job_id == bindparam("in_job")
-IN_JOB_BY_TROUBLE: Final[Any] = _A.job_id.between(bindparam("in_job"), bindparam("in_job"))
-"""For a range SQLite seeks the job in the index of failed and abandoned attempts. For an equal sign it would read all
-attempts of the job; with a plus before the column, the failed attempts of all jobs.
+IN_JOB_BY_RANGE: Final[Any] = _A.job_id.between(bindparam("in_job"), bindparam("in_job"))
+"""For a range SQLite seeks the job in an index of few attempts, as of the failed ones. For an equal sign it would read
+all attempts of the job; with a plus before the column, the failed attempts of all jobs.
 """
 IN_JOB_BY_RUNNING: Final[Any] = literal_column("+attempts.job_id") == bindparam("in_job")
 """With the plus SQLite reads the index of running attempts, which are few, and not all attempts of the job."""
+
+
+_WANTED: Final = func.json_each(bindparam("numbers")).table_valued("value", name="wanted")
+
+
+def of_jobs(columns: Select[Any]) -> Select[Any]:
+    """Select from the attempts of the jobs with these ``numbers``, a JSON list.
+
+    SQLite seeks each job in the index of the attempts that are asked for, and reads the attempts of no other job. The
+    list has numbers, because ``json_each`` cuts a text, such as an id of a job, at a NUL.
+    """
+    wanted = columns.select_from(_WANTED).join(jobs, jobs.c.job_number == _WANTED.c.value)
+    return wanted.join(attempts, _A.job_id.between(jobs.c.job_id, jobs.c.job_id))
 
 
 def is_complete(attempt: Any = _A) -> ColumnElement[bool]:
@@ -79,9 +93,7 @@ def is_last_and_incomplete() -> tuple[Any, Any]:
 
 _FAILED_CHUNKS: Final = Statement(
     lambda: (
-        select(_A.chunk_index)
-        .where(IN_JOB_BY_TROUBLE, TROUBLE, _A.is_last == 1, ~is_complete())
-        .order_by(_A.chunk_index)
+        select(_A.chunk_index).where(IN_JOB_BY_RANGE, TROUBLE, _A.is_last == 1, ~is_complete()).order_by(_A.chunk_index)
     )
 )
 _FREE: Final = Statement(lambda: attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
@@ -115,7 +127,7 @@ def _latest(outcomes: tuple[str, ...]) -> Select[Any] | CompoundSelect[Any]:
     looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
     running = looked_for.pop(AttemptOutcome.RUNNING, None)
     kinds = [
-        *([(IN_JOB_BY_TROUBLE, TROUBLE, or_(*looked_for.values()))] if looked_for else []),
+        *([(IN_JOB_BY_RANGE, TROUBLE, or_(*looked_for.values()))] if looked_for else []),
         *([] if running is None else [(IN_JOB_BY_RUNNING, running)]),
     ]
     queries = [select(*columns).where(*kind, *is_last_and_incomplete()) for kind in kinds]

@@ -9,6 +9,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.money import usual_cost_in
 from checkpoint_store.storage.sql import attempts, bindparam, func, literal_column, null, select
 from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_RANGE, of_jobs
 from checkpoint_store.storage.statements.attempts.attempts import literal
 from checkpoint_store.storage.statements.compiled import at_chunk
 from checkpoint_store.storage.statements.statement import Statement
@@ -87,8 +88,8 @@ _ELSEWHERE: Final = Statement(
         func.coalesce(func.max(_MADE_ELSEWHERE.c.cost), 0.0),
     )
 )
-_BY_JOB: Final = Statement(lambda: select(_A.job_id, func.total(_A.cost)).where(_REPLACED).group_by(_A.job_id))
-_OF_JOB: Final = Statement(lambda: select(func.total(_A.cost)).where(_A.job_id == bindparam("in_job"), _REPLACED))
+_BY_JOB: Final = Statement(lambda: of_jobs(select(_A.job_id, func.total(_A.cost))).where(_REPLACED).group_by(_A.job_id))
+_OF_JOB: Final = Statement(lambda: select(func.total(_A.cost)).where(IN_JOB_BY_RANGE, _REPLACED))
 
 
 def note(connection: sqlite3.Connection, completion: Completion, result_id: int | None, made_at: str) -> None:
@@ -119,12 +120,15 @@ def costs_after(connection: sqlite3.Connection, job_id: str, after: int, rows: i
     return _AFTER.run(connection, in_job=job_id, after=after, rows=rows).fetchall()
 
 
-def costs_by_job(connection: sqlite3.Connection, job_id: str | None) -> dict[str, float]:
-    """Return the costs of replaced results by job: of one job, or of each job that has such results (None)."""
-    if job_id is None:
-        return dict(_BY_JOB.run(connection).fetchall())
+def costs_by_job(connection: sqlite3.Connection, numbers: str) -> dict[str, float]:
+    """Return the costs of replaced results by job, of the jobs with these numbers that have such results."""
+    return dict(_BY_JOB.run(connection, numbers=numbers).fetchall())
+
+
+def cost_in(connection: sqlite3.Connection, job_id: str) -> float:
+    """Return the cost of all replaced results of a job."""
     (total,) = _OF_JOB.run(connection, in_job=job_id).fetchone()
-    return {job_id: total}
+    return float(total)
 
 
 def costs_elsewhere(connection: sqlite3.Connection, job_id: str) -> tuple[int, float, float]:

@@ -10,7 +10,7 @@ from checkpoint_store.model.money import JobCosts, Spending
 from checkpoint_store.storage.sql import attempts, bindparam, func, literal_column, null, runners, select
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.attempts import in_vain, replaced
-from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_TROUBLE, TROUBLE, is_complete
+from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_RANGE, TROUBLE, is_complete, of_jobs
 from checkpoint_store.storage.statements.attempts.attempts import THIS, literal
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.statement import Statement
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _A: Final = attempts.c
 _W: Final = runners.c
-_ENDED_WITHOUT_RESULT: Final[Any] = (IN_JOB_BY_TROUBLE, TROUBLE)
+_ENDED_WITHOUT_RESULT: Final[Any] = (IN_JOB_BY_RANGE, TROUBLE)
 _RUNNING: Final = _A.outcome == literal(AttemptOutcome.RUNNING)
 
 # A failed try without a cost does not count: it says nothing about the cost of a chunk.
@@ -32,7 +32,9 @@ _COSTS: Final = Statement(
         *_ENDED_WITHOUT_RESULT
     )
 )
-_FAILED_BY_JOB: Final = Statement(lambda: select(_A.job_id, func.total(_A.cost)).where(TROUBLE).group_by(_A.job_id))
+_FAILED_BY_JOB: Final = Statement(
+    lambda: of_jobs(select(_A.job_id, func.total(_A.cost))).where(TROUBLE).group_by(_A.job_id)
+)
 _IN_DOUBT: Final = Statement(
     lambda: select(func.total(_A.reserved_cost)).where(
         *_ENDED_WITHOUT_RESULT,
@@ -80,23 +82,21 @@ def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spe
 def job_costs(connection: sqlite3.Connection, job_id: str, own: Costs, carried: Costs) -> JobCosts:
     """Return the costs of a job from the costs of its ``own`` results and of its ``carried`` results."""
     paid = spending(connection, job_id, own)
+    _, failed_cost, _ = _COSTS.run(connection, in_job=job_id).fetchone()
     return JobCosts(
         cost=round(paid.spent, 9) if paid.priced or carried.priced else None,
         carried=round(carried.total, 9) if own.priced or carried.priced else None,
-        failed_cost=round(failed_costs(connection, job_id)[job_id], 9),
+        failed_cost=round(failed_cost, 9),
         reserved_cost=round(paid.reserved, 9),
         dearest_cost=paid.dearest,
         unreadable_chunk=None if own.unreadable is None else own.unreadable.chunk_index,
-        replaced_cost=round(replaced.costs_by_job(connection, job_id)[job_id], 9),
+        replaced_cost=round(replaced.cost_in(connection, job_id), 9),
     )
 
 
-def failed_costs(connection: sqlite3.Connection, job_id: str | None) -> dict[str, float]:
-    """Return the costs of attempts without a result by job: of one job, or of each job with such attempts (None)."""
-    if job_id is None:
-        return dict(_FAILED_BY_JOB.run(connection).fetchall())
-    _, total, _ = _COSTS.run(connection, in_job=job_id).fetchone()
-    return {job_id: total}
+def failed_costs(connection: sqlite3.Connection, numbers: str) -> dict[str, float]:
+    """Return the costs of attempts without a result by job, of the jobs with these numbers that have such attempts."""
+    return dict(_FAILED_BY_JOB.run(connection, numbers=numbers).fetchall())
 
 
 def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim, amount: float | None) -> None:

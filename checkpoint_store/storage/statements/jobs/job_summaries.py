@@ -6,20 +6,21 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.attempt import AttemptOutcome
+from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.records import JobSummary
 from checkpoint_store.storage.sql import and_, attempts, func, literal_column, select
 from checkpoint_store.storage.statements import handles
 from checkpoint_store.storage.statements.attempts import replaced, reservations
 from checkpoint_store.storage.statements.attempts.attempt_log import (
-    IN_JOB_BY_TROUBLE,
     TROUBLE,
     is_complete,
     is_last_and_incomplete,
+    of_jobs,
     runner_notes,
 )
 from checkpoint_store.storage.statements.attempts.attempts import literal
 from checkpoint_store.storage.statements.compiled import of_same_chunk
-from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,12 +44,10 @@ class _Failures(NamedTuple):
     """The number of chunks in doubt that have a handle."""
 
 
-@statement_for_arguments
-def _troubled(*, of_one_job: bool) -> Select[Any]:
+def _troubled() -> Select[Any]:
     in_doubt = _A.outcome == literal(AttemptOutcome.ABANDONED)
     columns = (_A.job_id, func.sum(_A.is_last), func.sum(in_doubt), func.sum(and_(in_doubt, handles.of_attempt())))
-    where = [TROUBLE, *is_last_and_incomplete(), *([IN_JOB_BY_TROUBLE] if of_one_job else [])]
-    return select(*columns).where(*where).group_by(_A.job_id)
+    return of_jobs(select(*columns)).where(TROUBLE, *is_last_and_incomplete()).group_by(_A.job_id)
 
 
 def _outcome_before() -> Any:
@@ -60,6 +59,7 @@ def _outcome_before() -> Any:
     return earlier.order_by(before.c.number.desc()).limit(literal_column("1")).scalar_subquery()
 
 
+_TROUBLED: Final = Statement(_troubled)
 _IN_HAND: Final = Statement(
     lambda: (
         select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt(), _outcome_before())
@@ -71,12 +71,13 @@ _IN_HAND: Final = Statement(
 
 def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path: Path) -> list[JobSummary]:
     """Return the summaries of these jobs, in their order. Each runner is probed once."""
+    numbers = json_text.encode([record.job_number for record in records])
     job_id = records[0].job_id if len(records) == 1 else None
     notes = runner_notes(connection, job_id, path)
     active = {runner.job_id for runner in notes.values() if not runner.is_dead}
-    failures = _failures(connection, job_id, notes)
-    replaced_costs = replaced.costs_by_job(connection, job_id)
-    failed_costs = reservations.failed_costs(connection, job_id)
+    failures = _failures(connection, numbers, notes)
+    replaced_costs = replaced.costs_by_job(connection, numbers)
+    failed_costs = reservations.failed_costs(connection, numbers)
     return [
         JobSummary(
             job_id=record.job_id,
@@ -102,14 +103,13 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
     ]
 
 
-def _failures(connection: sqlite3.Connection, job_id: str | None, notes: Mapping[int, RunnerNotes]) -> _Failures:
-    """Return the numbers for one job, or for all.
+def _failures(connection: sqlite3.Connection, numbers: str, notes: Mapping[int, RunnerNotes]) -> _Failures:
+    """Return the counts for the jobs with these numbers, a JSON list.
 
     An attempt that its runner has claimed and not begun does not count: the attempt before it is the last one.
     """
     failures = _Failures(Counter(), Counter(), Counter())
-    of_job = {} if job_id is None else {"in_job": job_id}
-    for of, failed, in_doubt, held in _troubled(of_one_job=job_id is not None).run(connection, **of_job):
+    for of, failed, in_doubt, held in _TROUBLED.run(connection, numbers=numbers):
         failures.failed[of], failures.in_doubt[of], failures.with_handle[of] = failed, in_doubt, held
     for of, index, number, runner_id, held, before in _IN_HAND.run(connection) if notes else ():
         runner = notes.get(runner_id)  # None: of another job
