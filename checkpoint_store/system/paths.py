@@ -100,8 +100,18 @@ def _mounts() -> list[tuple[str, str]]:
 
     Space, tab, newline and backslash stand in the table of the kernel as octal numbers.
     """
-    lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-    return [(_ESCAPED.sub(_unescaped, line.split(" ", 5)[4]), line.partition(" - ")[2].split()[0]) for line in lines]
+    return [
+        (_ESCAPED.sub(_unescaped, line.split(" ", 5)[4]), line.partition(" - ")[2].split(" ", 1)[0])
+        for line in table_lines(_MOUNTS)
+    ]
+
+
+def table_lines(table: Path) -> list[str]:
+    """Return the lines of a table of the kernel: a name in it may have any character but the newline.
+
+    ``str.splitlines`` would also cut a name at a carriage return, a form feed, a NEL or a line separator.
+    """
+    return os.fsdecode(table.read_bytes()).removesuffix("\n").split("\n")
 
 
 def _unescaped(match: re.Match[str]) -> str:

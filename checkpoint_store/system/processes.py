@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from checkpoint_store.system.paths import table_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -87,7 +89,7 @@ def _writers(paths: Iterable[Path]) -> set[int]:
             inodes.add(str(os.stat(path).st_ino))
     pids = set()
     with suppress(OSError, ValueError):
-        for line in (_PROC / "locks").read_text().splitlines():
+        for line in table_lines(_PROC / "locks"):
             _, kind, _, access, pid, file, *_ = line.split()  # kind is "->" for a process that waits for the lock
             if kind != "->" and access == "WRITE" and file.rpartition(":")[2] in inodes:
                 pids.add(int(pid))
@@ -132,7 +134,7 @@ def pause_of(pid: int) -> Pause | None:
 
 def _is_frozen(pid: int) -> bool:
     with suppress(OSError):
-        for line in (_PROC / str(pid) / "cgroup").read_text().splitlines():
+        for line in table_lines(_PROC / str(pid) / "cgroup"):
             _, controllers, path = line.split(":", 2)
             if controllers == "freezer":
                 settings = [(_CGROUPS / controllers / path.lstrip("/") / "freezer.state", "FROZEN")]
@@ -147,5 +149,5 @@ def _is_frozen(pid: int) -> bool:
 
 def _has_line(path: Path, line: str) -> bool:
     with suppress(OSError):
-        return line in path.read_text().splitlines()
+        return line in table_lines(path)
     return False

@@ -12,6 +12,7 @@ import pytest
 from conftest import program, wait_until
 
 from checkpoint_store import CheckpointStore, StoreBusy
+from checkpoint_store.system import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,3 +115,19 @@ def test_a_frozen_container_is_named(tmp_path: Path, children: Children, freezer
     assert caught.value.holders == (holder.pid,)
     freeze(freezer, frozen=False)
     children.finish(holder, "\n\n")
+
+
+def test_a_container_of_any_name_is_known_as_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error about a lock names what is paused, whatever letters and bytes the name of its container has."""
+    for name in ("proc", "cgroups"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(processes, f"_{name.upper()}", tmp_path / name)
+    monkeypatch.setattr(processes, "_UNIFIED", (tmp_path / "cgroups",))
+    group = os.fsencode(tmp_path / "cgroups") + b"/b\xe9te\r\xc2\x85x"
+    (tmp_path / "proc" / "7").mkdir()
+    os.mkdir(group)
+    (tmp_path / "proc" / "7" / "cgroup").write_bytes(b"0::/" + os.path.basename(group) + b"\n")
+    Path(os.fsdecode(group), "cgroup.events").write_text("populated 1\nfrozen 1\n")
+    pause = processes.pause_of(7)
+    assert pause is not None
+    assert pause.cause == "is paused with its container"

@@ -1,4 +1,4 @@
-"""The table of mounts: a name with a tab or a backslash stands there as octal numbers."""
+"""The table of mounts: a name may have any letters, and a tab or a backslash stands there as an octal number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LINE = "36 35 98:0 / {} rw,noatime master:1 - {} server:/share rw\n"
 
 
-@pytest.fixture(params=["a share", "a\tshare", "a\\share"])
+@pytest.fixture(params=["a share", "a\tshare", "a\\share", "a\rsh\fa\x85r\u2028e"])
 def share(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that the kernel's table calls the mount point of a network file system."""
     folder = tmp_path / request.param
@@ -23,7 +23,7 @@ def share(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     for letter in "\\ \t":
         escaped = escaped.replace(letter, f"\\{ord(letter):03o}")
     table = tmp_path / "mountinfo"
-    table.write_text(LINE.format("/", "ext4") + LINE.format(escaped, "nfs4"))
+    table.write_text(LINE.format("/", "ext4") + LINE.format(escaped, "nfs4"), "utf-8", newline="")
     monkeypatch.setattr(mounts, "_MOUNTS", table)
     return folder
 
