@@ -119,15 +119,16 @@ def test_a_frozen_container_is_named(tmp_path: Path, children: Children, freezer
 
 def test_a_container_of_any_name_is_known_as_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error about a lock names what is paused, whatever letters and bytes the name of its container has."""
-    for name in ("proc", "cgroups"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setattr(processes, f"_{name.upper()}", tmp_path / name)
+    for folder in ("proc", "cgroups"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setattr(processes, f"_{folder.upper()}", tmp_path / folder)
     monkeypatch.setattr(processes, "_UNIFIED", (tmp_path / "cgroups",))
-    group = os.fsencode(tmp_path / "cgroups") + b"/b\xe9te\r\xc2\x85x"
+    name = b"b\xe9te\r\xc2\x85x"
+    group = tmp_path / "cgroups" / os.fsdecode(name)
+    group.mkdir()
+    (group / "cgroup.events").write_text("populated 1\nfrozen 1\n")
     (tmp_path / "proc" / "7").mkdir()
-    os.mkdir(group)
-    (tmp_path / "proc" / "7" / "cgroup").write_bytes(b"0::/" + os.path.basename(group) + b"\n")
-    Path(os.fsdecode(group), "cgroup.events").write_text("populated 1\nfrozen 1\n")
+    (tmp_path / "proc" / "7" / "cgroup").write_bytes(b"0::/" + name + b"\n")
     pause = processes.pause_of(7)
     assert pause is not None
     assert pause.cause == "is paused with its container"
