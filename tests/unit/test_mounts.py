@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.system import paths as mounts
 
 if TYPE_CHECKING:
@@ -34,3 +35,16 @@ def test_a_mount_is_known_by_any_name(share: Path) -> None:
     assert mounts.file_system(share.parent / "talks.db") == "ext4"
     assert mounts.is_mount_point(share)
     assert not mounts.is_mount_point(share.parent)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("nfs4", "truncate"), ("ocfs2", "truncate"), ("gfs2", "truncate"), ("xfs", "wal")]
+)
+def test_a_disk_of_many_machines_has_no_wal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, mode: str
+) -> None:
+    """A store keeps a rollback journal where another machine may write the disk: it shares no memory, as a WAL needs."""
+    table = tmp_path / "mountinfo"
+    table.write_text(LINE.format("/", kind))
+    monkeypatch.setattr(mounts, "_MOUNTS", table)
+    assert journal_mode_for(tmp_path / "talks.db") == mode

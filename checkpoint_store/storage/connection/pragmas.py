@@ -56,9 +56,13 @@ A completion runs a trigger of the library. If a trigger in the file would run i
 completion, so no trigger in the file can undo a step of it.
 """
 _NETWORK: Final = frozenset(
-    "nfs nfs4 cifs smb3 smbfs 9p virtiofs vboxsf prl_fs vmhgfs fuse afs ceph glusterfs lustre gpfs beegfs".split()
+    "nfs nfs4 cifs smb3 smbfs 9p virtiofs vboxsf prl_fs vmhgfs fuse afs coda ceph glusterfs lustre gpfs beegfs pvfs2 "
+    "ocfs2 gfs2".split()
 )
-"""The file systems that another machine, such as the host of a virtual machine, also writes, without shared memory."""
+"""The file systems that another machine, such as the host of a virtual machine, also writes, without shared memory.
+
+Several machines mount the disk of an OCFS2 or a GFS2; ``pvfs2`` is the name of OrangeFS in the kernel.
+"""
 
 
 def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone: bool = False) -> sqlite3.Connection:
