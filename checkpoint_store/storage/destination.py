@@ -13,7 +13,7 @@ from checkpoint_store.storage.checks import sqlite_siblings
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.open_lock import alone, store_in_use
 from checkpoint_store.storage.connection.openings import openings
-from checkpoint_store.storage.connection.pragmas import connect_read_only
+from checkpoint_store.storage.connection.pragmas import UsedBy, connect_read_only
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
 from checkpoint_store.storage.files.names import (
     REMOVED,
@@ -137,7 +137,7 @@ def _is_store(path: Path) -> bool:
         if openings.is_open(path):
             return True
         if has_locked(path):
-            with closing(connect_read_only(path, timeout_seconds=0.0, unused=False)) as connection:
+            with closing(connect_read_only(path, timeout_seconds=0.0, used_by=UsedBy.OTHERS)) as connection:
                 return bool(connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,))
         if path.is_file():  # a pipe would be waited for
             with path.open("rb") as file:

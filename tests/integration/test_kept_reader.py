@@ -7,13 +7,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.storage.connection import read_only
+from checkpoint_store.storage.connection.pragmas import UsedBy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +40,9 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     made: list[bool] = []
     real = read_only.connect_read_only
 
-    def connect(path: Path, *, unused: bool, **how: Any) -> sqlite3.Connection:
-        made.append(unused)
-        return real(path, unused=unused, **how)
+    def connect(path: Path, *, used_by: UsedBy, timeout_seconds: float) -> sqlite3.Connection:
+        made.append(used_by is UsedBy.NOBODY)
+        return real(path, used_by=used_by, timeout_seconds=timeout_seconds)
 
     monkeypatch.setattr(read_only, "connect_read_only", connect)
     return made

@@ -38,9 +38,9 @@ def _writer(path: Path) -> Iterator[sqlite3.Connection]:
 def _before_each_connection(monkeypatch: pytest.MonkeyPatch, does: Callable[[], None]) -> None:
     real = read_only.connect_read_only
 
-    def connect(path: Path, *, unused: bool, **how: Any) -> sqlite3.Connection:
+    def connect(path: Path, **how: Any) -> sqlite3.Connection:
         does()
-        return real(path, unused=unused, **how)
+        return real(path, **how)
 
     monkeypatch.setattr(read_only, "connect_read_only", connect)
 

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import sys
 from contextlib import suppress
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes
 
@@ -117,19 +118,25 @@ def keep_few_pages(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KIBIBYTES}")
 
 
-def connect_read_only(
-    path: Path, *, timeout_seconds: float, unused: bool, is_open_here: bool = False
-) -> sqlite3.Connection:
+class UsedBy(Enum):
+    """Who has a file open that is to be read; the value is what a connection that reads the file asks of SQLite."""
+
+    NOBODY = "immutable=1"
+    """The file is read without any lock. The reader must check afterwards that nobody opened the file meanwhile."""
+    OTHERS = "readonly_shm=1"
+    """Another process may have the file open. The index of the WAL is not written."""
+    THIS_PROCESS = "readonly_shm=0"
+    """This process has the file open for writing. All connections of a process share the index of the WAL, and a fork
+    closes them: if a connection that reads were the first that opens the index, and for reading, none could write.
+    """
+
+
+def connect_read_only(path: Path, *, timeout_seconds: float, used_by: UsedBy) -> sqlite3.Connection:
     """Open a store file such that neither it nor anything beside it is created or changed.
 
-    ``unused``: no one has the file open. Then it is read without any lock, and the caller must check afterwards that
-    nobody opened it meanwhile. Reading is bounded by the size of the file; see :func:`limit_steps`.
-
-    ``is_open_here``: this process has the file open for writing. All connections of a process share the index of the
-    WAL, and a fork closes them: if this one were the first that opens the index, and for reading, none could write.
+    Reading is bounded by the size of the file; see :func:`limit_steps`.
     """
-    options = "mode=ro" if is_open_here else "mode=ro&readonly_shm=1"
-    connection = _open(path, "mode=ro&immutable=1" if unused else options, timeout_seconds)
+    connection = _open(path, f"mode=ro&{used_by.value}", timeout_seconds)
     try:
         for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")

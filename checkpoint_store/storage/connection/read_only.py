@@ -12,7 +12,7 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import openings
-from checkpoint_store.storage.connection.pragmas import connect_read_only
+from checkpoint_store.storage.connection.pragmas import UsedBy, connect_read_only
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.system.paths import is_there
 
@@ -117,13 +117,9 @@ class ReadOnlyDatabase:
                 from checkpoint_store.storage.connection import chown  # only root needs it
 
                 chown.leave_owners_alone()
-        opened = connect_read_only(
-            self.path,
-            timeout_seconds=self.lock_timeout_seconds,
-            unused=False,
-            is_open_here=is_there(StoreFiles(self.path).shm) and openings.is_open(self.path),  # it makes no index
-        )
-        with closing(opened) as connection:
+        # Where this process has the file open, but no index is there, the connection must not make one.
+        is_open_here = is_there(StoreFiles(self.path).shm) and openings.is_open(self.path)
+        with closing(self._connect(UsedBy.THIS_PROCESS if is_open_here else UsedBy.OTHERS)) as connection:
             try:
                 connection.execute("BEGIN")
                 return work(connection)
@@ -136,11 +132,7 @@ class ReadOnlyDatabase:
         if idle is not None and idle.file != file:
             idle.connection.close()
             idle = None
-        connection = (
-            connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, unused=True)
-            if idle is None
-            else idle.connection
-        )
+        connection = self._connect(UsedBy.NOBODY) if idle is None else idle.connection
         try:
             connection.execute("BEGIN")
             value = work(connection)
@@ -155,6 +147,9 @@ class ReadOnlyDatabase:
         else:
             self._idle = _IdleConnection(file, connection)
         return value
+
+    def _connect(self, used_by: UsedBy) -> sqlite3.Connection:
+        return connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, used_by=used_by)
 
     def disconnect(self) -> None:
         """Close the connection that is kept. Called with :attr:`openings.lock` held."""
