@@ -44,7 +44,7 @@ class StoreFile:
         self._presence = presence
         """The lock that keeps others from removing the file; None for a file that this process has for itself."""
         self._name = str(path)
-        self._beside: Final = (StoreFiles(path).wal, StoreFiles(path).shm)
+        self._beside: Final = (str(StoreFiles(path).wal), str(StoreFiles(path).shm))
         self._looked_at_seconds = 0.0
         self._is_parted = False
         """Whether the WAL or its index was removed: connections of this process may share what is gone."""
@@ -74,11 +74,7 @@ class StoreFile:
 
     def identity(self) -> FileIdentity | None:
         """Return the identity of the file that is at the store's path now; None if the path has no file."""
-        try:
-            status = os.stat(self._name)
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
+        return _identity_of(self._name)
 
     def beside(self) -> tuple[FileIdentity | None, ...]:
         """Return the identities of the WAL and of its index, as they are now."""
@@ -91,7 +87,7 @@ class StoreFile:
         What is written to a removed WAL is lost at a kill, and no other process sees what is in a removed index. The
         two are looked at from time to time only.
         """
-        if self.identity() != identity:
+        if _identity_of(self._name) != identity:
             raise gone(self.path)
         if self._is_parted:
             raise parted(self.path)
@@ -106,11 +102,12 @@ class StoreFile:
         return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
 
 
-def _identity_of(path: Path) -> FileIdentity | None:
-    with suppress(OSError):
-        status = os.stat(path)
-        return status.st_dev, status.st_ino
-    return None
+def _identity_of(name: str) -> FileIdentity | None:
+    try:
+        status = os.stat(name)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class StoreConnection(ForkAware):
