@@ -9,8 +9,9 @@ A type checker sees SQLAlchemy's own names.
 from __future__ import annotations
 
 import operator
+import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.system.descriptors import importing
 
@@ -59,6 +60,7 @@ else:
 
 
 __all__ = [
+    "VALUE",
     "LargeBinary",
     "and_",
     "attempts",
@@ -167,9 +169,23 @@ def _named(name: str) -> Any:
     return _names()[name]
 
 
-def compiled(expression: ClauseElement) -> tuple[str, tuple[str, ...], dict[str, Any]]:
-    """Compile a statement for SQLite: its text, the names of its values in order, and the values that it fixes."""
-    statement = _made(expression, {}).compile(dialect=_named("sqlite").dialect(paramstyle="qmark"))
-    names = tuple(statement.positiontup)
-    fixed = {name: statement.binds[name].value for name in names if not statement.binds[name].required}
-    return str(statement), names, fixed
+VALUE: Final = re.compile(r":(\w+)")
+"""The place of a value in the text of a statement, such as ``:in_job``. No text of ours has a colon elsewhere."""
+
+
+def compiled(expression: ClauseElement) -> str:
+    """Compile a statement for SQLite. Its text has the names of its values, and the values that the statement fixes."""
+    statement = _made(expression, {}).compile(dialect=_named("sqlite").dialect(paramstyle="named"))
+
+    def written(place: re.Match[str]) -> str:
+        value = statement.binds[place[1]]
+        return place[0] if value.required else _literal(value.value)
+
+    return VALUE.sub(written, " ".join(str(statement).split()))
+
+
+def _literal(value: str | float | None) -> str:
+    """Return a value of our own words or numbers in SQL."""
+    if value is None:
+        return "NULL"
+    return f"'{value}'" if isinstance(value, str) else repr(value)

@@ -41,7 +41,7 @@ FACES = {
     *("py.typed", "store.py"),
 }
 LINES_MAX = 300
-LONG = {"errors.py": 750, "storage/statements/prepared.py": 4000}
+LONG = {"errors.py": 750, "storage/statements/prepared.py": 1500}
 """The catalogue of errors may be long, and the texts of all statements, which no person writes."""
 
 

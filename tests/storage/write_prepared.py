@@ -6,12 +6,13 @@ needs it first, for which the process imports SQLAlchemy.
 
 from __future__ import annotations
 
+import json
 import pkgutil
 import subprocess
 import sys
 import textwrap
 from importlib import import_module
-from itertools import chain, combinations, product
+from itertools import chain, combinations, product, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ SQLALCHEMY = ".".join(sqlalchemy.__version__.split(".")[:2])
 SPELLINGS = range(1, 4)
 """The numbers of spellings of a file name; ASCII has one spelling."""
 BOTH = (False, True)
-TEXT_WIDTH = 100
+LINE_LENGTH = 120
+END = '""",'
 
 _PURPOSE = '''"""The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that ordinary work runs.
 
@@ -38,7 +40,7 @@ _PURPOSE = '''"""The texts of the statements, as SQLAlchemy compiles them from t
 run whatever SQLAlchemy is installed.
 """
 '''
-_IMPORTS = "from __future__ import annotations\n\nfrom typing import Any, Final\n"
+_IMPORTS = "from __future__ import annotations\n\nfrom typing import Final\n"
 
 
 def columns() -> dict[str, tuple[str, ...]]:
@@ -149,39 +151,33 @@ def statements() -> dict[str, Statement]:
     return {statement.name: statement for statement in (*in_modules, *in_forms())}
 
 
-def texts() -> dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]:
-    """The statements as SQLAlchemy compiles them now: text, names of the values, and the values that they fix."""
+def texts() -> dict[str, str]:
+    """The statements as SQLAlchemy compiles them now, each on one line."""
     return {name: statement.compiled() for name, statement in sorted(statements().items())}
 
 
-def written(text: str) -> str:
-    """A text as the source of a string, in lines that a reader can follow."""
-    wrapped = textwrap.TextWrapper(TEXT_WIDTH, drop_whitespace=False, break_long_words=False, break_on_hyphens=False)
-    lines = [part for line in text.splitlines(keepends=True) for part in wrap(wrapped, line)]
-    return "\n".join(map(repr, lines))
-
-
-def wrap(wrapped: textwrap.TextWrapper, line: str) -> list[str]:
-    """Return the parts of a line, each with the space behind it; the last part with the end of the line."""
-    end = "\n" if line.endswith("\n") else ""
-    *first, last = wrapped.wrap(line.removesuffix("\n")) or [""]
-    return [*first, last + end]
+def written(name: str, text: str) -> str:
+    """The entry of a statement, in lines of the usual length."""
+    begin = f'    {json.dumps(name)}: """'
+    wrapper = textwrap.TextWrapper(LINE_LENGTH, break_long_words=False, break_on_hyphens=False)
+    lines = wrapper.wrap("." * len(begin) + text)
+    lines[0] = begin + lines[0][len(begin) :]
+    if text.endswith('"') or len(lines[-1]) + len(END) > LINE_LENGTH:
+        lines.append("")
+    return "\n".join(lines) + END
 
 
 def source() -> str:
     """The file of the prepared texts."""
-    entries = [
-        f"{name!r}: (({written(text)}), {names!r}, {fixed!r})," for name, (text, names, fixed) in texts().items()
-    ]
     return "\n".join(
         [
             _PURPOSE,
             _IMPORTS,
             f'SQLALCHEMY: Final = "{SQLALCHEMY}"\n"""The version of SQLAlchemy that compiled the texts."""\n',
-            "STATEMENTS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, Any]]]] = {",
-            *entries,
+            "STATEMENTS: Final[dict[str, str]] = {",
+            *starmap(written, texts().items()),
             "}",
-            '"""By the name of the statement: its text, the names of its values in order, and the values that it fixes."""\n',
+            '"""By the name of the statement: its text, with the names of its values, such as ``:in_job``."""\n',
             f"COLUMNS: Final[dict[str, tuple[str, ...]]] = {columns()!r}",
             '"""The names of the columns, by table."""',
         ]

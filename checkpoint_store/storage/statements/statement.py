@@ -6,7 +6,7 @@ from functools import cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
-from checkpoint_store.storage.sql import compiled
+from checkpoint_store.storage.sql import VALUE, compiled
 from checkpoint_store.storage.statements.prepared import STATEMENTS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Statement:
     ``name``: the name in the prepared texts; None: the module with the statement, and the statement's name there.
     """
 
-    __slots__ = ("_build", "_fixed", "_get", "_name", "_order", "names", "text")
+    __slots__ = ("_build", "_get", "_name", "_order", "names", "text")
 
     text: str
     names: tuple[str, ...]
@@ -42,7 +42,8 @@ class Statement:
 
     def __getattr__(self, name: str) -> Any:
         """Look up the statement when a slot without a value is asked for."""
-        self.text, self.names, self._fixed = STATEMENTS.get(self.name) or self.compiled()
+        text = STATEMENTS.get(self.name) or self.compiled()
+        self.text, self.names = VALUE.sub("?", text), tuple(VALUE.findall(text))
         assert self._order in (None, self.names), self.names
         self._get = itemgetter(*self.names) if len(self.names) > 1 else None
         return object.__getattribute__(self, name)
@@ -56,14 +57,12 @@ class Statement:
         names = (name for name, value in of_module if value is self)
         return f"{_place_of(self._build.__module__)}.{next(names, '')}"
 
-    def compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
-        """Compile the statement anew: its text, the names of its values in order, and the values that it fixes."""
+    def compiled(self) -> str:
+        """Compile the statement anew: its text, with the names of its values."""
         return compiled(self._build())
 
     def values(self, **named: Any) -> tuple[Any, ...]:
-        """Return the values in the order of the text, with the values that the statement itself fixes."""
-        if self._fixed:
-            named |= self._fixed
+        """Return the values in the order of the text."""
         if self._get is None:
             return tuple(named[name] for name in self.names)
         values: tuple[Any, ...] = self._get(named)
