@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore
 
-
-if TYPE_CHECKING:
-    _PathType = click.ParamType[Path]
+    ParamType = click.ParamType
 else:
-    _PathType = click.ParamType  # generic for type checkers only
+
+    class ParamType(click.ParamType):
+        """A type of click's, with the type of its values in brackets, which older versions of click do not take."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
 
 STANDARD: Final = Path("-")
 """Stands for standard input, or standard output."""
@@ -36,7 +40,7 @@ _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
 
 
-class FileOrDash(_PathType):
+class FileOrDash(ParamType[Path]):
     """A path; ``-`` is :data:`STANDARD`, and ``./-`` the file of that name.
 
     Args:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from conftest import program
 
+from checkpoint_store import cli
 from checkpoint_store.cli.app import NAMES, commands_of, group
 
 from .conftest import ROOT, Folder
@@ -57,6 +61,20 @@ def test_the_version_is_said_without_the_library_behind_it() -> None:
     version, _, modules = done.stdout.partition("\n")
     assert version == f"checkpoint-store {metadata.version('checkpoint-store')}"
     assert not {"sqlalchemy", "rich", "sqlite3", "importlib.metadata"} & set(modules.split())
+
+
+def test_a_click_whose_types_take_no_brackets_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every module with a type of click's own can be imported with the oldest click that is allowed."""
+
+    class Plain(click.ParamType[Any]):
+        def __class_getitem__(cls, _: object) -> type:
+            raise TypeError
+
+    monkeypatch.setattr(click, "ParamType", Plain)
+    modules = [path for path in Path(cli.__file__).parent.rglob("*.py") if "ParamType" in path.read_text("utf-8")]
+    assert len(modules) > 1
+    for path in modules:
+        runpy.run_path(str(path))
 
 
 def test_the_help_of_the_group_is_not_cut_off(folder: Folder) -> None:

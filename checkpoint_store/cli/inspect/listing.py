@@ -16,7 +16,7 @@ import click
 
 from checkpoint_store import JobsPassedOver, JobStatus
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.paths import job_name, printable
+from checkpoint_store.cli.paths import ParamType, job_name, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +79,7 @@ RESULTS_WITH_COSTS_MAX: Final = 20_000
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class When(click.ParamType[datetime]):
+class When(ParamType[datetime]):
     """A day, a moment (ISO 8601; without an offset it is local time), or how long ago: ``90m``, ``12h``, ``7d``."""
 
     name = "when"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store.cli.options import job_argument, json_option, store_option
-from checkpoint_store.cli.paths import printable
+from checkpoint_store.cli.paths import ParamType, printable
 from checkpoint_store.errors import ChunkOutOfRange
 
 if TYPE_CHECKING:
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from checkpoint_store import Job
     from checkpoint_store.cli.run.inputs import Input
 
-
-if TYPE_CHECKING:
-    _RangesType = click.ParamType["ChunkRanges"]
-else:
-    _RangesType = click.ParamType  # generic for type checkers only
 
 _PART: Final = re.compile(r"(?P<first>[0-9]{1,9})(?:-(?P<last>[0-9]{1,9}))?", re.ASCII)
 
@@ -72,7 +67,7 @@ class ChunkRanges:
         return len(left)
 
 
-class ChunkRangesType(_RangesType):
+class ChunkRangesType(ParamType[ChunkRanges]):
     """Ranges of chunks with commas between them; a range includes its last chunk."""
 
     name = "ranges"

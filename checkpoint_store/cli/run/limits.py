@@ -8,8 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
+from checkpoint_store.cli.paths import ParamType
 from checkpoint_store.cli.run.command.answer import OtherFormError
 from checkpoint_store.cli.run.command.worker import CommandFailedError, CommandMissingError
 from checkpoint_store.cli.screen import chunk_count, number, plain_error
@@ -19,14 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import click
+
     from checkpoint_store import LoopEvent
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
-
-if TYPE_CHECKING:
-    _HaltType = click.ParamType["Halt"]
-else:
-    _HaltType = click.ParamType  # generic for type checkers only
 
 _SPELLING: Final = re.compile(
     r"(?P<word>never|soon|now)|(?:(?P<when>soon|now),fail=|(?=\d+%))(?P<number>[1-9]\d{0,8})(?P<percent>%)?", re.ASCII
@@ -65,7 +61,7 @@ class Halt:
         return failed >= _FAILURES_OF_A_SHARE_MIN and 100 * failed >= self.count * to_do
 
 
-class HaltType(_HaltType):
+class HaltType(ParamType[Halt]):
     """``never``, ``soon``, ``now``, ``20%``; and GNU parallel's ``soon,fail=3`` and ``now,fail=20%``."""
 
     name = "when"
