@@ -44,11 +44,9 @@ NAMES: Final = {
     "jobs": ("list", "show", "results", "export", "import", "delete"),
     "chunks": ("chunks", "errors", "retry", "redo", "pause"),
     "report": ("report",),
-    "runners": ("release",),
-    "machines": ("merge", "prune"),
-    "schema": ("migrate", "path"),
+    "machines": ("release", "merge", "prune"),
+    "schema": ("migrate", "path", "datasette-metadata"),
     "health": ("backup", "restore", "recover", "check", "doctor"),
-    "neighbours": ("datasette-metadata",),
 }
 """The commands of each module, in the order in which people use them."""
 
@@ -74,14 +72,10 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
             from checkpoint_store.cli.inspect.chunks import COMMANDS
         case "report":
             from checkpoint_store.cli.inspect.report import COMMANDS
-        case "runners":
-            from checkpoint_store.cli.inspect.runners import COMMANDS
         case "machines":
             from checkpoint_store.cli.maintain.machines import COMMANDS
         case "schema":
             from checkpoint_store.cli.maintain.schema import COMMANDS
-        case "neighbours":
-            from checkpoint_store.cli.inspect.neighbours import COMMANDS
         case _:
             from checkpoint_store.cli.maintain.health import COMMANDS
     return COMMANDS

@@ -1,4 +1,4 @@
-"""The commands about the schema and the place of a store: ``migrate`` and ``path``."""
+"""The commands about the schema and the place of a store, and how Datasette shows it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,17 @@ from checkpoint_store.cli.screen import Screen
 
 _NAMED: Final = (SchemaTooNew, SchemaTooOld, StorageUnavailableError, StoreBusy, StoreDamaged)
 """The errors about a file that is a store."""
+_DATASETTE_HELP: Final = """\b
+Print what Datasette needs to show the store well.
+
+\b
+  checkpoint-store datasette-metadata > metadata.json
+  datasette .processing_state.db -m metadata.json
+
+The output has titles, labels and canned queries, and hides the tables that are
+of no interest. Every user of the machine can reach Datasette's port; with
+--private here and --root there, only you see the store.
+"""
 
 
 @click.command("migrate")
@@ -73,4 +84,15 @@ def path(*, store_path: str, as_json: bool) -> None:
         click.echo(state_file)
 
 
-COMMANDS: Final[tuple[click.Command, ...]] = (migrate, path)
+@click.command("datasette-metadata", help=_DATASETTE_HELP)
+@click.option("--private", is_flag=True, help="Show the store only to the user who starts Datasette with --root.")
+@store_option
+@json_option
+def datasette_metadata(*, private: bool, store_path: str, as_json: bool) -> None:  # noqa: ARG001 - always JSON
+    """Print the metadata of a store as JSON."""
+    from checkpoint_store import datasette_metadata as metadata_of  # the other commands are quicker without it
+
+    print_json(metadata_of(store_path, private=private))
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (migrate, path, datasette_metadata)
