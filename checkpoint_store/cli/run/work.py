@@ -61,14 +61,14 @@ def read_otherwise(store: CheckpointStore, task: Task) -> PlanChanged | None:
     if plan.action != "resume" or plan.kept:
         return None
     pairs = {f"config.{name}": (other.config.get(name), config.get(name)) for name in _FORM}
-    differences = [Difference(name, *map(_shown, pair)) for name, pair in pairs.items() if pair[0] != pair[1]]
+    differences = [Difference(name, *map(_setting_text, pair)) for name, pair in pairs.items() if pair[0] != pair[1]]
     names = tuple(difference.field for difference in differences)
     reuse = {**settings, "on_change": "reuse", "reuse_ignoring": (*settings["reuse_ignoring"], *names)}
     kept = store.plan(task.file_name, chunks=task.chunks, **reuse).kept
     return PlanChanged(task.file_name, other.job_id, differences, 0, choices=[(names, kept)]) if kept else None
 
 
-def _shown(setting: object) -> str:
+def _setting_text(setting: object) -> str:
     return "(absent)" if setting is None else repr(setting)
 
 

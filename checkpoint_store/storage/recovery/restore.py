@@ -91,7 +91,7 @@ def put_backup(reading: ReadOnlyDatabase, path: Path, state_file: Path) -> tuple
             sync_folder(path.parent)  # a power cut must not keep the moves of the old files alone
             moved = recover.move_aside(path, "replaced")  # from here on, an open finishes the restore
             moved += recover.move_backups_aside(path, "replaced", newer_than=reading.path)
-            with suppress(FileNotFoundError):
+            with storage_errors(state_file), suppress(FileNotFoundError):
                 os.replace(state_file, state_backup(state_file))
                 sync_folder(state_file.parent)
             recover.put_in_place(path)
