@@ -85,14 +85,14 @@ class Job(JobChanges):
             ChunkAlreadyCompleted: the chunk has another result, and ``replace`` is not set.
             ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete.
         """
-        self._execution.submit([self._execution.completion(index, result, replace=replace)])
+        self._execution.submit([self._execution.completion(index, result, replace=replace)], by_hand=True)
 
     def complete_many(self, pairs: Iterable[tuple[int, object]]) -> None:
         """Record many (index, result) pairs in one commit: all of them or, on an error, none. See :meth:`complete`."""
         at = now()
         completions = [self._execution.completion(index, result, at=at) for index, result in pairs]
         if completions:
-            self._execution.submit(completions)
+            self._execution.submit(completions, by_hand=True)
 
     def fail_chunk(self, index: int, error: BaseException | str, *, cost: float | None = None) -> None:
         """Record that a try at chunk ``index`` failed, and why (secrets in it are replaced).

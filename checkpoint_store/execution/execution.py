@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
-from checkpoint_store.errors import ChunkAlreadyCompleted, StorageUnavailableError
+from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.chunk_contents import NOT_AT_HAND, ChunkContents, ChunkKeys, Given
 from checkpoint_store.execution.chunk_order import ChunkOrder
@@ -219,8 +219,10 @@ class JobExecution:
         about = job_id, index, at or now(), text, digest, made_from.fingerprint
         return Completion(*about, number, seconds, replace, *costs, made_from.previous_digest, self._order is not None)
 
-    def submit(self, completions: Sequence[Completion]) -> None:
+    def submit(self, completions: Sequence[Completion], *, by_hand: bool = False) -> None:
         """Record completions, all or none; durable when this returns.
+
+        ``by_hand``: they are in the hand of a caller; what the store cannot take now is kept. A loop keeps its own.
 
         Raises:
             ChunkOutOfOrder: the job is sequential, and a chunk before them is not complete, or was done again since.
@@ -229,8 +231,9 @@ class JobExecution:
             self._order.require(completions)
         try:
             self._context.record(completions, self._claims)
-        except StorageUnavailableError as error:
-            self._context.unrecorded.keep_if_gone(error, completions)
+        except CheckpointStoreError as error:
+            if by_hand and self._context.writing is not None:
+                self._context.unrecorded.keep_by_hand(error, completions)
             raise
         if self._order is not None:
             self._order.completed(completions)

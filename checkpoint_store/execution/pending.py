@@ -112,7 +112,7 @@ class AttemptInHand(ClaimHandle):
         chunk, execution = self._chunk, self._execution
         made, made_from = (chunk.number, chunk.seconds), chunk.made_from
         completion = execution.completion(chunk.index, result, replace=replace, attempt=made, made_from=made_from)
-        execution.submit([completion])
+        execution.submit([completion], by_hand=True)
 
     def fail(self, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that the attempt failed; see :meth:`Job.fail_chunk`. Durable when this returns."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import InvalidArgumentError, StateFormatError, StorageUnavailableError
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StateFormatError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.model.frozen import thaw
@@ -157,8 +157,8 @@ class CurrentJob:
         completion = execution.completion(chunk_index, result, replace=True)
         try:
             self._context.storage.states.complete_and_run(completion)
-        except StorageUnavailableError as error:
-            self._context.unrecorded.keep_if_gone(error, [completion])
+        except CheckpointStoreError as error:
+            self._context.unrecorded.keep_by_hand(error, [completion])
             raise
 
     def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:

@@ -9,10 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    JobNotFound,
+    StorageFullError,
+    StorageUnavailableError,
+    StoreBusy,
+    StoreDamaged,
+)
 from checkpoint_store.execution.unrecorded.taking_in import record_one
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
-from checkpoint_store.storage.files.identity import is_gone
 from checkpoint_store.storage.files.unrecorded import UnrecordedResult, plan_digest
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records.records import Completion
     from checkpoint_store.storage.storage import Storage
 
+_UNTAKEN: Final = (StoreBusy, StorageFullError, StorageUnavailableError, StoreDamaged)
+"""The errors of a store that can take no result now, whatever it is."""
 _NOT_YET: Final = " are not recorded yet, and "
 
 
@@ -81,10 +89,14 @@ class UnrecordedResults(ForkAware):
             return is_folder(self._store.parent)
         return False
 
-    def keep_if_gone(self, error: StorageUnavailableError, completions: Sequence[Completion]) -> None:
-        """Keep results that a store file which is gone can never take; a note of the error says where they are."""
-        if is_gone(error):
-            note_where(error, self.keep(completions))
+    def keep_by_hand(self, error: CheckpointStoreError, completions: Sequence[Completion]) -> None:
+        """Keep results that a caller could not record; a note of the error says where they are.
+
+        A later recording replaces no result. Results that the store refused for what they are, and the results of a job
+        that was deleted, are not kept.
+        """
+        if isinstance(error, _UNTAKEN) or (isinstance(error, JobNotFound) and error.deleted_at is None):
+            note_where(error, self.keep([completion._replace(replace=False) for completion in completions]))
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):

@@ -37,11 +37,6 @@ _GONE: Final = "the file is no longer there, or another one is in its place"
 _PARTED: Final = "the -wal or -shm beside it was removed, or replaced, while it is open"
 
 
-def is_gone(error: StorageUnavailableError) -> bool:
-    """Whether an error says that the store, or its WAL, is no longer there: this store object can record nothing."""
-    return error.reason in {_GONE, _PARTED}
-
-
 def gone(path: Path) -> StorageUnavailableError:
     """Return the error for a store file that was removed, or replaced by another file, while it is open."""
     return StorageUnavailableError(

@@ -1,0 +1,117 @@
+"""A caller records a result, and the store cannot take it: the result is kept until it is recorded."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StorageUnavailableError, StoreBusy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Opener
+
+    from checkpoint_store import Job
+
+CHUNKS = ["a", "b", "c"]
+JOB_ID = "11111111-1111-4111-8111-111111111111"
+
+
+@contextmanager
+def locked(store: Path) -> Iterator[None]:
+    """Another program keeps the write lock of the store, such as a prompt of ``sqlite3`` with an open transaction."""
+    with closing(sqlite3.connect(store, isolation_level=None)) as prompt:
+        prompt.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def kept(folder: Path) -> list[Path]:
+    """The files of unrecorded results."""
+    return sorted(folder.glob("*.unrecorded-*"))
+
+
+def completing(job: Job, how: str) -> Callable[[], None]:
+    """Return what records the result of the first chunk: a chunk of a loop, an index, or pairs."""
+    if how == "chunk":
+        return partial(next(iter(job.pending())).complete, "A")
+    return partial(job.complete, 0, "A") if how == "index" else partial(job.complete_many, [(0, "A")])
+
+
+@pytest.mark.parametrize("how", ["chunk", "index", "pairs"])
+def test_a_result_that_a_caller_cannot_record_is_in_a_file_until_it_is_recorded(
+    open_store: Opener, tmp_path: Path, how: str
+) -> None:
+    """The error names the file; the program may end with it: ``close`` records the result, and the file goes."""
+    store = open_store(lock_timeout_seconds=0.02)
+    job = store.open_job("talk.srt", chunks=CHUNKS)
+    complete = completing(job, how)
+    with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy) as caught:
+        complete()
+    (path,) = kept(tmp_path)
+    (note,) = caught.value.__notes__
+    assert note.startswith(f"The results of chunk 0 of job {job.job_id} are not recorded yet, and kept in {path}, ")
+    store.close()
+    assert kept(tmp_path) == []
+    again = open_store().open_job("talk.srt", chunks=CHUNKS)
+    assert (list(again.items()), [chunk.index for chunk in again.pending()]) == ([(0, "A")], [1, 2])
+
+
+def test_a_caller_that_tries_again_leaves_no_file(open_store: Opener, tmp_path: Path) -> None:
+    """The loop that goes on finds the result recorded, and removes the file before its next chunk."""
+    job = open_store(lock_timeout_seconds=0.02).open_job("talk.srt", chunks=CHUNKS)
+    chunks = iter(job.pending())
+    first = next(chunks)
+    with locked(tmp_path / "talks.db"):
+        for _ in range(2):
+            with pytest.raises(StoreBusy):
+                first.complete("A")
+    first.complete("A")
+    assert next(chunks).index == 1
+    assert kept(tmp_path) == []
+    assert [(attempt.chunk_index, attempt.error) for attempt in job.attempts() if attempt.error] == []
+
+
+def test_a_result_that_was_to_replace_another_one_replaces_none_later(open_store: Opener, tmp_path: Path) -> None:
+    """What the caller recorded since stands; the text that could not be recorded is kept with an attempt."""
+    store = open_store(lock_timeout_seconds=0.02)
+    job = store.open_job("talk.srt", chunks=CHUNKS)
+    job.complete(0, "first")
+    with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
+        job.complete(0, "second", replace=True)
+    job.complete(0, "third", replace=True)
+    store.close()
+    with CheckpointStore(tmp_path / "talks.db", read_only=True) as later:
+        job = later.job("talk.srt")
+        assert job.result(0) == "third"
+        assert [attempt.error for attempt in job.attempts() if attempt.error and '"second"' in attempt.error] != []
+
+
+def test_a_read_only_store_keeps_no_result(open_store: Opener, tmp_path: Path) -> None:
+    """Reading writes nothing, also no file of a result that somebody gives to the job of a read-only store."""
+    open_store().open_job("talk.srt", chunks=CHUNKS)
+    with pytest.raises(StorageUnavailableError, match="read_only"):
+        open_store(read_only=True).job("talk.srt").complete(0, "A")
+    assert kept(tmp_path) == []
+
+
+def test_a_manager_keeps_a_result_that_its_store_cannot_take(tmp_path: Path) -> None:
+    """A later manager of the file has the result: the program that paid for it ended with the error."""
+    path = tmp_path / "talks.json"
+
+    class Impatient(StateManager):
+        LOCK_TIMEOUT = 0.02
+
+    manager = Impatient(path)
+    manager.save(ProcessingState(job_id=JOB_ID, file_name="talk.srt", total_chunks=3, status="running"))
+    with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
+        manager.update_chunk_complete(0, "A")
+    assert len(kept(tmp_path)) == 1
+    state = StateManager(path).load()
+    assert state is not None
+    assert (state.completed_chunks, kept(tmp_path)) == ([0], [])
