@@ -21,6 +21,8 @@ WAYS: dict[str, Callable[[Job], Any]] = {
     "many": lambda job: job.complete_many([(1, "paid for"), (2, "paid for")]),
     "replaced": lambda job: job.complete(0, "another", replace=True),
 }
+KEPT: dict[str, dict[int, str]] = {"one": {1: "paid for"}, "many": {1: "paid for", 2: "paid for"}, "replaced": {}}
+"""The results that the next opening records, by way."""
 
 
 def _all_rows(path: Path) -> list[list[tuple[Any, ...]]]:
@@ -33,9 +35,9 @@ def _all_rows(path: Path) -> list[list[tuple[Any, ...]]]:
 @pytest.mark.parametrize("table", ["chunk_results", "completed_chunks", "jobs"])
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_of_a_refused_completion_is_there(tmp_path: Path, way: str, table: str) -> None:
-    """The error names the trigger, the store is as it was, and its next opening needs nobody's consent to a loss."""
+    """The error names the trigger, the store is as it was, and its next opening takes in what was paid for."""
     path = tmp_path / "talks.db"
-    with CheckpointStore(path, state_file=None) as store:
+    with pytest.raises(StoreDamaged, match="are not recorded yet"), CheckpointStore(path, state_file=None) as store:
         job = store.open_job("talk.srt", total_chunks=4)
         job.complete(0, "one")
         event = "UPDATE" if table == "jobs" else "INSERT"
@@ -45,5 +47,9 @@ def test_nothing_of_a_refused_completion_is_there(tmp_path: Path, way: str, tabl
         with pytest.raises(StoreDamaged, match="somebody put a trigger 'evil'"):
             WAYS[way](job)
         assert _all_rows(path) == before
-    with pytest.warns(StoreRecovered, match="it has a trigger 'evil'"), CheckpointStore(path) as store:
-        assert dict(store.job("talk.srt").items()) == {0: "one"}
+    with pytest.warns(StoreRecovered, match="it has a trigger 'evil'"):
+        store = CheckpointStore(path)
+    with store:
+        job = store.job("talk.srt")
+        assert dict(job.items()) == {0: "one", **KEPT[way]}
+        assert any('"another"' in str(attempt.error) for attempt in job.attempts()) is (way == "replaced")
