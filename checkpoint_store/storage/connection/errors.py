@@ -20,6 +20,7 @@ from checkpoint_store.storage.connection import pragmas
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.descriptors import file_bytes_max, shortage_now
 from checkpoint_store.system.files import FULL, final_path, free_bytes, full_error
+from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import unavailable_reason
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
@@ -109,6 +110,17 @@ def release_statements(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__
+
+
+def is_to_be_repeated(error: BaseException, path: Path) -> bool:
+    """Whether to repeat a read once, because the disk may have failed once; log that.
+
+    Where the disk answers a read with EIO, SQLite (from 3.33 on) says that the file is malformed.
+    """
+    if code_of(error) & 0xFF != sqlite3.SQLITE_CORRUPT:
+        return False
+    log.warning("%s: a read failed, and is repeated once: %s", path, error)
+    return True
 
 
 def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:

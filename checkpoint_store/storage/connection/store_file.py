@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from checkpoint_store.errors import CheckpointStoreError, StoreClosed
+from checkpoint_store.errors import CheckpointStoreError, StoreClosed, StoreDamaged
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import connect, keep_few_pages
 from checkpoint_store.storage.files.identity import gone, parted
@@ -259,24 +259,40 @@ class ReaderConnection(StoreConnection):
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
         refuse_inner_call(self.lock, self.file.path)
+        is_repeated = False
         with self.lock:
-            try:
-                connection = self.ready()
-                connection.execute("BEGIN")
-                value = work(connection)
-                connection.execute("COMMIT")
-            except BaseException as error:
-                self._abandon(error)
-                raise
-            return value
+            while True:
+                try:
+                    connection = self.ready()
+                    connection.execute("BEGIN")
+                    value = work(connection)
+                    connection.execute("COMMIT")
+                except BaseException as error:
+                    self._abandon_or_repeat(error, is_repeated=is_repeated)
+                    is_repeated = True
+                else:
+                    return value
 
     def first_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """Return the first row of a statement, which is a snapshot of its own; None if it finds no row."""
         refuse_inner_call(self.lock, self.file.path)
+        is_repeated = False
         with self.lock:
-            try:
-                rows = self.ready().execute(statement, values).fetchall()
-            except BaseException as error:
-                self._abandon(error)
+            while True:
+                try:
+                    rows = self.ready().execute(statement, values).fetchall()
+                except BaseException as error:
+                    self._abandon_or_repeat(error, is_repeated=is_repeated)
+                    is_repeated = True
+                else:
+                    return rows[0] if rows else None
+
+    def _abandon_or_repeat(self, error: BaseException, *, is_repeated: bool) -> None:
+        """Roll back after an error; return if the read is to be repeated once, on a new connection, or else raise."""
+        try:
+            self._abandon(error)
+        except StoreDamaged:
+            if is_repeated or not sqlite_errors.is_to_be_repeated(error, self.file.path):
                 raise
-            return rows[0] if rows else None
+        else:
+            raise error
