@@ -12,7 +12,7 @@ from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop import entry
 from checkpoint_store.loop.option_names import checks_option_names
-from checkpoint_store.loop.service.service_errors import is_busy
+from checkpoint_store.loop.service.retry_policy import blames_no_chunk
 from checkpoint_store.model.clock import now
 
 if TYPE_CHECKING:
@@ -99,14 +99,15 @@ class Job(JobChanges):
 
         ``cost`` counts for the budget; by default the exception's attribute ``cost``. After three failed tries (or the
         ``max_attempts`` of a loop) the chunk is failed: loops pass it over until :meth:`retry_failed`; before that, the
-        next loop tries it again. HTTP 429 and 503 do not count. If the work of a ``map`` calls this, its try goes on.
+        next loop tries it again. An exception that blames no chunk does not count: HTTP 401, 402, 403, 429, 503, or a
+        call that reached no service. A text counts always. If the work of a ``map`` calls this, its try goes on.
 
         Raises:
             ChunkOutOfRange: the job has no such chunk.
             InvalidArgumentError: ``cost`` is no number from 0 to 10^15; or ``error`` is no exception and no text.
             ChunkAlreadyCompleted: the chunk is complete.
         """
-        self._execution.fail(index, error, cost, counted=not is_busy(error))
+        self._execution.fail(index, error, cost, counted=not blames_no_chunk(error))
 
     def retry_failed(self, *indices: int) -> int:
         """Give failed chunks (these, or all) their attempts back: loops try them again. Returns their number."""
@@ -288,7 +289,7 @@ class PendingChunk(ChunkTry):
         if self._handle is None:
             self.job.fail_chunk(self.index, error, cost=cost)
         else:
-            self._handle.fail(error, cost, counted=not is_busy(error))
+            self._handle.fail(error, cost, counted=not blames_no_chunk(error))
 
     def complete(self, result: object, *, replace: bool = False) -> None:
         """Record the result of this try; durable when this returns. See :meth:`Job.complete`."""

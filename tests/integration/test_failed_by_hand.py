@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from socket import gaierror
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,33 @@ if TYPE_CHECKING:
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job, LoopEvent
+
+
+def of_status(status: int) -> Exception:
+    """Return an exception for an answer with this HTTP status."""
+    error = RuntimeError(f"HTTP {status}")
+    error.status_code = status  # type: ignore[attr-defined]
+    return error
+
+
+BLAME_NO_CHUNK = [
+    of_status(401),
+    of_status(402),
+    of_status(503),
+    ConnectionRefusedError("no"),
+    gaierror("no such host"),
+]
+BLAME_THE_CHUNK = [TimeoutError("no answer"), "HTTP 401"]
+
+
+@pytest.mark.parametrize("error", [*BLAME_NO_CHUNK, *BLAME_THE_CHUNK], ids=repr)
+def test_only_what_may_be_a_chunks_fault_counts_in_a_loop_over_pending(job: Job, error: Exception | str) -> None:
+    """Three runs with a bad key, or without a network, fail no chunk; a text says that the chunk is at fault."""
+    for _ in range(3):
+        for chunk in job.pending():
+            chunk.fail(error)
+        job.fail_chunk(0, error)
+    assert bool(job.failed_chunks()) == (error in BLAME_THE_CHUNK)
 
 
 class Reporting:

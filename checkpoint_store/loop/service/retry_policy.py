@@ -204,6 +204,18 @@ def is_fatal(error: BaseException) -> bool:
     return _says_that_money_is_out(error) or any(map(_has_no_key, links(error)))
 
 
+def blames_no_chunk(error: BaseException | str) -> bool:
+    """Whether no chunk is at fault: the service is busy, every chunk would meet the error, or no service was reached.
+
+    A text says nothing of it.
+    """
+    if not isinstance(error, BaseException):
+        return False
+    trouble = trouble_of(error)
+    was_not_sent = trouble is Trouble.NO_ANSWER and not may_have_arrived(error)
+    return trouble is Trouble.BUSY or was_not_sent or is_fatal(error)
+
+
 def _says_that_money_is_out(error: BaseException) -> bool:
     if any(text in message for message in messages_of(error) for text in _FATAL_MESSAGES):
         return True

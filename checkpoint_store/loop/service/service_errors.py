@@ -252,9 +252,9 @@ def _reports_no_answer(holder: BaseException) -> bool:
     return any(map(_means_no_answer, own + reported))
 
 
-def is_busy(error: BaseException | str) -> bool:
-    """Whether an error says that the service takes no calls now; a text says nothing."""
-    return isinstance(error, BaseException) and trouble_of(error) is Trouble.BUSY
+def is_busy(error: BaseException) -> bool:
+    """Whether an error says that the service takes no calls now."""
+    return trouble_of(error) is Trouble.BUSY
 
 
 def may_have_arrived(error: BaseException) -> bool:
