@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import Any, cast
 from urllib.error import URLError
 
@@ -166,6 +167,23 @@ def test_trouble_is_the_same_from_another_process(name: str) -> None:
 def test_a_call_of_azure_that_was_not_sent_is_not_billed() -> None:
     """A call of Azure's client that was not sent counts as unpaid; a call whose answer broke may have been billed."""
     assert (may_have_arrived(of("ServiceRequestError")), may_have_arrived(of("ServiceResponseError"))) == (False, True)
+
+
+def test_a_call_whose_tls_handshake_failed_is_not_billed() -> None:
+    """The call was not sent yet: a certificate that is not trusted, and an answer that is no TLS."""
+    incoming = ssl.MemoryBIO()
+    incoming.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with pytest.raises(ssl.SSLError) as no_tls:
+        ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="api.example").do_handshake()
+    untrusted = requests.exceptions.SSLError(
+        MaxRetryError(cast("Any", None), "/v1", ssl.SSLCertVerificationError(1, "no"))
+    )
+    untrusted.__context__ = untrusted.args[0]
+    errors = [URLError(no_tls.value), URLError(ssl.SSLCertVerificationError(1, "no")), untrusted]
+    assert [may_have_arrived(error) for error in [*errors, ssl.SSLError("a record that was cut off")]] == [
+        False
+    ] * 3 + [True]
+    assert {trouble_of(error) for error in errors} == {Trouble.NO_ANSWER}
 
 
 def test_a_call_that_its_proxy_did_not_pass_on_is_not_billed() -> None:

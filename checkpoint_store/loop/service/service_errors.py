@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from enum import Enum
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import WorkFailed
@@ -97,8 +98,9 @@ _NOT_SENT_ERRNO: Final = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHO
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
     r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError|ServiceRequestError"
+    r"|SSLCertVerificationError|CertificateError"
 )
-"""The names of exceptions for a call that no service has received: socket, httpx, urllib3, aiohttp, botocore, azure."""
+"""The names of exceptions for a call that no service has received: those of sockets, TLS and the usual clients."""
 _MISTAKE_NAME: Final = "LocalProtocolError"
 """The name of a mistake in the program that is a ``ProtocolError``, too."""
 
@@ -244,12 +246,9 @@ def is_too_large(error: BaseException) -> bool:
 
 def _reports_no_answer(holder: BaseException) -> bool:
     """Whether the exception that has the status made the status up, and reports a call that got no answer."""
-    is_answered = field_of(holder, "response") is not None or isinstance(
-        holder, WorkFailed
-    )  # which has no made-up status
-    own = [] if is_answered else [holder]
-    reported = [link for link in links(holder) if link is not holder]
-    return any(map(_means_no_answer, own + reported))
+    # A WorkFailed has no made-up status.
+    is_answered = field_of(holder, "response") is not None or isinstance(holder, WorkFailed)
+    return any(_means_no_answer(link) for link in links(holder) if link is not holder or not is_answered)
 
 
 def is_busy(error: BaseException) -> bool:
@@ -282,7 +281,9 @@ def _was_cut_off(error: BaseException) -> bool:
 def _was_not_sent(error: BaseException) -> bool:
     if (isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO) or _NO_TUNNEL in text_of(error):
         return True
-    return any(map(_NOT_SENT_NAME.fullmatch, names_of(error)))
+    # ssl sets up TLS before the call is sent; the errors of that have the types of later ones.
+    is_of_handshake = any(frame.f_code.co_name == "do_handshake" for frame, _ in walk_tb(error.__traceback__))
+    return is_of_handshake or any(map(_NOT_SENT_NAME.fullmatch, names_of(error)))
 
 
 def names_of(error: BaseException) -> list[str]:
