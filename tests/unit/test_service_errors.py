@@ -145,6 +145,9 @@ CUT_OFF = {
     "httpx": httpx.RemoteProtocolError(CUT_TEXT),
     "openai": raised_from(httpx.RemoteProtocolError(CUT_TEXT), openai.APIConnectionError(request=REQUEST)),
     "requests": requests.exceptions.ChunkedEncodingError("Response ended prematurely"),
+    "requests, damaged": requests.exceptions.ContentDecodingError("failed to decode it"),
+    "httpx, damaged": httpx.DecodingError("incorrect header check"),
+    "openai, damaged": raised_from(httpx.DecodingError("incorrect"), openai.APIConnectionError(request=REQUEST)),
 }
 WAITED_FOR = {
     "openai 429": (of_openai(429), BUSY),
@@ -280,7 +283,10 @@ def test_a_service_in_trouble_is_waited_for(name: str) -> None:
 
 @pytest.mark.parametrize("name", CUT_OFF)
 def test_an_answer_that_was_cut_off_is_tried_again_and_may_be_billed(name: str) -> None:
-    """The service was at work on it; also where its client names a status that no service has sent."""
+    """The service was at work on it; also where its client names a status that no service has sent.
+
+    An answer that was damaged on its way, so that its client cannot unpack it, was at least as much work.
+    """
     assert (is_transient(CUT_OFF[name]), may_have_arrived(CUT_OFF[name])) == (True, True)
 
 

@@ -1,7 +1,6 @@
 """Read a service's answer from an exception: the status, and the service's code and message for the error.
 
-Clients of services keep these in different places: in the exception or in its ``response``, as numbers, text or nested
-data, and in the exceptions that theirs reports (:mod:`checkpoint_store.model.error_text`).
+Clients keep these in an exception, in its ``response``, or in the exceptions that it reports; see ``error_text``.
 """
 
 from __future__ import annotations
@@ -79,16 +78,17 @@ _NESTING_MAX: Final = 6
 _NETWORK_ERRNO: Final = frozenset({
     errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT,
 })  # fmt: skip
-_NO_ANSWER_TYPES: Final = (ConnectionError, TimeoutError)
 _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
     r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS)Error"
     r"|Service(Request|Response)Error|NoResponseError|ProtocolError|BadStatusLine|HttpProcessingError|(gai|h)error"
 )
 """The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, azure-core."""
-_CUT_OFF_NAME: Final = re.compile(r"(ClientPayload|ChunkedEncoding|ResponseStreaming)Error|IncompleteRead(Error)?")
+_CUT_OFF_NAME: Final = re.compile(
+    r"(ClientPayload|ChunkedEncoding|ResponseStreaming|(Content)?Decoding)Error|IncompleteRead(Error)?"
+)
 _CUT_OFF_TEXT: Final = "without sending complete message body"
-"""How an answer that was cut off is named by aiohttp, requests, botocore and urllib3, and what httpx says of it.
+"""How an answer that was cut off, or is damaged, is named by aiohttp, requests, httpx, botocore and urllib3.
 
 The service began to answer, so it bills the call. aiohttp reports the cut as HTTP 400, which no service has sent.
 """
@@ -297,4 +297,4 @@ def _means_no_answer(error: BaseException) -> bool:
         return True
     names = names_of(error)
     is_named_so = _MISTAKE_NAME not in names and any(map(_NO_ANSWER_NAME.fullmatch, names))
-    return is_named_so or isinstance(error, _NO_ANSWER_TYPES)
+    return is_named_so or isinstance(error, ConnectionError | TimeoutError)
