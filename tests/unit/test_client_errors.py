@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
+import socket
 import ssl
 from typing import Any, cast
 from urllib.error import URLError
@@ -167,6 +170,19 @@ def test_trouble_is_the_same_from_another_process(name: str) -> None:
 def test_a_call_of_azure_that_was_not_sent_is_not_billed() -> None:
     """A call of Azure's client that was not sent counts as unpaid; a call whose answer broke may have been billed."""
     assert (may_have_arrived(of("ServiceRequestError")), may_have_arrived(of("ServiceResponseError"))) == (False, True)
+
+
+def test_a_host_that_no_address_leads_to_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a host with two addresses asyncio raises an OSError without a number; for one address one with a number."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", port)) for last in (1, 2)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with pytest.raises(OSError, match="Multiple exceptions") as refused:
+            asyncio.run(asyncio.open_connection("api.example", port))
+    for error in (refused.value, OSError(errno.EADDRNOTAVAIL, "no such address")):
+        assert (trouble_of(error), may_have_arrived(error)) == (Trouble.NO_ANSWER, False)
 
 
 def test_a_call_whose_tls_handshake_failed_is_not_billed() -> None:

@@ -75,9 +75,10 @@ _READ_BODY: Final = "_content"
 """The attribute in which httpx and requests keep a body that was read. Their public ones may wait for the network."""
 _BODY_LENGTH_MAX: Final = 64 * 1024
 _NESTING_MAX: Final = 6
-_NETWORK_ERRNO: Final = frozenset({
-    errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT,
+_NOT_SENT_ERRNO: Final = frozenset({
+    errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL,
 })  # fmt: skip
+_NETWORK_ERRNO: Final = _NOT_SENT_ERRNO | {errno.ENETRESET, errno.ETIMEDOUT}
 _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
     r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS)Error"
@@ -92,9 +93,8 @@ _CUT_OFF_TEXT: Final = "without sending complete message body"
 
 The service began to answer, so it bills the call. aiohttp reports the cut as HTTP 400, which no service has sent.
 """
-_NO_TUNNEL: Final = "Tunnel connection failed: "
-"""How http.client says that a proxy made no connection to the service. The status behind it is the proxy's."""
-_NOT_SENT_ERRNO: Final = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
+_NO_CONNECTION: Final = re.compile(r"Tunnel connection failed: |^Multiple exceptions: \[Errno ")
+"""What http.client says of a proxy (the status behind it is the proxy's), and asyncio of a host with two addresses."""
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
     r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError|ServiceRequestError"
@@ -279,7 +279,7 @@ def _was_cut_off(error: BaseException) -> bool:
 
 
 def _was_not_sent(error: BaseException) -> bool:
-    if (isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO) or _NO_TUNNEL in text_of(error):
+    if (isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO) or _NO_CONNECTION.search(text_of(error)):
         return True
     # ssl sets up TLS before the call is sent; the errors of that have the types of later ones.
     is_of_handshake = any(frame.f_code.co_name == "do_handshake" for frame, _ in walk_tb(error.__traceback__))
@@ -293,7 +293,7 @@ def names_of(error: BaseException) -> list[str]:
 
 
 def _means_no_answer(error: BaseException) -> bool:
-    if (isinstance(error, OSError) and error.errno in _NETWORK_ERRNO) or _NO_TUNNEL in text_of(error):
+    if (isinstance(error, OSError) and error.errno in _NETWORK_ERRNO) or _NO_CONNECTION.search(text_of(error)):
         return True
     names = names_of(error)
     is_named_so = _MISTAKE_NAME not in names and any(map(_NO_ANSWER_NAME.fullmatch, names))
