@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 from .map_tools import CHUNKS, Flaky, upper
 
+request_id: ContextVar[str] = ContextVar("request_id", default="none")
+
 
 @pytest.fixture
 def job(store: CheckpointStore) -> Job:
@@ -38,6 +41,23 @@ def job(store: CheckpointStore) -> Job:
 
 
 # -- what it gives
+
+
+@pytest.mark.parametrize("options", [{"workers": 2}, {"timeout_seconds": 60.0}], ids=["workers", "time limit"])
+def test_the_threads_see_the_context_variables_of_the_caller(job: Job, options: dict[str, Any]) -> None:
+    """Each call has a copy of the caller's context, as with ``amap`` or ``asyncio.to_thread``."""
+
+    def read(_: str) -> str:
+        before = request_id.get()
+        request_id.set("changed by a call")
+        return before
+
+    token = request_id.set("42")
+    try:
+        assert {item.result for item in job.map(read, **options)} == {"42"}
+        assert request_id.get() == "42"
+    finally:
+        request_id.reset(token)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -120,9 +121,9 @@ class Threads(OwnExecutor):
         self.hand_overs.gather(self.ends, futures)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        """Do the work in a thread, from the next :meth:`hand_over` on."""
+        """Do the work in a thread, from the next :meth:`hand_over` on, with a copy of the context of the caller."""
         future = LockFreeFuture()
-        self.hold(future, fn, args)
+        self.hold(future, copy_context().run, (fn, *args))
         return future
 
     def hold(self, future: LockFreeFuture, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
