@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
-from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.errors import InvalidArgumentError, short_repr
 from checkpoint_store.model.codec.json_rules import INTEGER_BELOW, INTEGER_DIGITS_MAX, is_plain, name_of
 
 if TYPE_CHECKING:
@@ -166,7 +166,9 @@ def _number(value: int | float, path: str) -> int | float:  # noqa: PYI041 - an 
 
 def _key(key: Any, path: str) -> str:
     if not isinstance(key, str):
-        raise NotIdentifiedError(path, f"has the key {key!r:.60} of type {name_of(type(key))}, where JSON has text")
+        raise NotIdentifiedError(
+            path, f"has the key {short_repr(key, 60)} of type {name_of(type(key))}, where JSON has text"
+        )
     return key
 
 

@@ -6,20 +6,20 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from checkpoint_store import Job
 
 BLOCK_CHUNKS: Final = 500
 """How many chunks share a block; the page counts with the same number."""
 _DEPTH_MAX: Final = 200
 """The depth of the deepest result that a store takes."""
+_INTEGER_BITS_MAX: Final = 10_000
+"""Python makes no decimal text of an integer of more than 4,300 digits, about 14,000 bits."""
 # What HTML reads in a script element, what ends a line of a script, what steers a terminal or turns the direction of a
 # text around, and lone surrogates, which UTF-8 has no bytes for. JSON reads each of them by its number.
 _ESCAPED: Final = re.compile("[<>&'\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -84,6 +84,8 @@ def checked_inputs(job: Job, given: Iterable[Any]) -> tuple[list[Any], bool]:
     Raises:
         InvalidArgumentError: the job has more chunks, or fewer.
     """
+    if not isinstance(given, Iterable):
+        raise InvalidArgumentError(f"inputs[{job.file_name!r}]", given, "is no list of chunks")
     chunks = list(given.values() if isinstance(given, Mapping) else given)
     if len(chunks) != job.total_chunks:
         noun = "chunk" if len(chunks) == 1 else "chunks"
@@ -102,13 +104,22 @@ def shown_input(chunk: Any, depth: int = 0) -> Any:
         return "\u2026"
     value = _fields_of(chunk)
     if isinstance(value, Mapping):
-        return {str(name): shown_input(inner, depth + 1) for name, inner in value.items()}
+        return {_text_of(name): shown_input(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [shown_input(inner, depth + 1) for inner in value]
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
-    return value if is_json else str(value)
+    is_json = value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value))
+    is_integer = isinstance(value, int) and value.bit_length() <= _INTEGER_BITS_MAX
+    return value if is_json or is_integer else _text_of(value)
+
+
+def _text_of(value: Any) -> str:
+    """Return the text of a value; if it has none, as an integer of very many digits, the name of its type."""
+    try:
+        return str(value)
+    except Exception:  # whatever the object of a caller does
+        return f"<{type(value).__qualname__}>"
 
 
 def _fields_of(chunk: Any) -> Any:

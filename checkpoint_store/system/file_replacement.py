@@ -7,8 +7,10 @@ import os
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.system.files import (
     FULL,
     GUARDS,
@@ -23,7 +25,6 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 _UNSYNCED_BYTES_MAX: Final = 4 * 1024 * 1024
 """Sync a large file after this many bytes: another process that syncs a small file waits for these bytes only."""
@@ -37,10 +38,10 @@ _COMPARED_BYTES: Final = 64 * 1024
 
 
 def replace_file(
-    path: Path,
+    path: str | os.PathLike[str],
     texts: Iterable[str],
     *,
-    backup: Path | None = None,
+    backup: str | os.PathLike[str] | None = None,
     like: Path | None = None,
     keeps_mode: bool = False,
 ) -> int:
@@ -60,13 +61,23 @@ def replace_file(
     Raises:
         StorageFullError: the disk is full; ``path`` and ``backup`` are as they were.
         StorageUnavailableError: the folder cannot be written for another reason.
+        InvalidArgumentError: ``path`` or ``backup`` is no path of a file, or ``texts`` has something else than text.
     """
+    path, kept = _file_path("path", path), None if backup is None else _file_path("backup", backup)
     temporary = temporary_path(path)
     with storage_errors(path), replacing(temporary, path):
         size = _write_new(temporary, texts, like, path if keeps_mode else None)
-        if backup is not None and not _same_bytes(path, temporary):
-            keep_previous(path, backup)
+        if kept is not None and not _same_bytes(path, temporary):
+            keep_previous(path, kept)
     return size
+
+
+def _file_path(name: str, given: str | os.PathLike[str]) -> Path:
+    if isinstance(given, str | os.PathLike):
+        text: object = os.fspath(given)
+        if isinstance(text, str) and Path(text).name and "\0" not in text:
+            return Path(text)
+    raise InvalidArgumentError(name, given, "is no path of a file")
 
 
 @contextmanager
@@ -91,7 +102,7 @@ def _write_new(path: Path, texts: Iterable[str], like: Path | None, previous: Pa
     with io.BufferedWriter(io.FileIO(descriptor, "wb"), _BUFFER_BYTES) as file:
         size = sent = synced = 0
         for text in texts:
-            size += file.write(text.encode())
+            size += file.write(_encoded(text))
             if size - synced >= _UNSYNCED_BYTES_MAX:
                 file.flush()
                 os.fsync(descriptor)
@@ -105,6 +116,13 @@ def _write_new(path: Path, texts: Iterable[str], like: Path | None, previous: Pa
         file.flush()
         os.fsync(descriptor)
         return size
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise InvalidArgumentError("texts", text, "is no text that UTF-8 can encode") from None
 
 
 def _begin_writing(descriptor: int, start: int, size: int) -> None:

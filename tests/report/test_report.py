@@ -201,6 +201,16 @@ def test_inputs_are_compared_with_the_job(store: CheckpointStore, tmp_path: Path
     assert facts(page)["inputs"] == "doubtful"  # what was refused wrote nothing
 
 
+def test_an_input_that_has_no_text_is_shown_by_its_type(store: CheckpointStore, tmp_path: Path) -> None:
+    """An integer of more digits than Python writes stands in the page as its type, as a value or as a key."""
+    page = tmp_path / "page.html"
+    report.write(store, page, inputs={"talk.txt": [10**5000, {10**5000: 1}, 2**100, True]})
+    inputs = blocks(page)["texts-0-0"]["inputs"]
+    assert [inputs[number] for number in "0123"] == ["<int>", {"<int>": 1}, 2**100, True]
+    with pytest.raises(InvalidArgumentError, match=r"inputs\['talk.txt'\]=3 is no list of chunks"):
+        report.write(store, page, inputs={"talk.txt": 3})  # type: ignore[dict-item]
+
+
 @dataclass
 class Piece:
     """A chunk of a caller's own kind."""

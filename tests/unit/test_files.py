@@ -9,13 +9,13 @@ import stat
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.errors import StorageFullError, StorageUnavailableError
+from checkpoint_store.errors import InvalidArgumentError, StorageFullError, StorageUnavailableError
 from checkpoint_store.storage.connection import errors
 from checkpoint_store.system import descriptors, file_replacement, files
 
@@ -312,3 +312,25 @@ def refuse_to_sync_folders(monkeypatch: pytest.MonkeyPatch, number: int) -> None
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", refuse)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [((3, ["x"]), "path"), ((".", ["x"]), "path"), (("a\0", ["x"]), "path"), (("a", [b"x"]), "texts")],
+    ids=repr,
+)
+def test_what_cannot_be_written_is_named(tmp_path: Path, arguments: tuple[Any, Any], name: str) -> None:
+    """A value that is no path of a file, and a part that is no text, are errors that name them; no file is left."""
+    path, texts = arguments
+    with pytest.raises(InvalidArgumentError) as caught:
+        file_replacement.replace_file(f"{tmp_path}/{path}" if path == "a" else path, texts)
+    assert caught.value.name == name
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_may_be_named_by_text(tmp_path: Path) -> None:
+    """The path and the path of the backup may be given as text, as everywhere in this library."""
+    path, backup = tmp_path / "page.txt", tmp_path / "before.txt"
+    for text in ("old", "new"):
+        file_replacement.replace_file(str(path), [text], backup=str(backup))
+    assert (path.read_text(), backup.read_text()) == ("new", "old")
