@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -179,9 +180,10 @@ def doctor(*, store_path: str, as_json: bool) -> int:
         print_json([_spoken(finding) for finding in findings])
     else:
         screen = Screen()
-        for finding in findings:
+        for finding, following in zip_longest(findings, findings[1:]):
             screen.out.print(_finding_line(finding.level, finding.what, spoken(finding.says)), soft_wrap=True)
-            if finding.remedy and finding.level != "ok":
+            is_said_below = following is not None and following.remedy == finding.remedy
+            if finding.remedy and finding.level != "ok" and not is_said_below:
                 screen.out.print(Text(f"{'':9}{'':16}{spoken(finding.remedy)}", style="dim"), soft_wrap=True)
     return 1 if any(finding.level == "problem" for finding in findings) else 0
 

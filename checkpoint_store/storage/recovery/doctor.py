@@ -171,7 +171,7 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
         yield Finding("problem", "schema", says, "pip install --upgrade checkpoint-store")
         return
     except StoreDamaged as error:
-        yield Finding("problem", "contents", str(error), repair)
+        yield Finding("problem", "contents", f"{_place(error)}: {error.reason}", repair)
         return
     except CheckpointStoreError as error:  # it says nothing of the contents, and what helps stands in its message
         yield Finding("problem", "contents", str(error))
@@ -180,6 +180,12 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
         yield Finding("problem", "contents", str(problem), repair)
     if not problems:
         yield Finding("ok", "contents", "structure, references, counts and the digest of every result are sound")
+
+
+def _place(damaged: StoreDamaged) -> str:
+    job = "" if damaged.job_id is None else f", job {damaged.job_id}"
+    chunk = "" if damaged.chunk_index is None else f", chunk {damaged.chunk_index}"
+    return f"{damaged.path}{job}{chunk} is damaged"
 
 
 def _empty(path: Path, state_file: Path, repair: str) -> Finding:
