@@ -95,3 +95,19 @@ def test_half_a_character_is_refused_where_it_stands(folder: Folder) -> None:
     assert r"talk.json has '\ud83d' in it, half of a character" in refused.stderr
     assert "PYTHONIOENCODING" not in refused.stderr
     assert [path.name for path in folder.path.iterdir()] == ["talk.json"]
+
+
+def test_the_quotes_of_a_word_processor_are_offered_first(folder: Folder) -> None:
+    """The only character that tells stands far behind the beginning, in a long line."""
+    (folder.path / "a.txt").write_bytes(b"Plain words. " * 8000 + "It\u2019s late.".encode("cp1252"))
+    said = folder.run("run", "a.txt", code=2).stderr
+    assert re.search(r"--encoding: cp1252 reads '[^']+It\u2019s late\.'", said)
+
+
+@pytest.mark.parametrize("rest", [b"\xc3", b"\xf6\n"], ids=["cut off", "a byte of another encoding"])
+def test_utf_8_that_is_damaged_in_one_place_is_offered_no_other_encoding(folder: Folder, rest: bytes) -> None:
+    """Another encoding would read every other character wrong, and each chunk would be paid for with them."""
+    (folder.path / "a.txt").write_bytes("Größe\nFluss, ".encode() + rest)
+    said = folder.run("run", "a.txt", code=2).stderr
+    assert "in line 2, and most of its characters are UTF-8: it is damaged or cut off there; mend that line" in said
+    assert "--encoding" not in said

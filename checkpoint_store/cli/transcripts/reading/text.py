@@ -6,6 +6,7 @@ import codecs
 import re
 import stat
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from charset_normalizer import from_bytes
@@ -102,6 +103,9 @@ _IN_USE: Final = (
 )
 """The encodings that texts have, the commonest of each region first; those of mainframes are no help to choose from."""
 _LIKELY_MAX: Final = 5
+_NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_SPEECH: Final = re.compile("[\x20-\x7e‘’“”–—…]+")
+"""English with the quotes and dashes of a word processor: whoever reads a line so reads it right."""
 _SAMPLE_LENGTH: Final = 60
 _SAMPLED_BYTES: Final = 65_536
 
@@ -180,7 +184,16 @@ def _refusal(path: Path, data: bytes, used: str, error: UnicodeDecodeError) -> s
     line = data.count(b"\n", 0, error.start) + 1
     byte = data[error.start : error.start + 1].hex()
     what = f"{path_text(path)} is not {used.upper()} text (byte 0x{byte} at offset {error.start:,}) in line {line:,}"
+    if used == "utf-8" and _is_damaged_utf_8(data):
+        return f"{what}, and most of its characters are UTF-8: it is damaged or cut off there; mend that line"
     return what + _choices(_likely(data))
+
+
+def _is_damaged_utf_8(data: bytes) -> bool:
+    """Return whether most characters that are not ASCII are UTF-8, as hardly any are by chance; half if it is cut off."""
+    text = data.decode("utf-8", "replace")
+    others = Counter(character == "\ufffd" for character in text if not character.isascii())
+    return others[False] + text.endswith("\ufffd") > others[True]
 
 
 def _choices(likely: list[tuple[str, str]]) -> str:
@@ -193,12 +206,15 @@ def _choices(likely: list[tuple[str, str]]) -> str:
 def _likely(data: bytes) -> list[tuple[str, str]]:
     """Return the likely encodings, the likeliest first, each with the first line that is not ASCII in it."""
     names: dict[str, str] = {}
-    for match in from_bytes(data[:_SAMPLED_BYTES], cp_isolation=list(_IN_USE)):
+    telling = _NOT_ASCII.search(data)
+    start = max(0, telling.start() - _SAMPLED_BYTES // 2) if telling else 0
+    for match in from_bytes(data[start : start + _SAMPLED_BYTES], cp_isolation=list(_IN_USE)):
         line = _telling_line(data, match.encoding)
         if line is not None:
             same = {*match.could_be_from_charset, names.get(line, match.encoding)}
             names[line] = min(same & set(_IN_USE), key=_IN_USE.index)
-    return [(name.replace("_", "-"), line) for line, name in names.items()][:_LIKELY_MAX]
+    likely = sorted(names.items(), key=lambda item: _SPEECH.fullmatch(item[0]) is None)
+    return [(name.replace("_", "-"), line) for line, name in likely][:_LIKELY_MAX]
 
 
 def _telling_line(data: bytes, encoding: str) -> str | None:
@@ -207,5 +223,8 @@ def _telling_line(data: bytes, encoding: str) -> str | None:
         text = data.decode(encoding)
     except (UnicodeError, LookupError):
         return None
-    lines = [line.strip()[:_SAMPLE_LENGTH] for line in text.splitlines() if line.strip()] or [""]
-    return next((line for line in lines if not line.isascii()), lines[0])
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    line = next((line for line in lines if not line.isascii()), lines[0])
+    place = next((index for index, character in enumerate(line) if not character.isascii()), 0)
+    start = place - _SAMPLE_LENGTH // 2 if place > _SAMPLE_LENGTH * 3 // 4 else 0
+    return line[start : start + _SAMPLE_LENGTH]
