@@ -190,7 +190,7 @@ def _refusal(path: Path, data: bytes, used: str, error: UnicodeDecodeError) -> s
 
 
 def _is_damaged_utf_8(data: bytes) -> bool:
-    """Return whether most characters that are not ASCII are UTF-8, as hardly any are by chance; half if it is cut off."""
+    """Return whether most characters that are not ASCII are UTF-8, which chance never makes; half if it is cut off."""
     text = data.decode("utf-8", "replace")
     others = Counter(character == "\ufffd" for character in text if not character.isascii())
     return others[False] + text.endswith("\ufffd") > others[True]
