@@ -45,7 +45,7 @@ class JobSnapshot:
         self.failed_chunks, self.in_doubt_chunks = summary.failed_chunks, summary.in_doubt_chunks
         self.redo_chunks = summary.redo_chunks
         self._chunks_per_minute, self._seconds_left = summary.progress.chunks_per_minute, summary.seconds_left
-        left = summary.progress.remaining_chunks - summary.failed_chunks
+        left = self._left = summary.progress.remaining_chunks - summary.failed_chunks
         elsewhere = 0 if self._execution.claims.in_hand or left <= 0 else len(self._job.running_chunks())
         self._waited_for = elsewhere if elsewhere >= left else 0
 
@@ -66,17 +66,21 @@ class JobSnapshot:
         """
         return None if self.cost is None else (run.cost if run else None) or 0.0
 
-    @property
-    def rate_text(self) -> str:
-        """The rate over the time in which somebody worked, and how long the rest takes at it; empty while unknown.
+    def rate_text(self, done: int) -> str:
+        """Return the rate over the time in which somebody worked, and how long the rest takes; empty while unknown.
 
         While other runs have all chunks that are left, it says so: they may have stopped, so no time is promised.
+
+        Args:
+            done: the number of completed chunks that is shown beside it; it may be newer than the snapshot.
         """
         if self._waited_for:
             return f"waiting for {screen.chunk_count(self._waited_for)} of other runs"
         if self._chunks_per_minute is None:
             return ""
-        left = f", {screen.duration(self._seconds_left)} left" if self._seconds_left else ""
+        rest = max(0, self._left - max(0, done - self.completed_chunks))
+        seconds_left = self._seconds_left * rest / self._left if self._seconds_left and self._left > 0 else 0.0
+        left = f", {screen.duration(seconds_left)} left" if seconds_left else ""
         return f"{screen.rate(self._chunks_per_minute)}{left}"
 
     @property

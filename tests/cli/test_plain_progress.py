@@ -113,6 +113,23 @@ def test_a_run_that_waits_says_so_and_promises_no_time(store: CheckpointStore) -
     assert "waiting" not in view.words()
 
 
+def test_the_time_that_is_left_is_that_of_the_chunks_that_are_left(store: CheckpointStore) -> None:
+    """The store is read twice a second: beside all chunks, or half of those that were left, no older time stands."""
+    job = store.open_job("talk.srt", total_chunks=4)
+    job.complete(0, "a")
+    job.complete(1, "b")
+    snapshot = JobSnapshot(job, "cost")
+    snapshot._seconds_left, snapshot._refreshed_seconds = 8.0, float("inf")  # it reads nothing more
+    view = LiveView(
+        Screen(), "talk.srt", before=2, total=4, stopping=lambda: False, snapshot=snapshot, files=Files(1)
+    )  # fmt: skip
+    said = []
+    for _ in range(3):
+        said.append(view.words().partition("%, ")[2].partition(", ")[2])
+        view.advance()
+    assert said == ["8.0 s left", "4.0 s left", ""]
+
+
 def test_a_run_that_waits_for_another_run_promises_no_time(store: CheckpointStore) -> None:
     """While another run has all chunks that are left, the line says so: that run may have been stopped."""
     job = store.open_job("talk.srt", total_chunks=4)

@@ -11,10 +11,15 @@ if TYPE_CHECKING:
 class _UnreadJob:
     completed_chunks = 0
     cost = None
-    rate_text = redo_text = failure_text = ""
+    redo_text = failure_text = ""
 
     def refresh(self) -> None:
         """Read nothing."""
+
+    def rate_text(self, done: int) -> str:
+        """Return no rate."""
+        del done
+        return ""
 
 
 def unread_job() -> JobSnapshot:

@@ -162,7 +162,7 @@ class LiveView:
         """Return where the job stands now, as one line for a log."""
         done = self._done()
         words = [f"{done:,} of {screen.chunk_count(self._total)}", screen.percent(done, self._total)]
-        words += [text for text, _ in self._details() if text]
+        words += [text for text, _ in self._details(done) if text]
         if self._stopping():
             words.append("finishing what is in hand")
         return f"{self._place_and_name}: {', '.join(words)}"
@@ -182,7 +182,7 @@ class LiveView:
         spare_width = width - 2 - len(counts) - len(position)
         details: list[tuple[str, str]] = []
         origin = f"{self._before:,} before, {done - self._before:,} now, {self._total - done:,} left"
-        for words, style in [*self._details(), (origin if self._before else "", "dim")]:
+        for words, style in [*self._details(done), (origin if self._before else "", "dim")]:
             if words and spare_width - _NAME_WIDTH_MIN - _BAR_WIDTH_MIN > len(words) + 2:
                 details.append((f"  {words}", style))
                 spare_width -= len(words) + 2
@@ -210,11 +210,11 @@ class LiveView:
             self._snapshot.refresh()
         return max(done, self._snapshot.completed_chunks)
 
-    def _details(self) -> list[tuple[str, str]]:
+    def _details(self, done: int) -> list[tuple[str, str]]:
         """Return the texts beside the counts with their styles, the most important first; some may be empty."""
         error = self._waits_after()
         return [
-            ("waiting to try again", "yellow") if error else (self._snapshot.rate_text, "cyan"),
+            ("waiting to try again", "yellow") if error else (self._snapshot.rate_text(done), "cyan"),
             (f"after: {error}" if error else "", "yellow"),
             (self._snapshot.redo_text, "blue"),
             (self._snapshot.failure_text, "red"),
