@@ -98,6 +98,13 @@ def test_empty_lines_and_numbers_inside_a_cue_lose_no_word(tmp_path: Path, conte
     assert read(tmp_path, "a.srt", content) == said
 
 
+@pytest.mark.parametrize("end", ["", "\n"], ids=["one empty line", "three between cues"])
+def test_an_empty_line_behind_every_line_makes_no_number_a_word(tmp_path: Path, end: str) -> None:
+    """Some editors write such files: the numbers 1, 2, 3 in a row, each above its time line, are said by nobody."""
+    content = "".join(f"{line}\n{'' if line else end}" for line in srt("In", "1962", "4", "we went.").split("\n"))
+    assert read(tmp_path, "a.srt", content.replace("\n", "\n\n")) == "In 1962 4 we went."
+
+
 def test_text_directly_above_a_time_line_of_webvtt_is_kept(tmp_path: Path) -> None:
     """Only a line alone between an empty line and a time line is the name of a cue."""
     content = "WEBVTT\n\nname\n00:01.000 --> 00:02.000\nfirst\nsecond\n00:02.000 --> 00:03.000\nthird\n"

@@ -24,6 +24,8 @@ from checkpoint_store.cli.transcripts.reading.cue import (
 from checkpoint_store.cli.transcripts.reading.markup import has_codes_of_version_3, marked_up_cue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from checkpoint_store.cli.transcripts.reading.cue import Cue
 
 _SRT_EXAMPLE: Final = "00:00:01,000 --> 00:00:03,000"
@@ -82,6 +84,11 @@ class CueTexts:
         line = self._cues[-1][2].pop()
         self._is_other = self._is_other or without_directions(line) != line
 
+    def drop_spaced_number(self, line_count: int) -> None:
+        """Take the last lines out again: the number of the cue that follows, and the empty lines behind the number."""
+        del self._cues[-1][2][-line_count:]
+        self._is_other = True
+
     def drop_number_at_end(self, lines: list[str], last_number: int) -> None:
         """Take the number of a cue whose rest is cut off out of the last cue.
 
@@ -116,6 +123,7 @@ def read_srt(text: str) -> list[Cue]:
         BadLineError: a time line is mistyped so that its times cannot be told.
     """
     lines, cues, numbers = text.split("\n"), CueTexts(), _Numbers()
+    spaced = _spaced_numbers(lines)
     for index, line in enumerate(lines):
         above = _NUMBER.fullmatch(without_directions(lines[index - 1])) if index else None
         numbered = above is not None and (index == 1 or not lines[index - 2].strip())
@@ -126,6 +134,9 @@ def read_srt(text: str) -> list[Cue]:
                 cues.drop_last_line()
                 if numbers.begin_again:
                     cues.begin_file()
+            if index in spaced:
+                cues.drop_spaced_number(index - spaced[index])
+                numbers.last = int(lines[spaced[index]])
             cues.open(times)
         elif is_broken_time_line(line, expected=numbered):
             raise broken_time_line(index + 1, line, _SRT_EXAMPLE)
@@ -133,6 +144,24 @@ def read_srt(text: str) -> list[Cue]:
             cues.add(line)
     cues.drop_number_at_end(lines, numbers.last)
     return cues.finished()
+
+
+def _spaced_numbers(lines: Sequence[str]) -> dict[int, int]:
+    """Return the index of each cue's number by that of its times, in a file with an empty line behind every line.
+
+    Empty without such a file: elsewhere a number that stands alone may be said.
+    """
+    found: dict[int, int] = {}
+    above = first = -1
+    for index, line in enumerate(lines):
+        if time_line(line) is not None:
+            number = _NUMBER.fullmatch(lines[above]) if 0 <= above < index - 1 else None
+            first = int(number[1]) if number and not found else first
+            if number is None or int(number[1]) != first + len(found):
+                return {}
+            found[index] = above
+        above = index if line.strip() else above
+    return found
 
 
 class _Numbers:
