@@ -28,6 +28,14 @@ def test_a_run_whose_costs_cannot_be_read_pauses_after_one_chunk(lecture: Folder
     assert (lecture.json("show")["completed_chunks"], lecture.json("show")["status"]) == (1, "paused")
 
 
+def test_a_command_that_prints_text_alone_is_told_what_a_budget_needs(lecture: Folder) -> None:
+    """No field of the result holds a cost: the fields that the run itself measures are not offered."""
+    done = lecture.run(*WORDS, "--max-cost", 0.8, "--", "cat", code=75)
+    assert "COMMAND printed the text of chunk 0 alone, which is kept; it has to print a JSON object" in done.stderr
+    assert "characters_in" not in done.stderr
+    assert "or without --max-cost:  " in done.stderr
+
+
 def test_cost_names_the_field_that_is_added_up(lecture: Folder) -> None:
     """A dotted path, and numbers in texts: three chunks at 0.25 fit into 0.8, and the summary tells the cost."""
     words = (*WORDS, "--cost", "usage.cost")

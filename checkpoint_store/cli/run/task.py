@@ -20,7 +20,7 @@ from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
-from checkpoint_store.cli.run.work import COPY_BEGINS, Work, kept_answers
+from checkpoint_store.cli.run.work import COPY_BEGINS, Work, cost_unknown_text, kept_answers
 from checkpoint_store.cli.screen import attempt_count, duration, indices, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (
@@ -148,7 +148,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
         report.error = f"--max-cost {amount(error.max_cost)} is reached: {spent}{why}"
         report.exit_code, report.over_budget = PAUSED, True
     except CostUnknown as error:
-        report.error = f"--max-cost needs the cost of each chunk: {_cost_unknown_text(error)}"
+        report.error = f"--max-cost needs the cost of each chunk: {cost_unknown_text(error)}"
         report.exit_code, report.cost_unknown = PAUSED, True
     except DeadlineReached:
         report.error, report.exit_code = context.limits.deadline_text, PAUSED
@@ -171,12 +171,6 @@ def _away_text(error: ServiceUnavailable) -> str:
     if 0 < error.remaining_chunks <= len(error.tried):  # all that are left: perhaps the service is not at fault
         text += "; if the service answers other calls, mend these chunks, or give them more time (--timeout)"
     return text
-
-
-def _cost_unknown_text(error: CostUnknown) -> str:
-    wrong = f"has no {error.field!r}" if error.value is None else f"has {error.value} as {error.field!r}"
-    has = f" (it has {', '.join(error.fields)})" if error.fields else ""
-    return f"the result of chunk {error.chunk_index}, which is kept, {wrong}{has}"
 
 
 def _failure_text(error: CommandFailedError | InvalidResultError) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.task_records import Clean, Task
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.split import TextChunk
+    from checkpoint_store.errors import CostUnknown
 
 
 COPY_BEGINS: Final = "\nThe result was: "
@@ -136,12 +137,24 @@ class Work:
                 screen.note(words, style="dim")
 
 
+_MEASURED: Final = ("seconds", "characters_in", "characters_out")
+"""The fields of a result that are no part of an answer, beside the index of the chunk."""
+
+
+def cost_unknown_text(error: CostUnknown) -> str:
+    """Return why the cost of a result cannot be read, and what it has instead; or that COMMAND prints no JSON."""
+    if error.value is None and set(error.fields) <= {"chunk_index", TEXT_FIELD, *_MEASURED}:
+        return (
+            f"COMMAND printed the text of chunk {error.chunk_index} alone, which is kept; it has to print a JSON "
+            f"object with {TEXT_FIELD!r} and {error.field!r}"
+        )
+    wrong = f"has no {error.field!r}" if error.value is None else f"has {error.value} as {error.field!r}"
+    has = f" (it has {', '.join(error.fields)})" if error.fields else ""
+    return f"the result of chunk {error.chunk_index}, which is kept, {wrong}{has}"
+
+
 def _result(index: int, chunk: TextChunk, fields: dict[str, Any], seconds: float) -> dict[str, Any]:
-    measured = {
-        TEXT_FIELD: "",
-        "seconds": round(seconds, 3),
-        "characters_in": len(chunk.text),
-        "characters_out": len(fields[TEXT_FIELD]),
-    }
+    measures = (round(seconds, 3), len(chunk.text), len(fields[TEXT_FIELD]))
+    measured = {TEXT_FIELD: "", **dict(zip(_MEASURED, measures, strict=True))}
     # The program cannot change the index, by which results are paired with chunks.
     return {"chunk_index": index} | measured | fields | {"chunk_index": index}
