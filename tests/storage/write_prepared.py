@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 import textwrap
@@ -33,6 +34,7 @@ SPELLINGS = range(1, 4)
 BOTH = (False, True)
 LINE_LENGTH = 120
 END = '""",'
+LITERAL = re.compile("'[^']*'")
 
 _PURPOSE = '''"""The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that ordinary work runs.
 
@@ -160,7 +162,8 @@ def written(name: str, text: str) -> str:
     """The entry of a statement, in lines of the usual length."""
     begin = f'    {json.dumps(name)}: """'
     wrapper = textwrap.TextWrapper(LINE_LENGTH, break_long_words=False, break_on_hyphens=False)
-    lines = wrapper.wrap("." * len(begin) + text)
+    whole = LITERAL.sub(lambda literal: literal[0].replace(" ", "\0"), text)  # no line ends in a text of SQL
+    lines = [line.replace("\0", " ") for line in wrapper.wrap("." * len(begin) + whole)]
     lines[0] = begin + lines[0][len(begin) :]
     if text.endswith('"') or len(lines[-1]) + len(END) > LINE_LENGTH:
         lines.append("")

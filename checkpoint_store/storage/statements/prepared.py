@@ -209,9 +209,9 @@ attempts.reserved_cost END, cost=coalesce(attempts.cost + :its_cost, attempts.co
 :at_index AND attempts.number = :its_number AND attempts.runner_id = :its_runner AND attempts.outcome = 'running'""",
     "attempts.attempts._IN_HAND": """SELECT attempts.job_id, attempts.chunk_index, attempts.number FROM attempts WHERE
 attempts.runner_id = :its_runner AND attempts.outcome = 'running'""",
-    "attempts.attempts._USE_UP": """UPDATE attempts SET error=coalesce(attempts.error, 'its process ended before it gave
-a result'), is_last=1 WHERE attempts.job_id = :in_job AND attempts.chunk_index = :at_index AND attempts.number =
-:its_number""",
+    "attempts.attempts._USE_UP": """UPDATE attempts SET error=coalesce(attempts.error,
+'its process ended before it gave a result'), is_last=1 WHERE attempts.job_id = :in_job AND attempts.chunk_index =
+:at_index AND attempts.number = :its_number""",
     "attempts.in_vain._END": """UPDATE attempts SET finished_at=:at, outcome='completed', seconds=:seconds WHERE
 attempts.job_id = :in_job AND attempts.chunk_index = :at_index AND attempts.number = :attempt AND
 instr(coalesce(attempts.error, ''), 'its result came after another one, which is the same') = 0""",
