@@ -191,8 +191,8 @@ def test_failed_chunks_are_found_without_going_through_all_attempts(store: Check
     job = store.open_job("long", total_chunks=3)
     statements = [
         attempt_log._FAILED_CHUNKS,
-        attempt_log._latest(("abandoned", "failed", "running")),
-        attempt_log._latest(("failed",)),
+        attempt_log._LAST_RUNNING,
+        attempt_log._LAST_RUNNING_OR_IN_TROUBLE,
         job_summaries._TROUBLED,
         job_summaries._IN_HAND,
     ]

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 PREPARED = Path(prepared.__file__)
 SQLALCHEMY = ".".join(sqlalchemy.__version__.split(".")[:2])
-SPELLINGS = range(1, 4)
-"""The numbers of spellings of a file name; ASCII has one spelling."""
+SPELLINGS = (1, 3)
+"""The numbers of spellings of a file name: of ASCII, and of other names."""
 BOTH = (False, True)
 LINE_LENGTH = 120
 END = '""",'
@@ -62,7 +62,7 @@ def in_forms() -> Iterator[Statement]:
     from checkpoint_store.storage.merging import chunk_facts
     from checkpoint_store.storage.merging.attempts import _RUNNER
     from checkpoint_store.storage.statements import compiled, costs, totals
-    from checkpoint_store.storage.statements.attempts import attempt_log, runners
+    from checkpoint_store.storage.statements.attempts import runners
     from checkpoint_store.storage.statements.jobs import jobs
     from checkpoint_store.storage.statements.plans import earlier_job
 
@@ -83,13 +83,9 @@ def in_forms() -> Iterator[Statement]:
     yield compiled.insert_into("pauses", ("job_id", "asked_at"))
     for one in BOTH:
         yield runners._at_work(of_one_job=one)
-        yield costs._narrow(is_own=one)
         yield from (make(with_carried=one) for make in (totals._total, totals._short_texts, totals._indices))
-    for paths, is_own, goes_on in product(range(3), BOTH, BOTH):
-        yield costs._page(paths, is_own=is_own, goes_on=goes_on)
-    for size in range(3):
-        for others in combinations(("abandoned", "completed", "failed"), size):
-            yield attempt_log._latest(tuple(sorted([*others, "running"])))
+    for paths, goes_on in product(range(3), BOTH):
+        yield costs._page(paths, goes_on=goes_on)
     yield from map(integrity._of_job, integrity._ROWS)
     for table in ("chunk_keys", "chunk_handles", "chunk_redos"):
         yield from (chunk_facts._rows(table), chunk_facts._add(table))

@@ -72,9 +72,9 @@ def page(
         present = _texts(connection, job_id, after, whose, substitutes)
     else:
         paths = json_paths(cost) if isinstance(cost, str) else []
-        statement = _page(len(paths), is_own=whose is Whose.OWN, goes_on=after > 0)
+        values = {"in_job": job_id, "after": after, "is_own": whose is Whose.OWN}
         places = dict(zip(_PATHS, paths, strict=False))
-        present = statement.run(connection, in_job=job_id, after=after, **places).fetchall()
+        present = _page(len(paths), goes_on=after > 0).run(connection, **values, **places).fetchall()
     gone = replaced.costs_after(connection, job_id, after, _most(cost)) if whose is Whose.OWN else []
     return sorted(present + gone)[: _most(cost)] if gone else present
 
@@ -94,7 +94,7 @@ def refuse_missing(connection: sqlite3.Connection, job_id: str, path: Path) -> N
 def _texts(
     connection: sqlite3.Connection, job_id: str, after: int, whose: Whose, substitutes: Substitutes
 ) -> list[tuple[Any, ...]]:
-    rows = _narrow(is_own=whose is Whose.OWN).run(connection, in_job=job_id, after=after).fetchall()
+    rows = _NARROW.run(connection, in_job=job_id, after=after, is_own=whose is Whose.OWN).fetchall()
     texts: list[tuple[Any, ...]] = []
     for result_id, index, digest in rows:
         text, *_ = results.text_of(connection, result_id, digest, substitutes)
@@ -105,32 +105,29 @@ def _texts(
 _IN_JOB: Final[Any] = _R.job_id == bindparam("in_job")
 _IN_JOB_BY_RESULT: Final[Any] = literal_column("+chunk_results.job_id") == bindparam("in_job")
 """With the plus SQLite begins at a result id, and does not read all chunks of the job."""
-
-
-def _is(*, is_own: bool) -> Any:
-    """Return the condition for the results that this job paid for, or for the carried ones."""
-    paid_here = _C.source_job_id.is_(None)
-    return paid_here if is_own else ~paid_here
+_IS_WANTED: Final = _C.source_job_id.is_(None) == bindparam("is_own")
+"""The job paid for the result itself, or carries it; see :class:`Whose`."""
 
 
 @statement_for_arguments
-def _page(paths: int, *, is_own: bool, goes_on: bool) -> Select[Any]:
+def _page(paths: int, *, goes_on: bool) -> Select[Any]:
     """Select the values of a field that may stand at this many places; at no place: whole results."""
     columns = [_R.result_id, _R.chunk_index, *(_value(paths) if paths else (literal_column("NULL"), _R.result))]
-    is_its = (_C.result_id == _R.result_id) & _is(is_own=is_own)
+    is_its = (_C.result_id == _R.result_id) & _IS_WANTED
     of_chunk = (_C.job_id == _R.job_id) & (_C.chunk_index == _R.chunk_index) & is_its
     in_job = _IN_JOB_BY_RESULT if goes_on else _IN_JOB
     of_job = select(*columns).where(_R.result_id > bindparam("after"), in_job, of_chunk)
     return of_job.order_by(_R.result_id).limit(_COSTS_PER_PAGE if paths else _RESULTS_PER_PAGE)
 
 
-@statement_for_arguments
-def _narrow(*, is_own: bool) -> Select[Any]:
-    here = _C.job_id == bindparam("in_job"), _C.digest.is_not(None), _C.result_id > bindparam("after")
-    rows = select(_C.result_id, _C.chunk_index, _C.digest).where(*here, _is(is_own=is_own))
-    return rows.order_by(_C.result_id).limit(_RESULTS_PER_PAGE)
-
-
+_NARROW: Final = Statement(
+    lambda: (
+        select(_C.result_id, _C.chunk_index, _C.digest)
+        .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(None), _C.result_id > bindparam("after"), _IS_WANTED)
+        .order_by(_C.result_id)
+        .limit(_RESULTS_PER_PAGE)
+    )
+)
 _MISSING: Final = Statement(
     lambda: (
         select(func.count(_C.digest) - func.count(_R.result_id))

@@ -30,144 +30,7 @@ WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempt
 chunk_redos.after_attempt < attempts.number))) ORDER BY attempts.chunk_index""",
     "attempts.attempt_log._FREE": """UPDATE attempts SET counted=0, is_last=0 WHERE attempts.job_id = :in_job AND
 attempts.chunk_index = :at_index""",
-    "attempts.attempt_log._SECONDS": """SELECT count(attempts.seconds) AS count_1, total(attempts.seconds) AS total_1
-FROM attempts WHERE attempts.job_id = :in_job AND attempts.outcome = 'completed'""",
-    "attempts.attempt_log._latest(('abandoned', 'completed', 'running'))": """SELECT attempts.chunk_index,
-attempts.number, attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds,
-attempts.is_last, attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
-attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM
-chunk_keys WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM
-attempts WHERE attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND
-(attempts.outcome = 'abandoned' OR attempts.outcome = 'completed') AND NOT (EXISTS (SELECT attempts_1.number FROM
-attempts AS attempts_1 WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND
-attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) UNION ALL SELECT attempts.chunk_index,
-attempts.number, attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds,
-attempts.is_last, attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
-attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM
-chunk_keys WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM
-attempts WHERE +attempts.job_id = :in_job AND attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_2.number
-FROM attempts AS attempts_2 WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index
-AND attempts_2.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks
-WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT
-(EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND
-chunk_redos.chunk_index = attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index
-""",
-    "attempts.attempt_log._latest(('abandoned', 'failed', 'running'))": """SELECT attempts.chunk_index, attempts.number,
-attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last,
-attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND (attempts.outcome =
-'abandoned' OR attempts.outcome = 'failed') AND NOT (EXISTS (SELECT attempts_1.number FROM attempts AS attempts_1 WHERE
-attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND attempts_1.number >
-attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) UNION ALL SELECT attempts.chunk_index,
-attempts.number, attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds,
-attempts.is_last, attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
-attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM
-chunk_keys WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM
-attempts WHERE +attempts.job_id = :in_job AND attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_2.number
-FROM attempts AS attempts_2 WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index
-AND attempts_2.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks
-WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT
-(EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND
-chunk_redos.chunk_index = attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index
-""",
-    "attempts.attempt_log._latest(('abandoned', 'running'))": """SELECT attempts.chunk_index, attempts.number,
-attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last,
-attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND attempts.outcome =
-'abandoned' AND NOT (EXISTS (SELECT attempts_1.number FROM attempts AS attempts_1 WHERE attempts_1.job_id =
-attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND attempts_1.number > attempts.number)) AND NOT
-((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = attempts.job_id AND
-completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos
-WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND
-chunk_redos.after_attempt < attempts.number))) UNION ALL SELECT attempts.chunk_index, attempts.number, attempts.outcome,
-attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id,
-(SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-+attempts.job_id = :in_job AND attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_2.number FROM attempts AS
-attempts_2 WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index AND
-attempts_2.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index""",
-    "attempts.attempt_log._latest(('completed', 'failed', 'running'))": """SELECT attempts.chunk_index, attempts.number,
-attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last,
-attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND (attempts.outcome =
-'completed' OR attempts.outcome = 'failed') AND NOT (EXISTS (SELECT attempts_1.number FROM attempts AS attempts_1 WHERE
-attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND attempts_1.number >
-attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) UNION ALL SELECT attempts.chunk_index,
-attempts.number, attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds,
-attempts.is_last, attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
-attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM
-chunk_keys WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM
-attempts WHERE +attempts.job_id = :in_job AND attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_2.number
-FROM attempts AS attempts_2 WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index
-AND attempts_2.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks
-WHERE completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT
-(EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND
-chunk_redos.chunk_index = attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index
-""",
-    "attempts.attempt_log._latest(('completed', 'running'))": """SELECT attempts.chunk_index, attempts.number,
-attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last,
-attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND attempts.outcome =
-'completed' AND NOT (EXISTS (SELECT attempts_1.number FROM attempts AS attempts_1 WHERE attempts_1.job_id =
-attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND attempts_1.number > attempts.number)) AND NOT
-((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = attempts.job_id AND
-completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos
-WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND
-chunk_redos.after_attempt < attempts.number))) UNION ALL SELECT attempts.chunk_index, attempts.number, attempts.outcome,
-attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id,
-(SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-+attempts.job_id = :in_job AND attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_2.number FROM attempts AS
-attempts_2 WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index AND
-attempts_2.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index""",
-    "attempts.attempt_log._latest(('failed', 'running'))": """SELECT attempts.chunk_index, attempts.number,
-attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last,
-attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND attempts.outcome =
-'failed' AND NOT (EXISTS (SELECT attempts_1.number FROM attempts AS attempts_1 WHERE attempts_1.job_id = attempts.job_id
-AND attempts_1.chunk_index = attempts.chunk_index AND attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT
-completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = attempts.job_id AND
-completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos
-WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND
-chunk_redos.after_attempt < attempts.number))) UNION ALL SELECT attempts.chunk_index, attempts.number, attempts.outcome,
-attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id,
-(SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-+attempts.job_id = :in_job AND attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_2.number FROM attempts AS
-attempts_2 WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index AND
-attempts_2.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index""",
-    "attempts.attempt_log._latest(('running',))": """SELECT attempts.chunk_index, attempts.number, attempts.outcome,
+    "attempts.attempt_log._LAST_RUNNING": """SELECT attempts.chunk_index, attempts.number, attempts.outcome,
 attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id,
 (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
 chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
@@ -178,6 +41,30 @@ attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.
 completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
 (SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
 = attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY attempts.chunk_index""",
+    "attempts.attempt_log._LAST_RUNNING_OR_IN_TROUBLE": """SELECT attempts.chunk_index, attempts.number,
+attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last,
+attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
+chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
+chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
++attempts.job_id = :in_job AND attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_1.number FROM attempts AS
+attempts_1 WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND
+attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
+completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
+(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
+= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) UNION ALL SELECT attempts.chunk_index,
+attempts.number, attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds,
+attempts.is_last, attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
+attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM
+chunk_keys WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM
+attempts WHERE attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND
+attempts.outcome IN (:outcome, :other_outcome) AND NOT (EXISTS (SELECT attempts_2.number FROM attempts AS attempts_2
+WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index AND attempts_2.number >
+attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
+completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
+(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
+= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index""",
+    "attempts.attempt_log._SECONDS": """SELECT count(attempts.seconds) AS count_1, total(attempts.seconds) AS total_1
+FROM attempts WHERE attempts.job_id = :in_job AND attempts.outcome = 'completed'""",
     "attempts.attempts._ABANDON": """UPDATE attempts SET finished_at=:at, outcome='abandoned', counted=0 WHERE
 attempts.job_id = :in_job AND attempts.chunk_index = :at_index AND attempts.number = :its_number AND attempts.runner_id
 = :its_runner AND attempts.outcome = 'running'""",
@@ -472,63 +359,35 @@ NULL""",
     "costs._MISSING": """SELECT count(completed_chunks.digest) - count(chunk_results.result_id) AS anon_1 FROM
 completed_chunks LEFT OUTER JOIN chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE
 completed_chunks.job_id = :in_job""",
-    "costs._narrow(is_own=False)": """SELECT completed_chunks.result_id, completed_chunks.chunk_index,
-completed_chunks.digest FROM completed_chunks WHERE completed_chunks.job_id = :in_job AND completed_chunks.digest IS NOT
-NULL AND completed_chunks.result_id > :after AND completed_chunks.source_job_id IS NOT NULL ORDER BY
+    "costs._NARROW": """SELECT completed_chunks.result_id, completed_chunks.chunk_index, completed_chunks.digest FROM
+completed_chunks WHERE completed_chunks.job_id = :in_job AND completed_chunks.digest IS NOT NULL AND
+completed_chunks.result_id > :after AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY
 completed_chunks.result_id LIMIT 64 OFFSET 0""",
-    "costs._narrow(is_own=True)": """SELECT completed_chunks.result_id, completed_chunks.chunk_index,
-completed_chunks.digest FROM completed_chunks WHERE completed_chunks.job_id = :in_job AND completed_chunks.digest IS NOT
-NULL AND completed_chunks.result_id > :after AND completed_chunks.source_job_id IS NULL ORDER BY
-completed_chunks.result_id LIMIT 64 OFFSET 0""",
-    "costs._page(0, is_own=False, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
+    "costs._page(0, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
 chunk_results.result FROM chunk_results, completed_chunks WHERE chunk_results.result_id > :after AND
 chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id AND completed_chunks.chunk_index =
-chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS
-NOT NULL ORDER BY chunk_results.result_id LIMIT 64 OFFSET 0""",
-    "costs._page(0, is_own=False, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
+chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id AND (completed_chunks.source_job_id
+IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 64 OFFSET 0""",
+    "costs._page(0, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
 chunk_results.result FROM chunk_results, completed_chunks WHERE chunk_results.result_id > :after AND
 +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id AND completed_chunks.chunk_index =
-chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS
-NOT NULL ORDER BY chunk_results.result_id LIMIT 64 OFFSET 0""",
-    "costs._page(0, is_own=True, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
-chunk_results.result FROM chunk_results, completed_chunks WHERE chunk_results.result_id > :after AND
-chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id AND completed_chunks.chunk_index =
-chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS
-NULL ORDER BY chunk_results.result_id LIMIT 64 OFFSET 0""",
-    "costs._page(0, is_own=True, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
-chunk_results.result FROM chunk_results, completed_chunks WHERE chunk_results.result_id > :after AND
-+chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id AND completed_chunks.chunk_index =
-chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id AND completed_chunks.source_job_id IS
-NULL ORDER BY chunk_results.result_id LIMIT 64 OFFSET 0""",
-    "costs._page(1, is_own=False, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
+chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id AND (completed_chunks.source_job_id
+IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 64 OFFSET 0""",
+    "costs._page(1, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
 json_type(chunk_results.result, :json_path) AS json_type_1, CASE WHEN (json_type(chunk_results.result, :json_path) IN
 ('text', 'object', 'array')) THEN substr(json_extract(chunk_results.result, :json_path), 1, 200) ELSE
 json_extract(chunk_results.result, :json_path) END AS anon_1 FROM chunk_results, completed_chunks WHERE
 chunk_results.result_id > :after AND chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
 AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND completed_chunks.source_job_id IS NOT NULL ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(1, is_own=False, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
+AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
+    "costs._page(1, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
 json_type(chunk_results.result, :json_path) AS json_type_1, CASE WHEN (json_type(chunk_results.result, :json_path) IN
 ('text', 'object', 'array')) THEN substr(json_extract(chunk_results.result, :json_path), 1, 200) ELSE
 json_extract(chunk_results.result, :json_path) END AS anon_1 FROM chunk_results, completed_chunks WHERE
 chunk_results.result_id > :after AND +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
 AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND completed_chunks.source_job_id IS NOT NULL ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(1, is_own=True, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
-json_type(chunk_results.result, :json_path) AS json_type_1, CASE WHEN (json_type(chunk_results.result, :json_path) IN
-('text', 'object', 'array')) THEN substr(json_extract(chunk_results.result, :json_path), 1, 200) ELSE
-json_extract(chunk_results.result, :json_path) END AS anon_1 FROM chunk_results, completed_chunks WHERE
-chunk_results.result_id > :after AND chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
-AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND completed_chunks.source_job_id IS NULL ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(1, is_own=True, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
-json_type(chunk_results.result, :json_path) AS json_type_1, CASE WHEN (json_type(chunk_results.result, :json_path) IN
-('text', 'object', 'array')) THEN substr(json_extract(chunk_results.result, :json_path), 1, 200) ELSE
-json_extract(chunk_results.result, :json_path) END AS anon_1 FROM chunk_results, completed_chunks WHERE
-chunk_results.result_id > :after AND +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
-AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND completed_chunks.source_job_id IS NULL ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(2, is_own=False, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
+AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
+    "costs._page(2, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
 coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) AS coalesce_1, CASE
 WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('text',
 'object', 'array')) THEN substr(CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
@@ -537,8 +396,8 @@ CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN json_ex
 ELSE json_extract(chunk_results.result, :dotted_path) END END AS anon_1 FROM chunk_results, completed_chunks WHERE
 chunk_results.result_id > :after AND chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
 AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND completed_chunks.source_job_id IS NOT NULL ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(2, is_own=False, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
+AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
+    "costs._page(2, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
 coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) AS coalesce_1, CASE
 WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('text',
 'object', 'array')) THEN substr(CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
@@ -547,27 +406,7 @@ CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN json_ex
 ELSE json_extract(chunk_results.result, :dotted_path) END END AS anon_1 FROM chunk_results, completed_chunks WHERE
 chunk_results.result_id > :after AND +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
 AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND completed_chunks.source_job_id IS NOT NULL ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(2, is_own=True, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
-coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) AS coalesce_1, CASE
-WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('text',
-'object', 'array')) THEN substr(CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END, 1, 200) ELSE
-CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN json_extract(chunk_results.result, :json_path)
-ELSE json_extract(chunk_results.result, :dotted_path) END END AS anon_1 FROM chunk_results, completed_chunks WHERE
-chunk_results.result_id > :after AND chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
-AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND completed_chunks.source_job_id IS NULL ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(2, is_own=True, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
-coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) AS coalesce_1, CASE
-WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('text',
-'object', 'array')) THEN substr(CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END, 1, 200) ELSE
-CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN json_extract(chunk_results.result, :json_path)
-ELSE json_extract(chunk_results.result, :dotted_path) END END AS anon_1 FROM chunk_results, completed_chunks WHERE
-chunk_results.result_id > :after AND +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
-AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND completed_chunks.source_job_id IS NULL ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
+AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
     "deletions._DELETED": """SELECT deleted_jobs.job_id, deleted_jobs.deleted_at FROM deleted_jobs WHERE
 deleted_jobs.job_id = :in_job""",
     "deletions._DELETED_BY_PREFIX": """SELECT deleted_jobs.job_id, deleted_jobs.deleted_at FROM deleted_jobs WHERE
@@ -718,13 +557,6 @@ jobs.stretch_started_at, jobs.stretch_completed_count, jobs.is_current, jobs.sup
 jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1
 FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.status = :its_status AND
 jobs.file_name = :name_0 ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list(('status',), spellings=2, with_results=False, incomplete=False)": """SELECT jobs.job_number,
-jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks,
-jobs.completed_count, jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest,
-jobs.stretch_started_at, jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule,
-jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1
-FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.status = :its_status AND
-(jobs.file_name = :name_0 OR jobs.file_name = :name_1) ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
     "jobs.jobs._list(('status',), spellings=3, with_results=False, incomplete=False)": """SELECT jobs.job_number,
 jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks,
 jobs.completed_count, jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest,
@@ -780,32 +612,6 @@ chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.file_name =
 OR (EXISTS (SELECT chunk_handles.chunk_index FROM chunk_handles WHERE chunk_handles.job_id = jobs.job_id AND NOT (EXISTS
 (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = chunk_handles.job_id AND
 completed_chunks.chunk_index = chunk_handles.chunk_index))))) ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=2, with_results=False, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.file_name = :name_0 OR jobs.file_name = :name_1
-ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=2, with_results=False, incomplete=True)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE (jobs.file_name = :name_0 OR jobs.file_name = :name_1)
-AND (jobs.completed_count < jobs.total_chunks OR (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id))) AND jobs.superseded_by IS NULL ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0
-""",
-    "jobs.jobs._list((), spellings=2, with_results=True, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE (jobs.file_name = :name_0 OR jobs.file_name = :name_1)
-AND (jobs.completed_count > 0 OR (EXISTS (SELECT chunk_handles.chunk_index FROM chunk_handles WHERE chunk_handles.job_id
-= jobs.job_id AND NOT (EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
-chunk_handles.job_id AND completed_chunks.chunk_index = chunk_handles.chunk_index))))) ORDER BY jobs.job_number DESC
-LIMIT :rows OFFSET 0""",
     "jobs.jobs._list((), spellings=3, with_results=False, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
 jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
 jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
@@ -834,8 +640,6 @@ WHERE completed_chunks.job_id = chunk_handles.job_id AND completed_chunks.chunk_
 ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
     "jobs.jobs._supersede(1)": """UPDATE jobs SET superseded_by=:newest WHERE jobs.file_name = :name_0 AND jobs.job_id
 != :newest AND jobs.superseded_by IS NULL""",
-    "jobs.jobs._supersede(2)": """UPDATE jobs SET superseded_by=:newest WHERE (jobs.file_name = :name_0 OR
-jobs.file_name = :name_1) AND jobs.job_id != :newest AND jobs.superseded_by IS NULL""",
     "jobs.jobs._supersede(3)": """UPDATE jobs SET superseded_by=:newest WHERE (jobs.file_name = :name_0 OR
 jobs.file_name = :name_1 OR jobs.file_name = :name_2) AND jobs.job_id != :newest AND jobs.superseded_by IS NULL""",
     "jobs.jobs._update(('chunks_digest', 'fingerprint_rule'))": """UPDATE jobs SET chunks_digest=:new_chunks_digest,
@@ -1030,14 +834,6 @@ jobs.total_chunks = :total AND jobs.sequential = :in_order ORDER BY jobs.job_num
 jobs.chunks_digest, jobs.fingerprint_rule, jobs.completed_count FROM jobs WHERE jobs.file_name = :name_0 AND
 jobs.total_chunks = :total AND jobs.sequential = :in_order AND (jobs.chunks_digest = :digest OR jobs.chunks_digest =
 :old_digest OR jobs.chunks_digest IS NULL) ORDER BY jobs.job_number DESC""",
-    "plans.earlier_job._of_file(2, with_digest=False)": """SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config,
-jobs.chunks_digest, jobs.fingerprint_rule, jobs.completed_count FROM jobs WHERE (jobs.file_name = :name_0 OR
-jobs.file_name = :name_1) AND jobs.total_chunks = :total AND jobs.sequential = :in_order ORDER BY jobs.job_number DESC
-""",
-    "plans.earlier_job._of_file(2, with_digest=True)": """SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config,
-jobs.chunks_digest, jobs.fingerprint_rule, jobs.completed_count FROM jobs WHERE (jobs.file_name = :name_0 OR
-jobs.file_name = :name_1) AND jobs.total_chunks = :total AND jobs.sequential = :in_order AND (jobs.chunks_digest =
-:digest OR jobs.chunks_digest = :old_digest OR jobs.chunks_digest IS NULL) ORDER BY jobs.job_number DESC""",
     "plans.earlier_job._of_file(3, with_digest=False)": """SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config,
 jobs.chunks_digest, jobs.fingerprint_rule, jobs.completed_count FROM jobs WHERE (jobs.file_name = :name_0 OR
 jobs.file_name = :name_1 OR jobs.file_name = :name_2) AND jobs.total_chunks = :total AND jobs.sequential = :in_order

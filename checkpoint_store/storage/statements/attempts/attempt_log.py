@@ -19,7 +19,6 @@ from checkpoint_store.storage.sql import (
     func,
     jobs,
     literal_column,
-    or_,
     select,
     union_all,
 )
@@ -28,14 +27,14 @@ from checkpoint_store.storage.statements.attempts.attempts import literal
 from checkpoint_store.storage.statements.attempts.runners import runners_at_work
 from checkpoint_store.storage.statements.compiled import at_chunk, of_same_chunk
 from checkpoint_store.storage.statements.rows import read_row
-from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import ColumnElement, CompoundSelect, Select
+    from sqlalchemy import ColumnElement, Select
 
 _A: Final = attempts.c
 _H: Final = chunk_handles.c
@@ -59,6 +58,8 @@ all attempts of the job; with a plus before the column, the failed attempts of a
 """
 IN_JOB_BY_RUNNING: Final[Any] = literal_column("+attempts.job_id") == bindparam("in_job")
 """With the plus SQLite reads the index of running attempts, which are few, and not all attempts of the job."""
+_RUNNING: Final = IN_JOB_BY_RUNNING, _A.outcome == literal(AttemptOutcome.RUNNING)
+_LOOKED_FOR: Final = _A.outcome.in_([bindparam("outcome"), bindparam("other_outcome")])
 
 
 _WANTED: Final = func.json_each(bindparam("numbers")).table_valued("value", name="wanted")
@@ -120,18 +121,15 @@ _EARLIER: Final = Statement(
 )
 
 
-@statement_for_arguments
-def _latest(outcomes: tuple[str, ...]) -> Select[Any] | CompoundSelect[Any]:
-    """Return the statement that finds attempts with these outcomes by an index: other attempts may be a million."""
-    columns = _shown_columns()
-    looked_for = {outcome: _A.outcome == literal(AttemptOutcome(outcome)) for outcome in outcomes}
-    running = looked_for.pop(AttemptOutcome.RUNNING, None)
-    kinds = [
-        *([(IN_JOB_BY_RANGE, TROUBLE, or_(*looked_for.values()))] if looked_for else []),
-        *([] if running is None else [(IN_JOB_BY_RUNNING, running)]),
-    ]
-    queries = [select(*columns).where(*kind, *is_last_and_incomplete()) for kind in kinds]
-    return union_all(*queries).order_by("chunk_index") if len(queries) > 1 else queries[0].order_by("chunk_index")
+def _last_of(*kind: Any) -> Select[Any]:
+    return select(*_shown_columns()).where(*kind, *is_last_and_incomplete())
+
+
+# Each finds the attempts by an index: other attempts may be a million.
+_LAST_RUNNING: Final = Statement(lambda: _last_of(*_RUNNING).order_by("chunk_index"))
+_LAST_RUNNING_OR_IN_TROUBLE: Final = Statement(
+    lambda: union_all(_last_of(*_RUNNING), _last_of(IN_JOB_BY_RANGE, TROUBLE, _LOOKED_FOR)).order_by("chunk_index")
+)
 
 
 def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[int] | None = None) -> int:
@@ -144,13 +142,15 @@ def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[
 
 
 def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes: Sequence[str]) -> list[ChunkRecord]:
-    """Return the last attempt at each incomplete chunk, if it has one of these outcomes, by index.
+    """Return the last attempt at each incomplete chunk, if it is running, failed or abandoned as asked for, by index.
 
     An attempt in the hand of a dead runner is ``abandoned``, even if nobody has recorded that yet. An attempt that its
     runner has claimed and not begun does not count: the attempt before it is the last one.
     """
-    looked_for = sorted({*map(str, outcomes), str(AttemptOutcome.RUNNING)})
-    last_attempts = named_rows(_latest(tuple(looked_for)).run(connection, in_job=job_id))
+    in_trouble = sorted({*map(str, outcomes)} - {str(AttemptOutcome.RUNNING)})
+    kinds = {"outcome": in_trouble[0], "other_outcome": in_trouble[-1]} if in_trouble else {}
+    statement = _LAST_RUNNING_OR_IN_TROUBLE if in_trouble else _LAST_RUNNING
+    last_attempts = named_rows(statement.run(connection, in_job=job_id, **kinds))
     is_any_running = any(row["outcome"] == AttemptOutcome.RUNNING for row in last_attempts)
     runners = runner_notes(connection, job_id, path) if is_any_running else {}
     records = []

@@ -145,10 +145,8 @@ def spelt(file_name: str) -> dict[str, str]:
     A job that was opened has its name in NFC. A state that was saved or imported has it as it was given, and on macOS
     names come in NFD.
     """
-    forms = [file_name]
-    if not file_name.isascii():
-        forms += [unicodedata.normalize(form, file_name) for form in ("NFC", "NFD")]
-    return {f"name_{number}": form for number, form in enumerate(dict.fromkeys(forms))}
+    forms = [] if file_name.isascii() else [unicodedata.normalize(form, file_name) for form in ("NFC", "NFD")]
+    return {f"name_{number}": form for number, form in enumerate([file_name, *forms])}
 
 
 @statement_for_arguments
