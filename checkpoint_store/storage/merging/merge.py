@@ -16,6 +16,7 @@ from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chu
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import count, record, set_settings, set_source
+from checkpoint_store.storage.statements.deletions import was_deleted
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
@@ -116,7 +117,7 @@ def _job_ids(connection: sqlite3.Connection, path: Path, records: Sequence[JobRe
 
 def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
     path, other, job = merge.path, merge.other.connection, merge.job
-    if job_statements.was_deleted(connection, job.job_id):
+    if was_deleted(connection, job.job_id):
         return _passed_over(job, job.job_id, "it was deleted here")
     own = own_jobs.job_for(connection, path, job, taken=merge.taken)
     if own is None:

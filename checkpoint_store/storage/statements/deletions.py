@@ -26,6 +26,11 @@ _DELETED_BY_PREFIX: Final = Statement(
 )
 
 
+def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
+    """Return whether a job of this id was deleted, and not taken in again since."""
+    return _DELETED.run(connection, in_job=job_id).fetchone() is not None
+
+
 def no_job(connection: sqlite3.Connection, job_id: str, path: Path | None = None) -> JobNotFound:
     """Return the error that a store has no job of this id; it says when the job was deleted, if the store knows that.
 

@@ -63,7 +63,6 @@ def _record() -> sqlite.Insert:
 
 
 _RECORD: Final = Statement(_record)
-_CLEAR: Final = Statement(lambda: chunk_handles.delete().where(*_HERE))
 _LOOK_AT: Final = Statement(
     lambda: select(
         select(_H.handle).where(*_HERE).scalar_subquery(),
@@ -143,7 +142,7 @@ def record(
 ) -> None:
     """Record a handle for chunks, by index with their known fingerprints; None clears the handles of the chunks."""
     if handle is None:
-        _CLEAR.run_many(connection, [{"in_job": job_id, "at_index": index} for index in fingerprints])
+        redos.FORGET_HANDLE.run_many(connection, [{"in_job": job_id, "at_index": index} for index in fingerprints])
         return
     common: dict[str, Any] = {"job_id": job_id, "handle": handle, "recorded_at": now()}
     rows = [common | {"chunk_index": index, "fingerprint": fingerprint} for index, fingerprint in fingerprints.items()]

@@ -28,8 +28,6 @@ completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id
 completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos
 WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND
 chunk_redos.after_attempt < attempts.number))) ORDER BY attempts.chunk_index""",
-    "attempts.attempt_log._FREE": """UPDATE attempts SET counted=0, is_last=0 WHERE attempts.job_id = :in_job AND
-attempts.chunk_index = :at_index""",
     "attempts.attempt_log._LAST_RUNNING": """SELECT attempts.chunk_index, attempts.number, attempts.outcome,
 attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id,
 (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
@@ -411,8 +409,6 @@ AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.re
 deleted_jobs.job_id = :in_job""",
     "deletions._DELETED_BY_PREFIX": """SELECT deleted_jobs.job_id, deleted_jobs.deleted_at FROM deleted_jobs WHERE
 substr(deleted_jobs.job_id, 1, length(:prefix)) = :prefix""",
-    "handles._CLEAR": """DELETE FROM chunk_handles WHERE chunk_handles.job_id = :in_job AND chunk_handles.chunk_index =
-:at_index""",
     "handles._HAS_ANY": """SELECT EXISTS (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
 :in_job) AS anon_1""",
     "handles._IS_ANY_BEHIND": """SELECT chunk_handles.chunk_index FROM chunk_handles WHERE chunk_handles.fingerprint IS
@@ -523,7 +519,6 @@ completed_chunks.job_id = :in_job) WHERE jobs.job_id = :in_job""",
     "jobs.jobs._SUPERSEDED_BY_DELETED": """UPDATE jobs SET superseded_by=(SELECT newer.job_id FROM jobs AS newer WHERE
 newer.file_name = jobs.file_name AND newer.job_number > jobs.job_number ORDER BY newer.job_number DESC LIMIT 1 OFFSET 0)
 WHERE jobs.superseded_by IN (SELECT deleted_jobs.job_id FROM deleted_jobs)""",
-    "jobs.jobs._WAS_DELETED": """SELECT deleted_jobs.job_id FROM deleted_jobs WHERE deleted_jobs.job_id = :in_job""",
     "jobs.jobs._insert(('job_id', 'status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'completed_count', 'started_at', 'updated_at', 'config', 'chunks_digest', 'stretch_started_at', 'stretch_completed_count', 'fingerprint_rule', 'metadata', 'sequential'))": """INSERT
 INTO jobs (job_number, job_id, status, file_name, video_title, model, provider, total_chunks, completed_count,
 started_at, updated_at, config, chunks_digest, stretch_started_at, stretch_completed_count, is_current,
@@ -871,6 +866,10 @@ jobs.provider, jobs.config, jobs.fingerprint_rule FROM jobs WHERE jobs.completed
     "plans.stored_results._HOLDERS_SINCE": """SELECT jobs.job_id, jobs.file_name, jobs.total_chunks, jobs.model,
 jobs.provider, jobs.config, jobs.fingerprint_rule FROM jobs WHERE jobs.completed_count > 0 AND jobs.job_id != :but_job
 AND jobs.job_number > :number ORDER BY jobs.job_number DESC""",
+    "redos.FORGET_HANDLE": """DELETE FROM chunk_handles WHERE chunk_handles.job_id = :in_job AND
+chunk_handles.chunk_index = :at_index""",
+    "redos.NO_LONGER_COUNTED": """UPDATE attempts SET counted=0, is_last=0 WHERE attempts.job_id = :in_job AND
+attempts.chunk_index = :at_index""",
     "redos._ANSWERED": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
 :in_job AND completed_chunks.redo_asked_at IS NOT NULL""",
     "redos._DROP_MARKS_OF_INCOMPLETE": """DELETE FROM chunk_redos WHERE chunk_redos.job_id = :in_job AND NOT (EXISTS
@@ -882,8 +881,6 @@ completed_chunks.chunk_index = chunk_redos.chunk_index))""",
 attempts.job_id = :in_job AND attempts.chunk_index = :at_index""",
     "redos._FIRST": """SELECT min(chunk_redos.chunk_index) AS min_1 FROM chunk_redos WHERE chunk_redos.job_id = :in_job
 """,
-    "redos._FORGET_HANDLE": """DELETE FROM chunk_handles WHERE chunk_handles.job_id = :in_job AND
-chunk_handles.chunk_index = :at_index""",
     "redos._LOWER_AFTER_ATTEMPT": """UPDATE chunk_redos SET after_attempt=(SELECT coalesce(max(attempts.number), 0) AS
 coalesce_1 FROM attempts WHERE attempts.job_id = chunk_redos.job_id AND attempts.chunk_index = chunk_redos.chunk_index)
 WHERE chunk_redos.job_id = :in_job AND chunk_redos.after_attempt > (SELECT coalesce(max(attempts.number), 0) AS
@@ -896,8 +893,6 @@ attempts.chunk_index = :at_index))""",
 WHERE chunk_redos.job_id = :in_job""",
     "redos._NOTE_ANSWER": """UPDATE completed_chunks SET redo_asked_at=:at WHERE completed_chunks.job_id = :in_job AND
 completed_chunks.chunk_index = :at_index""",
-    "redos._NO_LONGER_COUNTED": """UPDATE attempts SET counted=0, is_last=0 WHERE attempts.job_id = :in_job AND
-attempts.chunk_index = :at_index""",
     "redos._UNMARK": """DELETE FROM chunk_redos WHERE chunk_redos.job_id = :in_job AND chunk_redos.chunk_index =
 :at_index""",
     "results.INDICES_BETWEEN": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE

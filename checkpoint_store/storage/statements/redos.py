@@ -92,8 +92,8 @@ def _mark() -> Any:
 
 
 _MARK: Final = Statement(_mark)
-_FORGET_HANDLE: Final = Statement(lambda: chunk_handles.delete().where(*at_chunk(chunk_handles.c)))
-_NO_LONGER_COUNTED: Final = Statement(lambda: attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
+FORGET_HANDLE: Final = Statement(lambda: chunk_handles.delete().where(*at_chunk(chunk_handles.c)))
+NO_LONGER_COUNTED: Final = Statement(lambda: attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
 _NOTE_ANSWER: Final = Statement(
     lambda: completed_chunks.update().where(*at_chunk(_C)).values(redo_asked_at=bindparam("at"))
 )
@@ -124,8 +124,8 @@ def mark(connection: sqlite3.Connection, job_id: str, asked_at: Mapping[int, str
         asked_at: when each redo was asked for, by chunk index.
     """
     here = [{"in_job": job_id, "at_index": index} for index in asked_at]
-    _NO_LONGER_COUNTED.run_many(connection, here)
-    _FORGET_HANDLE.run_many(connection, here)
+    NO_LONGER_COUNTED.run_many(connection, here)
+    FORGET_HANDLE.run_many(connection, here)
     _MARK.run_many(connection, (chunk | {"at": at} for chunk, at in zip(here, asked_at.values(), strict=True)))
 
 

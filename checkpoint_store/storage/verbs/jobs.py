@@ -9,6 +9,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.storage.records.data_version import data_version_of
 from checkpoint_store.storage.statements import results as result_statements
+from checkpoint_store.storage.statements.deletions import was_deleted
 from checkpoint_store.storage.statements.jobs import job_summaries
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.verbs.base import ReadingVerbs
@@ -140,7 +141,7 @@ class JobVerbs(ReadingVerbs):
 
     def was_deleted(self, job_id: str) -> bool:
         """Whether a job of this id was deleted, and not imported or merged again later."""
-        return self._database.read(lambda connection: job_statements.was_deleted(connection, job_id))
+        return self._database.read(lambda connection: was_deleted(connection, job_id))
 
 
 def _warn_of(passed_over: list[StoreDamaged] | None) -> None:

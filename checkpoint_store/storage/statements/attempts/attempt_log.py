@@ -97,7 +97,6 @@ _FAILED_CHUNKS: Final = Statement(
         select(_A.chunk_index).where(IN_JOB_BY_RANGE, TROUBLE, _A.is_last == 1, ~is_complete()).order_by(_A.chunk_index)
     )
 )
-_FREE: Final = Statement(lambda: attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
 _SECONDS: Final = Statement(
     lambda: select(func.count(_A.seconds), func.total(_A.seconds)).where(
         _IN_JOB, _A.outcome == literal(AttemptOutcome.COMPLETED)
@@ -137,7 +136,7 @@ def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[
     failed = [index for (index,) in _FAILED_CHUNKS.run(connection, in_job=job_id)]
     if indices is not None:
         failed = sorted(set(failed) & set(indices))
-    _FREE.run_many(connection, [{"in_job": job_id, "at_index": index} for index in failed])
+    redos.NO_LONGER_COUNTED.run_many(connection, [{"in_job": job_id, "at_index": index} for index in failed])
     return len(failed)
 
 

@@ -100,9 +100,6 @@ _KEEP_DELETED: Final = Statement(
     )
 )
 _FORGET_DELETED: Final = Statement(lambda: deleted_jobs.delete().where(deleted_jobs.c.job_id == bindparam("in_job")))
-_WAS_DELETED: Final = Statement(
-    lambda: select(deleted_jobs.c.job_id).where(deleted_jobs.c.job_id == bindparam("in_job"))
-)
 _RECOUNT: Final = Statement(
     lambda: (
         jobs.update()
@@ -271,11 +268,6 @@ def delete_jobs(connection: sqlite3.Connection, job_ids: Collection[str]) -> Non
 def keep_deleted(connection: sqlite3.Connection, deleted: Mapping[str, str]) -> None:
     """Record that these jobs were deleted (job id, when)."""
     _KEEP_DELETED.run_many(connection, ({"job_id": job_id, "deleted_at": at} for job_id, at in deleted.items()))
-
-
-def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Return whether a job of this id was deleted, and not taken in again since."""
-    return _WAS_DELETED.run(connection, in_job=job_id).fetchone() is not None
 
 
 def recount(connection: sqlite3.Connection, job_id: str) -> None:
