@@ -61,7 +61,7 @@ def in_forms() -> Iterator[Statement]:
     from checkpoint_store.storage.checks import integrity
     from checkpoint_store.storage.merging import chunk_facts
     from checkpoint_store.storage.merging.attempts import _RUNNER
-    from checkpoint_store.storage.statements import compiled, costs, totals
+    from checkpoint_store.storage.statements import compiled, costs
     from checkpoint_store.storage.statements.attempts import runners
     from checkpoint_store.storage.statements.jobs import jobs
     from checkpoint_store.storage.statements.plans import earlier_job
@@ -83,7 +83,6 @@ def in_forms() -> Iterator[Statement]:
     yield compiled.insert_into("pauses", ("job_id", "asked_at"))
     for one in BOTH:
         yield runners._at_work(of_one_job=one)
-        yield from (make(with_carried=one) for make in (totals._total, totals._short_texts, totals._indices))
     for paths, goes_on in product(range(3), BOTH):
         yield costs._page(paths, goes_on=goes_on)
     yield from map(integrity._of_job, integrity._ROWS)

@@ -927,85 +927,53 @@ chunk_results.result_id = :id""",
 :in_job AND completed_chunks.chunk_index = :at_index AND completed_chunks.fingerprint IS NULL""",
     "results._WITHOUT_FINGERPRINT": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
 completed_chunks.job_id = :in_job AND completed_chunks.fingerprint IS NULL LIMIT 1 OFFSET 0""",
+    "totals._INDICES": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
+:in_job AND (completed_chunks.source_job_id IS NULL OR :with_carried AND completed_chunks.chunk_index IN (SELECT
+min(completed_chunks.chunk_index) AS min_1 FROM completed_chunks WHERE completed_chunks.job_id = :in_job GROUP BY
+coalesce(completed_chunks.source_job_id, completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index,
+completed_chunks.chunk_index), completed_chunks.redo_asked_at HAVING count(*) = count(completed_chunks.source_job_id)))
+""",
     "totals._PAID_ONCE": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
 :in_job AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT
 min(completed_chunks.chunk_index) AS min_1 FROM completed_chunks WHERE completed_chunks.job_id = :in_job GROUP BY
 coalesce(completed_chunks.source_job_id, completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index,
 completed_chunks.chunk_index), CASE WHEN (completed_chunks.source_job_id != completed_chunks.job_id) THEN
 completed_chunks.redo_asked_at END HAVING count(*) = count(completed_chunks.source_job_id)))""",
-    "totals._indices(with_carried=False)": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = :in_job AND completed_chunks.source_job_id IS NULL""",
-    "totals._indices(with_carried=True)": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = :in_job AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT
-min(completed_chunks.chunk_index) AS min_1 FROM completed_chunks WHERE completed_chunks.job_id = :in_job GROUP BY
-coalesce(completed_chunks.source_job_id, completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index,
-completed_chunks.chunk_index), completed_chunks.redo_asked_at HAVING count(*) = count(completed_chunks.source_job_id)))
-""",
-    "totals._short_texts(with_carried=False)": """SELECT CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT
-NULL) THEN json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END AS
-anon_1 FROM completed_chunks JOIN chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE
-completed_chunks.job_id = :in_job AND completed_chunks.source_job_id IS NULL AND
-coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) = 'text' AND
-length(CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN json_extract(chunk_results.result,
-:json_path) ELSE json_extract(chunk_results.result, :dotted_path) END) <= 64""",
-    "totals._short_texts(with_carried=True)": """SELECT CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT
-NULL) THEN json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END AS
-anon_1 FROM completed_chunks JOIN chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE
-completed_chunks.job_id = :in_job AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT
-min(completed_chunks.chunk_index) AS min_1 FROM completed_chunks WHERE completed_chunks.job_id = :in_job GROUP BY
-coalesce(completed_chunks.source_job_id, completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index,
-completed_chunks.chunk_index), completed_chunks.redo_asked_at HAVING count(*) = count(completed_chunks.source_job_id)))
-AND coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) = 'text' AND
-length(CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN json_extract(chunk_results.result,
-:json_path) ELSE json_extract(chunk_results.result, :dotted_path) END) <= 64""",
-    "totals._total(with_carried=False)": """SELECT sum(CASE WHEN (typeof(CASE WHEN
-(coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('integer',
-'real')) THEN CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END) =
-'integer') THEN CASE WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result,
-:dotted_path)) IN ('integer', 'real')) THEN CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END END >> 32)
-AS sum_1, sum(CASE WHEN (typeof(CASE WHEN (coalesce(json_type(chunk_results.result, :json_path),
+    "totals._SHORT_TEXTS": """SELECT CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
+json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END AS anon_1 FROM
+completed_chunks JOIN chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE
+completed_chunks.job_id = :in_job AND (completed_chunks.source_job_id IS NULL OR :with_carried AND
+completed_chunks.chunk_index IN (SELECT min(completed_chunks.chunk_index) AS min_1 FROM completed_chunks WHERE
+completed_chunks.job_id = :in_job GROUP BY coalesce(completed_chunks.source_job_id, completed_chunks.job_id),
+coalesce(completed_chunks.source_chunk_index, completed_chunks.chunk_index), completed_chunks.redo_asked_at HAVING
+count(*) = count(completed_chunks.source_job_id))) AND coalesce(json_type(chunk_results.result, :json_path),
+json_type(chunk_results.result, :dotted_path)) = 'text' AND length(CASE WHEN (json_type(chunk_results.result,
+:json_path) IS NOT NULL) THEN json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result,
+:dotted_path) END) <= 64""",
+    "totals._TOTAL": """SELECT sum(CASE WHEN (typeof(CASE WHEN (coalesce(json_type(chunk_results.result, :json_path),
 json_type(chunk_results.result, :dotted_path)) IN ('integer', 'real')) THEN CASE WHEN (json_type(chunk_results.result,
 :json_path) IS NOT NULL) THEN json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result,
 :dotted_path) END END) = 'integer') THEN CASE WHEN (coalesce(json_type(chunk_results.result, :json_path),
 json_type(chunk_results.result, :dotted_path)) IN ('integer', 'real')) THEN CASE WHEN (json_type(chunk_results.result,
 :json_path) IS NOT NULL) THEN json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result,
-:dotted_path) END END END & 4294967295) AS sum_2, sum(CASE WHEN (typeof(CASE WHEN
+:dotted_path) END END END >> 32) AS sum_1, sum(CASE WHEN (typeof(CASE WHEN (coalesce(json_type(chunk_results.result,
+:json_path), json_type(chunk_results.result, :dotted_path)) IN ('integer', 'real')) THEN CASE WHEN
+(json_type(chunk_results.result, :json_path) IS NOT NULL) THEN json_extract(chunk_results.result, :json_path) ELSE
+json_extract(chunk_results.result, :dotted_path) END END) = 'integer') THEN CASE WHEN
 (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('integer',
 'real')) THEN CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END) = 'real')
-THEN CASE WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN
-('integer', 'real')) THEN CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END END) AS
-sum_3, count(coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path))) AS
-count_1, max(chunk_results.result_id) AS max_1, count(completed_chunks.digest) - count(chunk_results.result_id) AS
-anon_1 FROM completed_chunks LEFT OUTER JOIN chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE
-completed_chunks.job_id = :in_job AND completed_chunks.source_job_id IS NULL""",
-    "totals._total(with_carried=True)": """SELECT sum(CASE WHEN (typeof(CASE WHEN
-(coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('integer',
-'real')) THEN CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END) =
-'integer') THEN CASE WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result,
-:dotted_path)) IN ('integer', 'real')) THEN CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END END >> 32)
-AS sum_1, sum(CASE WHEN (typeof(CASE WHEN (coalesce(json_type(chunk_results.result, :json_path),
+json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END END &
+4294967295) AS sum_2, sum(CASE WHEN (typeof(CASE WHEN (coalesce(json_type(chunk_results.result, :json_path),
 json_type(chunk_results.result, :dotted_path)) IN ('integer', 'real')) THEN CASE WHEN (json_type(chunk_results.result,
 :json_path) IS NOT NULL) THEN json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result,
-:dotted_path) END END) = 'integer') THEN CASE WHEN (coalesce(json_type(chunk_results.result, :json_path),
+:dotted_path) END END) = 'real') THEN CASE WHEN (coalesce(json_type(chunk_results.result, :json_path),
 json_type(chunk_results.result, :dotted_path)) IN ('integer', 'real')) THEN CASE WHEN (json_type(chunk_results.result,
 :json_path) IS NOT NULL) THEN json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result,
-:dotted_path) END END END & 4294967295) AS sum_2, sum(CASE WHEN (typeof(CASE WHEN
-(coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('integer',
-'real')) THEN CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END) = 'real')
-THEN CASE WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN
-('integer', 'real')) THEN CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
-json_extract(chunk_results.result, :json_path) ELSE json_extract(chunk_results.result, :dotted_path) END END END) AS
-sum_3, count(coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path))) AS
-count_1, max(chunk_results.result_id) AS max_1, count(completed_chunks.digest) - count(chunk_results.result_id) AS
-anon_1 FROM completed_chunks LEFT OUTER JOIN chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE
-completed_chunks.job_id = :in_job AND (completed_chunks.source_job_id IS NULL OR completed_chunks.chunk_index IN (SELECT
+:dotted_path) END END END) AS sum_3, count(coalesce(json_type(chunk_results.result, :json_path),
+json_type(chunk_results.result, :dotted_path))) AS count_1, max(chunk_results.result_id) AS max_1,
+count(completed_chunks.digest) - count(chunk_results.result_id) AS anon_1 FROM completed_chunks LEFT OUTER JOIN
+chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE completed_chunks.job_id = :in_job AND
+(completed_chunks.source_job_id IS NULL OR :with_carried AND completed_chunks.chunk_index IN (SELECT
 min(completed_chunks.chunk_index) AS min_1 FROM completed_chunks WHERE completed_chunks.job_id = :in_job GROUP BY
 coalesce(completed_chunks.source_job_id, completed_chunks.job_id), coalesce(completed_chunks.source_chunk_index,
 completed_chunks.chunk_index), completed_chunks.redo_asked_at HAVING count(*) = count(completed_chunks.source_job_id)))

@@ -8,6 +8,7 @@ from checkpoint_store.errors import InvalidArgumentError, StoreDamaged, counted
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.money import NUMBER_LENGTH_MAX, fields_of, json_paths, number_in, values_at
 from checkpoint_store.storage.sql import (
+    and_,
     bindparam,
     case,
     chunk_results,
@@ -19,7 +20,7 @@ from checkpoint_store.storage.sql import (
     select,
 )
 from checkpoint_store.storage.statements import compiled, results
-from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,8 +42,8 @@ def _field() -> tuple[Any, Any]:
     return case((kind.is_not(None), value), else_=dotted_value), func.coalesce(kind, dotted_kind)
 
 
-def _once(*parts: Any) -> Any:
-    """Return the condition for each result once.
+def _first_carried(*parts: Any) -> Any:
+    """Return the condition for the first chunk of each carried result whose paid chunk is not of this job.
 
     A carried result may stand at more than one chunk, also at the chunk that was paid for. ``parts`` are columns that
     tell the results of one paid chunk apart.
@@ -50,16 +51,15 @@ def _once(*parts: Any) -> Any:
     payer = func.coalesce(_C.source_job_id, _C.job_id), func.coalesce(_C.source_chunk_index, _C.chunk_index)
     firsts = select(func.min(_C.chunk_index)).where(_IN_JOB).group_by(*payer, *parts)
     only_carried = func.count() == func.count(_C.source_job_id)
-    return or_(_C.source_job_id.is_(null()), _C.chunk_index.in_(firsts.having(only_carried).correlate(None)))
+    return _C.chunk_index.in_(firsts.having(only_carried).correlate(None))
 
 
-def _counts(*, with_carried: bool) -> Any:
-    # A chunk that was done again has a new result, and the earlier result may still stand elsewhere.
-    return _once(_C.redo_asked_at) if with_carried else _C.source_job_id.is_(null())
+_IS_OWN: Final = _C.source_job_id.is_(null())
+# A chunk that was done again has a new result, and the earlier result may still stand elsewhere.
+_COUNTS: Final = or_(_IS_OWN, and_(bindparam("with_carried"), _first_carried(_C.redo_asked_at)))
 
 
-@statement_for_arguments
-def _total(*, with_carried: bool) -> Select[Any]:
+def _total() -> Select[Any]:
     value, kind = _field()
     number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
     whole, real = (case((func.typeof(number) == name, number)) for name in ("integer", "real"))
@@ -68,26 +68,25 @@ def _total(*, with_carried: bool) -> Select[Any]:
     of_job = completed_chunks.outerjoin(chunk_results, _R.result_id == _C.result_id)
     missing = func.count(_C.digest) - func.count(_R.result_id)
     columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id), missing
-    return select(*columns).select_from(of_job).where(_IN_JOB, _counts(with_carried=with_carried))
+    return select(*columns).select_from(of_job).where(_IN_JOB, _COUNTS)
 
 
-@statement_for_arguments
-def _short_texts(*, with_carried: bool) -> Select[Any]:
+def _short_texts() -> Select[Any]:
     value, kind = _field()
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
     is_short = func.length(value) <= literal_column(str(NUMBER_LENGTH_MAX))
     is_text = kind == literal_column("'text'")
-    return select(value).select_from(of_job).where(_IN_JOB, _counts(with_carried=with_carried), is_text, is_short)
+    return select(value).select_from(of_job).where(_IN_JOB, _COUNTS, is_text, is_short)
 
 
-@statement_for_arguments
-def _indices(*, with_carried: bool) -> Select[Any]:
-    return select(_C.chunk_index).where(_IN_JOB, _counts(with_carried=with_carried))
-
-
+_TOTAL: Final = Statement(_total)
+_SHORT_TEXTS: Final = Statement(_short_texts)
+_INDICES: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB, _COUNTS))
 # What this job paid for itself, also before a redo, is in its own costs, and is not carried.
 _REDO_ELSEWHERE: Final[Any] = case((_C.source_job_id != _C.job_id, _C.redo_asked_at))
-_PAID_ONCE: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB, _once(_REDO_ELSEWHERE)))
+_PAID_ONCE: Final = Statement(
+    lambda: select(_C.chunk_index).where(_IN_JOB, or_(_IS_OWN, _first_carried(_REDO_ELSEWHERE)))
+)
 
 
 def paid_once(connection: sqlite3.Connection, job_id: str) -> set[int]:
@@ -119,8 +118,9 @@ def totals(
     sums: dict[str, int | float] = {}
     for key in keys:
         json_path, *dotted_paths = json_paths(key)
-        field = {"in_job": job_id, "json_path": json_path, "dotted_path": next(iter(dotted_paths), json_path)}
-        high, low, real, count, newest, missing = _total(with_carried=with_carried).run(connection, **field).fetchone()
+        paths = {"json_path": json_path, "dotted_path": next(iter(dotted_paths), json_path)}
+        field = {"in_job": job_id, "with_carried": with_carried, **paths}
+        high, low, real, count, newest, missing = _TOTAL.run(connection, **field).fetchone()
         if missing:
             raise StoreDamaged(path, f"it lacks {counted(missing, 'result')}", job_id=job_id)
         if skip_missing and not count:
@@ -129,7 +129,7 @@ def totals(
             (text,) = compiled.RESULT_TEXT.run(connection, id=newest).fetchone()
             raise _unknown_field(key, json_text.decode(text))
         integers = ((high or 0) << 32) + (low or 0)
-        numbers = (number_in(text) for (text,) in _short_texts(with_carried=with_carried).run(connection, **field))
+        numbers = (number_in(text) for (text,) in _SHORT_TEXTS.run(connection, **field))
         written = sum(number for number in numbers if number is not None)
         sums[key] = integers + written if real is None else integers + written + real
     return sums
@@ -168,7 +168,7 @@ def totals_with(
 def _each_once(
     connection: sqlite3.Connection, job_id: str, path: Path, substitutes: results.Substitutes, *, with_carried: bool
 ) -> Iterator[Any]:
-    counted = {index for (index,) in _indices(with_carried=with_carried).run(connection, in_job=job_id)}
+    counted = {index for (index,) in _INDICES.run(connection, in_job=job_id, with_carried=with_carried)}
     pages = results.paged(lambda after, limit: results.result_page(connection, job_id, after, limit, substitutes))
     for page in pages:
         for index, text in results.verified_page(path, job_id, page):
