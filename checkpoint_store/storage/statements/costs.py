@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,22 +36,13 @@ _COST_TEXT_LENGTH_MAX: Final = 200
 _NOT_SHOWN_BY_SQLITE: Final = {"true": True, "false": False, "null": None}
 
 
-class Whose(Enum):
-    """Who paid for a result."""
-
-    OWN = auto()
-    """The job that has it; a merged result is one of its own."""
-    CARRIED = auto()
-    """Another job, from which it was carried over."""
-
-
 def page(
     connection: sqlite3.Connection,
     job_id: str,
     after: int,
     cost: Cost,
     *,
-    whose: Whose = Whose.OWN,
+    is_own: bool = True,
     substitutes: Substitutes = results.NONE,
 ) -> Page:
     """Return (result id, chunk index, kind, value) of results after a result id, in the order of their recording.
@@ -65,17 +55,17 @@ def page(
         job_id: the job.
         after: the result id after which to begin; 0: all results.
         cost: the place of the cost in a result.
-        whose: the results of this job, or the carried ones.
+        is_own: the results that this job paid for, merged ones included; False: those that it carries.
         substitutes: the texts of damaged results that copies have. With substitutes, ``cost`` is a function.
     """
     if substitutes:
-        present = _texts(connection, job_id, after, whose, substitutes)
+        present = _texts(connection, job_id, after, substitutes, is_own=is_own)
     else:
         paths = json_paths(cost) if isinstance(cost, str) else []
-        values = {"in_job": job_id, "after": after, "is_own": whose is Whose.OWN}
+        values = {"in_job": job_id, "after": after, "is_own": is_own}
         places = dict(zip(_PATHS, paths, strict=False))
         present = _page(len(paths), goes_on=after > 0).run(connection, **values, **places).fetchall()
-    gone = replaced.costs_after(connection, job_id, after, _most(cost)) if whose is Whose.OWN else []
+    gone = replaced.costs_after(connection, job_id, after, _most(cost)) if is_own else []
     return sorted(present + gone)[: _most(cost)] if gone else present
 
 
@@ -92,9 +82,9 @@ def refuse_missing(connection: sqlite3.Connection, job_id: str, path: Path) -> N
 
 
 def _texts(
-    connection: sqlite3.Connection, job_id: str, after: int, whose: Whose, substitutes: Substitutes
+    connection: sqlite3.Connection, job_id: str, after: int, substitutes: Substitutes, *, is_own: bool
 ) -> list[tuple[Any, ...]]:
-    rows = _NARROW.run(connection, in_job=job_id, after=after, is_own=whose is Whose.OWN).fetchall()
+    rows = _NARROW.run(connection, in_job=job_id, after=after, is_own=is_own).fetchall()
     texts: list[tuple[Any, ...]] = []
     for result_id, index, digest in rows:
         text, *_ = results.text_of(connection, result_id, digest, substitutes)
@@ -106,7 +96,7 @@ _IN_JOB: Final[Any] = _R.job_id == bindparam("in_job")
 _IN_JOB_BY_RESULT: Final[Any] = literal_column("+chunk_results.job_id") == bindparam("in_job")
 """With the plus SQLite begins at a result id, and does not read all chunks of the job."""
 _IS_WANTED: Final = _C.source_job_id.is_(None) == bindparam("is_own")
-"""The job paid for the result itself, or carries it; see :class:`Whose`."""
+"""The job paid for the result itself, or carries it."""
 
 
 @statement_for_arguments

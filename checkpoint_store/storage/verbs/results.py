@@ -9,7 +9,6 @@ from checkpoint_store.storage.statements import costs as cost_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import totals as total_statements
 from checkpoint_store.storage.statements.attempts import reservations
-from checkpoint_store.storage.statements.costs import Whose
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ class ResultVerbs(ReadingVerbs):
         Raises:
             StoreDamaged: a result is no JSON, and no copy has it.
         """
-        return self._healing.run(lambda: self._added_up(job_id, result_id, cost, Whose.OWN), job_id)
+        return self._healing.run(lambda: self._added_up(job_id, result_id, cost, is_own=True), job_id)
 
     def job_costs(self, job_id: str, cost: Cost) -> JobCosts:
         """Return the costs of a job. A function of the caller's runs between two reads.
@@ -115,22 +114,22 @@ class ResultVerbs(ReadingVerbs):
         def read() -> JobCosts:
             if not self._healing.substitutes:
                 self._database.read(lambda connection: cost_statements.refuse_missing(connection, job_id, self.path))
-            own, carried = (self._added_up(job_id, 0, cost, whose) for whose in (Whose.OWN, Whose.CARRIED))
+            own, carried = (self._added_up(job_id, 0, cost, is_own=is_own) for is_own in (True, False))
             return self._database.read(lambda connection: reservations.job_costs(connection, job_id, own, carried))
 
         return self._healing.run(read, job_id)
 
-    def _added_up(self, job_id: str, result_id: int, cost: Cost, whose: Whose) -> Costs:
+    def _added_up(self, job_id: str, result_id: int, cost: Cost, *, is_own: bool) -> Costs:
         substitutes = self._healing.substitutes
         where = cost_statements.readable(cost, substitutes)
         counted: set[int] | None = None
-        if whose is Whose.CARRIED:  # looked for once, and not for each page
+        if not is_own:  # looked for once, and not for each page
             counted = self._database.read(lambda connection: total_statements.paid_once(connection, job_id))
 
         def page(after: int) -> Sequence[tuple[Any, ...]]:
             return self._database.read(
                 lambda connection: cost_statements.page(
-                    connection, job_id, after, where, whose=whose, substitutes=substitutes
+                    connection, job_id, after, where, is_own=is_own, substitutes=substitutes
                 )
             )
 
