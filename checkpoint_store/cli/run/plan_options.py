@@ -9,8 +9,8 @@ import click
 from checkpoint_store.cli.options import NO_LIMIT, PositiveNumber, PositiveNumberOrNone, WholeNumber, store_option
 from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
-from checkpoint_store.cli.run.command.variables import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.run.limits import HaltType
+from checkpoint_store.cli.run.task_records import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
 
 if TYPE_CHECKING:

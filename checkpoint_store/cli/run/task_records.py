@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
-from checkpoint_store.cli.run.command.variables import variables_of
+from checkpoint_store.cli.run.command.answer import TEXT_FIELD
+from checkpoint_store.cli.run.command.worker import CommandFailedError
 from checkpoint_store.cli.run.later_files import NO_LATER_FILES, LaterFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from checkpoint_store import Attempt
     from checkpoint_store.cli.run.outputs.output import Output
     from checkpoint_store.cli.transcripts.split import TextChunk
 
@@ -27,6 +30,9 @@ PAUSED: Final = 75
 INTERRUPTED: Final = 130
 MEMORY: Final = "command_line"
 """The key of a job's metadata that holds the command line of its last run."""
+CONTEXT_LENGTH_MAX: Final = 20_000
+"""The most characters of a context: the kernel takes no variable of more than 128 KiB."""
+_JSON_LENGTH_MAX: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +58,35 @@ class Task:
     """What COMMAND printed in an earlier run that could not read it, by chunk; see :func:`.kept_answers`."""
 
     def variables(self, chunk: TextChunk) -> dict[str, str]:
-        """Return the environment variables for the current try at a chunk."""
-        return variables_of(
-            chunk,
-            current_attempt(),
-            total_chunks=len(self.chunks),
-            file=str(self.path),
-            title=self.settings["video_title"] or "",
-            language=self.settings["config"]["language"] or "",
-        )
+        """Return the environment variables for the current try at a chunk. An unknown value is empty, for ``set -u``.
+
+        Raises:
+            CommandFailedError: what was recorded for the chunk before is too long for a variable.
+        """
+        attempt = current_attempt()
+        previous = attempt.previous if isinstance(attempt.previous, dict) else {}
+        values = {
+            "PREVIOUS": str(previous.get(TEXT_FIELD, ""))[-CONTEXT_LENGTH_MAX:],
+            "PREVIOUS_JSON": _previous_json(previous, attempt) if previous else "",
+            "CONTEXT": chunk.context,
+            "CHUNK_INDEX": str(attempt.chunk_index),
+            "TOTAL_CHUNKS": str(len(self.chunks)),
+            "FILE": str(self.path),
+            "TITLE": self.settings["video_title"] or "",
+            "LANGUAGE": self.settings["config"]["language"] or "",
+            "ATTEMPT": str(attempt.number),
+            "ATTEMPT_KEY": attempt.attempt_key,
+        }
+        # No variable takes a NUL.
+        return {f"CHECKPOINT_STORE_{name}": value.replace("\0", "\ufffd") for name, value in values.items()}
+
+
+def _previous_json(previous: dict[str, Any], attempt: Attempt) -> str:
+    text = json.dumps(previous)
+    if len(text) > _JSON_LENGTH_MAX:
+        size = f"the result of chunk {attempt.chunk_index - 1} has {len(text):,} characters of JSON"
+        raise CommandFailedError(f"{size}, and a variable takes {_JSON_LENGTH_MAX:,}: let COMMAND print less")
+    return text
 
 
 @dataclass(slots=True)
