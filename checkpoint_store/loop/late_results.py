@@ -6,7 +6,7 @@ import asyncio
 import time
 from concurrent.futures import BrokenExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from checkpoint_store.errors import InvalidResultError, readable
 from checkpoint_store.execution.late import failure_of
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
-    from checkpoint_store.model.attempt import Attempt, MadeFrom
+    from checkpoint_store.model.attempt import Attempt
     from checkpoint_store.model.money import Cost
     from checkpoint_store.storage.records.records import Completion
+
+    Call: TypeAlias = "ClaimedChunk | TimedCall"
 
 
 def completion_of(execution: JobExecution, call: Call, result: Any, cost: Cost) -> Completion:
@@ -39,28 +42,8 @@ def completion_of(execution: JobExecution, call: Call, result: Any, cost: Cost) 
     return execution.completion(call.index, result, text=text, cost=cost, attempt=made, made_from=made_from)
 
 
-class Call(Protocol):
-    """The attempt that a call of the work was, as far as its late result needs it."""
-
-    @property
-    def index(self) -> int:
-        """The index of the chunk, 0-based."""
-
-    @property
-    def number(self) -> int:
-        """The number of the attempt, 1-based."""
-
-    @property
-    def seconds(self) -> float:
-        """How long the work has taken so far."""
-
-    @property
-    def made_from(self) -> MadeFrom | None:
-        """What the work was given."""
-
-
 class TimedCall:
-    """A call of the work that begins now; see :class:`Call`."""
+    """A call of the work that begins now, as far as its late result needs it."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.index, self.number, self.made_from = attempt.chunk_index, attempt.number, attempt.made_from
@@ -68,12 +51,12 @@ class TimedCall:
 
     @property
     def elapsed(self) -> float:
-        """How long the work has taken so far, exactly."""
+        """How long the work has taken so far, exactly, in seconds."""
         return time.monotonic() - self._since
 
     @property
     def seconds(self) -> float:
-        """See :attr:`Call.seconds`."""
+        """How long the work has taken so far, as a claimed chunk says it."""
         return round(self.elapsed, 6)
 
 
