@@ -62,7 +62,7 @@ class Job(JobChanges):
             )
             return
         loop = PendingLoop(self._execution, partial(PendingChunk, self), max_attempts=max_attempts, wait=wait)
-        yield from RunningLoop(self._execution, self.job_id, loop).run()
+        yield from RunningLoop(self._execution.loops, self.job_id, loop).run()
 
     # -- what came of a chunk
 

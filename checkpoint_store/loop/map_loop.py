@@ -25,7 +25,7 @@ def map_loop(execution: JobExecution, fn: Callable[[Any], Any], options: Options
     options.check_work(fn)
     check_shard_of(execution, options.shard)
     refuse_nested(execution.job_id, "map")
-    return MapLoop(execution.job_id, RunningLoop(execution, execution.job_id, Loop(execution, fn, options)).run())
+    return MapLoop(execution.job_id, RunningLoop(execution.loops, execution.job_id, Loop(execution, fn, options)).run())
 
 
 class _NeverIterated:

@@ -121,27 +121,19 @@ class Loops(ForkAware):
             raise problem
 
 
-class LoopOwner(Protocol):
-    """The job execution that a loop drives, as far as its end needs it."""
-
-    @property
-    def loops(self) -> Loops:
-        """The open loops on all jobs of the store."""
-
-
 class RunningLoop(ForkAware, Generic[T]):
     """One loop of a store: one thread runs it, and another thread may end it."""
 
     def __init__(
         self,
-        execution: LoopOwner,
+        loops: Loops,
         job_id: str,
         loop: StoppableLoop[T],
         *,
         serves_this_thread: Callable[[], bool] = lambda: False,
         is_orphaned: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._loops = execution.loops
+        self._loops = loops
         self.job_id: Final = job_id
         self._loop = loop
         self._serves_this_thread, self._is_orphaned = serves_this_thread, is_orphaned

@@ -60,7 +60,7 @@ def amap(execution: JobExecution, fn: Callable[[Any], Any], options: Options) ->
             made[0].stop()
         try:
             yield from RunningLoop(
-                *(execution, execution.job_id, made[0]),
+                *(execution.loops, execution.job_id, made[0]),
                 serves_this_thread=tasks.belong_to_this_thread,
                 is_orphaned=event_loop.is_closed,
             ).run()
