@@ -112,26 +112,6 @@ class Suspects(set[int]):
         self.update(chunk.index for chunk in retries if chunk.index == index)
 
 
-class ReorderBuffer:
-    """Completed chunks that are not yielded before the chunks with lower indices."""
-
-    def __init__(self) -> None:
-        self._items: list[tuple[int, MapItem]] = []
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def put(self, items: list[MapItem]) -> None:
-        """Add completed chunks."""
-        for item in items:
-            heapq.heappush(self._items, (item.index, item))
-
-    def take_below(self, index: float) -> Iterator[MapItem]:
-        """Remove and yield the items with a lower index than this one, in index order."""
-        while self._items and self._items[0][0] < index:
-            yield heapq.heappop(self._items)[1]
-
-
 class Schedule:
     """The chunks that one loop has claimed, by what happens to each of them next."""
 
@@ -148,7 +128,8 @@ class Schedule:
         self.retries: Final = RetryQueue()
         self.suspects: Final = Suspects()
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
-        self._reorder_buffer: Final = ReorderBuffer()
+        self._reordered: Final[list[tuple[int, MapItem]]] = []
+        """The completed chunks, by index, that are not yielded before the chunks with lower indices: a heap."""
         self.items_left = 0
         """How many completed chunks are yielded next without any work in between."""
 
@@ -177,7 +158,7 @@ class Schedule:
         return self._ready.popleft() if self._ready else self.retries.take_due()
 
     def _claim_where_none_is_ready(self, claim: Callable[[], list[ClaimedChunk]]) -> None:
-        if not self._ready and len(self._reorder_buffer) < _REORDERED_RESULTS_MAX:
+        if not self._ready and len(self._reordered) < _REORDERED_RESULTS_MAX:
             self._ready.extend(claim())
 
     def has_another(self, index: int | None, claim: Callable[[], list[ClaimedChunk]], *, now: bool = False) -> bool:
@@ -282,8 +263,11 @@ class Schedule:
                 self.items_left -= 1
                 yield item
             return
-        self._reorder_buffer.put(items)
-        yield from self._reorder_buffer.take_below(float("inf") if everything else self._lowest_claimed())
+        for item in items:
+            heapq.heappush(self._reordered, (item.index, item))
+        below = float("inf") if everything else self._lowest_claimed()
+        while self._reordered and self._reordered[0][0] < below:
+            yield heapq.heappop(self._reordered)[1]
 
     def _lowest_claimed(self) -> float:
         return min((chunk.index for chunk in self._claimed()), default=float("inf"))
