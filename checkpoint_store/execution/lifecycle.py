@@ -89,13 +89,8 @@ def status_named(status: str) -> JobStatus:
     return JobStatus(status)
 
 
-def set_status(context: StoreContext, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
-    """Set status and error message; see :func:`change`. Secrets in the message are replaced."""
-    change(context, job_id, status_change(status, error))
-
-
 def status_change(status: JobStatus, error: BaseException | str | None) -> StatusChange:
-    """Return the change to a status, with the message of an error.
+    """Return the change to a status, with the message of an error; secrets in the message are replaced.
 
     Raises:
         InvalidArgumentError: ``error`` is neither an exception nor a text.

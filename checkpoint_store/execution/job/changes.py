@@ -76,7 +76,8 @@ class JobChanges(JobDetails):
         Raises:
             InvalidArgumentError: ``status`` is none of the five statuses; or ``error`` is no exception and no text.
         """
-        lifecycle.set_status(self._context, self.job_id, lifecycle.status_named(status), error)
+        wanted = lifecycle.status_change(lifecycle.status_named(status), error)
+        lifecycle.change(self._context, self.job_id, wanted)
 
     # -- what others have in hand
 
