@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import unicodedata
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -196,6 +197,11 @@ def job_name(path: Path, store_path: Path) -> str:
     folder = Path(os.path.realpath(store_path.parent))
     full = Path(os.path.realpath(path.parent)) / path.name
     return printable((full.relative_to(folder) if full.is_relative_to(folder) else full).as_posix())
+
+
+def composed(name: str) -> str:
+    """Return the name of a file as a store compares it: in NFC."""
+    return unicodedata.normalize("NFC", name)
 
 
 DEFAULT_STORE: Final = ".processing_state.db"

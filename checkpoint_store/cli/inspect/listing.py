@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import unicodedata
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ import click
 
 from checkpoint_store import JobsPassedOver, JobStatus
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.paths import ParamType, job_name, printable
+from checkpoint_store.cli.paths import ParamType, composed, job_name, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,11 +99,7 @@ def names_of(file: str | None, store_path: Path) -> frozenset[str] | None:
     """Return the names that match a file as a person types it: its name, or a path from here; None for all names."""
     if file is None:
         return None
-    return frozenset(map(_composed, (printable(file), job_name(Path(file), store_path))))
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)  # as the store compares the names of files
+    return frozenset(map(composed, (printable(file), job_name(Path(file), store_path))))
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ class Chosen:
         return [record for record in records if self._has(record)][: self.limit]
 
     def _has(self, record: Mapping[str, Any]) -> bool:
-        name = _composed(record["file_name"])
+        name = composed(record["file_name"])
         return (
             self.status in (None, record["shown_status"])
             and (self.file_names is None or not self.file_names.isdisjoint((name, PurePath(name).name)))

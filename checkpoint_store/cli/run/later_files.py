@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.cli.paths import (
     STANDARD,
     as_argument,
+    composed,
     current_folder,
     job_name,
     on_one_line,
@@ -99,11 +99,11 @@ def as_moved(memory: Mapping[str, Any], file_name: str, store_path: Path) -> dic
         file_name: the name of the job.
         store_path: the store, as it is now.
     """
-    path, name = Path(memory["words"][0]), Path(_composed(file_name))
-    if _composed(job_name(path, store_path)) == str(name):
+    path, name = Path(memory["words"][0]), Path(composed(file_name))
+    if composed(job_name(path, store_path)) == str(name):
         return dict(memory)
     ending = path.parts[-len(name.parts) :]
-    if name.is_absolute() or tuple(map(_composed, ending)) != name.parts:
+    if name.is_absolute() or tuple(map(composed, ending)) != name.parts:
         return None
     before, now = path.parents[len(name.parts) - 1], Path(os.path.realpath(store_path.parent))
 
@@ -123,10 +123,6 @@ def _with_moved_files(words: Sequence[str], moved: Callable[[str], str]) -> list
     stop = words.index("--") if "--" in words else len(words)
     pairs = zip(["", *words], words[:stop], strict=False)
     return [*(moved(word) if before in _FILE_OPTIONS else word for before, word in pairs), *words[stop:]]
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)  # as the store has the name of a job
 
 
 def as_seen_from(folder: Path, file_name: str) -> str:
