@@ -63,23 +63,18 @@ _ESCAPED: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff
 _HELD_BACK: Final = (signal.SIGINT, *ENDING_SIGNALS)
 
 
-class _Array:
-    """The array that is being printed."""
-
-    is_open = False
-    """Whether elements of the array are printed, and its end is not."""
-
-
 class _Document:
     """The document of a command."""
 
+    has_open_array = False
+    """Whether elements of an array are printed, and its end is not."""
     is_whole = False
     """Whether the document is printed: an error after that prints no second document."""
 
 
 def begin_document() -> None:
     """Begin with the document of a command."""
-    _Array.is_open = _Document.is_whole = False
+    _Document.has_open_array = _Document.is_whole = False
 
 
 def print_json(value: Any) -> None:
@@ -97,11 +92,11 @@ def print_array(elements: Iterable[Any]) -> None:
 
     Where an error ends it, :func:`print_error` makes that the last element, so that the document is whole.
     """
-    _Array.is_open = False
+    _Document.has_open_array = False
     for element in elements:
         text = harmless_json(json.dumps(element, ensure_ascii=not stdout_says_all()))
-        print_text(f"{',' if _Array.is_open else '['}\n  {text}", in_array=True)
-    print_text("\n]\n" if _Array.is_open else "[]\n")
+        print_text(f"{',' if _Document.has_open_array else '['}\n  {text}", in_array=True)
+    print_text("\n]\n" if _Document.has_open_array else "[]\n")
 
 
 def print_error(message: str, kind: str, exit_code: int, *, by_signal: bool = False) -> None:
@@ -112,7 +107,7 @@ def print_error(message: str, kind: str, exit_code: int, *, by_signal: bool = Fa
     if _Document.is_whole:
         return
     error = {"error": message, "type": kind, "exit_code": exit_code}
-    if _Array.is_open:
+    if _Document.has_open_array:
         text = f",\n  {harmless_json(json.dumps(error, ensure_ascii=not stdout_says_all()))}\n]\n"
     else:
         text = _document_of(error)
@@ -126,7 +121,7 @@ def print_text(text: str, *, in_array: bool = False, by_signal: bool = False) ->
     """
     with undisturbed(), _uninterrupted():
         is_printed = write_patiently(text, lambda: by_signal or _is_asked_to_end())
-        _Array.is_open, _Document.is_whole = in_array and is_printed, not (in_array and is_printed)
+        _Document.has_open_array, _Document.is_whole = in_array and is_printed, not (in_array and is_printed)
 
 
 def _is_asked_to_end() -> bool:

@@ -36,38 +36,25 @@ _LINE_SECONDS: Final = 10.0
 @contextmanager
 def saying_how_far(console: Console) -> Iterator[Callable[[int, int], None]]:
     """Give a function that is called with the number of jobs that were checked, and of all jobs."""
-    how_far = _HowFar(console)
-    try:
-        yield how_far.say
-    finally:
-        how_far.end()
+    is_terminal, is_shown = console.is_terminal, False
+    due_at = time.monotonic() + (_FIRST_LINE_SECONDS if is_terminal else _LINE_SECONDS)
 
-
-class _HowFar:
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._every_seconds = _TERMINAL_SECONDS if console.is_terminal else _LINE_SECONDS
-        self._due_at = time.monotonic() + (_FIRST_LINE_SECONDS if console.is_terminal else _LINE_SECONDS)
-        self._is_shown = False
-
-    def say(self, checked: int, jobs: int) -> None:
+    def say(checked: int, jobs: int) -> None:
+        nonlocal due_at, is_shown
         moment = time.monotonic()
-        if moment < self._due_at:
-            return
-        self._due_at = moment + self._every_seconds
-        text = f"checked {checked:,} of {jobs:,} job{'' if jobs == 1 else 's'}"
-        if self._console.is_terminal:
-            self._console.file.write(f"\r\x1b[K{text}")
-            self._is_shown = True
-        else:
-            self._console.file.write(f"{text}\n")
-        self._console.file.flush()
+        if moment >= due_at:
+            due_at = moment + (_TERMINAL_SECONDS if is_terminal else _LINE_SECONDS)
+            text = f"checked {checked:,} of {jobs:,} job{'' if jobs == 1 else 's'}"
+            console.file.write(f"\r\x1b[K{text}" if is_terminal else f"{text}\n")
+            console.file.flush()
+            is_shown = True
 
-    def end(self) -> None:
-        """Remove the line from the terminal."""
-        if self._is_shown:
-            self._console.file.write("\r\x1b[K")
-            self._console.file.flush()
+    try:
+        yield say
+    finally:
+        if is_terminal and is_shown:  # remove the line
+            console.file.write("\r\x1b[K")
+            console.file.flush()
 
 
 _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
