@@ -123,23 +123,16 @@ class NamedChunks:
 def takes_chunks(function: Callable[[NamedChunks], None]) -> Callable[..., Any]:
     """Add the arguments JOB and CHUNKS, and their options, ``--store`` and ``--json``, for a command about chunks."""
 
+    @job_argument()
+    @click.argument("named", nargs=-1, type=ChunkRangesType(), metavar="[CHUNKS]...")
+    @click.option("--chunks", metavar="RANGES", type=ChunkRangesType(), help="These chunks, such as 3-7 or 0,3,20-29.")
+    @click.option(
+        "--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable)."
+    )
+    @store_option
+    @json_option
     @functools.wraps(function)
     def command(**given: Any) -> None:
         function(NamedChunks(**given))
 
-    return job_argument()(_chunks_options(store_option(json_option(command))))
-
-
-def _chunks_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the arguments CHUNKS, ``--chunks RANGES`` and ``--key KEY``, as ``named``, ``chunks`` and ``keys``."""
-    for option in (
-        click.option(
-            "--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable)."
-        ),
-        click.option(
-            "--chunks", metavar="RANGES", type=ChunkRangesType(), help="These chunks, such as 3-7 or 0,3,20-29."
-        ),
-        click.argument("named", nargs=-1, type=ChunkRangesType(), metavar="[CHUNKS]..."),
-    ):
-        function = option(function)
-    return function
+    return command

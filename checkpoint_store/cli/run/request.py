@@ -23,7 +23,7 @@ from checkpoint_store.cli.transcripts.reading.transcript import Transcript, read
 from checkpoint_store.cli.transcripts.split import TextChunk, UnknownTokenizerError, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from checkpoint_store import CheckpointStore
@@ -154,14 +154,9 @@ class Request:
             output=self._output_of(source, name, store, store_path),
             file_name=name,
             settings=self.settings_of(source),
-            join=self._join(),
+            join=output_text.joined if self.split == "text" else output_text.lines,
             is_raw=self.raw,
         )
-
-    def _join(self) -> Callable[[list[TextChunk], Iterator[str]], str]:
-        if self.split != "text":
-            return output_text.lines
-        return output_text.joined
 
     def _output_of(self, source: Input, name: str, store: CheckpointStore, store_path: Path) -> Output:
         if source.output == STANDARD:
