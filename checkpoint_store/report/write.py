@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job
 
-__all__ = ["pieces", "require_extra", "write", "write_page"]
-
 
 def write(
     store: CheckpointStore,
