@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import ChunkOutOfRange, JobIncomplete
+from checkpoint_store.errors import ChunkOutOfRange
 from checkpoint_store.model.chunks import as_int, spans_of
 from checkpoint_store.model.money import COST_DEFAULT
 from checkpoint_store.storage.records.records import ReservationRequest
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.runner import OwnRunner
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.loop_records import RunRecord
     from checkpoint_store.model.money import Cost, Spending
-    from checkpoint_store.model.records import ChunkRecord, JobSummary, Progress
+    from checkpoint_store.model.records import ChunkRecord, Progress
     from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.records import Completion, Costs, JobRecord
     from checkpoint_store.storage.verbs.budgets import Reserved
@@ -49,37 +48,9 @@ class RecordedJob:
         """Return the job as the store has it now."""
         return self._context.reading.jobs.find(self.job_id)
 
-    def is_active(self) -> bool:
-        """Whether a runner of the job is alive now."""
-        return self._context.reading.runners.is_any_alive(self.job_id)
-
     def progress(self) -> Progress:
         """Return the progress of the job. One row is read, however many chunks it has."""
         return self.record().progress
-
-    def summary(self) -> JobSummary:
-        """Return what a list of jobs shows of this job."""
-        (summary,) = self._context.reading.jobs.summaries(job_id=self.job_id)
-        return summary
-
-    @property
-    def last_run(self) -> RunRecord | None:
-        """The record of the last loop of this store object on the job; None if no loop has ended."""
-        return self._context.last_runs.get(self.job_id)
-
-    def require_completed(self) -> None:
-        """Refuse to go on with a job that has chunks without a result. A chunk that is to be done again has a result.
-
-        Raises:
-            JobIncomplete: chunks without a result are left.
-        """
-        record = self.record()
-        if record.completed_count < record.total_chunks:
-            raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
-
-    def to_redo(self) -> list[int]:
-        """Return the complete chunks that are to be done again, ascending."""
-        return sorted(mark.chunk_index for mark in self._context.reading.marks.all_of(self.job_id))
 
     def last_attempts(self, *outcomes: str) -> list[ChunkRecord]:
         """Return the last try at each incomplete chunk, by index, if it had any of these outcomes."""

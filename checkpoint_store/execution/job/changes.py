@@ -153,7 +153,7 @@ class JobChanges(JobDetails):
 
     def to_redo(self) -> list[int]:
         """Return the complete chunks that are to be done again, ascending, even those that a runner works on."""
-        return self._execution.recorded.to_redo()
+        return sorted(mark.chunk_index for mark in self._context.reading.marks.all_of(self.job_id))
 
 
 def _listed(indices: int | Iterable[int]) -> Iterator[int]:

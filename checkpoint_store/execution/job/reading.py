@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
-from checkpoint_store.errors import CheckpointStoreError, ChunkNotCompleted, InvalidArgumentError, StoreTargetError
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    ChunkNotCompleted,
+    InvalidArgumentError,
+    JobIncomplete,
+    StoreTargetError,
+)
 from checkpoint_store.execution import opening
 from checkpoint_store.execution.job.of_record import JobOfRecord
 from checkpoint_store.execution.results import decoded
@@ -34,7 +40,7 @@ class JobReading(JobOfRecord):
 
     def __repr__(self) -> str:
         try:
-            summary = self._execution.recorded.summary()
+            summary = self.summary()
         except CheckpointStoreError:  # the store is closed, or cannot be read now
             return f"<Job {self.job_id} of {self.file_name!r}, {chunks_text(self.total_chunks)}>"
         done = f"{done_text(summary.progress)} completed"
@@ -43,7 +49,7 @@ class JobReading(JobOfRecord):
     def _repr_html_(self) -> str:
         """Return what a notebook shows: a table of the job's progress, as the store has it now, without secrets."""
         try:
-            return self._execution.recorded.summary()._repr_html_()
+            return self.summary()._repr_html_()
         except CheckpointStoreError:  # a representation raises nothing
             return html_text.text(repr(self))
 
@@ -78,7 +84,7 @@ class JobReading(JobOfRecord):
         A job with the status ``running`` that is not active was interrupted: its process was killed, or its caller left
         the loop.
         """
-        return self._execution.recorded.is_active()
+        return self._context.reading.runners.is_any_alive(self.job_id)
 
     @property
     def error_message(self) -> str | None:
@@ -101,7 +107,8 @@ class JobReading(JobOfRecord):
 
     def summary(self) -> JobSummary:
         """Return what a list shows of the job now, as :meth:`CheckpointStore.summaries` does."""
-        return self._execution.recorded.summary()
+        (summary,) = self._context.reading.jobs.summaries(job_id=self.job_id)
+        return summary
 
     def completed_ranges(self) -> list[tuple[int, int]]:
         """Return the completed chunks as half-open ranges ``(start, stop)``, ascending."""
@@ -138,7 +145,7 @@ class JobReading(JobOfRecord):
     @property
     def last_run(self) -> RunRecord | None:
         """The record of the last ``map`` or ``amap`` of this store object on this job; None if no loop has ended."""
-        return self._execution.recorded.last_run
+        return self._context.last_runs.get(self.job_id)
 
     def errors(self) -> list[ChunkRecord]:
         """Return the chunks whose last try failed, by index: failed chunks, and chunks that will be tried again."""
@@ -203,7 +210,9 @@ class JobReading(JobOfRecord):
         if missing not in ("raise", "skip", "none"):
             raise InvalidArgumentError("missing", missing, "is none of 'raise', 'skip', 'none'")
         if missing == "raise":
-            self._execution.recorded.require_completed()
+            record = self._execution.recorded.record()
+            if record.completed_count < record.total_chunks:  # a chunk that is to be done again has a result
+                raise JobIncomplete(self.job_id, record.total_chunks - record.completed_count)
         return self._results(as_type, missing)
 
     def _results(self, as_type: type[Any] | None, missing: Missing) -> Iterator[Any]:
