@@ -93,7 +93,8 @@ def _part(
     attempts = list(islice(job.attempts(), room.rows)) if is_detailed else []
     room.takes_rows(max(0, len(attempts) - summary.progress.total_chunks))
     facts |= job_facts.costs(job.costs(cost_path), sums, _reserved(marks["in_doubt"], attempts))
-    facts |= {"left_out": texts.left_out, "is_detailed": is_detailed, "inputs": _inputs_text(inputs, agree=agree)}
+    given = "none" if inputs is None else "given" if agree else "doubtful"
+    facts |= {"left_out": texts.left_out, "is_detailed": is_detailed, "inputs": given}
     columns: dict[str, Any] = {
         "marks": {name: [record.chunk_index for record in records] for name, records in marks.items()},
         "handles": {mark.chunk_index: mark.handle for records in marks.values() for mark in records if mark.handle},
@@ -125,12 +126,6 @@ def _reserved(doubtful: Iterable[ChunkRecord], attempts: Iterable[AttemptRecord]
         if attempt.outcome == "abandoned"
     }
     return [last.get((record.chunk_index, record.attempt)) for record in doubtful]
-
-
-def _inputs_text(inputs: tuple[list[Any], bool] | None, *, agree: bool) -> str:
-    if inputs is None:
-        return "none"
-    return "given" if agree else "doubtful"
 
 
 def _changes_by_job(summaries: Sequence[JobSummary]) -> dict[str, dict[str, Any]]:

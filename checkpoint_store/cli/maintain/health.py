@@ -168,7 +168,9 @@ def doctor(*, store_path: str, as_json: bool) -> int:
     else:
         screen = Screen()
         for finding, following in zip_longest(findings, findings[1:]):
-            screen.out.print(_finding_line(finding.level, finding.what, spoken(finding.says)), soft_wrap=True)
+            level, says = f"{finding.level:<9}", spoken(finding.says)
+            line = Text.assemble((level, _LEVELS[finding.level]), f"{finding.what:<16}", says)
+            screen.out.print(line, soft_wrap=True)
             is_said_below = following is not None and following.remedy == finding.remedy
             if finding.remedy and finding.level != "ok" and not is_said_below:
                 screen.out.print(Text(f"{'':9}{'':16}{spoken(finding.remedy)}", style="dim"), soft_wrap=True)
@@ -178,10 +180,6 @@ def doctor(*, store_path: str, as_json: bool) -> int:
 def _spoken(finding: Finding) -> dict[str, Any]:
     texts = {"says": spoken(finding.says), "remedy": finding.remedy and spoken(finding.remedy)}
     return dataclasses.asdict(finding) | texts
-
-
-def _finding_line(level: str, what: str, says: str) -> Text:
-    return Text.assemble((f"{level:<9}", _LEVELS[level]), f"{what:<16}", says)
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (backup, restore, recover, check, doctor)

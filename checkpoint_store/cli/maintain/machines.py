@@ -96,7 +96,7 @@ def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
                 _show_merge(screen, other, reports[-1])
     if as_json:
         failure = {"error": failures[0]["error"], "type": failures[0]["type"], "exit_code": 2} if failures else {}
-        merged = [_merge_record(report) for report in reports]
+        merged = [{"path": printable(each.path), "jobs": list(map(dataclasses.asdict, each.jobs))} for each in reports]
         print_json(failure | {"store": store_path, "merged": merged, "not_merged": failures})
     if failures:
         return 2
@@ -123,10 +123,6 @@ def _show_merge(screen: Screen, other: Path, report: MergeReport) -> None:
         screen.note(f"  {job}")
     if not report.jobs:
         screen.note("  it has no job")
-
-
-def _merge_record(report: MergeReport) -> dict[str, Any]:
-    return {"path": printable(report.path), "jobs": [dataclasses.asdict(job) for job in report.jobs]}
 
 
 _DAYS_MAX: Final = 365_000
