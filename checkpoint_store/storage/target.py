@@ -15,6 +15,7 @@ from checkpoint_store.errors import SchemaTooNew, SchemaTooOld, StoreDamaged, St
 from checkpoint_store.model.state import state_text
 from checkpoint_store.model.store_file import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.connection.header import mended_header
 from checkpoint_store.storage.files.identity import refuse_second_name
 from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
 from checkpoint_store.storage.files.sibling_check import refuse_planted
@@ -41,8 +42,6 @@ _NO_TABLES: Final = (
     "SELECT iif(type = 'table', 'virtual table', type), name FROM sqlite_master "  # noqa: S608 - our own names
     f"WHERE lower(name) IN ({_NAMES}) AND (type != 'table' OR sql LIKE 'CREATE VIRTUAL%')"
 )
-
-
 _MARK: Final = f"'PRAGMA application_id = {APPLICATION_ID}'"
 
 
@@ -238,7 +237,7 @@ def _has_results(connection: sqlite3.Connection) -> bool:
 
 
 def _was_ours(path: Path, state_files: Iterable[Path]) -> bool:
-    return bool(Siblings(path).backups()) or any(knows_chunks(state_file) for state_file in state_files)
+    return bool(Siblings(path).backups()) or any(map(knows_chunks, state_files)) or mended_header(path) is not None
 
 
 def knows_chunks(state_file: Path) -> bool:

@@ -155,7 +155,8 @@ def _damage(error: Unreadable, code: int, reason: str) -> str | None:
     if isinstance(error, UnicodeDecodeError) or (not code and "UTF-8" in reason):
         return "a text in it is no UTF-8"
     primary = code & 0xFF
-    if primary in _DAMAGED or reason == "malformed JSON":  # the error of a JSON function: a stored result is no JSON
+    # A JSON function says that a stored result is no JSON; SQLite knows every format that there is.
+    if primary in _DAMAGED or reason in ("malformed JSON", "unsupported file format"):
         return pragmas.REASON if primary == sqlite3.SQLITE_INTERRUPT else reason
     return None
 

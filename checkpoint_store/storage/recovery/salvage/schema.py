@@ -1,4 +1,4 @@
-"""Mend the schema in a copy of a store file: a damaged letter in it hides a table whose rows are whole."""
+"""Mend the header and the schema in a copy of a store file: one damaged byte there hides rows that are whole."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.connection.errors import UNREADABLE
+from checkpoint_store.storage.connection.header import mended_header
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.upgrade.known_schemas import ENTRIES, Entry, known_entries
 from checkpoint_store.system.files import create_private, temporary_path
@@ -29,18 +30,39 @@ UPDATE sqlite_master SET type = CAST(? AS TEXT), name = CAST(? AS TEXT), tbl_nam
 
 @contextmanager
 def with_whole_schema(path: Path, how: str) -> Iterator[Path]:
-    """Give a store file like the one at ``path`` whose schema is mended, as far as a released schema tells.
+    """Give a store file like the one at ``path`` whose header and schema are mended, as far as their bytes are known.
 
     Where nothing is to be mended, or the disk has no room for a copy, that is the file at ``path``. With :data:`ALONE`
     the file is not changed. Else it is a copy of the caller, and is mended itself.
     """
-    mends = _mends(path, how)
     apart = temporary_path(path) if how == ALONE else path
     try:
-        yield apart if mends and _is_mended(path, apart, mends) else path
+        yield apart if _is_mended(path, apart, how) else path
     finally:
         if apart != path:
             StoreFiles(apart).remove()
+
+
+def _is_mended(path: Path, apart: Path, how: str) -> bool:
+    """Mend the file at ``apart``, which is a copy of ``path`` then. Return whether something was mended."""
+    header = mended_header(path)
+    mends = {} if header is not None else _mends(path, how)
+    if header is None and not mends:
+        return False
+    try:
+        if apart != path:
+            create_private(apart)
+            shutil.copyfile(path, apart)
+        if header is not None:
+            with apart.open("r+b") as file:
+                file.write(header)
+            mends = _mends(apart, how)
+        if mends:
+            _mend(apart, mends)
+    except (OSError, *UNREADABLE) as error:
+        log_suppressed(error, f"a copy of {path} could not be mended")
+        return False
+    return True
 
 
 def _mends(path: Path, how: str) -> dict[int, Entry]:
@@ -68,16 +90,8 @@ def _distance(damaged: Entry, known: Entry) -> int:
     return sum(map(ne, b"".join(damaged), b"".join(known)))
 
 
-def _is_mended(path: Path, apart: Path, mends: dict[int, Entry]) -> bool:
-    try:
-        if apart != path:
-            create_private(apart)
-            shutil.copyfile(path, apart)
-        with closing(sqlite3.connect(apart, isolation_level=None)) as connection:
-            connection.execute("PRAGMA writable_schema = ON")
-            for row, entry in mends.items():
-                connection.execute(_MEND, (*entry, row))
-    except (OSError, *UNREADABLE) as error:
-        log_suppressed(error, f"the schema of a copy of {path} could not be mended")
-        return False
-    return True
+def _mend(copy: Path, mends: dict[int, Entry]) -> None:
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        for row, entry in mends.items():
+            connection.execute(_MEND, (*entry, row))
