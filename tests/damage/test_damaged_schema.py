@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 from contextlib import closing
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, StorageFullError, recover_store
 
 from .recovery_tools import TOTAL, _make, _open_recovered, _result
 
@@ -56,6 +57,23 @@ def test_a_damaged_schema_with_a_wal_beside_it_loses_nothing(tmp_path: Path) -> 
     _damage(target, *DAMAGED["a column of the results"])
     with _open_recovered(target, state_file=None) as store:
         assert dict(store.job("talk.srt").items()) == {index: _result(index) for index in range(6)}
+
+
+def test_a_full_disk_does_not_look_like_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room for the copy that is mended, the recovery says so, and changes nothing."""
+    _make(tmp_path, backup=False, state_file=False)
+    path = tmp_path / "talks.db"
+    _damage(path, *DAMAGED["a column of the results"])
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(StorageFullError):
+        patch.setattr(shutil, "copyfile", full)
+        recover_store(path, accept_loss=True)
+    assert path.read_bytes() == before
+    assert list(tmp_path.glob("talks.db?*")) == []
 
 
 def test_a_column_that_a_user_added_is_no_damage(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from operator import ne
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy
+from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.header import mended_header
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.upgrade.known_schemas import ENTRIES, Entry, known_entries
-from checkpoint_store.system.files import create_private, temporary_path
+from checkpoint_store.system.files import create_private, storage_error, temporary_path
 from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ UPDATE sqlite_master SET type = CAST(? AS TEXT), name = CAST(? AS TEXT), tbl_nam
 def with_whole_schema(path: Path, how: str) -> Iterator[Path]:
     """Give a store file like the one at ``path`` whose header and schema are mended, as far as their bytes are known.
 
-    Where nothing is to be mended, or the disk has no room for a copy, that is the file at ``path``. With :data:`ALONE`
-    the file is not changed. Else it is a copy of the caller, and is mended itself.
+    Where nothing is to be mended, that is the file at ``path``. With :data:`ALONE` the file is not changed. Else it is
+    a copy of the caller, and is mended itself.
+
+    Raises:
+        StorageFullError: the disk has no room for a copy. What cannot be read without a copy would look lost.
     """
     apart = temporary_path(path) if how == ALONE else path
     try:
@@ -59,7 +63,11 @@ def _is_mended(path: Path, apart: Path, how: str) -> bool:
             mends = _mends(apart, how)
         if mends:
             _mend(apart, mends)
-    except (OSError, *UNREADABLE) as error:
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except UNREADABLE as error:
+        if sqlite_errors.says_nothing_of_contents(error):
+            raise sqlite_errors.translate(error, path, 0.0) from error
         log_suppressed(error, f"a copy of {path} could not be mended")
         return False
     return True
