@@ -15,7 +15,7 @@ from checkpoint_store.system.descriptors import has_locked
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEADER_BYTES: Final = 100
+_FILE_HEADER_BYTES: Final = 100
 _FIXED: Final = {
     0: b"SQLite format 3\0",
     20: b"\x00\x40\x20\x20",
@@ -45,11 +45,11 @@ def mended_header(path: Path) -> bytes | None:
             return None
         try:
             with path.open("rb") as file:
-                header = file.read(_HEADER_BYTES)
+                header = file.read(_FILE_HEADER_BYTES)
                 size_bytes = file.seek(0, 2)
         except OSError:
             return None
-    if len(header) < _HEADER_BYTES:
+    if len(header) < _FILE_HEADER_BYTES:
         return None
     mended = _mended(header, size_bytes)
     return mended if 0 < sum(map(ne, header, mended)) <= _DAMAGED_BYTES_MAX else None
