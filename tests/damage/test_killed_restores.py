@@ -63,9 +63,15 @@ def _make(folder: Path, newer: dict[int, str]) -> tuple[Path, Path]:
 def test_a_restore_that_is_killed_is_not_undone_by_the_state_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, newer: dict[int, str]
 ) -> None:
-    """The newer state file of the replaced store is out of the way before the backup is in place."""
+    """The newer state file of the replaced store is out of the way once the backup is in place."""
     path, backup = _make(tmp_path / "one", newer)
-    assert _restore_killed(lambda name: name == "talks.bak", backup, path, monkeypatch)
+    renamed: list[str] = []
+
+    def is_behind_the_store(name: str) -> bool:
+        renamed.append(name)
+        return "talks.db" in renamed[:-1]
+
+    assert _restore_killed(is_behind_the_store, backup, path, monkeypatch)
     assert _results(path) == OF_BACKUP
     assert _results(path) == OF_BACKUP
 

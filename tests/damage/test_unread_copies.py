@@ -95,10 +95,11 @@ def test_a_recovery_names_a_state_file_that_it_cannot_read(
 def test_a_restore_that_cannot_rename_the_state_file_raises_an_error_of_the_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error of a restore names the state file that cannot be renamed."""
+    """The error of a restore names the state file that cannot be renamed, and the store is as it was."""
     _make(tmp_path)
     with CheckpointStore(tmp_path / "talks.db") as store:
         copy = store.backup(tmp_path / "copy.db")
+    before = (tmp_path / "talks.db").read_bytes()
     rename = os.replace
 
     def refuse(source: Path, target: Path) -> None:
@@ -109,3 +110,4 @@ def test_a_restore_that_cannot_rename_the_state_file_raises_an_error_of_the_libr
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(StorageUnavailableError, match=r"talks\.json cannot be used now"):
         restore_store(copy, tmp_path / "talks.db")
+    assert (tmp_path / "talks.db").read_bytes() == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import CheckpointStoreError
@@ -16,10 +16,11 @@ from checkpoint_store.storage.recovery import recover
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.system.files import storage_errors, sync_folder, temporary_path
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -74,13 +75,14 @@ def _count_redone(had: sqlite3.Connection, has: sqlite3.Connection, job_ids: Ite
 def put_backup(reading: ReadOnlyDatabase, path: Path, state_file: Path) -> tuple[Path, ...]:
     """Put the backup that ``reading`` reads in the place of the store at ``path``, which no process has open.
 
-    The state file of the replaced store becomes the ``.bak``: an open would take in what the backup lacks.
+    The state file of the replaced store becomes the ``.bak`` first: an open would take in what the backup lacks.
 
     Durable when this returns. Returns the files that were moved aside. If the process is killed after it moved the old
     file, the next open finishes the restore.
 
     Raises:
         StorageFullError: the disk has no room for a copy of the backup. Nothing was changed.
+        StorageUnavailableError: the state file cannot be renamed. Nothing was changed.
     """
     partial = temporary_path(path)
     backups.back_up(reading, partial, like=Siblings(path).keeper())
@@ -89,13 +91,28 @@ def put_backup(reading: ReadOnlyDatabase, path: Path, state_file: Path) -> tuple
             backups.end_runners(partial)
             os.replace(partial, StoreFiles(path).recovered)
             sync_folder(path.parent)  # a power cut must not keep the moves of the old files alone
-            moved = recover.move_aside(path, "replaced")  # from here on, an open finishes the restore
+            with _set_aside(state_file):
+                moved = recover.move_aside(path, "replaced")  # from here on, an open finishes the restore
             moved += recover.move_backups_aside(path, "replaced", newer_than=reading.path)
-            with storage_errors(state_file), suppress(FileNotFoundError):
-                os.replace(state_file, state_backup(state_file))
-                sync_folder(state_file.parent)
             recover.put_in_place(path)
             return moved
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+@contextmanager
+def _set_aside(state_file: Path) -> Iterator[None]:
+    """Rename a state file to its ``.bak``, if it is there. If the block fails, the state file gets its name back."""
+    backup = state_backup(state_file)
+    with storage_errors(state_file):
+        is_renamed = is_there(state_file)
+        if is_renamed:
+            os.replace(state_file, backup)
+            sync_folder(state_file.parent)
+    try:
+        yield
+    except BaseException:
+        if is_renamed:
+            os.replace(backup, state_file)
+        raise
