@@ -160,6 +160,19 @@ def test_a_job_without_results_pays_for_no_answer_that_another_field_was_read_of
     assert set(lecture.read("lecture.cleaned.txt").split()) == {"RIGHT"}
 
 
+def test_a_job_that_was_begun_anew_goes_on_by_its_own_line(lecture: Folder) -> None:
+    """Its first call failed: whoever asked for it beside the answers of another field is not asked again."""
+    command = lecture.command(f"import os, sys; os.path.exists('away') and sys.exit(1)\n{TWO_TEXTS}")
+    lecture.run("run", "lecture.txt", *SIX, "--result-field", "summary", *command)
+    lecture.write("away", "")
+    right = ("run", "lecture.txt", *SIX, "--result-field", "text")
+    lecture.run(*right, "--fresh", *command, code=1)
+    (lecture.path / "away").unlink()
+    assert lecture.json("plan", *right[1:], *command)["plans"][0]["action"] == "resume"
+    lecture.run(*right, *command)
+    assert lecture.read("calls") == "x" * 12
+
+
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("options", [("--retries", 2), ()], ids=["with --retries", "without"])
 def test_further_files_pay_for_no_answer_of_another_form(lecture: Folder, options: tuple[object, ...]) -> None:

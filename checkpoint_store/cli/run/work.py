@@ -51,15 +51,18 @@ def read_otherwise(store: CheckpointStore, task: Task) -> PlanChanged | None:
     """Return why a run is refused although its job goes on: that job has no result, and another job has them.
 
     The other job differs only in where the text of an answer stands, so that going on would pay for each answer again.
+    It was opened later: a job that was opened last goes on, because somebody asked for it beside those answers.
     """
     settings, config = task.settings, task.settings["config"]
     if settings["fresh"] or settings["on_change"] != "refuse":
         return None
-    other = next((job for job in store.summaries(file_name=task.file_name) if _has_answers_for(config, job)), None)
+    jobs = store.summaries(file_name=task.file_name)  # the job opened last is first
+    other = next((job for job in jobs if _has_answers_for(config, job)), None)
     if other is None:
         return None
     plan = store.plan(task.file_name, chunks=task.chunks, **settings)
-    if plan.action != "resume" or plan.kept:
+    order = [job.job_id for job in jobs]
+    if plan.action != "resume" or plan.kept or order.index(str(plan.job_id)) < order.index(other.job_id):
         return None
     pairs = {f"config.{name}": (other.config.get(name), config.get(name)) for name in _FORM}
     differences = [Difference(name, *map(_setting_text, pair)) for name, pair in pairs.items() if pair[0] != pair[1]]
