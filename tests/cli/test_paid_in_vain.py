@@ -161,7 +161,7 @@ def test_a_job_without_results_pays_for_no_answer_that_another_field_was_read_of
 
 
 def test_a_job_that_was_begun_anew_goes_on_by_its_own_line(lecture: Folder) -> None:
-    """Its first call failed: whoever asked for it beside the answers of another field is not asked again."""
+    """A run with --fresh whose first call fails passed the check for another field: its line is not refused for that."""
     command = lecture.command(f"import os, sys; os.path.exists('away') and sys.exit(1)\n{TWO_TEXTS}")
     lecture.run("run", "lecture.txt", *SIX, "--result-field", "summary", *command)
     lecture.write("away", "")

@@ -151,17 +151,17 @@ def _spaced_numbers(lines: Sequence[str]) -> dict[int, int]:
 
     Empty without such a file: elsewhere a number that stands alone may be said.
     """
-    found: dict[int, int] = {}
+    number_lines: dict[int, int] = {}
     above = first = -1
     for index, line in enumerate(lines):
         if time_line(line) is not None:
             number = _NUMBER.fullmatch(lines[above]) if 0 <= above < index - 1 else None
-            first = int(number[1]) if number and not found else first
-            if number is None or int(number[1]) != first + len(found):
+            first = int(number[1]) if number and not number_lines else first
+            if number is None or int(number[1]) != first + len(number_lines):
                 return {}
-            found[index] = above
+            number_lines[index] = above
         above = index if line.strip() else above
-    return found
+    return number_lines
 
 
 class _Numbers:
