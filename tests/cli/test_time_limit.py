@@ -93,7 +93,9 @@ def test_half_an_answer_is_no_answer(holds: str) -> None:
     """COMMAND has ended, and a process of its session still prints when --timeout is over: it is ended, and may be billed."""
     script = f"(printf 'First half '; {holds}sleep 60; echo 'second half') & exit 0"
     command = Command(("sh", "-c", script), AnswerReader(), timeout_seconds=0.3)
-    with pytest.raises(CommandFailedError, match=r"took longer than 0\.3 s and was ended") as failed:
+    with pytest.raises(
+        CommandFailedError, match=r"took longer than 0\.3 s and was ended; more time: --timeout"
+    ) as failed:
         command(TextChunk("text"), _VARIABLES)
     assert failed.value.may_be_billed
 

@@ -172,7 +172,7 @@ def test_a_timeout_ends_the_command_of_its_chunk(lecture: Folder, workers: int) 
     """The process is gone, not only given up on, and the reason says how long it had."""
     words = ("--workers", workers, "--timeout", 2, *lecture.command(HANGING))
     done = lecture.run("run", "lecture.txt", *SIX, *words, code=1)
-    assert "took longer than 2 s and was ended" in done.stderr
+    assert "took longer than 2 s and was ended; more time: --timeout" in done.stderr
     assert len(pids(lecture)) == workers
     until(lambda: not any(map(is_alive, pids(lecture))))
 

@@ -229,7 +229,8 @@ class Command:
             if not has_ended and child.wait() == 0:  # it ended well just before the kill: what it printed is paid for
                 return stdout, stderr, 0
             call.was_killed()
-            reason = f"{self._argv[0]!r} took longer than {self._timeout_seconds:g} s and was ended"
+            limit = f"{self._timeout_seconds:g} s and was ended; more time: --timeout"
+            reason = f"{self._argv[0]!r} took longer than {limit}"
             failure = CommandFailedError(reason, _tail(plain(stderr.decode("utf-8", "replace")).strip()))
             failure.cost, failure.may_be_billed = cost_printed(stdout, self._cost), True
             raise failure from late
