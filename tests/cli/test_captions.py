@@ -98,11 +98,13 @@ def test_empty_lines_and_numbers_inside_a_cue_lose_no_word(tmp_path: Path, conte
     assert read(tmp_path, "a.srt", content) == said
 
 
+@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
 @pytest.mark.parametrize("end", ["", "\n"], ids=["one empty line", "three between cues"])
-def test_an_empty_line_behind_every_line_makes_no_number_a_word(tmp_path: Path, end: str) -> None:
+def test_an_empty_line_behind_every_line_makes_no_number_a_word(tmp_path: Path, name: str, end: str) -> None:
     """Some editors write such files: the numbers 1, 2, 3 in a row, each above its time line, are said by nobody."""
+    header = "WEBVTT\n\n" if name == "a.vtt" else ""
     content = "".join(f"{line}\n{'' if line else end}" for line in srt("In", "1962", "4", "we went.").split("\n"))
-    assert read(tmp_path, "a.srt", content.replace("\n", "\n\n")) == "In 1962 4 we went."
+    assert read(tmp_path, name, (header + content).replace("\n", "\n\n")) == "In 1962 4 we went."
 
 
 def test_text_directly_above_a_time_line_of_webvtt_is_kept(tmp_path: Path) -> None:

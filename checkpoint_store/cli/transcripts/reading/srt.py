@@ -24,7 +24,7 @@ from checkpoint_store.cli.transcripts.reading.cue import (
 from checkpoint_store.cli.transcripts.reading.markup import has_codes_of_version_3, marked_up_cue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from checkpoint_store.cli.transcripts.reading.cue import Cue
 
@@ -84,10 +84,16 @@ class CueTexts:
         line = self._cues[-1][2].pop()
         self._is_other = self._is_other or without_directions(line) != line
 
-    def drop_spaced_number(self, line_count: int) -> None:
-        """Take the last lines out again: the number of the cue that follows, and the empty lines behind the number."""
-        del self._cues[-1][2][-line_count:]
-        self._is_other = True
+    def drop_spaced_number(self, index: int, number_lines: Mapping[int, int]) -> None:
+        """Take the number of the cue that follows out again, and the empty lines behind it; see :func:`spaced_numbers`.
+
+        Args:
+            index: that of the time line of the cue.
+            number_lines: the index of each such number by that of its time line.
+        """
+        if index in number_lines:
+            del self._cues[-1][2][number_lines[index] - index :]
+            self._is_other = True
 
     def drop_number_at_end(self, lines: list[str], last_number: int) -> None:
         """Take the number of a cue whose rest is cut off out of the last cue.
@@ -123,7 +129,7 @@ def read_srt(text: str) -> list[Cue]:
         BadLineError: a time line is mistyped so that its times cannot be told.
     """
     lines, cues, numbers = text.split("\n"), CueTexts(), _Numbers()
-    spaced = _spaced_numbers(lines)
+    spaced = spaced_numbers(lines)
     for index, line in enumerate(lines):
         above = _NUMBER.fullmatch(without_directions(lines[index - 1])) if index else None
         numbered = above is not None and (index == 1 or not lines[index - 2].strip())
@@ -134,9 +140,8 @@ def read_srt(text: str) -> list[Cue]:
                 cues.drop_last_line()
                 if numbers.begin_again:
                     cues.begin_file()
-            if index in spaced:
-                cues.drop_spaced_number(index - spaced[index])
-                numbers.last = int(lines[spaced[index]])
+            cues.drop_spaced_number(index, spaced)
+            numbers.last = int(lines[spaced[index]]) if index in spaced else numbers.last
             cues.open(times)
         elif is_broken_time_line(line, expected=numbered):
             raise broken_time_line(index + 1, line, _SRT_EXAMPLE)
@@ -146,7 +151,7 @@ def read_srt(text: str) -> list[Cue]:
     return cues.finished()
 
 
-def _spaced_numbers(lines: Sequence[str]) -> dict[int, int]:
+def spaced_numbers(lines: Sequence[str]) -> dict[int, int]:
     """Return the index of each cue's number by that of its times, in a file with an empty line behind every line.
 
     Empty without such a file: elsewhere a number that stands alone may be said.

@@ -19,7 +19,7 @@ from checkpoint_store.cli.transcripts.reading.cue import (
     time_line,
 )
 from checkpoint_store.cli.transcripts.reading.json_entries import entries_of, plain_cue
-from checkpoint_store.cli.transcripts.reading.srt import CueTexts
+from checkpoint_store.cli.transcripts.reading.srt import CueTexts, spaced_numbers
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.cue import Cue
@@ -47,6 +47,7 @@ def read_webvtt(text: str) -> list[Cue]:
     """
     lines, cues = text.split("\n"), CueTexts()
     index, has_cue, last_number = _after_header(lines), False, 0
+    spaced = spaced_numbers(lines)
     while index < len(lines):
         line, starts_block = lines[index], index == 0 or not lines[index - 1].strip()
         times = time_line(line)
@@ -58,6 +59,7 @@ def read_webvtt(text: str) -> list[Cue]:
             cues.begin_file(has_header=True)
             index = _after_metadata(lines, index + 1)
         elif times is not None:
+            cues.drop_spaced_number(index, spaced)
             cues.open(times)
             index, has_cue = index + 1, True
         elif is_broken_time_line(line, expected=False):
