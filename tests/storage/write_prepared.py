@@ -13,7 +13,7 @@ import subprocess
 import sys
 import textwrap
 from importlib import import_module
-from itertools import chain, combinations, product, starmap
+from itertools import chain, product, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,6 @@ def in_forms() -> Iterator[Statement]:
         yield jobs._supersede(spellings)
         yield from (earlier_job._of_file(spellings, with_digest=with_digest) for with_digest in BOTH)
     yield from map(jobs._insert, INSERTED_JOBS)
-    yield from map(jobs._update, CHANGED_JOBS)
     yield from map(compiled.insert_into, ("attempts", "chunk_handles", "chunk_keys", "completed_chunks"))
     yield from map(compiled.insert_into, ("chunk_redos", "jobs", "runners"))
     yield compiled.insert_into("runners", _RUNNER)
@@ -91,8 +90,6 @@ def in_forms() -> Iterator[Statement]:
 
 
 _STRETCH = ("stretch_started_at", "stretch_completed_count")
-_TIMES = (("updated_at",), ("updated_at", *_STRETCH))
-"""The times of a job that changes: while a runner is at work, and while none is."""
 _STATE = (
     "status",
     "file_name",
@@ -104,8 +101,6 @@ _STATE = (
     "error_message",
     "config",
 )
-_RESUMED = (("video_title",), ("metadata",), ("chunks_digest", "fingerprint_rule"), ("status", "error_message"))
-"""The columns that may change when a job goes on."""
 INSERTED_JOBS = [
     (
         *("job_id", "status", "file_name", "video_title", "model", "provider", "total_chunks", "completed_count"),
@@ -123,21 +118,6 @@ INSERTED_JOBS = [
     (*_STATE, "metadata", "updated_at", "job_id", "completed_count", *_STRETCH),
 ]
 """The columns of a job that begins, and of a job that comes from a state."""
-CHANGED_JOBS = [
-    ("stretch_completed_count",),
-    ("updated_at", "stretch_completed_count"),
-    ("updated_at", "stretch_completed_count", "status"),
-    ("updated_at", *_STRETCH, "status"),
-    ("total_chunks",),
-    ("total_chunks", "chunks_digest"),
-    ("looked_number", "looked_jobs", "looked_chunks"),
-    *(tuple(chain(*some)) for size in range(1, 5) for some in combinations(_RESUMED, size)),
-    *_TIMES,
-    *(("status", "error_message", *times) for times in _TIMES),
-    *(("metadata", *times) for times in _TIMES),
-    *((*_STATE, *metadata, *times) for metadata in (("metadata",), ()) for times in _TIMES),
-]
-"""The columns of a job that are changed together, in the order of their values."""
 
 
 def statements() -> dict[str, Statement]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import JobNotFound
@@ -23,7 +23,6 @@ from checkpoint_store.storage.sql import (
     select,
 )
 from checkpoint_store.storage.statements import effect, redos
-from checkpoint_store.storage.statements.compiled import not_back
 from checkpoint_store.storage.statements.deletions import no_job
 from checkpoint_store.storage.statements.handles import of_chunk_in
 from checkpoint_store.storage.statements.jobs.job_records import records_of
@@ -158,12 +157,14 @@ def _insert(names: tuple[str, ...]) -> Insert:
     return jobs.insert().values({**given, "job_number": _NEXT_NUMBER, "is_current": 1}).inline()
 
 
-@statement_for_arguments
-def _update(names: tuple[str, ...]) -> Update:
-    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    if "updated_at" in new:
-        new["updated_at"] = not_back(new["updated_at"])
-    return jobs.update().where(_OF_JOB).values(new)
+@cache
+def _update(names: tuple[str, ...]) -> str:
+    """Return the statement that changes these columns. ``updated_at`` never decreases, as in :func:`.not_back`.
+
+    The statement is text, because nearly each caller changes other columns, and each form would have to be prepared.
+    """
+    new = ", ".join(f"{name} = max(updated_at, ?)" if name == "updated_at" else f"{name} = ?" for name in names)
+    return f"UPDATE jobs SET {new} WHERE job_id = ?"  # noqa: S608 - our own names
 
 
 def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord:
@@ -246,8 +247,7 @@ def _supersede_others(connection: sqlite3.Connection, job_id: str, file_name: st
 
 def update_job(connection: sqlite3.Connection, job_id: str, path: Path, **values: Any) -> None:
     """Change columns of one job."""
-    changes = {f"new_{name}": value for name, value in values.items()}
-    changed = _update(tuple(values)).run(connection, in_job=job_id, **changes)
+    changed = connection.execute(_update(tuple(values)), (*values.values(), job_id))
     if not changed.rowcount and not _FIND.run(connection, in_job=job_id).fetchone():
         raise no_job(connection, job_id, path)
     effect.require_rows(changed, "a change of a job")
