@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, datasette_metadata
-from checkpoint_store.storage.datasette.canned_queries import CANNED_QUERIES
+from checkpoint_store.storage.datasette.metadata import CANNED_QUERIES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.flags import checked_flag
-from checkpoint_store.storage.datasette.canned_queries import CANNED_QUERIES
 from checkpoint_store.storage.opened_store import open_for_reading
 from checkpoint_store.storage.target import resolve
 
@@ -27,6 +26,73 @@ _DESCRIPTIONS: Final = {
 _HIDDEN: Final = ("alembic_version", "deleted_jobs", "pauses", "chunk_redos", "chunk_keys", "chunk_handles")
 _NEWEST_FIRST: Final = {"jobs": "job_number", "runners": "runner_id"}
 _LABELS: Final = {"jobs": "file_name", "runners": "host"}
+
+
+class CannedQuery(NamedTuple):
+    """A query and its title. The reader fills in ``:job_id`` in the query."""
+
+    title: str
+    sql: str
+
+
+CANNED_QUERIES: Final = {
+    "unfinished_jobs": CannedQuery(
+        "Jobs with chunks left, which a run of their file would go on with",
+        """
+SELECT j.file_name, j.job_id, j.status, p.completed AS completed_count, j.total_chunks, j.updated_at, j.error_message
+FROM jobs j JOIN job_progress p ON p.job_id = j.job_id
+WHERE p."left" > 0 AND j.superseded_by IS NULL
+ORDER BY j.job_number DESC
+""".strip(),
+    ),
+    "costs_by_model": CannedQuery(
+        "What each model cost, over all jobs",
+        """
+SELECT provider, model, count(*) AS jobs, sum(results) AS results, round(sum(cost), 6) AS cost,
+  sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens
+FROM job_costs JOIN jobs USING (job_id)
+GROUP BY provider, model
+ORDER BY 5 DESC
+""".strip(),
+    ),
+    "chunks_of_job": CannedQuery(
+        "The completed chunks of a job: results, tries, and since when they are to be done again",
+        """
+SELECT c.job_id, c.chunk_index, k.key, r.result, c.completed_at, count(a.number) AS attempts,
+  round(sum(a.seconds), 3) AS seconds, c.source_job_id, m.asked_at AS redo_asked_at
+FROM completed_chunks c
+LEFT JOIN chunk_results r ON r.result_id = c.result_id
+LEFT JOIN chunk_keys k ON k.job_id = c.job_id AND k.chunk_index = c.chunk_index
+LEFT JOIN chunk_redos m ON m.job_id = c.job_id AND m.chunk_index = c.chunk_index
+LEFT JOIN attempts a ON a.job_id = c.job_id AND a.chunk_index = c.chunk_index
+WHERE c.job_id = :job_id
+GROUP BY c.job_id, c.chunk_index
+ORDER BY c.chunk_index
+""".strip(),
+    ),
+    "slowest_tries": CannedQuery(
+        "The tries that took longest",
+        """
+SELECT file_name, job_id, chunk_index, number AS attempt, round(seconds, 3) AS seconds, outcome, error
+FROM attempts JOIN jobs USING (job_id)
+WHERE seconds IS NOT NULL
+ORDER BY attempts.seconds DESC
+LIMIT 100
+""".strip(),
+    ),
+    "frequent_errors": CannedQuery(
+        "The errors that came most often",
+        """
+SELECT error, count(*) AS tries, count(DISTINCT job_id || ' ' || chunk_index) AS chunks, max(finished_at) AS last_at
+FROM attempts
+WHERE outcome = 'failed'
+GROUP BY error
+ORDER BY 2 DESC
+LIMIT 100
+""".strip(),
+    ),
+}
+"""Queries for people who look at a store with other tools: Datasette shows them with their titles."""
 
 
 def datasette_metadata(target: str | os.PathLike[str], *, private: bool = False) -> dict[str, Any]:
