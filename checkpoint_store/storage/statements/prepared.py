@@ -823,9 +823,6 @@ completed_chunks.job_id AND chunk_redos.chunk_index = completed_chunks.chunk_ind
 :start ORDER BY completed_chunks.chunk_index LIMIT 1 OFFSET 0""",
     "results._INDICES": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
 :in_job ORDER BY completed_chunks.chunk_index""",
-    "results._KEYS": """SELECT completed_chunks.chunk_index, completed_chunks.result_id, completed_chunks.digest FROM
-completed_chunks WHERE completed_chunks.job_id = :in_job AND completed_chunks.digest IS NOT NULL ORDER BY
-completed_chunks.chunk_index""",
     "results._NARROW_PAGE": """SELECT completed_chunks.chunk_index, completed_chunks.result_id, completed_chunks.digest
 FROM completed_chunks WHERE completed_chunks.job_id = :in_job AND completed_chunks.chunk_index > :after AND
 completed_chunks.digest IS NOT NULL ORDER BY completed_chunks.chunk_index LIMIT :rows OFFSET 0""",

@@ -81,13 +81,6 @@ _NARROW_PAGE: Final = Statement(
 )
 _RESULT_BY_ID: Final = Statement(lambda: select(_R.result, _R.digest).where(_R.result_id == bindparam("id")))
 _DIGESTS: Final = Statement(lambda: select(_C.chunk_index, _C.digest).where(_IN_JOB))
-_KEYS: Final = Statement(
-    lambda: (
-        select(_C.chunk_index, _C.result_id, _C.digest)
-        .where(_IN_JOB, _C.digest.is_not(null()))
-        .order_by(_C.chunk_index)
-    )
-)
 _RESULT: Final = Statement(
     lambda: (
         select(_R.result, _C.digest)
@@ -213,7 +206,7 @@ ResultKey = tuple[int, int, str]
 
 def result_keys(connection: sqlite3.Connection, job_id: str) -> Iterator[list[ResultKey]]:
     """Yield the keys of all results of a job, in index order, in pages. No result is read."""
-    cursor = _KEYS.run(connection, in_job=job_id)
+    cursor = _NARROW_PAGE.run(connection, in_job=job_id, after=-1, rows=-1)
     while page := cursor.fetchmany(_PAGE_INDICES):
         yield page
 
