@@ -11,6 +11,7 @@ import pytest
 from checkpoint_store.model.reports import prune_request
 from checkpoint_store.storage.connection.pragmas import READ_CACHE_KIBIBYTES
 from checkpoint_store.storage.records.records import NO_COSTS
+from checkpoint_store.storage.statements import costs
 from checkpoint_store.storage.statements.attempts import attempt_log, reservations
 from checkpoint_store.storage.statements.attempts.runners import runners_at_work
 from checkpoint_store.storage.statements.jobs import job_summaries, pruning
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store import CheckpointStore, Job
     from checkpoint_store.model.reports import Prunable, PruneRequest
+    from checkpoint_store.storage.records.records import Costs
 
 DONE = 1000
 FAILURES = 300
@@ -75,6 +77,23 @@ def test_chunks_that_are_done_are_passed_over_by_a_bare_count(job: Job) -> None:
 
     assert job._context.storage.database.read(count) == list(range(DONE))
     assert len(steps) / DONE < STEPS_OF_A_CHUNK_MAX
+
+
+def test_results_with_copies_are_sorted_once_for_many_of_them(job: Job) -> None:
+    """What a job with a damaged result has cost is read in few pages: for each of them all chunks of the job are sorted."""
+    substitutes = {"the digest of a damaged result": "{}"}
+    asked: list[str] = []
+
+    def read(connection: sqlite3.Connection) -> Costs:
+        connection.set_trace_callback(asked.append)
+        found = costs.costs_of_pages(
+            lambda after: costs.page(connection, job.job_id, after, len, substitutes=substitutes), 0, len
+        )
+        connection.set_trace_callback(None)
+        return found
+
+    assert job._context.storage.database.read(read).priced == DONE
+    assert len([text for text in asked if "ORDER BY completed_chunks.result_id" in text.replace("\n", " ")]) == 2
 
 
 def test_a_mark_counts_only_at_a_chunk_that_is_complete(job: Job) -> None:

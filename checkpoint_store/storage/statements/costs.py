@@ -30,6 +30,8 @@ _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 _COSTS_PER_PAGE: Final = 4096
 _RESULTS_PER_PAGE: Final = 64
+_TEXTS_LENGTH: Final = 8 * 1024 * 1024
+"""A page of results with substitutes ends here. SQLite sorts all chunks of the job for each page, so pages are few."""
 _PATHS: Final = ("json_path", "dotted_path")
 """The names of the places where the field of a cost may stand."""
 _COST_TEXT_LENGTH_MAX: Final = 200
@@ -86,9 +88,13 @@ def _texts(
 ) -> list[tuple[Any, ...]]:
     rows = _NARROW.run(connection, in_job=job_id, after=after, is_own=is_own).fetchall()
     texts: list[tuple[Any, ...]] = []
+    length = 0
     for result_id, index, digest in rows:
         text, *_ = results.text_of(connection, result_id, digest, substitutes)
         texts.append((result_id, index, None, text))
+        length += len(text or "")
+        if length >= _TEXTS_LENGTH and len(texts) >= _RESULTS_PER_PAGE:
+            break
     return texts
 
 
@@ -115,7 +121,7 @@ _NARROW: Final = Statement(
         select(_C.result_id, _C.chunk_index, _C.digest)
         .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(None), _C.result_id > bindparam("after"), _IS_WANTED)
         .order_by(_C.result_id)
-        .limit(_RESULTS_PER_PAGE)
+        .limit(_COSTS_PER_PAGE)
     )
 )
 _MISSING: Final = Statement(

@@ -360,7 +360,7 @@ completed_chunks.job_id = :in_job""",
     "costs._NARROW": """SELECT completed_chunks.result_id, completed_chunks.chunk_index, completed_chunks.digest FROM
 completed_chunks WHERE completed_chunks.job_id = :in_job AND completed_chunks.digest IS NOT NULL AND
 completed_chunks.result_id > :after AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY
-completed_chunks.result_id LIMIT 64 OFFSET 0""",
+completed_chunks.result_id LIMIT 4096 OFFSET 0""",
     "costs._page(0, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
 chunk_results.result FROM chunk_results, completed_chunks WHERE chunk_results.result_id > :after AND
 chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id AND completed_chunks.chunk_index =
