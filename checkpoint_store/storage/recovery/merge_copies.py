@@ -41,7 +41,7 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     only_a_log = has_bytes(files.wal) and not has_bytes(path)
     base = _pages_of_a_new_store(path) if only_a_log else b""
     with openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
-        copies = read_store(path, "the store file", base)
+        copies = read_store(path, base)
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "the interrupted recovery"))
     for number, backup in enumerate(Siblings(path).backups()):

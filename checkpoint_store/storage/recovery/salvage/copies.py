@@ -29,9 +29,9 @@ def select_from(connection: sqlite3.Connection, table: str, names: Sequence[str]
     return f"SELECT {columns} FROM {table}"  # noqa: S608 - our own names
 
 
-def misnamed_columns(connection: sqlite3.Connection, table: str) -> frozenset[str]:
-    """Return the columns that a copy lacks because a letter of their names is damaged, and not by an older schema."""
-    present, known = _present(connection, table), set(COLUMNS[table])
+def misnamed_columns(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the columns of ``jobs`` that a copy lacks because their names are damaged, and not by an older schema."""
+    present, known = _present(connection, "jobs"), set(COLUMNS["jobs"])
     foreign = present - known
     return frozenset(name for name in known - present if any(_may_have_been(name, other) for other in foreign))
 

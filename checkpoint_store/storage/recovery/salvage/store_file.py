@@ -47,6 +47,8 @@ _COMPLETED: Final = (
     "source_differs_in",
     "redo_asked_at",
 )
+_NAME: Final = "the store file"
+"""What a report calls the store file among its copies."""
 _JOBS_MAX: Final = 100_000
 _COUNTS: Final = frozenset({"completed_count", "total_chunks"})
 _IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
@@ -65,19 +67,19 @@ _IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
 """The neutral values of the row of a job, for columns that no copy has; null for all other columns."""
 
 
-def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
+def read_store(path: Path, base: bytes) -> list[Copy]:
     """Return the readable content of the store file at ``path``, which no one has open, best first. Changes nothing.
 
-    ``base`` are the pages of a new store, for a WAL without a file.
+    ``base``: the pages of a new store, for a WAL without a file.
 
     A WAL or journal that is not its own (from another time, or another store) spoils a sound file: then the copy
     of the file alone goes before the copy of both.
     """
-    alone = read_copy(path, name)
+    alone = read_copy(path, _NAME)
     files = StoreFiles(path)
     wal = files.wal
     if has_bytes(wal) and (not has_bytes(path) or wal_frames.broken_inside(wal)):
-        return [_with_sound_pages(path, wal, name, base), alone]
+        return [_with_sound_pages(path, wal, base), alone]
     if not has_bytes(wal) and not has_bytes(files.journal):
         return [alone]
     apart = temporary_path(path)
@@ -87,9 +89,9 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
             if source == path or has_bytes(source):
                 create_private(part)
                 shutil.copyfile(source, part)
-        together = read_copy(apart, name, how="mode=rw")
+        together = read_copy(apart, _NAME, how="mode=rw")
         if has_foreign_journal(path) or not is_own(path, apart, "mode=rw"):
-            alone.name = f"{name} without its WAL"
+            alone.name = f"{_NAME} without its WAL"
             copies = [alone, together]
         else:
             copies = [together]
@@ -100,15 +102,15 @@ def read_store(path: Path, name: str, base: bytes = b"") -> list[Copy]:
     return copies
 
 
-def _with_sound_pages(path: Path, wal: Path, name: str, base: bytes) -> Copy:
+def _with_sound_pages(path: Path, wal: Path, base: bytes) -> Copy:
     """Return the readable content of a file with every sound page of its WAL, also of pages behind a broken page."""
     apart = temporary_path(path)
     try:
         create_private(apart)
         wal_frames.apply(path, wal, apart, base=base)
-        return read_copy(apart, f"{name} and the sound pages of its WAL")
+        return read_copy(apart, f"{_NAME} and the sound pages of its WAL")
     except OSError:  # no room for a copy
-        return Copy(name, complete=False)
+        return Copy(_NAME, complete=False)
     finally:
         with suppress(OSError):
             os.unlink(apart)
@@ -133,7 +135,7 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
 def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
     statement = f"{select_from(connection, 'jobs')} WHERE job_number >= ? ORDER BY job_number"
     last = _top(connection, "jobs", _JOBS_MAX)
-    misnamed = misnamed_columns(connection, "jobs")
+    misnamed = misnamed_columns(connection)
     indexed = _indexed_ids(connection)
     connection.text_factory = _text_or_bytes
     for row in rows(copy, lambda key: connection.execute(statement, (key,)), 0, last):
