@@ -19,7 +19,7 @@ from checkpoint_store.errors import (
 from checkpoint_store.loop.late_results import LateResults, copy_in
 from checkpoint_store.loop.options import leaves_another
 from checkpoint_store.loop.outage import wait_after
-from checkpoint_store.loop.service.retry_policy import is_transient, matcher, stop_rule
+from checkpoint_store.loop.service.retry_policy import is_away, is_transient, matcher, stop_rule
 from checkpoint_store.loop.service.service_errors import Trouble, may_have_arrived, trouble_of
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.money import cost_in, cost_of_error, unreadable_cost_of
@@ -93,6 +93,7 @@ class FailurePolicy:
             is_retried = not stops_the_job and self._is_retried(error)
             trouble = trouble_of(error) if is_retried else Trouble.NONE
             is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
+            is_spared = not is_retried and is_away(error)
         except Exception as mistake:  # of a function of the caller's; or the store cannot be asked for another chunk
             mistake.__cause__ = mistake.__cause__ or error
             self._record_uncounted(chunk, message, copy, **how)
@@ -112,7 +113,7 @@ class FailurePolicy:
                 copy,
                 limit=state.options.max_attempts,
                 again=is_retried,
-                counted=self._outage.counts(trouble, attempt.stretch, is_alone=is_alone),
+                counted=not is_spared and self._outage.counts(trouble, attempt.stretch, is_alone=is_alone),
                 permanent=not is_retried and state.options.on_error == "record",
                 seconds=seconds,
                 **how,
@@ -191,9 +192,8 @@ class FailurePolicy:
             self._schedule.retries.put(chunk)
             return
         was_suspect = self._schedule.suspects.take(attempt.chunk.index)
-        self.fail(
-            attempt, TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s"), may_be_billed=True
-        )
+        late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
+        self.fail(attempt, late, may_be_billed=True)
         if was_suspect:
             self._schedule.suspects.add_retries(attempt.chunk.index, self._schedule.retries)
 

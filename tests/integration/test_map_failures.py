@@ -157,6 +157,17 @@ def test_retry_on_can_be_a_function(job: Job) -> None:
     assert work.calls.count(1) == 2
 
 
+@pytest.mark.parametrize("error", [HttpError(429), ConnectionRefusedError("no")], ids=repr)
+def test_a_service_that_is_away_counts_never(job: Job, error: Exception) -> None:
+    """If ``retry_on`` leaves such an error out, the error ends the loop, and the chunk keeps all its tries."""
+    work = Flaky(error, c0=4)
+    for _ in range(4):
+        with pytest.raises(type(error)):
+            list(job.map(work, retry_on=ValueError))
+    list(job.map(work))
+    assert (job.status, work.calls.count(0)) == ("completed", 5)
+
+
 def test_a_broken_retry_function_loses_no_result(job: Job) -> None:
     """An error of the caller's ``retry_on`` function is raised, and the results of the other calls are recorded."""
 

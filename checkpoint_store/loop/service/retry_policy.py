@@ -205,15 +205,14 @@ def is_fatal(error: BaseException) -> bool:
 
 
 def blames_no_chunk(error: BaseException | str) -> bool:
-    """Whether no chunk is at fault: the service is busy, every chunk would meet the error, or no service was reached.
+    """Whether no chunk is at fault: the service is away, or every chunk would meet the error. A text says nothing."""
+    return isinstance(error, BaseException) and (is_away(error) or is_fatal(error))
 
-    A text says nothing of it.
-    """
-    if not isinstance(error, BaseException):
-        return False
+
+def is_away(error: BaseException) -> bool:
+    """Whether the service takes no calls now, or the call reached no service."""
     trouble = trouble_of(error)
-    was_not_sent = trouble is Trouble.NO_ANSWER and not may_have_arrived(error)
-    return trouble is Trouble.BUSY or was_not_sent or is_fatal(error)
+    return trouble is Trouble.BUSY or (trouble is Trouble.NO_ANSWER and not may_have_arrived(error))
 
 
 def _says_that_money_is_out(error: BaseException) -> bool:
