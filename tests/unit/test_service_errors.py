@@ -311,6 +311,8 @@ def test_a_failure_of_the_chunk_is_no_trouble_of_the_service(name: str) -> None:
         of_openai(429, x_ms_retry_after_ms="3000", retry_after="9"),
         of_httpx(503, Retry_After="3"),
         of_requests(429, RETRY_AFTER="3"),
+        of_requests(429, retry_after="3, 1"),
+        shaped(headers=[("Retry-After", "3"), ("retry-after", "1")]),
         of_aiohttp(429, retry_after="3"),
         of_urllib(429, Retry_After="3"),
         of_botocore(400, "ThrottlingException", Retry_After="3"),
@@ -325,7 +327,7 @@ def test_a_failure_of_the_chunk_is_no_trouble_of_the_service(name: str) -> None:
     ],
 )
 def test_retry_after_is_found_wherever_it_is(error: Exception) -> None:
-    """Retry-After is found in a response, an error, a dict or a cause, as seconds or milliseconds."""
+    """Retry-After is found in a response, an error, a dict or a cause, as seconds or milliseconds; the longest of two."""
     assert retry_after(error) == 3
     assert 3 <= pause_before_retry(0, 1, error) <= 3.5
 

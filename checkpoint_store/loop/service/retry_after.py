@@ -44,10 +44,14 @@ def _asked(link: BaseException) -> Iterator[Any]:
 
 
 def _named(headers: Any) -> dict[str, Any]:
-    """Return headers by their names in lower case: a mapping, a message, or pairs."""
+    """Return headers by their names in lower case: a mapping, a message, or pairs. Two texts of a name are joined."""
     pairs = headers.items() if isinstance(headers, Mapping) else called(field_of(headers, "items")) or headers
-    named = isinstance(pairs, Iterable) and not isinstance(pairs, str | bytes)
-    return {str(pair[0]).lower(): pair[1] for pair in pairs if isinstance(pair, tuple | list)} if named else {}
+    by_name = dict[str, Any]()
+    if isinstance(pairs, Iterable) and not isinstance(pairs, str | bytes):
+        for name, value in ((str(pair[0]).lower(), pair[1]) for pair in pairs if isinstance(pair, tuple | list)):
+            before = by_name.get(name)
+            by_name[name] = f"{before}, {value}" if isinstance(before, str) and isinstance(value, str) else value
+    return by_name
 
 
 def _seconds(value: Any) -> float | None:
@@ -66,7 +70,7 @@ def _seconds(value: Any) -> float | None:
 
 def _parsed(text: str) -> float | datetime:
     try:
-        return float(text)
+        return max(map(float, text.split(",")))  # a header that a proxy set, too, comes as two values
     except ValueError:
         from email.utils import parsedate_to_datetime  # for dates only
 
