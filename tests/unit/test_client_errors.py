@@ -78,6 +78,11 @@ PAUSED_ON = {
     "Alibaba": of_httpx(400, {"code": "Arrearage", "message": "Access denied"}),
     "Anthropic, the usage limit": of_anthropic(400, "invalid_request_error", LIMIT),
     "Anthropic, of a workspace": of_anthropic(400, "invalid_request_error", LIMIT.replace(" API", " workspace API")),
+    "DeepL, the quota": of("QuotaExceededException", http_status_code=456),
+    "AWS, the quota": of(
+        "ClientError",
+        response={"Error": {"Code": "ServiceQuotaExceededException"}, "ResponseMetadata": {"HTTPStatusCode": 400}},
+    ),
     "google-auth": of("RefreshError", retryable=False),
     "aiohttp, the body as its message": of_aiohttp(429, json.dumps(QUOTA)),
     "the body in the text of an exception around it": of("E", args=(f"no: {QUOTA}",), __cause__=of("E", status=429)),

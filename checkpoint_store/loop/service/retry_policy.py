@@ -50,13 +50,15 @@ _MISTAKES: Final = (
     TypeError,
 )
 """Mistakes of a program, which would repeat. No ValueError: a model's answer may well parse the next time."""
-_FATAL_STATUS: Final = frozenset({401, 402, 403, 407})
+_FATAL_STATUS: Final = frozenset({401, 402, 403, 407, 456})
+"""The statuses of a bad key or a used-up quota: 407 is that of a proxy, and 456 that of DeepL for its quota."""
 _FATAL_CODES: Final = frozenset({
     "insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "billing_not_active", "account_deactivated",
     "authentication_error", "permission_error", "billing_error", "api_key_invalid", "unauthenticated",
     "permission_denied", "unrecognizedclientexception", "expiredtoken", "expiredtokenexception",
     "invalidclienttokenid", "invalidsignatureexception", "accessdenied", "accessdeniedexception",
     "exceeded_current_quota_error", "invalid_authentication_error", "permission_denied_error", "arrearage",
+    "servicequotaexceededexception",
 })  # fmt: skip
 """The codes of OpenAI, Anthropic, Google, AWS, Moonshot and Alibaba for a bad key or a used-up quota, in lower case."""
 _FATAL_MESSAGES: Final = (
