@@ -278,9 +278,11 @@ class JobExecution:
             return
         try:
             self.claims.fail(index, message, attempt=attempt, cost=paid, counted=counted)
-        except ChunkAlreadyCompleted:
-            if paid is not None:
+        except CheckpointStoreError as refusal:
+            if paid is not None and isinstance(refusal, ChunkAlreadyCompleted):
                 self.late.failure(failure)
+            elif paid is not None and made[0] is not None:  # its attempt tells whether it was recorded since
+                self._context.unrecorded.keep_by_hand(refusal, [failure], are_failures=True)
             raise
 
     def keep_unrecorded(self, completions: Sequence[Completion], *, are_failures: bool = False) -> str:

@@ -92,6 +92,25 @@ def test_a_result_that_was_to_replace_another_one_replaces_none_later(open_store
         assert [attempt.error for attempt in job.attempts() if attempt.error and '"second"' in attempt.error] != []
 
 
+@pytest.mark.parametrize("tries_again", [False, True])
+def test_a_cost_that_a_caller_cannot_record_counts_once(
+    open_store: Opener, tmp_path: Path, *, tries_again: bool
+) -> None:
+    """A failed call was paid for: its cost is recorded later, also if the caller could record it meanwhile."""
+    store = open_store(lock_timeout_seconds=0.02)
+    job = store.open_job("talk.srt", chunks=CHUNKS)
+    chunks = iter(job.pending())
+    chunk = next(chunks)
+    with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy, match="The costs of failed tries of chunk 0"):
+        chunk.fail("no answer", cost=0.5)
+    assert len(kept(tmp_path)) == 1
+    if tries_again:
+        chunk.fail("no answer", cost=0.5)
+    store.close()
+    assert kept(tmp_path) == []
+    assert sum(attempt.cost or 0 for attempt in open_store().job("talk.srt").attempts()) == 0.5
+
+
 def test_a_read_only_store_keeps_no_result(open_store: Opener, tmp_path: Path) -> None:
     """Reading writes nothing, also no file of a result that somebody gives to the job of a read-only store."""
     open_store().open_job("talk.srt", chunks=CHUNKS)

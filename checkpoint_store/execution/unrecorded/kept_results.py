@@ -89,14 +89,17 @@ class UnrecordedResults(ForkAware):
             return is_folder(self._store.parent)
         return False
 
-    def keep_by_hand(self, error: CheckpointStoreError, completions: Sequence[Completion]) -> None:
-        """Keep results that a caller could not record; a note of the error says where they are.
+    def keep_by_hand(
+        self, error: CheckpointStoreError, completions: Sequence[Completion], *, are_failures: bool = False
+    ) -> None:
+        """Keep results, or failures, that a caller could not record; a note of the error says where they are.
 
         A later recording replaces no result. Results that the store refused for what they are, and the results of a job
         that was deleted, are not kept.
         """
         if isinstance(error, _UNTAKEN) or (isinstance(error, JobNotFound) and error.deleted_at is None):
-            note_where(error, self.keep([completion._replace(replace=False) for completion in completions]))
+            kept = [completion._replace(replace=False) for completion in completions]
+            note_where(error, self.keep(kept, are_failures=are_failures))
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):
