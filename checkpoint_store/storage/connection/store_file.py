@@ -267,7 +267,7 @@ class ReaderConnection(StoreConnection):
                     connection.execute("BEGIN")
                     value = work(connection)
                     connection.execute("COMMIT")
-                except BaseException as error:
+                except BaseException as error:  # an interrupt, too, ends the transaction; it is raised again
                     self._abandon_or_repeat(error, is_repeated=is_repeated)
                     is_repeated = True
                 else:
@@ -281,7 +281,7 @@ class ReaderConnection(StoreConnection):
             while True:
                 try:
                     rows = self.ready().execute(statement, values).fetchall()
-                except BaseException as error:
+                except BaseException as error:  # an interrupt, too, ends the transaction; it is raised again
                     self._abandon_or_repeat(error, is_repeated=is_repeated)
                     is_repeated = True
                 else:
