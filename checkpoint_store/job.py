@@ -71,7 +71,7 @@ class Job(JobChanges):
 
         The chunk, its result and the job's ``updated_at`` are one transaction; the last chunk also ends the job
         ``completed``. Recording an equal result again changes nothing, even with its keys in another order: it is safe
-        to call again after an error or an interrupt.
+        to call again after an error or an interrupt. What the store cannot take now is kept, and recorded later.
 
         Args:
             index: 0 to ``total_chunks - 1``.
