@@ -16,6 +16,7 @@ from conftest import program
 
 from checkpoint_store import cli
 from checkpoint_store.cli.app import NAMES, commands_of, group
+from checkpoint_store.cli.paths import ParamType
 
 from .conftest import ROOT, Folder
 
@@ -66,7 +67,7 @@ def test_the_version_is_said_without_the_library_behind_it() -> None:
 def test_a_click_whose_types_take_no_brackets_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every module with a type of click's own can be imported with the oldest click that is allowed."""
 
-    class Plain(click.ParamType[Any]):
+    class Plain(ParamType[Any]):
         def __class_getitem__(cls, _: object) -> type:
             raise TypeError
 
