@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store.storage.connection.database import Database
+from checkpoint_store.storage.connection.errors import release_statements
 from checkpoint_store.storage.connection.open_lock import has_connection
 
 from .recovery_tools import _make
@@ -33,3 +34,10 @@ def test_an_error_in_hand_keeps_no_closed_connection(tmp_path: Path, verb: str) 
         use(_half_read)
     database.close()
     assert not has_connection(path), caught
+
+
+def test_errors_that_are_the_cause_of_each_other_are_passed_once() -> None:
+    """SQLAlchemy's error around an error of sqlite3, and that error raised from it, are a circle of causes."""
+    inner, outer = ValueError("inner"), KeyError("outer")
+    inner.__cause__, outer.__cause__ = outer, inner
+    release_statements(inner)

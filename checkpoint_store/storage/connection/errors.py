@@ -107,8 +107,10 @@ def release_statements(error: BaseException | None) -> None:
     SQLite keeps a closed connection open until its last statement is finished (sqlite.org/c3ref/close.html). Until
     then the file looks open, and a recovery in an ``except`` block would wait for its own process.
     """
-    while error is not None:
+    seen: list[BaseException] = []  # SQLAlchemy's error and the one of sqlite3 may be the cause of each other
+    while error is not None and error not in seen:
         traceback.clear_frames(error.__traceback__)
+        seen.append(error)
         error = error.__cause__
 
 
