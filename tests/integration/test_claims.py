@@ -74,15 +74,15 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
     """A finalizer that runs in the middle of a transaction neither waits for it nor forgets the chunk."""
     loop = job.pending()
     kept = [next(loop), next(loop)]
-    original = StoreFile.identity
+    original = StoreFile.refuse_if_moved
 
-    def where(self: StoreFile) -> Any:
+    def where(self: StoreFile, *identities: Any) -> None:
         if len(kept) == 2:
             kept.pop(0)
-        return original(self)
+        original(self, *identities)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StoreFile, "identity", where)
+        patch.setattr(StoreFile, "refuse_if_moved", where)
         job.complete(5, "x")
     assert len(kept) == 1
     other = open_store().latest_job()
@@ -98,17 +98,17 @@ def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
     loops = [job.pending()]
     next(loops[0]).complete("x")
     other = threading.Thread(target=lambda: next(job.pending()).complete("y"))
-    original = StoreFile.identity
+    original = StoreFile.refuse_if_moved
 
-    def where(self: StoreFile) -> Any:
+    def where(self: StoreFile, *identities: Any) -> None:
         if loops and threading.current_thread() is threading.main_thread():
             other.start()
             time.sleep(0.3)
             loops.pop()
-        return original(self)
+        original(self, *identities)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StoreFile, "identity", where)
+        patch.setattr(StoreFile, "refuse_if_moved", where)
         job.complete(5, "z")
     other.join()
     assert list(job.items()) == [(0, "x"), (1, "y"), (5, "z")]

@@ -78,10 +78,10 @@ def test_who_repeats_an_interrupted_call_is_told_nothing(
 ) -> None:
     """The chunk was recorded just before the interrupt, by this program itself."""
     manager.save(ProcessingState(job_id="j", file_name="a", total_chunks=4, status="running"))
-    submit: Callable[[JobExecution, list[Completion]], None] = JobExecution.submit
+    submit: Callable[..., None] = JobExecution.submit
 
-    def interrupted(self: JobExecution, completions: list[Completion]) -> None:
-        submit(self, completions)
+    def interrupted(self: JobExecution, completions: list[Completion], **how: bool) -> None:
+        submit(self, completions, **how)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
