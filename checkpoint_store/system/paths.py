@@ -111,7 +111,7 @@ def table_lines(table: Path) -> list[str]:
 
     ``str.splitlines`` would also cut a name at a carriage return, a form feed, a NEL or a line separator.
     """
-    return os.fsdecode(table.read_bytes()).removesuffix("\n").split("\n")
+    return [line for line in os.fsdecode(table.read_bytes()).split("\n") if line]
 
 
 def _unescaped(match: re.Match[str]) -> str:

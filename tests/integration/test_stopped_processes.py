@@ -132,3 +132,5 @@ def test_a_container_of_any_name_is_known_as_frozen(tmp_path: Path, monkeypatch:
     pause = processes.pause_of(7)
     assert pause is not None
     assert pause.cause == "is paused with its container"
+    (tmp_path / "proc" / "7" / "cgroup").write_bytes(b"")  # where no cgroups are to be seen
+    assert processes.pause_of(7) is None
