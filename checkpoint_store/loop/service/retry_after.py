@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -54,10 +55,20 @@ def _named(headers: Any) -> dict[str, Any]:
     return by_name
 
 
+_VALUES: Final = re.compile(r"(?<=GMT),|(?<=[0-9]),")
+"""Between two values of a header, as of one that a proxy set, too; a date has a comma behind its weekday."""
+
+
 def _seconds(value: Any) -> float | None:
-    """Return how many seconds a number, a text, a date or a duration means; None where it means none."""
+    """Return how many seconds a number, a text, a date or a duration means, the most of several; None if none."""
     if isinstance(value, bytes):
         value = value.decode("latin-1")
+    if isinstance(value, str):
+        return max((seconds for part in _VALUES.split(value) if (seconds := _one(part)) is not None), default=None)
+    return _one(value)
+
+
+def _one(value: Any) -> float | None:
     try:
         moment = _parsed(value) if isinstance(value, str) else value
         if isinstance(moment, datetime):
@@ -70,7 +81,7 @@ def _seconds(value: Any) -> float | None:
 
 def _parsed(text: str) -> float | datetime:
     try:
-        return max(map(float, text.split(",")))  # a header that a proxy set, too, comes as two values
+        return float(text)
     except ValueError:
         from email.utils import parsedate_to_datetime  # for dates only
 
