@@ -114,7 +114,7 @@ class FailurePolicy:
                 limit=state.options.max_attempts,
                 again=is_retried,
                 counted=not is_spared and self._outage.counts(trouble, attempt.stretch, is_alone=is_alone),
-                permanent=not is_retried and state.options.on_error == "record",
+                permanent=not is_retried and not is_spared and state.options.on_error == "record",
                 seconds=seconds,
                 **how,
             )

@@ -168,6 +168,16 @@ def test_a_service_that_is_away_counts_never(job: Job, error: Exception) -> None
     assert (job.status, work.calls.count(0)) == ("completed", 5)
 
 
+def test_a_service_that_is_away_fails_no_chunk_of_a_loop_that_goes_on(job: Job) -> None:
+    """With ``on_error="record"`` the next loop tries the chunk again, also if ``retry_on`` leaves the error out."""
+    work = Flaky(HttpError(429), c0=1)
+    with pytest.raises(JobPaused):
+        list(job.map(work, retry_on=ValueError, on_error="record"))
+    assert job.failed_chunks() == []
+    list(job.map(work, retry_on=ValueError, on_error="record"))
+    assert (job.status, work.calls.count(0)) == ("completed", 2)
+
+
 def test_a_broken_retry_function_loses_no_result(job: Job) -> None:
     """An error of the caller's ``retry_on`` function is raised, and the results of the other calls are recorded."""
 
