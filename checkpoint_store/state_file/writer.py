@@ -189,9 +189,11 @@ class StateFile(ForkAware):
                 log.info("job %s was deleted by another process, with its state file: not written", job_id)
 
     def _job_of_removed_file(self) -> str | None:
-        """Return the job that this process wrote last, if somebody has removed the file since, and not the store."""
-        is_removed = not is_there(self.path) and is_there(self._storage.path)
-        return (self._pace.shown_job_id or None) if is_removed else None
+        """Return the current job if somebody has removed the file that this process wrote, and not the store."""
+        if not self._pace.shown_job_id or is_there(self.path) or not self._storage.is_at_its_path:
+            return None
+        row = self._storage.states.current_row()
+        return row and row[0]
 
     def _write(
         self, job_id: str, timeout_seconds: float, known: Known | None = None, *, overhead_bytes_max: int | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, ProcessingState, StateManager
+from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StorageUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,30 @@ def test_a_state_file_that_was_removed_is_there_after_the_close(
     state_file.unlink()
     close()
     assert ProcessingState.from_json(state_file.read_bytes()).file_name == "talk.srt"
+
+
+def test_the_store_that_is_at_the_path_now_gets_no_state_file_of_another(tmp_path: Path) -> None:
+    """A program whose store was moved away leaves no state of its job beside the store that took its place."""
+    close = _by_job(tmp_path / "talks.json")
+    (tmp_path / "elsewhere").mkdir()
+    with CheckpointStore(tmp_path / "elsewhere" / "talks.db", state_file=None) as other:
+        other.open_job("other.srt", total_chunks=1)
+    for file in tmp_path.glob("talks.*"):
+        file.rename(tmp_path / f"moved-{file.name}")
+    (tmp_path / "elsewhere" / "talks.db").rename(tmp_path / "talks.db")
+    with suppress(StorageUnavailableError):
+        close()
+    assert not (tmp_path / "talks.json").exists()
+
+
+def test_the_state_file_that_comes_back_is_that_of_the_current_job(tmp_path: Path) -> None:
+    """Another program made its job current before somebody removed the file."""
+    close = _by_job(tmp_path / "talks.json")
+    with CheckpointStore(tmp_path / "talks.db") as other:
+        other.open_job("other.srt", total_chunks=1).export()
+    (tmp_path / "talks.json").unlink()
+    close()
+    assert ProcessingState.from_json((tmp_path / "talks.json").read_bytes()).file_name == "other.srt"
 
 
 def test_a_cleared_job_stays_cleared_after_the_close(tmp_path: Path) -> None:
