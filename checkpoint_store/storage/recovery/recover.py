@@ -108,8 +108,7 @@ def finish_interrupted(path: Path, state_files: Sequence[Path]) -> RecoveryRepor
         for job_id, values in copy.jobs.items()
     )
     moved = move_aside(path, "corrupt")
-    others = all_copies(path, state_files)
-    lossy = any(copy.lacks(other) or (other.state and copy.differs_from(other)) for other in others)
+    lossy = any(copy.lacks(other) for other in all_copies(path, state_files))
     moved += _move_copies_aside(path, state_files, lossy=lossy)
     put_in_place(path)
     return RecoveryReport(path, "a recovery was interrupted, and is finished now", jobs, moved)
@@ -161,8 +160,7 @@ def move_backups_aside(path: Path, why: str, *, newer_than: Path | None = None) 
 def _move_copies_aside(path: Path, state_files: Iterable[Path], *, lossy: bool) -> tuple[Path, ...]:
     """Rename the state files that cannot be read; if the new store lacks a chunk, every state file and backup.
 
-    The next open would import from a state file, or a backup, what the new store lacks. So it is with a restored store
-    for which a state file has another result.
+    The next open would import from a state file, or a backup, what the new store lacks.
     """
     states = tuple(_move_aside_states(state_files, every=lossy))
     return (*states, *move_backups_aside(path, "corrupt")) if lossy else states

@@ -126,15 +126,6 @@ class Copy:
             if job_id not in self.deleted
         )
 
-    def differs_from(self, other: Copy) -> bool:
-        """Return whether another copy has another result for a chunk that both have."""
-        return any(
-            None not in (chunk.digest, own := self.chunks.get(job_id, {}).get(index, chunk).digest)
-            and own != chunk.digest
-            for job_id, chunks in other.chunks.items()
-            for index, chunk in chunks.items()
-        )
-
 
 class _Read(Protocol):
     """Something that is read, and notes whether all of it could be read."""
