@@ -119,6 +119,30 @@ def test_a_read_only_store_keeps_no_result(open_store: Opener, tmp_path: Path) -
     assert kept(tmp_path) == []
 
 
+def test_what_is_kept_is_not_among_what_is_left(open_store: Opener, tmp_path: Path) -> None:
+    """A caller who asks what is left, once the lock is gone, does not pay for the result again."""
+    job = open_store(lock_timeout_seconds=0.02).open_job("talk.srt", chunks=CHUNKS)
+    with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
+        job.complete(0, "A")
+    assert job.remaining() == [range(1, 3)]
+    assert kept(tmp_path) == []
+
+
+def test_the_manager_that_kept_a_result_loads_it(tmp_path: Path) -> None:
+    """The plan's loop goes on with the next chunk in the same process, once the lock is gone."""
+
+    class Impatient(StateManager):
+        LOCK_TIMEOUT = 0.02
+
+    with Impatient(tmp_path / "talks.json") as manager:
+        manager.save(ProcessingState(job_id=JOB_ID, file_name="talk.srt", total_chunks=3, status="running"))
+        with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
+            manager.update_chunk_complete(0, "A")
+        state = manager.load()
+        assert state is not None
+        assert state.next_chunk_index == 1
+
+
 def test_a_manager_keeps_a_result_that_its_store_cannot_take(tmp_path: Path) -> None:
     """A later manager of the file has the result: the program that paid for it ended with the error."""
     path = tmp_path / "talks.json"

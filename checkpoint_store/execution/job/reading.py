@@ -120,6 +120,7 @@ class JobReading(JobOfRecord):
         Nothing is claimed: another runner may complete them meanwhile. Failed chunks, and chunks in doubt, are among
         them. ``[index for chunks in job.remaining() for index in chunks]`` lists them one by one.
         """
+        self._execution.record_unrecorded()  # or the caller would pay again for a result that is kept
         return self._execution.recorded.remaining_ranges()
 
     def is_completed(self, index: int) -> bool:

@@ -66,6 +66,7 @@ class CurrentJob:
 
     def state(self, known: Known | None) -> Known | None:
         """Return the state of the current job, results included; ``known`` itself if the store is unchanged."""
+        self._context.record_unrecorded()  # or the caller would pay again for a result that is kept
         return self._context.storage.states.current(known)
 
     def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
