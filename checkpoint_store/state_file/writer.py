@@ -17,11 +17,8 @@ from checkpoint_store.errors import (
 from checkpoint_store.model.state.state_text import state_text
 from checkpoint_store.state_file.growing import GrowingFile, Outcome, stored_text
 from checkpoint_store.state_file.pace import SMALL_BYTES, WritingPace
-from checkpoint_store.state_file.reader import (
-    holds_something_else,
-    is_no_file,
-    shows,
-)
+from checkpoint_store.state_file.reader import holds_something_else, is_no_file, shows
+from checkpoint_store.storage.files.identity import identity_of
 from checkpoint_store.storage.files.names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
 from checkpoint_store.system.file_lock import file_lock, is_held_here, refuse_inner_call, take
@@ -60,6 +57,7 @@ class StateFile(ForkAware):
         self.path = path
         self.backup = state_backup(path)
         self._storage = storage
+        self._store_identity = identity_of(storage.path)
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds
         self._growing = GrowingFile(path, self.backup, storage.path)
@@ -190,9 +188,9 @@ class StateFile(ForkAware):
 
     def _job_of_removed_file(self) -> str | None:
         """Return the current job if somebody has removed the file that this process wrote, and not the store."""
-        if not self._pace.shown_job_id or is_there(self.path) or not self._storage.is_at_its_path:
-            return None
-        row = self._storage.states.current_row()
+        is_removed = self._pace.shown_job_id and not is_there(self.path)
+        is_ours = is_removed and identity_of(self._storage.path) == self._store_identity
+        row = self._storage.states.current_row() if is_ours else None
         return row and row[0]
 
     def _write(

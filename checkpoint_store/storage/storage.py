@@ -93,11 +93,6 @@ class Storage(Reading):
         return self.database.writer.completed_jobs.follow()
 
     @property
-    def is_at_its_path(self) -> bool:
-        """Whether the store file that this store object opened is still at its path, and no other file is there."""
-        return self.database.writer.is_at_its_path
-
-    @property
     def is_crowded(self) -> bool:
         """Whether more than one thread was completing chunks at the time of the last completion."""
         return self.group_commit.last_batch > 1

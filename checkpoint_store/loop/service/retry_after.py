@@ -64,11 +64,13 @@ def _seconds(value: Any) -> float | None:
     if isinstance(value, bytes):
         value = value.decode("latin-1")
     if isinstance(value, str):
-        return max((seconds for part in _VALUES.split(value) if (seconds := _one(part)) is not None), default=None)
-    return _one(value)
+        return max(
+            (seconds for part in _VALUES.split(value) if (seconds := _seconds_of(part)) is not None), default=None
+        )
+    return _seconds_of(value)
 
 
-def _one(value: Any) -> float | None:
+def _seconds_of(value: Any) -> float | None:
     try:
         moment = _parsed(value) if isinstance(value, str) else value
         if isinstance(moment, datetime):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from checkpoint_store.errors import CheckpointStoreError, StoreClosed, StoreDamaged
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import connect, keep_few_pages
-from checkpoint_store.storage.files.identity import gone, parted
+from checkpoint_store.storage.files.identity import FileIdentity, gone, identity_of, parted
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import is_held_here, refuse_inner_call, take
 from checkpoint_store.system.files import storage_error
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.open_lock import Presence
 
 
-FileIdentity = tuple[int, int]
-"""Device and inode of a file: they identify the file, whatever its name."""
 _FORK_PATIENCE_SECONDS: Final = 10.0
 _WAL_LOOK_INTERVAL_SECONDS: Final = 0.05
 """Between two looks at the WAL and its index: two more questions to the file system would delay a quick commit."""
@@ -74,12 +71,12 @@ class StoreFile:
 
     def identity(self) -> FileIdentity | None:
         """Return the identity of the file that is at the store's path now; None if the path has no file."""
-        return _identity_of(self._name)
+        return identity_of(self._name)
 
     def beside(self) -> tuple[FileIdentity | None, ...]:
         """Return the identities of the WAL and of its index, as they are now."""
         self._looked_at_seconds = time.monotonic()
-        return tuple(map(_identity_of, self._beside))
+        return tuple(map(identity_of, self._beside))
 
     def refuse_if_moved(self, identity: FileIdentity | None, beside: tuple[FileIdentity | None, ...]) -> None:
         """Raise if the store file was removed or replaced, or its WAL or the index of the WAL, where there was one.
@@ -87,7 +84,7 @@ class StoreFile:
         What is written to a removed WAL is lost at a kill, and no other process sees what is in a removed index. The
         two are looked at from time to time only.
         """
-        if _identity_of(self._name) != identity:
+        if identity_of(self._name) != identity:
             raise gone(self.path)
         if self._is_parted:
             raise parted(self.path)
@@ -100,14 +97,6 @@ class StoreFile:
     def translated(self, error: sqlite_errors.Unreadable) -> CheckpointStoreError:
         """Return the library's error for one of SQLite's."""
         return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
-
-
-def _identity_of(name: str) -> FileIdentity | None:
-    try:
-        status = os.stat(name)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 class StoreConnection(ForkAware):

@@ -21,7 +21,8 @@ from checkpoint_store.system.file_lock import refuse_inner_call, take
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from checkpoint_store.storage.connection.store_file import FileIdentity, ReaderConnection, StoreFile
+    from checkpoint_store.storage.connection.store_file import ReaderConnection, StoreFile
+    from checkpoint_store.storage.files.identity import FileIdentity
 
 _FREE_BYTES_MIN: Final = 64 * 1024
 _FREE_SHARE_MIN: Final = 0.1
@@ -195,15 +196,10 @@ class WriterConnection(StoreConnection):
         """Raise if the store file or its WAL was removed or replaced: a result written to that file is lost."""
         self.file.refuse_if_moved(self._identity, self._beside)
 
-    @property
-    def is_at_its_path(self) -> bool:
-        """Whether the file that this connection opened is still at the store's path."""
-        return self._identity is not None and self.file.identity() == self._identity
-
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again: not after an I/O error, nor if its file was removed or replaced."""
         certain = not isinstance(error, UNREADABLE) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
-        return certain and self.is_at_its_path
+        return certain and self.file.identity() == self._identity
 
     def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
         """Remove every earlier transaction from the WAL; ``touch`` is a small write that follows them.

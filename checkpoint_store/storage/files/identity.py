@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageUnavailableError, StoreTargetError
 from checkpoint_store.system.paths import is_mount_point
 
 if TYPE_CHECKING:
-    import os
     from pathlib import Path
 
 
+FileIdentity = tuple[int, int]
+"""Device and inode of a file: they identify the file, whatever its name."""
 _BESIDE: Final = "its WAL and its locks lie under one name only, so acknowledged chunks would be lost or paid for twice"
+
+
+def identity_of(name: str | Path) -> FileIdentity | None:
+    """Return the identity of the file that is at a path now; None if no file is there."""
+    try:
+        status = os.stat(name)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def refuse_second_name(path: Path, status: os.stat_result) -> None:
