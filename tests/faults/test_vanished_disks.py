@@ -151,7 +151,10 @@ LOST: Final[dict[str, tuple[str, Callable[[Mount], object], str]]] = {
 @pytest.mark.root
 @pytest.mark.parametrize("how", LOST)
 def test_a_mount_that_is_lost_under_an_open_store(tmp_path: Path, how: str) -> None:
-    """Each call says what is the matter; nothing that was acknowledged is missing once the disk is mounted again."""
+    """Each call says what is the matter; nothing that was acknowledged is missing once the disk is mounted again.
+
+    What was given to a call that failed may come back, too: it is kept on another disk, and the next opening records it.
+    """
     disk, lose, said = LOST[how]
     mount = Mount(disk, tmp_path)
     with mount as place:
@@ -170,7 +173,9 @@ def test_a_mount_that_is_lost_under_an_open_store(tmp_path: Path, how: str) -> N
         with pytest.raises(StorageUnavailableError, match=said):
             store.close()
     with mount as place:
-        assert _recorded(place) == [0, 1, 2, 3]
+        recorded = _recorded(place)
+    assert recorded[:4] == [0, 1, 2, 3]
+    assert recorded[4:] in ([], [5, 6])
 
 
 @pytest.mark.root
