@@ -59,6 +59,19 @@ def test_a_damaged_schema_with_a_wal_beside_it_loses_nothing(tmp_path: Path) -> 
         assert dict(store.job("talk.srt").items()) == {index: _result(index) for index in range(6)}
 
 
+@pytest.mark.parametrize("field", ["type", "name", "tbl_name"])
+def test_a_lost_field_in_the_schema_loses_nothing_without_any_other_copy(tmp_path: Path, field: str) -> None:
+    """A damaged byte may take a name from the schema: the recovery puts it back in a copy, and reads every row."""
+    _make(tmp_path, backup=False, state_file=False)
+    path = tmp_path / "talks.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA writable_schema = ON")
+        raw.execute(f"UPDATE sqlite_master SET {field} = NULL WHERE name = 'chunk_results'")
+    with _open_recovered(path, state_file=None) as store:
+        assert list(store.job("talk.srt").results()) == [_result(index) for index in range(TOTAL)]
+        assert store.check() == []
+
+
 def test_a_full_disk_does_not_look_like_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without room for the copy that is mended, the recovery says so, and changes nothing."""
     _make(tmp_path, backup=False, state_file=False)

@@ -14,9 +14,11 @@ Entry = tuple[bytes, ...]
 """The type, the name, the table and the SQL text of a table or an index, as bytes: damage may make a text of none."""
 
 ENTRIES: Final = """
-SELECT rowid, CAST(type AS BLOB), CAST(name AS BLOB), CAST(tbl_name AS BLOB), coalesce(CAST(sql AS BLOB), x'')
+SELECT rowid, coalesce(CAST(type AS BLOB), x''), coalesce(CAST(name AS BLOB), x''),
+    coalesce(CAST(tbl_name AS BLOB), x''), coalesce(CAST(sql AS BLOB), x'')
 FROM sqlite_master ORDER BY rowid
 """
+"""The entries of a schema, by the row of each. Damage may leave NULL in the place of a text."""
 
 
 @cache

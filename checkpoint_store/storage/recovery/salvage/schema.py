@@ -88,14 +88,19 @@ def _mends(path: Path, how: str) -> dict[int, Entry]:
 
 
 def _nearest(damaged: Entry, missing: frozenset[Entry]) -> Entry | None:
-    lengths = list(map(len, damaged))
-    alike = [(_distance(damaged, entry), entry) for entry in missing if list(map(len, entry)) == lengths]
+    alike = [(_distance(damaged, entry), entry) for entry in missing if _may_be(damaged, entry)]
     distance, nearest = min(alike, default=(0, None))
-    return nearest if distance <= sum(lengths) * _DAMAGED_SHARE_MAX else None
+    return nearest if distance <= len(b"".join(nearest or ())) * _DAMAGED_SHARE_MAX else None
+
+
+def _may_be(damaged: Entry, known: Entry) -> bool:
+    """Whether each field has the length of the known one, or is lost."""
+    return all(len(field) in (0, len(whole)) for field, whole in zip(damaged, known, strict=True))
 
 
 def _distance(damaged: Entry, known: Entry) -> int:
-    return sum(map(ne, b"".join(damaged), b"".join(known)))
+    pairs = zip(damaged, known, strict=True)
+    return sum(sum(map(ne, field or bytes(len(whole)), whole)) for field, whole in pairs)
 
 
 def _mend(copy: Path, mends: dict[int, Entry]) -> None:
