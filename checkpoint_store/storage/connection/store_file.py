@@ -247,41 +247,34 @@ class ReaderConnection(StoreConnection):
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
-        refuse_inner_call(self.lock, self.file.path)
-        is_repeated = False
-        with self.lock:
-            while True:
-                try:
-                    connection = self.ready()
-                    connection.execute("BEGIN")
-                    value = work(connection)
-                    connection.execute("COMMIT")
-                except BaseException as error:  # an interrupt, too, ends the transaction; it is raised again
-                    self._abandon_or_repeat(error, is_repeated=is_repeated)
-                    is_repeated = True
-                else:
-                    return value
+
+        def transaction(connection: sqlite3.Connection) -> T:
+            connection.execute("BEGIN")
+            value = work(connection)
+            connection.execute("COMMIT")
+            return value
+
+        return self._run(transaction)
 
     def first_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """Return the first row of a statement, which is a snapshot of its own; None if it finds no row."""
-        refuse_inner_call(self.lock, self.file.path)
-        is_repeated = False
-        with self.lock:
-            while True:
-                try:
-                    rows = self.ready().execute(statement, values).fetchall()
-                except BaseException as error:  # an interrupt, too, ends the transaction; it is raised again
-                    self._abandon_or_repeat(error, is_repeated=is_repeated)
-                    is_repeated = True
-                else:
-                    return rows[0] if rows else None
+        rows = self._run(lambda connection: connection.execute(statement, values).fetchall())
+        return rows[0] if rows else None
 
-    def _abandon_or_repeat(self, error: BaseException, *, is_repeated: bool) -> None:
-        """Roll back after an error; return if the read is to be repeated once, on a new connection, or else raise."""
+    def _run(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a step that reads, and once more on a new connection if SQLite says that it met damage."""
+        refuse_inner_call(self.lock, self.file.path)
+        with self.lock:
+            try:
+                return self._run_once(step)
+            except StoreDamaged as error:
+                if not sqlite_errors.is_to_be_repeated(error.__cause__ or error, self.file.path):
+                    raise
+            return self._run_once(step)
+
+    def _run_once(self, step: Callable[[sqlite3.Connection], T]) -> T:
         try:
+            return step(self.ready())
+        except BaseException as error:
             self._abandon(error)
-        except StoreDamaged:
-            if is_repeated or not sqlite_errors.is_to_be_repeated(error, self.file.path):
-                raise
-        else:
-            raise error
+            raise
