@@ -121,6 +121,22 @@ def test_a_spoilt_digest_does_not_make_its_result_a_replaced_one(tmp_path: Path)
         assert dict(store.job(job.job_id).items()) == {index: f"of chunk {index}" for index in range(4)}
 
 
+@pytest.mark.parametrize("digest", ["17" + "\0" * 30, "one bit"])
+def test_a_damaged_digest_does_not_keep_its_result_away(tmp_path: Path, digest: str) -> None:
+    """The result of chunk 3 and the digest of its chunk are damaged: a backup's result is taken, which is the newest."""
+    path = tmp_path / "talks.db"
+    job_id = _make(tmp_path)
+    with closing(sqlite3.connect(path)) as driver:
+        (sound,) = driver.execute("SELECT digest FROM completed_chunks WHERE chunk_index = 3").fetchone()
+        damaged = f"{'b' if sound[0] == 'a' else 'a'}{sound[1:]}" if digest == "one bit" else digest
+        driver.execute("UPDATE completed_chunks SET digest = ? WHERE chunk_index = 3", (damaged,))
+        driver.execute("UPDATE chunk_results SET digest = ?, result = '?' WHERE chunk_index = 3", (damaged,))
+        driver.commit()
+    assert recover_store(path).lost_chunks == 0
+    with CheckpointStore(path) as store:
+        assert store.job(job_id).result(3) == _result(3)
+
+
 def test_a_result_that_only_an_old_backup_has_comes_back(tmp_path: Path) -> None:
     """Two results were spoilt at different times, and backups followed: each comes back from the backup kept for it."""
     job_ids = []

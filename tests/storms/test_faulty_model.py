@@ -52,6 +52,7 @@ class FaultyStore(RuleBasedStateMachine):
         self.tries: dict[int, int] = {}
         """How often a chunk failed, since its tries were given back."""
         self.store: CheckpointStore | None = None
+        self.is_damaged = False
         counted["machines"] += 1
 
     @initialize()
@@ -176,6 +177,7 @@ class FaultyStore(RuleBasedStateMachine):
         store.backup(self.folder / "copy.db").rename(self.folder / "talks.db.backup-1.0-0007")
         self._close()
         _damage(self.path, kind, random.Random(seed))
+        self.is_damaged = True
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", StoreRecovered)
@@ -197,9 +199,13 @@ class FaultyStore(RuleBasedStateMachine):
         assert job.progress().completed_chunks == len(self.model)
 
     def teardown(self) -> None:
-        """Check everything once more, and clean up."""
-        if self.store is not None:
-            assert self.store.check() == []
+        """Check everything once more, and clean up. A recovery mends damage in what no read has looked at yet."""
+        if self.store is not None and self.store.check() != []:
+            assert self.is_damaged
+            self._close()
+            recover_store(self.path)
+            assert self._open().check() == []
+            self.holds_what_was_acknowledged()
         self._close()
         shutil.rmtree(self.folder)
 

@@ -16,6 +16,7 @@ from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.statement import Statement, names_of, statement_for_arguments
+from checkpoint_store.storage.statements.store_path import path_of
 from checkpoint_store.system.paths import unavailable_reason
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _count_jobs(connection: sqlite3.Connection) -> int:
 
 def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Problem]:
     """Yield the rows that the commands could not show."""
-    path = rows.path_of(connection)
+    path = path_of(connection)
     for table, readers in _ROWS.items():
         cursor = _of_job(table).run(connection, in_job=job_id)
         names = names_of(cursor)

@@ -13,9 +13,10 @@ from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.records.records import Completion
+from checkpoint_store.storage.recovery.best_result import best_result
 from checkpoint_store.storage.recovery.job_recovery import JobRecovery
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
-from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Chunk, Copy
+from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements.completions import record, set_settings, set_source
@@ -64,7 +65,9 @@ def _lack_a_result(copies: list[Copy]) -> bool:
     """Return whether the copies know of a completed chunk whose result none of them has sound."""
     for job_id in {job_id for copy in copies for job_id in copy.chunks}:
         indices = {index for copy in copies for index in copy.chunks.get(job_id, ())}
-        if len(indices) < _known(job_id, copies) or any(_best(job_id, index, copies) is None for index in indices):
+        if len(indices) < _known(job_id, copies) or any(
+            best_result(job_id, index, copies) is None for index in indices
+        ):
             return True
     return False
 
@@ -228,7 +231,7 @@ def _fill_chunks(
     taken, unverified = Counter[str](), 0
     indices = sorted({index for copy in copies for index in copy.chunks.get(job_id, ()) if 0 <= index < total})
     for index in indices:
-        best = _best(job_id, index, copies)
+        best = best_result(job_id, index, copies)
         if best is not None:
             name, chunk = best
             moment = now() if chunk.completed_at in ("", UNKNOWN_TIME) else chunk.completed_at
@@ -244,51 +247,6 @@ def _fill_chunks(
             taken[name] += 1
             unverified += not chunk.proven
     return taken, unverified
-
-
-def _best(job_id: str, index: int, copies: list[Copy]) -> tuple[str, Chunk] | None:
-    """Return a chunk's sound result from the best copy; without a result only if no copy has one."""
-    known = [(copy, copy.chunks[job_id][index]) for copy in copies if index in copy.chunks.get(job_id, {})]
-    # The first digest is the newest: a result that was replaced since does not come back in its place.
-    first = next(((copy, chunk.digest) for copy, chunk in known if chunk.digest is not None), None)
-    fingerprint = next((chunk.fingerprint for _, chunk in known if chunk.fingerprint is not None), None)
-    if first is None:
-        (copy, chunk), *_ = known
-        if all(copy.torn for copy, _ in known):  # its result stood behind the tear
-            return None
-        return copy.name, Chunk(chunk.completed_at, fingerprint, None)
-    first_copy, wanted = first
-    if (newer := _contradiction(job_id, wanted, first_copy, known)) is not None:
-        if not any(chunk.proven and chunk.text is not None and chunk.digest == newer for _, chunk in known):
-            return None
-        wanted = newer  # the state file says what a sound copy says: it is later, and not damaged
-    proven = any(chunk.proven for _, chunk in known if chunk.digest == wanted)
-    for copy, chunk in known:
-        if chunk.text is not None and chunk.digest == wanted:
-            # An older copy may have an earlier result of the chunk, for which another job paid.
-            row = next((other for _, other in known if other.listed and other.digest == wanted), chunk)
-            taken = Chunk(chunk.completed_at, fingerprint, wanted, chunk.text, proven, row.source, row.answers)
-            taken.differs_in = row.differs_in
-            return copy.name, taken
-    return None
-
-
-def _contradiction(job_id: str, wanted: str | None, first: Copy, known: list[tuple[Copy, Chunk]]) -> str | None:
-    """Return the digest of the state file's result, if it contradicts the best copy, and may be newer; else None.
-
-    Either the result was replaced later, or the state file was damaged. Unless another copy tells which, neither
-    result is taken.
-    A state file of the same time as a backup must say what the backup says. A state file with no more chunks than the
-    store is older than the store.
-    """
-    state = next(((copy, chunk) for copy, chunk in known if not chunk.proven and chunk.digest is not None), None)
-    if state is None or state[1].digest == wanted:
-        return None
-    its, own = state[0].jobs.get(job_id), first.jobs.get(job_id)
-    if its is None or own is None:
-        return state[1].digest
-    is_ahead = bool(its["completed_count"] > own["completed_count"] or its["updated_at"] > own["updated_at"])
-    return state[1].digest if is_ahead or (first.backup and its["updated_at"] != own["updated_at"]) else None
 
 
 def _known(job_id: str, copies: list[Copy]) -> int:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.storage.sql import bindparam, deleted_jobs, func, select
-from checkpoint_store.storage.statements.rows import path_of
 from checkpoint_store.storage.statements.statement import Statement
+from checkpoint_store.storage.statements.store_path import path_of
 
 if TYPE_CHECKING:
     import sqlite3

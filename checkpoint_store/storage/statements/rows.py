@@ -6,11 +6,10 @@ another program, or by a fault that no checksum notices. A value that passes can
 
 from __future__ import annotations
 
-import os
+import re
 from collections import deque
 from datetime import datetime
 from functools import lru_cache, partial
-from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,8 +21,8 @@ from checkpoint_store.model.codec import json_rules, json_text
 from checkpoint_store.model.records import JobStatus
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     Reader = Callable[[Any], Any]
     Readers = Mapping[str, Reader]
@@ -121,12 +120,20 @@ def _text_or_null(value: Any) -> str | None:
     return None if value is None else _text(value)
 
 
+def _of_form(noun: str, form: re.Pattern[str], value: Any) -> str:
+    if form.fullmatch(_text(value)) is None:
+        raise ValueError(f"is {_seen(value)}, not {noun}")
+    return str(value)
+
+
 # By position: the many values of a long list of jobs are read in half of the time that a keyword takes.
 _INTEGER: Final = partial(_between, 0, _INTEGER_MAX)
 _CHUNK: Final = partial(_between, 0, CHUNKS_MAX)
 _FLAG: Final = partial(_between, 0, 1)
 _MOMENT_OR_NULL: Final = partial(_or_null, _moment)
 _SECONDS_OR_NULL: Final = partial(_or_null, partial(_from_0, "a length of time"))
+_DIGEST_OR_NULL: Final = partial(_or_null, partial(_of_form, "a digest", re.compile("[0-9a-f]{32}")))
+_FINGERPRINT_OR_NULL: Final = partial(_or_null, partial(_of_form, "a fingerprint", re.compile("[12]:[0-9a-f]{64}")))
 _AMOUNT_OR_NULL: Final = partial(_or_null, partial(_from_0, "an amount from 0"))
 
 # Whether all values of a column pass, and stay as they are. These checks call no function of Python's for a value.
@@ -230,7 +237,7 @@ ATTEMPT: Final[Readers] = {
 HANDLE: Final[Readers] = {
     "chunk_index": _CHUNK,
     "handle": _text,
-    "fingerprint": _text_or_null,
+    "fingerprint": _FINGERPRINT_OR_NULL,
     "recorded_at": _moment,
 }
 """The readers of the columns of ``chunk_handles``."""
@@ -255,20 +262,14 @@ RUNNER: Final[Readers] = {
 COMPLETED: Final[Readers] = {
     "chunk_index": _CHUNK,
     "completed_at": _moment,
-    "fingerprint": _text_or_null,
-    "digest": _text_or_null,
+    "fingerprint": _FINGERPRINT_OR_NULL,
+    "digest": _DIGEST_OR_NULL,
     "source_job_id": _text_or_null,
     "source_chunk_index": partial(_or_null, _CHUNK),
     "source_differs_in": _text_or_null,
     "redo_asked_at": _MOMENT_OR_NULL,
 }
 """The readers of the columns of ``completed_chunks``."""
-
-
-def path_of(connection: sqlite3.Connection) -> Path:
-    """Return the store file that a connection is open on. It is read as bytes, since a name need not be UTF-8."""
-    (name,) = connection.execute("SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'").fetchone()
-    return Path(os.fsdecode(name))
 
 
 def read_row(

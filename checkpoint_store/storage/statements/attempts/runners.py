@@ -10,6 +10,7 @@ from checkpoint_store.storage.sql import bindparam, func, literal_column, null, 
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
+from checkpoint_store.storage.statements.store_path import path_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -59,7 +60,7 @@ def runners_at_work(connection: sqlite3.Connection, job_id: str | None = None) -
     stored = named_rows(_at_work(of_one_job=job_id is not None).run(connection, **of_job))
     if not stored:
         return []
-    path = rows.path_of(connection)
+    path = path_of(connection)
     return [Runner(**rows.read_row("runners", rows.RUNNER, row, path)) for row in stored]
 
 
