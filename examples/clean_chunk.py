@@ -13,8 +13,10 @@ from typing import Any
 
 from openai import (  # type: ignore[import-not-found,unused-ignore]
     APIConnectionError,
+    AuthenticationError,
     InternalServerError,
     OpenAI,
+    PermissionDeniedError,
     RateLimitError,
 )
 
@@ -25,6 +27,8 @@ PROMPT = (
 )
 AWAY = 75
 """EX_TEMPFAIL: the service is away. With --retries the run waits for it, and no chunk is failed."""
+NOT_ALLOWED = 77
+"""EX_NOPERM: the key is wrong, or the money is used up. The run ends at once, and no chunk is failed."""
 BEFORE = "What was said before the piece, for you to understand it; do not repeat it:\n\n"
 
 
@@ -41,9 +45,12 @@ def main() -> None:
     once = {"Idempotency-Key": os.environ.get("CHECKPOINT_STORE_ATTEMPT_KEY", "")}  # the same for every try at a chunk
     try:
         answer = client.chat.completions.create(model=MODEL, messages=question, extra_headers=once)
+    except (AuthenticationError, PermissionDeniedError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(NOT_ALLOWED)
     except (APIConnectionError, RateLimitError, InternalServerError) as error:
         print(error, file=sys.stderr)
-        sys.exit(AWAY)
+        sys.exit(NOT_ALLOWED if getattr(error, "code", None) == "insufficient_quota" else AWAY)
     choice = answer.choices[0]
     if choice.finish_reason != "stop" or not choice.message.content:
         sys.exit(f"the answer ended with {choice.finish_reason!r}")  # half an answer must not count as done

@@ -1,4 +1,4 @@
-"""``run`` while the service of COMMAND is away, and with more retries than the last time."""
+"""``run`` while the service of COMMAND is away or refuses its key, and with more retries than the last time."""
 
 from __future__ import annotations
 
@@ -39,6 +39,24 @@ def test_such_an_end_is_told_by_its_code_and_what_it_means(lecture: Folder, code
     """The command spoke no HTTP: nobody is told of a status 503."""
     stderr = lecture.run("run", "lecture.txt", *SIX, "--", "sh", "-c", f"exit {code}", code=1).stderr
     assert f"'sh' ended with exit code {code}, which {meaning}" in stderr
+
+
+REFUSED = "import sys; open('calls.log', 'a').write('x\\n'); sys.exit({code})"
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [(77, "mend its key or its account"), (78, "mend its settings or its key")]
+)
+def test_a_command_can_say_that_each_further_call_is_in_vain(lecture: Folder, code: int, remedy: str) -> None:
+    """EX_NOPERM and EX_CONFIG end the whole run at the first call, fail no chunk, and the message says what helps."""
+    lecture.write("second.txt", "Another talk.\n")
+    words = ("run", "lecture.txt", "second.txt", *SIX, "--retries", 1)
+    for number in (1, 2, 3):
+        done = lecture.run(*words, *lecture.command(REFUSED.format(code=code)), code=1)
+        assert (calls(lecture), remedy in done.stderr, "second.txt  not begun" in done.stderr) == (number, True, True)
+    assert lecture.json("show", "lecture.txt")["failed_chunks"] == 0
+    told = lecture.json(*words, *lecture.command("import sys; print(sys.stdin.read())"))
+    assert [job["done_now"] for job in told["jobs"]] == [6, 1]
 
 
 @pytest.mark.slow

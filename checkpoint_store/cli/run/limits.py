@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.paths import ParamType
 from checkpoint_store.cli.run.command.answer import OtherFormError
-from checkpoint_store.cli.run.command.worker import CommandFailedError, CommandMissingError
+from checkpoint_store.cli.run.command.failures import CommandFailedError, CommandMissingError, CommandRefusedError
 from checkpoint_store.cli.screen import chunk_count, number, plain_error
 from checkpoint_store.errors import InvalidResultError
 
@@ -200,8 +200,9 @@ class RunLimits:
 
 
 def _blames_no_chunk(error: BaseException) -> bool:
-    """Whether an error would meet every chunk: a missing COMMAND, a wrong --result-field, a fault of this program.
+    """Whether an error would meet every chunk: a bad key, no COMMAND, a wrong --result-field, a fault of this program.
 
     Each further chunk would be paid for in vain.
     """
-    return isinstance(error, CommandMissingError | OtherFormError) or not isinstance(error, FAILURES)
+    meets_all = CommandMissingError | CommandRefusedError | OtherFormError
+    return isinstance(error, meets_all) or not isinstance(error, FAILURES)

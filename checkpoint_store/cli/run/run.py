@@ -218,8 +218,8 @@ def _run_all(
         return
     with NOTICES.at_work(), opened as store, log.opened(store) if log else nullcontext(), interrupts:
         for source in inputs:
-            is_misread = command is not None and command.is_misread
-            if interrupts.requested or limits.are_over or files.is_paused or failures.is_over or is_misread:
+            is_in_vain = command is not None and command.is_in_vain
+            if interrupts.requested or limits.are_over or files.is_paused or failures.is_over or is_in_vain:
                 code = INTERRUPTED if interrupts.stops_now else PAUSED
                 yield _not_begun(source, code)
                 continue

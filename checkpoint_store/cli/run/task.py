@@ -14,7 +14,8 @@ from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, path_text, printable
 from checkpoint_store.cli.redone import tries_in_vain
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, OtherFormError, UnreadAnswerError, field_at
-from checkpoint_store.cli.run.command.worker import Command, CommandFailedError, CommandKilledError, ServiceAwayError
+from checkpoint_store.cli.run.command.failures import CommandFailedError, CommandKilledError, ServiceAwayError
+from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError

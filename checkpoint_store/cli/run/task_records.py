@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
-from checkpoint_store.cli.run.command.worker import CommandFailedError
+from checkpoint_store.cli.run.command.failures import CommandFailedError
 from checkpoint_store.cli.run.later_files import NO_LATER_FILES, LaterFiles
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import current_attempt
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, OtherFormError, UnreadAnswerError
-from checkpoint_store.cli.run.command.worker import Command, CommandFailedError
+from checkpoint_store.cli.run.command.failures import CommandFailedError
+from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.errors import Difference, PlanChanged
 
 if TYPE_CHECKING:

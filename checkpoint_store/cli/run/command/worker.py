@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.command.answer import OtherFormError, UnreadAnswerError, UnusableAnswerError, cost_printed
 from checkpoint_store.cli.run.command.call import CommandCall
+from checkpoint_store.cli.run.command.failures import (
+    CommandFailedError,
+    CommandKilledError,
+    CommandMissingError,
+    CommandRefusedError,
+    ServiceAwayError,
+    exit_text,
+    failure_kind,
+)
 from checkpoint_store.cli.run.command.process import (
     StdinWriter,
     group_lives,
@@ -27,8 +34,6 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.command.answer import AnswerReader
     from checkpoint_store.cli.transcripts.split import TextChunk
 
-_SERVICE_AWAY_CODES: Final = {69: "which says that a service is unavailable", 75: "which asks to try again later"}
-"""EX_UNAVAILABLE and EX_TEMPFAIL of sysexits.h, and what they say."""
 _MORE_AT_ONCE: Final = {
     errno.EAGAIN: ": no more processes and threads may be started here; use fewer --workers, or raise the limit "
     "(ulimit -u, or the limit of the container)",
@@ -39,34 +44,6 @@ _MORE_AT_ONCE: Final = {
 _TAIL_LINES: Final = 8
 _TAIL_CHARACTERS: Final = 2_000
 _OUTPUT_WAIT_SECONDS: Final = 1.0
-
-
-class CommandFailedError(Exception):
-    """COMMAND gave no cleaned text. ``reason`` is one line; ``stderr`` has the last lines of its standard error."""
-
-    chunk_index: int | None = None
-    cost: object = None
-    """The cost of the failed call, as COMMAND printed it: the loop counts it if it is an amount of money."""
-    may_be_billed = False
-    """Whether nobody knows what the call cost: the loop keeps its reservation."""
-
-    def __init__(self, reason: str, stderr: str = "") -> None:
-        self.reason, self.stderr = reason, stderr
-        super().__init__(f"{reason}\n{stderr}" if stderr else reason)
-
-
-class CommandMissingError(CommandFailedError):
-    """COMMAND cannot be started, whichever the chunk."""
-
-
-class ServiceAwayError(CommandFailedError):
-    """COMMAND says by its exit code that its service is away (sysexits.h), so that no chunk counts as failed."""
-
-    status_code = 503
-
-
-class CommandKilledError(BaseException):
-    """COMMAND was ended by :meth:`Command.kill`. It is no Exception, so that no chunk counts as failed."""
 
 
 class Command:
@@ -108,11 +85,17 @@ class Command:
         """Whether an answer could be read, in this run or before: then a chunk with another form is tried again."""
         self._had_other_form = False
         """Whether an answer had another form before any answer could be read."""
+        self._is_refused = False
 
     @property
     def is_misread(self) -> bool:
         """Whether its answers have another form than ``run`` expects: each further call would be paid for in vain."""
         return self._had_other_form and not self.has_answered
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether each further call would be in vain, for any chunk of any file."""
+        return self._is_refused or self.is_misread
 
     def __call__(self, chunk: TextChunk, variables: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """Return the fields of the result for ``chunk`` (``cleaned_text`` at least), and the program's stderr.
@@ -124,6 +107,7 @@ class Command:
             UnreadAnswerError: the program printed something else than an answer.
             OtherFormError: the program did so, and its text seems to be in another field; no answer could be read yet.
             ServiceAwayError: the program ended with code 69 or 75.
+            CommandRefusedError: the program ended with code 77 or 78.
             CommandMissingError: the program could not be started.
             CommandKilledError: :meth:`kill` was called meanwhile.
         """
@@ -160,11 +144,11 @@ class Command:
         if code and self._killed:  # a program that ended well by itself has an answer that is paid for
             raise CommandKilledError
         if code:
-            failure = CommandFailedError
-            if code in _SERVICE_AWAY_CODES:
-                failure = ServiceAwayError
+            kind = failure_kind(code)
+            if kind is ServiceAwayError:
                 self.away_codes.add(code)
-            raise failure(f"{self._argv[0]!r} {_exit_text(code)}", _tail(message))
+            self._is_refused |= kind is CommandRefusedError
+            raise kind(f"{self._argv[0]!r} {exit_text(code)}", _tail(message))
         try:
             answer = self._answers.read(stdout.decode("utf-8"), chunk.text)
         except (UnicodeDecodeError, UnusableAnswerError) as error:
@@ -283,16 +267,6 @@ def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:
     # As bytes: in a locale that is not UTF-8 the text of many a context has no encoding.
     encoded = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in variables.items()}
     return {**os.environb, **encoded}
-
-
-def _exit_text(code: int) -> str:
-    if code in _SERVICE_AWAY_CODES:
-        return f"ended with exit code {code}, {_SERVICE_AWAY_CODES[code]}"
-    if code > 0:
-        return f"ended with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"was ended by {signal.Signals(-code).name}"
-    return f"was ended by signal {-code}"
 
 
 def _tail(text: str) -> str:
