@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
-ENDING_SIGNALS: Final = tuple(
-    getattr(signal, name)
-    for name in ("SIGTERM", "SIGHUP")
-    if hasattr(signal, name)  # Windows has no SIGHUP
-)
+ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 EXIT_PAUSED: Final = 75
 _AS_NEW: Final = (signal.SIG_DFL, signal.default_int_handler)
 """The handlers that a new process has."""

@@ -46,8 +46,6 @@ def write_patiently(text: str, is_asked_to_end: Callable[[], bool]) -> bool:
 
 def _pipe() -> int | None:
     """Return the number of standard output if it is a pipe or a socket; None for anything else."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows: select() knows sockets only
-        return None
     try:
         number = sys.stdout.fileno()
         mode = os.fstat(number).st_mode
@@ -134,9 +132,6 @@ def _uninterrupted() -> Iterator[None]:
 
     A write that a signal interrupts is short. Where Python does not buffer (PYTHONUNBUFFERED), the rest would be lost.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
         yield

@@ -147,7 +147,7 @@ def can_take(number: int, seconds: float = 0.0) -> bool:
     """Return whether a write to an open file waits for no reader; wait up to ``seconds`` until that is so."""
     try:
         return bool(select.select((), (number,), (), seconds)[1])
-    except (OSError, ValueError):  # on Windows it knows sockets only; and a number of 1,024 is too large
+    except (OSError, ValueError):  # a number of 1,024 is too large
         return True
 
 
@@ -159,7 +159,7 @@ def _stderr() -> IO[str] | None:
 
 def _number_of(stream: IO[str] | None) -> int | None:
     """Return the number of a stream; None if it has none, as where a program around catches the text."""
-    if stream is None or sys.platform == "win32":
+    if stream is None:
         return None
     try:
         return stream.fileno()

@@ -148,10 +148,9 @@ def why_no_new_file(folder: Path) -> str | None:
     """Return why no file can be made in a folder that exists; None if a file can be made."""
     if os.access(folder, os.W_OK | os.X_OK):
         return None
-    if hasattr(os, "statvfs"):
-        with suppress(OSError):
-            if os.statvfs(folder).f_flag & os.ST_RDONLY:
-                return f"the file system of {path_text(folder)} is read-only"
+    with suppress(OSError):
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return f"the file system of {path_text(folder)} is read-only"
     return f"no permission to write in {path_text(folder)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
 import re
@@ -16,13 +17,6 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StorageUnavailableError
 from checkpoint_store.cli.options import sibling_of
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    _has_locks = False
-else:
-    _has_locks = True
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -32,8 +26,6 @@ _FOLDER: Final = ".checkpoint-store-stand-in-"
 
 _EMPTY_SECONDS_MAX: Final = 60.0
 """A stand-in may be empty, and not locked yet, for this long."""
-_UNLOCKED_SECONDS_MAX: Final = 24 * 3600.0
-"""Where no folder can be locked, a stand-in is left over after this time."""
 
 
 @contextmanager
@@ -92,18 +84,16 @@ def _sweep(folder: Path) -> None:
         with suppress(OSError):  # it is gone by now, or nobody may look into it
             status = trial.lstat()
             seconds = time.time() - status.st_mtime
-            is_mine = not _has_locks or os.geteuid() in (0, status.st_uid)
+            is_mine = os.geteuid() in (0, status.st_uid)
             if is_mine and (seconds > _EMPTY_SECONDS_MAX or any(trial.iterdir())):
                 lock = _lock(trial)
-                if lock is not None or (not _has_locks and seconds > _UNLOCKED_SECONDS_MAX):
+                if lock is not None:
                     shutil.rmtree(trial, ignore_errors=True)
                 _unlock(lock)
 
 
 def _lock(trial: Path) -> int | None:
-    """Lock the folder of a stand-in until its command ends; None where it is locked, or no folder can be locked."""
-    if not _has_locks:
-        return None
+    """Lock the folder of a stand-in until its command ends; None where it is locked."""
     descriptor = os.open(trial, os.O_RDONLY | os.O_DIRECTORY)  # rmtree removes nothing behind a symlink
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -29,7 +29,7 @@ RUN: Final = StatusChange(JobStatus.RUNNING)
 """The change when a loop begins. It withdraws no pause: loops of other runners that were asked to pause still end."""
 RESUME: Final = StatusChange(JobStatus.RUNNING, withdraws_pauses=True)
 FINISH: Final = StatusChange(JobStatus.COMPLETED, needs_all_chunks=True)
-_EXIT_CODES: Final = {128 + getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
+_EXIT_CODES: Final = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 """The exit codes of a program that a signal ended."""
 
 

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-_CAN_MASK: Final = hasattr(signal, "pthread_sigmask")
-_SIGHUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
-_TERMINATION_SIGNALS: Final = (signal.SIGTERM,) if _SIGHUP is None else (signal.SIGTERM, _SIGHUP)
+_TERMINATION_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 """The signals whose usual effect here is SystemExit."""
 _KEY_PRESS_SECONDS_MAX: Final = 0.1
 """Two signals within this time are one key press: a launcher may pass on the Ctrl-C that the terminal sent already."""
@@ -222,13 +220,12 @@ def heed_second_interrupt_only() -> None:
         interrupts.is_in_main = True
         _active[:] = [interrupts]
         signal.signal(signal.SIGINT, _on_signal)
-    if _SIGHUP is not None and signal.getsignal(_SIGHUP) in (signal.SIG_DFL, _on_signal):
-        signal.signal(_SIGHUP, _ignore)
-    if _CAN_MASK:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINAL_SIGNALS)
+    if signal.getsignal(signal.SIGHUP) in (signal.SIG_DFL, _on_signal):
+        signal.signal(signal.SIGHUP, _ignore)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINAL_SIGNALS)
 
 
-_TERMINAL_SIGNALS: Final = [signal.SIGINT] if _SIGHUP is None else [signal.SIGINT, _SIGHUP]
+_TERMINAL_SIGNALS: Final = (signal.SIGINT, signal.SIGHUP)
 """The signals that a terminal sends to every process in it."""
 
 
@@ -238,12 +235,11 @@ def interrupts_held_back() -> Iterator[None]:
 
     Processes that the thread starts inherit that, and end it in :func:`heed_second_interrupt_only`.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL_SIGNALS) if _CAN_MASK else ()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINAL_SIGNALS)
     try:
         yield
     finally:
-        if _CAN_MASK:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _mask_before_fork: Final = threading.local()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,9 +16,6 @@ from checkpoint_store.system.file_lock import filelock_types
 from checkpoint_store.system.files import GUARDS, PRIVATE, match_owner, open_regular, storage_error, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.paths import is_folder, is_there
-
-if sys.platform != "win32":
-    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -236,8 +233,6 @@ def probe(path: Path) -> BegunAttempts | None:
     """
     if str(path) in _held:
         return None
-    if sys.platform == "win32":  # the holder of a lock cannot be told without writing
-        return None if path.exists() else BegunAttempts(None)
     try:
         with open(path, "rb", opener=open_regular) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

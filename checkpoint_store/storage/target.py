@@ -103,7 +103,7 @@ def _follow(path: Path) -> Path:
     if not path.exists():
         raise StoreTargetError(path, "it is a symlink to a file that does not exist; give the file itself")
     real = path.resolve()
-    owner = os.getuid() if hasattr(os, "getuid") else 0
+    owner = os.getuid()
     if owner not in (0, real.stat().st_uid) or path.lstat().st_uid not in (owner, 0):
         raise StoreTargetError(path, f"it is a symlink to {real}, which belongs to another user; give the file itself")
     return real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource  # not late: once the descriptors have run out, Python cannot read a module
 from contextlib import ContextDecorator, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -14,23 +15,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-try:
-    import resource  # not late: once the descriptors have run out, Python cannot read a module
-except ImportError:  # Windows
-    _has_limits = False
-else:
-    _has_limits = True
-
-
-def descriptors_max() -> int | None:
-    """Return how many file descriptors this process may have; None if that is unknown."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if _has_limits else None
-
-
 def file_bytes_max() -> int | None:
     """Return how large a file may become that this process writes; None if no limit is set."""
-    if not _has_limits:
-        return None
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     return None if limit == resource.RLIM_INFINITY else limit
 
@@ -61,11 +47,10 @@ def shortage(number: int | None) -> str | None:
         return f"{os.strerror(number)} (all processes of this machine together; close programs that hold many)"
     if number != errno.EMFILE:
         return None
-    limit = descriptors_max()
-    many = "as many as it may have" if limit is None else f"{limit} at most"
+    many = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return (
-        f"{os.strerror(number)}: this process has no file descriptor left ({many}). Close files and connections that "
-        "are no longer needed, or raise the limit (ulimit -n)"
+        f"{os.strerror(number)}: this process has no file descriptor left ({many} at most). Close files and "
+        "connections that are no longer needed, or raise the limit (ulimit -n)"
     )
 
 

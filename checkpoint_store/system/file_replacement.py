@@ -143,7 +143,7 @@ def _copy_mode(descriptor: int, previous: Path) -> bool:
         return False
     if not stat.S_ISREG(status.st_mode):
         return False
-    if os.name == "posix" and not os.geteuid():
+    if not os.geteuid():
         os.fchown(descriptor, status.st_uid, status.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
     return True

@@ -27,7 +27,7 @@ def match_owner(made: int | Path, like: Path | None) -> None:
         made: the new file, as its descriptor or its path. A symlink is not followed.
         like: the file whose owner becomes the owner of the new file. None: the owner stays.
     """
-    if like is None or os.name == "nt" or os.geteuid() != 0:
+    if like is None or os.geteuid() != 0:
         return
     try:
         wanted = os.stat(like)
@@ -47,7 +47,7 @@ def match_owner(made: int | Path, like: Path | None) -> None:
         log.warning("a file beside %s stays root's: %s", like, error)
 
 
-GUARDS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+GUARDS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Flags of :func:`os.open`: follow no symlink, do not wait at a pipe, close the descriptor in a started program."""
 NEW: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 """Flags of :func:`os.open`: create a file for writing; fail if the name exists, even as a dangling symlink."""
@@ -212,9 +212,7 @@ def _escape(name: str) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a folder's entries durable, where the platform and the file system can."""
-    if os.name == "nt":
-        return
+    """Make a folder's entries durable, where the file system can."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -261,8 +259,6 @@ def full_error(path: Path, reason: str, *, is_too_large: bool) -> StorageFullErr
 
 def has_no_inode(path: Path) -> bool:
     """Return whether the file system of a file cannot hold another file, however many bytes are free."""
-    if os.name == "nt":
-        return False
     with suppress(OSError):
         counts = os.statvfs(path.parent)
         return bool(counts.f_files) and not counts.f_favail  # some file systems count no inodes: 0 of 0

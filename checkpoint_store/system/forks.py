@@ -227,11 +227,9 @@ def come_first() -> None:
     Python calls the hook first that was registered last. A package whose hook keeps threads from its locks would keep a
     thread waiting there that uses an object; and the fork would wait for that thread.
     """
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=partial(_before, next(_places)))
+    os.register_at_fork(before=partial(_before, next(_places)))
 
 
 come_first()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_parent=_in_parent, after_in_child=_in_child)
-    os.register_at_fork(after_in_parent=_end_in_parent)
+os.register_at_fork(after_in_parent=_in_parent, after_in_child=_in_child)
+os.register_at_fork(after_in_parent=_end_in_parent)

@@ -57,15 +57,14 @@ def as_listed(path: Path) -> Path:
 
 def is_on_read_only_system(path: Path) -> bool:
     """Return whether the file system of a file or folder is mounted read-only, so that no permission helps."""
-    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def unavailable_reason(path: Path) -> str | None:
     """Return why the file system does not answer about ``path``; None if it answers, even that nothing is there."""
     try:
         os.stat(path)
-        if hasattr(os, "statvfs"):
-            os.statvfs(path.parent)  # for a second, a mount whose server died answers os.stat from its cache
+        os.statvfs(path.parent)  # for a second, a mount whose server died answers os.stat from its cache
     except OSError as error:
         return None if error.errno in _NOTHING_THERE else error.strerror or str(error)
     return None

@@ -7,9 +7,9 @@ locks have neither property.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -18,9 +18,6 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.system.files import GUARDS, PRIVATE, match_owner, storage_error
 from checkpoint_store.system.forks import ForkAware, watch
-
-if sys.platform != "win32":
-    import fcntl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,9 +28,6 @@ _NOT_OURS: Final = "its name is that of a lock file, and it is not a regular fil
 
 class SharedLock(ForkAware):
     """A holder of the lock file at ``path``. Safe to share between threads; a forked child holds nothing.
-
-    On a platform without ``flock`` (Windows) every call succeeds and excludes nobody: Windows itself refuses to rename
-    a file that is open.
 
     Args:
         path: the lock file. It is never removed: whoever removes a lock file lets a second holder in.
@@ -78,7 +72,7 @@ class SharedLock(ForkAware):
 
     def _take(self, *, alone: bool) -> bool:
         with self._mutex:
-            if sys.platform == "win32" or self._is_held():
+            if self._is_held():
                 return True
             self._unlock()
             try:

@@ -202,7 +202,6 @@ def test_copies_have_long_names_or_a_clear_refusal(lecture: Folder, verb: str) -
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="bytes that are no text are names on POSIX only")
 @pytest.mark.parametrize(
     "name", [b"caf\xe9.txt", b"two\nlines.txt", b'it\'s "q" $x.txt', b"-dash.txt", b"tab\t.txt", b"a b.txt", b"-"]
 )

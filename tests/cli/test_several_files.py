@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import re
 import struct
 import subprocess
 import sys
+import termios
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -17,11 +20,6 @@ import pytest
 from checkpoint_store import CheckpointStore
 from tests.cli.conftest import ROOT
 from tests.conftest import wait_until
-
-if os.name != "nt":
-    import fcntl
-    import pty
-    import termios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +135,6 @@ def test_a_log_with_colours_has_no_live_line(talks: Folder) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 def test_a_terminal_shows_which_file_is_in_work(talks: Folder) -> None:
     """On a terminal of 60 columns the live line has the place, the counts and a bar, and is gone at the end."""
     ours, theirs = pty.openpty()

@@ -72,7 +72,6 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(folder: Folder, job: Job) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 def test_a_terminal_shows_the_page_in_its_place(folder: Folder, job: Job) -> None:
     """On a terminal the page is drawn again where it stands; the last one stays when the job has ended."""
     chunks = job.pending()

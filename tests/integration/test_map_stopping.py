@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -288,7 +287,6 @@ def test_ctrl_c_works_after_a_loop_that_another_thread_closed(children: Children
     assert children.run(program(__file__, "close_in_thread"), code=-signal.SIGTERM) == "interrupted\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_that_is_forked_in_a_loop_ends_by_sigterm_at_once(children: Children) -> None:
     """A child that is forked in a loop ends by SIGTERM at once, so a broken pool does not hang its program."""
     assert children.run(program(__file__, "fork_and_terminate")) == "['ended']\n"

@@ -30,7 +30,6 @@ def run(source: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of this kind on Windows")
 @pytest.mark.parametrize("descriptors", [5, 8, 10, 12, 14, 20])
 def test_few_descriptors(tmp_path: Path, descriptors: int) -> None:
     """With few file descriptors a run works, or ends in one error of the library; what was acknowledged is there."""
@@ -83,7 +82,6 @@ def test_fewer_threads_than_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert sorted(item.result for item in job.map(str.upper, workers=4)) == list("ABCDEFGH")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks")
 def test_a_file_system_without_locks_is_named(tmp_path: Path) -> None:
     """SQLite calls a file busy that no file system locks: the error says what is the matter, and what helps."""
     assert "no file locks; keep the store on a local disk" in run(NO_LOCKS, tmp_path / "talk.db").stdout

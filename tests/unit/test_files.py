@@ -259,7 +259,6 @@ def test_errors_of_the_operating_system(tmp_path: Path) -> None:
     assert [full.reason, other.reason, bare.reason] == ["No space left on device", "Input/output error", "no number"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process, and inodes")
 def test_what_has_run_out_besides_bytes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit on the size of a file, and a file system without a free inode: to free bytes would help nobody."""
     monkeypatch.setattr(descriptors.resource, "getrlimit", lambda _: (8192, 8192))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import stat
@@ -192,14 +191,12 @@ def test_a_folder_in_its_place(tmp_path: Path) -> None:
         pytest.fail("locked a folder")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_is_not_stuck(tmp_path: Path) -> None:
     """A child forked while a thread of the parent held the lock gets it once the parent let go."""
     run = subprocess.run([sys.executable, FORKED, tmp_path / "s.lock"], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("how", ["share", "probe"])
 def test_a_child_that_was_forked_while_a_lock_file_was_opened_holds_no_lock(children: Children, how: str) -> None:
     """A lock is free once its holder releases it, though a forked child has the descriptor, too."""

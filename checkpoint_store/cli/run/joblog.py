@@ -8,9 +8,9 @@ once, and goes on.
 from __future__ import annotations
 
 import errno
+import fcntl
 import math
 import os
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -23,9 +23,6 @@ from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.call import CommandCall
 from checkpoint_store.cli.run.outputs.log import give_to_owner, open_to_append
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
-
-if sys.platform != "win32":
-    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,9 +129,6 @@ class JobLog:
         Raises:
             BlockingIOError: another run had the log for longer, such as one that Ctrl-Z stopped.
         """
-        if sys.platform == "win32":
-            yield
-            return
         until = time.monotonic() + seconds_max
         while not self._try_to_lock():
             if time.monotonic() >= until:

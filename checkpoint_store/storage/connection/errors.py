@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
-import sys
 import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -173,10 +173,7 @@ def _busy(path: Path, waited_seconds: float) -> CheckpointStoreError:
 
 def _has_no_locks(path: Path) -> bool:
     """Whether the file system has no file locks: SQLite reports that as busy for ever."""
-    if sys.platform == "win32":
-        return False
     try:
-        import fcntl  # POSIX only
         import tempfile  # only an error needs it
 
         with tempfile.TemporaryFile(dir=path.parent) as probe:

@@ -7,8 +7,8 @@ runner locks show it.
 
 from __future__ import annotations
 
+import fcntl
 import os
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -166,7 +166,7 @@ def _older_user(path: Path) -> bool:
     # none, that proves nothing.
     if journal_mode_for(path) != "wal" and set(processes.who_has_open([path])) - {os.getpid()}:
         return True
-    return os.name != "nt" and any(probe(lock) is None for lock in runner_lock_paths(path))
+    return any(probe(lock) is None for lock in runner_lock_paths(path))
 
 
 def has_connection(path: Path) -> bool:
@@ -176,10 +176,6 @@ def has_connection(path: Path) -> bool:
     the descriptor of the probe would drop the locks of its connections, also of those that the program opened itself
     (sqlite.org/howtocorrupt.html, 2.2).
     """
-    if sys.platform == "win32":
-        return False
-    import fcntl  # POSIX only
-
     with openings.lock:
         if openings.is_open(path) or has_locked(path):
             return True

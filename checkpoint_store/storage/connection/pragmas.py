@@ -161,8 +161,6 @@ def _open(path: Path, options: str, timeout_seconds: float) -> sqlite3.Connectio
 
 
 def _uri_of(path: Path) -> str:
-    if os.name == "nt":
-        return path.as_uri()
     # Path.as_uri() imports a module when it is called, which fails while the interpreter ends.
     return f"file://{quote_from_bytes(os.fsencode(path))}"
 

@@ -121,7 +121,7 @@ class ReadOnlyDatabase:
         return self.read(work)
 
     def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
+        if os.geteuid() == 0:
             with suppress(ImportError, OSError):  # no ctypes in this Python, or no descriptor left to read it
                 from checkpoint_store.storage.connection import chown  # only root needs it
 

@@ -57,8 +57,6 @@ def refuse_foreign(store: Path) -> None:
 
     Root may work on any store. The siblings then belong to the owner of the store file, or to root.
     """
-    if os.name == "nt":
-        return
     foreign = _foreign(store)
     for _ in range(_LOOKS):
         if foreign is None or foreign.user_id != 0:
@@ -95,7 +93,7 @@ def why_unwritable(store: Path) -> tuple[str, str]:
 def _of_another_user(store: Path) -> str:
     """Return words that name the owner of the store file; empty if the owner is this user."""
     status = _look(store)
-    if status is None or os.name == "nt" or status.st_uid == os.geteuid():
+    if status is None or status.st_uid == os.geteuid():
         return ""
     return f" of another user (uid {status.st_uid})"
 
@@ -138,8 +136,6 @@ def make_private(store: Path, state_files: Iterable[Path] = ()) -> None:
 
     Called once the file is known to be a store. A file that cannot be changed stays as it is, and the log says so.
     """
-    if os.name == "nt":
-        return
     ours = _ours(store)
     for path in (store, *Siblings(store).opened(), *state_files):
         status = _look(path)
@@ -184,7 +180,7 @@ def passed_over(state_file: Path, store: Path) -> str | None:
     None if the state file is read, or does not exist.
     """
     status = _look(state_file)
-    if status is None or os.name == "nt":
+    if status is None:
         return None
     if not os.access(state_file, os.R_OK):
         return "there is no permission to read it"

@@ -6,9 +6,9 @@ locks the folder of the stand-in as long as it lives, and the kernel frees the l
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -18,9 +18,6 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.storage.files.names import STAND_IN_FOLDER
 from checkpoint_store.system.files import GUARDS, storage_errors
 from checkpoint_store.system.log import log
-
-if sys.platform != "win32":
-    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +43,7 @@ def _names_in(trial: Path, beginning: str) -> Iterator[str]:
 
 
 def left_over(folder: Path) -> list[Path]:
-    """Return the stand-ins of this user in a folder that no command uses, by name. Nothing is changed.
-
-    On Windows none is known to be left over: no folder can be locked.
-    """
+    """Return the stand-ins of this user in a folder that no command uses, by name. Nothing is changed."""
     with suppress(OSError):
         names = sorted(name for name in os.listdir(folder) if name.startswith(STAND_IN_FOLDER))
         return [folder / name for name in names if _is_left_over(folder / name)]
@@ -82,7 +76,7 @@ def _is_left_over(trial: Path) -> bool:
     with suppress(OSError):
         status = trial.lstat()
         is_filled = time.time() - status.st_mtime > _EMPTY_SECONDS_MAX or any(trial.iterdir())
-        if is_filled and (os.name == "nt" or os.geteuid() in (0, status.st_uid)):
+        if is_filled and os.geteuid() in (0, status.st_uid):
             with _taken(trial) as is_taken:
                 return is_taken
     return False
@@ -91,9 +85,6 @@ def _is_left_over(trial: Path) -> bool:
 @contextmanager
 def _taken(trial: Path) -> Iterator[bool]:
     """Hold the lock of a stand-in, and yield whether it is held: False where a command uses it, or it is gone."""
-    if sys.platform == "win32":
-        yield False
-        return
     try:
         descriptor = os.open(trial, os.O_RDONLY | os.O_DIRECTORY | GUARDS)
     except OSError:

@@ -146,11 +146,11 @@ def private_folder(temporary: Path) -> Path:
     Nobody removes it: another process may be about to write a file there. If another user has made something of that
     name, return the folder for temporary files itself.
     """
-    folder = temporary / f"{_PRIVATE_FOLDER}-{_user()}"
+    folder = temporary / f"{_PRIVATE_FOLDER}-{os.geteuid()}"
     with suppress(OSError):
         folder.mkdir(mode=0o700)
         open_to_owner(folder)
-    is_taken = os.path.lexists(folder) and not _is_private_folder(folder, {_user()})
+    is_taken = os.path.lexists(folder) and not _is_private_folder(folder, {os.geteuid()})
     return temporary if is_taken else folder
 
 
@@ -178,7 +178,7 @@ def files_of(store: Path) -> Iterator[Path]:
     folders = [Path(os.environ[variable]) for variable in _TEMPORARY_VARIABLES if os.environ.get(variable)]
     for folder in dict.fromkeys([*folders, *_TEMPORARY_FOLDERS]):
         with suppress(OSError):  # the folder is missing, or cannot be read
-            for temporary in _folders_in(folder, {store.stat().st_uid, _user()}):
+            for temporary in _folders_in(folder, {store.stat().st_uid, os.geteuid()}):
                 paths = Siblings(temporary / store.name).unrecorded()
                 if paths and not temporary.samefile(store.parent):
                     yield from (path for path in paths if _is_private(store, os.lstat(path)))
@@ -198,18 +198,12 @@ def _folders_in(temporary: Path, users: set[int]) -> Iterator[Path]:
 def _is_private_folder(folder: Path, users: set[int]) -> bool:
     with suppress(OSError):
         status = os.lstat(folder)
-        is_ours = os.name == "nt" or (status.st_uid in users and not status.st_mode & _OTHERS_MAY_WRITE)
+        is_ours = status.st_uid in users and not status.st_mode & _OTHERS_MAY_WRITE
         return stat.S_ISDIR(status.st_mode) and is_ours
     return False
 
 
-def _user() -> int:
-    return 0 if os.name == "nt" else os.geteuid()
-
-
 def _is_private(store: Path, status: os.stat_result) -> bool:
     """Whether a file is a regular one of the owner of the store, or ours, to which nobody else may write."""
-    if os.name == "nt":
-        return stat.S_ISREG(status.st_mode)
     is_ours = status.st_uid in {store.stat().st_uid, os.geteuid()} and status.st_nlink == 1
     return stat.S_ISREG(status.st_mode) and is_ours and not status.st_mode & _OTHERS_MAY_WRITE

@@ -112,7 +112,7 @@ def _permissions(path: Path, state_file: Path) -> Iterator[Finding]:
     for name in (*files.own, *state_copies(state_file), *Siblings(path).backups(), *runner_lock_paths(path)):
         with suppress(OSError):
             mode = stat.S_IMODE(name.stat().st_mode)
-            if mode & 0o077 and os.name != "nt":
+            if mode & 0o077:
                 wrong.append(f"{name.name} is {mode:04o}")
     if wrong:
         no_modes = "the file system keeps no modes: mount it with umask=077, or move the store"

@@ -7,7 +7,6 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -25,8 +24,6 @@ _ENDED_STATES: Final = frozenset("ZX")
 
 def has_program_ended(child: subprocess.Popen[bytes]) -> bool:
     """Whether a program has ended; its exit code is left for the thread that waits for it."""
-    if sys.platform == "win32":
-        return False
     with contextlib.suppress(ChildProcessError):
         return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return True
@@ -34,8 +31,6 @@ def has_program_ended(child: subprocess.Popen[bytes]) -> bool:
 
 def group_lives(child: subprocess.Popen[bytes]) -> bool:
     """Whether a process lives that a program started and left in its group: it may print the rest of the answer."""
-    if sys.platform == "win32":
-        return False
     try:
         os.killpg(child.pid, 0)
     except ProcessLookupError:
@@ -58,10 +53,7 @@ def _groups_and_states() -> Iterator[tuple[int, str]]:
 def kill_group(child: subprocess.Popen[bytes]) -> None:
     """Kill a program and the processes of its group, as far as any live."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "win32":
-            child.kill()
-        else:
-            os.killpg(child.pid, signal.SIGKILL)
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 _WAIT_SLICE_SECONDS: Final = 0.5

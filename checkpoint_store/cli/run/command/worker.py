@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.command.answer import OtherFormError, UnreadAnswerError, UnusableAnswerError, cost_printed
@@ -252,18 +251,14 @@ def _start(argv: tuple[str, ...], variables: Mapping[str, str], text: bytes) -> 
 
 
 def _popen(argv: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    session_options: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
-        session_options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    session_options["env"] = _environment(variables)
-    pipe = subprocess.PIPE
+    pipe, environment = subprocess.PIPE, _environment(variables)
     # Running what the person typed is the purpose; there is no shell in between.
-    return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, **session_options)  # noqa: S603 - the command of the user
+    return subprocess.Popen(  # noqa: S603 - the command of the user
+        argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=environment
+    )
 
 
 def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:
-    if not os.supports_bytes_environ:
-        return {**os.environ, **variables}
     # As bytes: in a locale that is not UTF-8 the text of many a context has no encoding.
     encoded = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in variables.items()}
     return {**os.environb, **encoded}

@@ -97,9 +97,8 @@ def open_to_append(path: Path, flags: int) -> int:
     Raises:
         OSError: it cannot be opened, or a symlink or anything but a regular file is in its place.
     """
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"):  # wait for nobody at a pipe
-        flags |= getattr(os, name, 0)
-    file = os.open(path, flags | os.O_APPEND, _PRIVATE)
+    flags |= os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # wait for nobody at a pipe
+    file = os.open(path, flags, _PRIVATE)
     mode = os.fstat(file).st_mode
     if stat.S_ISREG(mode):
         if flags & os.O_CREAT and mode & _PRIVATE != _PRIVATE:  # a umask can take rights from the owner, too
@@ -112,7 +111,7 @@ def open_to_append(path: Path, flags: int) -> int:
 
 def give_to_owner(made: Path, like: Path) -> None:
     """As root, give a file that was just made to the owner of ``like``, who could not use it otherwise."""
-    if os.name == "nt" or os.geteuid() != 0:
+    if os.geteuid() != 0:
         return
     with suppress(OSError):
         owner = like.stat()

@@ -45,7 +45,6 @@ def _parts(parts: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 _EMPTY_DIGEST: Final = digest_of("")
-_NAME_BYTES_MAX: Final = 255
 
 Outcome = Literal["written", "same", "edited"]
 
@@ -73,9 +72,7 @@ def check_output(path: Path) -> None:
 
 
 def _check_name(path: Path) -> None:
-    length, length_max = len(os.fsencode(path.name)), _NAME_BYTES_MAX
-    if hasattr(os, "pathconf"):
-        length_max = os.pathconf(path.parent, "PC_NAME_MAX")
+    length, length_max = len(os.fsencode(path.name)), os.pathconf(path.parent, "PC_NAME_MAX")
     if length > length_max:
         long = f"the name has {length} bytes, and the file system takes {length_max}"
         raise UnusableOutputError(f"{path_text(path)}: {long}; give a shorter name with --output")
