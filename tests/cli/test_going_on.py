@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
 
-from checkpoint_store import Job
+from checkpoint_store import CheckpointStore, Job
 
 from .conftest import SIX
 
@@ -118,3 +119,24 @@ def test_so_does_a_job_in_place_of_one_without_results(lecture: Folder, monkeypa
     monkeypatch.setattr(Job, "set_metadata", no_second_transaction)
     lecture.run("run", "lecture.txt", *SIX, "--only", "0-1", "--", "cat")
     assert lecture.json("show")["metadata"]["command_line"]["words"][-1] == "cat"
+
+
+def test_no_line_goes_on_with_a_job_that_is_in_work(lecture: Folder) -> None:
+    """While a runner works on a job, ``show`` tells nobody to go on with the job; later it does."""
+    lecture.run("run", "lecture.txt", *SIX, "--only", "0")
+    with CheckpointStore(lecture.path / ".processing_state.db") as store:
+        pending = store.job("lecture.txt").pending()
+        next(pending)
+        shown = lecture.run("show").stdout
+        assert lecture.json("show")["is_active"]
+        assert "go on with" not in shown
+    assert "go on with" in lecture.run("show").stdout
+
+
+def test_the_line_that_goes_on_with_standard_input_takes_it_again(
+    lecture: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store keeps no text: without the text on its standard input, the printed line would wait at a terminal."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"um, we choose")))
+    said = lecture.run("run", "-", "--", "false", code=1).stderr
+    assert said.endswith("run - -- false < FILE\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.options import NO_LIMIT
-from checkpoint_store.cli.paths import as_argument, shell_words, typed_line
+from checkpoint_store.cli.paths import STANDARD, as_argument, shell_words, typed_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRanges, ChunkRangesType
 from checkpoint_store.cli.run.command.answer import OtherFormError
 from checkpoint_store.cli.run.memory import is_memory
@@ -47,9 +47,12 @@ def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, f
 
 
 def resume_lines(job: Job, store_path: str, *, failed_chunks: int, chunks_left: int) -> list[str]:
-    """Return the lines with which ``show`` tells how to go on: with the chunks left, and with the failed ones, too."""
+    """Return the lines with which ``show`` tells how to go on: with the chunks left, and with the failed ones, too.
+
+    While a runner works on the job, nobody has to go on with it.
+    """
     line = resume_line(job, store_path)
-    if line is None or not chunks_left:
+    if line is None or not chunks_left or job.is_active:
         return []
     if opened := _with_open_value(job, line):
         return [opened]
@@ -101,17 +104,21 @@ def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
         is_open["result_field"] = OPEN_FIELD
     if GOES_ON_WITH in ctx.meta:
         return " ".join([ctx.meta[GOES_ON_WITH], *(f"{OPENED[name]} {value}" for name, value in is_open.items())])
-    words = words_of_line(ctx, request, request.files, _NOT_REPEATED, is_open)
-    return shell_words([*str(ctx.find_root().info_name).split(), "run", *words])
+    return _run_line(ctx, request.files, words_of_line(ctx, request, request.files, _NOT_REPEATED, is_open))
 
 
 def line_of_run(ctx: click.Context, request: Request, files: Sequence[Path], *options: str) -> str | None:
     """Return the ``run`` line of these files with options that ``resume`` lacks, if ``resume`` is in use; else None."""
     if GOES_ON_WITH not in ctx.meta:
         return None
-    words = words_of_line(ctx, request, files, _NOT_REPEATED)
-    run = shell_words([*str(ctx.find_root().info_name).split(), "run", *options, *words])
+    run = _run_line(ctx, files, [*options, *words_of_line(ctx, request, files, _NOT_REPEATED)])
     return f"{shell_words(['cd', ctx.meta[FOLDER]])} && {run}" if FOLDER in ctx.meta else run
+
+
+def _run_line(ctx: click.Context, files: Sequence[Path], words: Sequence[str]) -> str:
+    """Return the ``run`` line of these words. Standard input is given again: the store keeps no text."""
+    line = shell_words([*str(ctx.find_root().info_name).split(), "run", *words])
+    return f"{line} < FILE" if STANDARD in files else line
 
 
 def words_of_line(
