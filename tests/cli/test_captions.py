@@ -48,6 +48,7 @@ def test_words_with_times_of_their_own_are_text(tmp_path: Path, line: str, said:
     "block",
     [
         "NOTE\n00:00:01.000 --> 00:00:02.000\nnobody says this",
+        "NOTE\nintro\n00:00:01.000 --> 00:00:02.000\nnobody says this",
         "NOTE on rivers --> and hills\nmore of it",
         "NOTE\tshort",
         "STYLE\n::cue(.loud) {\n\n  color: red }",
@@ -55,11 +56,18 @@ def test_words_with_times_of_their_own_are_text(tmp_path: Path, line: str, said:
     ],
 )
 def test_notes_styles_and_regions_are_no_speech(tmp_path: Path, block: str) -> None:
-    """Notes, styles and regions are no speech, whatever they contain."""
+    """Notes, styles and regions are no speech."""
     content = (
         f"WEBVTT - a title\nKind: captions\n\n{block}\n\n1\n00:01.000 --> 00:02.000 align:start\nhello\n\nNOTE x\n"
     )
     assert read(tmp_path, "a.vtt", content) == "hello"
+
+
+@pytest.mark.parametrize("block", ["NOTE Bo laughs", "NOTE\nBo laughs\nloudly", "REGION\nid:fred"])
+def test_a_time_line_ends_a_note(tmp_path: Path, block: str) -> None:
+    """A cue directly under the words of a note is said: players show it."""
+    content = f"WEBVTT\n\n{block}\n00:01.000 --> 00:02.000\nhello\n\n{block}\n\n00:02.000 --> 00:03.000\nthere\n"
+    assert read(tmp_path, "a.vtt", content) == "hello there"
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folde
             "\n".join([plain["srt"], srt(r"{\bord2}Three.")]),
             "\n".join([plain["srt"], srt(r"{\an7}\h\hThree.")]),
         ],
-        "WebVTT 2": [plain["vtt"], f"\ufeff{plain['vtt']}"],
-        "WebVTT 3": [f"{plain['vtt']}\n{vtt('Three.')}"],
+        "WebVTT 2": [plain["vtt"], f"\ufeff{plain['vtt']}", plain["vtt"].replace("\n\n", "\n\nNOTE x\n\n")],
+        "WebVTT 3": [f"{plain['vtt']}\n{vtt('Three.')}", plain["vtt"].replace("\n\n", "\n\nNOTE x\n")],
     }
     read = {
         reader: {transcript.read_transcript(folder.write(f"{reader.split()[0]}.txt", text)).reader for text in texts}

@@ -1,8 +1,8 @@
 """Read WebVTT by its own rules: https://www.w3.org/TR/webvtt1/#file-structure.
 
-Three rules are stricter here than in browsers, so that no word is lost: text behind an empty line belongs to the cue
-before it (a browser drops it), a mistyped time line is refused (a browser drops its cue), and a NOTE is no speech even
-if it holds a time line.
+Two rules are stricter here than in browsers, so that no word is lost: text behind an empty line belongs to the cue
+before it (a browser drops it), and a mistyped time line is refused (a browser drops its cue). A cue under a line that
+says NOTE and nothing else is taken for commented out, although a browser shows the cue.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def read_webvtt(text: str) -> list[Cue]:
         times = time_line(line)
         if starts_block and times is None and (_NOTE.fullmatch(line) or _REGION.fullmatch(line)):
             index = _after_block(lines, index)
+            cues.is_other = cues.is_other or (index < len(lines) and time_line(lines[index]) is not None)
         elif starts_block and times is None and _STYLE.fullmatch(line):
             index = _after_style(lines, index)
         elif times is None and _begins_file(lines, index):
@@ -128,7 +129,10 @@ def _names_next_cue(lines: list[str], index: int) -> bool:
 
 
 def _after_block(lines: list[str], index: int) -> int:
-    while index < len(lines) and lines[index].strip():
+    """Return the index behind a note or a region; a time line ends it, too, unless NOTE alone stands above the cue."""
+    has_times = any(time_line(line) for line in lines[index + 1 : index + 3])  # the cue may have a name
+    is_commented_out = lines[index].strip() == "NOTE" and has_times
+    while index < len(lines) and lines[index].strip() and (is_commented_out or time_line(lines[index]) is None):
         index += 1
     return index
 
