@@ -144,6 +144,11 @@ def path_text(path: Path) -> str:
     return on_one_line(printable(as_argument(path)))
 
 
+def input_text(path: Path) -> str:
+    """Return the path of an input for a message; standard input has no path."""
+    return "standard input" if path == STANDARD else path_text(path)
+
+
 def why_no_new_file(folder: Path) -> str | None:
     """Return why no file can be made in a folder that exists; None if a file can be made."""
     if os.access(folder, os.W_OK | os.X_OK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 from contextlib import closing
@@ -161,3 +162,20 @@ def test_the_doctor_prescribes_no_recovery_of_a_store_that_it_cannot_read_now(
     (finding,) = (one for one in folder.json("doctor", code=1) if one["level"] == "problem")
     assert "was kept locked by another process" in finding["says"]
     assert finding["remedy"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "is empty"),
+        (b"\xff\xfe\xff", "is not UTF-16 text"),
+        (b"%PDF-1.7", "is a PDF"),
+        (b"a\0b", "is not a text file"),
+    ],
+)
+def test_a_message_names_standard_input(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, text: bytes, says: str
+) -> None:
+    """A dash at the beginning of a message says nothing to whoever does not know it."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert f"checkpoint-store: standard input {says}" in folder.run("run", "-", code=2).stderr

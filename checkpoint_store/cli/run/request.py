@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.paths import STANDARD, is_program, job_name, owner_of, path_text, printable
+from checkpoint_store.cli.paths import STANDARD, input_text, is_program, job_name, owner_of, printable
 from checkpoint_store.cli.run import inputs as run_inputs
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, AnswerReader
 from checkpoint_store.cli.run.inputs import Content, UnusableInputError, cleaned_content, read_inputs
@@ -130,10 +130,10 @@ class Request:
             is_tabbed = path.suffix.lower() == ".tsv"
             chunks = run_inputs.lines(text) if self.split == "lines" else run_inputs.rows(text, tabbed=is_tabbed)
         except run_inputs.UnreadableRecordsError as error:
-            raise UnreadableTranscriptError(f"{path_text(path)}: {error}") from error
+            raise UnreadableTranscriptError(f"{input_text(path)}: {error}") from error
         if not chunks:
             what = "line" if self.split == "lines" else "row"
-            raise UnreadableTranscriptError(f"{path_text(path)} has no {what} in it")
+            raise UnreadableTranscriptError(f"{input_text(path)} has no {what} in it")
         return chunks
 
     def task_of(self, source: Input, store: CheckpointStore, store_path: Path) -> Task:

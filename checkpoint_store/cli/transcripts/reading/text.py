@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from charset_normalizer import from_bytes
 
-from checkpoint_store.cli.paths import STANDARD, as_argument, path_text, shell_words
+from checkpoint_store.cli.paths import STANDARD, as_argument, input_text, shell_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def read_text(path: Path, encoding: str | None = None) -> str:
     data = _bytes_of(path)
     what = other_kind(data)
     if what is not None:
-        raise UnreadableTranscriptError(f"{path_text(path)} {what.format(name=shell_words([as_argument(path)]))}")
+        raise UnreadableTranscriptError(f"{input_text(path)} {what.format(name=shell_words([as_argument(path)]))}")
     text = _decoded(path, data, encoding).replace("\r\r\n", "\n")  # Windows writes it for the CRLF of a text
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -149,12 +149,12 @@ def _bytes_of(path: Path) -> bytes:
             return sys.stdin.buffer.read()
         if not stat.S_ISREG(path.stat().st_mode):
             way_out = "give a text or a caption file, or - to read standard input"
-            raise UnreadableTranscriptError(f"{path_text(path)} is not a regular file; {way_out}")
+            raise UnreadableTranscriptError(f"{input_text(path)} is not a regular file; {way_out}")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise UnreadableTranscriptError(f"{path_text(path)}: no such file") from error
+        raise UnreadableTranscriptError(f"{input_text(path)}: no such file") from error
     except OSError as error:
-        raise UnreadableTranscriptError(f"{path_text(path)} cannot be read: {error.strerror}") from error
+        raise UnreadableTranscriptError(f"{input_text(path)} cannot be read: {error.strerror}") from error
 
 
 def _decoded(path: Path, data: bytes, encoding: str | None) -> str:
@@ -177,13 +177,13 @@ def _no_text(path: Path, data: bytes, place: str) -> str:
     """Return the message for a file with a NUL; UTF-16 without a byte order mark has a NUL beside each ASCII letter."""
     name = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
     likely = [(name, line)] if b"\0" in data[:2] and (line := _telling_line(data, name)) else []
-    return f"{path_text(path)} is not a text file (it has a NUL at {place})" + (_choices(likely) if likely else "")
+    return f"{input_text(path)} is not a text file (it has a NUL at {place})" + (_choices(likely) if likely else "")
 
 
 def _refusal(path: Path, data: bytes, used: str, error: UnicodeDecodeError) -> str:
     line = data.count(b"\n", 0, error.start) + 1
     byte = data[error.start : error.start + 1].hex()
-    what = f"{path_text(path)} is not {used.upper()} text (byte 0x{byte} at offset {error.start:,}) in line {line:,}"
+    what = f"{input_text(path)} is not {used.upper()} text (byte 0x{byte} at offset {error.start:,}) in line {line:,}"
     if used == "utf-8" and _is_damaged_utf_8(data):
         return f"{what}, and most of its characters are UTF-8: it is damaged or cut off there; mend that line"
     return what + _choices(_likely(data))

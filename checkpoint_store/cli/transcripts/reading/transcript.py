@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.paths import as_argument, path_text, shell_words
+from checkpoint_store.cli.paths import as_argument, input_text, shell_words
 from checkpoint_store.cli.transcripts.reading.ass import is_ass, read_ass
 from checkpoint_store.cli.transcripts.reading.cue import BadLineError, ReadAnewCues, time_line
 from checkpoint_store.cli.transcripts.reading.json_file import is_json, read_json
@@ -109,11 +109,11 @@ def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: b
     is_as_it_is = as_plain_text or not text.strip()
     transcript = Transcript(text, None) if is_as_it_is else _transcript_or_way_out(path, text)
     if not transcript.text.strip():
-        raise UnreadableTranscriptError(f"{path_text(path)} is empty")
+        raise UnreadableTranscriptError(f"{input_text(path)} is empty")
     half = _HALF_CHARACTER.search(transcript.text)
     if half is not None:  # neither a COMMAND nor a file takes it
         what = f"has {half[0]!a} in it, half of a character that was cut in two"
-        raise UnreadableTranscriptError(f"{path_text(path)} {what}; put \\ufffd, or the character, in its place")
+        raise UnreadableTranscriptError(f"{input_text(path)} {what}; put \\ufffd, or the character, in its place")
     return transcript
 
 
@@ -123,13 +123,13 @@ def _transcript_or_way_out(path: Path, text: str) -> Transcript:
         transcript = _transcript(path, text)
     except BadLineError as error:
         place = f", line {error.line_number}" if error.line_number else ""
-        refusal = f"{path_text(path)}{place}: {error.reason}"
+        refusal = f"{input_text(path)}{place}: {error.reason}"
     except UnreadableTranscriptError as error:
         refusal = str(error)
     else:
         if transcript.text.strip():
             return transcript
-        refusal = f"{path_text(path)} has no subtitles in it"
+        refusal = f"{input_text(path)} has no subtitles in it"
     way_out = "" if _AS_IT_IS in refusal else f"; for the text as it is: {_AS_IT_IS}"
     raise UnreadableTranscriptError(f"{refusal}{way_out}")
 
@@ -140,7 +140,7 @@ def _transcript(path: Path, text: str) -> Transcript:
     kind = _kind_by_content(text, suffix)
     other = other_text_kind(text, suffix) if kind is None else None
     if other is not None:
-        raise UnreadableTranscriptError(f"{path_text(path)} {other.format(name=shell_words([as_argument(path)]))}")
+        raise UnreadableTranscriptError(f"{input_text(path)} {other.format(name=shell_words([as_argument(path)]))}")
     kind = kind or _SUFFIXES.get(suffix)
     if kind is None:
         turns = without_time_lines(text)
