@@ -90,14 +90,23 @@ def test_a_how_to_shows_what_happens(page: Path, tmp_path: Path, base_url: str) 
     environment.pop("COLUMNS", None)
     taken = list(steps(page))
     assert len(taken) >= 3
-    for command, shown in taken:
-        own = re.fullmatch(r"cat ([\w.-]+)", command)
-        if own and not (tmp_path / own[1]).exists():
-            (tmp_path / own[1]).write_text(shown, "utf-8")
-        done = subprocess.run(
-            ["bash", "-c", f"exec 2>&1\n{command}"], cwd=tmp_path, env=environment, capture_output=True, check=False
-        )
-        assert compared(done.stdout.decode()) == compared(shown), command
+    script = ["exec 2>&1"]
+    for number, (command, shown) in enumerate(taken):
+        if own := re.fullmatch(r"cat ([\w.-]+)", command):
+            (tmp_path / "bin" / f"shown-{number}").write_text(shown, "utf-8")
+            script.append(f"[ -e {own[1]} ] || cp {tmp_path}/bin/shown-{number} {own[1]}")
+        script += [command, r"printf '\036'"]
+    typed = [
+        "bash",
+        "-c",
+        "\n".join(script),
+    ]  # in a single shell, as a reader types: a folder that it enters stays its folder
+    done = subprocess.run(
+        typed, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False
+    )
+    for (command, shown), printed in zip(taken, done.stdout.decode().split("\036"), strict=False):
+        assert compared(printed) == compared(shown), command
+    assert done.stdout.count(b"\036") == len(taken)
 
 
 def test_the_pages_are_found() -> None:
