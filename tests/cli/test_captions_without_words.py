@@ -16,38 +16,33 @@ if TYPE_CHECKING:
 TALK = "One thing. Two things."
 CUES = srt("One thing.", "Two things.")
 NUMBERED_VTT = CUES.replace(",", ".")
-SAME = "2"
-ANEW = "3"
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words", "version"),
+    ("name", "content", "words"),
     [
-        ("a.srt", CUES, TALK, SAME),
-        ("a.srt", CUES + "\n3", TALK, ANEW),
-        ("a.srt", CUES + "\n3\n\n \n", TALK, ANEW),
-        ("a.srt", CUES + "\n7\n", TALK + " 7", SAME),
-        ("a.srt", CUES.rstrip("\n") + "\n3\n", TALK + " 3", SAME),
-        ("a.srt", srt("Count:", "1", "2", "3"), "Count: 1 2 3", SAME),
-        ("a.vtt", f"WEBVTT\n\n{NUMBERED_VTT}\n3\n", TALK, ANEW),
-        ("a.vtt", f"WEBVTT\n\n{NUMBERED_VTT}\n", TALK, SAME),
-        ("a.vtt", vtt("One thing.", "Two things.") + "\n3\n", TALK + " 3", SAME),
-        ("a.srt", CUES + "\x1a", TALK, ANEW),
-        ("a.srt", CUES + "\n3\n\x1a\n", TALK, ANEW),
-        ("a.srt", srt("One thing.", "\u200b", "Two things."), TALK, ANEW),
-        ("a.srt", srt("One thing.", "\u200e\u2060", "\u2800", "Two things."), TALK, ANEW),
-        ("a.vtt", vtt("One thing.", "\u00ad", "Two things."), TALK, ANEW),
-        ("a.srt", srt("One thing.", "…", "👍\ufe0f", "\u200fنعم"), "One thing. … 👍\ufe0f \u200fنعم", SAME),
+        ("a.srt", CUES, TALK),
+        ("a.srt", CUES + "\n3", TALK),
+        ("a.srt", CUES + "\n3\n\n \n", TALK),
+        ("a.srt", CUES + "\n7\n", TALK + " 7"),
+        ("a.srt", CUES.rstrip("\n") + "\n3\n", TALK + " 3"),
+        ("a.srt", srt("Count:", "1", "2", "3"), "Count: 1 2 3"),
+        ("a.vtt", f"WEBVTT\n\n{NUMBERED_VTT}\n3\n", TALK),
+        ("a.vtt", f"WEBVTT\n\n{NUMBERED_VTT}\n", TALK),
+        ("a.vtt", vtt("One thing.", "Two things.") + "\n3\n", TALK + " 3"),
+        ("a.srt", CUES + "\x1a", TALK),
+        ("a.srt", CUES + "\n3\n\x1a\n", TALK),
+        ("a.srt", srt("One thing.", "\u200b", "Two things."), TALK),
+        ("a.srt", srt("One thing.", "\u200e\u2060", "\u2800", "Two things."), TALK),
+        ("a.vtt", vtt("One thing.", "\u00ad", "Two things."), TALK),
+        ("a.srt", srt("One thing.", "…", "👍\ufe0f", "\u200fنعم"), "One thing. … 👍\ufe0f \u200fنعم"),
     ],
 )
-def test_only_words_are_read(tmp_path: Path, name: str, content: str, words: str, version: str) -> None:
-    """Only a file that is read in another way than before has another version of the reader."""
+def test_only_words_are_read(tmp_path: Path, name: str, content: str, words: str) -> None:
+    """The number of a cue that is cut off, the end of a file and invisible signs are no speech."""
     path = tmp_path / name
     path.write_text(content)
-    transcript = read_transcript(path)
-    assert " ".join(transcript.text.split()) == words
-    assert transcript.reader is not None
-    assert transcript.reader.split()[-1] == version
+    assert " ".join(read_transcript(path).text.split()) == words
 
 
 def test_the_end_of_file_sign_of_dos_is_no_part_of_a_text(tmp_path: Path) -> None:

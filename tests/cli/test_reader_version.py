@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from checkpoint_store.cli.transcripts.reading import transcript
@@ -11,7 +9,6 @@ from checkpoint_store.cli.transcripts.reading import transcript
 from .caption_files import srt, vtt
 from .conftest import LOGGING_COMMAND, Folder
 
-TOOLS = Path(__file__).parent / "captions" / "tools"
 CUES = [f"Sentence number {number} says one thing and another." for number in range(6)]
 SMALL = ("--chunk-size", "110", "--overlap", "0")
 
@@ -52,48 +49,6 @@ def test_reuse_keeps_what_was_read_the_same(folder: Folder, monkeypatch: pytest.
     folder.run("run", "talk.vtt", "--on-change", "reuse", *SMALL, *command)
     assert len(folder.calls()) == 1
     assert folder.read("talk.cleaned.txt").casefold().split() == " ".join(CUES).casefold().split()
-
-
-def test_only_a_file_that_reads_in_another_way_has_another_version(folder: Folder) -> None:
-    """An upgrade stops no half-done job of a file that is read as it was: only files that were put together differ."""
-    plain, other = {"srt": srt("One.", "Two."), "vtt": vtt("One.", "Two.")}, srt("Three.")
-    follows = "3\n01:00:00,000 --> 01:00:02,000\nThree.\n"
-    on_time_line = "1\n00:00:01,000 --> 00:00:02,000 A: One.\n"
-    cases = {
-        # The one cue with a name of a program says the same with that name as with a speaker of that name.
-        "SRT 2": [plain["srt"], f"\ufeff{plain['srt']}", f"{plain['srt']}\n{follows}", srt("speaker_1: ok")],
-        "SRT 3": [
-            f"{plain['srt']}\n{other}",
-            f"{plain['srt']}\n\ufeff{follows}",
-            f"{plain['srt']}\n\u200f{follows}",
-            on_time_line,
-            plain["srt"].replace("-->", "⟶"),
-            f"{plain['srt']}\n{follows.replace('-->', 'to')}",
-        ],
-        # Version 3 read neither names nor codes nor the spaces of broadcast captions.
-        "SRT 4": [
-            f"{srt('spk_0: One.', 'spk_0: Two.')}\n{srt('spk_1: Three.')}",
-            "\n".join([plain["srt"], srt(r"{\bord2}Three.")]),
-            "\n".join([plain["srt"], srt(r"{\an7}\h\hThree.")]),
-        ],
-        "WebVTT 2": [plain["vtt"], f"\ufeff{plain['vtt']}", plain["vtt"].replace("\n\n", "\n\nNOTE x\n\n")],
-        "WebVTT 3": [f"{plain['vtt']}\n{vtt('Three.')}", plain["vtt"].replace("\n\n", "\n\nNOTE x\n")],
-    }
-    read = {
-        reader: {transcript.read_transcript(folder.write(f"{reader.split()[0]}.txt", text)).reader for text in texts}
-        for reader, texts in cases.items()
-    }
-    assert read == {reader: {reader} for reader in cases}
-
-
-def test_only_files_of_makers_that_read_better_now_have_another_version() -> None:
-    """The other files of each format are read as they were."""
-    readers = {
-        "aegisub.ass": "ASS 2", "actors.ass": "ASS 3", "otter.srt": "SRT 2", "subtitle_edit.srt": "SRT 3",
-        "teams.vtt": "WebVTT 2", "google_meet.vtt": "WebVTT 3", "webex.vtt": "WebVTT 3",
-        "netflix.ttml": "TTML 2", "apple_podcasts.ttml": "TTML 3", "whisperx.json": "JSON 2", "premiere.json": "JSON 3",
-    }  # fmt: skip
-    assert {name: transcript.read_transcript(TOOLS / name).reader for name in readers} == readers
 
 
 def read_as_text(folder: Folder, monkeypatch: pytest.MonkeyPatch, code: int) -> list[str]:
@@ -165,15 +120,6 @@ def test_a_job_that_began_without_plain_text_says_so(folder: Folder) -> None:
     folder.run("run", "talk.srt", "--", "cat")
     refused = folder.run("run", "talk.srt", "--plain-text", "--", "cat", code=2).stderr
     assert "the file was read as 'SRT 2', and is read as plain text now" in refused
-
-
-def test_a_file_that_has_lost_its_second_part_is_not_said_to_be_read_better(folder: Folder) -> None:
-    """The words do not blame the reader for it."""
-    folder.write("talk.srt", f"{srt('One.', 'Two.')}\n{srt('Three.')}")
-    folder.run("run", "talk.srt", "--", "cat")
-    folder.write("talk.srt", srt("One.", "Two."))
-    refused = folder.run("run", "talk.srt", "--", "cat", code=2).stderr
-    assert "the file was read as 'SRT 3', and is read as 'SRT 2' now" in refused
 
 
 def test_another_format_under_the_same_name_is_said_to_be_one(folder: Folder) -> None:

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, ReadAnewCues, clock_ms
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms
 
 _FIELDS: Final = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
 _EVENT: Final = re.compile(r"(?i)\s*(Dialogue|Format)\s*:\s*(.*)")
@@ -60,10 +60,10 @@ def _with_actors(cues: list[Cue], actors: list[str]) -> list[Cue]:
     named = [actor for actor in actors if actor]
     if len(set(named)) <= 1 or 2 * len(named) < len(actors):
         return cues
-    return ReadAnewCues(
+    return [
         replace(cue, lines=tuple(replace(line, speaker=actor) for line in cue.lines))
         for cue, actor in zip(cues, actors, strict=True)
-    )
+    ]
 
 
 def _values(number: int, fields: tuple[str, ...], event: str) -> dict[str, str]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from checkpoint_store.cli.transcripts.times import SETTING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class BadLineError(Exception):
@@ -54,20 +51,6 @@ class Cue:
         return " ".join(line.text for line in self.lines)
 
 
-class ReadAnewCues(list[Cue]):
-    """The cues of a file that an earlier version reads in another way.
-
-    Args:
-        cues: the cues.
-        is_joined: whether the file was put together from other files, whose cues version 2 mixes.
-        is_other: whether version 2 reads other words or other speakers.
-    """
-
-    def __init__(self, cues: Iterable[Cue], *, is_joined: bool = False, is_other: bool = True) -> None:
-        super().__init__(cues)
-        self.is_joined, self.is_other = is_joined, is_other
-
-
 @dataclass(frozen=True, slots=True)
 class TimeLine:
     """A time line: the two times and the words that stand behind them."""
@@ -75,8 +58,6 @@ class TimeLine:
     start_ms: int
     end_ms: int
     words: str
-    is_of_version_3: bool = False
-    """Whether version 2 of the readers refused the line, took it for speech, or left out one of its words."""
 
 
 _CLOCK: Final = (
@@ -84,7 +65,7 @@ _CLOCK: Final = (
     r"(?:\s?[.,:;\uff0c\uff0e\uff1a]\s?(\d{1,9}))?"  # Chinese keyboards type wide marks
 )
 _ARROW: Final = r"(?:[-–—−=]+ ?(?:>|&gt;)|[→⟶⇒➔➜])"  # people and word processors type other dashes
-_SIGN_OF_VERSION_3: Final = re.compile("[\uff1a\uff0c\uff0e⟶⇒➔➜]|&gt;")
+_UNUSUAL_SIGN: Final = re.compile("[\uff1a\uff0c\uff0e⟶⇒➔➜]|&gt;")
 _COLONS: Final = (":", "\uff1a")
 _CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
 _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
@@ -93,7 +74,6 @@ _TWO_LONG_CLOCKS: Final = re.compile(rf"(?=[^:]*:[^:]*:[^:]*:[^:]*:)\s*{_CLOCK}[
 """Two times with hours and fractions, and some word or arrow between them: ``00:00:01,000 to 00:00:03,000``."""
 _HOURS, _FRACTION = 0, 3
 _SETTING: Final = re.compile(SETTING)
-_LETTER_ALONE: Final = re.compile(r"(?i)[DASLT]:")
 _HALF_A_CLOCK: Final = re.compile(r"(?:\d\w?|\w\d)\s?[:;.,]\s?(?:\d\w?|\w\d)\s?[:;.,]")
 _HAS_ARROW: Final = re.compile(r"[-–—−=] ?>|→")
 _ONLY_TIMES: Final = re.compile(r"(?=\D*\d)[\d\s:.,;OoIl>–—-]*")
@@ -130,12 +110,11 @@ def time_line(line: str, *, expected: bool = False) -> TimeLine | None:
         return None
     *numbers, rest = match.groups()
     start, end = tuple(numbers[:4]), tuple(numbers[4:])
-    has_sign = match.string != line or _SIGN_OF_VERSION_3.search(line, 0, match.start(len(match.groups()))) is not None
+    has_sign = match.string != line or _UNUSUAL_SIGN.search(line, 0, match.start(len(match.groups()))) is not None
     if has_sign and not expected and not all(clock[_HOURS] or clock[_FRACTION] for clock in (start, end)):
         return None
     words = " ".join(word for word in (rest or "").split() if not _SETTING.fullmatch(word))
-    has_letter = any(map(_LETTER_ALONE.fullmatch, words.split()))
-    return TimeLine(_milliseconds(start), _milliseconds(end), words, is_of_version_3=has_sign or has_letter)
+    return TimeLine(_milliseconds(start), _milliseconds(end), words)
 
 
 def time_line_without_arrow(line: str) -> TimeLine | None:
@@ -151,8 +130,7 @@ def time_line_without_arrow(line: str) -> TimeLine | None:
     start, end = match.groups()[:4], match.groups()[4:]
     if not is_bare and not (start[_FRACTION] and end[_FRACTION]):
         return None
-    is_of_version_3 = not is_bare or _SIGN_OF_VERSION_3.search(line) is not None
-    return TimeLine(_milliseconds(start), _milliseconds(end), "", is_of_version_3=is_of_version_3)
+    return TimeLine(_milliseconds(start), _milliseconds(end), "")
 
 
 def is_broken_time_line(line: str, *, expected: bool) -> bool:

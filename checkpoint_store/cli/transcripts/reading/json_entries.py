@@ -62,8 +62,6 @@ class Entry:
     """Whether the text is a mark that stands directly behind the word before it."""
     is_placed: bool
     """Whether the entry is certainly one of a transcript: it has a time, a speaker or alternatives, or is a mark."""
-    is_of_version_3: bool = False
-    """Whether version 2 of the readers put a space before a mark in the text."""
 
 
 def entries_of(values: Sequence[Any], speakers: Mapping[Any, str]) -> list[Entry | None]:
@@ -85,8 +83,7 @@ def _entry(value: Any, unit_ms: float, speakers: Mapping[Any, str]) -> Entry | N
     speaker = _speaker(value, speakers) or _speaker(best_of(value), speakers)
     is_attached = _is_attached(value)
     is_placed = start is not None or bool(speaker or first_list(value, _ALTERNATIVES)) or is_attached
-    is_of_version_3 = text != text_of(value, attaches=False)
-    return Entry(text, start, end, speaker, is_attached, is_placed or not text.strip(), is_of_version_3)
+    return Entry(text, start, end, speaker, is_attached, is_placed or not text.strip())
 
 
 def _is_attached(value: Mapping[str, Any]) -> bool:
@@ -94,34 +91,25 @@ def _is_attached(value: Mapping[str, Any]) -> bool:
     return value.get("type") in ("punctuation", "punct") or value.get("attaches_to") == "previous"
 
 
-def text_of(value: Any, *, attaches: bool = True) -> str | None:
-    """Return what an entry says, or None if it has no text. Where its own text is empty, its parts say it.
-
-    Args:
-        value: the entry.
-        attaches: whether a mark among its parts stands directly behind its word; False as version 2 read it, which also
-            took an empty text for all that the entry says.
-    """
+def text_of(value: Any) -> str | None:
+    """Return what an entry says, or None if it has no text. Where its own text is empty, its parts say it."""
     if not isinstance(value, dict):
         return None
     texts = [value[name] for name in _TEXT_NAMES if isinstance(value.get(name), str)]
-    own = next((text for text in texts if text.strip() or not attaches), None)
+    own = next((text for text in texts if text.strip()), None)
     if own is not None:
         return str(own)
-    inner = _inner_text(value, attaches=attaches)
+    inner = _inner_text(value)
     return inner if inner is not None or not texts else texts[0]
 
 
-def _inner_text(value: dict[str, Any], *, attaches: bool) -> str | None:
+def _inner_text(value: dict[str, Any]) -> str | None:
     """Return what the likeliest alternative of an entry says, or its parts; None if it has neither."""
     alternatives = first_list(value, _ALTERNATIVES)
     if alternatives:
-        return text_of(alternatives[0], attaches=attaches)
-    parts = [
-        (text, attaches and _is_attached(part))
-        for part in first_list(value, _PART_LISTS)
-        if (text := text_of(part, attaches=attaches)) is not None
-    ]
+        return text_of(alternatives[0])
+    listed = first_list(value, _PART_LISTS)
+    parts = [(text, _is_attached(part)) for part in listed if (text := text_of(part)) is not None]
     space = "" if has_own_spaces(text for text, _ in parts) else " "
     return "".join(text if is_mark else space + text for text, is_mark in parts).removeprefix(space) if parts else None
 

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, ReadAnewCues
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue
 from checkpoint_store.cli.transcripts.reading.json_entries import (
     Entry,
     best_of,
@@ -15,13 +15,11 @@ from checkpoint_store.cli.transcripts.reading.json_entries import (
     first_list,
     has_own_spaces,
     has_same_words,
-    milliseconds,
     plain_cue,
     rests_from_difference,
     text_of,
     turns,
 )
-from checkpoint_store.cli.transcripts.reading.speech import speech
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +64,7 @@ def _named_words(results: list[Any]) -> list[Any]:
 
 
 _SEGMENT_LISTS: Final = ("segments", "transcription", "chunks")
-"""Whisper, WhisperX and OpenAI's service; whisper.cpp; Transformers. Version 2 reads no other list."""
+"""Whisper, WhisperX and OpenAI's service; whisper.cpp; Transformers."""
 _SENTENCE_LISTS: Final = (
     *("utterances", "monologues", "phrases", "recognizedPhrases", "audio_segments", "speech_segments", "sentences"),
     *("captions", "snippets", "paragraphs", "transcript", "entries", "cues", "lines", "events"),
@@ -176,7 +174,7 @@ def _turns_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] |
     if not turned or len(turned) < len(entries):
         return None
     try:
-        return ReadAnewCues(_checked(document, "speakers", turned))
+        return _checked(document, "speakers", turned)
     except BadLineError:
         if any(isinstance(document.get(name), list) and document[name] for name in _SEGMENT_LISTS):
             return None  # the turns have other words than the text, and the segments may have the same
@@ -198,34 +196,14 @@ def _segments_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue
 def _segments(name: str, values: list[Any], speakers: dict[Any, str]) -> list[Cue]:
     """Return the segments; a segment without a time keeps its place behind the segment before it."""
     cues: list[Cue] = []
-    as_before: list[Cue] = []
     for index, (value, entry) in enumerate(zip(values, entries_of(values, speakers), strict=True)):
         if entry is None:
             raise BadLineError(0, f"{name}[{index}] has no text")
         named = value.get("speaker")
         speaker = named if isinstance(named, str) and named not in speakers else entry.speaker
-        cues.append(_behind(cues, entry.start_ms, entry.end_ms, entry.text, speaker))
-        as_before.append(_behind(as_before, *_as_version_2(value)))
-    is_as_before = cues == as_before or speech(cues, shows_again=False) == speech(as_before, shows_again=False)
-    return cues if is_as_before else ReadAnewCues(cues)
-
-
-def _behind(cues: list[Cue], start_ms: int | None, end_ms: int | None, words: str, speaker: str) -> Cue:
-    """Return a cue; without a time of its own it begins with the cue before it."""
-    start = start_ms if start_ms is not None else cues[-1].start_ms if cues else 0
-    return plain_cue(start, start if end_ms is None else end_ms, words, speaker)
-
-
-def _as_version_2(value: dict[str, Any]) -> tuple[int | None, int | None, str, str]:
-    """Return the times, words and speaker as version 2 reads them: times are seconds, a speaker is a text."""
-    offsets, stamp, named = value.get("offsets"), value.get("timestamp"), value.get("speaker")
-    unit_ms, start, end = 1000.0, value.get("start"), value.get("end")
-    if isinstance(offsets, dict):
-        unit_ms, start, end = 1.0, offsets.get("from"), offsets.get("to")
-    elif isinstance(stamp, list) and len(stamp) == len(("start", "end")):
-        start, end = stamp
-    speaker = named if isinstance(named, str) else ""
-    return milliseconds(start, unit_ms), milliseconds(end, unit_ms), text_of(value, attaches=False) or "", speaker
+        start = entry.start_ms if entry.start_ms is not None else cues[-1].start_ms if cues else 0
+        cues.append(plain_cue(start, start if entry.end_ms is None else entry.end_ms, entry.text, speaker))
+    return cues
 
 
 def _entries_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue] | None:
@@ -237,8 +215,7 @@ def _entries_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue]
             entries = [entry for entry in entries_of(values, speakers) if entry is not None]
             placed = sum(entry.is_placed for entry in entries)
             if any(entry.text.strip() for entry in entries) and 2 * placed > len(entries):
-                cues = _checked(document, name, entries)
-                return ReadAnewCues(cues) if any(entry.is_of_version_3 for entry in entries) else cues
+                return _checked(document, name, entries)
     return None
 
 

@@ -12,21 +12,20 @@ _ATTRIBUTES: Final = r"(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+
 _STYLES: Final = r"i|b|u|s|em|strong|c|font|span"
 _OPENING_STYLE: Final = re.compile(rf"(?i)<(?:{_STYLES})(?:\.[^\s<>]+)?{_ATTRIBUTES}\s*>")
 _CODE: Final = (
-    r"an?\d+|[ibus][01]|[ibus]\d{3}|\d?c&[^{}\\]*|fn[^{}\\]*|fs\d+|(?:pos|move|fad|clip|org)\([^{}()]*\)|[kK][fo]?\d+"
-)
-"""What .srt borrows from .ass: ``{\\an8}``, ``{\\i1}``."""
-_CODE_OF_VERSION_3: Final = (
+    r"an?\d+|[ibus][01]|[ibus]\d{3}|\d?c&[^{}\\]*|fn[^{}\\]*|fs\d+|(?:pos|move|fad|clip|org)\([^{}()]*\)|[kK][fo]?\d+|"
     r"(?:[xy]?(?:bord|shad)|be|blur|fs(?:c[xy]|p|[+-])|fr[xyz]?|fa[xy]|fe|q|pbo|kt)-?\d+(?:\.\d+)?|r"
     r"|fs(?:-\d+|\d+(?=\.))(?:\.\d+)?|(?:alpha|\da)&[^{}\\]*|(?:fade|iclip|t)\((?:[^{}()]|\([^{}()]*\))*\)"
 )
-"""A text matches one of the codes in one way only: else a list of codes with a wrong end takes time without bound."""
+"""What .srt borrows from .ass: ``{\\an8}``, ``{\\i1}``.
+
+A text matches one of the codes in one way only: else a list of codes with a wrong end takes time without bound.
+"""
 _TAG: Final = re.compile(
     rf"(?i)</?(?:{_STYLES}|ruby|rt|rp)(?:\.[^\s<>]+)?{_ATTRIBUTES}\s*/?>"  # <b>, <c.yellow>, <font color="red">
     r"|<(?:v|lang)(?:\.[^\s<>]+)?(?:\s+(?:[^\s<>][^<>\n]*)?)?>|</(?:v|lang)>"
     r"|<(?:\d+:)?\d+:\d+(?:[.,]\d+)?>"  # the time of a word
-    rf"|\{{(?:\\(?:{_CODE}))+\}}"
 )
-_CODES: Final = re.compile(rf"(?i)\{{(?:\\(?:{_CODE}|{_CODE_OF_VERSION_3}))+\}}")
+_CODES: Final = re.compile(rf"(?i)\{{(?:\\(?:{_CODE}))+\}}")
 _PLACE: Final = re.compile(r"\{\\an\d\}")
 _HARD_SPACE: Final = r"\h"
 _LINE_BREAK: Final = re.compile(r"(?i)<br\s*/?>")
@@ -64,13 +63,6 @@ def _plain(line: str) -> str:
 def _unescaped(text: str) -> str:
     """Resolve ``&amp;``, but nothing without its semicolon: ``?a=1&copy=2`` is text."""
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
-
-
-def has_codes_of_version_3(raw: str) -> bool:
-    """Return whether a text has codes of ``.ass`` that version 2 of the readers took for speech."""
-    if "{\\" not in raw:
-        return False
-    return _has_hard_spaces(raw) or any(not _TAG.fullmatch(codes[0]) for codes in _CODES.finditer(raw))
 
 
 def _has_hard_spaces(raw: str) -> bool:

@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.reading.cue import (
-    ReadAnewCues,
     TimeLine,
     broken_time_line,
     clock_ms,
@@ -21,7 +20,7 @@ from checkpoint_store.cli.transcripts.reading.cue import (
     time_line_without_arrow,
     without_directions,
 )
-from checkpoint_store.cli.transcripts.reading.markup import has_codes_of_version_3, marked_up_cue
+from checkpoint_store.cli.transcripts.reading.markup import marked_up_cue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,19 +45,14 @@ class CueTexts:
         self._shift_ms = 0
         self._last_start_ms = self._last_end_ms = 0
         self._voice = ""
-        self._is_joined = False
-        self.is_other = False
-        """Whether an earlier version reads another text."""
 
-    def begin_file(self, *, has_header: bool = False) -> None:
+    def begin_file(self) -> None:
         """Begin with the next of the files that were put together: its times may begin again."""
         self._begins_file = True
-        self._is_joined = self._is_joined or has_header
 
     def name_speaker(self, name: str) -> None:
         """Take a name that stands above a time line as that of the next cue's speaker."""
         self._voice = f"<v {html.escape(name)}>"
-        self.is_other = True
 
     def open(self, times: TimeLine) -> None:
         """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
@@ -66,11 +60,9 @@ class CueTexts:
             self._begins_file = False
             if times.start_ms + self._shift_ms < self._last_start_ms:
                 self._shift_ms = self._last_end_ms
-                self._is_joined = True
         start_ms, end_ms = times.start_ms + self._shift_ms, times.end_ms + self._shift_ms
         self._last_start_ms, self._last_end_ms = max(self._last_start_ms, start_ms), max(self._last_end_ms, end_ms)
         self._cues.append((start_ms, end_ms, [self._voice + times.words]))
-        self.is_other = self.is_other or times.is_of_version_3
         self._has_times, self._voice = True, ""
 
     def add(self, line: str) -> None:
@@ -81,8 +73,7 @@ class CueTexts:
 
     def drop_last_line(self) -> None:
         """Take the last line out again: it was the number of the cue that follows."""
-        line = self._cues[-1][2].pop()
-        self.is_other = self.is_other or without_directions(line) != line
+        self._cues[-1][2].pop()
 
     def drop_spaced_number(self, index: int, number_lines: Mapping[int, int]) -> None:
         """Take the number of the cue that follows out again, and the empty lines behind it; see :func:`spaced_numbers`.
@@ -93,7 +84,6 @@ class CueTexts:
         """
         if index in number_lines:
             del self._cues[-1][2][number_lines[index] - index :]
-            self.is_other = True
 
     def drop_number_at_end(self, lines: list[str], last_number: int) -> None:
         """Take the number of a cue whose rest is cut off out of the last cue.
@@ -104,22 +94,12 @@ class CueTexts:
         number = _NUMBER.fullmatch(lines[end])
         if number and last_number and int(number[1]) == last_number + 1 and not lines[end - 1].strip():
             del self._cues[-1][2][end - len(lines) :]
-            self.is_other = True
 
     def finished(self) -> list[Cue]:
-        """Return the cues in the order of the file; none if no time line was found.
-
-        They are :class:`ReadAnewCues` if an earlier version reads another text: files were put together, a cue has the
-        name of a speaker, or a text has codes of ``.ass`` or a number at its end, once taken for speech.
-        """
+        """Return the cues in the order of the file; none if no time line was found."""
         if not self._has_times:
             return []
-        raw = [(start, end, "\n".join(lines)) for start, end, lines in self._cues]
-        cues = (marked_up_cue(start, end, text) for start, end, text in raw)
-        is_other = self.is_other or any(has_codes_of_version_3(text) for _, _, text in raw)
-        if not self._is_joined and not is_other:
-            return list(cues)
-        return ReadAnewCues(cues, is_joined=self._is_joined, is_other=is_other)
+        return [marked_up_cue(start, end, "\n".join(lines)) for start, end, lines in self._cues]
 
 
 def read_srt(text: str) -> list[Cue]:

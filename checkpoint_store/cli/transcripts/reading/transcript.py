@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.paths import as_argument, input_text, shell_words
 from checkpoint_store.cli.transcripts.reading.ass import is_ass, read_ass
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, ReadAnewCues, time_line
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, time_line
 from checkpoint_store.cli.transcripts.reading.json_file import is_json, read_json
 from checkpoint_store.cli.transcripts.reading.lrc import is_lrc, is_whisper_text, read_lrc, read_whisper_text
 from checkpoint_store.cli.transcripts.reading.names import with_names
-from checkpoint_store.cli.transcripts.reading.speech import is_visible, speech
+from checkpoint_store.cli.transcripts.reading.speech import speech
 from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt, sbv_times
 from checkpoint_store.cli.transcripts.reading.table import are_labels, is_csv, is_tsv, read_csv, read_labels, read_tsv
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError, other_text_kind, read_text
@@ -27,13 +27,7 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.cue import Cue
 
 _READER_VERSION: Final = 2
-"""Results of another reading belong to another plan.
-
-Where a change concerns few files, only these files get a new number, higher than they had before: an upgrade then
-stops no half-done job whose file reads as it did. The number is one higher where files were put together, whose cues
-version 2 mixed, and one more where the text differs since names, codes and the files of more makers are read, or since
-signs that say nothing are left out.
-"""
+"""Raise it once a release reads a format better: results of another reading belong to another plan."""
 _FIRST_LINES: Final = 2
 _TIMED_TEXT: Final = "Text with times"
 _AS_IT_IS: Final = "--plain-text"
@@ -149,19 +143,11 @@ def _transcript(path: Path, text: str) -> Transcript:
             if turns is None
             else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}", plain_text)
         )
-    has_marks, has_end = kind in _CAPTIONS and "\ufeff" in text, text != plain_text
-    if has_marks:
+    if kind in _CAPTIONS:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
     cues = (_CAPTIONS | _HEARD)[kind](text)
-    is_other = has_end or any(line.text and not is_visible(line.text) for cue in cues for line in cue.lines)
-    is_joined = has_marks
-    if isinstance(cues, ReadAnewCues):
-        is_joined, is_other = has_marks or cues.is_joined, is_other or cues.is_other
-    named = with_names(cues) if kind in _CAPTIONS else cues
-    words = speech(named, shows_again=kind in _CAPTIONS)
-    if named is not cues and not is_other:
-        is_other = words != speech(cues, shows_again=True)
-    return Transcript(words, f"{kind} {_READER_VERSION + is_joined + is_other}", plain_text)
+    words = speech(with_names(cues) if kind in _CAPTIONS else cues, shows_again=kind in _CAPTIONS)
+    return Transcript(words, f"{kind} {_READER_VERSION}", plain_text)
 
 
 def _kind_by_content(text: str, suffix: str) -> str | None:

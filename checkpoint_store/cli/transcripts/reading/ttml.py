@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from xml.parsers import expat
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, ReadAnewCues, clock_ms
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms
 
 _SEPARATOR: Final = " "
 _METADATA: Final = "#metadata"
@@ -54,7 +54,6 @@ class _Reader:
     def __init__(self) -> None:
         self.cues: list[Cue] = []
         self.root = ""
-        self.has_joined_words = False
         self._agents: list[str] = []
         self._names: dict[str, str] = {}
         self._open: list[_Element] = []
@@ -74,14 +73,12 @@ class _Reader:
 
     def paragraphs(self) -> list[Cue]:
         """Return the paragraphs; if several people speak, with their names."""
-        has_speakers = len({*self._agents} - {""}) > 1
-        if not has_speakers and not self.has_joined_words:
+        if len({*self._agents} - {""}) <= 1:
             return self.cues
-        agents = self._agents if has_speakers else [""] * len(self.cues)
-        return ReadAnewCues(
+        return [
             replace(cue, lines=tuple(replace(line, speaker=self._name(agent)) for line in cue.lines))
-            for cue, agent in zip(self.cues, agents, strict=True)
-        )
+            for cue, agent in zip(self.cues, self._agents, strict=True)
+        ]
 
     def _name(self, agent: str) -> str:
         return " ".join(self._names.get(agent, "").split()) or agent
@@ -139,7 +136,6 @@ class _Reader:
         """Put a space between a word and the word before it, if nothing stands between them."""
         paragraph = self._paragraph()
         if paragraph is not None and paragraph.words and not paragraph.words[-1].endswith(_PARTS_WORDS):
-            self.has_joined_words = True
             paragraph.words.append(" ")
 
     def _paragraph(self) -> _Element | None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.reading.cue import (
     BadLineError,
-    ReadAnewCues,
     broken_time_line,
     is_broken_time_line,
     time_line,
@@ -53,11 +52,10 @@ def read_webvtt(text: str) -> list[Cue]:
         times = time_line(line)
         if starts_block and times is None and (_NOTE.fullmatch(line) or _REGION.fullmatch(line)):
             index = _after_block(lines, index)
-            cues.is_other = cues.is_other or (index < len(lines) and time_line(lines[index]) is not None)
         elif starts_block and times is None and _STYLE.fullmatch(line):
             index = _after_style(lines, index)
         elif times is None and _begins_file(lines, index):
-            cues.begin_file(has_header=True)
+            cues.begin_file()
             index = _after_metadata(lines, index + 1)
         elif times is not None:
             cues.drop_spaced_number(index, spaced)
@@ -90,12 +88,8 @@ def _decoded(cues: list[Cue]) -> list[Cue]:
         return cues
     if not all(entries):
         raise BadLineError(0, "its cues hold JSON for a program, and no speech")
-    decoded = (
-        plain_cue(cue.start_ms, cue.end_ms, entry.text, entry.speaker)
-        for cue, entry in zip(full, entries, strict=True)
-        if entry
-    )
-    return ReadAnewCues(decoded, is_joined=isinstance(cues, ReadAnewCues) and cues.is_joined)
+    pairs = zip(full, entries, strict=True)
+    return [plain_cue(cue.start_ms, cue.end_ms, entry.text, entry.speaker) for cue, entry in pairs if entry]
 
 
 def _after_header(lines: list[str]) -> int:
