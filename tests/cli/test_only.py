@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .conftest import SIX
+from .test_planning import PRICED
 
 if TYPE_CHECKING:
     from .conftest import Folder
@@ -74,3 +75,24 @@ def test_only_is_for_one_file(lecture: Folder) -> None:
 def test_plan_takes_the_line_of_run(lecture: Folder) -> None:
     """The same words after ``plan`` say what the job is, whichever part of it is to be done."""
     assert lecture.json("plan", *WORDS[1:], "--only", "0-2", *lecture.command())["plans"][0]["total_chunks"] == 6
+
+
+def test_a_plan_of_a_part_counts_the_part(lecture: Folder) -> None:
+    """What the part will cost is known before a machine is rented for it."""
+    priced = lecture.command(PRICED)
+    lecture.run(*WORDS, "--only", "0,1", *priced)
+    part = lecture.json("plan", *WORDS[1:], "--only", "1-3", *priced)["plans"][0]
+    assert (part["action"], part["chunks_to_do"], part["estimated_cost"]) == ("resume", 2, 0.5)
+    shown = lecture.run("plan", *WORDS[1:], "--only", "1-3", *priced).stdout
+    assert "to do  2 of the 3 chunks of --only 1-3\n" in shown
+    report = lecture.json(*WORDS, "--only", "1-3", *priced)["jobs"][0]
+    assert (report["done_now"], report["cost_now"]) == (2, 0.5)
+    new = lecture.json("plan", *WORDS[1:], "--fresh", "--only", "1-3", *priced)["plans"][0]
+    assert (new["chunks_to_do"], new["estimated_cost"]) == (3, 0.75)
+
+
+def test_a_plan_refuses_a_part_that_the_file_does_not_have(lecture: Folder) -> None:
+    """The plan and the run say the same."""
+    says = "--only 6: lecture.txt has the chunks 0 to 5, and no chunk 6"
+    for command in ("plan", "run"):
+        assert says in lecture.run(command, *WORDS[1:], "--only", "6", *lecture.command(), code=2).stderr

@@ -22,6 +22,7 @@ from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.chunk_change import chunk_change
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
+from checkpoint_store.cli.run.plan_part import plan_of_part, to_do_text
 from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checkpoint_store import RunPlan
+    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.run.request import Request
 
@@ -113,16 +115,22 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     request = request_of(ctx, **{name: value for name, value in options.items() if name not in LIMIT_NAMES})
     terminal = Screen()
     plans: list[tuple[Input, RunPlan, str | None, int, BudgetOutlook, _Change]] = []
-    max_cost, cost = options["max_cost"], options["cost"]
+    max_cost, cost, only = options["max_cost"], options["cost"], options["only"]
     with _store_or_stand_in(request.store_path, terminal) as (store, path):
-        for checked in checked_inputs(request, terminal):
+        inputs = checked_inputs(request, terminal)
+        if only is not None:
+            only.check_count(inputs)
+        for checked in inputs:
             source = request.as_begun(checked, store, path)
-            run_plan, refusal = _plan_of(request, source, store, path, cost)
+            if only is not None:
+                only.check(source)
+            whole_plan, refusal = _plan_of(request, source, store, path, cost)
+            run_plan = plan_of_part(whole_plan, store, only)
             budget = budget_outlook(store, run_plan, max_cost, cost)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
             change = _Change([], None) if as_json else _change_of(request, source, store, path, run_plan)
-            plans.append((source, run_plan, refusal, _redo_count(store, run_plan), budget, change))
+            plans.append((source, run_plan, refusal, _redo_count(store, run_plan, only), budget, change))
     if as_json:
         records = [
             dataclasses.asdict(run_plan)
@@ -133,7 +141,9 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         return
     for source, run_plan, refusal, redo_chunks, budget, change in plans:
         name = on_one_line(printable(source.path))
-        _show(terminal, name, run_plan, [*_facts(run_plan, redo_chunks, workers, change), ("budget", budget.text)])
+        to_do = to_do_text(run_plan, only)
+        facts = [*_facts(run_plan, to_do, redo_chunks, workers, change), ("budget", budget.text)]
+        _show(terminal, name, run_plan, facts)
         for label, words in _whole_lines(run_plan, request, refusal, change):
             terminal.out.print(Text.assemble((f"  {label}  ", "dim"), words), soft_wrap=True)
 
@@ -225,10 +235,11 @@ def _show(terminal: Screen, name: str, run_plan: RunPlan, all_facts: list[tuple[
     screen.print_table(terminal.out, facts)
 
 
-def _redo_count(store: CheckpointStore, run_plan: RunPlan) -> int:
+def _redo_count(store: CheckpointStore, run_plan: RunPlan, only: ChunkRanges | None) -> int:
     """Return how many chunks, of those to do, have an earlier result that a run would replace."""
     goes_on = run_plan.action in ("resume", "extend") and run_plan.job_id is not None
-    return len(store.job(str(run_plan.job_id)).to_redo()) if goes_on else 0
+    to_redo = store.job(str(run_plan.job_id)).to_redo() if goes_on else []
+    return sum(only is None or index in only for index in to_redo)
 
 
 def _whole_lines(run_plan: RunPlan, request: Request, refusal: str | None, change: _Change) -> list[tuple[str, str]]:
@@ -248,14 +259,14 @@ def _whole_lines(run_plan: RunPlan, request: Request, refusal: str | None, chang
     return lines
 
 
-def _facts(run_plan: RunPlan, redo_chunks: int, workers: int, change: _Change) -> list[tuple[str, str]]:
+def _facts(run_plan: RunPlan, to_do: str, redo_chunks: int, workers: int, change: _Change) -> list[tuple[str, str]]:
     job = (run_plan.job_id or "")[:8]
     doubt = "  (begun and never ended, possibly billed; done again)"
     held = "  (with a handle: a service holds their work, and can be asked for it)"
     return [
         ("job", job),
         ("changed", "\n".join(change.texts)),
-        ("to do", f"{run_plan.chunks_to_do:,} of {screen.chunk_count(run_plan.total_chunks)}"),
+        ("to do", to_do),
         ("to redo", to_redo_text(redo_chunks) if redo_chunks else ""),
         ("kept", f"{run_plan.kept:,}" if run_plan.kept and run_plan.action != "refuse" else ""),
         ("failed", f"{screen.indices(run_plan.failed)}  (passed over)" if run_plan.failed else ""),
