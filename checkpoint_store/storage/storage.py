@@ -115,4 +115,5 @@ class Storage(Reading):
         here = self.path, self.database.lock_timeout_seconds
         copying = other_store.copy_of_store(other, *here) if state is None else other_store.store_of_state(state, *here)
         with copying as copy:
-            return MergeReport(other, tuple(merge.merge_all(self.database, merge.OtherStore(copy, other))))
+            from_here = merge.OtherStore(copy, other, is_state=state is not None)
+            return MergeReport(other, tuple(merge.merge_all(self.database, from_here)))

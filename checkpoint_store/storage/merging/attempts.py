@@ -14,7 +14,7 @@ from checkpoint_store.model.money import usual_cost_in
 from checkpoint_store.storage.sql import attempts, bindparam, runners, select
 from checkpoint_store.storage.statements.attempts.attempts import THIS
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
-from checkpoint_store.storage.statements.compiled import at_chunk, insert_into
+from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, insert_into
 from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, named_rows
 
@@ -38,6 +38,7 @@ _ENDED: Final = (
     "replaced_result_id",
 )
 """The columns of an attempt that has ended."""
+_ABSENT: Final = (None, None, None, None)
 _ATTEMPTS: Final = Statement(
     lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
 )
@@ -51,23 +52,46 @@ _UPDATE: Final = Statement(
 )
 
 
+class LeftOut(NamedTuple):
+    """A result of the other store that is not taken: another result of its chunk is kept here."""
+
+    text: str
+    completed_at: str
+    may_be_of_no_attempt: bool
+    """Whether the other store paid for it and tells when, so that an attempt may be made for it if it has none."""
+
+    def is_of(self, attempt: Mapping[str, Any]) -> bool:
+        """Whether an attempt made this result. An attempt that ended before made an earlier result of the chunk."""
+        is_of_a_result = attempt["outcome"] == AttemptOutcome.COMPLETED and attempt["replaced_result_id"] is None
+        return is_of_a_result and str(attempt["finished_at"]) >= self.completed_at
+
+    def with_its_attempt(self, index: int, made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the attempts at a chunk, with an attempt for this result if none of them made it."""
+        if not self.may_be_of_no_attempt or any(map(self.is_of, made)):
+            return made
+        times = {"started_at": self.completed_at, "finished_at": self.completed_at}
+        known = {"chunk_index": index, "number": made[-1]["number"] + 1 if made else 1, "runner_id": 0}
+        completed = {"outcome": AttemptOutcome.COMPLETED.value, "counted": 0, "is_last": 0}
+        return [*made, dict.fromkeys(_COLUMNS) | known | times | completed]
+
+
 def take(
     connection: sqlite3.Connection,
     other: sqlite3.Connection,
     other_job_id: str,
     job_id: str,
-    contradictions: Mapping[int, str],
+    left_out: Mapping[int, LeftOut],
 ) -> int:
     """Add the attempts at the chunks of a job that this store lacks, and return how many.
 
-    An attempt that was in work at an earlier merge gets its end. The attempt of a result that stays out
-    (``contradictions``: its text, by chunk) keeps this result as a readable text, and its cost.
+    An attempt that was in work at an earlier merge gets its end. The attempt of a result that stays out (``left_out``,
+    by chunk) keeps this result as a readable text, and its cost. A result of no attempt gets an attempt for that.
     """
-    its_runners = _Runners(connection, other, other_job_id, job_id)
-    return sum(
-        _take_chunk(connection, index, made, its_runners, contradictions.get(index))
-        for index, made in _by_chunk(other, other_job_id)
-    )
+    its_runners, rest = _Runners(connection, other, other_job_id, job_id), dict(left_out)
+    added = 0
+    for index, made in _by_chunk(other, other_job_id):
+        added += _take_chunk(connection, index, made, its_runners, rest.pop(index, None))
+    return added + sum(_take_chunk(connection, index, [], its_runners, result) for index, result in rest.items())
 
 
 def _by_chunk(other: sqlite3.Connection, job_id: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
@@ -123,6 +147,7 @@ class _AttemptHere(NamedTuple):
     number: int
     runner_id: int
     started_at: str
+    finished_at: str | None
     outcome: str
 
 
@@ -131,14 +156,16 @@ def _take_chunk(
     index: int,
     made: list[dict[str, Any]],
     its_runners: _Runners,
-    contradiction: str | None,
+    left_out: LeftOut | None,
 ) -> int:
     job_id, added = its_runners.job_id, 0
     here = list(map(_AttemptHere._make, _HERE.run(connection, in_job=job_id, at_index=index)))
     is_tried, number = bool(here), here[-1].number if here else 0
-    for attempt in made:
+    if left_out is not None:
+        here += _of_result_here(connection, job_id, index)
+    for attempt in made if left_out is None else left_out.with_its_attempt(index, made):
         attempt_here = _matching(here, its_runners.known(attempt["runner_id"]), attempt)
-        values = attempt if contradiction is None else _without_its_result(attempt, contradiction)
+        values = attempt if left_out is None or not left_out.is_of(attempt) else _in_vain(attempt, left_out.text)
         if attempt_here is None:
             number = number + 1 if is_tried else attempt["number"]
             at = {"job_id": job_id, "number": number, "runner_id": its_runners.added(attempt["runner_id"])}
@@ -155,17 +182,29 @@ def _take_chunk(
 def _matching(here: list[_AttemptHere], runner_id: int | None, attempt: dict[str, Any]) -> _AttemptHere | None:
     """Return the attempt of this store that is the same attempt: of the same runner, begun at the same time.
 
-    An attempt here without a runner was made for a recorded result: it begins when the attempt with the result ended.
+    An attempt without a runner was made for a recorded result: it begins when the attempt with the result ended.
     """
+    began_at = attempt["started_at"]
     its_end = attempt["finished_at"] if attempt["outcome"] == AttemptOutcome.COMPLETED else None
-    known = {(runner_id, attempt["started_at"]), (0, its_end)}
-    return next((own for own in here if (own.runner_id, own.started_at) in known), None)
+    known = {(runner_id, began_at), (0, its_end)}
+    if attempt["runner_id"] != 0:
+        return next((own for own in here if (own.runner_id, own.started_at) in known), None)
+    return next((own for own in here if (own.runner_id, own.started_at) in known or own.finished_at == began_at), None)
 
 
-def _without_its_result(attempt: dict[str, Any], result: str) -> dict[str, Any]:
+def _of_result_here(connection: sqlite3.Connection, job_id: str, index: int) -> list[_AttemptHere]:
+    """Return an attempt in the place of the result that a chunk has here; an empty list if the chunk has none.
+
+    The other store may have replaced this result: its attempt for the cost is of the money that is counted here.
+    """
+    _, _, completed_at, payer = PRESENT.run(connection, in_job=job_id, at_index=index).fetchone() or _ABSENT
+    if completed_at is None or payer is not None:
+        return []
+    return [_AttemptHere(0, 0, completed_at, completed_at, AttemptOutcome.COMPLETED)]
+
+
+def _in_vain(attempt: dict[str, Any], result: str) -> dict[str, Any]:
     """Return an attempt whose result stays out as a failed attempt: its cost was spent in vain."""
-    if attempt["outcome"] != AttemptOutcome.COMPLETED:
-        return attempt
     cost = attempt["cost"] if attempt["cost"] is not None else usual_cost_in(json_text.decode(result))
     error = describe(f"merged from another store, and not kept beside the result that is here: {result}")
     failed = {"outcome": AttemptOutcome.FAILED.value, "counted": 0, "is_last": 0, "replaced_result_id": None}

@@ -63,6 +63,8 @@ class OtherStore:
     """Reads a copy of the other store, which nobody changes."""
     path: Path
     """The path of the other store, for messages."""
+    is_state: bool = False
+    """Whether the copy was made of a state file, which does not tell when its results were recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ class _Taken:
     redone: int = 0
     """The number of results that answer a redo mark of this store."""
     same: int = 0
-    contradictions: dict[int, str] = field(default_factory=dict)
-    """The text of the other store's result, by chunk."""
+    contradictions: dict[int, attempts.LeftOut] = field(default_factory=dict)
+    """The other store's result, by chunk."""
     new_chunks: set[int] = field(default_factory=set)
 
 
@@ -167,9 +169,9 @@ def _take_results(connection: sqlite3.Connection, merge: _Merge, job_id: str) ->
                 text = result_statements.verified(merge.other.path, its_id, index, stored, its_digest, beside)
             other_result = _OtherResult._make((job_id, index, text, *rest))
             if merge.job.sequential and taken.contradictions:  # it was made from results that stayed out
-                taken.contradictions[index] = text or ""
+                taken.contradictions[index] = other_result.left_out(merge.other)
             else:
-                _take_one(connection, other_result, here.get(index), taken, merge.payers)
+                _take_one(connection, other_result, here.get(index), taken, merge)
     return taken
 
 
@@ -187,13 +189,18 @@ class _OtherResult(NamedTuple):
     answers: str | None
     """The time of the redo that the result answers; None if it answers none."""
 
+    def left_out(self, other: OtherStore) -> attempts.LeftOut:
+        """Return this result as a result that is not taken."""
+        is_of_no_attempt = self.payer is None and not other.is_state
+        return attempts.LeftOut(self.text or "", self.completed_at, may_be_of_no_attempt=is_of_no_attempt)
+
 
 def _take_one(
     connection: sqlite3.Connection,
     other_result: _OtherResult,
     digest_here: str | None,
     taken: _Taken,
-    payers: Mapping[str, str],
+    merge: _Merge,
 ) -> None:
     job_id, index, text = other_result.job_id, other_result.chunk_index, other_result.text
     digest = None if text is None else result_digest.digest(job_id, index, text)
@@ -207,7 +214,7 @@ def _take_one(
     try:
         more = record(connection, completion, answers=other_result.answers)
     except ChunkAlreadyCompleted:
-        taken.contradictions[index] = text or ""
+        taken.contradictions[index] = other_result.left_out(merge.other)
         return
     if more is None:
         taken.same += 1
@@ -215,7 +222,7 @@ def _take_one(
     taken.added += more
     taken.redone += is_answer
     taken.new_chunks.add(index)
-    payer = None if other_result.payer is None else payers.get(other_result.payer, other_result.payer)
+    payer = None if other_result.payer is None else merge.payers.get(other_result.payer, other_result.payer)
     source = None if payer is None else Source(payer, int(other_result.paid_at or 0), other_result.differs_in)
     if source is not None and source[:2] != (job_id, index):  # another job paid for it, or this job at another chunk
         set_source(connection, job_id, index, source)

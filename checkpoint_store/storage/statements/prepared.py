@@ -666,8 +666,9 @@ attempts.is_last, attempts.reserved_cost, attempts.cost, attempts.replaced_resul
 = :in_job ORDER BY attempts.chunk_index, attempts.number""",
     "merging.attempts._BY_LOCK_FILE": """SELECT runners.runner_id FROM runners WHERE runners.lock_file = :its_lock_file
 """,
-    "merging.attempts._HERE": """SELECT attempts.number, attempts.runner_id, attempts.started_at, attempts.outcome FROM
-attempts WHERE attempts.job_id = :in_job AND attempts.chunk_index = :at_index ORDER BY attempts.number""",
+    "merging.attempts._HERE": """SELECT attempts.number, attempts.runner_id, attempts.started_at, attempts.finished_at,
+attempts.outcome FROM attempts WHERE attempts.job_id = :in_job AND attempts.chunk_index = :at_index ORDER BY
+attempts.number""",
     "merging.attempts._RUNNERS": """SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host,
 runners.pid, runners."exclusive", runners.started_at, runners.ended_at FROM runners WHERE runners.job_id = :in_job""",
     "merging.attempts._UPDATE": """UPDATE attempts SET finished_at=:new_finished_at, outcome=:new_outcome,
