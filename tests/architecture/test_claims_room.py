@@ -5,7 +5,7 @@ from __future__ import annotations
 import graphlib
 from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 
 from .imports import PACKAGE, ROOT, imports_of, sources
 
@@ -30,7 +30,7 @@ BELOW = {
 LINES_MAX = 300
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@each_case("path", FILES, ids=lambda path: path.stem)
 def test_claims_know_the_storage_by_its_verbs(path: Path) -> None:
     """Claims import no sqlite3, no statement, no connection and no lock file, also not for annotations."""
     room = ROOM.replace("/", ".")
@@ -58,7 +58,7 @@ def test_one_place_registers_hooks_at_forks() -> None:
     assert registering == [ROOT / PACKAGE / "system" / "forks.py"]
 
 
-@pytest.mark.parametrize("path", sources(f"{PACKAGE}/system"), ids=lambda path: path.stem)
+@each_case("path", sources(f"{PACKAGE}/system"), ids=lambda path: path.stem)
 def test_the_system_knows_nothing_above_it(path: Path) -> None:
     """Files, file locks and forks import the catalogue of errors, and each other."""
     ours = {one.target for one in imports_of(path) if one.top == PACKAGE}

@@ -9,7 +9,7 @@ import tokenize
 from functools import cache
 from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 
 from .imports import PACKAGE, ROOT, nodes_of, sources, tree_of
 
@@ -104,7 +104,7 @@ def test_the_linter_is_seldom_passed_over() -> None:
     assert [place for place, reason in found if not reason] == []
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "lines"),
     [
         ("try:\n    work()\nexcept Exception:\n    pass\n", [3]),

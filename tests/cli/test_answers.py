@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store.cli.run.command.answer import AnswerReader, UnusableAnswerError
 
@@ -54,14 +55,14 @@ SPEECH = [
 ]
 
 
-@pytest.mark.parametrize("stdout", [*CUT_OFF, *WITHOUT_TEXT, "", " \n"])
+@each_case("stdout", [*CUT_OFF, *WITHOUT_TEXT, "", " \n"])
 def test_what_is_no_answer_is_refused(stdout: str) -> None:
     """Half a JSON object, an error, JSON without the text, nothing: each fails the chunk."""
     with pytest.raises(UnusableAnswerError, match="printed"):
         READER.read(stdout, PROSE)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("stdout", "is_other"),
     [
         ('{"text": "x"}', True),
@@ -87,15 +88,13 @@ def test_whether_a_field_may_be_named_wrongly_is_told_from_a_bad_answer(stdout: 
     assert refused.value.has_other_form is is_other
 
 
-@pytest.mark.parametrize("stdout", SPEECH)
+@each_case("stdout", SPEECH)
 def test_speech_in_brackets_is_speech(stdout: str) -> None:
     """What only begins like JSON is the text, as it was printed."""
     assert READER.read(f"{stdout}\n", PROSE) == {"cleaned_text": stdout}
 
 
-@pytest.mark.parametrize(
-    "fence", ["```json\n{}\n```", "```\n{}\n```", "```JSON\n{}\n```\n", "\n```json  \n{}```", "{}"]
-)
+@each_case("fence", ["```json\n{}\n```", "```\n{}\n```", "```JSON\n{}\n```\n", "\n```json  \n{}```", "{}"])
 def test_a_fenced_object_is_read_as_what_it_is(fence: str) -> None:
     """Models put a fence around their JSON; the result is the object, its text holds no fence."""
     value = {"cleaned_text": "We choose ``` to go.", "cost": 0.5}
@@ -104,16 +103,16 @@ def test_a_fenced_object_is_read_as_what_it_is(fence: str) -> None:
     assert READER.read(fence.replace("{}", pretty), PROSE) == value
 
 
-@pytest.mark.parametrize(
+@each_case(
     "chunk", ['{"a": 1}', '[{"a": 1}]', '{"a": [1,', "[1, 2]", '```json\n{"a": 1}\n```', '{\n  "half": "of it",']
 )
-@pytest.mark.parametrize("stdout", ['{"a": 2}', '{"error": "of the record"}', '{"a": [1,', "{}", "[3]"])
+@each_case("stdout", ['{"a": 2}', '{"error": "of the record"}', '{"a": [1,', "{}", "[3]"])
 def test_json_is_the_answer_to_json(chunk: str, stdout: str) -> None:
     """A chunk of a JSON file comes back as JSON, or as a part of it."""
     assert READER.read(stdout, chunk) == {"cleaned_text": stdout}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("field", "value"),
     [
         ("text", {"text": "Yes."}),
@@ -139,11 +138,9 @@ def test_the_field_of_the_text_may_stand_in_a_list() -> None:
     assert READER.read('["Yes."]', PROSE) == {"cleaned_text": '["Yes."]'}
 
 
-@pytest.mark.parametrize(
-    "stdout", ["{broken", "[laughter] Yes.", "<html>502 Bad Gateway", "<!DOCTYPE html>\n<p>502</p>"]
-)
-@pytest.mark.parametrize("field", ["text", "0.generated_text"])
-@pytest.mark.parametrize("chunk", [PROSE, '"a line"'])
+@each_case("stdout", ["{broken", "[laughter] Yes.", "<html>502 Bad Gateway", "<!DOCTYPE html>\n<p>502</p>"])
+@each_case("field", ["text", "0.generated_text"])
+@each_case("chunk", [PROSE, '"a line"'])
 def test_where_a_field_is_named_rubbish_is_no_answer(stdout: str, field: str, chunk: str) -> None:
     """Who names a field calls a program that prints JSON: JSON that is broken, or a proxy's page, is not its text."""
     with pytest.raises(UnusableAnswerError, match="--raw") as refused:
@@ -152,7 +149,7 @@ def test_where_a_field_is_named_rubbish_is_no_answer(stdout: str, field: str, ch
     assert AnswerReader(field).read("Yes.", chunk) == {"cleaned_text": "Yes."}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("stdout", "is_other"),
     [
         ('[{"text": "x"}]', True),
@@ -171,14 +168,14 @@ def test_a_list_without_the_text_is_no_answer(stdout: str, is_other: bool) -> No
     assert refused.value.has_other_form is is_other
 
 
-@pytest.mark.parametrize("path", ["choices.1.text", "choices.x.text", "choices.0.text.more", "usage", "choices"])
+@each_case("path", ["choices.1.text", "choices.x.text", "choices.0.text.more", "usage", "choices"])
 def test_a_path_that_leads_to_no_text_is_named(path: str) -> None:
     """A typo in the path is said with the fields that there are."""
     with pytest.raises(UnusableAnswerError, match=f"{path!r}; it has 'choices', 'usage'"):
         AnswerReader(path).read('{"choices": [{"text": "x"}], "usage": 3}', PROSE)
 
 
-@pytest.mark.parametrize("stdout", [*CUT_OFF, *WITHOUT_TEXT, *SPEECH, "", "  two \n\n"])
+@each_case("stdout", [*CUT_OFF, *WITHOUT_TEXT, *SPEECH, "", "  two \n\n"])
 def test_raw_takes_every_character(stdout: str) -> None:
     """With --raw nothing is read into what was printed, and nothing is taken off it."""
     assert AnswerReader(raw=True).read(stdout, PROSE) == {"cleaned_text": stdout}

@@ -6,6 +6,7 @@ import html
 from pathlib import Path
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
@@ -15,7 +16,7 @@ from .caption_files import read, srt, vtt
 CASES = Path(__file__).parent / "captions"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "said"),
     [
         ("karaoke2.vtt", "good morning everyone today we look at rivers and their sources that is all"),
@@ -30,7 +31,7 @@ def test_files_as_people_have_them(name: str, said: str) -> None:
     assert read_transcript(CASES / name).text == said
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("line", "said"),
     [
         ("one<00:00:01.200> two<00:00:01.500> three", "one two three"),
@@ -44,7 +45,7 @@ def test_words_with_times_of_their_own_are_text(tmp_path: Path, line: str, said:
     assert read(tmp_path, "a.vtt", vtt(line)) == said
 
 
-@pytest.mark.parametrize(
+@each_case(
     "block",
     [
         "NOTE\n00:00:01.000 --> 00:00:02.000\nnobody says this",
@@ -70,7 +71,7 @@ def test_a_time_line_ends_a_note(tmp_path: Path, block: str) -> None:
     assert read(tmp_path, "a.vtt", content) == "hello there"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("content", "said"),
     [
         (vtt("<v Ana>Hi.</v> <v Bo>Ho.</v>"), "Ana: Hi.\n\nBo: Ho."),
@@ -83,7 +84,7 @@ def test_voices_keep_their_words(tmp_path: Path, content: str, said: str) -> Non
     assert read(tmp_path, "a.vtt", content) == said
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("content", "said"),
     [
         (srt("One\n\n\ntwo\n", "three"), "One two three"),
@@ -106,8 +107,8 @@ def test_empty_lines_and_numbers_inside_a_cue_lose_no_word(tmp_path: Path, conte
     assert read(tmp_path, "a.srt", content) == said
 
 
-@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
-@pytest.mark.parametrize("end", ["", "\n"], ids=["one empty line", "three between cues"])
+@each_case("name", ["a.srt", "a.vtt"])
+@each_case("end", ["", "\n"], ids=["one empty line", "three between cues"])
 def test_an_empty_line_behind_every_line_makes_no_number_a_word(tmp_path: Path, name: str, end: str) -> None:
     """Some editors write such files: the numbers 1, 2, 3 in a row, each above its time line, are said by nobody."""
     header = "WEBVTT\n\n" if name == "a.vtt" else ""
@@ -129,7 +130,7 @@ def test_text_behind_an_empty_line_of_webvtt_is_kept(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_case(
     "time",
     [
         "00:00:03:000 --> 00:00:05:000",
@@ -156,7 +157,7 @@ def test_mistyped_times_are_read_as_what_is_meant(tmp_path: Path, time: str) -> 
     assert read(tmp_path, "a.srt", content) == "One. Two. Three."
 
 
-@pytest.mark.parametrize(
+@each_case(
     "line",
     [
         *("1:2 ⇒ 3:2 in ten minutes", "1:2 ⟶ 3:2", "2:10 &gt; 3:10 is a ratio", "2:10 -&gt; 3:10 is a ratio"),
@@ -164,7 +165,7 @@ def test_mistyped_times_are_read_as_what_is_meant(tmp_path: Path, time: str) -> 
         *("\n12\n10:15:00 or 11:15:00", "\n12\n10:15:00 = 22:15:00", "\n1:2 ⇒ 3:2 in ten minutes"),
     ],
 )
-@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
+@each_case("name", ["a.srt", "a.vtt"])
 def test_two_numbers_with_a_colon_in_the_speech_are_no_times(tmp_path: Path, name: str, line: str) -> None:
     """The score of a match, a ratio and two times of a day stay in their cue, whatever arrow or word stands between."""
     cues = f"So it goes from\n{line}", "Next."
@@ -186,9 +187,7 @@ def test_marks_of_direction_before_a_number_are_no_speech(tmp_path: Path) -> Non
     assert read(tmp_path, "a.srt", content) == "\u200fאחת. \u200fשתיים."
 
 
-@pytest.mark.parametrize(
-    "time", ["00:00:O3,000 --> 00:00:05,000", "00:00:03,000 -->", "--> 00:00:05,000", "00:00:03,000"]
-)
+@each_case("time", ["00:00:O3,000 --> 00:00:05,000", "00:00:03,000 -->", "--> 00:00:05,000", "00:00:03,000"])
 def test_times_that_cannot_be_told_are_refused(tmp_path: Path, time: str) -> None:
     """The refusal names the line; a cue that is dropped in silence may say the opposite."""
     content = srt("One.", "Two.", "Three.").replace("00:00:03,000 --> 00:00:05,000", time)
@@ -215,7 +214,7 @@ def test_a_name_on_a_time_line_is_no_setting(tmp_path: Path) -> None:
     assert read(tmp_path, "a.srt", content) == "A: Hello\n\nL: There"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "said"),
     [
         (r"in C:\new or \N", r"in C:\new or \N"),
@@ -233,7 +232,7 @@ def test_what_looks_like_markup_is_speech(tmp_path: Path, text: str, said: str) 
     assert read(tmp_path, "a.srt", srt(text)) == said
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "<i>one</i> <b>two</b> <U>three</U>",
@@ -256,7 +255,7 @@ def test_cues_are_read_by_time(tmp_path: Path) -> None:
     assert read(tmp_path, "a.srt", same) == "a b"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("texts", "said"),
     [
         (("今天我们", "看河流", "和源头。", "Python很好"), "今天我们看河流和源头。Python很好"),
@@ -272,7 +271,7 @@ def test_lines_of_scripts_without_spaces_are_joined_without_one(
     assert read(tmp_path, "a.srt", srt(*texts)) == said
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("texts", "said"),
     [
         (("Élodie: Bonjour.", "Bo: Salut."), "Élodie: Bonjour.\n\nBo: Salut."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
 
@@ -85,7 +86,7 @@ def test_every_file_is_read() -> None:
     assert {path.name for path in FILES.iterdir()} == SAID.keys()
 
 
-@pytest.mark.parametrize("name", SAID)
+@each_case("name", SAID)
 def test_what_is_said_is_read_once(name: str) -> None:
     """No number, time, header or markup is paid for, and no word is lost."""
     assert words(read_transcript(FILES / name).text) == SAID[name]

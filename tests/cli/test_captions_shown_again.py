@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+from each_case import each_case
 
 from .caption_files import read, srt, vtt
 
@@ -23,8 +24,8 @@ def rolled(lines: list[str], height: int) -> list[str]:
     return ["\n".join(lines[max(0, end - height) : end]) for end in range(1, len(lines) + 1)]
 
 
-@pytest.mark.parametrize("height", [2, 3])
-@pytest.mark.parametrize("pause", [0.0, 0.4, 2.0, -0.3, -1.2])
+@each_case("height", [2, 3])
+@each_case("pause", [0.0, 0.4, 2.0, -0.3, -1.2])
 def test_rolling_captions_are_read_once(tmp_path: Path, height: int, pause: float) -> None:
     """Two or three lines, with gaps and overlaps between the cues; "no, no" is said twice."""
     content = srt(*rolled(LINES, height), seconds=3.0, pause=pause)
@@ -68,7 +69,7 @@ def test_growing_lines_that_wrap_and_roll_are_read_once(tmp_path: Path) -> None:
     assert read(tmp_path, "a.srt", srt(*shown, seconds=0.4)) == " ".join(LINES[:5])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("content", "said"),
     [
         (srt("We look at rivers.", "We look at rivers."), "We look at rivers."),
@@ -113,8 +114,8 @@ def highlighted(sentence: str, *, plain_between: bool) -> list[str]:
     return cues
 
 
-@pytest.mark.parametrize("plain_between", [True, False])
-@pytest.mark.parametrize("label", ["", "[SPEAKER_00]: ", "Ana: "])
+@each_case("plain_between", [True, False])
+@each_case("label", ["", "[SPEAKER_00]: ", "Ana: "])
 def test_highlighted_words_are_read_once(tmp_path: Path, label: str, *, plain_between: bool) -> None:
     """Each cue shows the whole sentence, and underlines one word after the other; a sentence said again is read again."""
     sentences = ["First we look at rivers.", "Then we stop.", "Then we stop.", "Thanks."]

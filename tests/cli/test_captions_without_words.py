@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
 
@@ -18,7 +18,7 @@ CUES = srt("One thing.", "Two things.")
 NUMBERED_VTT = CUES.replace(",", ".")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "content", "words"),
     [
         ("a.srt", CUES, TALK),

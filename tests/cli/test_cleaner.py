@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from each_case import each_case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ def clean(text: str) -> str:
     return cleaned(text, "en").text
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("raw", "expected"),
     [
         ("Um, we went, uh, to the moon. Um.", "We went to the moon."),
@@ -35,7 +36,7 @@ def test_fillers_go_with_their_commas(raw: str, expected: str) -> None:
     assert clean(raw) == expected
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "The ER of UM said uh-huh.",
@@ -52,7 +53,7 @@ def test_words_that_look_like_fillers_stay(text: str) -> None:
     assert clean(text) == text
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("raw", "expected"),
     [
         ("the the moon", "the moon"),
@@ -65,7 +66,7 @@ def test_doubled_words_go(raw: str, expected: str) -> None:
     assert clean(raw) == expected
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "He had had it.",
@@ -85,7 +86,7 @@ def test_legitimate_doubles_stay(text: str) -> None:
     assert clean(text) == text
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("raw", "expected"),
     [
         ("[00:01:02] Hello (00:01:03.5) there", "Hello there"),
@@ -103,7 +104,7 @@ def test_timestamps_go(raw: str, expected: str) -> None:
     assert clean(raw) == expected
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("raw", "expected"),
     [
         ("Minutes\n\n00:01 --> 00:03 We go\n00:03 --> 00:06 align:start to the moon", "Minutes We go to the moon"),
@@ -121,7 +122,7 @@ def test_words_behind_the_times_of_a_subtitle_stay(raw: str, expected: str) -> N
     assert clean(raw) == expected
 
 
-@pytest.mark.parametrize(
+@each_case(
     "behind",
     [
         *("\u200f", "\u200e", ";", ",", "]", r"{\an8}", r"{\an8}; line:0", " \u200f", " -", "0", ";000"),
@@ -134,7 +135,7 @@ def test_marks_and_settings_behind_the_times_of_a_subtitle_go(behind: str) -> No
     assert clean("Notes.\n\n{}\nWe go\n\n{}\nto the moon".format(*cues)) == "Notes. We go to the moon"
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "At 10:30:15 sharp.",
@@ -162,7 +163,7 @@ def test_lines_are_joined_and_paragraphs_and_turns_kept() -> None:
     assert clean(raw) == expected
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("language", "text"),
     [
         ("de-AT", "Er ging, ähm, um das das Haus."),

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 
@@ -31,7 +32,7 @@ TALKS = [
 ]
 
 
-@pytest.mark.parametrize(("encoding", "words"), TALKS)
+@each_case(("encoding", "words"), TALKS)
 def test_a_refusal_names_the_likely_encodings_with_a_line_of_each(tmp_path: Path, encoding: str, words: str) -> None:
     """A person sees which one is right; every encoding that is offered can be given back."""
     content = srt("One.", words).encode(encoding)
@@ -46,7 +47,7 @@ def test_a_refusal_names_the_likely_encodings_with_a_line_of_each(tmp_path: Path
         assert read(tmp_path, "a.srt", content, name).startswith("One. ")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@each_case("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_tells_more_than_the_option(tmp_path: Path, encoding: str) -> None:
     """A file with a byte order mark is read by its mark, so a call with --encoding reads files of both kinds."""
     assert read(tmp_path, "a.srt", srt("naïve").encode(encoding), "cp1251") == "naïve"

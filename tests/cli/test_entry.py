@@ -13,6 +13,7 @@ from typing import Any
 import click
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import cli
 from checkpoint_store.cli.app import NAMES, commands_of, group
@@ -47,7 +48,7 @@ def test_every_command_explains_itself(folder: Folder) -> None:
         assert "--json" in text
 
 
-@pytest.mark.parametrize("module", NAMES)
+@each_case("module", NAMES)
 def test_every_command_of_a_module_is_in_the_group(module: str) -> None:
     """The group has each command of each module, so that no command is written and forgotten."""
     assert tuple(command.name for command in commands_of(module)) == NAMES[module]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
@@ -42,7 +43,7 @@ def ass(*texts: str) -> str:
     return ASS + "".join(EVENT.format(number, number + 1, text) for number, text in enumerate(texts, start=1))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "content", "reader"),
     [
         ("a.srt", vtt("hello"), "WebVTT"),
@@ -70,15 +71,13 @@ def test_the_content_tells_the_format(tmp_path: Path, name: str, content: str, r
     assert (transcript.text, transcript.reader) == ("hello", f"{reader} 2")
 
 
-@pytest.mark.parametrize(
-    "text", ["[1] Intro\nhello", "{sic} hello", "12:30 --> lunch", "1962\nwas the year", "<b>hello</b>"]
-)
+@each_case("text", ["[1] Intro\nhello", "{sic} hello", "12:30 --> lunch", "1962\nwas the year", "<b>hello</b>"])
 def test_plain_text_is_read_as_it_is(tmp_path: Path, text: str) -> None:
     """A bracket, a brace, a number or an arrow at the beginning make no other format."""
     assert read(tmp_path, "a.txt", text) == text
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("texts", "said"),
     [
         (("One,{\\i1} two{\\i0}\\Nthree", "four\\hfive {a comment}"), "One, two three four five"),
@@ -101,7 +100,7 @@ def test_ass_is_read_by_its_own_columns_and_times(tmp_path: Path) -> None:
     assert read(tmp_path, "a.ssa", content) == "one two, three"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("event", "reason"),
     [
         ("Dialogue 0,0:00:02.00,0:00:03.00,Default,,0,0,0,,lost", "is no event"),
@@ -116,8 +115,8 @@ def test_an_event_that_cannot_be_read_is_refused_with_its_line(tmp_path: Path, e
         read(tmp_path, "a.ass", ass("one") + event + "\n")
 
 
-@pytest.mark.parametrize("namespace", [TTML_2018, TTML_2006, "http://www.w3.org/2006/04/ttaf1", ""])
-@pytest.mark.parametrize(
+@each_case("namespace", [TTML_2018, TTML_2006, "http://www.w3.org/2006/04/ttaf1", ""])
+@each_case(
     ("paragraphs", "said"),
     [
         (
@@ -156,7 +155,7 @@ def test_words_with_a_colon_are_no_prefixes_of_ttml(tmp_path: Path) -> None:
         assert read(tmp_path, "a.ttml", content) == f"{said} two"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("paragraphs", "reason"),
     [
         ('<tt:p begin="soon">one</tt:p>', "line 4: 'soon' should be a time"),
@@ -177,7 +176,7 @@ def test_ttml_that_declares_entities_is_refused(tmp_path: Path) -> None:
         read(tmp_path, "a.ttml", bomb)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("content", "said"),
     [
         (
@@ -193,9 +192,7 @@ def test_sbv_is_read(tmp_path: Path, content: str, said: str) -> None:
     assert read(tmp_path, "a.sbv", content) == said
 
 
-@pytest.mark.parametrize(
-    "time", ["0:00:O3.000,0:00:05.000", "0:00:03.f00,0:00:05.000", "0:00:03.000,", "0:00:03.000;0:00:05.000"]
-)
+@each_case("time", ["0:00:O3.000,0:00:05.000", "0:00:03.f00,0:00:05.000", "0:00:03.000,", "0:00:03.000;0:00:05.000"])
 def test_a_mistyped_time_of_sbv_is_refused_with_its_line(tmp_path: Path, time: str) -> None:
     """A mistyped time is refused with its line, as in all formats."""
     with pytest.raises(UnreadableTranscriptError, match=r"a\.sbv, line 4"):
@@ -205,7 +202,7 @@ def test_a_mistyped_time_of_sbv_is_refused_with_its_line(tmp_path: Path, time: s
 SEGMENTS = [{"start": 0.0, "end": 2.0, "text": " Hello there."}, {"start": 2.0, "end": 3.0, "text": " Hello there."}]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("document", "said"),
     [
         ({"text": " Hello there. Hello there.", "segments": SEGMENTS, "language": "en"}, "Hello there. Hello there."),
@@ -224,7 +221,7 @@ def test_the_json_of_recognizers_is_read(tmp_path: Path, document: object, said:
     assert read(tmp_path, "a.json", json.dumps(document, indent=1)) == said
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "content", "reason"),
     [
         ("a.json", '{"a": [1]}', "is no transcript: .*--split lines"),

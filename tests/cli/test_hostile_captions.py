@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
@@ -85,7 +86,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("case", NUMBERS)
+@each_case("case", NUMBERS)
 def test_a_number_or_a_nesting_of_any_length_ends_no_run(tmp_path: Path, case: str) -> None:
     """``run`` reads the file, or refuses it and names it: nobody sees a traceback."""
     suffix, text = NUMBERS[case]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
@@ -71,7 +72,7 @@ def test_words_that_the_text_has_not_are_refused(tmp_path: Path) -> None:
     assert read(tmp_path, "a.json", json.dumps({"text": "a b c", "words": timed("a c")})) == "a b c"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "segment", "differ"),
     [
         ("We look at rivers.", "We look at rivers. And at hills.", "'text' ends and 'segments' goes on with 'And at hills.'"),
@@ -89,7 +90,7 @@ def test_different_words_are_named_from_the_first_difference(
         read(tmp_path, "a.json", json.dumps(document))
 
 
-@pytest.mark.parametrize("name", ["output", "response", "data", "result"])
+@each_case("name", ["output", "response", "data", "result"])
 def test_a_transcript_within_an_answer_is_read(tmp_path: Path, name: str) -> None:
     """Services wrap what a recognizer wrote."""
     segments = [{"start": 0.0, "end": 2.0, "text": " Hello there."}]
@@ -148,7 +149,7 @@ _WORDS = [{"word": "We", "start": 0.1, "end": 0.3}, {"word": "look", "start": 0.
 _NAMED = [word | {"speakerTag": 1} for word in _WORDS]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("document", "said"),
     [
         ({"text": "", "segments": _SEGMENTS, "language": "en"}, "Ana: We look"),  # Whisper, as programs put it together

@@ -8,6 +8,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, errors
 from checkpoint_store.cli.messages import message_of, spoken
@@ -51,7 +52,7 @@ def test_the_library_sends_nobody_to_the_command() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("error", "says"),
     [
         (errors.StoreBusy(PATH, 10.0), "Nothing was written; run the command again."),
@@ -74,7 +75,7 @@ def test_a_remedy_of_the_library_becomes_a_command_line(error: Exception, says: 
     assert _PYTHON.search(spoken(str(error)).replace("--max_cost", "")) is None
 
 
-@pytest.mark.parametrize("name", ["config.size (tokens)", "config.it's", "config.$HOME", 'config."a", (b)'])
+@each_case("name", ["config.size (tokens)", "config.it's", "config.$HOME", 'config."a", (b)'])
 def test_a_name_of_a_setting_is_one_word_of_the_line(name: str) -> None:
     """Whatever letters a key of the config has, the line can be typed, and the message does not fail."""
     told = spoken(f"take it up: on_change='reuse', reuse_ignoring={(name, 'chunks')!r}; or not (x)")

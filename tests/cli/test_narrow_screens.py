@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 from rich.cells import cell_len
 
 from checkpoint_store import BudgetReached, CheckpointStore
@@ -91,7 +92,7 @@ def test_a_list_has_the_time_that_is_left(jobs: Folder) -> None:
     assert f"{screen.duration(left)} of work left" in jobs.run("show", WIDE).stdout
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "words"),
     [
         (0, "0"),
@@ -121,7 +122,7 @@ def test_a_column_of_costs_is_read_from_top_to_bottom() -> None:
     assert screen.costs([0.5, 1e300]) == ["0.5", "1e+300"]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("per_minute", "words"),
     [(None, "-"), (1e6, "16,667/s"), (299, "299/min"), (1.5, "1.5/min"), (0.5, "30/h"), (0.0002, "0.012/h")],
 )
@@ -138,7 +139,7 @@ def test_the_library_writes_numbers_the_same_way() -> None:
     assert "max_cost is 1e+300." in str(BudgetReached("a", 3, spent=1, reserved=0, dearest_cost=1, max_cost=1e300))
 
 
-@pytest.mark.parametrize("width", range(-1, 12))
+@each_case("width", range(-1, 12))
 def test_a_cut_text_takes_its_width_and_no_more(width: int) -> None:
     """A character of two cells is not halved, what is cut off is said, and no more is cut off than has to be."""
     for text in ("講義の記録", "e\u0301a\u0301e\u0301a\u0301e\u0301", "abcdefghijkl"):
@@ -148,7 +149,7 @@ def test_a_cut_text_takes_its_width_and_no_more(width: int) -> None:
             assert cut == text or cell_len(cut) >= width - 1
 
 
-@pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
+@each_case("width", [30, 40, 60, 80, 120])
 def test_the_live_line_fits_with_wide_names_and_many_files(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """The live line never wraps, whatever the name of the file, and shows the end of the name."""
     monkeypatch.setenv("COLUMNS", str(width))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +53,7 @@ def test_each_row_is_a_json_object(table: list[list[str]]) -> None:
     assert found == [dict(zip(("a", "b c", "ü"), row, strict=True)) for row in table]
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "message"),
     [
         ("a,b\n1,2\n3,4,5\n", "line 3 has more fields than the 2 columns of line 1"),
@@ -74,7 +75,7 @@ def test_a_short_row_has_nulls_and_a_long_field_is_read() -> None:
     assert json.loads(rows("a\tb\n1\t2,3\n", tabbed=True)[0].text) == {"a": "1", "b": "2,3"}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("text", "expected"),
     [
         ("name;price\nAna;1,5\n", {"name": "Ana", "price": "1,5"}),

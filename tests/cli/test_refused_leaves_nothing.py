@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.app import NAMES
 from checkpoint_store.cli.stand_in import stand_in
@@ -87,10 +88,8 @@ def test_a_state_file_is_still_taken_in(folder: Folder) -> None:
     assert (job["status"], job["completed_chunks"]) == ("completed", 6)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(
-    "words", [("--store", "new.db"), ("JOB", "--store", "new.db"), ("--store", "no/new.db")], ids=" ".join
-)
+@each_case("command", COMMANDS)
+@each_case("words", [("--store", "new.db"), ("JOB", "--store", "new.db"), ("--store", "no/new.db")], ids=" ".join)
 def test_a_command_without_a_store_begins_none(tmp_path: Path, command: str, words: tuple[str, ...]) -> None:
     """Whatever it says, and whether JOB is given or not."""
     folder = Folder(tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 
-import pytest
+from each_case import each_case
 from rich.console import Console
 from rich.text import Text
 
@@ -30,8 +30,8 @@ def _console(width: int, *, is_terminal: bool) -> Console:
     )
 
 
-@pytest.mark.parametrize("is_terminal", [True, False])
-@pytest.mark.parametrize("width", [80, 24])
+@each_case("is_terminal", [True, False])
+@each_case("width", [80, 24])
 def test_rows_look_as_richs_table_does(width: int, *, is_terminal: bool) -> None:
     """Wide and right-aligned cells, empty ones at the end, colours; on a narrow screen each line stays within it."""
     drawn, by_rich = _console(width, is_terminal=is_terminal), _console(width, is_terminal=is_terminal)

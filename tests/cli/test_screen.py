@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -16,6 +17,9 @@ from checkpoint_store.cli.run.run_context import Files
 
 from .unread_job import unread_job
 
+if TYPE_CHECKING:
+    import pytest
+
 
 def console(width: int = 80, encoding: str = "utf-8") -> Console:
     """A console that writes into memory."""
@@ -23,7 +27,7 @@ def console(width: int = 80, encoding: str = "utf-8") -> Console:
     return Console(file=file, width=width, force_terminal=False)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("seconds", "words"),
     [
         (0.04, "0.0 s"),
@@ -64,8 +68,8 @@ def test_a_cell_is_full_or_empty_only_if_all_its_chunks_are() -> None:
     assert [screen.shade(share, shades) for share in (0, 1e-9, 0.4, 0.6, 1 - 1e-9, 1)] == list(".--++#")
 
 
-@pytest.mark.parametrize("total", [1, 7, 70, 71, 5_000, 1_000_000])
-@pytest.mark.parametrize("width", [40, 80, 200])
+@each_case("total", [1, 7, 70, 71, 5_000, 1_000_000])
+@each_case("width", [40, 80, 200])
 def test_the_map_fits_the_screen(total: int, width: int) -> None:
     """The map has at most three lines of cells, none wider than the screen, and a line of words."""
     *cells, _words = chunk_rows.chunk_map(console(width), [(0, total // 2 + 1)], total).plain.splitlines()
@@ -80,8 +84,8 @@ def test_a_map_without_unicode_is_drawn_in_ascii() -> None:
     assert picture.isascii()
 
 
-@pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
-@pytest.mark.parametrize(("before", "total"), [(0, 8), (3, 40), (999_000, 1_000_000)])
+@each_case("width", [30, 40, 60, 80, 200])
+@each_case(("before", "total"), [(0, 8), (3, 40), (999_000, 1_000_000)])
 def test_the_live_line_fits_any_screen(monkeypatch: pytest.MonkeyPatch, width: int, before: int, total: int) -> None:
     """The live line never wraps, not even with the terminal's ^C behind it, and counts from the completed chunks."""
     monkeypatch.setenv("COLUMNS", str(width))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 from rich.console import Console
 
 from checkpoint_store import CheckpointStore
@@ -57,7 +57,7 @@ def test_one_failed_chunk_in_a_million_is_seen() -> None:
     assert (picture.count("✗"), picture.count("?")) == (1, 1)
 
 
-@pytest.mark.parametrize("width", [20, 50, 80])
+@each_case("width", [20, 50, 80])
 def test_the_legend_fits_the_screen(width: int) -> None:
     """The legend of the map breaks between two entries, and never within an entry."""
     lines = chunk_rows.legend(console(width), ["failed", "in doubt", "running"]).plain.splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 
 from checkpoint_store.errors import StorageFullError, size_text
 from tests.cli.conftest import SIX
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Folder
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("size_bytes", "words"),
     [
         (0, "0 bytes"),

@@ -9,6 +9,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from each_case import each_case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ def test_a_context_is_what_stood_before(text: str, sizes: tuple[int, int]) -> No
         before += chunk.text
 
 
-@pytest.mark.parametrize(("chunk_size", "overlap"), [(2000, 200), (2000, 3000), (700, 70), (300, 100), (100, 50)])
+@each_case(("chunk_size", "overlap"), [(2000, 200), (2000, 3000), (700, 70), (300, 100), (100, 50)])
 def test_chunks_are_no_longer_than_was_asked_for(chunk_size: int, overlap: int) -> None:
     """A context takes no room of the chunk, and may be longer than it."""
     chunks = split(SAMPLE, chunk_size=chunk_size, overlap=overlap)
@@ -151,7 +152,7 @@ def test_an_open_bracket_does_not_hold_the_rest_of_the_text() -> None:
         assert max(len(chunk.text) for chunk in split(text, chunk_size=100, overlap=0)) <= 100
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("names", "between"),
     [(("Ana:", "Bo:"), "\n"), (("- ", "- "), "\n"), ((">>", ">>"), "\n"), (("Dr. Neil Armstrong:", "Q:"), "\n\n")],
 )
@@ -166,7 +167,7 @@ def test_no_cut_falls_into_a_turn_that_fits(names: tuple[str, str], between: str
         assert max(len(chunk.text) for chunk in chunks) <= chunk_size
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\n\n", "\n    "])
+@each_case("line_end", ["\n", "\n\n", "\n    "])
 def test_no_cut_falls_into_a_turn_of_several_lines(line_end: str) -> None:
     """The lines of a turn that have no name in front stay with the name."""
     turns = [line_end.join([f"{name}: We said this.", "And that, too.", "So it was."]) for name in ("Ana", "Bo") * 10]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.reading.transcript import read_transcript
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "text"),
     [
         ("talk.xml", "<?xml version='1.0'?><a>word</a>"),
@@ -44,7 +45,7 @@ def test_each_refusal_of_a_text_names_the_way_to_take_it_as_it_is(tmp_path: Path
     assert read_transcript(path, as_plain_text=True).text == text
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "[ar: the argument]\nThis is prose.\nIt has many lines.\n[00:05] is one of its times.\nIt goes on.\n",

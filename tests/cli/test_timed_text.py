@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 
 from .caption_files import read
 
@@ -19,7 +19,7 @@ def test_only_the_times_go(tmp_path: Path) -> None:
     assert read(tmp_path, "a.txt", text) == said
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "9:00 - Breakfast\nin the hall\n\n12:30 - Lunch\nin the garden\n",
@@ -49,7 +49,7 @@ def test_a_sentence_that_ends_with_a_time_is_no_speaker(tmp_path: Path) -> None:
     assert read(tmp_path, "a.txt", text) == "Ana: We meet\n\nat the river at 0:05\n\nBo: Fine.\n"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("table", "said"),
     [
         ("start,end,speaker,text\n0,1500,Ana,In the year\n1500,2500,Ana,1962\n5000,6000,Bo,yes\n", "Ana: In the year 1962\n\nBo: yes"),
@@ -63,7 +63,7 @@ def test_tables_are_read_by_their_columns(tmp_path: Path, table: str, said: str)
     assert read(tmp_path, "a.csv", table) == said
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("lyrics", "said"),
     [
         ("[00:01.00]One\ntwo\n[00:03.00]three\n", "One two three"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.reading.speech import speech
 from checkpoint_store.cli.transcripts.reading.srt import read_srt
@@ -102,7 +103,7 @@ def test_what_is_said_twice_is_read_twice() -> None:
     assert subtitle_text("WEBVTT\n\n" + cue.format(1, 2) + cue.format(2, 3), "vtt") == "No. No."
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@each_case("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_text_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
     """Unicode in its usual encodings is text, and any line end is one."""
     path = tmp_path / "talk.txt"
@@ -110,7 +111,7 @@ def test_text_with_a_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> N
     assert read_transcript(path).text == "naïve\nmoon\n"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("content", "reason"),
     [
         (b"", "is empty"),

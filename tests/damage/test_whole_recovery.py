@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.maintenance import recover_store
@@ -72,7 +73,7 @@ def test_a_page_of_another_table_deletes_no_job(tmp_path: Path) -> None:
         assert dict(store.job("talk.srt").items()) == {0: "A", 1: "B", 2: "C"}
 
 
-@pytest.mark.parametrize("moment", ["8", "20240101", "0001-01-01T00:00:00+23:59", None])
+@each_case("moment", ["8", "20240101", "0001-01-01T00:00:00+23:59", None])
 def test_a_deletion_is_believed_with_its_time_alone(moment: str | None) -> None:
     """No number of a chunk, no date and no moment before the first day deletes a job."""
     with closing(sqlite3.connect(":memory:")) as raw:

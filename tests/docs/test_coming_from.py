@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from cli.conftest import Folder
+from each_case import each_case
 
 from checkpoint_store.cli.app import group
 from checkpoint_store.cli.hints import COMMANDS, OPTIONS, RUN_OPTIONS
@@ -61,7 +62,7 @@ def unknown(table: Mapping[str, str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("table", [COMMANDS, RUN_OPTIONS, OPTIONS], ids=["commands", "options of run", "options"])
+@each_case("table", [COMMANDS, RUN_OPTIONS, OPTIONS], ids=["commands", "options of run", "options"])
 def test_an_answer_names_what_there_is(table: Mapping[str, str]) -> None:
     """Whoever follows the answer is not sent to a command or an option that does not exist."""
     assert unknown(table) == []

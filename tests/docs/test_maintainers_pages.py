@@ -7,7 +7,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-import pytest
+from each_case import each_case
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "checkpoint_store"
@@ -15,7 +15,7 @@ PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md", ROOT / "do
 _SQLS_OWN = {"BEGIN IMMEDIATE", "COMMIT", "INSERT"}
 _PATTERNS = re.compile(r"[X…*{}]|NAME|TIME|SCHEMA")
 """Names of files of a store, which a page gives as patterns."""
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = each_case("page", PAGES, ids=lambda page: page.name)
 
 
 def prose(text: str) -> str:

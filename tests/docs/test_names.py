@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, Job, PendingChunk
 from checkpoint_store.cli.app import group
@@ -17,7 +17,7 @@ _OTHER_WORDS = "coming-from.md"
 """The page of what there is not; ``test_coming_from.py`` holds it."""
 PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name != _OTHER_WORDS)]
 CLASSES: dict[str, type] = {"store": CheckpointStore, "job": Job, "chunk": PendingChunk}
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = each_case("page", PAGES, ids=lambda page: page.name)
 
 
 def command_lines(text: str) -> list[tuple[str, list[str]]]:

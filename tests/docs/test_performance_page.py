@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 from rich.console import Console
 
 from benchmarks import page
@@ -63,7 +64,7 @@ def test_the_figures_of_one_run_stand_between_the_markers(tmp_path: Path) -> Non
         assert lines.count(line) == 1, line
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("made", "around", "why"),
     [
         (run(quick=True), AROUND, "--quick"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from each_case import each_case
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*.md"))]
 OF_THE_REPOSITORY = ("checkpoint_store/", "tests/", "migrations/", "docs/", "examples/", "benchmarks/")
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = each_case("page", PAGES, ids=lambda page: page.name)
 
 
 def links(text: str) -> list[str]:

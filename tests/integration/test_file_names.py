@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, doctor, recover_store
 from checkpoint_store.storage.files.names import StoreFiles, state_backup
@@ -33,7 +34,7 @@ def siblings(name: str) -> Iterator[Path]:
     )
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(NAMES, 2)))
+@each_case(("one", "other"), list(itertools.combinations(NAMES, 2)))
 def test_no_two_stores_share_a_sibling(one: str, other: str) -> None:
     """Two stores in one folder, of one stem, write to different files."""
     assert set(siblings(one)) & set(siblings(other)) == set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import SECRET, files_with
+from each_case import each_case
 from filelock import FileLock
 
 from checkpoint_store import (
@@ -63,7 +64,7 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize(("situation", "expected"), TABLE.values(), ids=TABLE)
+@each_case(("situation", "expected"), TABLE.values(), ids=TABLE)
 def test_each_row_of_the_table(situation: Situation, expected: Action) -> None:
     """Each situation has one answer."""
     assert decide(situation) == expected

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, recover_store
 from checkpoint_store.execution.opening import Fingerprints
@@ -78,7 +79,7 @@ def row(path: Path) -> dict[str, Any]:
         return dict(connection.execute("SELECT * FROM jobs").fetchone())
 
 
-@pytest.mark.parametrize(
+@each_case(
     "groups",
     [
         (merge_copies._GIVEN, merge_copies._MADE_ANEW, TOLD_BY_THE_WORK),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import SECRET, files_with
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -55,7 +56,7 @@ def test_without_a_job_there_is_nothing_to_record(manager: StateManager, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["", "state.db", "state.lock", "state.bak", "file/state.json", "."])
+@each_case("name", ["", "state.db", "state.lock", "state.bak", "file/state.json", "."])
 def test_a_bad_state_path_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the manager is made, and nothing is created."""
     monkeypatch.chdir(tmp_path)

@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, UnknownOptionError, executors, frames, report
 from checkpoint_store.loop.options import Options
@@ -29,7 +30,7 @@ def job(store: CheckpointStore) -> Job:
     return store.open_job("talk.srt", chunks=["a", "b"])
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("method", "absent", "defaults"),
     [
         (Job.map, set(), {}),
@@ -56,7 +57,7 @@ def test_every_option_is_in_the_signature(
     assert "max_attempts: int = 3" in " ".join(shown.split())
 
 
-@pytest.mark.parametrize("function", [executors.dask, frames.map_rows, report.follow, report.pieces, report.write])
+@each_case("function", [executors.dask, frames.map_rows, report.follow, report.pieces, report.write])
 def test_no_option_of_a_function_is_hidden(function: Callable[..., Any]) -> None:
     """Help and a notebook show the options of cluster, frame and report, instead of a bare ``**options``."""
     parameters = inspect.signature(function).parameters

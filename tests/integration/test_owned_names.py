@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -99,7 +100,7 @@ def test_no_copy_replaces_what_a_store_writes(used: CheckpointStore, writer: str
     assert {path: path.read_bytes() for path in left if path.exists()} == before
 
 
-@pytest.mark.parametrize("name", ["talk.txt", "talk.cleaned.txt", "talk.db.txt", "x.talk.db", "other.json", "talk.db2"])
+@each_case("name", ["talk.txt", "talk.cleaned.txt", "talk.db.txt", "x.talk.db", "other.json", "talk.db2"])
 def test_a_store_owns_no_other_file(tmp_path: Path, name: str) -> None:
     """A text beside the store is not the store's, and neither is a file of the same name elsewhere."""
     (tmp_path / "elsewhere").mkdir()
@@ -184,7 +185,7 @@ def test_no_copy_replaces_a_file_of_another_store_that_a_process_has_open(
     children.finish(holder, "\n\n")
 
 
-@pytest.mark.parametrize("end", [".db.runner-1", ".outputs", ".db.backup-1.2-0001"])
+@each_case("end", [".db.runner-1", ".outputs", ".db.backup-1.2-0001"])
 def test_no_state_file_has_the_name_of_another_file_of_the_store(tmp_path: Path, end: str) -> None:
     """The first state would replace the lock of a runner, or a backup."""
     with pytest.raises(StoreTargetError, match=r"belong|beside"):
@@ -233,7 +234,7 @@ def test_a_state_that_was_moved_aside_can_be_imported(tmp_path: Path) -> None:
         assert store.import_state(aside).result(0) == "x"
 
 
-@pytest.mark.parametrize("name", [*NAMES, ".db", "talk.db.db", "talk", ".talk", "talk.DB", "a b.db"])
+@each_case("name", [*NAMES, ".db", "talk.db.db", "talk", ".talk", "talk.DB", "a b.db"])
 def test_the_command_names_the_files_of_a_store_as_the_library_does(tmp_path: Path, name: str) -> None:
     """``path`` shows the state file that ``run`` writes, and a stand-in takes the copies that an opening takes."""
     files = StoreFiles(tmp_path / name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import snapshot
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -79,7 +80,7 @@ def test_the_attributes_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert caught.value.waited_seconds == 0
 
 
-@pytest.mark.parametrize("name", ["state_path", "lock_path", "store_path"])
+@each_case("name", ["state_path", "lock_path", "store_path"])
 def test_a_manager_keeps_the_paths_that_it_was_made_with(tmp_path: Path, name: str) -> None:
     """Another path that is assigned later is refused: the results would go to the first path all the same."""
     manager = StateManager(tmp_path / "a.json")
@@ -243,7 +244,7 @@ def test_a_foreign_chunk_index_is_stored_as_it_is(manager: StateManager) -> None
     assert json.loads(manager.state_path.read_text())["result_indices"] == [0, 2]
 
 
-@pytest.mark.parametrize("given", [5, object(), "", b""])
+@each_case("given", [5, object(), "", b""])
 def test_a_state_path_that_is_no_path_is_refused(given: Any) -> None:
     """The error says what a ``state_path`` is; a path may be text, bytes, or any object that is a path."""
     with pytest.raises(StoreTargetError, match="cannot be used as a state file: give the path of a file"):

@@ -7,12 +7,13 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import InvalidArgumentError
 from checkpoint_store.model.money import amount, checked_cost, fields_of, name_of, number_in
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "expected"),
     [
         (0, 0.0),
@@ -35,7 +36,7 @@ def test_numbers_and_texts_that_are_numbers_are_amounts(value: Any, expected: fl
     assert amount(value) == expected
 
 
-@pytest.mark.parametrize(
+@each_case(
     "value",
     [
         None,
@@ -82,7 +83,7 @@ def test_whole_numbers_in_texts_stay_whole() -> None:
     assert [(number, type(number)) for number in numbers] == [(12, int), (12.0, float)]
 
 
-@pytest.mark.parametrize("cost", ["", ".", "usage.", ".cost", "a..b", 'a"b', "\ud800", None, 5, ["cost"]])
+@each_case("cost", ["", ".", "usage.", ".cost", "a..b", 'a"b', "\ud800", None, 5, ["cost"]])
 def test_what_says_no_place_is_refused(cost: Any) -> None:
     """A cost that names no place is refused with what may be given instead."""
     with pytest.raises(InvalidArgumentError, match="dotted path"):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.loop.gates.limits import TokenBucket
 from checkpoint_store.model.money import Spending, cost_in, cost_of_error, in_work_max, tokens_in
@@ -92,8 +93,8 @@ def test_a_new_rate_holds_from_now_on() -> None:
     assert bucket.ready_at(10, 5.0) == 7.5
 
 
-@pytest.mark.parametrize("per_minute", [1, 7, 60, 1000.5])
-@pytest.mark.parametrize("delay", [0.0, 0.3, 7.0])
+@each_case("per_minute", [1, 7, 60, 1000.5])
+@each_case("delay", [0.0, 0.3, 7.0])
 def test_in_no_minute_starts_more_than_the_limit(per_minute: float, delay: float) -> None:
     """No minute has more starts than the limit, however long a caller idles before it asks."""
     bucket, moment, starts = TokenBucket(per_minute, 0.0), 0.0, []
@@ -121,7 +122,7 @@ def failure(cost: Any, cause: BaseException | None = None) -> Exception:
     return error
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("error", "cost"),
     [
         (failure(0.5), 0.5),
@@ -149,7 +150,7 @@ def test_causes_that_run_in_a_circle_end() -> None:
     assert cost_of_error(one) is None
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("result", "cost", "found"),
     [
         ({"cost": "0.5", "at": object()}, "cost", 0.5),
@@ -166,7 +167,7 @@ def test_the_cost_of_a_result_that_cannot_be_stored_is_read_all_the_same(result:
     assert cost_in(result, cost) == found
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("result", "tokens"),
     [
         ({"total_tokens": 12, "input_tokens": 1, "output_tokens": 2}, 12),

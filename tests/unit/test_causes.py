@@ -6,7 +6,7 @@ import pickle
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from each_case import each_case
 
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.service.retry_after import retry_after
@@ -124,7 +124,7 @@ FATAL = (
 )
 
 
-@pytest.mark.parametrize("call", FATAL)
+@each_case("call", FATAL)
 def test_what_an_error_reports_without_from_stops_the_job(call: Callable[[], None]) -> None:
     """A bad key and a used-up quota, behind an exception that was raised inside of ``except``; also elsewhere."""
     error = from_call(call)
@@ -185,7 +185,7 @@ def after_the_handler() -> None:
     raise RuntimeError("no")
 
 
-@pytest.mark.parametrize("call", [by_another_call, by_a_step_of_the_handler, from_nothing, after_the_handler])
+@each_case("call", [by_another_call, by_a_step_of_the_handler, from_nothing, after_the_handler])
 def test_an_unrelated_failure_is_not_taken_for_the_cause(call: Callable[[], None]) -> None:
     """What failed while another failure was handled stands for itself, here and from another process."""
     error = from_call(call)

@@ -15,6 +15,7 @@ import openai
 import pytest
 import requests
 from aiohttp.http_exceptions import TransferEncodingError
+from each_case import each_case
 from urllib3.exceptions import MaxRetryError, ResponseError
 
 from checkpoint_store.loop.service.retry_after import retry_after
@@ -144,7 +145,7 @@ def test_a_call_that_is_above_the_limit_by_itself_is_its_chunks_failure() -> Non
         assert (trouble_of(link), is_transient(link), is_fatal(link)) == (Trouble.NONE, False, False)
 
 
-@pytest.mark.parametrize("name", PAUSED_ON)
+@each_case("name", PAUSED_ON)
 def test_what_every_chunk_would_meet_pauses_the_job(name: str) -> None:
     """A key that is not valid, and money that is used up; also where the error comes from another process as text."""
     error = PAUSED_ON[name]
@@ -157,14 +158,14 @@ def test_a_text_that_only_speaks_of_a_quota_pauses_no_job() -> None:
         assert not is_fatal(error)
 
 
-@pytest.mark.parametrize("name", WAITED_FOR)
+@each_case("name", WAITED_FOR)
 def test_trouble_that_passes_is_waited_for(name: str) -> None:
     """No chunk is failed, and no job is paused, for a service that comes back."""
     error, trouble = WAITED_FOR[name]
     assert (trouble_of(error), is_transient(error), is_fatal(error)) == (trouble, True, False)
 
 
-@pytest.mark.parametrize("name", [name for name in WAITED_FOR if name != "google-auth, passing"])
+@each_case("name", [name for name in WAITED_FOR if name != "google-auth, passing"])
 def test_trouble_is_the_same_from_another_process(name: str) -> None:
     """An exception without a pickle arrives as text, and keeps what it said of the service."""
     error, trouble = WAITED_FOR[name]
@@ -219,7 +220,7 @@ def test_retry_after_is_read_in_a_raw_response() -> None:
     assert 9 <= pause_before_retry(None, 1, error) <= 9.5
 
 
-@pytest.mark.parametrize("body", ["", "no JSON", "5", "[" * 100_000, "{" + " " * 70_000 + "}", b"\xff"])
+@each_case("body", ["", "no JSON", "5", "[" * 100_000, "{" + " " * 70_000 + "}", b"\xff"])
 def test_a_body_that_is_no_json_says_nothing(body: str | bytes) -> None:
     """The status alone counts."""
     assert trouble_of(of("SDKError", status_code=500, body=body)) is Trouble.ERROR

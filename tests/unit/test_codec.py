@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pydantic
 import pytest
+from each_case import each_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,7 +122,7 @@ def test_any_json_value_comes_back_equal(value: Any) -> None:
     assert kind_of(value) == kind_of(json.loads(text.encode("utf-8")))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "value",
     [
         "a\0b",
@@ -174,7 +175,7 @@ def test_digits() -> None:
     assert refused({"n": -largest - 1}).path == "result['n']"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "plain"),
     [
         (Word.A, "a"),
@@ -237,7 +238,7 @@ OTHER = [
 REFUSED = SILENT + LATE + OTHER
 
 
-@pytest.mark.parametrize("at", range(len(REFUSED)))
+@each_case("at", range(len(REFUSED)))
 def test_what_would_not_come_back_is_refused_with_its_path(at: int) -> None:
     """A value that JSON would change, lose or choke on later is refused now, with the path inside the result."""
     value, path = REFUSED[at]
@@ -302,13 +303,13 @@ def test_one_bad_value_anywhere_is_found(value: Any, bad: Any, data: st.DataObje
 # -- what a result says of itself
 
 
-@pytest.mark.parametrize("own", [0, 7, -1, True, "1", 1.0, None])
+@each_case("own", [0, 7, -1, True, "1", 1.0, None])
 def test_a_chunk_index_is_data_like_any_other(own: object) -> None:
     """Whatever a result says of its chunk is stored as it is."""
     assert kind_of(json_text.decode(json_text.encode({"chunk_index": own}))) == kind_of({"chunk_index": own})
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "plain"),
     [
         ((), []),
@@ -413,7 +414,7 @@ def test_the_digest_is_frozen() -> None:
     assert result_digest.digest("0f4c3d2e", 3, '{"a": 1}') == "d2e1345205f77aa54244efe6b198bed5"
 
 
-@pytest.mark.parametrize("length", [0, 1, 1000, 2000, 2040, 2047, 2048, 5000, 33_000])
+@each_case("length", [0, 1, 1000, 2000, 2040, 2047, 2048, 5000, 33_000])
 def test_the_digest_is_the_same_in_a_crowd(length: int) -> None:
     """What threads make in pieces is what a reader makes of the whole."""
     text = "ü" * length

@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import errors
 from checkpoint_store.errors import CheckpointStoreError, Difference
@@ -238,7 +239,7 @@ CLASSES = {
     for name, kind in inspect.getmembers(errors, inspect.isclass)
     if issubclass(kind, BaseException) and not issubclass(kind, Warning)
 }
-each = pytest.mark.parametrize("name", sorted(EXAMPLES))
+each = each_case("name", sorted(EXAMPLES))
 
 
 def test_every_error_has_an_example_here() -> None:
@@ -301,7 +302,7 @@ def test_docstring_says_when(name: str) -> None:
     assert (CLASSES[name].__doc__ or "").strip()
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("error", "builtin"),
     [
         ("InvalidArgumentError", ValueError),

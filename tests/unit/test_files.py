@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.errors import InvalidArgumentError, StorageFullError, StorageUnavailableError
@@ -105,7 +106,7 @@ def test_a_symlink_is_replaced_and_not_followed(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("failure", [ValueError("a bug"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+@each_case("failure", [ValueError("a bug"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
 def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, failure: BaseException) -> None:
     """Whatever stops a write half way, file and backup are as they were, and nothing is left beside them."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
@@ -121,8 +122,8 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, failure: BaseExce
     assert (path.read_text(), backup.read_text(), names(tmp_path)) == ("2", "1", ["s.bak", "s.json"])
 
 
-@pytest.mark.parametrize("call", ["replace", "link", "fsync"])
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+@each_case("call", ["replace", "link", "fsync"])
+@each_case("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
     """No room at any step is one error that says where; file and backup are as they were."""
     path, backup = tmp_path / "s.json", tmp_path / "s.bak"
@@ -313,7 +314,7 @@ def refuse_to_sync_folders(monkeypatch: pytest.MonkeyPatch, number: int) -> None
     monkeypatch.setattr(os, "fsync", refuse)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "name"),
     [((3, ["x"]), "path"), ((".", ["x"]), "path"), (("a\0", ["x"]), "path"), (("a", [b"x"]), "texts")],
     ids=repr,

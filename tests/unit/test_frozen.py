@@ -9,6 +9,7 @@ import pickle
 from typing import Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import JobStatus, ProcessingState
 from checkpoint_store.model.frozen import FrozenDict, FrozenList, freeze
@@ -75,7 +76,7 @@ def test_a_changed_copy_is_what_is_saved() -> None:
         state.config = {"api_key": "sk-not-to-be-repeated"}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("change", "remedy"),
     [
         (
@@ -103,7 +104,7 @@ def test_frozen_collections_are_hashed_by_what_they_show() -> None:
     assert {STATE: 1}[pickle.loads(pickle.dumps(STATE))] == 1
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+@each_case("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
 def test_a_copy_of_a_frozen_list_is_frozen(copied: Any) -> None:
     """The type itself, called, makes a plain one."""
     frozen = freeze([1, [2]])

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from each_case import each_case
 
 import checkpoint_store
 from checkpoint_store import StorageFullError, StorageUnavailableError
@@ -68,7 +69,7 @@ def test_new_files_are_made_in_few_places() -> None:
     assert naming == CREATORS
 
 
-@pytest.mark.parametrize("ending", ["", "-wal", "-journal"])
+@each_case("ending", ["", "-wal", "-journal"])
 def test_an_error_names_what_a_temporary_file_was_to_become(tmp_path: Path, ending: str) -> None:
     """Who reads the message knows the file, also where a copy of a copy was written."""
     path = tmp_path / "talk.db"
@@ -85,7 +86,7 @@ def test_an_error_names_what_a_temporary_file_was_to_become(tmp_path: Path, endi
     assert unavailable.path == str(path)
 
 
-@pytest.mark.parametrize("name", ["talk.tmp-notes.db", "a.tmp-0123456789ab.txt", ".tmp-0123456789ab"])
+@each_case("name", ["talk.tmp-notes.db", "a.tmp-0123456789ab.txt", ".tmp-0123456789ab"])
 def test_a_name_of_ones_own_stays(tmp_path: Path, name: str) -> None:
     """A file whose name only looks like that of a temporary file is called by its name."""
     assert final_path(tmp_path / name) == tmp_path / name

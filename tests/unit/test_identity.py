@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from each_case import each_case
 from pydantic import BaseModel, ConfigDict
 
 from checkpoint_store.errors import InvalidArgumentError, SecretInConfig
@@ -122,7 +123,7 @@ print(fingerprint(Chunk("Ann", "a", datetime.date(2024, 1, 2), decimal.Decimal("
 # -- what may stand in a chunk
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("value", "text"),
     [
         (dt.date(2024, 1, 2), "2024-01-02"),
@@ -150,7 +151,7 @@ def test_subclasses_of_json_types_are_what_they_are() -> None:
     assert fingerprint({"a": "warm", "b": [1]}) == fingerprint(OrderedDict(b=(1,), a=Tone.WARM))
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("chunk", "place"),
     [
         ({"rows": [{"score": float("nan")}]}, "chunk 4321['rows'][0]['score'] is nan"),
@@ -217,7 +218,7 @@ def test_the_fingerprint_of_an_object_is_frozen() -> None:
 PLAN = Plan("talk.srt", 3, "m", "p", {"temperature": 0, "prompt": "Be kind.", "stop": {"words": ["a"]}})
 
 
-@pytest.mark.parametrize(
+@each_case(
     "config",
     [
         {"temperature": 0.0},
@@ -233,7 +234,7 @@ def test_settings_that_mean_the_same_are_the_same(config: dict[str, Any]) -> Non
     assert same_settings(PLAN, other)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("config", "field"),
     [
         ({"temperature": False}, "config.temperature"),
@@ -267,7 +268,7 @@ def test_names_and_chunks_are_no_settings() -> None:
     assert same_settings(PLAN, replace(PLAN, file_name="other", total_chunks=9, chunks_digest="1:x"))
 
 
-@pytest.mark.parametrize(
+@each_case(
     "prompt",
     [
         "If the mail says Authorization: granted, answer yes.",

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from each_case import each_case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,7 +49,7 @@ def test_a_name_is_found_in_either_unicode_form() -> None:
     assert stored_key("M\u00fcller.txt") in spellings("Mu\u0308ller.txt")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("keys", "says"),
     [
         ([1, "1"], "1 and '1', which read the same"),

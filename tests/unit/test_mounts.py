@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.system import paths as mounts
@@ -37,9 +38,7 @@ def test_a_mount_is_known_by_any_name(share: Path) -> None:
     assert not mounts.is_mount_point(share.parent)
 
 
-@pytest.mark.parametrize(
-    ("kind", "mode"), [("nfs4", "truncate"), ("ocfs2", "truncate"), ("gfs2", "truncate"), ("xfs", "wal")]
-)
+@each_case(("kind", "mode"), [("nfs4", "truncate"), ("ocfs2", "truncate"), ("gfs2", "truncate"), ("xfs", "wal")])
 def test_a_disk_of_many_machines_has_no_wal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, mode: str
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from each_case import each_case
 
 from checkpoint_store import errors
 from checkpoint_store.errors import counted
@@ -44,13 +44,13 @@ NEVER_ONE = {
 """How many numbers of a file stand beside a plural because they are never 1."""
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 chunks"), (1, "1 chunk"), (1_200, "1,200 chunks")])
+@each_case(("count", "text"), [(0, "0 chunks"), (1, "1 chunk"), (1_200, "1,200 chunks")])
 def test_one_is_singular(count: int, text: str) -> None:
     """Thousands have a comma between them."""
     assert counted(count, "chunk") == text
 
 
-@pytest.mark.parametrize(
+@each_case(
     "error",
     [
         errors.JobPaused("j", 1),

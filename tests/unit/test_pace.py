@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.state_file import pace
 from checkpoint_store.state_file.pace import WritingPace
@@ -66,7 +67,7 @@ def test_a_large_result_is_shown_at_once_where_little_was_there(monkeypatch: pyt
     assert min(_follow(monkeypatch, 50, 100_000, 1.0).shown_shares) >= 0.5
 
 
-@pytest.mark.parametrize("apart_seconds", [0.02, 1.5, 6.0, 10.0, 30.0])
+@each_case("apart_seconds", [0.02, 1.5, 6.0, 10.0, 30.0])
 def test_a_file_that_cannot_grow_is_written_seldom(monkeypatch: pytest.MonkeyPatch, apart_seconds: float) -> None:
     """2,000 chunks of 4 KB, however far apart: where the platform does not let it grow, it shows half of them or more."""
     found = _follow(monkeypatch, 2000, 4000, apart_seconds, grows=False)

@@ -8,6 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
+from each_case import each_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +28,7 @@ def own(index: int, text: str = "") -> dict[str, Any]:
     return {"chunk_index": index, "text": text}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("completed", "results", "expected"),
     [
         ([1, 0], [own(0), own(1)], {0: own(0), 1: own(1)}),
@@ -45,7 +46,7 @@ def own(index: int, text: str = "") -> dict[str, Any]:
     ],
     ids=lambda value: json.dumps(value)[:30] if isinstance(value, list) else "",
 )
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@each_case("version", ["1.0", "1.1"])
 def test_files_of_before_are_paired(
     version: str, completed: list[int], results: list[Any], expected: dict[int, Any]
 ) -> None:
@@ -58,7 +59,7 @@ def test_from_1_2_on_position_decides() -> None:
     assert a_state([1, 0], [own(0), own(1)]).results() == {1: own(0), 0: own(1)}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("completed", "results", "entry"),
     [
         ([0, 1], ["a", "b", "c"], "[2] belongs to no chunk"),
@@ -69,7 +70,7 @@ def test_from_1_2_on_position_decides() -> None:
         ([0, 1], [own(0, "a"), own(0, "b"), own(0, "c")], "[1] may be chunk 0's again, or chunk 1's"),
     ],
 )
-@pytest.mark.parametrize("version", ["1.0", "1.2"])
+@each_case("version", ["1.0", "1.2"])
 def test_what_cannot_be_paired_is_refused(version: str, completed: list[int], results: list[Any], entry: str) -> None:
     """The error says which entry; nothing is dropped."""
     with pytest.raises(StateFormatError) as caught:
@@ -78,7 +79,7 @@ def test_what_cannot_be_paired_is_refused(version: str, completed: list[int], re
     assert entry in caught.value.reason
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("completed", "numbers", "entry"),
     [
         ([0, 1, 7, 3], [0, 1, 2, 3], "[2] has the chunk_index 2 and stands at the place of chunk 7"),
@@ -103,7 +104,7 @@ def test_numbers_that_contradict_the_list_of_chunks_are_no_guess(
     assert a_state(completed, results, "1.0", result_indices=indices).result_indices == indices
 
 
-@pytest.mark.parametrize("numbers", [[5, 3, 9, 8], [0, 1, 0, 1], [4, 5, 6, 7]])
+@each_case("numbers", [[5, 3, 9, 8], [0, 1, 0, 1], [4, 5, 6, 7]])
 def test_numbers_of_another_kind_pair_nothing(numbers: list[int]) -> None:
     """Results that number pages, or begin again with each part, belong to the chunks at their places."""
     assert a_state([0, 1, 2, 3], list(map(own, numbers)), "1.0").results() == dict(enumerate(map(own, numbers)))

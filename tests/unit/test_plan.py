@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from each_case import each_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +63,7 @@ class Piece:
 # -- fingerprints
 
 
-@pytest.mark.parametrize("kind", GOLDEN)
+@each_case("kind", GOLDEN)
 def test_golden_values(kind: str) -> None:
     """The fingerprint of a chunk is the one that it had in the first release."""
     chunk, expected = GOLDEN[kind]
@@ -122,7 +123,7 @@ def test_different_data_differs(one: Any, other: Any) -> None:
     assert same == (fingerprint(one) == fingerprint(other))
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+@each_case("kind", [bytes, bytearray, memoryview])
 def test_bytes_of_any_kind(kind: Any) -> None:
     """Bytes, a bytearray and a memoryview with the same content are the same chunk."""
     assert fingerprint(b"abc") == fingerprint(kind(b"abc"))
@@ -169,7 +170,7 @@ NO_CHUNKS = [
 ]
 
 
-@pytest.mark.parametrize("at", range(len(NO_CHUNKS)))
+@each_case("at", range(len(NO_CHUNKS)))
 def test_what_has_no_content_is_refused(at: int) -> None:
     """A chunk whose content cannot be told is an error that says what to give, never a fingerprint of something else."""
     with pytest.raises(InvalidArgumentError, match="fingerprint= function") as caught:
@@ -213,7 +214,7 @@ def test_every_field_is_named_with_both_values() -> None:
     assert expected == compare(PLAN, other)
 
 
-@pytest.mark.parametrize(("old", "new"), [(1, True), (0, False), (0.5, 1), (None, "None"), ("1", 1), ([1], [True])])
+@each_case(("old", "new"), [(1, True), (0, False), (0.5, 1), (None, "None"), ("1", 1), ([1], [True])])
 def test_values_of_different_types_differ(old: object, new: object) -> None:
     """Values that Python calls equal and JSON does not are a difference."""
     assert [found.field for found in compare(replace(PLAN, config={"a": old}), replace(PLAN, config={"a": new}))] == [
@@ -221,7 +222,7 @@ def test_values_of_different_types_differ(old: object, new: object) -> None:
     ]
 
 
-@pytest.mark.parametrize("unknown", [(None, "1:b"), ("1:b", None), (None, None)])
+@each_case("unknown", [(None, "1:b"), ("1:b", None), (None, None)])
 def test_chunks_are_compared_where_both_are_known(unknown: tuple[str | None, str | None]) -> None:
     """A plan by number of chunks alone equals one whose chunks are known."""
     old, new = (replace(PLAN, chunks_digest=digest) for digest in unknown)

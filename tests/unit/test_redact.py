@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.errors import SecretInConfig
 from checkpoint_store.model.codec.secrets import REDACTED, redact_secrets, redact_text, reject_secrets
@@ -84,7 +85,7 @@ def test_an_option_and_its_value() -> None:
     assert redact_secrets(command) == ["llm", "--api-key", REDACTED, "--model", "small"]
 
 
-@pytest.mark.parametrize("value", [5, 5.5, True, None, "", [], {}])
+@each_case("value", [5, 5.5, True, None, "", [], {}])
 def test_numbers_and_empty_values_are_no_secrets(value: object) -> None:
     """A number, a flag or an empty value is no secret whatever its name."""
     assert not is_rejected({"api_key": value})
@@ -120,7 +121,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@each_case("text", TEXTS)
 def test_texts(text: str) -> None:
     """An error message keeps what a reader needs, and loses the secret only."""
     expected = text if TEXTS[text] is None else TEXTS[text]

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Generic, NewType, TypedDict, TypeVar
 
 import pytest
+from each_case import each_case
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, computed_field
 
 from checkpoint_store.errors import InvalidResultError
@@ -197,7 +198,7 @@ COME_BACK = [
 ]
 
 
-@pytest.mark.parametrize("value", COME_BACK, ids=lambda value: type(value).__name__)
+@each_case("value", COME_BACK, ids=lambda value: type(value).__name__)
 def test_what_is_stored_comes_back_equal(value: Any) -> None:
     """What is stored comes back as the same type, and equal."""
     back = as_type(json_text.decode(json_text.encode_result(value)), type(value))
@@ -232,7 +233,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("value", "path"), REFUSED, ids=lambda one: one if isinstance(one, str) else "")
+@each_case(("value", "path"), REFUSED, ids=lambda one: one if isinstance(one, str) else "")
 def test_what_would_come_back_different_is_refused(value: Any, path: str) -> None:
     """A value that would come back different is refused with its place, and without the value."""
     with pytest.raises(InvalidResultError) as caught:

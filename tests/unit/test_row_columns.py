@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.storage.statements import rows
 
@@ -41,7 +42,7 @@ def _read(read: rows.Reader, column: tuple[Any, ...], *, at_once: bool) -> list[
         return str(error)
 
 
-@pytest.mark.parametrize("name", rows.JOB)
+@each_case("name", rows.JOB)
 def test_a_column_is_read_as_its_rows_are(name: str) -> None:
     """What one row is refused for is refused among many, with the same words; every other value is the same."""
     read = rows.JOB[name]

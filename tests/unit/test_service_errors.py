@@ -20,6 +20,7 @@ import httpx
 import openai
 import pytest
 import requests
+from each_case import each_case
 from multidict import CIMultiDict, CIMultiDictProxy
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from yarl import URL
@@ -274,14 +275,14 @@ OF_THE_CHUNK = {
 }
 
 
-@pytest.mark.parametrize("name", WAITED_FOR)
+@each_case("name", WAITED_FOR)
 def test_a_service_in_trouble_is_waited_for(name: str) -> None:
     """A chunk is tried again after trouble of the service, however the client reports it."""
     error, trouble = WAITED_FOR[name]
     assert (trouble_of(error), is_transient(error), is_fatal(error)) == (trouble, True, False)
 
 
-@pytest.mark.parametrize("name", CUT_OFF)
+@each_case("name", CUT_OFF)
 def test_an_answer_that_was_cut_off_is_tried_again_and_may_be_billed(name: str) -> None:
     """The service was at work on it; also where its client names a status that no service has sent.
 
@@ -290,20 +291,20 @@ def test_an_answer_that_was_cut_off_is_tried_again_and_may_be_billed(name: str) 
     assert (is_transient(CUT_OFF[name]), may_have_arrived(CUT_OFF[name])) == (True, True)
 
 
-@pytest.mark.parametrize("name", PAUSED_ON)
+@each_case("name", PAUSED_ON)
 def test_what_every_chunk_would_meet_is_seen_however_it_is_said(name: str) -> None:
     """A bad key and a used-up quota, also wrapped, and with HTTP 400."""
     assert is_fatal(PAUSED_ON[name])
 
 
-@pytest.mark.parametrize("name", OF_THE_CHUNK)
+@each_case("name", OF_THE_CHUNK)
 def test_a_failure_of_the_chunk_is_no_trouble_of_the_service(name: str) -> None:
     """The loop does not wait for it; mistakes and lasting refusals are not tried again."""
     error, is_retried = OF_THE_CHUNK[name]
     assert (trouble_of(error), is_transient(error), is_fatal(error)) == (Trouble.NONE, is_retried, False)
 
 
-@pytest.mark.parametrize(
+@each_case(
     "error",
     [
         of_openai(429, retry_after="3"),
@@ -343,7 +344,7 @@ def test_a_date_is_the_time_until_then() -> None:
         assert 50 < (retry_after(shaped(retry_after=date)) or 0) <= 60
 
 
-@pytest.mark.parametrize("value", ["0", 0, -5, "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "", None, "nan", True, [], {}])
+@each_case("value", ["0", 0, -5, "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "", None, "nan", True, [], {}])
 def test_no_time_to_come_is_the_growing_wait(value: Any) -> None:
     """A date in the past (a clock that is wrong), zero, and what means nothing."""
     error = shaped(retry_after=value)
@@ -410,7 +411,7 @@ def of_requests(reason: Exception) -> Exception:
             return outer
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("error", "arrived"),
     [
         (ConnectionResetError(), True),

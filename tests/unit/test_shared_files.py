@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import replace_file
 from checkpoint_store.system import files
@@ -22,7 +23,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-@pytest.mark.parametrize("bits", [0o600, 0o640, 0o664])
+@each_case("bits", [0o600, 0o640, 0o664])
 def test_a_file_of_the_persons_own_keeps_its_mode(tmp_path: Path, bits: int) -> None:
     """A corrected text that others may read stays readable by them, and a private one stays private."""
     path = tmp_path / "talk.txt"
@@ -57,7 +58,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert ((tmp_path / "thesis.txt").read_text(), (tmp_path / "link.txt").read_text()) == ("mine", "new")
 
 
-@pytest.mark.parametrize("name", LONG_NAMES)
+@each_case("name", LONG_NAMES)
 def test_a_name_as_long_as_the_file_system_takes_works(tmp_path: Path, name: str) -> None:
     """The temporary file beside it has a shorter name, and what a killed writer left of it is found."""
     path = tmp_path / name

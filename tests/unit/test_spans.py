@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from each_case import each_case
 
 from checkpoint_store.model.chunks import IndexList
 
@@ -16,7 +16,7 @@ LISTS = {
 }
 
 
-@pytest.mark.parametrize("indices", LISTS.values(), ids=LISTS)
+@each_case("indices", LISTS.values(), ids=LISTS)
 def test_indices_come_back_in_their_order(indices: list[int]) -> None:
     """A state file names its chunks in the order of its results, whatever the order is."""
     kept = IndexList(indices)
@@ -26,7 +26,7 @@ def test_indices_come_back_in_their_order(indices: list[int]) -> None:
     assert kept.is_ascending is (indices == sorted(indices))
 
 
-@pytest.mark.parametrize("cut", [0, 3, 6])
+@each_case("cut", [0, 3, 6])
 def test_indices_are_added_behind_the_others(cut: int) -> None:
     """The results of the next writing stand behind those of the writings before it, which stay as they were."""
     indices = LISTS["turns"]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,7 +95,7 @@ def test_fields_may_be_given_by_position() -> None:
     assert ProcessingState(*PLAIN.values()) == state()
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@each_case("name", FIELDS)
 def test_an_absent_field_takes_its_default(name: str) -> None:
     """A field that a dictionary lacks takes its default, as in the plan."""
     results = {"completed_chunks": [], "processed_results": [], "result_indices": []}
@@ -104,7 +105,7 @@ def test_an_absent_field_takes_its_default(name: str) -> None:
         assert getattr(read, name) == getattr(ProcessingState(), name)
 
 
-@pytest.mark.parametrize("name", ["video_title", "model", "provider"])
+@each_case("name", ["video_title", "model", "provider"])
 def test_what_is_not_given_is_an_empty_text(name: str) -> None:
     """Null in a file of an earlier version, None in a call: the state and its JSON say the empty text."""
     assert getattr(state(**{name: None}), name) == ""
@@ -119,7 +120,7 @@ def test_unknown_field() -> None:
     assert caught.value.field == "color"
 
 
-@pytest.mark.parametrize("version", ["0.9", "1.6", "99.0", "", 1.0, 1, None, [], {}, True])
+@each_case("version", ["0.9", "1.6", "99.0", "", 1.0, 1, None, [], {}, True])
 def test_unknown_version(version: object) -> None:
     """A state of a version that is not known is refused before anything else in it is looked at."""
     with pytest.raises(StateFormatError, match="pip install --upgrade") as caught:
@@ -200,7 +201,7 @@ def test_frozen_collections_behave_like_plain_ones() -> None:
     assert [dict, list, dict] == [type(thawed), type(thawed["a"]), type(thawed["a"][1])]
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+@each_case("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
 def test_copies_stay_frozen(copied: Callable[[ProcessingState], ProcessingState]) -> None:
     """A copied or pickled state is equal, and as frozen as the first."""
     snapshot = state()
@@ -281,7 +282,7 @@ def test_dataclass_results() -> None:
 # -- what comes next
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("completed", "following"),
     [([], 0), ([0], 1), ([0, 1], 2), ([0, 1, 2, 3], 4), ([1, 2, 3], 0), ([0, 3], 1), ([3], 0), ([0, 1, 3], 2)],
 )
@@ -290,7 +291,7 @@ def test_next_chunk_is_never_past_a_hole(completed: list[int], following: int) -
     assert state(completed_chunks=completed, processed_results=[], result_indices=[]).next_chunk_index == following
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("status", "completed", "expected"),
     [
         ("running", [0], True),
@@ -330,7 +331,7 @@ def test_times_are_utc_and_parse_back() -> None:
     assert datetime(2024, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))) == parse_time("2024-01-01T00:00:00Z")
 
 
-@pytest.mark.parametrize(("done", "total", "percent"), [(0, 0, 100.0), (0, 4, 0.0), (1, 4, 25.0), (4, 4, 100.0)])
+@each_case(("done", "total", "percent"), [(0, 0, 100.0), (0, 4, 0.0), (1, 4, 25.0), (4, 4, 100.0)])
 def test_progress(done: int, total: int, percent: float) -> None:
     """Progress says how much is done and left, and a job without chunks is done."""
     moment = datetime(2024, 1, 1, tzinfo=UTC)

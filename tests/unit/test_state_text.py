@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import ProcessingState
 from checkpoint_store.model.state.state_text import (
@@ -74,7 +75,7 @@ def test_the_first_lines_tell_job_and_progress() -> None:
     assert read_head(empty[:HEAD_LINES]) == ("empty", "", b"")
 
 
-@pytest.mark.parametrize("text", [STATE.to_json().encode(), b"", b"{}\n", b"[1]", b"{\n" * 20], ids=range(5))
+@each_case("text", [STATE.to_json().encode(), b"", b"{}\n", b"[1]", b"{\n" * 20], ids=range(5))
 def test_another_layout_is_not_looked_at(text: bytes) -> None:
     """A state file from before stores existed has an index on each line: it is read whole, or not at all."""
     assert read_head(text.splitlines(keepends=True)[:HEAD_LINES]) is None
@@ -106,7 +107,7 @@ def test_a_text_that_is_cut_off_is_still_known_as_a_state() -> None:
     assert not looks_like_state(b"#!/bin/sh")
 
 
-@pytest.mark.parametrize(
+@each_case(
     "change",
     [
         (b'"total_chunks": 7', b'"total_chunks": 6'),
@@ -123,7 +124,7 @@ def test_a_torn_text_that_contradicts_itself_gives_nothing(change: tuple[bytes, 
     assert read_torn(text.replace(*change)[:-100]) is None
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@each_case("size", [1, 2, 3, 7, 1000])
 def test_a_long_line_of_completed_chunks_is_passed_in_parts(size: int) -> None:
     """A line is known by its beginning and its end, wherever a part of it ends."""
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from each_case import each_case
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +53,7 @@ WRONG: dict[str, list[object]] = {
 # -- wrong types and impossible values
 
 
-@pytest.mark.parametrize(("name", "at"), [(name, at) for name, wrong in WRONG.items() for at in range(len(wrong))])
+@each_case(("name", "at"), [(name, at) for name, wrong in WRONG.items() for at in range(len(wrong))])
 def test_wrong_values_are_named(name: str, at: int) -> None:
     """A wrong type or impossible value is an error that names its field, made by hand, read or replaced."""
     value = WRONG[name][at]
@@ -87,7 +88,7 @@ def test_any_mapping_is_a_config() -> None:
     assert ProcessingState(file_name="a", total_chunks=1, config=MappingProxyType({"a": 1})).config == {"a": 1}
 
 
-@pytest.mark.parametrize("data", [None, [], "text", 3, [("version", "1.0")]])
+@each_case("data", [None, [], "text", 3, [("version", "1.0")]])
 def test_from_dict_of_something_else(data: Any) -> None:
     """What is no JSON object is no state."""
     with pytest.raises(StateFormatError, match="not a JSON object"):
@@ -125,10 +126,8 @@ def test_every_torn_json_is_refused() -> None:
             ProcessingState.from_json(whole[:length] + "\0" * (len(whole) - length))
 
 
-@pytest.mark.parametrize(
-    "number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e999", "9" * 5000], ids=lambda number: number[:9]
-)
-@pytest.mark.parametrize("place", ['"chunk_size": 2000', '"total_chunks": 4', '"cleaned_text": "to go"'])
+@each_case("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e999", "9" * 5000], ids=lambda number: number[:9])
+@each_case("place", ['"chunk_size": 2000', '"total_chunks": 4', '"cleaned_text": "to go"'])
 def test_numbers_that_json_cannot_hold(number: str, place: str) -> None:
     """NaN, infinities, and numbers too large to come back are refused wherever they stand."""
     text = state().to_json()
@@ -159,7 +158,7 @@ def test_a_byte_order_mark_is_passed_over() -> None:
     assert ProcessingState.from_json(text) == ProcessingState.from_json(text.encode()) == state()
 
 
-@pytest.mark.parametrize(
+@each_case(
     "text",
     [
         "",

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from each_case import each_case
 
 from checkpoint_store.loop.aio.tasks import Tasks
 from checkpoint_store.loop.executors.futures import Ends, LockFreeFuture
@@ -69,7 +69,7 @@ def outcome(future: Future[Any]) -> object:
     return future.done(), future.running(), future.cancelled(), result, error_type
 
 
-@pytest.mark.parametrize("end", THEIRS)
+@each_case("end", THEIRS)
 def test_it_says_what_any_future_says(end: Callable[[LockFreeFuture], object]) -> None:
     """Done with a result, with an error, cancelled, running or pending: as the future of the standard library."""
     ours, theirs = LockFreeFuture(), Future[Any]()
@@ -79,7 +79,7 @@ def test_it_says_what_any_future_says(end: Callable[[LockFreeFuture], object]) -
     assert repr(ours) == f"<LockFreeFuture {'done' if theirs.done() else 'not done'}>"
 
 
-@pytest.mark.parametrize("first", [end_with_a_result, cancel, cancel_anyway])
+@each_case("first", [end_with_a_result, cancel, cancel_anyway])
 def test_the_first_outcome_stands(first: Callable[[LockFreeFuture], object]) -> None:
     """A result that was given up is not taken any more, and one that is there is not given up."""
     future = LockFreeFuture()
@@ -90,7 +90,7 @@ def test_the_first_outcome_stands(first: Callable[[LockFreeFuture], object]) -> 
     assert (outcome(future), future.begin()) == (before, False)
 
 
-@pytest.mark.parametrize("end", [end_with_a_result, cancel, cancel_anyway])
+@each_case("end", [end_with_a_result, cancel, cancel_anyway])
 def test_a_callback_is_called_once_whenever_it_is_added(end: Callable[[LockFreeFuture], object]) -> None:
     """What ends after its loop is taken by a callback: it is called as the work ends, or at once where it has ended."""
     future = LockFreeFuture()

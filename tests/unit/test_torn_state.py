@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.model.state.state import ProcessingState
 from checkpoint_store.model.state.state_text import state_text
@@ -70,9 +71,7 @@ def test_a_text_that_is_cut_off_anywhere_gives_true_results_only(layout: dict[st
     assert set(counts) == {0, 1, 2, 3}
 
 
-@pytest.mark.parametrize(
-    "rest", [b"\0" * 64, b"\xff\xfe", b'{"chunk_index": '], ids=["zeros", "bytes", "half a result"]
-)
+@each_case("rest", [b"\0" * 64, b"\xff\xfe", b'{"chunk_index": '], ids=["zeros", "bytes", "half a result"])
 def test_what_a_power_cut_wrote_behind_the_tear_is_no_result(rest: bytes) -> None:
     """The file has its length, and its end is of another time."""
     begin = text_of(LAYOUTS["of the plan"]).partition(b'    {\n      "chunk_index": 1')[0]
@@ -87,7 +86,7 @@ def test_a_chunk_that_was_recorded_again_moves_no_result_to_another_chunk() -> N
     assert results_of(processed_results=again) == [(0, RESULTS[0])]
 
 
-@pytest.mark.parametrize("first", [1, 7, None])
+@each_case("first", [1, 7, None])
 def test_results_that_count_otherwise_are_found_by_their_place(first: int | None) -> None:
     """A torn state file's results get their chunks, whether they count from 1, from elsewhere or not at all."""
     results = [{"text": "a"} if first is None else {"chunk_index": first + at} for at in (0, 2, 1)]
@@ -180,7 +179,7 @@ def test_the_end_of_another_time_gives_no_result_to_another_chunk() -> None:
     assert torn.results == [(0, OWN[0])]
 
 
-@pytest.mark.parametrize("field", ["version", "status", "model", "completed_chunks"])
+@each_case("field", ["version", "status", "model", "completed_chunks"])
 def test_a_damaged_field_before_the_results_costs_that_field(field: str) -> None:
     """The results are paired by the chunks that stand behind them."""
     torn = read_torn(state_of(OTHER).replace(f'  "{field}": '.encode(), f'  "{field}\0: '.encode()))

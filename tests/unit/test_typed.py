@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, Literal, NewType, NotRequired, Optio
 
 import pydantic
 import pytest
+from each_case import each_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -259,7 +260,7 @@ FITS = [
 ]
 
 
-@pytest.mark.parametrize("at", range(len(FITS)))
+@each_case("at", range(len(FITS)))
 def test_what_fits(at: int) -> None:
     """A value that fits comes back as exactly the type asked for."""
     value, wanted, expected = FITS[at]
@@ -352,7 +353,7 @@ MISFITS = [
 ]
 
 
-@pytest.mark.parametrize("at", range(len(MISFITS)))
+@each_case("at", range(len(MISFITS)))
 def test_what_does_not_fit(at: int) -> None:
     """A value that does not fit is an error that says where and what was wanted, and never comes back as it was."""
     value, wanted, path = MISFITS[at]
