@@ -34,8 +34,8 @@ class Job(JobChanges):
     """One input being processed, chunk by chunk. Safe to share between threads.
 
     Made by :meth:`CheckpointStore.open_job` and :meth:`CheckpointStore.job`. As a context manager it ends ``completed``
-    when nothing is left; ``paused`` on KeyboardInterrupt, or when chunks are left; ``failed``, with the message, on any
-    other exception.
+    when nothing is left; ``paused`` on KeyboardInterrupt, when chunks are left, or where the error that ended the block
+    had paused the job in a loop; ``failed``, with the message, on any other exception.
     """
 
     # -- what is left

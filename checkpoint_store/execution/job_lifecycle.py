@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.requests import KnownPauses, must_queue_pause
+from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log_suppressed
 from checkpoint_store.system.threads import is_in_signal_handler
@@ -88,8 +89,15 @@ class JobLifecycle:
         if error is None and is_in_loop:
             return
         status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
+        if reason is not None and self._is_paused_by(reason):
+            status = JobStatus.PAUSED
         claims = self._context.claims_of(self._job_id)
         lifecycle.leave(self._context, claims, status, reason, with_this_thread=True, keeps_claims=is_in_loop)
+
+    def _is_paused_by(self, error: BaseException) -> bool:
+        """Whether a loop has paused the job for this error: every chunk would meet it, as HTTP 401."""
+        record = self._recorded.record()
+        return record.status is JobStatus.PAUSED and record.error_message == describe(error)
 
     def record_failure(self, error: BaseException) -> None:
         """Record the error that ended a loop of this job; log the error if it cannot be recorded."""

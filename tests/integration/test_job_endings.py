@@ -76,6 +76,23 @@ def test_any_other_exception_fails_a_job_with_its_message(job: Job, error: BaseE
     assert (job.status, job.error_message) == ("failed", message)
 
 
+def test_an_error_that_every_chunk_would_meet_pauses_a_job_in_a_with_block_too(job: Job) -> None:
+    """A wrong API key pauses the job: the block, which the same error ends, does not call the job failed."""
+
+    class WrongKeyError(Exception):
+        status_code = 401
+
+    def work(_: object) -> None:
+        raise WrongKeyError("wrong key")
+
+    with pytest.raises(WrongKeyError), job:
+        list(job.map(work))
+    assert (job.status, job.error_message) == ("paused", "WrongKeyError: wrong key")
+    with pytest.raises(ValueError, match="of the body"), job:
+        raise ValueError("of the body")
+    assert job.status == "failed"
+
+
 def test_an_ending_that_cannot_be_recorded_hides_no_error(job: Job, store: CheckpointStore) -> None:
     """The processor's own error arrives; what happened besides is a note on it."""
 
