@@ -182,16 +182,14 @@ def _end_job(state: LoopState) -> None:
     if kept:
         log.warning("job %s: %s", state.job_id, _kept(kept))
     if left and options.on_pause == "raise":
-        paused = JobPaused(state.job_id, left)
-        if kept:
-            paused.add_note(_kept(kept))
-        raise paused
+        raise JobPaused(state.job_id, left, f"{_kept(kept)}; then run the loop again." if kept else None)
 
 
 def _kept(indices: list[int]) -> str:
+    were = "was" if len(indices) == 1 else "were"
     return (
-        f"{counted(len(indices), 'chunk')} of pending(), from chunk {min(indices)} on, were kept by the thread of the "
-        "loop, or by its work, without a result, and the loop would wait for ever: complete them, or drop them"
+        f"{counted(len(indices), 'chunk')} of pending(), from chunk {min(indices)} on, {were} kept by the thread of "
+        "the loop, or by its work, without a result, and the loop would wait for ever: complete them, or drop them"
     )
 
 

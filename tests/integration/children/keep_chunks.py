@@ -9,7 +9,7 @@ with CheckpointStore("talks.db") as one, CheckpointStore("talks.db") as two:
     try:
         list(two.job("talk.srt").map(str))
     except JobPaused as paused:
-        print(paused.__notes__[0])
+        print(paused)
     for chunk in kept:
         chunk.complete("by hand")
     print(two.job("talk.srt").state().status)
