@@ -235,7 +235,7 @@ def test_raw_output_is_written_as_it_was_printed(lecture: Folder) -> None:
     assert lecture.read("lecture.cleaned.txt") == "\n\n".join(f' {{"a": {text} \n' for text in paragraphs)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "message"),
     [
         (["--raw"], "--raw is for a COMMAND"),

@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.app import NAMES, run_command_line
@@ -132,7 +133,7 @@ def test_help_shows_the_commands_in_groups(folder: Folder) -> None:
     assert all(text.count(f"\n  {name} ") == 1 for name in _COMMANDS)
 
 
-@pytest.mark.parametrize("command", _COMMANDS)
+@each_case("command", _COMMANDS)
 def test_h_is_help(folder: Folder, command: str) -> None:
     """-h prints what --help prints, for each command."""
     assert folder.run(command, "-h").stdout == folder.run(command, "--help").stdout != ""

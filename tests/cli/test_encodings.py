@@ -80,7 +80,7 @@ def test_the_command_takes_an_encoding(folder: Folder) -> None:
     assert folder.read("talk.cleaned.txt") == "Das Café.\n"
 
 
-@pytest.mark.parametrize("name", ["klingon", "rot13", "hex", "punycode", "IDNA", ""])
+@each_case("name", ["klingon", "rot13", "hex", "punycode", "IDNA", ""])
 def test_what_is_no_encoding_of_text_is_refused(folder: Folder, name: str) -> None:
     """The message names it, and nothing is begun."""
     folder.write("talk.txt", "hello")

@@ -84,7 +84,7 @@ def test_the_help_of_the_group_is_not_cut_off(folder: Folder) -> None:
     assert "..." not in folder.run("--help").stdout.partition("Work:")[2]
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["list", "--nonsense"], ["show", "a", "b"]])
+@each_case("words", [[], ["nonsense"], ["list", "--nonsense"], ["show", "a", "b"]])
 def test_a_wrong_line_is_a_usage_error(folder: Folder, words: list[str]) -> None:
     """A line that is not understood ends with exit code 2 and a message on stderr."""
     done = folder.run(*words, code=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.paths import FLAGS_OF_RUN
 from checkpoint_store.cli.run.run import run
@@ -21,8 +21,8 @@ def hint(folder: Folder, *words: str) -> str:
     return stderr
 
 
-@pytest.mark.parametrize("verb", ["run", "plan"])
-@pytest.mark.parametrize(
+@each_case("verb", ["run", "plan"])
+@each_case(
     ("words", "line"),
     [
         (("lecture.txt", "env", "-m", "x"), "lecture.txt -- env -m x"),

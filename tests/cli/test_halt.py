@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import LoopEvent
 from checkpoint_store.cli.run.command.answer import AnswerReader
@@ -142,7 +143,7 @@ def test_the_share_is_that_of_the_chunks_that_are_left(lecture: Folder) -> None:
     assert paragraphs(lecture) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(
+@each_case(
     "halt",
     ["later", "soon,success=1", "now,done=20%", "0%", "101%", "1", "2", "fail=1", "soon,fail=0", "soon,fail=", ""],
 )

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import ProcessingState
 
@@ -238,8 +239,8 @@ READING = (
 )
 
 
-@pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
-@pytest.mark.parametrize("as_json", [False, True])
+@each_case("words", READING, ids=lambda words: words[0])
+@each_case("as_json", [False, True])
 def test_reading_touches_nothing(half: Folder, words: list[str], as_json: bool) -> None:
     """No file is made, written or even touched by a command that reads."""
     words = [job_id(half) if word == "x" else word for word in words]
@@ -248,7 +249,7 @@ def test_reading_touches_nothing(half: Folder, words: list[str], as_json: bool) 
     assert contents(half) == before
 
 
-@pytest.mark.parametrize("words", READING, ids=lambda words: words[0])
+@each_case("words", READING, ids=lambda words: words[0])
 def test_reading_without_a_store_makes_none(folder: Folder, words: list[str]) -> None:
     """A reading command without a store creates no file, names the file it looked for, and says how to begin."""
     done = folder.run(*words, code=0 if words == ["path"] else 2)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store.cli.app import NAMES
 
@@ -40,7 +41,7 @@ def _error(stdout: str) -> str:
     return str(document["error"])
 
 
-@pytest.mark.parametrize("command", [name for name in _COMMANDS if name not in _NO_ERROR])
+@each_case("command", [name for name in _COMMANDS if name not in _NO_ERROR])
 def test_a_missing_store_or_file_is_told_in_json(folder: Folder, command: str) -> None:
     """Stdout is one document with the message that stderr shows, the exit code is 2, and nothing is created."""
     done = folder.run(command, *_arguments(command), "--json", "--store", "absent.db", code=2)
@@ -57,7 +58,7 @@ def test_an_unknown_job_is_told_in_json(lecture: Folder, command: str) -> None:
     assert "nothing" in _error(lecture.run(command, *_arguments(command), "--json", code=2).stdout)
 
 
-@pytest.mark.parametrize("command", _COMMANDS)
+@each_case("command", _COMMANDS)
 def test_a_usage_error_is_told_in_json(folder: Folder, command: str) -> None:
     """With --json, each command answers an unknown option with a JSON document on stdout."""
     assert "--absent" in _error(folder.run(command, "--json", "--absent", code=2).stdout)

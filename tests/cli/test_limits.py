@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from .conftest import SIX
 
@@ -58,8 +59,8 @@ def test_a_run_says_what_it_did(lecture: Folder) -> None:
     assert (nothing["run"], nothing["run_summary"]) == (None, None)
 
 
-@pytest.mark.parametrize("option", ["--deadline", "--max-calls-per-minute", "--max-cost", "--timeout"])
-@pytest.mark.parametrize("value", [0, -1, "inf", "nan", "x"])
+@each_case("option", ["--deadline", "--max-calls-per-minute", "--max-cost", "--timeout"])
+@each_case("value", [0, -1, "inf", "nan", "x"])
 def test_a_limit_that_is_none_is_refused(lecture: Folder, option: str, value: object) -> None:
     """Exit 2, and no store is made."""
     command = lecture.command(PRICED)

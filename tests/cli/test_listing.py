@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.inspect import listing
@@ -46,7 +47,7 @@ def test_jobs_are_chosen(three: Folder) -> None:
     assert "matches" in three.run("list", "--file", "d.srt").stderr
 
 
-@pytest.mark.parametrize("when", ["yesterday", "7", "7y", "2026-02-30"])
+@each_case("when", ["yesterday", "7", "7y", "2026-02-30"])
 def test_a_time_that_is_none_is_refused(three: Folder, when: str) -> None:
     """The message says which times there are."""
     said = three.run("list", "--since", when, code=2).stderr

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, StoreBusy, StoreTargetError, recover_store
 from checkpoint_store.storage.checks import integrity
@@ -61,7 +62,7 @@ def test_resume_without_any_job_says_how_to_begin(folder: Folder) -> None:
     assert folder.json("resume", code=2)["type"] == "ClickException"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "says"),
     [
         (("run", "lecture.txt", "--workers", "0"), "'--workers': 0 is no whole number from 1."),

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from .conftest import SIX
 
@@ -23,7 +24,7 @@ def write(folder: Folder, suffix: str, data: bytes) -> str:
     return f"{ODD}{suffix}"
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("suffix", "data", "message"),
     [
         (".txt", b"", "is empty"),

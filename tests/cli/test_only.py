@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
+from each_case import each_case
 
 from .conftest import SIX
 from .test_planning import PRICED
@@ -39,7 +39,7 @@ def test_a_failure_in_a_part_shows_how_to_go_on_with_the_part(lecture: Folder) -
     assert "--only 2-3" in done.stderr
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("only", "says"),
     [
         ("0-6", "has the chunks 0 to 5, and no chunk 6"),

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore
 
@@ -28,8 +29,8 @@ OPENS_FOR_WRITING = {"options.py", "stand_in.py"}
 """The helpers that the commands share: for a store that is there, and for one that is begun or thrown away."""
 
 
-@pytest.mark.parametrize("command", sorted(CHANGING))
-@pytest.mark.parametrize("store", ["mistyped.db", "sqlite:///mistyped.db"])
+@each_case("command", sorted(CHANGING))
+@each_case("store", ["mistyped.db", "sqlite:///mistyped.db"])
 def test_a_missing_store_is_told_and_not_begun(folder: Folder, command: str, store: str) -> None:
     """A mistyped path is an error that names it, the same for every command, and leaves no file behind."""
     told = folder.run(command, *CHANGING[command], "--store", store, code=2).stderr
@@ -59,7 +60,7 @@ def test_the_address_of_a_missing_store_is_its_path(folder: Folder) -> None:
     assert (folder.path / "talks.db").is_file()
 
 
-@pytest.mark.parametrize("command", sorted(CHANGING))
+@each_case("command", sorted(CHANGING))
 def test_a_url_is_told_to_be_no_path(folder: Folder, command: str) -> None:
     """Who names a server's database learns that a store is a file."""
     told = folder.run(command, *CHANGING[command], "--store", "postgresql://host/name", code=2).stderr

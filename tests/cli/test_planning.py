@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, ProcessingState
 from checkpoint_store.cli.run import plan
@@ -135,7 +136,7 @@ def test_a_plan_takes_a_state_file_into_account(lecture: Folder) -> None:
     assert contents(lecture) == before
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "message"),
     [
         (["missing.txt"], "missing.txt: no such file"),
@@ -245,7 +246,7 @@ def test_a_chunk_that_is_not_there_is_an_error(troubled: tuple[Folder, str]) -> 
     assert folder.json("show")["failed_chunks"] == 1
 
 
-@pytest.mark.parametrize("words", [["chunks", "x"], ["errors", "x"], ["retry", "x"], ["pause", "x"]])
+@each_case("words", [["chunks", "x"], ["errors", "x"], ["retry", "x"], ["pause", "x"]])
 def test_without_a_store_none_is_made(folder: Folder, words: list[str]) -> None:
     """Exit 2, and the file that was looked for is named."""
     assert ".processing_state.db" in folder.run(*words, code=2).stderr

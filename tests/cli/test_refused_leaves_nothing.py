@@ -55,8 +55,8 @@ def contents(folder: Folder) -> dict[str, str | None]:
     return {path.name: path.read_text("utf-8") if path.is_file() else None for path in folder.path.iterdir()}
 
 
-@pytest.mark.parametrize("case", REFUSED_RUNS)
-@pytest.mark.parametrize("verb", ["run", "plan"])
+@each_case("case", REFUSED_RUNS)
+@each_case("verb", ["run", "plan"])
 def test_a_run_that_is_refused_begins_no_store(occupied: Folder, verb: str, case: str) -> None:
     """Nothing was done, so nothing is there."""
     words, message = REFUSED_RUNS[case]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store.cli.transcripts.clean import cleaned
 
@@ -243,7 +244,7 @@ def test_an_answer_that_json_cannot_hold_fails_its_chunk(lecture: Folder) -> Non
     )
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("words", "message"),
     [
         (["missing.txt"], "missing.txt: no such file"),

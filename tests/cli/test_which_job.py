@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, JobNotFound
 from checkpoint_store.cli.app import group
@@ -65,7 +66,7 @@ def test_a_job_is_named_in_four_ways(two: Folder, command: str) -> None:
     assert said(two, command, "old.txt") == said(two, command, ids["old.txt"]) != expected
 
 
-@pytest.mark.parametrize("command", [name for name in TAKE_A_JOB if name != "resume"])
+@each_case("command", [name for name in TAKE_A_JOB if name != "resume"])
 def test_a_store_without_jobs_is_told(folder: Folder, command: str) -> None:
     """A command without JOB says of an empty store that it has no job yet, and how to begin one."""
     CheckpointStore(folder.path / ".processing_state.db").close()

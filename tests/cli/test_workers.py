@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from .conftest import SIX, Folder
 from .test_interrupts import is_alive, paragraphs, until
@@ -204,7 +205,7 @@ def test_no_limit_goes_on_after_a_budget(lecture: Folder) -> None:
     assert (job["completed_chunks"], job["cost"]) == (6, 1.5)
 
 
-@pytest.mark.parametrize("words", [["--workers", "0"], ["--retries", "-1"], ["--timeout", "0"], ["--max-cost", "-1"]])
+@each_case("words", [["--workers", "0"], ["--retries", "-1"], ["--timeout", "0"], ["--max-cost", "-1"]])
 def test_numbers_that_mean_nothing_are_refused(lecture: Folder, words: list[str]) -> None:
     """Exit 2, the option is named, and no store is made."""
     before = lecture.files()

@@ -39,7 +39,7 @@ def test_the_page_has_its_rows() -> None:
     assert len(ROWS) >= 40
 
 
-@pytest.mark.parametrize(("typed", "answer"), ROWS, ids=[typed for typed, _ in ROWS])
+@each_case(("typed", "answer"), ROWS, ids=[typed for typed, _ in ROWS])
 def test_a_line_gets_the_answer_of_the_page(worked: Folder, typed: str, answer: str) -> None:
     """The last thing that it says is what to type; nothing else is guessed."""
     words = shlex.split(typed)

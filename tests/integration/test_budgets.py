@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import (
     BudgetReached,
@@ -231,7 +232,7 @@ def test_a_failed_try_of_ones_own_loop_counts(job: Job) -> None:
     assert (caught.value.spent, spent(job)) == (1.0, 0.25)
 
 
-@pytest.mark.parametrize("cost", [-1, float("nan"), True, "much", 1e300])
+@each_case("cost", [-1, float("nan"), True, "much", 1e300])
 def test_a_cost_that_is_no_amount_is_refused(job: Job, cost: Any) -> None:
     """A cost that is no amount is refused, and nothing is recorded."""
     with pytest.raises(InvalidArgumentError, match="cost"):

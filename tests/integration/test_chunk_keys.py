@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, ChunkOutOfRange, InvalidArgumentError, KeyNotFound, current_attempt
 from checkpoint_store.maintenance import recover_store
@@ -76,7 +77,7 @@ def test_all_results_by_their_keys(store: CheckpointStore) -> None:
     }
 
 
-@pytest.mark.parametrize("wrong", ["c.txt", 4, None, 1.0, True, ("a.txt",)], ids=repr)
+@each_case("wrong", ["c.txt", 4, None, 1.0, True, ("a.txt",)], ids=repr)
 def test_an_unknown_key_is_named(store: CheckpointStore, wrong: Any) -> None:
     """Code that catches KeyError catches it."""
     job = store.open_job("folder", chunks=FILES)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 from pydantic import BaseModel
 
 from checkpoint_store import BudgetReached, CheckpointStore, CostUnknown, InvalidArgumentError, Job, JobPaused
@@ -204,7 +205,7 @@ def test_a_function_that_gives_no_amount_pauses(job: Job, function: Callable[[An
     assert caught.value.field.endswith("<lambda>(result)")
 
 
-@pytest.mark.parametrize("cost", ["", "usage.", 'a"b', None, 5])
+@each_case("cost", ["", "usage.", 'a"b', None, 5])
 def test_a_cost_that_says_no_place_is_refused_before_anything_is_called(job: Job, cost: Any) -> None:
     """A cost that names no place is refused before a call, also where there is no budget."""
     work = Counted("x")

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, datasette_metadata, recover_store, report
 
@@ -56,7 +57,7 @@ def written(store: CheckpointStore) -> Job:
     return job
 
 
-@pytest.mark.parametrize(("name", "use"), [(name, use) for name, uses in USES.items() for use in uses])
+@each_case(("name", "use"), [(name, use) for name, uses in USES.items() for use in uses])
 def test_what_is_neither_true_nor_false_is_refused(
     store: CheckpointStore, name: str, use: Callable[[CheckpointStore, Any], object]
 ) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import (
     ChunkOutOfRange,
@@ -233,7 +234,7 @@ def test_in_doubt_with_a_handle_is_told_apart(store: CheckpointStore, children: 
 # -- bad handles
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("handle", "reason"),
     [
         ("", "no text"),

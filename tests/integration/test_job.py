@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from each_case import each_case
 from pydantic import BaseModel
 
 from checkpoint_store import (
@@ -86,7 +87,7 @@ def test_the_last_chunk_completes_the_job(job: Job) -> None:
     assert (job.status, job.error_message) == ("completed", None)
 
 
-@pytest.mark.parametrize("index", [-1, 4, 2**70, True, 1.0, "1", None])
+@each_case("index", [-1, 4, 2**70, True, 1.0, "1", None])
 def test_a_chunk_that_the_job_does_not_have_is_refused(job: Job, index: Any) -> None:
     """``complete``, ``complete_many`` and ``result`` refuse a chunk that the job does not have."""
     for call in (
@@ -100,7 +101,7 @@ def test_a_chunk_that_the_job_does_not_have_is_refused(job: Job, index: Any) -> 
     assert job.progress().completed_chunks == 0
 
 
-@pytest.mark.parametrize(
+@each_case(
     "result",
     [
         {"x": float("nan")},
@@ -392,7 +393,7 @@ def test_totals_of_large_integers_are_exact(store: CheckpointStore) -> None:
     assert job.totals("n") == {"n": sum(numbers)}
 
 
-@pytest.mark.parametrize("key", ["", 'a"b', "a..b", "\ud800", 3, None, ["cost"]])
+@each_case("key", ["", 'a"b', "a..b", "\ud800", 3, None, ["cost"]])
 def test_totals_refuse_what_is_no_name(job: Job, key: Any) -> None:
     """A key is a field's name or a dotted path, as ``cost`` is."""
     with pytest.raises(InvalidArgumentError, match=r"^keys="):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import Opener, files_with
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -267,7 +268,7 @@ def test_a_deleted_job_says_when_it_was_deleted(store: CheckpointStore, job: Job
     assert caught.value.deleted_at is None
 
 
-@pytest.mark.parametrize("job_id", ["", "nope", "\ud800", "%", "_"])
+@each_case("job_id", ["", "nope", "\ud800", "%", "_"])
 def test_no_job_is_deleted_by_mistake(store: CheckpointStore, job: Job, job_id: str) -> None:
     """An id that names none, or a pattern, is refused."""
     with pytest.raises(JobNotFound):

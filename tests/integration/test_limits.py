@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, DeadlineReached, InvalidArgumentError, Job, JobPaused
 from checkpoint_store.loop.gates.limits import TokenBucket
@@ -258,8 +259,8 @@ def test_a_deadline_counts_from_the_first_step_of_the_loop(job: Job) -> None:
 # -- options
 
 
-@pytest.mark.parametrize("name", ["max_calls_per_minute", "max_tokens_per_minute", "deadline_seconds"])
-@pytest.mark.parametrize("value", [0, -1, True, "5", float("nan"), float("inf")])
+@each_case("name", ["max_calls_per_minute", "max_tokens_per_minute", "deadline_seconds"])
+@each_case("value", [0, -1, True, "5", float("nan"), float("inf")])
 def test_a_limit_that_is_none_is_refused(job: Job, name: str, value: Any) -> None:
     """Before anything is called; the error names the option."""
     work = Timed()

@@ -278,7 +278,7 @@ def test_set_status_is_in_the_file_when_it_returns(manager: StateManager, status
     assert loaded.is_resumable is incomplete
 
 
-@pytest.mark.parametrize("status", ["done", "", None, 1, "RUNNING"])
+@each_case("status", ["done", "", None, 1, "RUNNING"])
 def test_set_status_refuses_other_words(manager: StateManager, status: Any) -> None:
     """The error names what there is."""
     manager.save(a_state())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import SECRET, files_with, program, snapshot
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -153,7 +154,7 @@ def test_a_lone_backup_is_taken_over(manager: StateManager) -> None:
     assert manager.load().completed_chunks == [0, 1]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("torn", TORN)
+@each_case("torn", TORN)
 def test_two_torn_files_are_an_error(manager: StateManager, tmp_path: Path, torn: bytes) -> None:
     """A torn state file with a torn ``.bak`` is an error that names the file, and both files stay as they are."""
     manager.state_path.write_bytes(torn)
@@ -165,7 +166,7 @@ def test_two_torn_files_are_an_error(manager: StateManager, tmp_path: Path, torn
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("changes", "field"),
     [
         ({"version": "9.0"}, "version"),

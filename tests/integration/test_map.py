@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import wait_until
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -299,7 +300,7 @@ def test_a_missing_extra_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) 
 # -- bad options
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "value"),
     [
         ("workers", 0),

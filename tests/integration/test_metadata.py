@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import SECRET, files_with
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -88,7 +89,7 @@ def test_what_is_read_is_a_copy(store: CheckpointStore) -> None:
     assert job.metadata == {"owner": "Ana"}
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("wrong", "says"),
     [
         ("Ana", "metadata"),

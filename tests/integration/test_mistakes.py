@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -330,7 +331,7 @@ def test_a_store_is_not_replaced_before_the_options_are_checked(
     assert (tmp_path / "talk.db").stat() == before
 
 
-@pytest.mark.parametrize("timeout", _TIMEOUTS)
+@each_case("timeout", _TIMEOUTS)
 def test_a_time_out_that_is_none_is_named(store: CheckpointStore, timeout: Any) -> None:
     """What is no number of seconds is refused by its name, by an open and by a migration."""
     store.close()
@@ -339,7 +340,7 @@ def test_a_time_out_that_is_none_is_named(store: CheckpointStore, timeout: Any) 
             open_it(store.path, lock_timeout_seconds=timeout)
 
 
-@pytest.mark.parametrize("path", ["", "a\0b", "\ud800", 7, None])
+@each_case("path", ["", "a\0b", "\ud800", 7, None])
 def test_a_path_that_no_file_can_have_is_refused(store: CheckpointStore, path: Any) -> None:
     """Each call that takes a path names what is wrong with it."""
     job = store.open_job("talk.srt", total_chunks=1)
@@ -351,7 +352,7 @@ def test_a_path_that_no_file_can_have_is_refused(store: CheckpointStore, path: A
             call(path)
 
 
-@pytest.mark.parametrize("name", ["", "a..b", 'a"b', "a\0b", "\ud800", 7, None])
+@each_case("name", ["", "a..b", 'a"b', "a\0b", "\ud800", 7, None])
 def test_a_field_that_no_result_can_have_is_refused(store: CheckpointStore, name: Any) -> None:
     """Sums and costs name the field, before SQLite sees it."""
     job = store.open_job("talk.srt", total_chunks=1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import (
     BudgetReached,
@@ -347,7 +348,7 @@ def test_a_killed_program_was_told_of_nothing_that_is_not_durable(children: Chil
     assert all(job.is_completed(index) for index in shown)
 
 
-@pytest.mark.parametrize("name", ["on_event", "stop_when", "tokens", "cost", "wait", "retry_on", "stop_on"])
+@each_case("name", ["on_event", "stop_when", "tokens", "cost", "wait", "retry_on", "stop_on"])
 def test_a_function_that_nobody_would_await_is_refused(job: Job, name: str) -> None:
     """Before the first call, by ``map`` and ``amap``: a call of it would do nothing, and a coroutine counts as true."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import SECRET, files_with
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, InvalidArgumentError, PlanChanged, SecretInConfig
 
@@ -79,7 +80,7 @@ def test_only_the_fingerprints_of_completed_chunks_are_stored(store: CheckpointS
 # -- what it refuses
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("arguments", "name"),
     [
         ({}, "chunks"),
@@ -114,7 +115,7 @@ def test_bad_arguments_are_named_and_change_nothing(
     assert store.jobs() == []
 
 
-@pytest.mark.parametrize("name", ["", None, 5, "\udfff"])
+@each_case("name", ["", None, 5, "\udfff"])
 def test_a_file_name_is_a_text(store: CheckpointStore, name: Any) -> None:
     """Anything else is refused."""
     with pytest.raises(InvalidArgumentError, match="file_name"):

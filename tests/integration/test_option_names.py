@@ -77,7 +77,7 @@ def test_a_frame_is_worked_on_with_the_options_of_map(store: CheckpointStore) ->
         frames.map_rows(store, str, object(), file_name="t", retries=3)
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("name", "value", "nearest"),
     [
         ("retries", 3, "max_attempts"),

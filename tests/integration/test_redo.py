@@ -10,6 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import (
     BudgetReached,
@@ -167,7 +168,7 @@ def test_asking_twice_changes_nothing(job: Job, store: CheckpointStore) -> None:
     assert rows(store.path, "SELECT * FROM chunk_redos")[:2] == before
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("indices", "error", "message"),
     [
         ([1, 6], ChunkOutOfRange, "6"),

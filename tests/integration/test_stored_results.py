@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobNotFound, PlanChanged
 
@@ -269,7 +270,7 @@ def test_an_inner_setting_may_be_ignored_again_and_again(paid: Paid) -> None:
     assert paid.run([*TALK, "y"], config={"limits": {"tokens": 3}}) == 11
 
 
-@pytest.mark.parametrize("wrong", ["model", ["modl"], ["config"[:3]], [1], ["chunk"], 5, ["file_name"]])
+@each_case("wrong", ["model", ["modl"], ["config"[:3]], [1], ["chunk"], 5, ["file_name"]])
 def test_what_may_be_ignored_is_checked(store: CheckpointStore, wrong: Any) -> None:
     """A misspelt setting, or one text instead of a list, is an error that names the possible ones."""
     with pytest.raises(InvalidArgumentError, match="reuse_ignoring"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import ROOT, program, snapshot
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -80,8 +81,8 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("read_only", [False, True])
-@pytest.mark.parametrize(("target", "reason"), BAD.items(), ids=[repr(name)[:20] for name in BAD])
+@each_case("read_only", [False, True])
+@each_case(("target", "reason"), BAD.items(), ids=[repr(name)[:20] for name in BAD])
 def test_a_bad_target_gets_its_own_error_and_nothing_is_touched(
     here: Path, target: str, reason: str, read_only: bool
 ) -> None:
@@ -93,7 +94,7 @@ def test_a_bad_target_gets_its_own_error_and_nothing_is_touched(
     assert caught.value.reason in str(caught.value)
 
 
-@pytest.mark.parametrize("target", ["folder.db", "text.db", "other.db", "pipe.db"])
+@each_case("target", ["folder.db", "text.db", "other.db", "pipe.db"])
 def test_a_bad_target_is_refused_with_a_state_file_too(here: Path, target: str) -> None:
     """No state file, and no lock file, appears beside it."""
     before = snapshot(here)
@@ -102,9 +103,7 @@ def test_a_bad_target_is_refused_with_a_state_file_too(here: Path, target: str) 
     assert snapshot(here) == before
 
 
-@pytest.mark.parametrize(
-    "options", [{"durability": "none"}, *({"lock_timeout_seconds": given} for given in (-1, 1e10, "10", None))]
-)
+@each_case("options", [{"durability": "none"}, *({"lock_timeout_seconds": given} for given in (-1, 1e10, "10", None))])
 def test_a_bad_option_is_refused_and_nothing_is_touched(here: Path, options: dict[str, Any]) -> None:
     """The error names it."""
     before = snapshot(here)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import SECRET, wait_until
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, InvalidResultError, Job
 from checkpoint_store.errors import READABLE_LENGTH_MAX, readable
@@ -259,7 +260,7 @@ class AsyncCallable:
         return text
 
 
-@pytest.mark.parametrize(
+@each_case(
     "fn",
     [coroutine_function, partial(coroutine_function), AsyncCallable(), AsyncCallable().__call__],
     ids=["function", "partial", "object", "method"],

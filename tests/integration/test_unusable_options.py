@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import snapshot
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -159,7 +160,7 @@ def test_a_chunk_may_be_counted_by_another_type(store: CheckpointStore, manager:
     assert (state.completed_chunks, state.results()) == ([2], {2: "A"})
 
 
-@pytest.mark.parametrize("index", [-1, 2, 10**30, True, "0", 0.0])
+@each_case("index", [-1, 2, 10**30, True, "0", 0.0])
 def test_what_is_no_chunk_is_not_said_to_be_incomplete(store: CheckpointStore, index: Any) -> None:
     """A program that asks before it pays would pay for a chunk that is complete."""
     job = store.open_job("f", chunks=CHUNKS)
@@ -169,7 +170,7 @@ def test_what_is_no_chunk_is_not_said_to_be_incomplete(store: CheckpointStore, i
         job.is_completed(index)
 
 
-@pytest.mark.parametrize("max_attempts", [0, -1, 1.5, "3", True])
+@each_case("max_attempts", [0, -1, 1.5, "3", True])
 def test_pending_refuses_a_number_of_tries_that_is_none(store: CheckpointStore, max_attempts: Any) -> None:
     """A loop with it would silently hand out nothing, or everything."""
     job = store.open_job("f", chunks=CHUNKS)
@@ -189,7 +190,7 @@ def test_chunks_may_be_numbered_and_named_by_another_type(store: CheckpointStore
         store.open_job("pages", chunks={number: "a", "2": "b"})
 
 
-@pytest.mark.parametrize("name", [3, b"f", ["f"], 10**400])
+@each_case("name", [3, b"f", ["f"], 10**400])
 def test_what_is_no_name_of_a_job_is_named(store: CheckpointStore, name: Any) -> None:
     """The error has the value, whichever call asks for a job or for the jobs of a file."""
     for call in (store.job, store.delete_job):
@@ -203,7 +204,7 @@ def test_what_is_no_name_of_a_job_is_named(store: CheckpointStore, name: Any) ->
 HUGE = 10**400
 
 
-@pytest.mark.parametrize("name", ["timeout_seconds", "outage_seconds", "max_cost", "wait", "deadline_seconds"])
+@each_case("name", ["timeout_seconds", "outage_seconds", "max_cost", "wait", "deadline_seconds"])
 def test_a_number_that_no_float_holds_is_refused_before_any_call(store: CheckpointStore, name: str) -> None:
     """The error names the option, and there is no job that ended by an OverflowError."""
     options: dict[str, Any] = {name: HUGE}

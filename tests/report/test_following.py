@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, ReportTargetError, StoreBusy, report
 
@@ -72,7 +73,7 @@ def test_ctrl_c_leaves_a_page_that_loads_itself_no_more(open_store: Opener, chil
     assert blocks(tmp_path / "page.html")["index"]["refresh_seconds"] is None
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
+@each_case("seconds", [0, -1.0, float("nan"), float("inf")])
 def test_a_pace_that_means_nothing_is_refused(open_store: Opener, tmp_path: Path, seconds: float) -> None:
     """A pace that means nothing is refused before anything is written."""
     with pytest.raises(InvalidArgumentError, match="every_seconds"):
@@ -128,8 +129,8 @@ def test_a_busy_store_does_not_end_it(
     assert seen == [1, 1], "the page that follows, and the last one"
 
 
-@pytest.mark.parametrize("name", ["every_seconds", "idle_seconds"])
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e300, 10**400, True, "ten", None])
+@each_case("name", ["every_seconds", "idle_seconds"])
+@each_case("seconds", [-1, float("nan"), float("inf"), 1e300, 10**400, True, "ten", None])
 def test_what_is_no_time_is_refused(open_store: Opener, tmp_path: Path, name: str, seconds: Any) -> None:
     """A time that is no number of seconds is named, and no page is written: with NaN the writing would never end."""
     store = open_store()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import (
     CheckpointStore,
@@ -249,7 +250,7 @@ def test_an_empty_store_has_a_page(open_store: Opener, tmp_path: Path) -> None:
     assert "This store has no job yet." in report.write(open_store(), tmp_path / "page.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
+@each_case(
     ("option", "value"),
     [("cost", "a..b"), ("cost", 3), ("text_bytes_max", -1), ("rows_max", True), ("inputs", ["a"])],
 )
@@ -309,7 +310,7 @@ def test_nothing_that_somebody_else_made_is_replaced(store: CheckpointStore, tmp
         report.write(store, link, replace=True)
 
 
-@pytest.mark.parametrize("name", ["talks.db", "talks.json", "page.txt", "nowhere/page.html", "."])
+@each_case("name", ["talks.db", "talks.json", "page.txt", "nowhere/page.html", "."])
 def test_no_report_goes_where_it_cannot_be(store: CheckpointStore, tmp_path: Path, name: str) -> None:
     """A report replaces no file of the store, and goes into no missing folder, even with replace=True."""
     store.job("talk.txt").export()

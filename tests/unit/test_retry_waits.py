@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tenacity
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError
 from checkpoint_store.loop.service.retry_policy import pause_before_retry
@@ -48,7 +49,7 @@ def test_waits_of_tenacity_are_welcome() -> None:
     assert pause_before_retry(by_error, 1, DOWN) == 9
 
 
-@pytest.mark.parametrize("answer", [None, -1, float("nan"), float("inf"), "soon", True], ids=repr)
+@each_case("answer", [None, -1, float("nan"), float("inf"), "soon", True], ids=repr)
 def test_a_wait_that_gives_no_seconds_says_so_and_what_failed(store: CheckpointStore, answer: Any) -> None:
     """The loop ends; the error of the work is its cause."""
 
@@ -62,7 +63,7 @@ def test_a_wait_that_gives_no_seconds_says_so_and_what_failed(store: CheckpointS
     assert job.running_chunks() == []
 
 
-@pytest.mark.parametrize("wait", [float("inf"), True, -0.1, "1"], ids=repr)
+@each_case("wait", [float("inf"), True, -0.1, "1"], ids=repr)
 def test_a_wait_that_is_none_is_refused_before_the_first_call(store: CheckpointStore, wait: Any) -> None:
     """A ``wait=`` that is no time is refused before the first call, because it would never end."""
     job = store.open_job("f", chunks=["a"])
