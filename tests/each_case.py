@@ -16,32 +16,38 @@ _LABEL_LENGTH_MAX = 60
 
 
 def each_case(
-    names: str | Sequence[str], cases: Iterable[Any], *, ids: Iterable[object] | Callable[[Any], object] | None = None
+    names: str | Sequence[str],
+    cases: Iterable[Any] | Callable[[], Iterable[Any]],
+    *,
+    ids: Iterable[object] | Callable[[Any], object] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Call a test for each case of a table; the arguments are those of ``pytest.mark.parametrize``.
+
+    Give a function that returns the cases where they need an import that takes long: only the process that runs the test
+    calls it, while every process imports the module.
 
     pytest takes 4 ms of the processor for a test of its own, and a parser or a message takes a tenth of that. Every case is
     tried, whichever fails. Each case has a ``tmp_path`` and a ``monkeypatch`` of its own. The table has every other fixture
     once: in it, a case may leave nothing that another case would see.
     """
     fields = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-    table = [_values(case, len(fields)) for case in cases]
-    given = None if ids is None or callable(ids) else [str(label) for label in ids]
-    assert given is None or len(given) == len(table), f"{len(given or ())} ids do not fit {len(table)} cases"
+    table = None if callable(cases) else _Table(len(fields), cases, ids)
 
     def fold(test: Callable[..., None]) -> Callable[..., None]:
         @wraps(test)
         def run(**fixtures: Any) -> None:
+            tried = table or _Table(len(fields), cases() if callable(cases) else cases, ids)
             failures: list[tuple[str, BaseException]] = []
-            for number, values in enumerate(table):
+            for number, values in enumerate(tried.rows):
                 try:
                     _try(test, dict(zip(fields, values, strict=True)), fixtures, number)
                 except (Exception, pytest.fail.Exception) as failure:
-                    label = given[number] if given else _label(number, values, ids if callable(ids) else repr)
+                    label = tried.label(number)
                     failure.add_note(f"in the case {label}")
                     failures.append((label, failure))
             if failures:
-                message = f"{len(failures)} of {len(table)} cases failed: {', '.join(label for label, _ in failures)}"
+                named = ", ".join(label for label, _ in failures)
+                message = f"{len(failures)} of {len(tried.rows)} cases failed: {named}"
                 raise BaseExceptionGroup(message, [failure for _, failure in failures])
 
         whole = signature(test)
@@ -52,19 +58,28 @@ def each_case(
     return fold
 
 
-def _values(case: Any, count: int) -> tuple[Any, ...]:
-    """Return the values of a case, of which a table of one name has one each."""
-    values = case if isinstance(case, tuple) and count > 1 else (case,)
-    assert len(values) == count, f"{count} names do not fit {case!r}"
-    return values
+class _Table:
+    """The cases of a test, with what names each."""
 
+    def __init__(
+        self, width: int, cases: Iterable[Any], ids: Iterable[object] | Callable[[Any], object] | None
+    ) -> None:
+        self.rows = [case if isinstance(case, tuple) and width > 1 else (case,) for case in cases]
+        for row in self.rows:
+            assert len(row) == width, f"{width} names do not fit {row!r}"
+        self._name = ids if callable(ids) else repr
+        self._ids = None if ids is None or callable(ids) else [str(label) for label in ids]
+        if self._ids is not None:
+            assert len(self._ids) == len(self.rows), f"{len(self._ids)} ids do not fit {len(self.rows)} cases"
 
-def _label(number: int, values: tuple[Any, ...], name: Callable[[Any], object]) -> str:
-    """Return what names a case: its values, or its number in the table where a value cannot be shown."""
-    try:
-        return "-".join(str(name(value)) for value in values)[:_LABEL_LENGTH_MAX]
-    except Exception:  # a table of hostile values holds what has no text
-        return f"number {number}"
+    def label(self, number: int) -> str:
+        """Return what names a case: its id, its values, or its number where a value cannot be shown."""
+        if self._ids is not None:
+            return self._ids[number]
+        try:
+            return "-".join(str(self._name(value)) for value in self.rows[number])[:_LABEL_LENGTH_MAX]
+        except Exception:  # a table of hostile values holds what has no text
+            return f"number {number}"
 
 
 def _try(test: Callable[..., None], values: dict[str, Any], fixtures: dict[str, Any], number: int) -> None:

@@ -60,6 +60,23 @@ def test_cases_do_not_fit_their_names() -> None:
         each_case("a", [1, 2], ids=["one"])
 
 
+def test_a_table_that_needs_a_slow_import_is_made_when_it_is_tried() -> None:
+    """A function that makes the cases is not called while its module is imported."""
+    made = []
+
+    def cases() -> list[int]:
+        made.append("cases")
+        return [1, 2]
+
+    @each_case("number", cases)
+    def fails_at_two(number: int) -> None:
+        assert number == 1
+
+    assert made == []
+    with pytest.raises(ExceptionGroup, match=r"1 of 2 cases failed: 2$"):
+        fails_at_two()
+
+
 def test_a_case_without_a_text_is_named_by_its_number() -> None:
     """A case whose values cannot be shown is named by its place in the table."""
 
