@@ -110,7 +110,7 @@ class Job(JobChanges):
         self._execution.fail(index, error, cost, counted=not blames_no_chunk(error))
 
     def retry_failed(self, *indices: int) -> int:
-        """Give failed chunks (these, or all) their attempts back: loops try them again. Returns their number."""
+        """Give failed chunks (these indices, 0-based; or all) their attempts back, durably, and return their number."""
         chunks = [self._execution.recorded.checked_index(index) for index in indices]
         return self._context.storage.job_changes.retry_failed(self.job_id, chunks or None)
 

@@ -53,7 +53,13 @@ def recover_store(
 ) -> RecoveryReport:
     """Make a store anew from every surviving copy: its readable rows, its backups, its state file and ``.bak``.
 
-    The files that were there are moved aside as ``NAME.corrupt-TIME``.
+    The files that were there are moved aside as ``NAME.corrupt-TIME``. The new store is durable when this returns.
+
+    Args:
+        target: the path of the store file, or ``sqlite:///PATH``.
+        state_file: the state file of the store; by default beside the store file, with the suffix ``.json``.
+        accept_loss: go on without what no copy has. The chunks that are lost are pending again.
+        lock_timeout_seconds: how long to wait for the processes that have the store open.
 
     Raises:
         StoreDamaged: something that a copy knows of would be lost and ``accept_loss`` is not set. Nothing was changed.
@@ -87,6 +93,12 @@ def restore_store(
 
     The store has the schema of ``source``. An older version of this library can open a copy of an older schema, which
     an upgrade left; the next open by this version upgrades it. Only then does the state file follow.
+
+    Args:
+        source: the path of the backup. It is only read.
+        target: the path of the store file, or ``sqlite:///PATH``.
+        state_file: the state file of the store; by default beside the store file, with the suffix ``.json``.
+        lock_timeout_seconds: how long to wait for the processes that have the store open.
 
     Raises:
         StoreTargetError: ``source`` is no store file, ``target`` is something else, or no state file can be at
@@ -146,7 +158,10 @@ def doctor(
 ) -> list[Finding]:
     """Return all findings about the health of a store, without writing anything.
 
-    ``on_progress`` is called with the number of jobs that were checked, and the number of all jobs.
+    Args:
+        target: the path of the store file, or ``sqlite:///PATH``.
+        state_file: the state file of the store; by default beside the store file, with the suffix ``.json``.
+        on_progress: a function that is called with the number of jobs that were checked, and the number of all jobs.
 
     Raises:
         StoreTargetError: no store is at ``target``.
@@ -192,10 +207,15 @@ def migrate(
     """Bring the store at ``target`` to schema ``to`` (default: the newest), and return its status before that.
 
     A verified copy is made beside the store first. The change is one transaction, which is checked before its commit.
-    Going back to an older schema is refused where that would lose something.
+    Going back to an older schema is refused if that would lose something.
 
-    Where an upgrade to the newest schema finds a damaged store, it recovers the store first, as an open does: the
+    If an upgrade to the newest schema finds a damaged store, it recovers the store first, as an open does: the
     warning :class:`StoreRecovered` says from which copies.
+
+    Args:
+        target: the path of the store file, or ``sqlite:///PATH``.
+        to: a schema version, such as ``"1.4"``.
+        lock_timeout_seconds: how long to wait for the processes that have the store open.
 
     Raises:
         MigrationFailed: the file is as it was; the error says where the copy is.

@@ -98,7 +98,7 @@ class CheckpointStore(StoreCare):
             metadata: JSON data about the job, no part of the plan. It replaces the earlier metadata; None leaves them.
             fingerprint: a function that returns what identifies a chunk: for other kinds of chunks, or to leave out a
                 field.
-            sequential: each chunk depends on the results before it, which is part of the plan: see the how-to.
+            sequential: each chunk's work needs the results before it, so it begins after them; part of the plan.
             on_change: what to do if no job was made for this plan, and a job for another plan has completed chunks:
                 ``"refuse"`` raises; ``"reuse"`` starts a new job with every result in the store (of any job, the newest
                 first) for the same chunk under the same model, provider and config; ``"extend"`` lets a job of the same

@@ -57,7 +57,7 @@ class Attempt:
     handle: str | None = field(default=None, compare=False)
     """What a service calls the work that it holds for this chunk, as an earlier try or this one recorded; or None."""
     key: str | int | None = field(default=None, compare=False)
-    """What the caller calls the chunk (a file name, a page), where the job was opened with a mapping; or None."""
+    """What the caller calls the chunk (a file name, a page), if the job was opened with a mapping; or None."""
     _recorder: Callable[[str | None], None] | None = field(default=None, compare=False, repr=False)
     made_from: MadeFrom | None = field(default=None, compare=False, repr=False)
     """What the work of this try was given; None for a try that was made by no loop."""

@@ -78,7 +78,9 @@ class RunRecord:
     work_seconds_p50: float | None
     """The median of the times that the completed chunks took, each by itself, to two per cent; None without one."""
     work_seconds_p95: float | None
+    """The time that 95 of 100 completed chunks did not exceed; see ``work_seconds_p50``."""
     work_seconds_p99: float | None
+    """The time that 99 of 100 completed chunks did not exceed; see ``work_seconds_p50``."""
     cost: float | None
     """The cost of its results and failed tries; None if no cost can be read."""
     tokens: float | None

@@ -252,6 +252,19 @@ class Spending:
         return self.in_work < in_work_max(self.priced) and self.fits(max_cost)
 
 
+@dataclass(frozen=True, slots=True)
+class ChunkAccount:
+    """The tries, the time and the cost of one chunk so far, over all runs of its job."""
+
+    attempts: int = 0
+    seconds: float | None = None
+    """The time of all its tries together; None if no try has ended."""
+    failed_cost: float | None = None
+    """The cost of its failed tries, and of results that were replaced; None if nobody said."""
+    is_carried: bool = False
+    """Whether another job paid for the result of the chunk."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCosts:
     """The costs that one job paid, and those that other jobs paid for it. See :meth:`Job.costs`.

@@ -33,7 +33,9 @@ class Progress:
     completed_chunks: int
     total_chunks: int
     started_at: datetime
+    """Aware, in UTC."""
     updated_at: datetime
+    """When a chunk was completed, or the job was changed, for the last time; aware, in UTC."""
     chunks_per_minute: float | None
     """The rate over the time of work on the last chunks, without pauses; None until a chunk was completed."""
 
@@ -67,7 +69,7 @@ def chunks_text(count: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
-    """The facts about one job in a list of jobs, all of them at one moment."""
+    """The facts about one job in a list, all of one moment. ``video_title``, ``model`` and ``provider`` may be None."""
 
     job_id: str
     file_name: str
@@ -94,6 +96,7 @@ class JobSummary:
     superseded_by: str | None = None
     """The id of the job of the same file that was opened in place of this job; or None."""
     error_message: str | None
+    """Why the job failed, or why a loop left chunks; None if nobody said."""
     config: dict[str, Any]
     metadata: dict[str, Any]
     """JSON data about the job that is no part of its plan; empty if nobody gave any."""
@@ -154,9 +157,13 @@ class ChunkRecord:
     outcome: str
     """``running``, ``failed``, or ``abandoned``: its process ended, or it was given up, and nothing was recorded."""
     error: str | None
+    """Why the try failed, without secrets; None if it did not."""
     started_at: str
+    """ISO 8601, UTC."""
     finished_at: str | None
+    """ISO 8601, UTC; None while the try runs."""
     seconds: float | None
+    """How long the try took; None while it runs, or if nobody saw its end."""
     is_last: bool
     """Whether the chunk is failed by this try: its attempts are used up."""
     handle: str | None = None
@@ -178,17 +185,19 @@ class AttemptRecord:
     outcome: str
     """``running``, ``completed``, ``failed``, or ``abandoned``: its process ended, or it was given up."""
     error: str | None
+    """Why the try failed, without secrets; None if it did not."""
     started_at: str
+    """ISO 8601, UTC."""
     finished_at: str | None
+    """ISO 8601, UTC; None while the try runs."""
     seconds: float | None
+    """How long the try took; None while it runs, or if nobody saw its end."""
     counted: bool
     """Whether the try counts against ``max_attempts`` if it gives no result."""
     is_last: bool
     """Whether the chunk was failed by this try: its attempts were used up."""
     cost: float | None
-    """The cost of a try that gave no result, or whose result was replaced; None if nobody said.
-
-    A result has its own cost."""
+    """The cost of a try without a result, or whose result was replaced since; None if nobody said."""
     reserved_cost: float | None
     """The part of the budget that the try reserved when it began; None if no budget was set."""
 
@@ -200,7 +209,7 @@ class CompletionRecord:
     chunk_index: int
     """0-based."""
     completed_at: str
-    """When its result was recorded, or carried over."""
+    """When its result was recorded, or carried over: ISO 8601, UTC."""
     source_job_id: str | None
     """The job that paid for a carried result; None if this job paid for the result itself."""
     source_chunk_index: int | None
@@ -218,25 +227,13 @@ class RunnerRecord:
     pid: int
     """The id of its process on that host."""
     started_at: str
+    """ISO 8601, UTC."""
     is_exclusive: bool
     """Whether the runner shares the job with no other runner."""
     is_alive: bool
     """Whether its process holds the runner lock: it is alive, or stopped. The chunks of a dead runner are free."""
     chunks_in_hand: int
     """How many chunks the runner has claimed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkAccount:
-    """The tries, the time and the cost of one chunk so far, over all runs of its job."""
-
-    attempts: int = 0
-    seconds: float | None = None
-    """The time of all its tries together; None if no try has ended."""
-    failed_cost: float | None = None
-    """The cost of its failed tries, and of results that were replaced; None if nobody said."""
-    is_carried: bool = False
-    """Whether another job paid for the result of the chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +284,10 @@ class RunPlan:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that a check found wrong in a store."""
+    """One thing that a check found wrong in a store: ``what`` is wrong, and ``reason`` says how.
+
+    ``job_id`` and ``chunk_index`` (0-based) say to which job and chunk it belongs; None if it belongs to none.
+    """
 
     what: str
     reason: str

@@ -38,6 +38,7 @@ class JobMerge:
     contradictions: tuple[int, ...] = ()
     """Chunks for which the stores have different results, ascending. This store keeps its own."""
     added_attempts: int = 0
+    """How many attempts of other machines the merge added here."""
     remaining_chunks: int = 0
     """How many chunks of the job are left."""
     passed_over: str | None = None

@@ -59,7 +59,7 @@ class JobChanges(JobDetails):
         self._execution.lifecycle.change(lifecycle.RESUME)
 
     def finish(self) -> None:
-        """End the job ``completed``.
+        """End the job ``completed``. Durable when this returns; the state file follows.
 
         Raises:
             JobIncomplete: chunks are left.
@@ -67,7 +67,7 @@ class JobChanges(JobDetails):
         self._execution.lifecycle.change(lifecycle.FINISH)
 
     def fail(self, error: BaseException | str) -> None:
-        """End the job ``failed`` with a message (secrets in it are replaced). It can still be resumed."""
+        """End the job ``failed`` with a message (secrets in it are replaced). It can be resumed; see :meth:`resume`."""
         self.set_status(JobStatus.FAILED, error)
 
     def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:

@@ -8,8 +8,7 @@ from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution.job import frame_columns as frames
 from checkpoint_store.execution.job.reading import JobReading
 from checkpoint_store.model.flags import checked_flag
-from checkpoint_store.model.money import checked_cost, cost_in, is_field
-from checkpoint_store.model.records import ChunkAccount
+from checkpoint_store.model.money import ChunkAccount, checked_cost, cost_in, is_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -88,7 +88,7 @@ class JobReading(JobOfRecord):
 
     @property
     def error_message(self) -> str | None:
-        """Why the job failed, as the store has it now; None if it did not fail."""
+        """Why the job failed, or why a loop left chunks, as the store has it now; None if nobody said."""
         return self._execution.recorded.record().error_message
 
     @property

@@ -55,8 +55,11 @@ class Finding:
 
     level: Level
     what: str
+    """What was looked at, such as ``"free space"``."""
     says: str
+    """What the doctor found."""
     remedy: str | None = None
+    """What to do, most often as a line to type; None if nothing is to be done."""
 
 
 def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | None = None) -> list[Finding]:

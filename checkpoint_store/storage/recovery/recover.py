@@ -38,9 +38,13 @@ class RecoveryReport:
     """The report of a recovery."""
 
     path: Path
+    """The store file."""
     reason: str
+    """Why the store was made anew."""
     jobs: tuple[JobRecovery, ...]
+    """The report on each job that a copy knows of."""
     moved_aside: tuple[Path, ...]
+    """The files that were moved aside, by their new paths. Nothing but :meth:`CheckpointStore.prune` deletes them."""
 
     @property
     def lost_chunks(self) -> int:

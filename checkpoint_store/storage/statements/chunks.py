@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.model.attempt import AttemptOutcome
-from checkpoint_store.model.records import AttemptRecord, ChunkAccount, CompletionRecord
+from checkpoint_store.model.money import ChunkAccount
+from checkpoint_store.model.records import AttemptRecord, CompletionRecord
 from checkpoint_store.storage.sql import (
     attempts,
     bindparam,

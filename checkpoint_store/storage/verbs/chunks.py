@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checkpoint_store.model.chunks import Key
-    from checkpoint_store.model.records import AttemptRecord, ChunkAccount, ChunkRecord, CompletionRecord
+    from checkpoint_store.model.money import ChunkAccount
+    from checkpoint_store.model.records import AttemptRecord, ChunkRecord, CompletionRecord
 
 _CHUNKS_AT_ONCE: Final = 4096
 
