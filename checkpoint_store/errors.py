@@ -539,7 +539,7 @@ class JobIncomplete(CheckpointStoreError):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field in which two plans differ, with both values as short text."""
+    """A ``field`` in which two plans differ, with short texts: ``old`` is the job's value, ``new`` the caller's."""
 
     field: str
     old: str
@@ -574,9 +574,9 @@ class PlanChanged(CheckpointStoreError):
         extends: bool = False,
         chunks_have_fields: bool = False,
     ) -> None:
-        self.file_name, self.job_id, self.reusable_handles = file_name, job_id, reusable_handles
-        self.differences = tuple(differences)
-        self.reusable_results, self.kept_by_place = reusable_results, kept_by_place
+        self.file_name, self.job_id, self.differences = file_name, job_id, tuple(differences)
+        self.reusable_results, self.reusable_handles = reusable_results, reusable_handles
+        self.kept_by_place = kept_by_place
         self.choices = tuple((tuple(names), count) for names, count in choices)
         self.ignoring, self.kept_ignoring = self.choices[-1] if self.choices else ((), reusable_results)
         lines = "".join(f"\n  {difference}" for difference in self.differences)
@@ -593,6 +593,8 @@ class PlanChanged(CheckpointStoreError):
         made_for = "that was made for another plan"
         if extends:
             made_for = "that cannot be extended to this plan (other settings, or other chunks at its beginning)"
+        elif {difference.field for difference in self.differences} <= {"total_chunks", "chunks"}:
+            more += "'extend' lets the job grow, if the plan only adds chunks at its end; "
         super().__init__(
             f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
             f"Choose with on_change: 'reuse' starts a new job and keeps {counted(reusable_results, 'result')} of the "
@@ -716,8 +718,7 @@ class SecretInConfig(CheckpointStoreError, ValueError):
         )
 
 
-READABLE_LENGTH_MAX: Final = 256 * 1024
-"""The most characters of a readable copy; an answer of a model is far shorter."""
+READABLE_LENGTH_MAX: Final = 256 * 1024  # characters; an answer of a model is far shorter
 _LEVELS_MAX: Final = 30
 
 

@@ -195,7 +195,7 @@ def checked_chunks(
     if isinstance(chunks, Mapping):
         return list(chunks.values()), checked_keys(chunks)
     if isinstance(chunks, str | bytes):
-        raise InvalidArgumentError("chunks", chunks, f"is one {type(chunks).__name__}; give a list of chunks")
+        raise InvalidArgumentError("chunks", chunks, f"is of the type {type(chunks).__name__}; give a list of chunks")
     if not isinstance(chunks, Iterable):
         raise InvalidArgumentError("chunks", chunks, "is not a list of chunks; for a number, use total_chunks=")
     if isinstance(chunks, set | frozenset):

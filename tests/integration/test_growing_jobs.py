@@ -443,3 +443,14 @@ def test_a_kept_result_of_no_chunk_stays_in_its_file(open_store: Opener, tmp_pat
     unrecorded_files.write(path, [unrecorded_files.UnrecordedResult(beyond, plan)])
     assert list(open_store().job("feed").items()) == []
     assert path.exists()
+
+
+def test_a_refusal_names_extend_only_where_a_job_may_grow(store: CheckpointStore) -> None:
+    """Who has only more chunks reads that the job can grow; who changed the model does not."""
+    job = store.open_job("talk.srt", chunks=["one"], model="small")
+    job.complete(0, {"text": "ONE"})
+    with pytest.raises(PlanChanged, match=r"'extend' lets the job grow.*; 'restart'"):
+        store.open_job("talk.srt", chunks=["one", "two"], model="small")
+    with pytest.raises(PlanChanged) as refused:
+        store.open_job("talk.srt", chunks=["one", "two"], model="large")
+    assert "extend" not in str(refused.value)

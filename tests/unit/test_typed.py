@@ -359,7 +359,7 @@ def test_what_does_not_fit(at: int) -> None:
     value, wanted, path = MISFITS[at]
     error = misfit(value, wanted)
     assert path == error.path
-    assert error.reason.startswith("is not a ")
+    assert error.reason.startswith("is not of the type ")
 
 
 def test_the_reason_helps() -> None:

@@ -235,4 +235,4 @@ def _kind(value: object) -> str:
 
 def _misfit(path: str, wanted: Any, why: str) -> InvalidResultError:
     name = wanted.__name__ if isinstance(wanted, type) else str(wanted)
-    return InvalidResultError(f"is not a {name}: {why}", path=path)
+    return InvalidResultError(f"is not of the type {name}: {why}", path=path)
