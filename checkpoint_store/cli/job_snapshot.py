@@ -26,7 +26,7 @@ class JobSnapshot:
         self._cost_field = cost_field
         self._refreshed_seconds = 0.0
         self._execution = job._execution  # noqa: SLF001 - no public call adds up new results alone, or tells of a pause
-        self._results = self._execution.results.costs_after(0, cost_field)
+        self._results = self._execution.recorded.costs_after(0, cost_field)
         self._first_pause = self._execution.lifecycle.pauses.last
         self.completed_chunks = self.failed_chunks = self.in_doubt_chunks = self.redo_chunks = 0
         self.refresh(force=True)
@@ -37,7 +37,7 @@ class JobSnapshot:
         if not force and now_seconds - self._refreshed_seconds < _REFRESH_SECONDS:
             return
         self._refreshed_seconds = now_seconds
-        new_costs = self._execution.results.costs_after(self._results.last_result, self._cost_field)
+        new_costs = self._execution.recorded.costs_after(self._results.last_result, self._cost_field)
         self._results = self._results.followed_by(new_costs)
         self._spending = self._execution.budget.spending(self._results)
         summary = self._job.summary()

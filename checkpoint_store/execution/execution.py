@@ -15,7 +15,7 @@ from checkpoint_store.execution.claims.requests import RedoMarks
 from checkpoint_store.execution.handles import HandleRecorder
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.late import LateRecorder, ReportedFailures, amount_paid, failure_of
-from checkpoint_store.execution.recorded_job import JobBudget, JobResults, RecordedJob, RunnersAtWork
+from checkpoint_store.execution.recorded_job import JobBudget, RecordedJob, RunnersAtWork
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attempt_worked_on_here
 from checkpoint_store.model.clock import now
@@ -83,11 +83,6 @@ class JobExecution:
     def keys(self) -> ChunkKeys:
         """The caller's keys of the chunks."""
         return ChunkKeys(self._context.reading, self.job_id, self.contents)
-
-    @cached_property
-    def results(self) -> JobResults:
-        """The results of the job in the store."""
-        return JobResults(self._context.reading, self.recorded)
 
     @cached_property
     def runners(self) -> RunnersAtWork:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, ResultsElsewhere
 from checkpoint_store.execution.chunk_contents import Given
-from checkpoint_store.execution.opened_job import settled
+from checkpoint_store.execution.unrecorded.taking_in import settled
 from checkpoint_store.model.chunk_content import as_rows
 from checkpoint_store.model.chunks import CHUNKS_MAX, as_int, checked_keys, stored_key
 from checkpoint_store.model.codec import json_text
@@ -155,7 +155,8 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         context.claims_of(record.job_id).register(exclusive=True)
     chunks = arguments.sequence
     given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks, arguments.keys)
-    record = settled(context, record, arguments.request)
+    passed_over = context.unrecorded.passed_over
+    record = settled(context.reading, context.record, passed_over, record, arguments.request)
     context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
     if opened.kept_elsewhere:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, counted
-from checkpoint_store.execution.claims.claim_handle import ClaimHandle
 from checkpoint_store.execution.loops.deadlocks import refuse_nested
 from checkpoint_store.model.chunks import count_from
 from checkpoint_store.model.flags import checked_flag
@@ -33,7 +35,7 @@ class ChunksInTurn:
     """The chunks of a queue, one after the other. Use it in a ``with`` block, which ends the queue.
 
     The end frees the chunks that were claimed and not handed out. A chunk that was handed out is the caller's, and the
-    finalizer of its :class:`ClaimHandle` frees it.
+    finalizer of its :class:`AttemptInHand` frees it.
 
     Args:
         open_queue: begins the queue where the chunks are claimed.
@@ -95,17 +97,32 @@ _WORKED_ON_SECONDS: Final = 0.2
 """A chunk that the body of a loop had for this long was worked on; a shorter time is a look at it."""
 
 
-class AttemptInHand(ClaimHandle):
+class AttemptInHand:
     """One attempt that the caller of a loop has in hand. It records for this attempt alone, and for no later attempt.
 
-    The chunk may have been given to another loop meanwhile: it was released by hand, or is done again.
+    The chunk may have been given to another loop meanwhile: it was released by hand, or is done again. The chunk stays
+    claimed for as long as somebody refers to this object. Its finalizer frees the chunk.
     """
 
-    __slots__ = ("_execution",)
+    __slots__ = ("_chunk", "_claims", "_execution")
 
     def __init__(self, execution: JobExecution, claims: Claims, chunk: ClaimedChunk) -> None:
-        super().__init__(claims, chunk)
-        self._execution = execution
+        self._execution, self._claims, self._chunk = execution, claims, chunk
+
+    def __del__(self) -> None:
+        chunk = getattr(self, "_chunk", None)
+        if chunk is None:  # an interrupt came before this object had its chunk
+            return
+        try:
+            if not self._claims.in_hand.holds(chunk):
+                return
+            chunk.dropped = True  # before the chunk is free: its loop may ask meanwhile
+            if _runs_event_loop():  # which may wait neither for the disk nor for another process
+                threading.Thread(target=self._claims.release, args=([chunk],), daemon=True).start()
+            else:
+                self._claims.release([chunk])
+        except Exception as error:  # a finalizer may stand anywhere in the caller's program
+            log_suppressed(error, f"chunk {chunk.index} was not freed by its finalizer")
 
     def complete(self, result: object, *, replace: bool) -> None:
         """Record the result of the attempt; see :meth:`Job.complete`. Durable when this returns."""
@@ -117,6 +134,14 @@ class AttemptInHand(ClaimHandle):
     def fail(self, error: BaseException | str, cost: float | None, *, counted: bool) -> None:
         """Record that the attempt failed; see :meth:`Job.fail_chunk`. Durable when this returns."""
         self._execution.fail(self._chunk.index, error, cost, counted=counted, attempt=self._chunk)
+
+
+def _runs_event_loop() -> bool:
+    """Return whether an event loop of asyncio runs in this thread."""
+    asyncio = sys.modules.get("asyncio")  # without it there is no event loop, and its import takes long
+    with suppress(RuntimeError):
+        return asyncio is not None and asyncio.get_running_loop() is not None
+    return False
 
 
 class PendingLoop(Generic[T]):
@@ -222,7 +247,7 @@ class PendingLoop(Generic[T]):
     def _is_held_up_by(self, last: ClaimedChunk | None) -> bool:
         """Whether the last chunk of a sequential job was left undone, so that no other may begin."""
         execution = self._execution
-        return last is not None and execution.is_sequential and not execution.results.is_completed(last.index)
+        return last is not None and execution.is_sequential and not execution.recorded.is_completed(last.index)
 
     def _claimed(self, queue: ChunkQueue, chunk: ClaimedChunk, stored_handle: str | None) -> T:
         execution = self._execution

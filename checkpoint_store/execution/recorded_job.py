@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.money import Cost, Spending
     from checkpoint_store.model.records import ChunkRecord, Progress
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.records import Completion, Costs, JobRecord
     from checkpoint_store.storage.verbs.budgets import Reserved
 
@@ -84,28 +83,21 @@ class RecordedJob:
             position = stop
         return gaps
 
-
-class JobResults:
-    """The results of one job. Safe to share between threads."""
-
-    def __init__(self, reading: Reading, recorded: RecordedJob) -> None:
-        self._reading, self._recorded, self._job_id = reading, recorded, recorded.job_id
-
     def is_completed(self, index: int) -> bool:
         """Whether a chunk is complete; the quickest read of it."""
-        return self._reading.chunks.is_completed(self._job_id, index)
+        return self._context.reading.chunks.is_completed(self.job_id, index)
 
-    def text(self, index: int) -> str:
+    def result_text(self, index: int) -> str:
         """Return the JSON text of a completed chunk's result.
 
         Raises:
             ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
         """
-        return self._reading.results.text(self._job_id, self._recorded.checked_index(index))
+        return self._context.reading.results.text(self.job_id, self.checked_index(index))
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""
-        return self._reading.results.costs_after(self._job_id, result_id, cost)
+        return self._context.reading.results.costs_after(self.job_id, result_id, cost)
 
 
 class JobBudget:

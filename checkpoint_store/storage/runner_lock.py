@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError
+from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage.files.identity import gone
 from checkpoint_store.storage.files.names import RUNNER_MARK
 from checkpoint_store.storage.files.siblings import Siblings
@@ -177,20 +177,11 @@ class BegunAttempts(NamedTuple):
     """The attempts (chunk index, number) that it may have begun. None: any of its attempts may have begun."""
 
 
-def begun_if_dead(path: Path) -> BegunAttempts | None:
-    """Take the lock of a dead runner, and return the attempts in its file; None if the runner lives. The file stays."""
-    return _begun_if_dead(path, remove=False)
-
-
 def reap(path: Path) -> BegunAttempts | None:
-    """Do as :func:`begun_if_dead`, and remove the file of a dead runner.
+    """Do as :func:`probe`, and remove the file of a dead runner. No process may take the lock in between.
 
     Call this only once the end of the runner is durable: without the file, nobody knows which attempts had begun.
     """
-    return _begun_if_dead(path, remove=True)
-
-
-def _begun_if_dead(path: Path, *, remove: bool) -> BegunAttempts | None:
     if str(path) in _held:
         return None
     if not is_there(path):
@@ -204,14 +195,12 @@ def _begun_if_dead(path: Path, *, remove: bool) -> BegunAttempts | None:
     except OSError as error:
         raise storage_error(error, path) from error
     try:
+        begun = begun_by(path)
         with storage_errors(path):
-            with open(path, "rb", opener=open_regular) as file:
-                content = file.read()
-            if remove:
-                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
     finally:
         lock.release()
-    return _begun_attempts(content)
+    return begun
 
 
 def begun_by(path: Path) -> BegunAttempts:
@@ -246,14 +235,6 @@ def probe(path: Path) -> BegunAttempts | None:
         return None
     except OSError as error:
         raise storage_error(error, path) from error
-
-
-def noted(path: Path) -> BegunAttempts:
-    """Return the attempts in the lock file of a living runner, also those that ended; all, if it cannot be read."""
-    try:
-        return begun_by(path)
-    except StorageUnavailableError:  # the platform lets nobody read a locked file
-        return BegunAttempts(None)
 
 
 def _begun_attempts(content: bytes) -> BegunAttempts:

@@ -220,10 +220,10 @@ def test_the_costs_of_many_results_are_added_up(store: CheckpointStore, cost: An
     """More than are read at a time, numbers and texts, each once."""
     job = store.open_job("f", total_chunks=9001)
     job.complete_many((index, {"cost": 0.5 if index % 2 else "0.5"}) for index in range(9000))
-    found = job._execution.results.costs_after(0, cost)
+    found = job._execution.recorded.costs_after(0, cost)
     assert (found.priced, found.total, found.unreadable) == (9000, 4500.0, None)
     job.complete(9000, {"cost": 1})
-    assert job._execution.results.costs_after(found.last_result, cost).total == 1.0
+    assert job._execution.recorded.costs_after(found.last_result, cost).total == 1.0
 
 
 # -- where else costs are added up

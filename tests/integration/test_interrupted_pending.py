@@ -28,7 +28,8 @@ def is_cut_off(job: Job, place: int) -> bool:
 
     def heed(frame: FrameType, event: str, __: Any) -> None:
         nonlocal left
-        if event in ("call", "c_return") and frame.f_code.co_filename in FILES:
+        is_in_finalizer = frame.f_code.co_name in ("__del__", "_runs_event_loop")  # Python drops an interrupt there
+        if event in ("call", "c_return") and frame.f_code.co_filename in FILES and not is_in_finalizer:
             left -= 1
             if left == 0:
                 sys.setprofile(None)

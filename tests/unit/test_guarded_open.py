@@ -43,7 +43,9 @@ def test_only_a_regular_file_is_opened(opener: object, tmp_path: Path) -> None:
 def test_a_pipe_in_the_place_of_a_runners_lock_is_not_waited_for(tmp_path: Path) -> None:
     """A look at who lives ends, whatever has the name of a lock."""
     os.mkfifo(tmp_path / "pipe")
-    assert runner_lock.noted(tmp_path / "pipe") == runner_lock.BegunAttempts(None)
+    for look in (runner_lock.probe, runner_lock.begun_by):
+        with pytest.raises(StorageUnavailableError):
+            look(tmp_path / "pipe")
 
 
 def test_a_new_file_is_never_made_behind_a_symlink(tmp_path: Path) -> None:

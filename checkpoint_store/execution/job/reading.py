@@ -129,7 +129,7 @@ class JobReading(JobOfRecord):
         Raises:
             ChunkOutOfRange: the job has no such chunk.
         """
-        return self._execution.results.is_completed(self._execution.recorded.checked_index(index))
+        return self._execution.recorded.is_completed(self._execution.recorded.checked_index(index))
 
     def failed_chunks(self) -> list[ChunkRecord]:
         """Return the chunks that used up their attempts, by index."""
@@ -186,7 +186,7 @@ class JobReading(JobOfRecord):
             ChunkNotCompleted: the chunk is not complete, or was completed without a result.
             StoreDamaged: a stored result is not what was written.
         """
-        return decoded(self._execution.results.text(index), as_type, self.job_id, index)
+        return decoded(self._execution.recorded.result_text(index), as_type, self.job_id, index)
 
     @overload
     def results(self, as_type: None = None, missing: Missing = "raise") -> Iterator[Any]: ...
@@ -229,7 +229,7 @@ class JobReading(JobOfRecord):
     def _gap(self, start: int, stop: int, missing: Missing) -> Iterator[None]:
         """Yield the values in place of results for the chunks of ``[start, stop)``, which have none."""
         if missing == "raise" and start < stop:
-            raise ChunkNotCompleted(self.job_id, start, completed=self._execution.results.is_completed(start))
+            raise ChunkNotCompleted(self.job_id, start, completed=self._execution.recorded.is_completed(start))
         yield from (None for _ in range(start, stop) if missing == "none")
 
     def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:

@@ -42,7 +42,7 @@ class CostReader:
     def update(self) -> None:
         """Add the costs of the results that were recorded since the last update."""
         self.results = self.results.followed_by(
-            self._execution.results.costs_after(self.results.last_result, self._cost)
+            self._execution.recorded.costs_after(self.results.last_result, self._cost)
         )
 
     def spending(self) -> Spending:
@@ -133,6 +133,6 @@ class BudgetGate(Gate):
             )
         fields: tuple[str, ...] = ()
         with suppress(CheckpointStoreError):  # the result was replaced or deleted meanwhile, or is damaged
-            fields = fields_of(json_text.decode(self._execution.results.text(unreadable.chunk_index)))
+            fields = fields_of(json_text.decode(self._execution.recorded.result_text(unreadable.chunk_index)))
         index, field = unreadable.chunk_index, name_of(cost)
         return CostUnknown(job_id, remaining_chunks, index, field=field, value=unreadable.value, fields=fields)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from checkpoint_store.storage.runner_lock import begun_if_dead, probe
+from checkpoint_store.storage.runner_lock import probe, reap
 from checkpoint_store.system.shared_lock import SharedLock
 
 path = Path("a.lock")
@@ -37,4 +37,4 @@ if sys.argv[1] == "share":
     print(SharedLock(path, create=True).take_alone())
 else:
     probe(path)
-    print(begun_if_dead(path) is not None)
+    print(reap(path) is not None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.chunks import key_from
 from checkpoint_store.model.records import ChunkRecord
-from checkpoint_store.storage.runner_lock import noted, probe, runner_lock_path
+from checkpoint_store.storage.runner_lock import begun_by, probe, runner_lock_path
 from checkpoint_store.storage.sql import (
     and_,
     attempts,
@@ -193,7 +193,7 @@ def runner_notes(connection: sqlite3.Connection, job_id: str | None, path: Path)
     for runner in runners_at_work(connection, job_id):
         lock = runner_lock_path(path, runner.lock_file)
         dead = probe(lock)
-        notes[runner.runner_id] = RunnerNotes(runner.job_id, dead is not None, (dead or noted(lock)).begun)
+        notes[runner.runner_id] = RunnerNotes(runner.job_id, dead is not None, (dead or begun_by(lock)).begun)
     return notes
 
 

@@ -12,7 +12,6 @@ from checkpoint_store.errors import InvalidArgumentError, JobBusy, counted
 from checkpoint_store.storage.runner_lock import (
     BegunAttempts,
     begun_by,
-    begun_if_dead,
     probe,
     runner_lock_path,
 )
@@ -36,7 +35,7 @@ def reap_if_dead(connection: sqlite3.Connection, store: Path, runner: Runner) ->
 def _reap_if_dead(
     connection: sqlite3.Connection, store: Path, runner_id: int, job_id: str, lock_file: str | None
 ) -> bool:
-    begun = BegunAttempts(None) if lock_file is None else begun_if_dead(runner_lock_path(store, lock_file))
+    begun = BegunAttempts(None) if lock_file is None else probe(runner_lock_path(store, lock_file))
     if begun is None:
         return False
     in_doubt = attempts.end_runner(connection, runner_id, begun=begun.begun, is_counted=True)
