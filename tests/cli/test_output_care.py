@@ -78,19 +78,6 @@ def test_a_job_that_was_deleted_by_a_program_counts_as_deleted(lecture: Folder) 
     assert "was not made from" in lecture.run("run", "lecture.txt", *SIX, code=2).stderr
 
 
-def test_lines_of_the_first_version_are_read(lecture: Folder) -> None:
-    """A line of an old output log, without a job's id, counts while a job of its file is in the store."""
-    lecture.run("run", "lecture.txt", *SIX)
-    path = lecture.path / ".processing_state.outputs"
-    line = path.read_text().strip()
-    assert line.count('", "') == 3
-    path.write_text(line.rpartition(", ")[0] + "]\n")
-    lecture.run("run", "lecture.txt", *SIX, "--fresh")
-    for job in lecture.json("list")["jobs"]:
-        lecture.run("delete", job["job_id"], "--yes")
-    assert path.read_text() == ""
-
-
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("bits", [0o600, 0o644, 0o664])
 def test_the_output_keeps_its_mode(lecture: Folder, bits: int) -> None:

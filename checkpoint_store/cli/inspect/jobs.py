@@ -285,7 +285,7 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
             from checkpoint_store.cli.run.outputs.log import OutputLog  # most calls of this module delete nothing
 
             store.delete_job(job.job_id)
-            OutputLog(store.path).forget(job.job_id, job.file_name)
+            OutputLog(store.path).forget(job.job_id)
     if as_json:
         print_json({"deleted": yes, "job": data})
         return

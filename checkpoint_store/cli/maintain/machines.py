@@ -168,7 +168,7 @@ def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: s
         report = store.prune(keep_last=keep_last, older_than_days=days, dry_run=not yes)
         if yes:
             for job_id in report.jobs:
-                OutputLog(store.path).forget(job_id, summaries[job_id].file_name)
+                OutputLog(store.path).forget(job_id)
     if as_json:
         print_json(dataclasses.asdict(report) | {"files": [printable(path) for path in report.files]})
     else:

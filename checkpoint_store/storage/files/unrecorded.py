@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _FORMAT: Final = "checkpoint_store unrecorded result 1"
 _FAILURE_FORMAT: Final = "checkpoint_store unrecorded failure 1"
 _FIELDS: Final = tuple(name for name in Completion._fields if name not in ("replace", "in_order"))
-_NEW_FIELDS: Final = ("cost", "previous_digest")
-"""The fields that are left out if they are None, so that an earlier version can read the file."""
 _OTHERS_MAY_WRITE: Final = 0o022
 _TEMPORARY_VARIABLES: Final = ("TMPDIR", "TEMP", "TMP")
 _TEMPORARY_FOLDERS: Final = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
@@ -93,9 +91,6 @@ def remove_job(store: Path, path: Path, job_id: str) -> None:
 
 def _line(result: UnrecordedResult) -> str:
     fields = {name: getattr(result.completion, name) for name in _FIELDS}
-    for name in _NEW_FIELDS:
-        if fields[name] is None:
-            del fields[name]
     about = {"format": _FAILURE_FORMAT if result.is_failure else _FORMAT, "store": result.store, "plan": result.plan}
     return json.dumps(about | fields, ensure_ascii=True) + "\n"
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _PRIVATE: Final = 0o600
 _DIGESTED_AT_ONCE_BYTES: Final = 1 << 20
-_FIELDS: Final = (3, 4)
-"""The numbers of fields of a line. A line of the first version has no job id, and counts for any job of its input."""
+_FIELD_COUNT: Final = 4
+"""The number of fields of a line: the output, the name of the input, the digest of the text, and the job."""
 
 
 class OutputLog:
@@ -41,11 +41,11 @@ class OutputLog:
         """Return the digest of each text that one of these jobs, of the input ``file_name``, wrote to ``output``."""
         key = [self._relative_path(output), file_name]
         own_lines = (line for line in self._lines() if line[:2] == key)
-        return {line[2] for line in own_lines if (line[3] in job_ids if len(line) > len(key) + 1 else job_ids)}
+        return {digest for *_, digest, job_id in own_lines if job_id in job_ids}
 
     def has_text_of(self, job_id: str) -> bool:
         """Return whether an output that this job wrote still exists, edited or not."""
-        return any(os.path.lexists(Path(self._folder, line[0])) for line in self._lines() if line[3:] == [job_id])
+        return any(os.path.lexists(Path(self._folder, line[0])) for line in self._lines() if line[3] == job_id)
 
     def record(self, output: Path, file_name: str, digest: str, job_id: str) -> None:
         """Record that this text of this job is written to ``output``. Without that, a later run does not replace it."""
@@ -61,15 +61,13 @@ class OutputLog:
             finally:
                 os.close(file)
 
-    def forget(self, job_id: str, file_name: str) -> None:
-        """Remove the lines of a deleted job, and those of its input that name no job.
+    def forget(self, job_id: str) -> None:
+        """Remove the lines of a deleted job.
 
         What a run records at this very moment may get lost: its next run asks for ``--force``.
         """
         lines = self._lines()
-        left_lines = [
-            line for line in lines if line[3:] != [job_id] and (len(line) > _FIELDS[0] or line[1] != file_name)
-        ]
+        left_lines = [line for line in lines if line[3] != job_id]
         if len(left_lines) < len(lines):
             with suppress(CheckpointStoreError):  # the lines of a job that is gone count for nothing
                 replace_file(self.path, [f"{json.dumps(line)}\n" for line in left_lines], like=self.store_path)
@@ -82,7 +80,7 @@ class OutputLog:
             for line in self.path.read_text("utf-8", "replace").splitlines():
                 with suppress(ValueError):
                     value = json.loads(line)
-                    if isinstance(value, list) and len(value) in _FIELDS and {str} == set(map(type, value)):
+                    if isinstance(value, list) and len(value) == _FIELD_COUNT and {str} == set(map(type, value)):
                         lines.append(value)
         return lines
 
