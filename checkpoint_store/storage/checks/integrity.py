@@ -15,8 +15,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
-from checkpoint_store.storage.statements.statement import Statement, names_of, statement_for_arguments
-from checkpoint_store.storage.statements.store_path import path_of
+from checkpoint_store.storage.statements.statement import Statement, names_of, path_of, statement_for_arguments
 from checkpoint_store.system.paths import unavailable_reason
 
 if TYPE_CHECKING:

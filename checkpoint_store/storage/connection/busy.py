@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.connection.errors import is_busy
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.storage.statements.store_path import path_of
+from checkpoint_store.storage.statements.statement import path_of
 from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
 from checkpoint_store.system.processes import lock_holders
 

@@ -13,10 +13,9 @@ from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.records.records import Completion
-from checkpoint_store.storage.recovery.best_result import best_result
 from checkpoint_store.storage.recovery.job_recovery import JobRecovery
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
-from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
+from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy, best_result
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements.completions import record, set_settings, set_source

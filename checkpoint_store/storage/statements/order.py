@@ -8,7 +8,7 @@ from checkpoint_store.errors import ChunkOutOfOrder
 from checkpoint_store.storage.sql import bindparam, jobs, literal_column, select
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import PRESENT
-from checkpoint_store.storage.statements.deletions import no_job
+from checkpoint_store.storage.statements.job_rows import no_job
 from checkpoint_store.storage.statements.results import completed_in
 from checkpoint_store.storage.statements.statement import Statement
 

@@ -405,10 +405,6 @@ ELSE json_extract(chunk_results.result, :dotted_path) END END AS anon_1 FROM chu
 chunk_results.result_id > :after AND +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
 AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
 AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "deletions._DELETED": """SELECT deleted_jobs.job_id, deleted_jobs.deleted_at FROM deleted_jobs WHERE
-deleted_jobs.job_id = :in_job""",
-    "deletions._DELETED_BY_PREFIX": """SELECT deleted_jobs.job_id, deleted_jobs.deleted_at FROM deleted_jobs WHERE
-substr(deleted_jobs.job_id, 1, length(:prefix)) = :prefix""",
     "handles._HAS_ANY": """SELECT EXISTS (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
 :in_job) AS anon_1""",
     "handles._IS_ANY_BEHIND": """SELECT chunk_handles.chunk_index FROM chunk_handles WHERE chunk_handles.fingerprint IS
@@ -461,6 +457,10 @@ chunk_redos.job_id = jobs.job_id)) AND jobs.status = 'running' AND jobs.complete
     "job_endings._NOTE_COMPLETED": """SELECT coalesce(note_completed(jobs.job_id), 'completed') AS coalesce_1 FROM jobs
 WHERE jobs.job_id = :in_job AND jobs.completed_count >= jobs.total_chunks AND NOT (EXISTS (SELECT
 chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id))""",
+    "job_rows._DELETED": """SELECT deleted_jobs.job_id, deleted_jobs.deleted_at FROM deleted_jobs WHERE
+deleted_jobs.job_id = :in_job""",
+    "job_rows._DELETED_BY_PREFIX": """SELECT deleted_jobs.job_id, deleted_jobs.deleted_at FROM deleted_jobs WHERE
+substr(deleted_jobs.job_id, 1, length(:prefix)) = :prefix""",
     "jobs.job_summaries._IN_HAND": """SELECT attempts.job_id, attempts.chunk_index, attempts.number, attempts.runner_id,
 EXISTS (SELECT chunk_handles.chunk_index FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
 chunk_handles.chunk_index = attempts.chunk_index) AS anon_1, (SELECT attempts_1.outcome FROM attempts AS attempts_1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache, partial
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 from checkpoint_store.storage.sql import VALUE, compiled
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy.sql.expression import ClauseElement
+
 
 Given = ParamSpec("Given")
 
@@ -106,3 +109,9 @@ def names_of(cursor: sqlite3.Cursor) -> list[str]:
     small letter into a capital.
     """
     return [column[0].lower() for column in cursor.description]
+
+
+def path_of(connection: sqlite3.Connection) -> Path:
+    """Return the store file that a connection is open on. It is read as bytes, since a name need not be UTF-8."""
+    (name,) = connection.execute("SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'").fetchone()
+    return Path(os.fsdecode(name))

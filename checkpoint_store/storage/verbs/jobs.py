@@ -9,7 +9,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.storage.records.data_version import data_version_of
 from checkpoint_store.storage.statements import results as result_statements
-from checkpoint_store.storage.statements.deletions import was_deleted
+from checkpoint_store.storage.statements.job_rows import was_deleted
 from checkpoint_store.storage.statements.jobs import job_summaries
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.verbs.base import ReadingVerbs

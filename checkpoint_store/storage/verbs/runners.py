@@ -13,7 +13,7 @@ from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements.attempts import attempts, liveness, runners
-from checkpoint_store.storage.statements.deletions import no_job
+from checkpoint_store.storage.statements.job_rows import no_job
 from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.system.files import remove_file, storage_errors

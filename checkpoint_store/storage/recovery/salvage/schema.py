@@ -5,21 +5,24 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
+from functools import cache
 from operator import ne
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.model.store_file import RELEASED_VERSIONS
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.header import mended_header
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.storage.upgrade.known_schemas import ENTRIES, Entry, known_entries
+from checkpoint_store.storage.upgrade.migrate import upgrade_in_memory
 from checkpoint_store.system.files import create_private, storage_error, temporary_path
 from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
 
 _DAMAGED_SHARE_MAX: Final = 0.1
 """An entry that differs in more of its bytes is the work of a user, or of another program."""
@@ -108,3 +111,26 @@ def _mend(copy: Path, mends: dict[int, Entry]) -> None:
         connection.execute("PRAGMA writable_schema = ON")
         for row, entry in mends.items():
             connection.execute(_MEND, (*entry, row))
+
+
+Entry = tuple[bytes, ...]
+"""The type, the name, the table and the SQL text of a table or an index, as bytes: damage may make a text of none."""
+
+ENTRIES: Final = """
+SELECT rowid, coalesce(CAST(type AS BLOB), x''), coalesce(CAST(name AS BLOB), x''),
+    coalesce(CAST(tbl_name AS BLOB), x''), coalesce(CAST(sql AS BLOB), x'')
+FROM sqlite_master ORDER BY rowid
+"""
+"""The entries of a schema, by the row of each. Damage may leave NULL in the place of a text."""
+
+
+@cache
+def known_entries() -> frozenset[Entry]:
+    """Return the tables and indexes of all released schemas. The first call takes some tenths of a second."""
+    known: set[Entry] = set()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        for version in RELEASED_VERSIONS:
+            upgrade_in_memory(connection, version)
+            known |= {tuple(entry) for _, *entry in connection.execute(ENTRIES) if entry[0] != b"view"}
+    return frozenset(known)

@@ -9,8 +9,7 @@ from checkpoint_store.storage.records.records import Runner
 from checkpoint_store.storage.sql import bindparam, func, literal_column, null, pauses, runners, select
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.compiled import insert_into
-from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
-from checkpoint_store.storage.statements.store_path import path_of
+from checkpoint_store.storage.statements.statement import Statement, named_rows, path_of, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3

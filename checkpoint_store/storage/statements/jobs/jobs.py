@@ -23,9 +23,8 @@ from checkpoint_store.storage.sql import (
     select,
 )
 from checkpoint_store.storage.statements import effect, redos
-from checkpoint_store.storage.statements.deletions import no_job
 from checkpoint_store.storage.statements.handles import of_chunk_in
-from checkpoint_store.storage.statements.jobs.job_records import records_of
+from checkpoint_store.storage.statements.job_rows import no_job, records_of
 from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
 
 if TYPE_CHECKING:
