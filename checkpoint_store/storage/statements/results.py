@@ -211,15 +211,6 @@ def result_keys(connection: sqlite3.Connection, job_id: str) -> Iterator[list[Re
         yield page
 
 
-def indices_in_order_of_state(connection: sqlite3.Connection, record: JobRecord) -> Iterator[list[int]]:
-    """Yield every completed index, in pages: those with a result first, so that results can be paired by position."""
-    with_result = 0
-    for page in indices_with_result(connection, record):
-        with_result += len(page)
-        yield page
-    yield from indices_without_result(connection, record, with_result)
-
-
 def indices_without_result(connection: sqlite3.Connection, record: JobRecord, with_result: int) -> Iterator[list[int]]:
     """Yield every index that was completed without a result, in pages; ``with_result`` chunks have a result."""
     if with_result < record.completed_count:
@@ -250,7 +241,8 @@ def _index_pages(connection: sqlite3.Connection, statement: Statement, record: J
 
 def state_of(connection: sqlite3.Connection, record: JobRecord, texts: Sequence[str]) -> ProcessingState:
     """Return a whole job as a state, from the snapshot that ``connection`` sees; ``texts`` are all of its results."""
-    completed = [index for page in indices_in_order_of_state(connection, record) for index in page]
+    completed = [index for page in indices_with_result(connection, record) for index in page]
+    completed += [index for page in indices_without_result(connection, record, len(completed)) for index in page]
     results = [json_text.decode(text) for text in texts]
     to_redo = redos.indices(connection, record.job_id) if record.redo_count else []
     return state_from(record, completed=completed, results=results, to_redo=to_redo)

@@ -197,24 +197,34 @@ def _keep(
     number, *at_lines = _LATEST.run(connection, **here, **lines).fetchone()
     if any(at_lines):
         return False
+    add_failed(
+        connection,
+        completion._replace(attempt=number + 1, cost=_cost_of(completion)),
+        started_at=completion.completed_at,
+        error=what,
+    )
+    return True
+
+
+def add_failed(connection: sqlite3.Connection, ended: Completion, *, started_at: str, error: str) -> None:
+    """Add an attempt of no runner that failed and does not count against its chunk; ``ended`` has its number."""
     _ADD.run(
         connection,
-        job_id=completion.job_id,
-        chunk_index=completion.chunk_index,
-        number=number + 1,
+        job_id=ended.job_id,
+        chunk_index=ended.chunk_index,
+        number=ended.attempt,
         runner_id=0,
-        started_at=completion.completed_at,
-        finished_at=completion.completed_at,
+        started_at=started_at,
+        finished_at=ended.completed_at,
         outcome=AttemptOutcome.FAILED.value,
-        error=what,
-        seconds=completion.seconds,
+        error=error,
+        seconds=ended.seconds,
         counted=0,
         is_last=0,
         reserved_cost=None,
-        cost=_cost_of(completion),
+        cost=ended.cost,
         replaced_result_id=None,
     )
-    return True
 
 
 def _noted_as(completion: Completion) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.money import JobCosts, Spending
+from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.sql import attempts, bindparam, func, literal_column, null, runners, select
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.attempts import in_vain, replaced
 from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_RANGE, TROUBLE, is_complete, of_jobs
 from checkpoint_store.storage.statements.attempts.attempts import THIS, literal
-from checkpoint_store.storage.statements.compiled import insert_into
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -128,7 +128,6 @@ _REPORTED: Final = Statement(
     )
 )
 _TAKE_COST: Final = Statement(lambda: attempts.update().where(*THIS).values(cost=None))
-_ADD: Final = insert_into("attempts")
 
 
 def report(connection: sqlite3.Connection, failed: FailedAttempt) -> bool:
@@ -156,21 +155,8 @@ def keep_cost(connection: sqlite3.Connection, job_id: str, index: int, number: i
     if reported is None or in_vain.is_noted(reported[1]):
         return
     cost, error, started_at = reported
-    _ADD.run(
-        connection,
-        job_id=job_id,
-        chunk_index=index,
-        number=redos.last_attempt(connection, job_id, index) + 1,
-        runner_id=0,
-        started_at=started_at,
-        finished_at=now(),
-        outcome=AttemptOutcome.FAILED.value,
-        error=f"attempt {number} reported this before it completed the chunk: {error}",
-        seconds=None,
-        counted=0,
-        is_last=0,
-        reserved_cost=None,
-        cost=cost,
-        replaced_result_id=None,
-    )
+    last = redos.last_attempt(connection, job_id, index)
+    failed = Completion(job_id, index, now(), None, None, attempt=last + 1, cost=cost)
+    text = f"attempt {number} reported this before it completed the chunk: {error}"
+    in_vain.add_failed(connection, failed, started_at=started_at, error=text)
     _TAKE_COST.run(connection, **here)
