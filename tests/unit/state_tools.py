@@ -6,7 +6,6 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import StateFormatError
@@ -52,9 +51,6 @@ PLAIN: dict[str, Any] = {
     "metadata": {"owner": "Ana", "estimate": {"cost": 1.5}},
     "redo_chunks": [],
 }
-
-
-few = settings(max_examples=50, deadline=None)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

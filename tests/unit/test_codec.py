@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pydantic
 import pytest
 from each_case import each_case
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import InvalidResultError
@@ -23,7 +23,6 @@ from checkpoint_store.model.codec import json_rules, json_text
 from checkpoint_store.model.codec.readers import as_type
 from checkpoint_store.model.frozen import freeze
 
-few = settings(max_examples=50, deadline=None)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 numbers = st.integers(-(2**80), 2**80) | st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
@@ -113,7 +112,6 @@ def nested(depth: int, kind: type) -> Any:
 # -- what comes back
 
 
-@few
 @given(json_values)
 def test_any_json_value_comes_back_equal(value: Any) -> None:
     """Any JSON value comes back equal, with the same types, and its text is UTF-8 that any JSON parser reads."""
@@ -284,7 +282,6 @@ def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@few
 @given(json_values, st.sampled_from([float("nan"), Span(1, 2), {1}, "\ud800", 10**4300, b""]), st.data())
 def test_one_bad_value_anywhere_is_found(value: Any, bad: Any, data: st.DataObject) -> None:
     """One bad value put anywhere into a result is found, and its path leads to it."""
@@ -355,7 +352,6 @@ def test_dataclasses() -> None:
     assert expected == json_text.decode(json_text.encode(chunk))
 
 
-@few
 @given(st.builds(Chunk, texts, st.lists(st.builds(Segment, texts, st.floats(allow_nan=False, allow_infinity=False)))))
 def test_dataclasses_come_back_as_themselves(chunk: Chunk) -> None:
     """A dataclass comes back equal as its own type."""
@@ -389,7 +385,6 @@ def test_a_model_that_cannot_be_written() -> None:
     assert "cannot be written as JSON" in refused(Odd(thing=object())).reason
 
 
-@few
 @given(json_values)
 def test_the_text_is_that_of_pythons_own_encoder(value: Any) -> None:
     """A reader with any JSON library, and a result compared byte by byte, find what ``json.dumps`` would have made."""
@@ -421,7 +416,6 @@ def test_the_digest_is_the_same_in_a_crowd(length: int) -> None:
     assert result_digest.digest_in_a_crowd("0f4c3d2e", 3, text) == result_digest.digest("0f4c3d2e", 3, text)
 
 
-@few
 @given(st.tuples(texts, st.integers(0, 99), texts), st.tuples(texts, st.integers(0, 99), texts))
 def test_the_digest_binds_job_chunk_and_text(one: tuple[str, int, str], other: tuple[str, int, str]) -> None:
     """A row that has come to stand in another's place, or another text, has another digest."""

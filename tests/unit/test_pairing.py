@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 from each_case import each_case
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store import ProcessingState, StateFormatError
-
-few = settings(max_examples=100, deadline=None)
 
 
 def a_state(completed: list[int], results: list[Any], version: str = "1.2", **more: Any) -> ProcessingState:
@@ -172,7 +170,6 @@ def test_states_are_equal_where_they_say_the_same() -> None:
     assert one != one.to_dict()
 
 
-@few
 @given(st.permutations(range(6)), st.integers(0, 6), st.lists(st.integers(0, 5), max_size=4), st.booleans())
 def test_whatever_the_plan_wrote_is_read(order: list[int], done: int, again: list[int], numbered: bool) -> None:
     """Chunks in any order, some recorded again, as the plan's code appended them: the last result of each stands."""

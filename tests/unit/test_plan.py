@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from each_case import each_case
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import Difference, InvalidArgumentError
@@ -44,7 +44,6 @@ GOLDEN = {
 DIGEST_OF_NONE = "1:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 DIGEST_OF_A_AND_B = "1:e1fa2ed4466cc8b31d309875eeb71ba06ec47073bff5780e81b3d2b0c589ff86"
 
-few = settings(max_examples=50, deadline=None)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
@@ -102,7 +101,6 @@ def test_the_same_in_another_process() -> None:
     assert [fingerprint(chunk) for chunk in chunks] == json.loads(run.stdout)
 
 
-@few
 @given(json_values)
 def test_key_order_does_not_matter(value: Any) -> None:
     """JSON data has the same fingerprint in whatever order its keys were put in."""
@@ -115,7 +113,6 @@ def test_key_order_does_not_matter(value: Any) -> None:
     assert fingerprint(value) == fingerprint(turned(value))
 
 
-@few
 @given(json_values, json_values)
 def test_different_data_differs(one: Any, other: Any) -> None:
     """Two chunks have one fingerprint only where they are the same JSON."""

@@ -6,7 +6,7 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, Optional, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, computed_field
 
@@ -112,7 +112,6 @@ def _outcome(read: Any, value: Any, wanted: Any) -> Any:
     return repr(made), type(made)
 
 
-@settings(max_examples=150, deadline=None)
 @given(value=VALUES | TREES, wanted=st.sampled_from(TYPES))
 def test_the_quick_way_is_the_slow_way(value: Any, wanted: Any) -> None:
     """Whatever the value and the type: the same object, or the same refusal with the same place."""

@@ -23,7 +23,7 @@ from checkpoint_store.model.store_file import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-from .state_tools import FIELDS, PLAIN, few, refused, state, texts, values
+from .state_tools import FIELDS, PLAIN, refused, state, texts, values
 
 
 @st.composite
@@ -214,7 +214,6 @@ def test_copies_stay_frozen(copied: Callable[[ProcessingState], ProcessingState]
 # -- round trips
 
 
-@few
 @given(states())
 def test_round_trips(snapshot: ProcessingState) -> None:
     """Any state comes back equal, byte for byte, from its dict, its JSON text and a pickle."""
@@ -231,7 +230,6 @@ def test_round_trips(snapshot: ProcessingState) -> None:
         assert snapshot.results() == again.results()
 
 
-@few
 @given(states())
 def test_counts_agree(snapshot: ProcessingState) -> None:
     """What is left, what is next and what can be resumed follow from the chunks that are complete and to be redone."""

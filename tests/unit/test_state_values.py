@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from checkpoint_store.errors import StateFormatError
 from checkpoint_store.model.state.state import ProcessingState
 
-from .state_tools import FIELDS, PLAIN, few, refused, state, values
+from .state_tools import FIELDS, PLAIN, refused, state, values
 
 WRONG: dict[str, list[object]] = {
     "job_id": [10**5000, "", None, 3, ["a"], "a\ud800"],
@@ -95,7 +95,6 @@ def test_from_dict_of_something_else(data: Any) -> None:
         ProcessingState.from_dict(data)
 
 
-@few
 @given(st.sampled_from(FIELDS), values)
 def test_any_value_in_any_field(name: str, value: Any) -> None:
     """Any JSON value in any field is a state that comes back equal, or an error that names this field or a related one."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Literal, NewType, NotRequired, Optio
 import pydantic
 import pytest
 from each_case import each_case
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoint_store.errors import InvalidResultError
@@ -379,7 +379,6 @@ def test_the_value_is_not_changed() -> None:
     assert before == repr(WHOLE)
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
