@@ -158,6 +158,7 @@ def test_the_reader_of_imports_sees_them(tmp_path: Path) -> None:
 # -- importing the package
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "name",
     ["", ".errors", ".model.state", ".model.plan", ".model.codec.json_text", ".model.codec.secrets", ".system.files"],

@@ -134,6 +134,7 @@ def test_youtube_captions_are_read_once(tmp_path: Path) -> None:
     assert read(tmp_path, "a.vtt", "\n".join(content)) == SAID
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("seed", range(8))
 def test_edited_captions_of_a_speech_lose_no_word(tmp_path: Path, seed: int) -> None:
     """The control: a speech in cues of one and two lines, as people edit them, is read word by word."""

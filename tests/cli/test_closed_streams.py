@@ -56,6 +56,7 @@ def with_closed_output(folder: Folder, *words: str) -> tuple[int, str]:
     return code, err.getvalue()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "words", [["list"], ["list", "--json"], ["chunks"], ["chunks", "--csv"], ["results"], ["export", "lecture.txt"]]
 )

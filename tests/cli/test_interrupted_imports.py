@@ -16,6 +16,7 @@ SIGNALLING = program(__file__, "signal_import")
 PROGRAM = program(__file__, "interrupt_import")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("module", ["typing", "json", "checkpoint_store.cli.app", "click"])
 def test_ctrl_c_while_the_command_imports_ends_it_quietly(folder: Folder, module: str) -> None:
     """Ctrl-C during the imports ends a command with 130 and without a traceback; ``--json`` prints a document."""

@@ -98,6 +98,7 @@ def test_a_resumed_run_appends(lecture: Folder) -> None:
     assert lecture.read("log.tsv").count("Seq") == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "text", ["", "Seq\tHo", HEADER, f"{HEADER}2\t:\t17957"], ids=["empty", "torn header", "header", "torn line"]
 )

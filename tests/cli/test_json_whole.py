@@ -157,6 +157,7 @@ def test_what_steers_a_screen_is_escaped_in_results(folder: Folder) -> None:
     assert json.loads(stdout)[0]["result"] == "\x9b31m\u202e"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("error", "module", "code", "message"),
     [

@@ -33,6 +33,7 @@ def by_hand(folder: Folder) -> Folder:
     return folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [("list",), ("show",), ("doctor",), ("errors",)], ids=" ".join)
 def test_a_reading_command_says_what_the_file_is_and_what_takes_it_over(
     by_hand: Folder, words: tuple[str, ...]

@@ -120,6 +120,7 @@ def test_an_unknown_schema_names_the_option(lecture: Folder) -> None:
     assert "--to 9 is not a schema; the schemas are 1.0" in lecture.run("migrate", "--to", "9", code=2).stderr
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("words", "says"),
     [

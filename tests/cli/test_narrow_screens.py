@@ -35,6 +35,7 @@ def jobs(folder: Folder) -> Folder:
     return folder
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_each_screen_fits(jobs: Folder, width: int) -> None:
     """Wide characters, a million chunks and a large cost: no line is wider than the screen, and ids stay whole."""

@@ -52,6 +52,7 @@ def test_a_run_works_without_its_progress(lecture: Folder, refuse_threads: Calla
     assert "no progress is shown: can't start new thread" in done.stderr
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("number", "remedy"), [(errno.EAGAIN, "ulimit -u"), (errno.EMFILE, "ulimit -n"), (errno.ENOMEM, "free memory")]
 )

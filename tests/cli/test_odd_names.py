@@ -69,6 +69,7 @@ def test_results_elsewhere_are_told_on_one_line(lecture: Folder) -> None:
     assert lecture.run("run", name, *SIX).stderr.startswith(f"{SHOWN}.txt: the store has results for 6 of its chunks")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("words", "field"),
     [(("export", "lecture.txt"), "path"), (("backup",), "backup"), (("report", "-o"), "report")],

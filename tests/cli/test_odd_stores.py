@@ -65,6 +65,7 @@ def test_a_value_that_no_store_has_is_named(folder: Folder, statement: str) -> N
         assert "its row in jobs cannot be read" in said.stderr + said.stdout, words
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("statement", ODD_TRIES.values(), ids=ODD_TRIES)
 def test_a_try_that_no_store_has_is_named(folder: Folder, statement: str) -> None:
     """A command that shows tries names the damaged row of a try; ``show``, which only counts tries, still works."""
@@ -81,6 +82,7 @@ def test_a_try_that_no_store_has_is_named(folder: Folder, statement: str) -> Non
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i > 0)"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "statement",
     [

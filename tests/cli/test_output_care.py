@@ -90,6 +90,7 @@ def test_the_output_keeps_its_mode(lecture: Folder, bits: int) -> None:
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("Another text.\n", bits)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_open", [True, False])
 @pytest.mark.parametrize("name", ["other.db", "other.db-wal", "other.json", "other.outputs"])
 def test_a_file_of_another_store_is_no_output(lecture: Folder, name: str, *, is_open: bool) -> None:
@@ -213,6 +214,7 @@ def test_odd_names_work(folder: Folder, name: bytes) -> None:
     assert len(folder.json("list")["jobs"]) == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [["run", "-talk.txt"], ["export", "lecture.txt", "-x.json"], ["backup", "-x.db"]])
 def test_a_dash_in_front_is_explained(lecture: Folder, words: list[str]) -> None:
     """What was taken for options and looks like a file: the message shows how to write it, and that works."""

@@ -48,6 +48,7 @@ def test_max_cost_counts_the_cost_in_an_answer_that_is_rejected(
         assert store.execute("SELECT cost, failed_cost FROM job_costs").fetchall() == [(3.0, 3.0)]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("printed", ["no JSON", '{"text": "x"}', '{"cost": "free"}', '{"cost": -1}', '[{"cost": 1}]'])
 def test_an_answer_without_a_readable_cost_counts_nothing(lecture: Folder, printed: str) -> None:
     """What a rejected answer does not say is not made up: nothing is known of its cost."""

@@ -76,6 +76,7 @@ def test_a_command_that_needs_the_store_alone_names_who_has_it_open(
     assert ": waiting up to 10 s\n" in said
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "words", [("prune", "--keep-last", "0", "--yes"), ("merge", "copy.db"), ("pause",)], ids=" ".join
 )

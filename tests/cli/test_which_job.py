@@ -84,6 +84,7 @@ def test_a_slip_gets_the_nearest_file_name(two: Folder, command: str, typed: str
     assert "Did you mean new.txt?" in " ".join(done.stderr.split())
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("typed", ["./new.txt", "../work/new.txt", "{folder}/new.txt"])
 def test_a_job_is_named_by_the_path_of_its_file(two: Folder, typed: str) -> None:
     """A job is named by its file, however a shell completes the path, even if the file is gone."""

@@ -315,6 +315,7 @@ DAMAGES: dict[str, Callable[[sqlite3.Connection], object]] = {
 # -- check-up
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("what", [*DAMAGES, "a broken page"])
 def test_the_doctor_finds_it_and_writes_nothing(tmp_path: Path, what: str) -> None:
     """``doctor()`` and ``check()`` find each kind of damage, and no file, nor any file's time, changes."""

@@ -25,6 +25,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("place", PLACES)
 def test_a_damaged_byte_in_the_header_loses_nothing_without_any_other_copy(tmp_path: Path, place: int) -> None:
     """The bytes of the header are known: the recovery puts them right in a copy, and keeps the damaged file."""

@@ -31,6 +31,7 @@ def _damage(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(content.replace(old, new, 1))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("what", DAMAGED)
 def test_a_damaged_letter_in_the_schema_loses_nothing_without_any_other_copy(tmp_path: Path, what: str) -> None:
     """The text of a table is known: the recovery puts it right in a copy, reads every row, and keeps the old file."""
@@ -59,6 +60,7 @@ def test_a_damaged_schema_with_a_wal_beside_it_loses_nothing(tmp_path: Path) -> 
         assert dict(store.job("talk.srt").items()) == {index: _result(index) for index in range(6)}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("field", ["type", "name", "tbl_name"])
 def test_a_lost_field_in_the_schema_loses_nothing_without_any_other_copy(tmp_path: Path, field: str) -> None:
     """A damaged byte may take a name from the schema: the recovery puts it back in a copy, and reads every row."""

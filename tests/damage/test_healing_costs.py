@@ -27,6 +27,7 @@ def _told(path: Path) -> tuple[JobCosts, RunPlan]:
         return job.costs(), job.plan()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["no JSON", "no UTF-8", "missing"])
 def test_costs_of_a_damaged_store_are_those_of_the_sound_one(made: Path, tmp_path: Path, how: str) -> None:
     """A read-only store reads the result from a copy; the costs, and what a run would cost, stay the same."""

@@ -142,6 +142,7 @@ def test_the_newest_row_stays_but_for_what_does_not_read(made: Path, tmp_path: P
         assert (job.metadata, dict(job.items())) == ({"owner": "Bob"}, {0: {"text": "o"}, 1: {"text": "p"}})
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("copies", [True, False])
 @pytest.mark.parametrize("flipped", [1, 128], ids=["another letter", "no UTF-8"])
 def test_a_job_whose_id_was_spoilt_comes_back_under_its_id(

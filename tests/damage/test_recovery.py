@@ -78,6 +78,7 @@ def test_a_result_whose_chunk_number_was_spoilt_is_found_by_its_link(tmp_path: P
         assert dict(store.job(job.job_id).items()) == {index: f"of chunk {index}" for index in range(4)}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("backup", [True, False])
 def test_a_replaced_result_does_not_come_back_from_a_page_of_before(tmp_path: Path, *, backup: bool) -> None:
     """A page of results was never written: the row of the earlier result is sound, and its chunk has a newer digest."""
@@ -121,6 +122,7 @@ def test_a_spoilt_digest_does_not_make_its_result_a_replaced_one(tmp_path: Path)
         assert dict(store.job(job.job_id).items()) == {index: f"of chunk {index}" for index in range(4)}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("digest", ["17" + "\0" * 30, "one bit"])
 def test_a_damaged_digest_does_not_keep_its_result_away(tmp_path: Path, digest: str) -> None:
     """The result of chunk 3 and the digest of its chunk are damaged: a backup's result is taken, which is the newest."""
@@ -301,6 +303,7 @@ def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
     assert not list(tmp_path.glob("talks.db.corrupt-*"))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("moves", [True, False])
 def test_a_recovery_with_a_loss_that_ends_early_keeps_what_a_backup_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, moves: bool

@@ -74,6 +74,7 @@ def _read(path: Path) -> CheckpointStore:
     return CheckpointStore(path, read_only=True)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("call", "is_missing"),
     [(CheckpointStore, False), (CheckpointStore, True), (_read, False), (recover_store, False)],

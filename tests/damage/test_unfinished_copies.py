@@ -24,6 +24,7 @@ def _prune(store: CheckpointStore) -> None:
     store.prune(dry_run=False)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["merge", "backup"])
 @pytest.mark.parametrize("call", [_delete, _prune])
 def test_an_unfinished_copy_is_removed(

@@ -28,6 +28,7 @@ class FailingReads(sqlite3.Connection):
         return super().execute(statement, *values)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("failures", [1, 2])
 def test_a_read_that_fails_once_reports_no_damage(

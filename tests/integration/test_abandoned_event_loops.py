@@ -146,6 +146,7 @@ def test_another_loop_gets_the_chunks_after_a_call(store: CheckpointStore) -> No
     del kept
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", KINDS_AT_THE_END)
 def test_the_main_thread_ended_over_a_loop(tmp_path: Path, kind: str) -> None:
     """A loop in another thread gets the chunks of that loop; what was paid for is recorded before."""

@@ -58,6 +58,7 @@ def expect_one_call(job: Job, calls: list[int]) -> None:
     assert (job.status, job.in_doubt_chunks(), job.progress().remaining_chunks) == ("completed", [], 0)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["in the loop's thread", "in threads", "in a pool", "in an event loop"])
 def test_a_loop_does_not_call_it_again(
     job: Job, slow: Slow, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, how: str

@@ -286,6 +286,7 @@ def test_a_try_that_took_too_long_may_be_billed(job: Job) -> None:
     assert "TimeoutError: it took longer than 0.2 s: see first that the service answers" in str(caught.value)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("price", [-0.5, "0.50 USD", Decimal("NaN"), 1e300])
 def test_a_failed_try_whose_cost_cannot_be_read_keeps_its_reservation(
     job: Job, price: Any, caplog: pytest.LogCaptureFixture
@@ -302,6 +303,7 @@ def test_a_failed_try_whose_cost_cannot_be_read_keeps_its_reservation(
     assert f"cost {price!r}, which is no amount" in caplog.text
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("price", [-0.5, "0.50 USD", 1e300, None])
 def test_a_result_whose_cost_is_no_amount_is_recorded(store: CheckpointStore, price: Any) -> None:
     """The result is paid for; only a loop that has to keep a budget stops at it, and names chunk, field and value."""

@@ -108,6 +108,7 @@ async def cancelled_in_flight(calls: list[Calls], job: Job) -> asyncio.Task[None
     return task
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("cancel", [by_time_out, by_task_group, by_cancel, by_cancel_scope])
 def test_a_cancelled_loop_records_what_is_in_flight(cancel: Callable[[Calls, Job], Awaitable[None]], job: Job) -> None:
     """Nothing more is begun, every call that was begun is recorded, and the cancellation goes on its way."""

@@ -104,6 +104,7 @@ def end_by_exit(items: Iterator[Any]) -> None:
         raise SystemExit(3)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("leave", [end_by_break, end_by_error, end_by_interrupt, end_by_exit])
 def test_what_is_in_flight_is_recorded_when_the_with_block_ends(
     leave: Callable[[Iterator[Any]], None], service: Service, tmp_path: Path
@@ -177,6 +178,7 @@ def test_no_loop_begins_while_the_store_is_being_closed(service: Service, tmp_pa
     assert stored(tmp_path / "talks.db") == sorted(service.paid)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, WORKERS])
 @pytest.mark.parametrize("nested", [False, True])
 def test_close_out_of_the_work_itself_hangs_nobody(*, workers: int, nested: bool, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def by_a_thread_of_a_thread(close: Callable[[], None]) -> None:
     by_thread(lambda: by_pool(close))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("wait", [by_thread, by_pool, by_a_thread_of_a_thread])

@@ -188,6 +188,7 @@ def test_a_cost_is_read_wherever_it_stands(job: Job, result: Any, cost: Any, wor
     assert work.calls == 4
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("function", "seen"),
     [

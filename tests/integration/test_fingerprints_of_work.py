@@ -212,6 +212,7 @@ def test_work_that_changes_its_own_chunks_is_paid_for_once(store: CheckpointStor
     assert paid == ["a", "b", "c"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("by_number", [False, True])
 @pytest.mark.parametrize("sequential", [False, True])
 @pytest.mark.parametrize("kind", [list, UserList])

@@ -273,6 +273,7 @@ def test_an_interrupt_between_two_steps_frees_the_chunks_before_the_loop_is_left
     assert len(list(job.map(str))) == 40 - len(calls)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("of", "place"),
     [

@@ -317,6 +317,7 @@ SWAP_DIGESTS = f"UPDATE completed_chunks SET digest = (SELECT digest {OF_THE_OTH
 # -- damage
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "statements",
     [
@@ -397,6 +398,7 @@ def test_a_status_may_be_given_by_its_name(tmp_path: Path) -> None:
         assert job.status == "paused"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("error", [3, ["it broke"], {"why": "it broke"}, ValueError, b"it broke"])
 def test_an_error_is_an_exception_or_a_text(tmp_path: Path, error: Any) -> None:
     """Whatever else is given as an error is refused with its value, by every call that takes it; nothing is changed."""

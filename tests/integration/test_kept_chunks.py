@@ -72,6 +72,7 @@ WAYS: dict[str, Callable[[Keeper], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_loop_ends_that_would_wait_for_its_own_thread(open_store: Opener, way: str) -> None:

@@ -120,6 +120,7 @@ def refused(*_: object) -> None:
     raise StorageFullError("late.db", "No space left on device", 0)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["in the store object", "in another one", "at the next open"])
 def test_a_late_result_is_not_recorded_before_a_chunk_that_it_depends_on(
     slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str
@@ -157,6 +158,7 @@ def test_a_late_result_is_not_recorded_before_a_chunk_that_it_depends_on(
         assert calls == [(0, "again 0"), (1, "again 1")]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["in the store object", "in another one", "at the next open"])
 def test_a_late_result_is_not_recorded_behind_a_result_that_was_done_again(
     slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str

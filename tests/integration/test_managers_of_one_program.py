@@ -188,6 +188,7 @@ def test_the_job_used_longest_ago_is_forgotten_first() -> None:
     assert recorded.has("long job", 0)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "change",
     [{"model": "other"}, {"provider": "p"}, {"config": {"size": 2}}, {"file_name": "x"}, {"total_chunks": 2}],

@@ -198,6 +198,7 @@ def test_a_broken_retry_function_loses_no_result(job: Job) -> None:
     assert job.result(1) == CHUNKS[1]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "error",
     [HttpError(401), HttpError(402), HttpError(403), HttpError(429, code="insufficient_quota")],
@@ -214,6 +215,7 @@ def test_an_error_that_every_chunk_would_meet_pauses_the_job(job: Job, error: Ht
     assert job.status == "completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("stop_on", [KeyError, [KeyError], lambda _: False], ids=["type", "list", "function"])
 @pytest.mark.parametrize("retry_on", [None, Exception])
 def test_stop_on_adds_to_the_errors_that_stop_a_loop(job: Job, stop_on: Any, retry_on: Any) -> None:

@@ -214,6 +214,7 @@ def test_carried_results_stay_carried(tmp_path: Path) -> None:
     assert rows(one, "SELECT cost, carried FROM job_costs ORDER BY cost") == [(0.5, 1.5), (1.5, 0.0)]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_known", [False, True], ids=["new here", "of the same plan here"])
 @pytest.mark.parametrize("place", [0, 3])
 def test_a_result_that_stands_twice_in_a_job_is_paid_once_after_a_merge(

@@ -81,6 +81,7 @@ def test_a_time_limit_that_comes_too_late_ends_no_thread(job: Job) -> None:
     assert len(worker) == len(CHUNKS) + 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("kind", ODD)
 def test_it_is_a_failed_try_of_its_chunk(job: Job, kind: str, workers: int) -> None:
@@ -98,6 +99,7 @@ def test_it_is_a_failed_try_of_its_chunk(job: Job, kind: str, workers: int) -> N
     assert (job.in_doubt_chunks(), job.running_chunks()) == ([], [])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", ODD)
 def test_with_on_error_stop_an_error_is_raised_that_ends_nothing_else(job: Job, kind: str) -> None:
     """Raised as it was, it would end the script with exit status 0, or pass for the end of a generator."""

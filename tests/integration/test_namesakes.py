@@ -40,6 +40,7 @@ def test_the_second_of_two_namesakes_is_refused(tmp_path: Path, first: str, seco
     make(tmp_path / "other.db")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("lost", "copy"), PAIRS)
 def test_a_lost_store_comes_back_from_its_copy_of_the_other_name(tmp_path: Path, lost: str, copy: str) -> None:
     """What the refusal says brings back the newest results, and the tries that no state file has."""

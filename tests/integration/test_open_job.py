@@ -181,6 +181,7 @@ def test_plan_changed_changes_nothing(store: CheckpointStore) -> None:
 # -- reuse
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("chunks", "done_again"),
     [

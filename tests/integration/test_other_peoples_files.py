@@ -157,6 +157,7 @@ def test_a_copy_is_not_put_over_what_belongs_to_the_store(path: Path, end: str, 
         assert store.jobs()[0].result(0) == "paid for"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("make", ["a text", "a database of another program"])
 @pytest.mark.parametrize("take", ["restore", "recover"])
 def test_what_is_no_store_is_not_moved_aside(path: Path, make: str, take: str) -> None:

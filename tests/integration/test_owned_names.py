@@ -246,6 +246,7 @@ def test_the_command_names_the_files_of_a_store_as_the_library_does(tmp_path: Pa
     assert stand_in._FOLDER == STAND_IN_FOLDER
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["link.json", "link.db"])
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
 def test_no_second_name_of_an_open_store_is_opened(tmp_path: Path, name: str, link: str) -> None:

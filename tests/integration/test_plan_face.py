@@ -176,6 +176,7 @@ def test_the_last_chunk_of_a_failed_job_completes_it(manager: StateManager) -> N
     assert loaded(manager).status == "completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("status", ["pending", "running", "paused", "failed"])
 def test_the_newer_result_stands_once(manager: StateManager, status: str) -> None:
     """Whatever the job's status, and in a store opened anew."""

@@ -91,6 +91,7 @@ def test_a_job_whose_last_redo_is_merged_is_completed(tmp_path: Path) -> None:
         assert '"status": "completed"' in (tmp_path / "here.json").read_text("utf-8")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("again", ["here", "there"])
 def test_a_handle_from_before_a_redo_is_no_answer(tmp_path: Path, again: str) -> None:
     """One store still has the handle of the first work, the other asked for a redo: the redo gets no old answer."""

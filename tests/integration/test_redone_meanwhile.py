@@ -55,6 +55,7 @@ def refused_and_kept(job: Job, *, new: bool) -> None:
     assert '"from":"old"' in error.replace(" ", "")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("to_the_end", [False, True], ids=["marked", "redone"])
 @pytest.mark.parametrize("how", ["alone", "many", "loop"])
 def test_a_result_is_not_recorded_behind_a_chunk_that_is_redone_at_that_moment(

@@ -291,6 +291,7 @@ def test_results_that_are_sorted_by_their_own_number_stay_at_their_chunks(manage
     exact(manager)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("fresh", [False, True], ids=["known", "read again"])
 @pytest.mark.parametrize(
     ("stored", "indices", "results"),

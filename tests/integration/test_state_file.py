@@ -63,6 +63,7 @@ def test_a_small_jobs_file_is_exact_after_each_chunk(job: Job, path: Path) -> No
         assert index in shown(path).completed_chunks
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "end",
     [
@@ -241,6 +242,7 @@ def test_a_strangers_file_is_never_overwritten(open_store: Opener, tmp_path: Pat
     assert stranger.read_bytes() == content
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("content", [b"", b"\n", b"\0" * 3000, b"{", b'{\n  "ver', b'{\n  "version": "1.0",\n  "jo'])
 def test_a_torn_file_of_ours_is_written_anew(open_store: Opener, path: Path, content: bytes) -> None:
     """The store file is the truth: what a power cut left of the state file stops no one."""
@@ -309,6 +311,7 @@ def test_a_file_that_cannot_be_written_stops_no_chunk(job: Job, path: Path, monk
     assert shown(path) == job.state()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["talks.json", "talks.bak"])
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 def test_what_comes_in_the_place_of_a_state_file_is_moved_aside(

@@ -40,6 +40,7 @@ def without_pickle(_: int) -> None:
     raise as_work_failed(Refused(), "refused", "")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("work", [refuse, wrap, gather, without_pickle])
 def test_it_reserves_what_the_last_call_cost(store: CheckpointStore, work: Callable[[int], Any]) -> None:
     """A failed try with an unreadable cost keeps its reservation, in whichever exception or process it failed."""

@@ -43,6 +43,7 @@ def completing(job: Job, how: str) -> Callable[[], None]:
     return partial(job.complete, 0, "A") if how == "index" else partial(job.complete_many, [(0, "A")])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["chunk", "index", "pairs"])
 def test_a_result_that_a_caller_cannot_record_is_in_a_file_until_it_is_recorded(
     open_store: Opener, tmp_path: Path, how: str

@@ -163,6 +163,7 @@ def test_what_a_call_cost_is_counted_that_failed_beside_a_result_that_cannot_be_
         assert (job.costs().cost, job.costs().failed_cost, job.result(0)) == (0.75, 0.25, {"cost": 0.5})
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("fails", [True, False], ids=["fails", "cannot be stored"])
 def test_what_a_call_cost_is_counted_that_had_completed_its_chunk_by_hand(

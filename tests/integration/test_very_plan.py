@@ -265,6 +265,7 @@ def work_on(store: CheckpointStore, chunks: str, *, at_most: int | None = None, 
     return paid
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("edited", "sequential", "paid", "rest"),
     [

@@ -34,6 +34,7 @@ def test_every_released_version_has_a_dump() -> None:
     assert [path.stem.replace("_", ".") for path in DUMPS] == sorted(RELEASED_VERSIONS)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
 def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
     """What was done is not done again; what was left is."""
@@ -155,6 +156,7 @@ def test_a_damaged_store_of_any_version_is_made_anew(dump: Path, tmp_path: Path)
         assert store.check() == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
 def test_a_half_done_job_of_any_version_is_finished_by_map(dump: Path, tmp_path: Path) -> None:
     """Only what is left is asked for, whatever version made the rest; what was in doubt then is so no longer."""

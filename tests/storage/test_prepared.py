@@ -49,6 +49,7 @@ def test_a_statement_without_a_prepared_text_is_compiled() -> None:
     assert UNPREPARED.values() == ()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("part", ["library", "manager", "command"])
 def test_ordinary_work_imports_no_sqlalchemy(tmp_path: Path, part: str) -> None:
     """To open a store, work in it and look at it takes a fifth of a second less: SQLAlchemy is for migrations."""

@@ -69,6 +69,7 @@ def test_backups_that_hold_the_same_do_not_push_out_one_that_differs(tmp_path: P
     assert backups[0].read_bytes() == older
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("change", ["replaced", "failed", "another job"])
 def test_a_store_that_holds_something_else_is_backed_up(tmp_path: Path, change: str) -> None:
     """A replaced result, a failed chunk, a new job: what the newest backup lacks is in the next one."""

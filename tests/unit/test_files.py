@@ -228,6 +228,7 @@ def test_sweep_removes_what_killed_writers_left(tmp_path: Path) -> None:
     assert sorted(kept) == names(tmp_path)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", [".processing_state.json", "a*b.json", "a?[b].json", "[x].json", "näme 月.json"])
 def test_sweep_takes_names_literally(tmp_path: Path, name: str) -> None:
     """A name with wildcards in it is that name alone, and what replace_file leaves is what sweep knows."""

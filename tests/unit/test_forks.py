@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HOOKS = program(__file__, "fork_hooks")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("failing", ["none", "signals", "object"])
 def test_hooks_run_in_order_whatever_one_of_them_raises(failing: str) -> None:
     """Signals are held back before locks come to rest, and let through after them; no failure keeps a lock taken."""
