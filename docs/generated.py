@@ -190,11 +190,11 @@ def _raised(value: object, path: str) -> frozenset[str]:
 
 def _examples() -> dict[str, tuple[Exception, dict[str, object], str]]:
     """Return each error as the tests make it: a test holds that no error is missing there."""
-    sys.path.insert(0, str(ROOT / "tests" / "unit"))
+    sys.path[:0] = [str(ROOT / "tests" / "unit"), str(ROOT / "tests")]
     try:
         examples: dict[str, tuple[Exception, dict[str, object], str]] = importlib.import_module("test_errors").EXAMPLES
     finally:
-        sys.path.pop(0)
+        del sys.path[:2]
     return examples
 
 
