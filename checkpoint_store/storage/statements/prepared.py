@@ -773,9 +773,6 @@ completed_chunks.source_differs_in FROM completed_chunks WHERE completed_chunks.
 completed_chunks.digest IS NOT NULL AND completed_chunks.fingerprint IS NOT NULL ORDER BY completed_chunks.chunk_index
 """,
     "plans.stored_results._HOLDERS": """SELECT jobs.job_id, jobs.file_name, jobs.total_chunks, jobs.model,
-jobs.provider, jobs.config, jobs.fingerprint_rule FROM jobs WHERE jobs.completed_count > 0 ORDER BY jobs.job_number DESC
-""",
-    "plans.stored_results._HOLDERS_SINCE": """SELECT jobs.job_id, jobs.file_name, jobs.total_chunks, jobs.model,
 jobs.provider, jobs.config, jobs.fingerprint_rule FROM jobs WHERE jobs.completed_count > 0 AND jobs.job_id != :but_job
 AND jobs.job_number > :number ORDER BY jobs.job_number DESC""",
     "redos.FORGET_HANDLE": """DELETE FROM chunk_handles WHERE chunk_handles.job_id = :in_job AND

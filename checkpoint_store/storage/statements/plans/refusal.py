@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.errors import PlanChanged
@@ -12,7 +13,11 @@ from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.plans import stored_answers
 from checkpoint_store.storage.statements.plans.comparison import beginning, is_covered
 from checkpoint_store.storage.statements.plans.stored_answers import results_by_place
-from checkpoint_store.storage.statements.plans.stored_results import StoredResults, setting_names
+from checkpoint_store.storage.statements.plans.stored_results import (
+    StoredResults,
+    indices_by_fingerprint,
+    setting_names,
+)
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -78,8 +83,9 @@ class KeptCounts:
         """Return the chunks that have results, by the kinds of these results."""
         kinds_of: dict[int, _Kinds] = {}
         grown: dict[tuple[_Kinds | None, _Kind], _Kinds] = {}  # few sets for many chunks
+        wanted_by = cache(partial(indices_by_fingerprint, self._request))
         for job in self._stored.holders():
-            settings, wanted = _settings(job), self._wanted(self._stored.rule_of(job))
+            settings, wanted = _settings(job), wanted_by(self._stored.rule_of(job))
             for _, fingerprint, differs_in in self._stored.rows_of(job):
                 kind = _Kind(settings, differs_in)
                 for index in wanted.get(fingerprint, ()):
@@ -91,12 +97,6 @@ class KeptCounts:
         for index, kinds in kinds_of.items():
             by_kinds.setdefault(kinds, set()).add(index)
         return by_kinds
-
-    def _wanted(self, rule: int) -> dict[str, list[int]]:
-        wanted: dict[str, list[int]] = {}
-        for index, fingerprint in enumerate(self._request.fingerprints_by(rule) or ()):
-            wanted.setdefault(fingerprint, []).append(index)
-        return wanted
 
 
 def _settings(job: Holder) -> tuple[str | None, str | None, str]:

@@ -51,9 +51,6 @@ class Holder(NamedTuple):
 
 _COLUMNS: Final = tuple(_J[name] for name in Holder._fields)
 _HOLDERS: Final = Statement(
-    lambda: select(*_COLUMNS).where(_J.completed_count > literal_column("0")).order_by(_J.job_number.desc())
-)
-_HOLDERS_SINCE: Final = Statement(
     lambda: (
         select(*_COLUMNS)
         .where(
@@ -108,7 +105,7 @@ class StoredResults:
         before = jobs_before(self._connection, opened.job_id, number)
         if before != (opened.looked_jobs, opened.looked_chunks) or self._request.reuse_ignoring or of is not None:
             number = 0  # such a job has new results, or the last search may have ignored other settings
-        jobs = self._rows(_HOLDERS_SINCE, but_job=opened.job_id, number=number)
+        jobs = self._holders_since(number, opened.job_id)
         holders = [job for job in jobs if of is None or job.job_id in of]
         return self._taken(holders, _Left(self._request, done))
 
@@ -192,10 +189,10 @@ class StoredResults:
 
     def holders(self) -> list[Holder]:
         """Return the jobs that have results, the newest first."""
-        return self._rows(_HOLDERS) if self._request.fingerprints is not None else []
+        return self._holders_since(-1) if self._request.fingerprints is not None else []
 
-    def _rows(self, statement: Statement, **named: Any) -> list[Holder]:
-        return [Holder._make(row) for row in statement.run(self._connection, **named)]
+    def _holders_since(self, number: int, but_job: str = "") -> list[Holder]:
+        return list(map(Holder._make, _HOLDERS.run(self._connection, number=number, but_job=but_job)))
 
     def has_settings(self, job: Holder, ignoring: frozenset[str]) -> bool:
         """Whether the settings of a job are those of the request, as far as they count."""
@@ -228,6 +225,15 @@ def setting_names(old: Plan, new: Plan) -> tuple[str, ...]:
     return tuple(difference.field for difference in compare(old, new) if difference.field not in chunks)
 
 
+def indices_by_fingerprint(request: OpenRequest, rule: int, but: Container[int] = ()) -> dict[str, list[int]]:
+    """Return the chunks of a request by their fingerprints of a rule, ``but`` these."""
+    indices: dict[str, list[int]] = {}
+    for index, fingerprint in enumerate(request.fingerprints_by(rule) or ()):
+        if index not in but:
+            indices.setdefault(fingerprint, []).append(index)
+    return indices
+
+
 class _Left:
     """The chunks of a request without a result so far, by fingerprint."""
 
@@ -248,11 +254,7 @@ class _Left:
     def _by(self, rule: int) -> dict[str, list[int]]:
         rule = 1 if rule == 1 and self._request.by_old_rule is not None else 0
         if rule not in self._indices:
-            by_fingerprint: dict[str, list[int]] = {}
-            for index, fingerprint in enumerate(self._request.fingerprints_by(rule) or ()):
-                if index not in self._but:
-                    by_fingerprint.setdefault(fingerprint, []).append(index)
-            self._indices[rule] = by_fingerprint
+            self._indices[rule] = indices_by_fingerprint(self._request, rule, self._but)
         return self._indices[rule]
 
     def take_all(self, sources: dict[int, Source]) -> dict[int, Source]:
