@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.chunks import Key
     from checkpoint_store.model.plan import Fingerprint
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.records import Completion
+    from checkpoint_store.storage.storage import Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from checkpoint_store.model.codec import json_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.records import Completion
+    from checkpoint_store.storage.storage import Reading
 
 _WINDOW_CHUNKS: Final = 4096
 

@@ -41,10 +41,9 @@ if TYPE_CHECKING:
     from checkpoint_store.model.loop_records import RunRecord
     from checkpoint_store.model.money import Cost
     from checkpoint_store.model.store_file import Durability
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.records import Completion, Known
     from checkpoint_store.storage.recovery.recover import RecoveryReport
-    from checkpoint_store.storage.storage import Storage
+    from checkpoint_store.storage.storage import Reading, Storage
 
 
 _made: Final[WeakValueDictionary[int, StoreContext]] = WeakValueDictionary()

@@ -26,7 +26,7 @@ from checkpoint_store.system.paths import absolute, is_there
 from checkpoint_store.system.threads import giving_turns
 
 if TYPE_CHECKING:
-    from checkpoint_store.storage.reading import Reading
+    from checkpoint_store.storage.storage import Reading
     from checkpoint_store.storage.verbs.job_content import JobContent
 
 

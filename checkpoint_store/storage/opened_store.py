@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from checkpoint_store.storage.opening import Opener
-from checkpoint_store.storage.reading import Reading
-from checkpoint_store.storage.storage import Storage
+from checkpoint_store.storage.storage import Reading, Storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,10 +8,9 @@ import pytest
 
 from checkpoint_store import ChunkNotCompleted, JobNotFound, StorageUnavailableError, StoreClosed
 from checkpoint_store.model.plan import Plan
-from checkpoint_store.storage.reading import Reading
 from checkpoint_store.storage.records.open_requests import OpenRequest
 from checkpoint_store.storage.records.records import Costs
-from checkpoint_store.storage.storage import Storage
+from checkpoint_store.storage.storage import Reading, Storage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.records import JobRecord
-    from checkpoint_store.storage.storage import Storage
+    from checkpoint_store.storage.storage import Reading, Storage
 
 TOTAL = 3
 

@@ -27,9 +27,8 @@ from checkpoint_store.system.paths import is_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.records import Completion
-    from checkpoint_store.storage.storage import Storage
+    from checkpoint_store.storage.storage import Reading, Storage
 
 _UNTAKEN: Final = (StoreBusy, StorageFullError, StorageUnavailableError, StoreDamaged)
 """The errors of a store that can take no result now, whatever it is."""

@@ -31,10 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.storage.files.unrecorded import UnrecordedResult
-    from checkpoint_store.storage.reading import Reading
     from checkpoint_store.storage.records.open_requests import OpenRequest
     from checkpoint_store.storage.records.records import Completion, JobRecord
-    from checkpoint_store.storage.storage import Storage
+    from checkpoint_store.storage.storage import Reading, Storage
 
 
 _FOR_NOW: Final = (StoreBusy, StorageFullError)
