@@ -300,6 +300,36 @@ def test_the_plan_of_a_sequential_job_counts_a_handle_behind_the_results_that_it
     assert handles(store.open_job("talk.txt", **same)) == {2: "batch-1"}
 
 
+@pytest.mark.parametrize(("again", "kept"), [("ONE", "batch-1"), ("one more", None)], ids=["the same", "another"])
+@pytest.mark.parametrize("by_hand", [False, True], ids=["redo", "by hand"])
+def test_a_handle_behind_a_result_that_is_done_again(
+    store: CheckpointStore, again: str, kept: str | None, *, by_hand: bool
+) -> None:
+    """The service works on chunk 1 from the earlier result of chunk 0: its answer is no answer to a new result."""
+    job = store.open_job("talk.txt", chunks=CHUNKS, sequential=True)
+    job.complete(0, "ONE")
+    job.record_handle(1, "batch-1")
+    if not by_hand:
+        job.redo(0)
+    job.complete(0, again, replace=by_hand)
+    chunk = next(iter(job.pending()))
+    assert (chunk.index, chunk.previous, chunk.handle) == (1, again, kept)
+
+
+def test_a_handle_behind_a_result_that_another_job_did_again(store: CheckpointStore) -> None:
+    """An edit takes the mark along, and is undone: the answer to the redo takes the place of what chunk 1 began with."""
+    plan: dict[str, Any] = {"sequential": True, "on_change": "reuse"}
+    job = store.open_job("talk.txt", chunks=CHUNKS, **plan)
+    job.complete(0, "ONE")
+    job.record_handle(1, "batch-1")
+    job.redo(0)
+    store.open_job("talk.txt", chunks=[*CHUNKS, "five"], **plan).complete(0, "one more")
+    expected = store.plan("talk.txt", chunks=CHUNKS, **plan)
+    assert (expected.action, expected.kept, expected.with_handle) == ("resume", 1, ())
+    chunk = next(iter(store.open_job("talk.txt", chunks=CHUNKS, **plan).pending()))
+    assert (chunk.index, chunk.previous, chunk.handle) == (1, "one more", None)
+
+
 # -- copies of the store
 
 

@@ -10,7 +10,7 @@ from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.model.codec.json_text import is_same_result
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, null
-from checkpoint_store.storage.statements import compiled, effect, redos
+from checkpoint_store.storage.statements import compiled, effect, handles, redos
 from checkpoint_store.storage.statements.attempts import in_vain, replaced
 from checkpoint_store.storage.statements.compiled import not_back
 from checkpoint_store.storage.statements.job_endings import finish_if_done, note_if_completed
@@ -256,6 +256,8 @@ def _record_again(
         **here,
     )
     effect.require_rows(changed, "a result in the place of another")
+    if completion.digest != present and is_sequential(connection, completion.job_id):
+        handles.forget_left(connection, completion.job_id, completion.chunk_index + 1)
     return 0
 
 

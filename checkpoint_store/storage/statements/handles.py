@@ -24,6 +24,7 @@ from checkpoint_store.storage.sql import (
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import at_chunk, insert_into, of_same_chunk
 from checkpoint_store.storage.statements.statement import Statement
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
@@ -91,6 +92,7 @@ _ORIGIN: Final = Statement(
         .limit(literal_column("1"))
     )
 )
+_FORGET_LEFT: Final = Statement(lambda: chunk_handles.delete().where(*_HERE, is_left()))
 _SET_FINGERPRINT: Final = Statement(
     lambda: chunk_handles.update().where(*_HERE).values(fingerprint=bindparam("new_fingerprint"))
 )
@@ -147,6 +149,15 @@ def record(
     common: dict[str, Any] = {"job_id": job_id, "handle": handle, "recorded_at": now()}
     rows = [common | {"chunk_index": index, "fingerprint": fingerprint} for index, fingerprint in fingerprints.items()]
     _RECORD.run_many(connection, rows)
+
+
+def forget_left(connection: sqlite3.Connection, job_id: str, index: int) -> None:
+    """Remove the handle of a chunk of a sequential job that is still to be done: the result before it is another one.
+
+    The service works on the chunk from the earlier result.
+    """
+    if _FORGET_LEFT.run(connection, in_job=job_id, at_index=index).rowcount:
+        log.info("job %s, chunk %d: its handle is removed: its work began with an earlier result", job_id, index)
 
 
 def add(connection: sqlite3.Connection, job_id: str, given: Iterable[tuple[int, str, str]]) -> None:

@@ -405,6 +405,11 @@ ELSE json_extract(chunk_results.result, :dotted_path) END END AS anon_1 FROM chu
 chunk_results.result_id > :after AND +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
 AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
 AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
+    "handles._FORGET_LEFT": """DELETE FROM chunk_handles WHERE chunk_handles.job_id = :in_job AND
+chunk_handles.chunk_index = :at_index AND (NOT (EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
+completed_chunks.job_id = chunk_handles.job_id AND completed_chunks.chunk_index = chunk_handles.chunk_index)) OR (EXISTS
+(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = chunk_handles.job_id AND
+chunk_redos.chunk_index = chunk_handles.chunk_index)))""",
     "handles._HAS_ANY": """SELECT EXISTS (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
 :in_job) AS anon_1""",
     "handles._IS_ANY_BEHIND": """SELECT chunk_handles.chunk_index FROM chunk_handles WHERE chunk_handles.fingerprint IS

@@ -73,6 +73,8 @@ def plan_run(
     held = set(decision.handles)
     if job is not None:
         held = handles.left_in(connection, job.job_id).keys() - rest.keys()
+        if request.plan.sequential and rest:  # the handles behind were made from results that these replace
+            held = {index for index in held if index < min(rest)}
         held |= handles_for_rest(connection, request, job, path, rest, has_grown=has_grown).keys()
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - reused_count - len(failed)
