@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -36,3 +38,31 @@ def test_doctor_says_once_how_to_recover(tmp_path: Path, damage: Callable[[Path]
     damage(path)
     said = Folder(tmp_path).run("doctor", "--store", path, code=1).stdout
     assert said.count("checkpoint-store recover") == 1
+
+
+def _cut_off(path: Path) -> None:
+    os.truncate(path, 30_000)
+
+
+def _emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _of_noise(path: Path) -> None:
+    path.write_bytes(b"\xa5" * 8192)
+
+
+@pytest.mark.parametrize("damage", [_cut_off, _emptied, _of_noise, _two_results_changed])
+def test_doctor_prescribes_no_backup_of_a_damaged_store(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """Neither a backup nor a prune: a damaged store has to be recovered first, and there is nothing to copy in an empty one."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path, state_file=None) as store:
+        store.open_job("talk.srt", total_chunks=2).complete_many({0: "a", 1: "b"}.items())
+    for backup in tmp_path.glob("talks.db.backup-*"):
+        backup.unlink()
+    (tmp_path / "talks.db.corrupt-20260101T000000.000000Z").write_bytes(b"an earlier damaged store")
+    damage(path)
+    said = Folder(tmp_path).try_to_run("doctor", "--store", path).stdout
+    assert "none; the next one" in said
+    assert "left-over files talks.db.corrupt-" in said
+    assert not re.search("checkpoint-store (backup|prune)", said)

@@ -44,6 +44,7 @@ _FIXED: Final = (3, 51, 3)
 _BACK_PORTED: Final = ((3, 50, 7), (3, 44, 6))
 _SPACE_BYTES_MIN: Final = 64 * 1024 * 1024
 TIMEOUT_SECONDS: Final = 10.0
+_CONTENTS: Final = "contents"
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _AWAY: Final = "move it away, and bring the store back from its copies with"
 _OF_A_CONTAINER: Final = frozenset({"overlay", "aufs"})
@@ -64,15 +65,17 @@ class Finding:
 
 def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | None = None) -> list[Finding]:
     """Return all findings about the store at ``path``."""
+    contents = list(_contents(path, state_file, on_progress))
+    is_sound = any((finding.level, finding.what) == ("ok", _CONTENTS) for finding in contents)
     return [
         *_sqlite(),
         *_file_system(path),
         *_permissions(path, state_file),
         *_writing(path),
         *_users(path),
-        *_contents(path, state_file, on_progress),
-        *_strays(path),
-        *_backups(path),
+        *contents,
+        *_strays(path, is_sound=is_sound),
+        *_backups(path, is_sound=is_sound),
         *_room(path, state_file),
         *_space(path),
     ]
@@ -166,7 +169,7 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
     except StoreTargetError as error:  # a sound store that may not be read, or the file of another program
         reason, _, remedy = error.reason.partition("; ")
         yield Finding(
-            "problem", "contents", reason, remedy or f"name another file. If it was a store, {_AWAY}: {repair}"
+            "problem", _CONTENTS, reason, remedy or f"name another file. If it was a store, {_AWAY}: {repair}"
         )
         return
     except SchemaTooNew as error:
@@ -174,15 +177,15 @@ def _contents(path: Path, state_file: Path, on_progress: integrity.OnProgress | 
         yield Finding("problem", "schema", says, "pip install --upgrade checkpoint-store")
         return
     except StoreDamaged as error:
-        yield Finding("problem", "contents", f"{_place(error)}: {error.reason}", repair)
+        yield Finding("problem", _CONTENTS, f"{_place(error)}: {error.reason}", repair)
         return
     except CheckpointStoreError as error:  # it says nothing of the contents, and what helps stands in its message
-        yield Finding("problem", "contents", str(error))
+        yield Finding("problem", _CONTENTS, str(error))
         return
     for problem in problems:
-        yield Finding("problem", "contents", str(problem), repair)
+        yield Finding("problem", _CONTENTS, str(problem), repair)
     if not problems:
-        yield Finding("ok", "contents", "structure, references, counts and the digest of every result are sound")
+        yield Finding("ok", _CONTENTS, "structure, references, counts and the digest of every result are sound")
 
 
 def _place(damaged: StoreDamaged) -> str:
@@ -194,8 +197,8 @@ def _place(damaged: StoreDamaged) -> str:
 def _empty(path: Path, state_file: Path, repair: str) -> Finding:
     lost = missing_from(path, state_copies(state_file))
     if lost is not None:
-        return Finding("problem", "contents", lost, repair)
-    return Finding("warning", "contents", "the file is empty", "nothing to do: the next open makes a store of it")
+        return Finding("problem", _CONTENTS, lost, repair)
+    return Finding("warning", _CONTENTS, "the file is empty", "nothing to do: the next open makes a store of it")
 
 
 def _journal(path: Path) -> Iterator[Finding]:
@@ -240,23 +243,25 @@ def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[rec
     return runner_statements.runners_at_work(connection), files
 
 
-def _strays(path: Path) -> Iterator[Finding]:
+def _strays(path: Path, *, is_sound: bool) -> Iterator[Finding]:
+    """Report the files that were left over. A recovery of a damaged store may need them."""
     strays = (*Siblings(path).strays(), *stand_ins.left_of(path))
     names = [stray.name if stray.parent == path.parent else str(stray) for stray in strays]
     if names:
         remedy = f"once you need nothing from those that were moved aside: CheckpointStore({str(path)!r}).prune()"
-        yield Finding("warning", "left-over files", ", ".join(names), remedy)
+        yield Finding("warning", "left-over files", ", ".join(names), remedy if is_sound else None)
     else:
         yield Finding("ok", "left-over files", "none")
 
 
-def _backups(path: Path) -> Iterator[Finding]:
+def _backups(path: Path, *, is_sound: bool) -> Iterator[Finding]:
+    """Report the backups. A damaged store has to be recovered before it is copied."""
     backups = Siblings(path).backups()
     if backups:
         yield Finding("ok", "backups", f"{len(backups)}, the newest is {backups[0].name}")
     else:
-        yield Finding("warning", "backups", "none; the next one is made when work on a job ends",
-                      f"make one now: CheckpointStore({str(path)!r}).backup(destination)")  # fmt: skip
+        remedy = f"make one now: CheckpointStore({str(path)!r}).backup(destination)" if is_sound else None
+        yield Finding("warning", "backups", "none; the next one is made when work on a job ends", remedy)
 
 
 def _room(path: Path, state_file: Path) -> Iterator[Finding]:
@@ -272,8 +277,8 @@ def _room(path: Path, state_file: Path) -> Iterator[Finding]:
         "unrecorded results": beside.unrecorded(),
     }
     sizes = {name: sum(map(_size, paths)) for name, paths in parts.items()}
-    says = ", ".join(f"{name} {size_text(size)}" for name, size in sizes.items() if size)
-    yield Finding("ok", "room", f"{size_text(sum(sizes.values()))}: {says}")
+    parts_text = ", ".join(f"{name} {size_text(size)}" for name, size in sizes.items() if size)
+    yield Finding("ok", "room", ": ".join(filter(None, (size_text(sum(sizes.values())), parts_text))))
 
 
 def _size(path: Path) -> int:
