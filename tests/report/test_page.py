@@ -112,6 +112,11 @@ LOW_CONTRAST = """
 """
 
 
+def test_room_is_kept_for_a_scrollbar(opened: Browser) -> None:
+    """A scrollbar that comes when the chunks are listed does not make the page narrower than its map is drawn."""
+    assert opened.js("getComputedStyle(document.documentElement).scrollbarGutter") == "stable"
+
+
 def test_names_and_texts_are_never_markup(opened: Browser, page: Path) -> None:
     """What looks like HTML is shown as it is written; what would turn the text around is shown by its number."""
     opened.js("location.hash = document.querySelectorAll('#jobs-rows a')[1].getAttribute('href')")
