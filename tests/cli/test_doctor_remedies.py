@@ -54,7 +54,7 @@ def _of_noise(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_cut_off, _emptied, _of_noise, _two_results_changed])
 def test_doctor_prescribes_no_backup_of_a_damaged_store(tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    """Neither a backup nor a prune: a damaged store has to be recovered first, and there is nothing to copy in an empty one."""
+    """Doctor prescribes no backup and no prune of a store that is empty, or has to be recovered first."""
     path = tmp_path / "talks.db"
     with CheckpointStore(path, state_file=None) as store:
         store.open_job("talk.srt", total_chunks=2).complete_many({0: "a", 1: "b"}.items())
