@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType
 
-_PIPE_WIDTH: Final = 200
+PIPE_WIDTH: Final = 200
 _STYLES: Final[dict[str, str]] = {
     JobStatus.COMPLETED: "green",
     JobStatus.PENDING: "blue",
@@ -100,7 +100,7 @@ def _console(*, stderr: bool) -> Console:
     file: Any = NOTICES if stderr else None  # NOTICES has what a console needs of a stream
     console = _PlainConsole(file=file, highlight=False, emoji=False, markup=False, force_interactive=not_interactive)
     if not console.width or (not console.is_terminal and "COLUMNS" not in os.environ):
-        console.width = _PIPE_WIDTH  # a pipe has no width, and COLUMNS=0 says none: cut nothing off
+        console.width = PIPE_WIDTH  # a pipe has no width, and COLUMNS=0 says none: cut nothing off
     return console
 
 

@@ -66,3 +66,22 @@ def test_doctor_prescribes_no_backup_of_a_damaged_store(tmp_path: Path, damage: 
     assert "none; the next one" in said
     assert "left-over files talks.db.corrupt-" in said
     assert not re.search("checkpoint-store (backup|prune)", said)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_doctor_breaks_no_word_and_no_command(tmp_path: Path, width: int) -> None:
+    """What a finding says fits the screen, line by line; what helps is one line, which can be copied."""
+    with CheckpointStore(tmp_path / "t.db") as store:
+        store.open_job("talk.srt", total_chunks=2)
+    for backup in tmp_path.glob("t.db.backup-*"):
+        backup.unlink()
+    (tmp_path / "t.db.corrupt-20260101T000000.000000Z").write_bytes(b"an earlier damaged store")
+    said, piped = (
+        Folder(tmp_path).run("doctor", "--store", "t.db", **environment).stdout
+        for environment in ({"COLUMNS": str(width)}, {})
+    )
+    lines = said.splitlines()
+    commands = [line.strip() for line in lines if "checkpoint-store " in line]
+    assert commands == [line.strip() for line in piped.splitlines() if "checkpoint-store " in line]
+    assert max(len(line) for line in lines if line.strip() not in commands) <= width
+    assert said.split() == piped.split()

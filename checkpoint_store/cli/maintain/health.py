@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.filesize import decimal
+from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store import Finding, RecoveryReport, migration_status, recover_store, restore_store
@@ -17,7 +18,7 @@ from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
 from checkpoint_store.cli.paths import NamedFile, path_text, typed_line
-from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.screen import PIPE_WIDTH, Screen, print_table
 from checkpoint_store.errors import StoreDamaged
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def saying_how_far(console: Console) -> Iterator[Callable[[int, int], None]]:
             console.file.flush()
 
 
+_WIDTH_MIN: Final = 60
+"""The narrowest screen on which what a finding says stands beside what it is about."""
 _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
@@ -168,13 +171,33 @@ def doctor(*, store_path: str, as_json: bool) -> int:
     else:
         screen = Screen()
         for finding, following in zip_longest(findings, findings[1:]):
-            level, says = f"{finding.level:<9}", spoken(finding.says)
-            line = Text.assemble((level, _LEVELS[finding.level]), f"{finding.what:<16}", says)
-            screen.out.print(line, soft_wrap=True)
+            _print_finding(screen.out, finding)
             is_said_below = following is not None and following.remedy == finding.remedy
             if finding.remedy and finding.level != "ok" and not is_said_below:
-                screen.out.print(Text(f"{'':9}{'':16}{spoken(finding.remedy)}", style="dim"), soft_wrap=True)
+                remedy = f"{'':{_indent_of(screen.out)}}{spoken(finding.remedy)}"
+                screen.out.print(Text(remedy, style="dim"), soft_wrap=True)
     return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+def _indent_of(console: Console) -> int:
+    """Return the column in which what a finding says begins; on a narrow screen, below what it is about."""
+    return 25 if console.width >= _WIDTH_MIN else 2
+
+
+def _print_finding(console: Console, finding: Finding) -> None:
+    """Print a finding, its lines broken between words on a screen. A remedy is printed apart, as one line to copy."""
+    head = Text.assemble((f"{finding.level:<9}", _LEVELS[finding.level]), f"{finding.what:<16}")
+    says, indent = Text(spoken(finding.says), overflow="fold"), _indent_of(console)
+    if console.width >= PIPE_WIDTH or "checkpoint-store " in says.plain:  # a command is copied as one line, too
+        console.print(head.append_text(says), soft_wrap=True)
+        return
+    row = Table.grid()
+    row.add_column(width=indent)
+    if indent < len(head):
+        console.print(head, soft_wrap=True)
+        head = Text()
+    row.add_row(head, says)
+    print_table(console, row)
 
 
 def _spoken(finding: Finding) -> dict[str, Any]:
