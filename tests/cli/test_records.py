@@ -58,12 +58,12 @@ def test_each_row_is_a_json_object(table: list[list[str]]) -> None:
     [
         ("a,b\n1,2\n3,4,5\n", "line 3 has more fields than the 2 columns of line 1"),
         ("a,b,a\n1,2,3\n", "line 1: the column 'a' stands twice"),
-        ('a,b\n1,"2\n3,4\n', "the row from line 2 on: unexpected end of data"),
-        ('a,b\n1,"2"x\n', "the row from line 2 on: .* expected after"),
+        ('a,b\n1,"2\n3,4\n', "the row from line 2 on: unexpected end of data; .* close each quoted field"),
+        ('a,b\n1,"2"x\n', "the row from line 2 on: .* expected after .*; write a quotation mark .* twice"),
     ],
 )
 def test_rows_that_would_lose_a_field_are_refused(text: str, message: str) -> None:
-    """The line is named."""
+    """The line is named, and what to do about quotation marks."""
     with pytest.raises(UnreadableRecordsError, match=message):
         rows(text)
 

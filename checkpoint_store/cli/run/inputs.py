@@ -97,7 +97,8 @@ def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
         _check_names(list(reader.fieldnames or ()))
         return [TextChunk(_as_json(row, reader.line_num)) for row in reader]
     except csv.Error as error:
-        raise UnreadableRecordsError(f"the row from line {reader.line_num + 1} on: {error}") from error
+        remedy = 'write a quotation mark within a quoted field twice (""), and close each quoted field'
+        raise UnreadableRecordsError(f"the row from line {reader.line_num + 1} on: {error}; {remedy}") from error
 
 
 def _first_row(text: str, delimiter: str) -> list[str]:
