@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 STORE = ".processing_state.db"
+UNEVEN = """import json, os, sys
+index, attempt = (int(os.environ[f"CHECKPOINT_STORE_{name}"]) for name in ("CHUNK_INDEX", "ATTEMPT"))
+if attempt == 1 and index in (1, 2):
+    sys.exit(3)
+print(json.dumps({"no_text" if attempt == 1 and index in (3, 4) else "cleaned_text": sys.stdin.read()}))
+"""
 PRICED = ("--", "sh", "-c", """cat > /dev/null; echo '{"cleaned_text": "x", "cost": 0.5}'""")
 FAILING = ("--", "sh", "-c", "exit 3")
 
@@ -78,6 +84,12 @@ def test_a_run_counts_failures_in_the_plural(lecture: Folder) -> None:
     assert "6 tried again (6 failures of COMMAND)" in said
     said = lecture.run("run", "lecture.txt", *SIX, "--max-cost", "1", *FAILING, code=1).stderr
     assert "  run  " not in said
+
+
+def test_a_run_counts_each_kind_of_failure(lecture: Folder) -> None:
+    """A program that fails is told from an answer that has no text, and no try is left out of the count."""
+    said = lecture.run("run", "lecture.txt", *SIX, "--retries", "1", *lecture.command(UNEVEN)).stderr
+    assert "4 tried again (2 failures of COMMAND, 2 answers that could not be read)" in said
 
 
 def test_chunks_in_the_place_of_job_are_told_so(lecture: Folder) -> None:

@@ -47,7 +47,7 @@ _SERVICE_AWAY: Final = f"HTTP {ServiceAwayError.status_code}"
 """How the loop counts a COMMAND that says by its exit code that its service is away."""
 _PLAIN_KINDS: Final = {
     CommandFailedError.__name__: ("failure of COMMAND", "failures of COMMAND"),
-    UnreadAnswerError.__name__: ("failure of COMMAND", "failures of COMMAND"),
+    UnreadAnswerError.__name__: ("answer that could not be read", "answers that could not be read"),
     InvalidResultError.__name__: ("result that is no JSON", "results that are no JSON"),
 }
 
