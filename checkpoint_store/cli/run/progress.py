@@ -69,7 +69,12 @@ _NAME_WIDTH_MIN: Final = 10
 _NAME_WIDTH: Final = 28
 # The terminal itself writes ^C after the line; if that wrapped, the line could not be erased.
 _MARGIN: Final = 3
-_STOPPING: Final = "finishing what is in hand; Ctrl-C again stops at once"
+_STOPPING: Final = (
+    "finishing what is in hand; Ctrl-C again stops at once",
+    "finishing what is in hand; ^C stops",
+    "finishing what is in hand",
+)
+"""The longest of these that fits is shown."""
 
 
 class _Line(Live):
@@ -175,7 +180,8 @@ class LiveView:
         mark = screen.marks(self._screen.err)
         spin = mark.spinner[int(time.monotonic() * _REFRESH_PER_SECOND) % len(mark.spinner)]
         if self._stopping():
-            return Text.assemble((f"{spin} ", "yellow"), (_STOPPING[: width - 2], "yellow"))
+            words = next((words for words in _STOPPING if len(words) <= width - 2), _STOPPING[-1][: width - 2])
+            return Text(f"{spin} {words}", style="yellow")
         done = self._done()
         position = f"{self._files.position} " if self._files.position else ""
         counts = f" {done:,}/{self._total:,} {screen.percent(done, self._total)}"
