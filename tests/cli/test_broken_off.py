@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import program
 
-from .conftest import SIX
+from .conftest import ROOT, SIX
 
 if TYPE_CHECKING:
     from .conftest import Folder
@@ -92,3 +94,15 @@ def test_the_only_run_is_not_said_to_share_the_work(lecture: Folder) -> None:
     assert "takes in those that are kept" not in said
     assert "run again with:  python3 -m checkpoint_store run lecture.txt" in said
     assert "another run" not in said
+
+
+def test_a_job_that_was_deleted_meanwhile_has_nothing_safe(lecture: Folder) -> None:
+    """The run does not call chunks safe whose results were deleted with their job."""
+    delete = f"PYTHONPATH={quote(str(ROOT))} {sys.executable} -m checkpoint_store delete lecture.txt --yes >&2"
+    source = f"[ $CHECKPOINT_STORE_CHUNK_INDEX != 2 ] || {delete}; cat"
+    words = ("run", "lecture.txt", *SIX, "--", "sh", "-c", source)
+    said = lecture.run(*words, code=2).stderr
+    assert "it was deleted, or pruned" in said
+    assert "0 of 6 chunks done, 6 left" in said
+    (report,) = lecture.json(*words, code=2)["jobs"]
+    assert (report["completed_chunks"], report["done_now"]) == (0, 2)

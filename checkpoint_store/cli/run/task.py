@@ -9,7 +9,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store import JobStatus
+from checkpoint_store import JobNotFound, JobStatus
 from checkpoint_store.cli.job_snapshot import JobSnapshot
 from checkpoint_store.cli.paths import on_one_line, path_text, printable
 from checkpoint_store.cli.redone import tries_in_vain
@@ -77,8 +77,8 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         task = dataclasses.replace(task, kept=kept)
     try:
         _do(job, task, report, snapshot, context)
-    except (CheckpointStoreError, OSError):
-        _fill_in_what_is_known(job, report, snapshot)
+    except (CheckpointStoreError, OSError) as error:
+        _fill_in_what_is_known(job, report, snapshot, is_deleted=isinstance(error, JobNotFound))
         raise
     return report
 
@@ -99,11 +99,12 @@ def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: Ru
             report.exit_code, report.error = UNUSABLE, str(error)
 
 
-def _fill_in_what_is_known(job: Job, report: Report, snapshot: JobSnapshot) -> None:
-    """Count the done chunks if an error of the store ends the work: the store itself may be unreadable by now."""
+def _fill_in_what_is_known(job: Job, report: Report, snapshot: JobSnapshot, *, is_deleted: bool) -> None:
+    """Count the chunks that are still done if an error of the store ends the work: by now it may be unreadable."""
     with suppress(CheckpointStoreError, OSError):
         snapshot.refresh(force=True)
-    report.completed_chunks = max(report.done_before + report.done_now, snapshot.completed_chunks)
+    known = max(report.done_before + report.done_now, snapshot.completed_chunks)
+    report.completed_chunks = 0 if is_deleted else known
     report.cost, report.cost_now = snapshot.cost, snapshot.cost_of(job.last_run)
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
 
