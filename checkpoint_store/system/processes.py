@@ -17,6 +17,7 @@ from checkpoint_store.system.paths import table_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_COMM_LENGTH_MAX: Final = 15
 _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _UNIFIED: Final = (_CGROUPS, _CGROUPS / "unified")
@@ -101,6 +102,10 @@ def described(pid: int) -> str:
     name = ""
     with suppress(OSError):
         name = (_PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()
+        if len(name) == _COMM_LENGTH_MAX:  # the kernel cuts it off there; the program has its whole name
+            programs = (_PROC / str(pid) / "cmdline").read_text("utf-8", "replace").split("\0")[:2]
+            whole = (Path(program).name for program in programs)
+            name = next((program for program in whole if program.startswith(name)), name)
     process = f"process {pid} ({name})" if name.isprintable() and name else f"process {pid}"
     pause = pause_of(pid)
     return process if pause is None else f"{process}, which {pause.cause},"

@@ -6,6 +6,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from checkpoint_store.system import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from subprocess import Popen
 
     from conftest import Children
 
@@ -134,3 +134,16 @@ def test_a_container_of_any_name_is_known_as_frozen(tmp_path: Path, monkeypatch:
     assert pause.cause == "is paused with its container"
     (tmp_path / "proc" / "7" / "cgroup").write_bytes(b"")  # where no cgroups are to be seen
     assert processes.pause_of(7) is None
+
+
+def test_a_long_name_of_a_program_is_whole(tmp_path: Path) -> None:
+    """The kernel cuts names after 15 letters, and "checkpoint-stor" looks like a slip; an argument may be a secret."""
+    script = tmp_path / "a-program-of-mine"
+    script.write_text("#!/bin/sh\necho started\nread answer\n")
+    script.chmod(0o700)
+    with Popen([str(script), "a-program-of-mine-secret"], stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        said = processes.described(process.pid)
+        process.communicate("")
+    assert said == f"process {process.pid} (a-program-of-mine)"
