@@ -41,7 +41,7 @@ _ONE_WORD: Final = re.compile(r"[\w./@%+=,-]+")
 
 
 class PositiveNumber(click.FloatRange):
-    """A finite number above 0. The range of click itself lets NaN through."""
+    """A finite number above 0. The range of click itself lets NaN through, and its message has ``x>0`` for words."""
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True)
@@ -52,10 +52,9 @@ class PositiveNumber(click.FloatRange):
             number = float(value)
         except ValueError:
             number = math.nan
-        if not math.isfinite(number):
+        if not (math.isfinite(number) and number > 0):
             self.fail(f"{value} is not a number above 0.", param, ctx)
-        checked: float = super().convert(number, param, ctx)
-        return checked
+        return number
 
 
 NO_LIMIT: Final = "none"

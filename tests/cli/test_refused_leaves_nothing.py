@@ -37,6 +37,7 @@ REFUSED_RUNS = {
     "no such chunk": (("--output", "o.txt", "--only", "7", *CAT), "no chunk 7"),
     "no such file": (("missing.txt", *CAT), "missing.txt"),
     "no number": (("--max-cost", "AMOUNT", *CAT), "is not a number above 0"),
+    "no number above 0": (("--timeout", "0", *CAT), "0 is not a number above 0"),
 }  # fmt: skip
 
 
