@@ -64,3 +64,13 @@ def test_no_line_is_offered_that_would_be_refused(folder: Folder, metadata: dict
         store.open_job("talk.txt", total_chunks=2, metadata=metadata).complete(0, "x")
     assert "go on with" not in folder.run("show").stdout
     assert "go on as you began the job" in folder.run("redo", "talk.txt", "--chunks", "0").stderr
+
+
+def test_a_mistaken_part_shows_the_usage_of_resume(lecture: Folder) -> None:
+    """The usage below the error is that of the command that was typed."""
+    lecture.run("run", "lecture.txt", *SIX, "--only", "0", *lecture.command())
+    said = lecture.run("resume", "--only", "0-9", code=2).stderr
+    assert "Usage: checkpoint-store resume [OPTIONS] [JOB]" in said.replace(
+        "python3 -m checkpoint_store", "checkpoint-store"
+    )
+    assert "--only 0-9: lecture.txt has the chunks 0 to 5, and no chunk 9" in said

@@ -115,8 +115,12 @@ def resume(
         ctx.meta[FOLDER] = memory["folder"]
     os.chdir(memory["folder"])
     ctx.meta[LATER_FILES], ctx.meta[NOT_BEGUN] = LaterFiles.remembered(memory), later.paths if later else ()
-    with run.make_context("run", words, parent=ctx.parent) as run_context:
-        code = run.invoke(run_context)
+    try:
+        with run.make_context("run", words, parent=ctx.parent) as run_context:
+            code = run.invoke(run_context)
+    except click.UsageError as error:
+        error.ctx = ctx  # its usage is that of the command that was typed
+        raise
     if later and later.note:
         Screen().note(later.note)
     return code
