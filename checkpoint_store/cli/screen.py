@@ -96,10 +96,10 @@ class _PlainConsole(Console):
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # FORCE_COLOR asks for colours in a log. A live line in a log would be a mess of cursor movements.
-    not_interactive = None if stream is not None and stream.isatty() else False
+    is_screen = stream is not None and stream.isatty()
     file: Any = NOTICES if stderr else None  # NOTICES has what a console needs of a stream
-    console = _PlainConsole(file=file, highlight=False, emoji=False, markup=False, force_interactive=not_interactive)
-    if not console.width or (not console.is_terminal and "COLUMNS" not in os.environ):
+    console = _PlainConsole(file=file, highlight=False, emoji=False, markup=False, force_interactive=is_screen and None)
+    if not console.width or (not is_screen and "COLUMNS" not in os.environ):
         console.width = PIPE_WIDTH  # a pipe has no width, and COLUMNS=0 says none: cut nothing off
     return console
 

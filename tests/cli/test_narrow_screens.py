@@ -54,6 +54,13 @@ def test_each_screen_fits(jobs: Folder, width: int) -> None:
             assert all(line.startswith("  ") for line in lines if line), "a line was broken by the screen"
 
 
+def test_colours_in_a_log_cut_nothing(jobs: Folder) -> None:
+    """CI often sets FORCE_COLOR: a pipe with colours has no width, either."""
+    plain, coloured = jobs.run("list").stdout, jobs.run("list", FORCE_COLOR="1").stdout
+    assert "\x1b[" in coloured
+    assert screen.plain(coloured).splitlines()[0] == plain.splitlines()[0]
+
+
 def test_a_width_of_zero_is_no_width(jobs: Folder) -> None:
     """Some containers and editors set ``COLUMNS=0``: each screen is as in a pipe, and not empty."""
     for words in (("list",), ("show", WIDE), ("chunks", WIDE)):
