@@ -12,6 +12,7 @@ from checkpoint_store import CheckpointStore, doctor
 from checkpoint_store.cli import main
 from checkpoint_store.cli.maintain import health
 from checkpoint_store.cli.maintain.health import saying_how_far
+from checkpoint_store.cli.screen import Screen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +28,14 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def _said(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, seconds: int) -> str:
+def _said(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, seconds: int, console: Console | None = None) -> str:
     """What a check of a job each second prints."""
     clock = [0.0]
     monkeypatch.setattr(health.time, "monotonic", lambda: clock[0])
     text = io.StringIO()
-    with saying_how_far(Console(file=text, force_terminal=is_terminal)) as say:
+    console = console or Console(force_terminal=is_terminal)
+    console.file = text
+    with saying_how_far(console) as say:
         for number in range(seconds + 1):
             clock[0] = float(number)
             say(number, 100_000)
@@ -42,6 +45,13 @@ def _said(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, seconds: int) -
 def test_a_line_is_printed_each_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where stderr is a file, it does not fill it."""
     said = _said(monkeypatch, is_terminal=False, seconds=25)
+    assert said == "checked 10 of 100,000 jobs\nchecked 20 of 100,000 jobs\n"
+
+
+def test_colours_in_a_log_move_no_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI often sets FORCE_COLOR: the log has a line each ten seconds, as without colours."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    said = _said(monkeypatch, is_terminal=False, seconds=25, console=Screen().err)
     assert said == "checked 10 of 100,000 jobs\nchecked 20 of 100,000 jobs\n"
 
 

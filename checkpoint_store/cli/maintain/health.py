@@ -37,23 +37,23 @@ _LINE_SECONDS: Final = 10.0
 @contextmanager
 def saying_how_far(console: Console) -> Iterator[Callable[[int, int], None]]:
     """Give a function that is called with the number of jobs that were checked, and of all jobs."""
-    is_terminal, is_shown = console.is_terminal, False
-    due_at = time.monotonic() + (_FIRST_LINE_SECONDS if is_terminal else _LINE_SECONDS)
+    is_screen, is_shown = console.is_interactive, False
+    due_at = time.monotonic() + (_FIRST_LINE_SECONDS if is_screen else _LINE_SECONDS)
 
     def say(checked: int, jobs: int) -> None:
         nonlocal due_at, is_shown
         moment = time.monotonic()
         if moment >= due_at:
-            due_at = moment + (_TERMINAL_SECONDS if is_terminal else _LINE_SECONDS)
+            due_at = moment + (_TERMINAL_SECONDS if is_screen else _LINE_SECONDS)
             text = f"checked {checked:,} of {jobs:,} job{'' if jobs == 1 else 's'}"
-            console.file.write(f"\r\x1b[K{text}" if is_terminal else f"{text}\n")
+            console.file.write(f"\r\x1b[K{text}" if is_screen else f"{text}\n")
             console.file.flush()
             is_shown = True
 
     try:
         yield say
     finally:
-        if is_terminal and is_shown:  # remove the line
+        if is_screen and is_shown:  # remove the line
             console.file.write("\r\x1b[K")
             console.file.flush()
 
