@@ -160,7 +160,7 @@ class Events:
             self._note("completed", completion.chunk_index, attempt=completion.attempt, cost=cost, seconds=seconds)
 
     def redone(self, completion: Completion, result: object) -> None:
-        """Note that a result came to nothing: the chunk has another one, and is to be done again since."""
+        """Note that a result was not recorded: its chunk has another result, and is to be done again."""
         error, cost = "the chunk was asked to be done again after this try began", cost_in(result, self._cost)
         about = {"attempt": completion.attempt, "cost": cost, "seconds": completion.seconds, "error": error}
         self._note("retried", completion.chunk_index, **about)
@@ -194,7 +194,7 @@ class Events:
 
 
 class _Guard:
-    """Calls a hook, and logs its errors. A hook that asked the program to end is called no more: the loop is ending."""
+    """Calls a hook, and logs its errors. A hook that asked the program to end is not called again: the loop ends."""
 
     def __init__(self, job_id: str, hook: Hook) -> None:
         self._job_id, self._hook = job_id, hook

@@ -43,7 +43,7 @@ def completion_of(execution: JobExecution, call: Call, result: Any, cost: Cost) 
 
 
 class TimedCall:
-    """A call of the work that begins now, as far as its late result needs it."""
+    """The facts about a call that begins now, as its late result will need them."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.index, self.number, self.made_from = attempt.chunk_index, attempt.number, attempt.made_from
@@ -119,7 +119,7 @@ class LateResults:
 
 
 def copy_in(error: InvalidResultError) -> str:
-    """Return the result that cannot be stored as text, to be recorded behind the error, with nothing in it redacted."""
+    """Return the text of a result that cannot be stored, unredacted: it is recorded behind the error."""
     copy = error.result if error.is_copy else readable(error.result)
     return f"\nThe result was: {copy}"
 

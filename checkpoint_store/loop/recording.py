@@ -168,7 +168,7 @@ class Recorder:
         return items
 
     def _is_repeated(self, success: Success) -> bool:
-        """Whether a late result has completed the chunk of this result before: this one was paid for in vain."""
+        """Whether a late result completed the chunk first, so that this result was paid for in vain."""
         index = success.completion.chunk_index
         if index not in self._completed_late or not self._is_complete(index):
             return False

@@ -249,7 +249,7 @@ def checked_keys(keys: Iterable[object]) -> tuple[Key, ...]:
         other = seen.setdefault(_compared(key), key)
         if len(seen) <= position:
             both = f"{short_repr(other)} and {short_repr(key)}"
-            raise InvalidArgumentError("chunks", ..., f"has the keys {both}, which read the same; call one otherwise")
+            raise InvalidArgumentError("chunks", ..., f"has the keys {both}, which read the same; name one differently")
     return tuple(seen.values())
 
 

@@ -190,7 +190,7 @@ class Claims(ForkAware):
             self.end_if_idle(wait=True)
 
     def _has_ended(self, completion: Completion) -> bool:
-        """Whether the attempt in hand made this result. Free any other attempt that has not begun and is in vain."""
+        """Whether the attempt in hand made this result. Free any other attempt that has not begun and is not needed."""
         chunk = self.in_hand.get(completion.chunk_index)
         if chunk is None or completion.attempt in (None, chunk.number):
             return True

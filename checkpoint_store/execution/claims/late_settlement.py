@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_vain(storage: ClaimStorage, job_id: str, index: int) -> bool:
-    """Whether another try at a chunk would be in vain: the chunk is complete, and not to be done again.
+    """Whether a chunk needs no further try: it is complete, and not to be done again.
 
     Returns False if the store cannot be read: a loop looks at the chunk before the try. A late result that equals the
     result from before the redo was asked for answers no redo, so the chunk may still be one to do again.

@@ -102,7 +102,7 @@ class CurrentJob:
             warn_caller(notice, UserWarning)
 
     def warn_of_replaced(self, job_id: str, own_job_id: str | None) -> None:
-        """Warn, once, that another program put a job in the place of this program's job (None: it is unknown).
+        """Warn once that another program's job became current in place of this program's job (None: unknown).
 
         Call this after recording: the warning may raise.
         """

@@ -73,7 +73,7 @@ class Tasks(OwnExecutor):
         return self.hand_overs.at_once_max
 
     def submit(self, _: Callable[..., Any], /, *args: Any, **__: Any) -> Future[Any]:
-        """Call the work, and await what it returns, from the next :meth:`hand_over` on. The function given does not."""
+        """Call the work, and await what it returns, from the next :meth:`hand_over` on. ``_`` is not called."""
         fn, attempt, chunk = args
         if self._threads is None and self._loop.is_closed():
             raise RuntimeError("the event loop is closed")

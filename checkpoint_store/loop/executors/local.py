@@ -79,7 +79,7 @@ class Inline(OwnExecutor):
     """Does the work within ``submit``, in the thread of the caller."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Return a future that is done. Raise what is no ``Exception``: it asks this thread to stop."""
+        """Do the work, and return a future that is done. A BaseException that asks this thread to stop is raised."""
         try:
             return Ended(fn(*args, **kwargs))
         except Exception as error:  # the future carries it

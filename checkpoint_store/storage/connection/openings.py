@@ -91,7 +91,7 @@ class _Openings(ForkAware):
             return key
 
     def leave(self, key: FileKey) -> None:
-        """Note that one opening of the file was closed."""
+        """Note that a store object closed the file."""
         with self.lock:
             opened = self._opened.pop(key, None)
             if opened is not None and opened.times > 1:

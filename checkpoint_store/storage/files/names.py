@@ -93,7 +93,7 @@ class StoreFiles:
 
     @property
     def namesake(self) -> Path | None:
-        """The other store file that would have these siblings: ``talk`` for ``talk.db``, and the reverse; or None."""
+        """The other store file with the same siblings: ``talk`` for ``talk.db``, ``talk.db`` for ``talk``; or None."""
         other = self.store.with_suffix("") if self.store.suffix == STORE_SUFFIX else self._with(STORE_SUFFIX)
         return other if StoreFiles(other).lock == self.lock else None
 

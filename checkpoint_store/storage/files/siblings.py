@@ -33,7 +33,7 @@ class Siblings:
     store: Path
 
     def keeper(self, *others: Path) -> Path | None:
-        """Return the file that tells the owner of the store: the store file, or a copy of it; None if all are gone."""
+        """Return the file whose owner is the owner of the store: the store file, or a copy; None if all are gone."""
         if os.path.lexists(self.store):  # else the folder is listed
             return self.store
         copies = (*self.backups(), StoreFiles(self.store).wal, *others)

@@ -99,7 +99,7 @@ class Looked(NamedTuple):
         return latest if is_known else self
 
     def job_of_program(self) -> str | None:
-        """Return the job that the program loaded or saved last, where this manager did neither; else None."""
+        """Return the job that the program loaded or saved last, if this manager has done neither; otherwise None."""
         process, latest = self.recorded.latest.get(self.store, (0, self))
         return latest.own_job_id if not self.has_looked and process == os.getpid() else None
 

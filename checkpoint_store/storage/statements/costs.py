@@ -180,7 +180,7 @@ def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost, *, of: 
 
 
 def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str | None]:
-    """Return the amount and None, or None and the text in the place of the amount."""
+    """Return a pair: the amount and None, or None and the text that stands where an amount should."""
     if kind == "replaced":
         return amount(stored), None
     if not isinstance(cost, str):

@@ -69,7 +69,7 @@ def _refuse_behind_redo(connection: sqlite3.Connection, job_id: str, wanted: Col
 
 
 def _missing(connection: sqlite3.Connection, job_id: str, index: int) -> Exception:
-    """Return the error for a chunk before which one is missing, or whose job is missing."""
+    """Return the error for a chunk if a chunk before it is not complete, or if the store does not have its job."""
     if not is_sequential(connection, job_id):
         return no_job(connection, job_id)
     done = completed_in(connection, job_id, 0, index)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ReadingVerbs:
-    """Verbs that read one open store file, of one kind. Safe to share between threads."""
+    """Reading verbs of one subject, on an open store file. Safe to share between threads."""
 
     def __init__(self, database: AnyDatabase) -> None:
         self._database: Final = database

@@ -267,5 +267,5 @@ class LivingRunners(ReadingVerbs):
         return self._database.read(lambda connection: liveness.is_anyone_at_work(connection, self.path, job_id))
 
     def count(self, job_id: str, *, but: int | None = None) -> int:
-        """Return how many runners (``but`` this one) are at work on a job and alive now. Nothing is reaped."""
+        """Return how many runners work on a job and are alive, the runner ``but`` not counted. Nothing is reaped."""
         return self._database.read(lambda connection: liveness.living_runners(connection, self.path, job_id, but))

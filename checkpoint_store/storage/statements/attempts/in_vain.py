@@ -140,7 +140,7 @@ def keep_result(connection: sqlite3.Connection, completion: Completion) -> bool:
 
 
 def is_noted(error: str | None) -> bool:
-    """Whether the error of an attempt says that its result was paid for in vain: its cost has that result's in it."""
+    """Whether an attempt's error says that its result was paid for in vain: its cost includes the result's."""
     return any(reason in (error or "") for reason in (*_REASONS.values(), _IS_THE_SAME))
 
 

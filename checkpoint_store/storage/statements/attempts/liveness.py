@@ -89,7 +89,7 @@ def is_anyone_at_work(connection: sqlite3.Connection, store: Path, job_id: str) 
 
 
 def living_runners(connection: sqlite3.Connection, store: Path, job_id: str, but: int | None) -> int:
-    """Return how many runners (``but`` this one) of a job are alive. Nothing is written."""
+    """Return how many runners of a job are alive, the runner ``but`` not counted. Nothing is written."""
     return sum(is_alive(store, runner) for runner in _other_runners(connection, job_id, but))
 
 

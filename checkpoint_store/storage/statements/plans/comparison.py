@@ -26,7 +26,7 @@ def is_ignored(name: str, ignoring: frozenset[str]) -> bool:
 
 
 def joined(differs_in: str | None, names: Iterable[str]) -> str | None:
-    """Return the settings in which a result differs, with more names, as text; None if it differs in none."""
+    """Return the settings in which a result differs, and further settings, as text; None if there are none."""
     before = [] if differs_in is None else json_text.decode(differs_in)
     all_names = sorted({*before, *names})
     return json_text.encode(all_names) if all_names else None
