@@ -129,7 +129,8 @@ def recover(*, accept_loss: bool, store_path: str, as_json: bool) -> int:
 
 def _report(report: RecoveryReport) -> dict[str, Any]:
     jobs = [dataclasses.asdict(job) | {"sources": dict(job.sources)} for job in report.jobs]
-    return {"store": str(report.path), "jobs": jobs, "moved_aside": [str(path) for path in report.moved_aside]}
+    moved = [str(path) for path in report.moved_aside]
+    return {"store": str(report.path), "jobs": jobs, "moved_aside": moved, "not_taken": list(report.not_taken)}
 
 
 @click.command("check")

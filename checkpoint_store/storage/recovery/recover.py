@@ -7,6 +7,7 @@ must not contradict a digest that another copy has.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _DESCRIPTORS: Final = 8
 """A recovery has a copy, its WAL, its index, the new store and a folder open: what cannot be opened would look lost."""
 
+_NAMES_SHOWN_MAX: Final = 8
+
 
 @dataclass(frozen=True, slots=True)
 class RecoveryReport:
@@ -45,6 +48,8 @@ class RecoveryReport:
     """The report on each job that a copy knows of."""
     moved_aside: tuple[Path, ...]
     """The files that were moved aside, by their new paths. Nothing but :meth:`CheckpointStore.prune` deletes them."""
+    not_taken: tuple[str, ...] = ()
+    """What a user or another program added to the schema, such as ``table notes``: only the copies have it."""
 
     @property
     def lost_chunks(self) -> int:
@@ -54,6 +59,10 @@ class RecoveryReport:
     def __str__(self) -> str:
         moved = ", ".join(path.name for path in self.moved_aside) or "nothing"
         lines = "".join(f"\n  {job}" for job in self.jobs) or "\n  no job was found in any copy"
+        if self.not_taken:
+            more = " …" * (len(self.not_taken) > _NAMES_SHOWN_MAX)
+            names = ", ".join(self.not_taken[:_NAMES_SHOWN_MAX]) + more
+            lines += f"\n  left in the old files, because no store has such parts: {names}"
         return f"{self.path} was made anew ({self.reason}); moved aside: {moved}{lines}"
 
 
@@ -77,7 +86,8 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     fresh = temporary_path(path)
     try:
         jobs = build(fresh, copies, deleted, like=Siblings(path).keeper(*state_files))
-        report = RecoveryReport(path, reason, jobs, ())
+        foreign = dict.fromkeys(name for copy in copies for name in copy.foreign)
+        report = RecoveryReport(path, reason, jobs, (), tuple(foreign))
         if any(job.loses for job in jobs) and not accept_loss:
             again = any(job.lost_chunks for job in jobs)
             raise StoreDamaged(path, _what_would_be_lost(report), remedy=_accepting(path, again=again))
@@ -88,7 +98,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     moved = move_aside(path, "corrupt")  # before its copies: from here on, an open finishes the recovery
     moved += _move_copies_aside(path, state_files, lossy=any(job.lost_chunks for job in jobs))
     put_in_place(path)
-    return RecoveryReport(path, reason, jobs, moved)
+    return dataclasses.replace(report, moved_aside=moved)
 
 
 def put_in_place(path: Path) -> None:

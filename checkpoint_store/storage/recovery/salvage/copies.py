@@ -113,6 +113,8 @@ class Copy:
 
     facts_read: set[tuple[str, str]] = field(default_factory=set)
     """The tables and jobs whose facts could all be read. A table that the copy's schema lacks counts as read."""
+    foreign: tuple[str, ...] = ()
+    """The tables, views, indexes, triggers and columns that no schema of the library has. No recovery takes them."""
 
     def chunk(self, job_id: str, index: int, at: str) -> Chunk:
         """Return the entry for a chunk, making it where it is not known yet."""

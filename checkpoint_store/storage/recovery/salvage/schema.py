@@ -15,6 +15,7 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.header import mended_header
 from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.upgrade.migrate import upgrade_in_memory
 from checkpoint_store.system.files import create_private, storage_error, temporary_path
 from checkpoint_store.system.log import log, log_suppressed
@@ -124,13 +125,32 @@ FROM sqlite_master ORDER BY rowid
 """The entries of a schema, by the row of each. Damage may leave NULL in the place of a text."""
 
 
-@cache
+_NAMES: Final = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+_COLUMN_NAMES: Final = "SELECT name FROM pragma_table_xinfo(?)"
+
+
 def known_entries() -> frozenset[Entry]:
     """Return the tables and indexes of all released schemas. The first call takes some tenths of a second."""
-    known: set[Entry] = set()
+    return _known()[0]
+
+
+def foreign_names(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return what the schema of a store has and no released schema has, such as ``table notes``, in order."""
+    return tuple(sorted(_names(connection) - _known()[1]))
+
+
+@cache
+def _known() -> tuple[frozenset[Entry], frozenset[str]]:
+    entries, names = set[Entry](), set[str]()
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute("BEGIN")
         for version in RELEASED_VERSIONS:
             upgrade_in_memory(connection, version)
-            known |= {tuple(entry) for _, *entry in connection.execute(ENTRIES) if entry[0] != b"view"}
-    return frozenset(known)
+            entries |= {tuple(entry) for _, *entry in connection.execute(ENTRIES) if entry[0] != b"view"}
+            names |= _names(connection)
+    return frozenset(entries), frozenset(names)
+
+
+def _names(connection: sqlite3.Connection) -> set[str]:
+    columns = {f"column {table}.{name}" for table in COLUMNS for (name,) in connection.execute(_COLUMN_NAMES, (table,))}
+    return columns | {f"{kind} {name}" for kind, name in connection.execute(_NAMES)}

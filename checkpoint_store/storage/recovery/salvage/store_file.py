@@ -25,7 +25,7 @@ from checkpoint_store.storage.recovery.salvage.copies import (
     select_from,
     unreadable_in,
 )
-from checkpoint_store.storage.recovery.salvage.schema import with_whole_schema
+from checkpoint_store.storage.recovery.salvage.schema import foreign_names, with_whole_schema
 from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.storage.statements.rows import COMPLETED, JOB
 from checkpoint_store.system.files import create_private, temporary_path
@@ -121,6 +121,8 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
     copy = Copy(name)
     try:
         with with_whole_schema(path, how) as whole, closing(open_copy(whole, how)) as connection:
+            with suppress(*UNREADABLE):
+                copy.foreign = foreign_names(connection)
             copy.deleted = deleted_jobs(connection)
             _read_jobs(connection, copy)
             totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
