@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from checkpoint_store.report.facts import Completions, Sums, attempt_columns
 from checkpoint_store.report.texts import PageRoom, TextBlocks, checked_inputs, shown_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from checkpoint_store import AttemptRecord, CheckpointStore, ChunkRecord, CompletionRecord, JobSummary
     from checkpoint_store.report.destination import Options
@@ -35,7 +36,10 @@ def jobs_of(store: CheckpointStore, wanted: Iterable[Job | str] | None) -> list[
 
     Raises:
         JobNotFound: a name fits no job, or more than one.
+        InvalidArgumentError: ``wanted`` is something else than several jobs.
     """
+    if wanted is not None and (isinstance(wanted, str) or not isinstance(wanted, Iterable)):
+        raise InvalidArgumentError("jobs", wanted, "is no list of jobs, ids or file names")
     named = store.jobs() if wanted is None else [job if isinstance(job, Job) else store.job(job) for job in wanted]
     return list({job.job_id: job for job in named}.values())
 

@@ -8,13 +8,13 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import InvalidArgumentError, ReportTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from checkpoint_store import CheckpointStore
 
@@ -63,6 +63,21 @@ _MARK_SEARCH_BYTES_MAX: Final = 4 * 1024 * 1024
 _REMEDY: Final = "name another file, or replace it with replace=True"
 
 
+def report_path(given: object) -> Path:
+    """Return the absolute path of a report.
+
+    Raises:
+        ReportTargetError: ``given`` is no path, or is relative, and the working folder was removed.
+    """
+    name = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else ""
+    if not name or "\0" in name:
+        raise ReportTargetError(given, "give the path of a file")
+    try:
+        return Path(name).absolute()
+    except FileNotFoundError as error:
+        raise ReportTargetError(name, "the working folder was removed; give an absolute path") from error
+
+
 def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> None:
     """Raise :class:`ReportTargetError` unless a report of the store may be put at ``path``. Nothing is written.
 
@@ -73,7 +88,7 @@ def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> N
         raise InvalidArgumentError("replace", replace, "is neither True nor False")
     if path.suffix.lower() not in _SUFFIXES:  # a file that may be a store in use is not even opened
         raise ReportTargetError(path, "its name has to end with .html, because browsers go by that")
-    if not path.parent.is_dir():
+    if not _is_folder(path.parent, path):
         raise ReportTargetError(path, f"there is no folder {path.parent}; create it first")
     owner = store.owner_of(path)
     if owner is not None:
@@ -90,6 +105,13 @@ def refuse_to_replace(store: CheckpointStore, path: Path, *, replace: bool) -> N
         raise ReportTargetError(path, f"it is the store {store.path}; name another file")
     if not replace and status.st_size:
         _refuse_unless_report(path, {name_in_mark(job.job_id) for job in store.summaries()})
+
+
+def _is_folder(folder: Path, path: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError as error:  # this user may not look, or a name is too long
+        raise ReportTargetError(path, f"{error.strerror}; name another file") from error
 
 
 def name_in_mark(job_id: str) -> str:

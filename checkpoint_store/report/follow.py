@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import InvalidArgumentError, JobStatus, StoreBusy
 from checkpoint_store.report.collect import jobs_of
-from checkpoint_store.report.destination import ROWS_MAX, TEXT_BYTES_MAX, Options, refuse_to_replace
+from checkpoint_store.report.destination import ROWS_MAX, TEXT_BYTES_MAX, Options, refuse_to_replace, report_path
 from checkpoint_store.report.template import require_extra
 from checkpoint_store.report.write import write_page
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from checkpoint_store import CheckpointStore, Job, JobSummary
 
@@ -69,7 +69,7 @@ def follow(
     require_extra()
     _check_seconds("every_seconds", every_seconds)
     _check_seconds("idle_seconds", idle_seconds, may_be_zero=True)
-    target = Path(path).absolute()
+    target = report_path(path)
     options = Options(inputs=inputs, cost=cost, text_bytes_max=text_bytes_max, rows_max=rows_max)
     wanted = None if jobs is None else jobs_of(store, jobs)
     refuse_to_replace(store, target, replace=replace)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import replace_file
 from checkpoint_store.report.collect import collected, jobs_of
-from checkpoint_store.report.destination import ROWS_MAX, TEXT_BYTES_MAX, Options, refuse_to_replace
+from checkpoint_store.report.destination import ROWS_MAX, TEXT_BYTES_MAX, Options, refuse_to_replace, report_path
 from checkpoint_store.report.template import PageOrigin, page, require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from checkpoint_store import CheckpointStore, Job
 
@@ -52,7 +52,7 @@ def write(
         InvalidArgumentError: an option, or the inputs, do not fit.
     """
     require_extra()
-    target = Path(path).absolute()
+    target = report_path(path)
     refuse_to_replace(store, target, replace=replace)
     options = Options(inputs=inputs, cost=cost, text_bytes_max=text_bytes_max, rows_max=rows_max)
     write_page(store, target, jobs, options, replace=replace)

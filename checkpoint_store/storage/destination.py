@@ -28,7 +28,7 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.target import inspect
 from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.log import log
-from checkpoint_store.system.paths import is_there
+from checkpoint_store.system.paths import is_folder, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     if len(os.fsencode(target.name)) > _STORE_NAME_BYTES_MAX:
         reason = f"its name leaves no room for the files beside it; {_STORE_NAME_BYTES_MAX} bytes are the most"
         raise StoreTargetError(target, reason, _USE)
-    if target.is_dir() or not target.parent.is_dir():
+    if is_folder(target) or not is_folder(target.parent):
         raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder", _USE)
 
 
@@ -147,7 +147,7 @@ def _is_store(path: Path) -> bool:
 
 
 def _is_same(target: Path, store: Path) -> bool:
-    return target.exists() and store.exists() and target.samefile(store)
+    return is_there(target) and is_there(store) and target.samefile(store)
 
 
 def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> None:
@@ -195,7 +195,7 @@ def refuse_to_take(path: Path, states: Sequence[Path]) -> None:
 
     A damaged file passes if a file beside it says that it was a store.
     """
-    if not path.exists():
+    if not is_there(path):
         return
     try:
         inspect(ReadOnlyDatabase(path, lock_timeout_seconds=0.0), states)

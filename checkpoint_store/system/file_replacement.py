@@ -61,23 +61,37 @@ def replace_file(
     Raises:
         StorageFullError: the disk is full; ``path`` and ``backup`` are as they were.
         StorageUnavailableError: the folder cannot be written for another reason.
-        InvalidArgumentError: ``path`` or ``backup`` is no path of a file, or ``texts`` has something else than text.
+        InvalidArgumentError: ``path``, ``backup`` or ``like`` is no path of a file, or ``texts`` has something else
+            than text. Or a folder, a pipe or a device is at ``path``: as root, a rename would replace /dev/null, too.
     """
     path, kept = _file_path("path", path), None if backup is None else _file_path("backup", backup)
+    owned = None if like is None else _file_path("like", like)
+    _refuse_other_kinds(path)
+    try:
+        parts = iter(texts)
+    except TypeError:
+        raise InvalidArgumentError("texts", texts, "is no iterable of texts") from None
     temporary = temporary_path(path)
     with storage_errors(path), replacing(temporary, path):
-        size = _write_new(temporary, texts, like, path if keeps_mode else None)
+        size = _write_new(temporary, parts, owned, path if keeps_mode else None)
         if kept is not None and not _same_bytes(path, temporary):
             keep_previous(path, kept)
     return size
 
 
 def _file_path(name: str, given: str | os.PathLike[str]) -> Path:
-    if isinstance(given, str | os.PathLike):
+    with suppress(TypeError, UnicodeEncodeError):
         text: object = os.fspath(given)
-        if isinstance(text, str) and Path(text).name and "\0" not in text:
+        if isinstance(text, str) and Path(text).name and b"\0" not in os.fsencode(text):
             return Path(text)
     raise InvalidArgumentError(name, given, "is no path of a file")
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    with suppress(OSError):  # nothing is there; or the writing says what is wrong
+        mode = os.lstat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            raise InvalidArgumentError("path", str(path), "is there and is no regular file; name another file")
 
 
 @contextmanager

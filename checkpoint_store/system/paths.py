@@ -13,7 +13,7 @@ from typing import Final
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.system.files import storage_error
 
-_NOTHING_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_NOTHING_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 def is_there(path: Path) -> bool:

@@ -98,6 +98,15 @@ def test_a_path_that_is_too_long_is_named(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["n" * 300, f"{'n' * 300}/b.db"], ids=["file", "folder"])
+def test_a_name_that_is_too_long_is_an_error_of_every_call(tmp_path: Path, name: str) -> None:
+    """A backup and a merge refuse a name that no file can have with the error of a wrong path, as an opening does."""
+    with CheckpointStore(tmp_path / "talk.db") as store:
+        for call in (store.backup, store.merge, CheckpointStore):
+            with pytest.raises(StoreTargetError):
+                call(tmp_path / name)
+
+
 def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that was opened by a relative path goes on when the program changes its folder."""
     monkeypatch.chdir(tmp_path)

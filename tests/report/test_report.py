@@ -252,7 +252,15 @@ def test_an_empty_store_has_a_page(open_store: Opener, tmp_path: Path) -> None:
 
 @each_case(
     ("option", "value"),
-    [("cost", "a..b"), ("cost", 3), ("text_bytes_max", -1), ("rows_max", True), ("inputs", ["a"])],
+    [
+        ("cost", "a..b"),
+        ("cost", 3),
+        ("text_bytes_max", -1),
+        ("rows_max", True),
+        ("inputs", ["a"]),
+        ("jobs", 3),
+        ("jobs", "talk.txt"),
+    ],
 )
 def test_an_option_that_means_nothing_is_refused(
     store: CheckpointStore, tmp_path: Path, option: str, value: Any
@@ -308,6 +316,14 @@ def test_nothing_that_somebody_else_made_is_replaced(store: CheckpointStore, tmp
         assert facts(report.write(store, path, replace=True))["file_name"] == "talk.txt"
     with pytest.raises(ReportTargetError):
         report.write(store, link, replace=True)
+
+
+@each_case("path", [3, None, "", b"a\0.html", "x" * 300 + "/page.html"])
+def test_what_is_no_path_of_a_report_is_refused(store: CheckpointStore, path: Any) -> None:
+    """A value that is no path, and a folder whose name is too long, are errors of the library that name them."""
+    for ask in (report.write, report.follow):
+        with pytest.raises(ReportTargetError, match=r"^no report is written to"):
+            ask(store, path)
 
 
 @each_case("name", ["talks.db", "talks.json", "page.txt", "nowhere/page.html", "."])

@@ -317,7 +317,14 @@ def refuse_to_sync_folders(monkeypatch: pytest.MonkeyPatch, number: int) -> None
 
 @each_case(
     ("arguments", "name"),
-    [((3, ["x"]), "path"), ((".", ["x"]), "path"), (("a\0", ["x"]), "path"), (("a", [b"x"]), "texts")],
+    [
+        ((3, ["x"]), "path"),
+        ((".", ["x"]), "path"),
+        (("a\0", ["x"]), "path"),
+        (("\ud800", ["x"]), "path"),
+        (("a", [b"x"]), "texts"),
+        (("a", None), "texts"),
+    ],
     ids=repr,
 )
 def test_what_cannot_be_written_is_named(tmp_path: Path, arguments: tuple[Any, Any], name: str) -> None:
@@ -327,6 +334,17 @@ def test_what_cannot_be_written_is_named(tmp_path: Path, arguments: tuple[Any, A
         file_replacement.replace_file(f"{tmp_path}/{path}" if path == "a" else path, texts)
     assert caught.value.name == name
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    """A pipe, as a device, stays what it is: a rename over /dev/null would take it away from the whole machine."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(InvalidArgumentError, match=r"^path=.* is no regular file"):
+            file_replacement.replace_file(path, ["x"])
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_a_file_may_be_named_by_text(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from checkpoint_store.storage.files.names import state_copies
 from checkpoint_store.storage.surplus_files import prunable_files, remove_files
 from checkpoint_store.storage.target import NO_DATABASE, resolve
 from checkpoint_store.system.log import WarningsLast, log
-from checkpoint_store.system.paths import absolute
+from checkpoint_store.system.paths import absolute, is_there
 
 if TYPE_CHECKING:
     import os
@@ -101,7 +101,7 @@ class StoreCare(OpenStore):
     def _refuse_itself(self, other: Path) -> None:
         own = [self.path, *([] if self.state_file is None else [self.state_file])]
         for file in own:
-            if other.exists() and file.exists() and other.samefile(file):
+            if is_there(other) and is_there(file) and other.samefile(file):
                 raise StoreTargetError(other, f"it is this store itself ({file}); name the store of another machine")
 
     def _merge_state_of_other_name(self, other: Path, error: StoreTargetError) -> MergeReport:

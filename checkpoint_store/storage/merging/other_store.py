@@ -22,6 +22,7 @@ from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, storage_errors, temporary_path
+from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,7 +51,7 @@ def copy_of_store(
         SchemaTooNew: a newer version of this library wrote it.
         StoreDamaged: it is damaged.
     """
-    if not other.exists():
+    if not is_there(other):
         raise StoreTargetError(other, "there is no such file")
     remedy = remedy or f"Mend it first: recover_store({str(other)!r})"
     presence = Presence(other, timeout_seconds=timeout_seconds, create=False)
