@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, MigrationFailed, migrate
+from checkpoint_store import CheckpointStore, MigrationFailed, StoreDamaged, migrate, migration_status, recover_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,3 +36,15 @@ def test_a_refused_way_back_leaves_no_backup_and_pushes_out_none(path: Path) -> 
         assert caught.value.backup is None
         assert "A copy made" not in str(caught.value)
     assert {each.name: each.read_bytes() for each in path.parent.glob("talks.db.backup-*")} == before
+
+
+def test_a_way_back_that_a_view_of_a_user_bars_names_the_way_out(path: Path) -> None:
+    """SQLite drops no column beside a view that cannot be read: the call that the error names makes the way free."""
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("CREATE VIEW mine AS SELECT no_column FROM jobs")
+    with pytest.raises(StoreDamaged, match=r"recover_store\("):
+        migrate(path, to="1.4")
+    assert migration_status(path).current == "1.5"
+    assert recover_store(path).not_taken == ("view mine",)
+    migrate(path, to="1.4")
+    assert migration_status(path).current == "1.4"

@@ -231,7 +231,7 @@ def _checked(
     try:
         _run_scripts(connection, migrate)
     except sqlite3.OperationalError as error:
-        if code_of(error) != sqlite3.SQLITE_ERROR or not _succeeds_on_a_new_store(migrate):
+        if code_of(error) != sqlite3.SQLITE_ERROR or not _succeeds_on_a_new_store(version, migrate):
             raise
         # Such as "no such view": somebody changed the schema.
         raise StoreDamaged(path, f"its tables and views are not those of schema {version}: {error}") from error
@@ -260,11 +260,13 @@ def _run_scripts(connection: sqlite3.Connection, migrate: Callable[[Connection],
             raise _RefusedError(str(refusal)) from refusal
 
 
-def _succeeds_on_a_new_store(migrate: Callable[[Connection], object]) -> bool:
-    """Return whether the revisions themselves are sound."""
+def _succeeds_on_a_new_store(version: str | None, migrate: Callable[[Connection], object]) -> bool:
+    """Return whether the revisions themselves are sound, from the schema ``version`` on."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
         new.execute("BEGIN")
         try:
+            if version is not None:
+                upgrade_in_memory(new, version)  # a downgrade has no way down from nothing
             _run_scripts(new, migrate)
         except Exception as error:  # whatever a revision raises
             log.debug("the revisions fail on a new store, too: %s", error)
