@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store.model.records import ChunkAccount
+from checkpoint_store.model.money import ChunkAccount
 
 if TYPE_CHECKING:
     from conftest import Opener
