@@ -400,8 +400,8 @@ class ServiceUnavailable(JobPaused):
         at = f" (tried: chunk {first_of(tried)})" if tried else ""
         asks = f"the service asks to make no call for {asked_seconds:.0f} s, which is longer than what is left "
         why = f"{asks}of outage_seconds" if asked_seconds else f"no call has succeeded for {seconds:.0f} s"
-        why += f"{at}, the last call failed with {last_error}. No chunk is failed for that. Run the loop again once "
-        why += "the service answers, or with a longer outage_seconds."
+        why += f"{at}, the last call failed with {last_error.removesuffix('.')}. No chunk is failed for that. "
+        why += "Run the loop again once the service answers, or with a longer outage_seconds."
         if 0 < remaining_chunks <= len(tried):
             why += " If the service answers other calls, these chunks are at fault: mend their input, give them more "
             why += "time (timeout_seconds), or give each chunk up: call job.fail_chunk(index, why) max_attempts times."

@@ -8,7 +8,7 @@ from itertools import islice
 from opcode import opmap
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import InvalidArgumentError, WorkFailed
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,12 +71,37 @@ def describe(error: BaseException | str) -> str:
 
 
 def _message_of(error: BaseException | str) -> str:
+    """Return the type and the text of an exception, and of its causes if they say something more."""
     if isinstance(error, str):
         return error
+    message = _named(error)
+    for number, cause in enumerate(_causes_of(error)):
+        # A cause without a text says something by its type, next to the exception that was raised from it.
+        text = cause.text if isinstance(cause, WorkFailed) else text_of(cause)
+        news = text or (type(cause).__name__ if number == 0 else "")
+        if news and news not in message:
+            message += f" (caused by {_named(cause)})"
+    return message
+
+
+def _named(error: BaseException) -> str:
     named = text_of(error) if isinstance(error, WorkFailed) else f"{type(error).__name__}: {text_of(error)}"
     return named.removesuffix(": ")
 
 
+def _causes_of(error: BaseException) -> Iterator[Exception]:
+    """Yield what an exception was raised from, and so on. An error of this package says itself what caused it."""
+    for _ in range(_NAMED_CAUSES_MAX):
+        says_it_all = isinstance(error, CheckpointStoreError) and not isinstance(error, WorkFailed)
+        cause = None if says_it_all else next(iter(_raised_from_all(error)), None)
+        if not isinstance(cause, Exception):
+            return
+        yield cause
+        error = cause
+
+
+_NAMED_CAUSES_MAX: Final = 8
+"""The most causes of an exception that its text may name."""
 _LINKS_MAX: Final = 32
 _CAUSE_FIELDS: Final = ("reason", "inner_exception", "original_exception")
 """The attributes in which exceptions of urllib, urllib3, azure-core and litellm keep what they were raised from."""
@@ -101,7 +126,11 @@ def links(error: BaseException) -> Iterator[BaseException]:
 def reported_by(error: BaseException) -> list[BaseException]:
     """Return the exceptions that an exception reports itself: what it was raised from, and the members of a group."""
     members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    inner = (raised_from(error), *(field_of(error, name) for name in _CAUSE_FIELDS), *members)
+    return [*_raised_from_all(error), *members]
+
+
+def _raised_from_all(error: BaseException) -> list[BaseException]:
+    inner = (raised_from(error), *(field_of(error, name) for name in _CAUSE_FIELDS))
     return [link for link in inner if isinstance(link, BaseException)]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+
+from checkpoint_store.errors import StorageFullError
 from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.model.error_text import describe
 
@@ -27,3 +30,39 @@ def test_a_group_says_the_same_from_another_process() -> None:
     rebuild, chain = Raised(group).__reduce__()
     assert describe(rebuild(*chain).error) == describe(group)
     assert describe(group).endswith("Local: quota used up")
+
+
+def _raised(outer: Exception, *causes: Exception) -> Exception:
+    """Return an exception that was raised from the first cause, which was raised from the next one, and so on."""
+    try:
+        raise outer from (_raised(*causes) if causes else None)
+    except Exception as error:
+        return error
+
+
+def test_an_error_names_its_cause() -> None:
+    """An error says why a call failed, also where the exception of the client or of the program does not."""
+    refused = ConnectionRefusedError(111, "Connection refused")
+    wrapped = _raised(RuntimeError("the chunk cannot be cleaned"), ConnectionError("Connection error."), refused)
+    assert describe(wrapped) == (
+        "RuntimeError: the chunk cannot be cleaned (caused by ConnectionError: Connection error.) "
+        "(caused by ConnectionRefusedError: [Errno 111] Connection refused)"
+    )
+    repeated = _raised(RuntimeError("it failed: [Errno 111] Connection refused"), refused)
+    assert describe(repeated) == "RuntimeError: it failed: [Errno 111] Connection refused"
+    assert describe(_raised(RuntimeError("timed out"), TimeoutError())) == (
+        "RuntimeError: timed out (caused by TimeoutError)"
+    )
+    disk = StorageFullError("/data/a.db", "the disk is full", 0)
+    assert describe(_raised(disk, OSError(28, "No space"))) == describe(disk)
+
+
+def test_an_error_names_its_cause_from_another_process() -> None:
+    """The causes of an error stand in its text in the same way if it was raised in another process."""
+
+    class Local(Exception):
+        pass
+
+    error = _raised(RuntimeError("no answer"), Local("[Errno 111] Connection refused"), Local("Connection refused"))
+    assert describe(pickle.loads(pickle.dumps(Raised(error))).error) == describe(error)
+    assert describe(error) == "RuntimeError: no answer (caused by Local: [Errno 111] Connection refused)"
