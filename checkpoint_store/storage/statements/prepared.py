@@ -77,6 +77,9 @@ attempts.outcome, attempts.counted, attempts.is_last FROM attempts WHERE attempt
 attempts.chunk_index >= :start AND attempts.chunk_index < :stop ORDER BY attempts.chunk_index, attempts.number""",
     "attempts.attempts._BEGIN": """INSERT INTO attempts (job_id, chunk_index, number, runner_id, started_at, outcome,
 counted, is_last) VALUES (:in_job, :at_index, :new_number, :runner, :at, 'running', 1, 0)""",
+    "attempts.attempts._BEGIN_FIRST": """INSERT INTO attempts (job_id, chunk_index, number, runner_id, started_at,
+outcome, counted, is_last) SELECT :in_job AS anon_1, anon_2.value, 1, :runner AS anon_3, :at AS anon_4, 'running', 1, 0
+FROM json_each(:indices) AS anon_2""",
     "attempts.attempts._COUNTED": """SELECT coalesce((SELECT max(attempts.number) AS max_1 FROM attempts WHERE
 attempts.job_id = :in_job AND attempts.chunk_index = :at_index), 0) AS coalesce_1, (SELECT count(*) AS count_1 FROM
 (SELECT attempts.number AS number FROM attempts WHERE attempts.job_id = :in_job AND attempts.chunk_index = :at_index AND
