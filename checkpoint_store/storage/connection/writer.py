@@ -132,7 +132,7 @@ class WriterConnection(StoreConnection):
             connection = self._ready(prepared=True)
             changed = busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
             has_claimed = effect.require_completions(connection, values, changed)
-            self._refuse_if_moved()
+            self.file.refuse_if_moved(self._identity, self._beside)
         except BaseException as error:
             if is_refused(error):
                 return None
@@ -149,7 +149,7 @@ class WriterConnection(StoreConnection):
             value = work(connection, *arguments)
             if not connection.in_transaction:  # SQLite rolled back by itself, and later statements stand alone
                 raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")
-            self._refuse_if_moved()
+            self.file.refuse_if_moved(self._identity, self._beside)
             busy.execute(connection, "COMMIT", patience_seconds=self._patience_seconds)
         except BaseException as error:
             self._abandon(error)
@@ -191,10 +191,6 @@ class WriterConnection(StoreConnection):
             raise
         self.connection = connection  # last: a connection that an interrupt left half ready is never used
         return connection
-
-    def _refuse_if_moved(self) -> None:
-        """Raise if the store file or its WAL was removed or replaced: a result written to that file is lost."""
-        self.file.refuse_if_moved(self._identity, self._beside)
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again: not after an I/O error, nor if its file was removed or replaced."""

@@ -6,7 +6,7 @@ import signal
 import sys
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.storage.connection.writer import WriterConnection
+from checkpoint_store.storage.connection.store_file import StoreFile
 
 job = CheckpointStore("talks.db").open_job("talk.srt", total_chunks=2)
 
@@ -16,13 +16,13 @@ def pause_and_exit(*_):
     sys.exit(3)
 
 
-def interrupted(connection):
-    WriterConnection._refuse_if_moved = original  # type: ignore[method-assign]
+def interrupted(*arguments):
+    StoreFile.refuse_if_moved = original  # type: ignore[method-assign]
     signal.raise_signal(signal.SIGTERM)
-    original(connection)
+    original(*arguments)
 
 
 signal.signal(signal.SIGTERM, pause_and_exit)
-original = WriterConnection._refuse_if_moved
-WriterConnection._refuse_if_moved = interrupted  # type: ignore[method-assign]
+original = StoreFile.refuse_if_moved
+StoreFile.refuse_if_moved = interrupted  # type: ignore[method-assign]
 job.complete(0, "x")
