@@ -81,7 +81,7 @@ class Starter:
         self._state.events.ended("retried", chunk, reason, None, None)
 
     def _is_done_elsewhere(self, chunk: ClaimedChunk) -> bool:
-        if chunk.number == 1 and chunk.seconds < _WAITED_SECONDS_MIN:
+        if chunk.number == 1 and time.monotonic() - chunk.since < _WAITED_SECONDS_MIN:
             return False
         is_done: bool | None = None
         try:

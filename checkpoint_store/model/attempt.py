@@ -7,8 +7,9 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from checkpoint_store.model.codec.digest import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,4 +174,4 @@ class CurrentAttempt:
 
 def attempt_key(job_id: str, chunk_index: int, fingerprint: str | None) -> str:
     """Return 32 hexadecimal digits that name a job's chunk with this content."""
-    return sha256(f"{job_id}\n{chunk_index}\n{fingerprint or ''}".encode()).hexdigest()[:32]
+    return sha256_of(f"{job_id}\n{chunk_index}\n{fingerprint or ''}".encode())[:32]
