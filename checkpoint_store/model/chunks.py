@@ -97,15 +97,19 @@ class IndexList:
     @property
     def is_ascending(self) -> bool:
         """Whether each index is larger than the index before it."""
-        ends = zip(self._starts, self._lengths, strict=True)
-        return all(start + length <= later for (start, length), (later, _) in pairwise(ends))
+        return all(stop <= later for (_, stop), (later, _) in pairwise(self.spans()))
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[int]:
+        for start, stop in self.spans():
+            yield from range(start, stop)
+
+    def spans(self) -> Iterator[Span]:
+        """Yield the indices in their order, as half-open spans."""
         for start, length in zip(self._starts, self._lengths, strict=True):
-            yield from range(start, start + length)
+            yield start, start + length
 
     def pages(self) -> Iterator[Sequence[int]]:
         """Yield the indices in their order, in pages."""

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state.state_text import (
-    FIRST_RESULT,
-    NEXT_RESULT,
     head_bytes_max,
     results_text,
     roomy_head_bytes,
@@ -197,10 +195,9 @@ class GrowingFile:
                 file.write_changed(text)
         except ValueError as error:
             raise _NoRoomError from error
-        file.at_bytes, count = old.end_bytes, len(old.indices)
-        for index in giving_turns(new.indices):
-            file.write((NEXT_RESULT if count else FIRST_RESULT) + snapshot.result_text(index))
-            count += 1
+        file.at_bytes = old.end_bytes
+        for text in giving_turns(results_text(snapshot.result_texts(new.indices), has_earlier=len(old.indices) > 0)):
+            file.write(text)
         end_bytes = file.at_bytes
         for text in state_tail(snapshot.job, giving_turns(indices.pages()), snapshot.redo_chunks()):
             file.write(text)

@@ -73,9 +73,12 @@ NEXT_RESULT: Final = ",\n    "
 """The text before the first result, and before each other result."""
 
 
-def results_text(results: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the text of the results, for :func:`state_text`. A page of texts is copied once."""
-    begin = len(NEXT_RESULT) - len(FIRST_RESULT)  # no comma before the first result
+def results_text(results: Iterable[Sequence[str]], *, has_earlier: bool = False) -> Iterator[str]:
+    """Yield the text of the results, for :func:`state_text`. A page of texts is copied once.
+
+    ``has_earlier``: whether other results stand before them.
+    """
+    begin = 0 if has_earlier else len(NEXT_RESULT) - len(FIRST_RESULT)  # no comma before the first result
     for page in results:
         yield NEXT_RESULT.join(["", *page])[begin:]
         begin = 0

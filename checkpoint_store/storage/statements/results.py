@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import StoreDamaged
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from checkpoint_store.model.chunks import Span
     from checkpoint_store.model.state.state import ProcessingState
     from checkpoint_store.storage.records.records import JobRecord
 
@@ -248,18 +250,35 @@ def state_of(connection: sqlite3.Connection, record: JobRecord, texts: Sequence[
     return state_from(record, completed=completed, results=results, to_redo=to_redo)
 
 
+EVERY_CHUNK: Final[Iterable[Span]] = ((0, sys.maxsize),)
+
+
 def result_texts(
-    connection: sqlite3.Connection, job_id: str, path: Path, substitutes: Substitutes = NONE
+    connection: sqlite3.Connection,
+    job_id: str,
+    path: Path,
+    substitutes: Substitutes = NONE,
+    spans: Iterable[Span] = EVERY_CHUNK,
 ) -> Iterator[list[str]]:
-    """Yield the stored texts of all results, in index order, verified, in bounded pages."""
-    pages = paged(lambda after, limit: result_page(connection, job_id, after, limit, substitutes), _SNAPSHOT_PAGE_BYTES)
-    for page in pages:
-        yield [text for _, text in verified_page(path, job_id, page)]
+    """Yield the stored texts of all results, in index order, verified, in bounded pages.
+
+    ``spans``: of these chunks only, each of which has a result. They may be in any order.
+    """
+    for start, stop in spans:
+
+        def fetch(after: int, limit: int, stop: int = stop) -> list[ResultRow]:
+            rows = min(limit, stop - 1 - after)
+            return result_page(connection, job_id, after, rows, substitutes) if rows else []
+
+        for page in paged(fetch, _SNAPSHOT_PAGE_BYTES, after=start - 1):
+            yield [text for _, text in verified_page(path, job_id, page)]
 
 
-def paged(fetch: Callable[[int, int], list[Row]], size_bytes: int = _RESULT_PAGE_BYTES) -> Iterator[list[Row]]:
+def paged(
+    fetch: Callable[[int, int], list[Row]], size_bytes: int = _RESULT_PAGE_BYTES, *, after: int = -1
+) -> Iterator[list[Row]]:
     """Yield pages of about ``size_bytes``. ``fetch`` gets the index after which to begin, and the most rows."""
-    after, limit = -1, 16
+    limit = 16
     while page := fetch(after, limit):
         yield page
         after, *_ = page[-1]

@@ -70,13 +70,14 @@ class JobContent:
         """Return the completed chunks that are to be done again, ascending."""
         return redos.indices(self._connection, self._job_id) if self.job.redo_count else []
 
-    def result_texts(self) -> Iterator[list[str]]:
-        """Yield the JSON text of every result, verified, in the order of the chunks, in pages.
+    def result_texts(self, chunks: IndexList | None = None) -> Iterator[list[str]]:
+        """Yield the JSON texts of the results of chunks, each of which has one, verified, in pages; None: of all.
 
         Raises:
             StoreDamaged: a stored result is not what was written.
         """
-        return result_statements.result_texts(self._connection, self._job_id, self._path, self._substitutes)
+        spans = result_statements.EVERY_CHUNK if chunks is None else chunks.spans()
+        return result_statements.result_texts(self._connection, self._job_id, self._path, self._substitutes, spans)
 
     def result_keys(self) -> Iterator[list[result_statements.ResultKey]]:
         """Yield (index, number, digest) of every result, ascending by index, in pages. No result is read."""
@@ -85,13 +86,3 @@ class JobContent:
     def chunks_without_result(self, completed_with: int) -> Iterator[list[int]]:
         """Yield the index of every chunk that was completed without a result; ``completed_with`` have one."""
         return result_statements.indices_without_result(self._connection, self.job, completed_with)
-
-    def result_text(self, index: int) -> str:
-        """Return the JSON text of one result, verified.
-
-        Raises:
-            StoreDamaged: the stored result is not what was written.
-        """
-        row = result_statements.result_row(self._connection, self._job_id, index, self._substitutes)
-        text, digest = row or (None, None)
-        return result_statements.verified(self._path, self._job_id, index, text, digest)
