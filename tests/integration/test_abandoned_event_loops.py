@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,8 @@ from checkpoint_store import CheckpointStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
+
+    from conftest import Children
 
     from checkpoint_store.job import Job
 
@@ -146,13 +147,10 @@ def test_another_loop_gets_the_chunks_after_a_call(store: CheckpointStore) -> No
     del kept
 
 
-@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", KINDS_AT_THE_END)
-def test_the_main_thread_ended_over_a_loop(tmp_path: Path, kind: str) -> None:
+def test_the_main_thread_ended_over_a_loop(tmp_path: Path, children: Children, kind: str) -> None:
     """A loop in another thread gets the chunks of that loop; what was paid for is recorded before."""
-    ended = program(__file__, "end_main_over_a_loop")
-    command = [sys.executable, ended, kind]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, sorted(done.stdout.split())) == (0, ["0", "1", "2", "3"]), done.stderr
+    said = children.run(program(__file__, "end_main_over_a_loop"), kind)
+    assert sorted(said.split()) == ["0", "1", "2", "3"]
     with CheckpointStore(tmp_path / "talks.db", read_only=True) as store:
         assert list(store.job("talk.srt").results()) == [0, 1, 2, 3]

@@ -127,6 +127,7 @@ def test_a_bind_mounted_file_is_refused_and_a_mounted_folder_works(tmp_path: Pat
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
 
 
+@pytest.mark.slow
 @as_root
 def test_no_live_file_is_replaced_by_the_name_of_a_mounted_folder(tmp_path: Path) -> None:
     """No export and no backup replaces the WAL, or a lock, of its own store by another name of a mounted folder."""

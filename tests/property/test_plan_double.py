@@ -188,9 +188,9 @@ class Both(RuleBasedStateMachine):
 
 
 class TestBoth(Both.TestCase):
-    """A few dozen calls, in ten orders."""
+    """A few dozen calls, in five orders."""
 
-    settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
+    settings = settings(max_examples=5, stateful_step_count=25, deadline=None)
 
 
 @pytest.mark.storm

@@ -113,8 +113,10 @@ def test_a_damaged_list_of_chunks_of_the_plan_moves_no_result(first: int) -> Non
 def test_no_flipped_bit_and_no_stray_byte_moves_a_result(layout: str, kind: str) -> None:
     """No flipped bit, and no byte with a meaning in JSON, moves a result to another chunk."""
     text = LAYOUTS[layout](KINDS[kind]).encode()
-    flips = [(at, text[at] ^ (1 << bit)) for at in range(len(text)) for bit in range(8)]
-    strays = [(at, byte) for at in range(len(text)) for byte in STRUCTURE]
+    # What stands before the list of chunks is the same in each kind.
+    begin = 0 if kind == next(iter(KINDS)) else text.index(b'"completed_chunks"') - 4
+    flips = [(at, text[at] ^ (1 << bit)) for at in range(begin, len(text)) for bit in range(8)]
+    strays = [(at, byte) for at in range(begin, len(text)) for byte in STRUCTURE]
     assert wrong(text, KINDS[kind], [*flips, *strays]) == []
 
 
