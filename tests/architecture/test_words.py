@@ -48,6 +48,7 @@ def private_words_of(paths: Iterable[Path]) -> dict[str, list[str]]:
     return {file: names for file, names in words.items() if names}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("room", ROOMS)
 def test_names_say_what_a_thing_is(room: str) -> None:
     """A newcomer who reads a line of these rooms knows from its names what the line works on."""

@@ -122,6 +122,7 @@ def keys_of(text: str) -> list[str]:
     return re.findall(r"`(\w+)`", text) + (JOB if "a job" in text.replace("`job`: a job", "a job") else [])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "release"])
 def test_json_has_the_fields_of_the_table(sound: Folder, command: str) -> None:
     """A program that reads these fields finds them, in a document or in each element of an array."""

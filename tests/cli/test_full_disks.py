@@ -48,6 +48,7 @@ def test_run_says_once_where_the_result_in_hand_is(
     assert len(lecture.calls()) == 6
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
 def test_a_store_that_cannot_be_closed_after_the_last_file_is_told(
     lecture: Folder, more: list[str], monkeypatch: pytest.MonkeyPatch

@@ -72,6 +72,7 @@ def test_costs_are_left_out_where_they_take_long(three: Folder, monkeypatch: pyt
     assert three.json("list", "--status", "completed")["jobs"][0]["cost"] == 0.75
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("option", "delimiter"), [("--csv", ","), ("--tsv", "\t")])
 def test_tables_for_programs(three: Folder, option: str, delimiter: str) -> None:
     """Each job, error and chunk is one line, whatever its texts hold."""
@@ -88,6 +89,7 @@ def test_tables_for_programs(three: Folder, option: str, delimiter: str) -> None
     ]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [("list",), ("errors", "c.srt"), ("chunks", "c.srt")])
 def test_json_and_a_table_exclude_each_other(three: Folder, words: tuple[str, ...]) -> None:
     """Stdout is one or the other."""

@@ -112,6 +112,7 @@ def test_a_store_without_permission_is_said_without_python(folder: Folder) -> No
     assert "no permission" in said
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("words", "ending"),
     [

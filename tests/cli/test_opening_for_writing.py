@@ -39,6 +39,7 @@ def test_a_missing_store_is_told_and_not_begun(folder: Folder, command: str, sto
     assert folder.files() == set()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("command", ["delete", "pause", "prune"])
 def test_a_store_is_named_as_sqlalchemy_names_it(folder: Folder, command: str) -> None:
     """sqlite:///PATH is the store at PATH, for a command that changes it too."""

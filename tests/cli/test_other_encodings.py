@@ -71,6 +71,7 @@ def test_what_people_read_has_escapes(named: Folder, encoding: str, command: str
     assert r"\u2603 \U0001f600.txt" in done.stdout
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [("results",), ("list", "--csv"), ("results", "--field", "cleaned_text")], ids=str)
 def test_data_is_as_it_is_or_refused(named: Folder, words: tuple[str, ...]) -> None:
     """Data with escapes in it would be other data: exit 2, and the message says what helps."""

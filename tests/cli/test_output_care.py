@@ -174,6 +174,7 @@ def test_a_name_that_does_not_fit_is_found_before_the_first_call(folder: Folder,
     assert folder.read("x" * 255) == "ONE HERE.\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("verb", ["backup", "export"])
 def test_copies_have_long_names_or_a_clear_refusal(lecture: Folder, verb: str) -> None:
     """A name that leaves room for nothing beside it is refused by name, and nothing half-made is left."""

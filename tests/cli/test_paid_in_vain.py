@@ -187,6 +187,7 @@ def test_further_files_pay_for_no_answer_of_another_form(lecture: Folder, option
     assert len(lecture.json("errors", "lecture.txt")["errors"]) == len(lecture.read("calls"))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("answer", ['{"cleaned_text": "PAID", "cost": NaN}', r'{"cleaned_text": "PAID \ud800"}'])
 def test_a_run_says_that_an_answer_that_no_store_can_hold_is_kept(lecture: Folder, answer: str) -> None:
     """Python's json.dumps writes NaN; the answer was paid for, and the run names the command that shows it."""

@@ -40,6 +40,7 @@ def test_no_screen_shows_how_the_command_remembers_its_line(lecture: Folder) -> 
         assert "command_line" not in said
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("size", ["big", 0, 10**20])
 def test_a_program_may_cut_files_in_ways_of_its_own(folder: Folder, size: object) -> None:
     """The run is refused in words, and does not try to cut the file so."""

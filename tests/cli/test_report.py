@@ -99,6 +99,7 @@ def test_report_notices_a_file_that_changed(done: Folder) -> None:
     assert "no job of the report" in done.run("report", "--input", "else.txt", code=2).stderr
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("name", "text"),
     [("chunks.json", '["a", "b"]'), ("chunks.json", '{"k": "a", "l": "b"}'), ("chunks.jsonl", '"a"\n"b"\n')],

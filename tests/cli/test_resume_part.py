@@ -57,6 +57,7 @@ def test_redo_offers_the_part(stopped: Folder) -> None:
     assert paragraphs(stopped) == [1, 2, 1]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("metadata", [{"command_line": "theirs"}, {"command_line": {"words": [], "only": 3}}, {}])
 def test_no_line_is_offered_that_would_be_refused(folder: Folder, metadata: dict[str, object]) -> None:
     """What a program says under the same name is no command."""

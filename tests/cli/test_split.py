@@ -133,6 +133,7 @@ def test_no_cut_falls_into_a_time_line(header: str, chunk_size: int) -> None:
     assert joined(chunks) == text.rstrip()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("tokenizer", [None, "gpt-4o"])
 def test_a_bracket_as_long_as_a_chunk_makes_no_chunk_longer(tokenizer: str | None) -> None:
     """A bracket that fills a chunk with the words around it is kept whole only where it fits."""

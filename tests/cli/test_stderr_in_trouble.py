@@ -92,6 +92,7 @@ def test_the_text_reaches_stdout_although_stderr_is_closed(lecture: Folder, monk
     assert lecture.read("text").count("Paragraph") == 6
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("words", [("show", "nojob"), ("show", "--nonsense")], ids=" ".join)
 def test_an_error_that_nobody_reads_keeps_its_exit_code(
     lecture: Folder, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

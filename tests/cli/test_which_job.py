@@ -113,6 +113,7 @@ def test_a_name_like_no_other_gets_no_guess(two: Folder) -> None:
     assert "Did you mean" not in two.run("show", "quarterly report", code=2).stderr
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("more", [(), ("--yes",)])
 def test_a_short_beginning_of_an_id_deletes_nothing(two: Folder, more: tuple[str, ...]) -> None:
     """``delete`` refuses fewer than eight characters of an id, which may be a slip of the hand."""

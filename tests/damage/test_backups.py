@@ -346,6 +346,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_sound_store(tmp_path: Path) -> No
 # -- paths that are created
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["talks.db-wal", "talks.db.recovered", "talks.lock", "talks.bak"])
 def test_no_symlink_is_followed_where_a_file_is_made(tmp_path: Path, name: str) -> None:
     """A symlink at a path that recovery or a run creates is replaced or refused; what it points at is not touched."""

@@ -23,6 +23,7 @@ def _half_read(connection: sqlite3.Connection) -> list[float]:
     return [1 / index for (index,) in cursor]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("verb", ["read", "read_apart", "write"])
 def test_an_error_in_hand_keeps_no_closed_connection(tmp_path: Path, verb: str) -> None:
     """A closed store is free for a recovery, also while the error of a statement that ended half-way is in hand."""

@@ -54,6 +54,7 @@ def _sums(path: Path, **options: Any) -> dict[str, Any]:
         return job.totals(*KEYS)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", SPOILS)
 def test_a_read_only_store_adds_up_what_a_copy_has(made: Path, tmp_path: Path, how: str) -> None:
     """The sums are those of the sound store, of numbers and texts, of fields and dotted paths, each result once."""
@@ -63,6 +64,7 @@ def test_a_read_only_store_adds_up_what_a_copy_has(made: Path, tmp_path: Path, h
     assert found == _sums(made / "talks.db")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["no JSON", "no UTF-8", "missing"])
 @pytest.mark.parametrize("command", [["list"], ["show"]], ids="".join)
 def test_list_and_show_of_a_store_with_a_damaged_result_say_what_the_copy_says(

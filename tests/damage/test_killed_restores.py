@@ -59,6 +59,7 @@ def _make(folder: Path, newer: dict[int, str]) -> tuple[Path, Path]:
     return path, backup
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("newer", NEWER)
 def test_a_restore_that_is_killed_is_not_undone_by_the_state_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, newer: dict[int, str]

@@ -121,6 +121,7 @@ def test_an_open_recovers_a_store_with_a_text_for_a_number(folder: Path, change:
     assert done == {0: "a", 1: "b", 3: "d"}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("count", ["NULL", "x''", "'many'", "1.5"])
 def test_a_damaged_row_in_a_backup_keeps_no_sound_store_closed(folder: Path, count: str) -> None:
     """Nothing can be compared with a count that is no number: the store opens without a recovery."""

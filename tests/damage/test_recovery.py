@@ -385,6 +385,7 @@ def test_a_recovery_that_was_not_needed_after_all_leaves_nothing(tmp_path: Path)
     assert not (tmp_path / "talks.db.recovered").exists()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("keep", [partial(restore_store, "copy.db"), recover_store], ids=["restore", "recover"])
 def test_the_new_file_has_its_name_for_good_before_the_old_file_moves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Callable[[Path], object]

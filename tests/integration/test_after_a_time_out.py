@@ -274,6 +274,7 @@ def test_what_a_failure_cost_is_counted_where_the_store_was_busy(
     assert (job.costs().cost, kept(tmp_path)) == (0.25, [])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "closed"])
 def test_the_result_of_a_deleted_job_is_gone_with_it(
     slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, is_open: bool

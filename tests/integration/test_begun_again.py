@@ -50,6 +50,7 @@ def test_a_job_that_begins_anew_says_what_is_there(
     assert sorted(state.results()) == [0, 1]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "changes",
     [

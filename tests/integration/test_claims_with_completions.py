@@ -90,7 +90,6 @@ async def _answer(_: object) -> str:
 LOOPS = pytest.mark.parametrize("loop", [by_pending, by_map], ids=["pending", "map"])
 
 
-@pytest.mark.slow_variants
 @pytest.mark.parametrize("loop", [by_pending, by_map, by_amap], ids=["pending", "map", "amap"])
 def test_a_chunk_is_one_commit(plain: CheckpointStore, job: Job, loop: Callable[[Job], Iterator[int]]) -> None:
     """The completion of a chunk and the claim of the next one are durable by one commit, and each chunk is done once."""

@@ -61,6 +61,7 @@ def price_of(result: Any) -> Any:
     return result["price"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("cost", ["price", price_of])
 def test_a_result_that_is_replaced_by_hand_cost_what_the_loop_read_in_it(store: CheckpointStore, cost: Any) -> None:
     """The budget of the next loop counts it, whatever the field: by ``complete``, and by a redo with ``pending``."""

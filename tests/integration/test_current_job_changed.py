@@ -39,6 +39,7 @@ def replaced(manager: StateManager, other: StateManager) -> StateManager:
 # -- a job that begins
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("look", ["load", "has_incomplete_job", "clear"])
 def test_of_two_first_starts_the_second_is_told(manager: StateManager, other: StateManager, look: str) -> None:
     """Of two programs that start a first job together, the second learns of the first job before it pays."""

@@ -75,6 +75,7 @@ def state_after(path: Path, work: Callable[[Job], None]) -> tuple[str, str | Non
         return job.status, job.error_message
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("work", [handle_another_error, fail_and_raise_again, tidy_up])
 def test_an_error_that_passes_a_handler_in_the_body_is_kept(tmp_path: Path, work: Callable[[Job], None]) -> None:
     """The next look at the job says why its loop ended, also if the body of the loop has a ``try``."""

@@ -36,6 +36,7 @@ BLAME_NO_CHUNK = [
 BLAME_THE_CHUNK = [TimeoutError("no answer"), "HTTP 401"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("error", [*BLAME_NO_CHUNK, *BLAME_THE_CHUNK], ids=repr)
 def test_only_what_may_be_a_chunks_fault_counts_in_a_loop_over_pending(job: Job, error: Exception | str) -> None:
     """Three runs with a bad key, or without a network, fail no chunk; a text says that the chunk is at fault."""
@@ -165,6 +166,7 @@ def test_a_result_counts_although_the_cost_of_a_failed_try_cannot_be_kept(
     assert (job.result(0), job.status) == ("from the second model", "completed")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_closed", [False, True])
 def test_a_reported_cost_counts_when_the_result_is_recorded_later(
     job: Job, open_store: Opener, monkeypatch: pytest.MonkeyPatch, is_closed: bool

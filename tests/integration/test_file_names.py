@@ -47,6 +47,7 @@ def work(path: Path, text: str) -> None:
         job.complete_many((index, text) for index in range(2))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["talk.sqlite", "talk.v2"])
 def test_two_stores_of_one_stem_have_a_state_file_each(tmp_path: Path, name: str) -> None:
     """``talk.sqlite`` beside ``talk.db`` keeps its own state file, backup and lock."""

@@ -74,6 +74,7 @@ def test_an_edit_during_the_work_is_not_answered_by_the_result_of_before(
     assert store.open_job("talk.srt", chunks=names, fingerprint=content).progress().completed_chunks == 3
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("sequential", [False, True])
 def test_an_edit_between_two_tries_counts(store: CheckpointStore, names: list[str], *, sequential: bool) -> None:
     """The second try read the corrected file: its result is that of the corrected file."""

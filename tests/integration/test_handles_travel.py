@@ -240,6 +240,7 @@ def test_an_edit_keeps_what_the_service_holds_for_a_redo(store: CheckpointStore,
     assert (job.to_redo(), next(job.pending()).handle) == ([2, 3], "batch-1")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("on_change", ["refuse", "reuse"])
 def test_an_undone_edit_finds_what_was_submitted_for_a_redo(store: CheckpointStore, on_change: Any) -> None:
     """The job of the edit submitted the redo: the first job, when it is back, asks for that answer."""

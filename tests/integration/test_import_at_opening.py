@@ -158,6 +158,7 @@ def test_a_store_without_jobs_imports_its_state_file_with_a_warning(path: Path) 
     assert sorted(opened(path)) == [0, 1]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("others", [0, 1])
 def test_a_deleted_job_does_not_come_back_from_its_state_file(path: Path, others: int) -> None:
     """A state file that is put back after its job was deleted is removed, whether or not other jobs are there."""

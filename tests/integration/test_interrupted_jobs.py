@@ -166,6 +166,7 @@ def test_a_pause_reaches_running_loops_though_another_process_begins(
     joining.close()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("way", ["map", "pending"])
 def test_a_pause_between_opening_and_beginning_is_not_lost(
     store: CheckpointStore, open_store: Opener, way: str

@@ -88,6 +88,7 @@ def test_an_interrupt_anywhere_in_the_tasks_hangs_nothing_and_loses_no_result(st
     assert place > 50
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("owner", "name"), [(Tasks, "_start"), (HandOvers, "note"), (Tasks, "settle")])
 def test_a_signal_that_ends_the_program_is_waited_for_by_nobody(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, owner: type, name: str

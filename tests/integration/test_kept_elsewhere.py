@@ -53,6 +53,7 @@ def test_a_new_name_says_so_once(store: CheckpointStore, caplog: pytest.LogCaptu
     assert warnings_of(caplog) == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["./a/talk.txt", "/home/ana/a/talk.txt", "talk copy.txt"])
 def test_another_spelling_of_the_name_is_said_on_the_screen(store: CheckpointStore, name: str) -> None:
     """Who has set up no log reads, at the line of the call, that this input is paid for already, and under which name."""

@@ -79,6 +79,7 @@ def test_work_that_takes_time_begins_in_small_groups(store: CheckpointStore, mon
     assert (sum(noted), max(noted[first_sixteen:])) == (64, 4)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("seconds", "at_once_max"), [(0.002, 4), (0.0, 16)])
 def test_amap_hands_over_few_at_once_where_they_take_time(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, seconds: float, at_once_max: int

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["job", "slow"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("fails", [False, True], ids=["result", "failure"])
 def test_what_came_is_kept_where_another_store_took_the_place_of_the_closed_one(
     slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, fails: bool
@@ -227,6 +228,7 @@ class Answers:
         return future
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("late", ["by hand", "another"])
 def test_a_loop_tells_of_no_completion_of_a_chunk_that_is_to_be_done_again(store: CheckpointStore, late: str) -> None:
     """The late result is the recorded one, or another one, and is older than the redo: only the redo completes it."""

@@ -181,6 +181,7 @@ def test_the_estimate_is_of_the_callers_chunk(job: Job) -> None:
     assert set(seen) == set(CHUNKS)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("count", [-1, float("inf"), float("nan"), None, "9", True])
 def test_an_estimate_that_is_no_number_ends_the_loop(job: Job, count: Any) -> None:
     """Before the chunk's call; the error names the chunk."""

@@ -64,6 +64,7 @@ def test_a_chunk_behind_a_failed_one_is_left_to_try_if_its_job_is_in_any_order(s
         list(job.map(fail, retry_on=(), on_error="record", deadline_seconds=0.01))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("limits", [{"deadline_seconds": 0.01}, {"max_cost": 0.75}], ids=["deadline", "budget"])
 def test_a_loop_ends_if_somebody_completes_the_chunk_that_waits_for_its_retry(
     store: CheckpointStore, limits: dict[str, Any]

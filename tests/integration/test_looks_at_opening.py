@@ -93,6 +93,7 @@ def test_a_result_in_the_folder_for_temporary_files_is_taken_in(
     assert kept_in(temporary) == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("planted", ["file", "symlink", "open to others"])
 def test_who_takes_the_name_of_that_folder_loses_nobody_a_result(
     store: CheckpointStore, open_store: Opener, temporary: Path, planted: str

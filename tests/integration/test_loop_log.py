@@ -69,6 +69,7 @@ def test_a_chunk_that_is_failed_is_a_line(job: Job, lines: Callable[[], Lines]) 
     assert only(lines(), f"job {job.job_id}, chunk 4: attempt 2 failed.*the line is down") == "WARNING"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("way", ["pause", "stop_when", "left"])
 def test_each_pause_is_a_line(store: CheckpointStore, way: str, lines: Callable[[], Lines]) -> None:
     """Each pause is a line of the log that names what asked for it."""

@@ -121,6 +121,7 @@ def test_a_result_that_is_recorded_in_the_job_of_the_program_is_said_to_be_there
     assert [str(warning.message) for warning in recwarn if warning.category is UserWarning] == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("looks", [False, True], ids=["records", "looks while nothing is there"])
 def test_a_result_goes_into_the_new_job_where_the_files_were_removed(*, looks: bool) -> None:
     """A program loaded a job, its files were removed, and a new job was made at the path: that job gets the result."""

@@ -44,6 +44,7 @@ def job(store: CheckpointStore) -> Job:
 # -- what it gives
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("options", [{"workers": 2}, {"timeout_seconds": 60.0}], ids=["workers", "time limit"])
 def test_the_threads_see_the_context_variables_of_the_caller(job: Job, options: dict[str, Any]) -> None:
     """Each call has a copy of the caller's context, as with ``amap`` or ``asyncio.to_thread``."""

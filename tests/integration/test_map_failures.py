@@ -157,6 +157,7 @@ def test_retry_on_can_be_a_function(job: Job) -> None:
     assert work.calls.count(1) == 2
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("error", [HttpError(429), ConnectionRefusedError("no")], ids=repr)
 def test_a_service_that_is_away_counts_never(job: Job, error: Exception) -> None:
     """If ``retry_on`` leaves such an error out, the error ends the loop, and the chunk keeps all its tries."""

@@ -29,6 +29,7 @@ def make(path: Path) -> None:
         store.open_job("talk.srt", total_chunks=2).complete(0, path.name)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_the_second_of_two_namesakes_is_refused(tmp_path: Path, first: str, second: str) -> None:
     """A store whose state file belongs to its namesake is refused before it writes, with what to do."""
@@ -69,6 +70,7 @@ def test_a_manager_meets_a_namesake(tmp_path: Path) -> None:
         StateManager(tmp_path / "talk.json").load()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["talk", "talk.db"])
 def test_two_namesakes_that_exist_are_parted(tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
     """Two existing namesakes can be opened, and the warning has the line that moves the results elsewhere."""
@@ -114,6 +116,7 @@ def begin(path: Path, file_name: str = "a.srt") -> None:
         manager.update_chunk_complete(0, path.name)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("first", "second"), [("talk.en", "talk.de"), ("v1.0", "v1.1"), ("talk", "talk.srt")])
 def test_two_state_files_of_two_inputs_do_not_share_a_store(tmp_path: Path, first: str, second: str) -> None:
     """The manager of the second state file is refused before it is given the job of the first, which goes on."""

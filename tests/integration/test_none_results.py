@@ -22,6 +22,7 @@ def forgets(text: str) -> None:
     text.upper()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_loop_warns_at_its_first_none(store: CheckpointStore, workers: int) -> None:
     """Once, at the line of the caller, and before the rest is paid for; each result is recorded as it is."""

@@ -316,6 +316,7 @@ def test_restart_begins_from_nothing_and_deletes_nothing(store: CheckpointStore)
     assert (new.job_id != old.job_id, new.progress().completed_chunks, texts(old)) == (True, 0, ["ONE", "TWO", "THREE"])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("on_change", ["restart", "reuse", "refuse"])
 def test_on_change_speaks_only_where_the_plan_differs(store: CheckpointStore, on_change: Any) -> None:
     """A script that says so and is killed goes on with what it began."""

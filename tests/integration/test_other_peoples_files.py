@@ -80,6 +80,7 @@ def test_what_is_there_is_not_replaced(
         assert [one.name for one in path.parent.iterdir() if ".tmp-" in one.name] == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("make", ["a text", "another store", "a database of another program"])
 def test_a_backup_is_put_there_by_who_asks_for_it(path: Path, make: str) -> None:
     """``replace=True`` puts a backup over another file."""

@@ -126,6 +126,7 @@ def test_a_name_is_known_by_its_place(tmp_path: Path, monkeypatch: pytest.Monkey
         assert [path for path in owned if not store.owns(path)] == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_open", [True, False])
 def test_a_store_knows_the_owner_of_a_name(tmp_path: Path, *, is_open: bool) -> None:
     """``owner_of`` names the store that owns a file, open or closed; another program's database is no store."""
@@ -152,6 +153,7 @@ def test_a_store_knows_the_owner_of_a_name(tmp_path: Path, *, is_open: bool) -> 
     assert owners == [other.path, other.path, other.path, store.path, None, None, None, None]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["talk.sqlite", "talk.sqlite-wal", "talk.sqlite.outputs"])
 def test_no_export_replaces_a_store_that_is_closed(tmp_path: Path, name: str) -> None:
     """``replace=True`` is for a file that is no longer needed; a store has results that were paid for."""

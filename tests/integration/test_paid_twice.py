@@ -115,6 +115,7 @@ def test_the_same_answer_counts_by_the_field_that_the_loop_was_told(store: Check
     assert job.costs(cost="bill").cost == 2 * PRICE
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_by_hand", [True, False], ids=["the result itself", "another call"])
 def test_the_same_answer_that_was_kept_counts_if_another_call_gave_it(tmp_path: Path, *, is_by_hand: bool) -> None:
     """An answer may be kept that was recorded all the same, by its own attempt: then it was paid for once."""
@@ -138,6 +139,7 @@ def test_the_same_answer_that_was_kept_counts_if_another_call_gave_it(tmp_path: 
         assert list(tmp_path.glob("*.unrecorded-*")) == []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_chunk_that_was_completed_while_it_waits_for_its_next_try_is_not_tried(
     store: CheckpointStore, open_store: Opener, workers: int

@@ -120,6 +120,7 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
     assert {"talk.db", "talk.json"} <= {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["a#b?c%20d.db", "new\nline.db", "quote'\".db", "-dash.db", "*[a].db", "a:b.db"])
 def test_odd_names(tmp_path: Path, name: str) -> None:
     """A name with what an URI, a shell, a glob or SQL reads differently is a name like any other."""

@@ -157,6 +157,7 @@ def test_an_edit_and_its_undoing_pay_for_a_redo_once(tmp_path: Path) -> None:
     assert goes_on(path, "abcd", "again") == ([1], ["first", "again", "first", "edit"])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("sequential", [False, True])
 def test_a_plan_that_is_back_takes_the_answers_by_default(tmp_path: Path, *, sequential: bool) -> None:
     """The edit was opened with ``reuse``: its undoing takes the chunks that the edit did again without a further word."""

@@ -100,6 +100,7 @@ def test_a_late_result_is_not_recorded_behind_a_chunk_that_is_redone_at_that_mom
     assert "was paid for in vain: chunk 0 was done again after it was begun" in caplog.text
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("where", ["by the store object", "at the next open"])
 def test_an_unrecorded_result_is_not_recorded_behind_a_chunk_that_is_redone_at_that_moment(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, where: str
@@ -166,6 +167,7 @@ def test_a_result_is_not_recorded_behind_a_result_that_is_replaced(
     assert [item.result for item in job.map(lambda _: f"from {current_attempt().previous}")] == ["from new"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("act", ["redo", "replace", "remove"])
 def test_results_are_not_recorded_together_behind_a_chunk_that_changes_at_that_moment(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, act: str

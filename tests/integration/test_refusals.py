@@ -39,6 +39,7 @@ def test_others_record_results_while_a_plan_is_refused(store: CheckpointStore, m
     assert list(store.job("other.srt").results()) == ["recorded meanwhile"]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("sequential", [False, True])
 def test_a_choice_keeps_what_its_refusal_says(store: CheckpointStore, *, sequential: bool) -> None:
     """The counts of a refusal are those of a search, for every set of settings that may be ignored."""

@@ -227,6 +227,7 @@ def test_appended_results_go_to_appended_chunks(manager: StateManager) -> None:
     exact(manager)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("fresh", [False, True], ids=["known", "read again"])
 def test_appended_lists_without_result_indices_are_paired_too(
     manager: StateManager, make_manager: ManagerOpener, fresh: bool
@@ -254,6 +255,7 @@ def test_appended_lists_without_result_indices_are_paired_too(
     exact(manager)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("fresh", [False, True], ids=["known", "read again"])
 @pytest.mark.parametrize("arrange", [sort_both, reverse_both])
 def test_results_that_are_sorted_with_their_chunks_stay_at_their_chunks(

@@ -196,6 +196,7 @@ def test_a_chunk_that_recovers_goes_on(store: CheckpointStore) -> None:
     assert flaky.calls == [0, 1, 1, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("status", [500, 503])
 def test_an_outage_of_one_chunk(store: CheckpointStore, status: int) -> None:
     """No other chunk can be tried: a 500 is the chunk's own after three of them, and a 503 is never its fault."""
@@ -246,6 +247,7 @@ def test_a_result_out_of_order_is_refused(store: CheckpointStore) -> None:
     assert job.completed_ranges() == [(0, 4)]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("many", [False, True])
 def test_a_result_that_was_made_from_a_replaced_result_is_refused(open_store: Opener, *, many: bool) -> None:
     """``job`` and ``chunk`` refuse a sequential result whose earlier result another store object has replaced."""
@@ -301,6 +303,7 @@ def test_a_changed_chunk_changes_everything_behind_it(store: CheckpointStore) ->
     assert (calls, results) == (edited[2:], story(edited))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("edited", [["zero", *PAGES], PAGES[1:], PAGES[::-1]], ids=["inserted", "removed", "turned"])
 def test_a_changed_first_chunk_leaves_nothing(store: CheckpointStore, edited: list[str]) -> None:
     """What was made behind another beginning is another result, also where its own page is the same."""
@@ -315,6 +318,7 @@ def test_a_change_that_is_undone_costs_nothing(store: CheckpointStore) -> None:
     assert store.plan("book.txt", chunks=PAGES, sequential=True).action == "complete"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("before", [True, False])
 def test_being_sequential_is_part_of_the_plan(store: CheckpointStore, before: bool) -> None:
     """A script that says ``sequential=True`` since yesterday is told so, and nothing of the old job is handed out."""

@@ -89,6 +89,7 @@ def test_what_starts_together_is_handed_over_together(store: CheckpointStore, mo
     assert (sum(bursts), max(bursts)) == (64, 8)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("option", "before"), [("on_event", 1), ("stop_when", 2), ("tokens", 1)])
 def test_a_function_of_the_caller_keeps_no_started_chunk_waiting(
     store: CheckpointStore, option: str, before: int
@@ -165,6 +166,7 @@ def test_an_interrupt_between_two_starts_loses_no_started_chunk(
     assert job.remaining() == [range(3, TOTAL)]
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("give", [lambda: None, lambda: ThreadPoolExecutor(4)], ids=["ours", "theirs"])
 def test_an_interrupt_just_behind_a_start_leaves_no_chunk_to_be_paid_for_twice(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, give: Callable[[], Executor | None]
@@ -193,6 +195,7 @@ def test_an_interrupt_just_behind_a_start_leaves_no_chunk_to_be_paid_for_twice(
     assert (sorted(worked_on), in_doubt) == (([0, 1, 2], []) if executor is None else ([0, 1, 2, 3], [3]))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("of", "place"), [(LockFreeFuture, "result"), (Recorder, "_success"), (Recorder, "record")])
 def test_an_interrupt_between_the_end_of_a_chunk_and_its_recording_loses_no_result(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, of: type, place: str

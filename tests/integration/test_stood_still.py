@@ -72,6 +72,7 @@ def test_a_pause_of_the_process_is_no_time_of_an_outage() -> None:
     assert outage.has_lasted_too_long(0)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("held_back_by", ["its body", "its events", "a limit"])
 def test_a_service_is_not_given_up_before_it_is_asked_again(tmp_path: Path, held_back_by: str) -> None:
     """One failure, and then the loop makes no call for longer than ``outage_seconds``: the next call comes first."""

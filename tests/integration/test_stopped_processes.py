@@ -46,6 +46,7 @@ def ask(path: Path, inside: str) -> None:
                 pass
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("inside", INSIDE)
 def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Children, inside: str) -> None:
     """The error about a lock names the stopped process that holds it, and how that process goes on or ends."""

@@ -140,6 +140,7 @@ def test_a_job_that_goes_on_takes_what_was_done_since(paid: Paid) -> None:
     assert first.status == "completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("on_change", ["refuse", "restart"])
 def test_a_job_that_goes_on_takes_nothing_unless_it_is_asked_to(store: CheckpointStore, on_change: Any) -> None:
     """A result is handed out for another plan only where the caller said so."""
@@ -336,6 +337,7 @@ def test_a_replaced_result_is_paid_for_by_who_replaced_it(paid: Paid) -> None:
     assert (costs(paid.store, job), job.totals("cost")) == ((2, 5.0, 1.0), {"cost": 6.0})
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("cost", "read"),
     [

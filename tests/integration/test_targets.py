@@ -199,6 +199,7 @@ def test_a_symlink_of_ones_own_is_followed(here: Path, open_store: Opener) -> No
     assert not (here / "link.lock").exists()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", ["with space.db", "per%20cent?#.db", "ünï.db", "quo'te\".db", "-dash.db", "[a].db"])
 def test_any_name_that_a_file_can_have_is_a_target(here: Path, open_store: Opener, name: str) -> None:
     """A store may have any name that a file can have, even with characters of a URI, a shell or a pattern."""

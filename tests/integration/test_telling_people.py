@@ -37,6 +37,7 @@ def stderr_in_trouble(how: str) -> Iterator[None]:
         os.close(number)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["full disk", "closed pipe", "nobody reads"])
 def test_a_bar_that_cannot_be_shown_ends_no_loop(store: CheckpointStore, how: str) -> None:
     """``progress=True`` with a terminal that is gone, or stands still: every chunk is done and yielded."""

@@ -132,6 +132,7 @@ def of_the_plan(**changes: Any) -> dict[str, Any]:
 TWO = {"completed_chunks": [0, 1], "processed_results": [{"chunk_index": 0, "t": "a"}, {"chunk_index": 1, "t": "b"}]}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("changes", "entry"),
     [

@@ -31,6 +31,7 @@ def other(manager: StateManager, make_manager: ManagerOpener) -> StateManager:
     return made
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("status", ["running", "failed"])
 def test_two_programs_with_equal_answers_are_told(manager: StateManager, other: StateManager, status: str) -> None:
     """Once, at the first chunk that both have paid for, whatever the job's status is by then."""

@@ -93,6 +93,7 @@ def test_a_result_that_was_to_replace_another_one_replaces_none_later(open_store
         assert [attempt.error for attempt in job.attempts() if attempt.error and '"second"' in attempt.error] != []
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("tries_again", [False, True])
 def test_a_cost_that_a_caller_cannot_record_counts_once(
     open_store: Opener, tmp_path: Path, *, tries_again: bool

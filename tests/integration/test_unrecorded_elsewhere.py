@@ -79,6 +79,7 @@ def test_a_store_tells_of_its_own_result_whose_job_is_missing(
     assert file.exists()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("verb", ["plan", "run"])
 def test_a_look_for_a_missing_store_takes_no_result_away(
     tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch, verb: str

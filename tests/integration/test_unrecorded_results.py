@@ -197,6 +197,7 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "change", [another_plan, another_job, another_chunk, another_result, torn, writable_by_others, symlink, pipe]
 )
@@ -258,6 +259,7 @@ def _refuse_for(refused: Path, unlink: Any) -> Any:
     return unlink_others
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("ask", ["delete", "prune"])
 def test_a_deletion_that_meets_a_locked_state_file_leaves_no_backup_of_the_job(
     open_store: Opener, tmp_path: Path, ask: str
@@ -300,6 +302,7 @@ def test_results_whose_store_is_gone_are_not_promised_to_come_back(
     assert "is safe" not in str(at_close.value)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_moved", [False, True])
 def test_results_find_another_folder_where_theirs_takes_no_file(
     store: CheckpointStore, open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_moved: bool

@@ -40,6 +40,7 @@ def manage(path: Path, seconds: Any) -> None:
     Patient(path.with_suffix(".json")).load()
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "use",
     [
@@ -144,6 +145,7 @@ def test_a_whole_number_of_another_type_is_taken(store: CheckpointStore, number:
     assert len(list(job.map(str, max_attempts=number, workers=number))) == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("number", [Tries.TWO, OfNumpy()])
 def test_a_chunk_may_be_counted_by_another_type(store: CheckpointStore, manager: StateManager, number: Any) -> None:
     """A loop over an array of numpy has paid for a chunk when it gives the index: the result is recorded."""

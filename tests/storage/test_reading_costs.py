@@ -221,6 +221,7 @@ def test_the_handles_of_other_chunks_do_not_slow_down_an_opening(store: Checkpoi
     assert (steps[-2] - steps[1]) / JOBS < STEPS_OF_A_JOB_MAX
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_connection_that_reads_keeps_few_pages(job: Job, open_store: Opener, *, read_only: bool) -> None:
     """A stream of a million results goes through memory that the processor still has at hand."""

@@ -96,6 +96,7 @@ def test_completions_are_all_or_none(storage: Storage, other: Reading) -> None:
     assert other.jobs.find(job.job_id).status is JobStatus.COMPLETED
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("change", "unfinished", "finished"),
     [

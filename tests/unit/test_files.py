@@ -285,6 +285,7 @@ def test_free_room_where_nothing_is_yet(tmp_path: Path) -> None:
     assert (files.free_bytes(tmp_path / "no" / "such" / "file") or 0) > 0
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EBADF])
 def test_a_folder_that_cannot_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """On a file system that syncs files and no folders (vboxsf, some CIFS and FUSE), a store can be made and used."""
