@@ -149,6 +149,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         claims = context.claims.at_hand(job_id)
         return None if claims is None else claims.runner.runner_id
 
+    context.claims.free_along()
     opened = context.storage.open_job(arguments.request, exclusive_for=own_runner_id if arguments.exclusive else None)
     record = opened.job
     if arguments.exclusive:

@@ -73,6 +73,12 @@ class ClaimedAlong:
                     return along
         return None
 
+    def leave_all(self) -> list[ClaimedChunk]:
+        """Return the chunks that were claimed along and that no loop has taken; later calls return none of them."""
+        with self._lock:
+            waiting = [chunk for chunk in list(self._chunks.values()) if chunk in chunk.loop.claimed_along]
+            return [left for chunk in waiting for left in self.leave(chunk.loop)]
+
     @staticmethod
     def leave(loop: ClaimingLoop) -> list[ClaimedChunk]:
         """Return the chunk that was claimed along for a loop, if the loop has not taken it; later calls return none.

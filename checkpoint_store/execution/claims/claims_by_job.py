@@ -49,3 +49,14 @@ class ClaimsByJob(ForkAware):
                 claims = make()
                 self._refers[job_id] = ref(claims)
         return claims
+
+    def free_along(self) -> None:
+        """Free the chunks that completions claimed for loops which have not asked for them yet.
+
+        The opening of a job may complete a chunk with the result of another job. A loop claims an incomplete one again.
+        """
+        for refers in list(self._refers.values()):
+            claims = refers()
+            left = [] if claims is None else claims.along.leave_all()
+            if claims is not None and left:
+                claims.release(left)
