@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 import warnings
 from contextlib import contextmanager, suppress
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _FAULT: Final = 1  # the exit code of every Python program that ends with a traceback
 _EXIT_USAGE: Final = 2
 _EXIT_INTERRUPTED: Final = 130
+_HELP_WIDTH_MAX: Final = 80
+_SCREEN_WIDTH_MIN: Final = 30
+"""On a narrower screen the screen breaks the lines. The least width of click is 50: wider than a telephone's screen."""
 _HELP_WIDTH_MIN: Final = 60
 """On a narrower screen what a term means stands below the term, unless the term is very short."""
 _TERM_WIDTH_MIN: Final = 10
@@ -83,6 +87,10 @@ def commands_of(module: str) -> tuple[click.Command, ...]:
 
 class _Formatter(click.HelpFormatter):
     """Writes help. On a narrow screen options stand above what they do: beside them, words would be broken."""
+
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        columns = min(shutil.get_terminal_size().columns, max_width or _HELP_WIDTH_MAX)
+        super().__init__(indent_increment, width or max(columns - 2, _SCREEN_WIDTH_MIN), max_width)
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names and what they mean."""

@@ -88,6 +88,13 @@ def test_help_on_a_narrow_screen_breaks_no_word(folder: Folder) -> None:
     assert "CHECKPOINT_STORE_CONTEXT" in folder.run("run", "--help", COLUMNS="50").stdout.partition("Options:")[2]
 
 
+def test_help_fits_a_narrow_screen(folder: Folder) -> None:
+    """No line of a help is wider than the screen, which would break it within a word."""
+    for words in ((), ("results",), ("redo",), ("merge",), ("doctor",)):
+        _usage, *lines = folder.run(*words, "--help", COLUMNS="40").stdout.splitlines()
+        assert max(map(len, lines)) <= 40, words
+
+
 def test_a_list_has_the_time_that_is_left(jobs: Folder) -> None:
     """How long each job has yet to go stands beside how fast it goes; what is complete has none."""
     with CheckpointStore(jobs.path / ".processing_state.db") as store:
