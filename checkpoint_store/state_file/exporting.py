@@ -43,13 +43,18 @@ def resolve_state_file(given: object, store: Path) -> Path:
     path = absolute(given, USE)
     if path.suffix in NO_STATE_SUFFIXES:
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE)
+    _refuse_no_place(path, store)
+    return path
+
+
+def _refuse_no_place(path: Path, store: Path) -> None:
+    """Raise :class:`StoreTargetError` if no state file can be at ``path``, or it belongs to the store."""
     try:
         refuse_no_folder(path, USE)
         refuse_long_name(path, USE)
         refuse_own(path, store)
     except OSError as error:
         raise StoreTargetError(path, error.strerror or str(error), USE) from error
-    return path
 
 
 def checked_state_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
@@ -144,9 +149,10 @@ def write_state(reading: Reading, job_id: str, path: Path, *, replace: bool) -> 
     """Write a job's state to any path but the store's own, whole and durable when this returns.
 
     Raises:
-        StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set.
+        StoreTargetError: something else than an older export of the same job is there, and ``replace`` is not set; or
+            no file can be there.
     """
-    refuse_own(path, reading.path)
+    _refuse_no_place(path, reading.path)
     refuse_others(path, reading.path, USE)
 
     def write(snapshot: JobContent) -> None:

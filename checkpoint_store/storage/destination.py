@@ -25,7 +25,7 @@ from checkpoint_store.storage.files.names import (
     state_copies,
 )
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.target import inspect
+from checkpoint_store.storage.target import inspect, refuse_no_folder
 from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_folder, is_there
@@ -53,8 +53,9 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     if len(os.fsencode(target.name)) > _STORE_NAME_BYTES_MAX:
         reason = f"its name leaves no room for the files beside it; {_STORE_NAME_BYTES_MAX} bytes are the most"
         raise StoreTargetError(target, reason, _USE)
-    if is_folder(target) or not is_folder(target.parent):
-        raise StoreTargetError(target, "a backup needs a file name of its own in an existing folder", _USE)
+    refuse_no_folder(target, _USE)
+    if is_folder(target):
+        raise StoreTargetError(target, "it is a folder; give the path of a file in it", _USE)
 
 
 def refuse_removed_name(path: Path, use: str = "as a store") -> None:

@@ -118,7 +118,7 @@ def test_a_store_without_permission_is_said_without_python(folder: Folder) -> No
     [
         (("list", "--store", "no/x.db"), "does not exist; create it first, or name another store with --store"),
         (("list", "--store", ""), "give the path of a file, such as .processing_state.db"),
-        (("backup", "no/copy.db"), "a backup needs a file name of its own in an existing folder"),
+        (("backup", "no/copy.db"), "does not exist; create it first"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
