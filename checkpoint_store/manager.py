@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, CurrentJobChanged, JobNotFound
 from checkpoint_store.execution.lifecycle import status_named
 from checkpoint_store.execution.store.closing import close_unattended
-from checkpoint_store.execution.store.current_job import CurrentJob, checked_state
+from checkpoint_store.execution.store.current_job import CurrentJob, ManagerCalls, checked_state
 from checkpoint_store.model.chunks import as_int
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.state_file.exporting import checked_state_path, keeps_path, refuse_shared_store
@@ -21,7 +20,7 @@ from checkpoint_store.storage.records.saved_state import Looked
 from checkpoint_store.storage.target import store_beside
 from checkpoint_store.store import CheckpointStore
 from checkpoint_store.system.files import make_folder
-from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.forks import OfOneProcess
 from checkpoint_store.system.log import WarningsLast
 from checkpoint_store.system.paths import is_there
 
@@ -37,7 +36,7 @@ _TAKEN_UP: Final = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.COM
 """A job with one of these statuses is running from its next chunk on. A paused job stays as somebody wanted it."""
 
 
-class StateManager(ForkAware):
+class StateManager(OfOneProcess):
     """Keeps the state of one current job. Safe to share between threads, and between processes by path.
 
     The truth is the store file beside ``state_path`` (suffix ``.db``); the state file is written for people to read,
@@ -77,16 +76,9 @@ class StateManager(ForkAware):
             "lock_timeout_seconds": self.LOCK_TIMEOUT if lock_timeout_seconds is None else lock_timeout_seconds,
             "durability": durability,
         }
-        self.forget_in_child()
-        watch(self)
+        self._calls = ManagerCalls(self.store_path)
         self._opened = _Opened()
         weakref.finalize(self, close_unattended, self._opened.close)
-
-    def forget_in_child(self) -> None:
-        """After a fork, in the child: the lock is free, and the child knows no job before its first call."""
-        self._guard = threading.RLock()
-        self._states = threading.RLock()  # held while a state is read or written: what is known is of one moment
-        self._looked = Looked(store=self.store_path)
 
     def __setattr__(self, name: str, value: object) -> None:
         if not keeps_path(name, vars(self).get(name), value):
@@ -97,11 +89,11 @@ class StateManager(ForkAware):
 
         Where nobody has recorded anything since the last ``load`` or ``save``, the state is not read again.
         """
-        with self._states:
+        with self._calls.states:
             store = self._store_if_any()
             before, known = self._opened.known, None if store is None else _current_of(store).state(self._opened.known)
             if known is None or known is not before:
-                self._opened.known, self._looked = known, self._looked.at(known)
+                self._opened.known, self._calls.looked = known, self._calls.looked.at(known)
             return None if known is None else known.state
 
     def save(self, state: ProcessingState) -> None:
@@ -123,18 +115,18 @@ class StateManager(ForkAware):
             StoreBusy: another program held the lock file: the message says whether only the state file is behind.
         """
         state = checked_state(state)
-        with WarningsLast(), self._states:
+        with WarningsLast(), self._calls.states:
             make_folder(self.store_path.parent)
             current = _current_of(self._open())
-            known, self._opened.known, looked = self._opened.known, None, self._looked
+            known, self._opened.known, looked = self._opened.known, None, self._calls.looked
             if looked.own_job_id != state.job_id:  # after an interrupt nobody knows which job is current
-                self._looked = looked._replace(own_job_id=None)
+                self._calls.looked = looked._replace(own_job_id=None)
             try:
                 saved = current.save(state, known, looked)
             except CheckpointStoreError:
-                self._looked = looked
+                self._calls.looked = looked
                 raise
-            self._looked = looked.after(state.job_id, saved)
+            self._calls.looked = looked.after(state.job_id, saved)
             if (other := saved.replaced_by) is not None:
                 raise CurrentJobChanged(self.store_path, state.job_id, other.job_id, other.file_name, is_recorded=True)
             self._opened.known = saved.known
@@ -154,8 +146,8 @@ class StateManager(ForkAware):
         with WarningsLast():  # of the opening, too, which this call may have to do first
             job, status, digest = self._required(chunk_index := as_int(chunk_index))
             self._opened.known = None  # a whole state is much to keep for nothing
-            current, own = _current_of(self._open()), self._looked.replaced_own(job.job_id)
-            is_anothers = self._looked.is_of_another(job.job_id, chunk_index, digest)
+            current, own = _current_of(self._open()), self._calls.looked.replaced_own(job.job_id)
+            is_anothers = self._calls.looked.is_of_another(job.job_id, chunk_index, digest)
             try:
                 if own is not None:
                     current.complete_beside(own, chunk_index, result)
@@ -166,11 +158,11 @@ class StateManager(ForkAware):
                     try:
                         job.complete(chunk_index, result)
                     except ChunkAlreadyCompleted:
-                        is_anothers = current.is_of_another(job.job_id, chunk_index, self._looked)
+                        is_anothers = current.is_of_another(job.job_id, chunk_index, self._calls.looked)
                         job.complete(chunk_index, result, replace=True)
             finally:  # after an interrupt nobody knows whether it was recorded
-                self._looked.note(job.job_id, chunk_index)
-            current.warn_of_replaced(job.job_id, self._own_looked.job_of_program())
+                self._calls.looked.note(job.job_id, chunk_index)
+            current.warn_of_replaced(job.job_id, self._calls.own_looked.job_of_program())
             if is_anothers:
                 current.warn_of_another(job.job_id, chunk_index)
 
@@ -185,16 +177,16 @@ class StateManager(ForkAware):
         wanted = status_named(status)
         with WarningsLast():
             job = self._required()[0]
-            if (own := self._looked.replaced_own(job.job_id)) is not None:
+            if (own := self._calls.looked.replaced_own(job.job_id)) is not None:
                 _current_of(self._open()).set_status_beside(own, wanted, error)
                 raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
             job.set_status(wanted, error)
 
     def has_incomplete_job(self) -> bool:
         """Whether the current job is running or paused and has chunks left. Reads no result."""
-        with self._states:
+        with self._calls.states:
             current = self._current()
-            self._looked = self._looked.seen(None if current is None else current[0].job_id)
+            self._calls.looked = self._calls.looked.seen(None if current is None else current[0].job_id)
         may_go_on = current is not None and current[1] in (JobStatus.RUNNING, JobStatus.PAUSED)
         return current is not None and may_go_on and current[0].progress().remaining_chunks > 0
 
@@ -208,9 +200,9 @@ class StateManager(ForkAware):
             ErasureUnfinished, StorageUnavailableError: the job is deleted; the named WAL or backup still has its bytes.
             StoreBusy: another program held the lock file. Nothing was removed, and the job is still the manager's own.
         """
-        with self._states:
-            current, looked = self._current(), self._looked
-            self._looked = Looked(has_looked=True, store=self.store_path)
+        with self._calls.states:
+            current, looked = self._current(), self._calls.looked
+            self._calls.looked = Looked(has_looked=True, store=self.store_path)
             if current is None:
                 return
             own = looked.replaced_own(current[0].job_id)  # never remove the job of another program
@@ -218,43 +210,35 @@ class StateManager(ForkAware):
                 with suppress(JobNotFound):
                     _current_of(self._open()).clear(own or current[0].job_id, and_backup=own is None)
             except CheckpointStoreError:  # the job may still be there
-                self._looked = looked
+                self._calls.looked = looked
                 raise
 
     def close(self) -> None:
         """Close the store. If this manager changed the job, the state file is exact then. The next call opens it."""
-        with self._guard:
+        with self._calls.guard:
             self._opened.close()
 
-    @property
-    def _looked(self) -> Looked:
-        return self._own_looked.of_program()
-
-    @_looked.setter
-    def _looked(self, looked: Looked) -> None:
-        self._own_looked = looked.noted()
-
     def _open(self) -> CheckpointStore:
-        with self._guard:
+        with self._calls.guard:
             if self._opened.store is None:
                 refuse_shared_store(self._options["state_file"], self.store_path)
                 self._opened.store = CheckpointStore(self.store_path, **self._options)
                 _current_of(self._opened.store).keep_previous_states()
-                self._own_looked.check_job_of_program(_current_of(self._opened.store).has)
+                self._calls.own_looked.check_job_of_program(_current_of(self._opened.store).has)
             return self._opened.store
 
     def _store_if_any(self) -> CheckpointStore | None:
         """Return the store; None, and nothing is created, where there is neither a store nor anything to import."""
         paths = (self.store_path, *state_copies(self._options["state_file"]))
-        with self._guard:
+        with self._calls.guard:
             is_any = self._opened.store is not None or any(map(is_there, paths))
             if is_any or Siblings(self.store_path).backups():
                 return self._open()
-            self._own_looked.check_job_of_program(lambda _: False)
+            self._calls.own_looked.check_job_of_program(lambda _: False)
             return None
 
     def _current(self, chunk_index: int | None = None) -> tuple[Job, JobStatus, str | None] | None:
-        with self._guard:
+        with self._calls.guard:
             store = self._store_if_any()
             row = None if store is None else _current_of(store).row(chunk_index)
             if store is None or row is None:

@@ -163,7 +163,7 @@ def make_manager(tmp_path: Path) -> Iterator[ManagerOpener]:
 
         def opener(state_path: str | os.PathLike[str] = "state.json", **options: Any) -> StateManager:
             made = stack.enter_context(StateManager(tmp_path / state_path, **options))
-            made._looked = made._looked._replace(recorded=type(made._looked.recorded)())
+            made._calls.looked = made._calls.looked._replace(recorded=type(made._calls.looked.recorded)())
             return made
 
         yield opener

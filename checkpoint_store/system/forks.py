@@ -59,7 +59,17 @@ def at_fork(
     _hooks[order] = _Hook(before, after_in_parent, after_in_child)
 
 
-class ForkAware:
+class OfOneProcess:
+    """An object that cannot be passed to another process."""
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a process that is started anew cannot take the object over."""
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled: pass the path, and make a new object in that process"
+        )
+
+
+class ForkAware(OfOneProcess):
     """An object that a child process must not take over as it is. Call :func:`watch` when the object is whole."""
 
     def before_fork(self) -> None:
@@ -70,12 +80,6 @@ class ForkAware:
 
     def forget_in_child(self) -> None:
         """Begin anew, without using or closing anything of the parent's; called in the child."""
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: a process that is started anew cannot take the object over either."""
-        raise TypeError(
-            f"a {type(self).__name__} cannot be pickled: pass the path, and make a new object in that process"
-        )
 
 
 _is_held_here: Final = methodcaller("_is_owned")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from functools import cache
 
+from checkpoint_store import StateManager
+
 from .classes import ClassSource, ancestors, classes_in, classes_of, imported_names, public_methods
 from .imports import PACKAGE, module_of, nodes_of, sources, tree_of
 
@@ -47,6 +49,14 @@ def test_a_part_of_a_face_is_nothing_by_itself() -> None:
         called |= {imported.get(one.id, f"{module}.{one.id}") for one in calls if isinstance(one, ast.Name)}
     assert "checkpoint_store.job.Job" in called
     assert called & parts() == set()
+
+
+def test_a_manager_shows_what_the_plan_calls() -> None:
+    """Who asks for the attributes of a :class:`StateManager` sees nothing of its insides."""
+    calls = {"load", "save", "clear", "update_chunk_complete", "set_status", "has_incomplete_job", "close"}
+    assert {name for name in dir(StateManager("state.json")) if not name.startswith("_")} == calls | {
+        *("DEFAULT_PATH", "LOCK_TIMEOUT", "state_path", "store_path", "lock_path")
+    }
 
 
 def test_inherited_methods_are_counted() -> None:

@@ -141,7 +141,7 @@ def test_a_result_goes_into_the_new_job_where_the_files_were_removed(*, looks: b
 
 def test_only_the_jobs_that_came_last_are_kept_in_mind() -> None:
     """A server that goes through many jobs does not grow."""
-    recorded = type(StateManager()._looked.recorded)()
+    recorded = type(StateManager()._calls.looked.recorded)()
     for number in range(200):
         recorded.add(f"job {number}", [0])
     assert not recorded.has("job 0", 0)
@@ -152,7 +152,7 @@ def test_only_the_jobs_that_came_last_are_kept_in_mind() -> None:
 def test_only_the_stores_that_came_last_are_kept_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server with a store for each document does not grow; the store in use stays, however many results it has."""
     monkeypatch.setattr(saved_state, "_DIGESTS_IN_MIND_MAX", 100)
-    recorded = type(StateManager()._looked.recorded)()
+    recorded = type(StateManager()._calls.looked.recorded)()
 
     def look(number: int, results: int) -> None:
         given = frozenset(f"{number} {index}" for index in range(results))
@@ -176,13 +176,13 @@ def test_a_manager_knows_what_it_recorded_however_many_jobs_came_in_between() ->
         first.save(ProcessingState(file_name="talk.txt", total_chunks=TOTAL, status="running"))
         first.update_chunk_complete(0, "raw")
         for number in range(100):
-            first._looked.recorded.add(f"job {number}", [0])
+            first._calls.looked.recorded.add(f"job {number}", [0])
         first.update_chunk_complete(0, "edited")
 
 
 def test_the_job_used_longest_ago_is_forgotten_first() -> None:
     """A program that makes a manager for each call goes on with its first job beside many short ones."""
-    recorded = type(StateManager()._looked.recorded)()
+    recorded = type(StateManager()._calls.looked.recorded)()
     for number in range(200):
         recorded.add("long job", [number])
         recorded.add(f"job {number}", [0])

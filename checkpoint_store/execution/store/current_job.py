@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
@@ -11,14 +12,18 @@ from checkpoint_store.execution.execution import JobExecution
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import chunks_text
 from checkpoint_store.model.state.state import ProcessingState
+from checkpoint_store.storage.records.saved_state import Looked
 from checkpoint_store.system.descriptors import importing
+from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.records import JobStatus
     from checkpoint_store.storage.records.records import JobRecord, Known
-    from checkpoint_store.storage.records.saved_state import Looked, Saved
+    from checkpoint_store.storage.records.saved_state import Saved
 
 
 def checked_state(state: object) -> ProcessingState:
@@ -169,3 +174,29 @@ class CurrentJob:
     def clear(self, job_id: str, *, and_backup: bool = True) -> None:
         """Delete a job for good. ``and_backup``: delete the ``.bak`` of the state file, too, whichever job it shows."""
         lifecycle.delete(self._context, job_id, and_backup=and_backup)
+
+
+class ManagerCalls(ForkAware):
+    """What the calls of a manager share in one process."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self.forget_in_child()
+        watch(self)
+
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: the locks are free, and the child knows no job before its first call."""
+        self.guard = threading.RLock()
+        """Held while the store is opened, looked for or closed."""
+        self.states = threading.RLock()
+        """Held while a state is read or written: what is known is of one moment."""
+        self.looked = Looked(store=self._store)
+
+    @property
+    def looked(self) -> Looked:
+        """What this process knows of the current job."""
+        return self.own_looked.of_program()
+
+    @looked.setter
+    def looked(self, looked: Looked) -> None:
+        self.own_looked = looked.noted()
