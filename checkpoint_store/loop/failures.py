@@ -13,7 +13,6 @@ from checkpoint_store.errors import (
     InvalidResultError,
     JobNotFound,
     WorkerDied,
-    counted,
     short_repr,
 )
 from checkpoint_store.loop.late_results import LateResults, copy_in
@@ -179,8 +178,9 @@ class FailurePolicy:
         if errors:
             raise errors[0]
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
-            places = counted(self._place.capacity, "place")
-            self._state.error = TimeoutError(f"work that hangs has taken all of the executor: {places}")
+            places = self._place.capacity
+            self._state.error = TimeoutError(f"work that hangs has taken all of the executor ({places} at a time)")
+            self._state.pause("work that hangs has taken all of the executor")
 
     def _time_out(self, future: Future[Any], attempt: InFlight) -> None:
         if self._place.abandon(future):  # attempts that hang occupy its place

@@ -54,6 +54,18 @@ def test_a_thread_that_hangs_keeps_nobody(job: Job) -> None:
     hangs.set()
 
 
+def test_work_that_hangs_everywhere_pauses_the_job(job: Job) -> None:
+    """A service that lets every call hang fails no chunk and no job, also where the calls keep a pool of the caller."""
+    hangs = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            with pytest.raises(TimeoutError, match="has taken all"):
+                list(job.map(lambda _: hangs.wait(60), executor=pool, timeout_seconds=0.1, wait=0))
+        finally:
+            hangs.set()
+    assert (job.status, job.failed_chunks()) == ("paused", [])
+
+
 def test_a_late_result_is_recorded(job: Job) -> None:
     """A result that comes after its time-out was paid for: it is recorded, and its chunk is not called again."""
     calls, waits = [], threading.Event()
