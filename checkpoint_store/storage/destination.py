@@ -53,7 +53,10 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     if len(os.fsencode(target.name)) > _STORE_NAME_BYTES_MAX:
         reason = f"its name leaves no room for the files beside it; {_STORE_NAME_BYTES_MAX} bytes are the most"
         raise StoreTargetError(target, reason, _USE)
-    refuse_no_folder(target, _USE)
+    try:
+        refuse_no_folder(target, _USE)
+    except OSError as error:
+        raise StoreTargetError(target, error.strerror or str(error), _USE) from error
     if is_folder(target):
         raise StoreTargetError(target, "it is a folder; give the path of a file in it", _USE)
 

@@ -100,9 +100,10 @@ def test_a_path_that_is_too_long_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["n" * 300, f"{'n' * 300}/b.db"], ids=["file", "folder"])
 def test_a_name_that_is_too_long_is_an_error_of_every_call(tmp_path: Path, name: str) -> None:
-    """A backup and a merge refuse a name that no file can have with the error of a wrong path, as an opening does."""
+    """A backup, a merge and an export refuse a name that no file can have with the error of a wrong path."""
     with CheckpointStore(tmp_path / "talk.db") as store:
-        for call in (store.backup, store.merge, CheckpointStore):
+        job = store.open_job("talk.srt", total_chunks=1)
+        for call in (store.backup, store.merge, job.export, CheckpointStore):
             with pytest.raises(StoreTargetError):
                 call(tmp_path / name)
 
