@@ -175,12 +175,15 @@ class Storage(Reading):
         ``exclusive_for``, given the id of the job, returns the caller's own runner of it, or None: then the job is
         refused where any other runner is at work on it.
 
+        The claims that wait to be freed are freed first.
+
         Raises:
             PlanChanged: the plan differs, and the request says that this is to be refused. Nothing was changed.
             JobBusy: another runner is at work on the job. Nothing was changed.
         """
 
         def write(connection: sqlite3.Connection) -> OpenedJob | Decision:
+            self.claims.releases.write(connection)  # a chunk that is not in hand may get the result of another job
             opened = open_job.open_job(connection, request, self.path)
             if exclusive_for is not None and not isinstance(opened, Decision):
                 own = exclusive_for(opened.job.job_id)

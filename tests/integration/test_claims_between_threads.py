@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from checkpoint_store import StoreBusy
 from checkpoint_store.execution.claims import chunk_queue
+from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 from .claims_tools import rows
 
@@ -45,17 +47,19 @@ def test_a_released_chunk_is_not_freed_in_the_hand_of_the_next_loop(
     claims, first, second = job._execution.claims, job._execution.queue(), job._execution.queue()
     (chunk,) = first.take(1)
     queue_release, claimed = claims.storage.queue_release, []
+    thread = threading.Thread(target=lambda: claimed.extend(second.take(1)))
 
     def release(*given: Any, begun: bool) -> None:
         monkeypatch.setattr(claims.storage, "queue_release", queue_release)
         if moment == "after":
             queue_release(*given, begun=begun)
-        in_thread(lambda: claimed.extend(second.take(1)))
+        thread.start()
         if moment == "before":
             queue_release(*given, begun=begun)
 
     monkeypatch.setattr(claims.storage, "queue_release", release)
     claims.release([chunk])
+    thread.join()
     claimed = claimed or second.take(1)
     assert [claims.in_hand.holds(taken) for taken in claimed] == [True]
     claims.storage.release(job.job_id)
@@ -63,6 +67,49 @@ def test_a_released_chunk_is_not_freed_in_the_hand_of_the_next_loop(
     assert others.take(1) == []
     for queue in (first, second, others):
         queue.close()
+
+
+@pytest.mark.parametrize("drop", [in_thread, lambda drop: drop()])
+def test_a_chunk_that_is_dropped_while_a_loop_takes_it_up_is_not_freed(
+    store: CheckpointStore, open_store: Opener, monkeypatch: pytest.MonkeyPatch, drop: Any
+) -> None:
+    """The chunk of a loop that has ended goes to the next loop, and its last reference goes meanwhile: one work on it."""
+    job, claim = store.open_job("talk.srt", total_chunks=2), ClaimStorage.claim
+    kept = list(itertools.islice(job.pending(), 1))
+
+    def claim_and_drop(*given: Any) -> Any:
+        found = claim(*given)
+        drop(kept.clear)  # as a garbage collection may do, in this thread or in another one
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClaimStorage, "claim", claim_and_drop)
+        taken = next(loop := job.pending())
+    others = [chunk.index for chunk in open_store().job("talk.srt").pending() if chunk.complete("theirs") is None]
+    assert (taken.index, others) == (0, [1])
+    loop.close()
+
+
+def test_a_chunk_that_is_dropped_during_a_search_is_free_after_it(
+    store: CheckpointStore, open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing waits for the end of the search, and the chunk goes to whoever asks next."""
+    job, claim = store.open_job("talk.srt", total_chunks=3), ClaimStorage.claim
+    kept = list(itertools.islice(job.pending(), 1))
+    claims, loop = job._execution.claims, job._execution.queue()
+
+    def drop_and_claim(*given: Any) -> Any:
+        kept.clear()
+        return claim(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClaimStorage, "claim", drop_and_claim)
+        claims.claim(loop._loop, [(1, 2)], 1)
+    assert [chunk.index for chunk in open_store().job("talk.srt").pending() if chunk.complete("theirs") is None] == [
+        0,
+        2,
+    ]
+    loop.close()
 
 
 def test_a_with_block_in_the_body_of_a_loop_ends_nothing(store: CheckpointStore, open_store: Opener) -> None:

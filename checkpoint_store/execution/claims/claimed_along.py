@@ -17,6 +17,7 @@ from checkpoint_store.storage.records.records import Claim
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
 
@@ -73,11 +74,13 @@ class ClaimedAlong:
                     return along
         return None
 
-    def leave_all(self) -> list[ClaimedChunk]:
-        """Return the chunks that were claimed along and that no loop has taken; later calls return none of them."""
-        with self._lock:
+    def free_all(self, release: Callable[[list[ClaimedChunk]], object]) -> None:
+        """Free the chunks that were claimed along and that no loop has taken."""
+        with self._lock:  # otherwise a search in another thread could take one over in between
             waiting = [chunk for chunk in list(self._chunks.values()) if chunk in chunk.loop.claimed_along]
-            return [left for chunk in waiting for left in self.leave(chunk.loop)]
+            left = [along for chunk in waiting for along in self.leave(chunk.loop)]
+            if left:
+                release(left)
 
     @staticmethod
     def leave(loop: ClaimingLoop) -> list[ClaimedChunk]:

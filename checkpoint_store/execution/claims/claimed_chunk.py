@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.storage.records.records import NextClaim
+from checkpoint_store.system.file_lock import is_held_here, take
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Any
     from weakref import ref
@@ -135,6 +137,10 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         self._store, self.job_id = str(store), job_id
         self._letting_go = threading.RLock()
         """Held while a chunk leaves the hand, so that it leaves once. Nobody who holds the lock waits for the disk."""
+        self._searching = threading.RLock()
+        """Held during a search for chunks to claim: it may take over a chunk of a loop that has ended."""
+        self._left_in_search: list[ClaimedChunk] = []
+        """The chunks to let go as soon as the search has ended."""
 
     def belong_to(self, runner_id: int) -> None:
         """Let every loop of this process find these chunks by the id of their runner."""
@@ -156,19 +162,50 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         """Return the indices of the chunks that loops have taken, and that are at work."""
         return {index for index, held in list(self.items()) if held.loop.is_active and held.is_taken}
 
-    def let_go(self, chunk: ClaimedChunk, queue_release: Callable[..., None]) -> bool:
-        """Queue the release of a chunk, then take it out of the hand. Returns whether it was in hand.
+    def let_go(self, chunk: ClaimedChunk, free_later: Callable[[ClaimedChunk], None]) -> bool:
+        """Queue the release of a chunk (``free_later``), then take it out of the hand. Returns whether it was in hand.
 
         In the other order a search could find it in no hand, and take over its attempt; the release would then free a
-        chunk that another loop works on.
+        chunk that another loop works on. During a search the chunk stays: see :meth:`searched`.
         """
         with self._letting_go:
             if not self.holds(chunk):
                 return False
-            queue_release(chunk.runner_id, chunk.claim, begun=chunk.begun)
+            if self._is_searched():
+                self._left_in_search.append(chunk)
+                return True
+            free_later(chunk)
             if self.holds(chunk):  # a search may have freed the chunk and claimed it again
                 self.pop(chunk.index, None)
             return True
+
+    @contextmanager
+    def searched(self, release: Callable[[list[ClaimedChunk]], object]) -> Iterator[None]:
+        """Keep every chunk in hand during a search, and ``release`` those afterwards that were to leave meanwhile.
+
+        Nothing is left to do for a chunk that the search has taken over: the hand holds the new claim.
+        """
+        try:
+            with self._searching:
+                with self._letting_go:  # wait for a chunk that is leaving the hand
+                    pass
+                yield
+        finally:
+            with self._letting_go:
+                left, self._left_in_search = self._left_in_search, []
+            if left:
+                release(left)
+
+    def _is_searched(self) -> bool:
+        if is_held_here(self._searching):
+            return True
+        taken: list[bool] = []
+        try:
+            take(self._searching, taken)
+            return not taken
+        finally:
+            if taken:
+                self._searching.release()
 
     def is_worked_on_by(self, loop: ClaimingLoop, index: int) -> bool:
         """Whether this loop has claimed this chunk."""

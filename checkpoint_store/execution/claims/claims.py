@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, RunnerReleased
@@ -142,10 +141,11 @@ class Claims(ForkAware):
                 trusted_runner_ids=self.runner.trusted_runner_ids(),
                 in_order=in_order,
             )
-            search = self.storage.claim(request)
-            self.runner.note_alive(search)
-            chunks = [ClaimedChunk(claim, runner_id, loop) for claim in search.claims]
-            self.in_hand.update((chunk.index, chunk) for chunk in chunks)
+            with self.in_hand.searched(self.release):
+                search = self.storage.claim(request)
+                self.runner.note_alive(search)
+                chunks = [ClaimedChunk(claim, runner_id, loop) for claim in search.claims]
+                self.in_hand.update((chunk.index, chunk) for chunk in chunks)
             return chunks, search
 
     def confirm_along(self, along: ClaimedChunk, *, has_claimed: bool) -> None:
@@ -184,7 +184,7 @@ class Claims(ForkAware):
         stays in hand until it ends: it is paid for, and what it reserves of a budget counts until then.
         """
         self.done([completion.chunk_index for completion in completions if self._has_ended(completion)])
-        if self.storage.has_queued_releases:  # they could not be freed while the completions were being written
+        if self.storage.releases:  # they could not be freed while the completions were being written
             self._release_queued()
         if not self.runner.has_loops:
             self.end_if_idle(wait=True)
@@ -231,10 +231,11 @@ class Claims(ForkAware):
 
     def _let_go(self, chunk: ClaimedChunk) -> bool:
         """Queue the release of a chunk in hand; return whether it was in hand."""
-        if not self.in_hand.holds(chunk):
-            return False
+        return self.in_hand.let_go(chunk, self._free_later)
+
+    def _free_later(self, chunk: ClaimedChunk) -> None:
         self.storage.done(chunk.runner_id, chunk.claim)
-        return self.in_hand.let_go(chunk, partial(self.storage.queue_release, self.job_id))
+        self.storage.queue_release(self.job_id, chunk.runner_id, chunk.claim, begun=chunk.begun)
 
     def _release_queued(self) -> None:
         if self.runner.is_registered:

@@ -57,6 +57,5 @@ class ClaimsByJob(ForkAware):
         """
         for refers in list(self._refers.values()):
             claims = refers()
-            left = [] if claims is None else claims.along.leave_all()
-            if claims is not None and left:
-                claims.release(left)
+            if claims is not None:
+                claims.along.free_all(claims.release)

@@ -39,15 +39,16 @@ class ClaimStorage(ForkAware):
         self.path: Final[Path] = database.path
         """The store file."""
         self.lock_timeout_seconds: Final = database.lock_timeout_seconds
-        self._releases: Final = QueuedReleases()
-        self.runners: Final = RunnerStorage(database, self._releases)
+        self.releases: Final = QueuedReleases()
+        """The claims that wait to be freed by the next verb that writes."""
+        self.runners: Final = RunnerStorage(database, self.releases)
         """The verbs for runners."""
         self.forget_in_child()
         watch(self)
 
     def forget_in_child(self) -> None:
         """After a fork, in the child: forget the claims and the queued releases, which are the parent's."""
-        self._releases.clear()
+        self.releases.clear()
         self._reporter_ids: dict[str, int] = {}
         """The reporter of each job: the runner, which has ended, of failures that no runner reports."""
 
@@ -69,7 +70,7 @@ class ClaimStorage(ForkAware):
         """
 
         def work(connection: sqlite3.Connection) -> ClaimSearchResult:
-            self._releases.write(connection)
+            self.releases.write(connection)
             return claim_search.search(connection, self.path, request)
 
         return write_of_job(self._database, request.job_id, work)
@@ -114,7 +115,7 @@ class ClaimStorage(ForkAware):
                 runner_id = self._reporter_of(connection, failed.job_id)
             if results.is_complete(connection, failed.job_id, failed.chunk_index):
                 raise ChunkAlreadyCompleted(failed.job_id, failed.chunk_index)
-            self._releases.write(connection)
+            self.releases.write(connection)
             return attempts.fail(connection, failed, runner_id)
 
         outcome = write_of_job(self._database, failed.job_id, work)
@@ -138,12 +139,7 @@ class ClaimStorage(ForkAware):
 
         This writes nothing and waits for nobody. Until the release is durable, the runner has the chunk.
         """
-        self._releases.append(Release(job_id, runner_id, claim, begun))
-
-    @property
-    def has_queued_releases(self) -> bool:
-        """Whether claims wait to be freed by the next verb that writes."""
-        return bool(self._releases)
+        self.releases.append(Release(job_id, runner_id, claim, begun))
 
     def release(self, job_id: str) -> None:
         """Free the claims of :meth:`queue_release` now, if the store is free; for finalizers. Durable when it returns.
@@ -151,8 +147,8 @@ class ClaimStorage(ForkAware):
         Raises:
             StoreBusy: a thread of this process is writing, or another process is. The next verb that writes frees them.
         """
-        if self._releases:
-            write_of_job(self._database, job_id, self._releases.write, only_if_free=True)
+        if self.releases:
+            write_of_job(self._database, job_id, self.releases.write, only_if_free=True)
 
     # -- reading
 
