@@ -96,7 +96,11 @@ class JobLifecycle:
 
     def _is_paused_by(self, error: BaseException) -> bool:
         """Whether a loop has paused the job for this error: every chunk would meet it, as HTTP 401."""
-        record = self._recorded.record()
+        try:
+            record = self._recorded.record()
+        except CheckpointStoreError as unread:  # the claims have to be freed all the same
+            log_suppressed(unread, f"whether job {self._job_id} is paused could not be read")
+            return False
         return record.status is JobStatus.PAUSED and record.error_message == describe(error)
 
     def record_failure(self, error: BaseException) -> None:

@@ -20,8 +20,10 @@ from checkpoint_store import (
     ProcessingState,
     StateManager,
     StorageUnavailableError,
+    StoreBusy,
     StoreDamaged,
 )
+from checkpoint_store.execution.recorded_job import RecordedJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +94,22 @@ def test_an_error_that_every_chunk_would_meet_pauses_a_job_in_a_with_block_too(j
     with pytest.raises(ValueError, match="of the body"), job:
         raise ValueError("of the body")
     assert job.status == "failed"
+
+
+def test_a_block_that_ends_while_the_job_cannot_be_read_keeps_no_chunk(
+    job: Job, open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block ends by an error: its chunk goes to another runner at once, and the job is failed."""
+
+    def busy(_: object) -> None:
+        raise StoreBusy("talks.db", 1.0)
+
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="of the body"), job:
+        kept = next(job.pending())
+        patch.setattr(RecordedJob, "record", busy)
+        raise ValueError("of the body")
+    assert (job.status, job.error_message) == ("failed", "ValueError: of the body")
+    assert next(open_store().job(job.job_id).pending()).index == kept.index
 
 
 def test_an_ending_that_cannot_be_recorded_hides_no_error(job: Job, store: CheckpointStore) -> None:
