@@ -83,6 +83,7 @@ PAUSED_ON = {
         "ClientError",
         response={"Error": {"Code": "ServiceQuotaExceededException"}, "ResponseMetadata": {"HTTPStatusCode": 400}},
     ),
+    "OpenAI, an unknown model": of_httpx(404, {"error": {"type": "invalid_request_error", "code": "model_not_found"}}),
     "google-auth": of("RefreshError", retryable=False),
     "aiohttp, the body as its message": of_aiohttp(429, json.dumps(QUOTA)),
     "the body in the text of an exception around it": of("E", args=(f"no: {QUOTA}",), __cause__=of("E", status=429)),

@@ -25,6 +25,7 @@ from checkpoint_store.loop.service.service_errors import (
     status_of,
     trouble_of,
 )
+from checkpoint_store.loop.service.unknown_model import MODEL_NOT_FOUND, names_unknown_model
 from checkpoint_store.model.chunks import as_float
 from checkpoint_store.model.error_text import field_of, links, text_of
 from checkpoint_store.model.money import cost_of_error, unreadable_cost_of
@@ -179,7 +180,7 @@ def _telling_code(error: BaseException) -> str | None:
         codes.append(_NO_KEY)
     if is_too_large(error):
         codes.append(TOO_LARGE)
-    meanings = (_FATAL_CODES, {TOO_LARGE}, BUSY_CODES, FAULT_CODES)
+    meanings = (_FATAL_CODES, {MODEL_NOT_FOUND}, {TOO_LARGE}, BUSY_CODES, FAULT_CODES)
     known = (code for meaning in meanings for code in codes if code in meaning)
     return next(known, codes[0] if codes else None)
 
@@ -197,9 +198,9 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether every chunk would meet this error, such as a bad key or a used-up quota; see :func:`stop_rule`."""
+    """Whether every chunk would meet this error: a bad key, no quota, an unknown model … See :func:`stop_rule`."""
     status = status_of(error)
-    if not _FATAL_CODES.isdisjoint(codes_of(error)):
+    if not _FATAL_CODES.isdisjoint(codes_of(error)) or names_unknown_model(error):
         return True
     if status in _FATAL_STATUS:  # some of Google's services answer 403 to too frequent calls
         return status != _FORBIDDEN or not is_busy(error)

@@ -1,0 +1,94 @@
+"""A service that does not know the model of the calls: the job waits for a corrected model, and fails no chunk."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import requests
+
+from checkpoint_store import CheckpointStore
+
+from .answering_service import AnsweringService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CHUNKS = [f"c{index}" for index in range(6)]
+SAID = "The model `gpt-9` does not exist or you do not have access to it."
+ERROR = {"message": SAID, "type": "invalid_request_error", "param": None, "code": "model_not_found"}
+ANSWER = json.dumps({"error": ERROR}).encode()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CheckpointStore]:
+    with CheckpointStore(tmp_path / "talks.db", state_file=None, durability="process") as opened:
+        yield opened
+
+
+def by_httpx(url: str) -> Callable[[str], Any]:
+    return lambda text: httpx.post(url, content=text).raise_for_status().json()
+
+
+def by_requests(url: str) -> Callable[[str], Any]:
+    def ask(text: str) -> Any:
+        response = requests.post(url, data=text, timeout=60)
+        response.raise_for_status()
+        return response.json()
+
+    return ask
+
+
+def by_openai(url: str) -> Callable[[str], Any]:
+    import openai  # half a second, which only the process that runs these tests takes
+
+    client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+    return lambda text: client.completions.create(model="gpt-9", prompt=text).id
+
+
+@pytest.mark.parametrize("client", [by_httpx, by_requests, by_openai])
+@pytest.mark.parametrize("status", [404, 400])
+def test_an_unknown_model_pauses_the_job_at_its_first_call(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture, client: Callable[[str], Any], status: int
+) -> None:
+    """Each chunk would get the same answer. The error and the log name the model, and say what to do."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with AnsweringService(status, ANSWER) as service:
+        with pytest.raises(Exception, match=str(status)) as caught:
+            list(job.map(client(service.url), on_error="record"))
+        assert (job.status, job.failed_chunks(), len(service.calls)) == ("paused", [], 1)
+    told = [str(caught.value), *caught.value.__notes__]
+    for text in ("\n".join(told), caplog.text, str(next(iter(job.attempts())).error)):
+        assert text.count(SAID) == 1
+        assert "Correct the model, then run the job again." in text
+    assert list(job.map(str.upper)) != []
+    assert job.status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "not_found"), (400, None), (422, "model_not_found")], ids=["404", "400", "422"]
+)
+def test_any_other_refusal_is_the_failure_of_its_chunk(store: CheckpointStore, status: int, code: str | None) -> None:
+    """A page that is not there says nothing about the other chunks."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with AnsweringService(status, json.dumps({"error": {**ERROR, "code": code}}).encode()) as service:
+        list(job.map(by_httpx(service.url), on_error="record"))
+        assert (len(job.failed_chunks()), len(service.calls)) == (6, 6)
+    assert "Correct the model" not in str(next(iter(job.attempts())).error)
+
+
+def test_a_proxy_without_a_server_for_the_model_is_waited_for(store: CheckpointStore) -> None:
+    """With HTTP 503 the code means that no server has the model now: the calls go on once one has it."""
+    job = store.open_job("f", chunks=CHUNKS[:1])
+    with AnsweringService(503, ANSWER) as service:
+
+        def ask(text: str) -> Any:
+            if len(service.calls) == 2:
+                service.status = 200
+            return by_httpx(service.url)(text)
+
+        list(job.map(ask, wait=0.01))
+        assert (job.status, len(service.calls)) == ("completed", 3)
