@@ -9,6 +9,7 @@ from opcode import opmap
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
+from checkpoint_store.model.html_page import HTML_PAGE, html_remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +28,16 @@ _CONTROLS: Final = re.compile(
 
 
 def text_of(error: BaseException) -> str:
-    """Return what an exception says, whatever its ``__str__`` does; of a group, what its members say, too."""
+    """Return what an exception says, whatever its ``__str__`` does, and the HTML page that it met in place of data.
+
+    The text of a group has what its members say, too.
+    """
     try:
         text = str(error)
     except Exception:  # __str__ of the caller's exception may raise anything
         return "(its text cannot be had)"
     if not isinstance(error, BaseExceptionGroup):
-        return text
+        return text + html_remark(error)
     members = list(islice(_members(error), _MEMBERS_MAX + 1))
     more = ["…"] if len(members) > _MEMBERS_MAX else []
     return f"{text}: {'; '.join([*map(_message_of, members[:_MEMBERS_MAX]), *more])}"
@@ -162,9 +166,14 @@ def _repeats(error: BaseException, context: BaseException) -> bool:
     """Whether the text of ``error`` has that of ``context`` in it, or the message of the service's answer."""
     body = field_of(context, "body")
     answers = (field_of(holder, "message") for holder in (context, body, field_of(body, "error")))
-    texts = [text_of(context), *(text for text in answers if isinstance(text, str))]
+    texts = [text_of(context).removesuffix(html_remark(context)), *(text for text in answers if isinstance(text, str))]
     text = text_of(error)
     return any(len(part) >= _REPEATED_LENGTH_MIN and part in text for part in texts)
+
+
+def reports_html_page(error: BaseException) -> bool:
+    """Whether a service answered with an HTML page in place of data, as it is told here or by another process."""
+    return any(html_remark(link) or (isinstance(link, WorkFailed) and HTML_PAGE in link.text) for link in links(error))
 
 
 def field_of(holder: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A service on this machine that gives the same answer to every call until it is told another one."""
+"""A service on this machine that gives the same answer to every call, or to the first calls."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ class AnsweringService:
     calls: list[str] = field(default_factory=list)
     """The path of each call."""
     url: str = ""
+    answers_right_after: int = 10**9
+    """The number of calls after which each answer is ``right_body``, with HTTP 200."""
+    right_body: bytes = b"{}"
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -44,8 +48,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         service = self.server.service
+        with service.lock:
+            service.calls.append(self.path)
+            if len(service.calls) > service.answers_right_after:
+                service.status, service.body, service.content_type = 200, service.right_body, "application/json"
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        service.calls.append(self.path)
         self.send_response(service.status)
         self.send_header("Content-Type", service.content_type)
         self.send_header("Content-Length", str(len(service.body)))

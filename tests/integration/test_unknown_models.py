@@ -83,12 +83,6 @@ def test_any_other_refusal_is_the_failure_of_its_chunk(store: CheckpointStore, s
 def test_a_proxy_without_a_server_for_the_model_is_waited_for(store: CheckpointStore) -> None:
     """With HTTP 503 the code means that no server has the model now: the calls go on once one has it."""
     job = store.open_job("f", chunks=CHUNKS[:1])
-    with AnsweringService(503, ANSWER) as service:
-
-        def ask(text: str) -> Any:
-            if len(service.calls) == 2:
-                service.status = 200
-            return by_httpx(service.url)(text)
-
-        list(job.map(ask, wait=0.01))
+    with AnsweringService(503, ANSWER, answers_right_after=2) as service:
+        list(job.map(by_httpx(service.url), wait=0.01))
         assert (job.status, len(service.calls)) == ("completed", 3)

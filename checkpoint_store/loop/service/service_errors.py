@@ -15,7 +15,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import WorkFailed
-from checkpoint_store.model.error_text import field_of, links, text_of
+from checkpoint_store.model.error_text import field_of, links, reports_html_page, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Trouble(Enum):
     NO_ANSWER = "no answer"
     """Nothing came back: refused, reset, no such host, a time-out."""
     ERROR = "error"
-    """The service failed at this call: any other HTTP 5xx, 408, 409, 425, 499, or an answer that was cut off."""
+    """The service failed at this call: any other HTTP 5xx, 408, 409, 425, 499, an answer cut off, or an HTML page."""
     NONE = "none"
     """Nothing is known of the service: the failure is the chunk's own."""
 
@@ -235,7 +235,7 @@ def trouble_of(error: BaseException) -> Trouble:
     if status is not None and status >= CLIENT_ERROR_MIN:
         is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
         return Trouble.ERROR if is_transient else Trouble.NONE
-    fault = Trouble.ERROR if codes & FAULT_CODES else Trouble.NONE
+    fault = Trouble.ERROR if codes & FAULT_CODES or reports_html_page(error) else Trouble.NONE
     return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else fault
 
 

@@ -1,0 +1,55 @@
+"""Tell an HTML page that a service sent in place of data: that of a login, a captive portal or a gateway."""
+
+from __future__ import annotations
+
+import html
+import re
+from traceback import walk_tb
+from typing import Final
+
+HTML_PAGE: Final = "the service answered with an HTML page"
+"""How the text of an error names the page."""
+_BEGINNING: Final = re.compile(r"[\s\ufeff]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_TITLE: Final = re.compile(r"<title\b[^>]*>([^<]*)", re.IGNORECASE)
+_NO_WORDS: Final = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->|<[^>]*>?|\ufeff", re.IGNORECASE | re.DOTALL)
+_SEARCHED_MAX: Final = 16 * 1024
+"""The first characters of a page, in which its title and its words are looked for."""
+_TITLE_LENGTH_MAX: Final = 80
+_ANSWER_FIELDS: Final = frozenset({"choices", "output_text", "usage"})
+"""The fields of openai's answers, which no other text is asked for. The client of openai returns a page as a text."""
+_EMBEDDINGS: Final = "data"
+"""The field of openai's embeddings. A program may ask an HTML text of its own for it, so openai has to ask for it."""
+
+
+def html_remark(error: BaseException) -> str:
+    """Return the remark on the HTML page that a client met instead of data, with the title; an empty text without."""
+    page = _page_in(error)
+    if page is None:
+        return ""
+    title = _title_of(page)
+    return f" ({HTML_PAGE}: {title})" if title else f" ({HTML_PAGE})"
+
+
+def _page_in(error: BaseException) -> str | None:
+    """Return the HTML page that an error speaks of. The page is an empty text if the client has not read it."""
+    names, fields = [kind.__name__ for kind in type(error).__mro__], vars(error)
+    if "ContentTypeError" in names:  # of aiohttp
+        return "" if "text/html" in str(fields.get("message")) else None
+    text = fields.get("doc") if "JSONDecodeError" in names else None
+    if type(error) is AttributeError and (error.name in _ANSWER_FIELDS or _is_of_embeddings(error)):
+        text = error.obj
+    return text if isinstance(text, str) and _BEGINNING.match(text) else None
+
+
+def _is_of_embeddings(error: AttributeError) -> bool:
+    *_, module = ("", *(str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)))
+    return error.name == _EMBEDDINGS and module.startswith("openai.")
+
+
+def _title_of(page: str) -> str:
+    """Return the title of a page, or its first words."""
+    searched = page[:_SEARCHED_MAX]
+    title = _TITLE.search(searched)
+    words = " ".join(html.unescape(title[1] if title else "").split())
+    words = words or " ".join(html.unescape(_NO_WORDS.sub(" ", searched)).split())
+    return words if len(words) <= _TITLE_LENGTH_MAX else f"{words[:_TITLE_LENGTH_MAX]}…"

@@ -1,0 +1,208 @@
+"""An HTML page in place of data (a login, a captive portal, a gateway): the loop waits, and no chunk is failed for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+import urllib.request
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import httpx
+import pytest
+import requests
+
+from checkpoint_store import CheckpointStore, ServiceUnavailable
+from checkpoint_store.loop.executors.raised import Raised
+from checkpoint_store.loop.service.retry_policy import is_fatal, is_transient
+from checkpoint_store.loop.service.service_errors import Trouble, trouble_of
+from checkpoint_store.model.error_text import describe
+
+from .answering_service import AnsweringService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CHUNKS = [f"c{index}" for index in range(6)]
+PAGE = b"\r\n <!DOCTYPE html>\n<html><head><title>Sign in &amp; surf</title></head><body><p>Welcome!</body></html>"
+TOLD = "the service answered with an HTML page: Sign in & surf"
+RIGHT = json.dumps({"id": "1", "choices": [{"text": "yes"}], "data": [{"embedding": [0.5]}]}).encode()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CheckpointStore]:
+    with CheckpointStore(tmp_path / "talks.db", state_file=None, durability="process") as opened:
+        yield opened
+
+
+class ByUrllib:
+    """A picklable work function."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def __call__(self, text: str) -> Any:
+        with urllib.request.urlopen(self.url, data=text.encode(), timeout=60) as response:
+            return json.load(response)
+
+
+def by_httpx(url: str) -> Callable[[str], Any]:
+    return lambda text: httpx.post(url, content=text).json()
+
+
+def by_requests(url: str) -> Callable[[str], Any]:
+    return lambda text: requests.post(url, data=text, timeout=60).json()
+
+
+def by_requests_wrapped(url: str) -> Callable[[str], Any]:
+    def ask(text: str) -> Any:
+        try:
+            return requests.post(url, data=text, timeout=60).json()
+        except ValueError as error:
+            raise KeyError("answer") from error
+
+    return ask
+
+
+def by_requests_in_a_group(url: str) -> Callable[[str], Any]:
+    def ask(text: str) -> Any:
+        try:
+            return requests.post(url, data=text, timeout=60).json()
+        except ValueError as error:
+            raise ExceptionGroup("two", [TypeError("no"), error]) from None
+
+    return ask
+
+
+def by_aiohttp(url: str) -> Callable[[str], Any]:
+    async def post(text: str) -> Any:
+        async with aiohttp.ClientSession() as session, session.post(url, data=text) as response:
+            return await response.json()
+
+    return lambda text: asyncio.run(post(text))
+
+
+def client_of_openai(url: str) -> Any:
+    import openai  # half a second, which only the process that runs these tests takes
+
+    return openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+
+
+def by_openai(url: str) -> Callable[[str], Any]:
+    return lambda text: client_of_openai(url).completions.create(model="m", prompt=text).choices[0].text
+
+
+def by_openai_embedded(url: str) -> Callable[[str], Any]:
+    return lambda text: client_of_openai(url).embeddings.create(model="m", input=text).data[0].embedding
+
+
+CLIENTS: list[Callable[[str], Callable[[str], Any]]] = [
+    ByUrllib, by_httpx, by_requests, by_requests_wrapped, by_requests_in_a_group, by_aiohttp, by_openai,
+    by_openai_embedded,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_page_in_place_of_data_fails_nobody(store: CheckpointStore, client: Callable[[str], Any]) -> None:
+    """More pages than a chunk has tries, and then data: each chunk is done, and each failed try names the page."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with AnsweringService(200, PAGE, "text/html; charset=utf-8", answers_right_after=8, right_body=RIGHT) as service:
+        list(job.map(client(service.url), max_attempts=1, wait=0.001, on_error="record"))
+        assert (job.status, job.failed_chunks(), len(service.calls)) == ("completed", [], 14)
+    told = TOLD if client is not by_aiohttp else TOLD.partition(":")[0]
+    errors = [str(attempt.error) for attempt in job.attempts() if attempt.error]
+    assert [told in error for error in errors] == [True] * 8
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_page_is_told_by_a_worker_process(client: Callable[[str], Any]) -> None:
+    """The error keeps the page's title, and what it says of the service, on its way from another process."""
+    with AnsweringService(200, PAGE, "text/html") as service, pytest.raises(Exception) as caught:
+        client(service.url)("c0")
+    message = describe(caught.value)
+    arrived = pickle.loads(pickle.dumps(Raised(caught.value))).as_failure()
+    assert describe(arrived) == message
+    assert (trouble_of(arrived), is_transient(arrived), is_fatal(arrived)) == (Trouble.ERROR, True, False)
+
+
+def test_a_portal_that_stays_pauses_a_job_of_worker_processes(store: CheckpointStore) -> None:
+    """The error names the page, so that somebody signs in and runs the job again."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with (
+        AnsweringService(200, PAGE, "text/html") as service,
+        ProcessPoolExecutor(2, get_context("forkserver")) as pool,
+        pytest.raises(ServiceUnavailable, match=TOLD),
+    ):
+        list(job.map(ByUrllib(service.url), executor=pool, outage_seconds=0.3, wait=0.01, on_error="record"))
+    assert (job.status, job.failed_chunks()) == ("paused", [])
+
+
+def test_a_chunk_that_alone_meets_a_page_is_failed(store: CheckpointStore) -> None:
+    """The other chunks are completed in the same stretch, so the page is this chunk's own."""
+    job = store.open_job("f", chunks=CHUNKS)
+
+    def work(text: str) -> Any:
+        return json.loads(PAGE) if text == "c2" else text
+
+    list(job.map(work, max_attempts=2, wait=0.001, on_error="record"))
+    assert [record.chunk_index for record in job.failed_chunks()] == [2]
+
+
+@pytest.mark.parametrize("text", ["{", "html", "<htmlish>", "", "<p>no</p>"])
+def test_another_text_that_is_no_json_is_the_chunks_own_failure(text: str) -> None:
+    """A model's answer that does not parse makes no other chunk wait."""
+    with pytest.raises(ValueError, match="line 1") as caught:
+        json.loads(text)
+    assert (trouble_of(caught.value), is_transient(caught.value)) == (Trouble.NONE, True)
+    assert "HTML" not in describe(caught.value)
+
+
+def test_a_mistake_in_work_on_html_stays_a_mistake() -> None:
+    """Work that cleans HTML and asks a text for what it lacks would fail in the same way the next time."""
+    page: Any = PAGE.decode()
+    for name in ("select", "data", "content", "find_all"):
+        with pytest.raises(AttributeError) as caught:
+            getattr(page, name)
+        assert (trouble_of(caught.value), is_transient(caught.value)) == (Trouble.NONE, False)
+
+
+def test_a_failure_while_the_page_is_read_stands_for_itself() -> None:
+    """Work that falls back to HTML, and fails at that by a mistake of its own, meets that mistake each time."""
+    page: Any = PAGE.decode()
+    with pytest.raises(AttributeError) as caught:
+        try:
+            json.loads(page)
+        except ValueError:
+            page.select("p")
+    assert (trouble_of(caught.value), is_transient(caught.value)) == (Trouble.NONE, False)
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("<html><TITLE lang=en>\n 502 Bad\n Gateway</TITLE>", ": 502 Bad Gateway)"),
+        (
+            "\ufeff<HTML><script>let a = '<p>';</script><style>p {}</style><!-- no --><p>Please <b>wait</b>",
+            ": Please wait)",
+        ),
+        ("<!doctype HTML>", "HTML page)"),
+        (f"<html>{'long ' * 50}", f": {'long ' * 16}…)"),
+        ("<html>" + "<title" * 100_000, "HTML page)"),
+    ],
+    ids=["title", "words", "nothing", "long", "hostile"],
+)
+def test_the_page_is_named_by_its_title_or_its_first_words(page: str, title: str) -> None:
+    """A person knows a page by what it shows."""
+    assert describe(json.JSONDecodeError("no", page, 0)).endswith(title)
+
+
+def test_a_status_that_tells_more_comes_before_the_page() -> None:
+    """A page with HTTP 404 is a refusal of this one call, and a page with HTTP 503 an outage."""
+    for status, trouble in ((404, Trouble.NONE), (503, Trouble.BUSY)):
+        with AnsweringService(status, PAGE, "text/html") as service, pytest.raises(aiohttp.ContentTypeError) as caught:
+            by_aiohttp(service.url)("c0")
+        assert trouble_of(caught.value) is trouble
