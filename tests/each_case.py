@@ -27,8 +27,9 @@ def each_case(
     calls it, while every process imports the module.
 
     pytest takes 4 ms of the processor for a test of its own, and a parser or a message takes a tenth of that. Every case is
-    tried, whichever fails. Each case has a ``tmp_path`` and a ``monkeypatch`` of its own. The table has every other fixture
-    once: in it, a case may leave nothing that another case would see.
+    tried, whichever fails; a case that skips itself fails, and so does a table without cases. Each case has a ``tmp_path``
+    and a ``monkeypatch`` of its own. The table has every other fixture once: in it, a case may leave nothing that another
+    case would see.
     """
     fields = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     table = None if callable(cases) else _Table(len(fields), cases, ids)
@@ -41,7 +42,7 @@ def each_case(
             for number, values in enumerate(tried.rows):
                 try:
                     _try(test, dict(zip(fields, values, strict=True)), fixtures, number)
-                except (Exception, pytest.fail.Exception) as failure:
+                except (Exception, pytest.fail.Exception, pytest.skip.Exception) as failure:
                     label = tried.label(number)
                     failure.add_note(f"in the case {label}")
                     failures.append((label, failure))
@@ -65,6 +66,7 @@ class _Table:
         self, width: int, cases: Iterable[Any], ids: Iterable[object] | Callable[[Any], object] | None
     ) -> None:
         self.rows = [case if isinstance(case, tuple) and width > 1 else (case,) for case in cases]
+        assert self.rows, "a table without cases tries nothing"
         for row in self.rows:
             assert len(row) == width, f"{width} names do not fit {row!r}"
         self._name = ids if callable(ids) else repr

@@ -39,6 +39,32 @@ def test_a_case_that_raises_nothing_fails_alone() -> None:
     assert tried == [0, 1, 2]
 
 
+def test_a_case_that_is_skipped_hides_no_failure() -> None:
+    """A case that skips itself fails: a skipped test would say nothing of the cases before and behind it."""
+
+    @each_case("number", [0, 1, 2])
+    def skips_one(number: int) -> None:
+        if number == 1:
+            pytest.skip("not here")
+        assert number == 2
+
+    with pytest.raises(BaseExceptionGroup, match=r"2 of 3 cases failed: 0, 1$"):
+        skips_one()
+
+
+def test_a_table_without_cases_is_refused() -> None:
+    """A list of cases that has become empty passes no test unseen, also if the list is made when it is tried."""
+    with pytest.raises(AssertionError, match="a table without cases tries nothing"):
+        each_case("number", [])
+
+    @each_case("number", list)
+    def tries_nothing(number: int) -> None:
+        assert number
+
+    with pytest.raises(AssertionError, match="a table without cases tries nothing"):
+        tries_nothing()
+
+
 def test_nested_tables_try_each_pair() -> None:
     """Two tables over one test try each case of one with each case of the other."""
     tried = []
