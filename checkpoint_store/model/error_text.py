@@ -97,13 +97,16 @@ def _causes_of(error: BaseException) -> Iterator[Exception]:
     """Yield what an exception was raised from, and so on. An error of this package says itself what caused it."""
     for _ in range(_NAMED_CAUSES_MAX):
         says_it_all = isinstance(error, CheckpointStoreError) and not isinstance(error, WorkFailed)
-        cause = None if says_it_all else next(iter(_raised_from_all(error)), None)
+        causes = () if says_it_all else _raised_from_all(error)
+        cause = next((link for link in causes if not type(link).__name__.endswith(_TRACEBACK_OF_WORKER)), None)
         if not isinstance(cause, Exception):
             return
         yield cause
         error = cause
 
 
+_TRACEBACK_OF_WORKER: Final = "RemoteTraceback"
+"""The end of the names of the causes by which process pools show where in a worker an exception was raised."""
 _NAMED_CAUSES_MAX: Final = 8
 """The most causes of an exception that its text may name."""
 _LINKS_MAX: Final = 32

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures.process import _ExceptionWithTraceback  # type: ignore[attr-defined]
+from urllib.error import URLError
 
 from checkpoint_store.errors import StorageFullError
 from checkpoint_store.loop.executors.raised import Raised
@@ -66,3 +68,14 @@ def test_an_error_names_its_cause_from_another_process() -> None:
     error = _raised(RuntimeError("no answer"), Local("[Errno 111] Connection refused"), Local("Connection refused"))
     assert describe(pickle.loads(pickle.dumps(Raised(error))).error) == describe(error)
     assert describe(error) == "RuntimeError: no answer (caused by Local: [Errno 111] Connection refused)"
+
+
+def test_an_error_of_a_process_pool_does_not_name_a_traceback_as_its_cause() -> None:
+    """Work in the caller's own pool fails, and the caller reports it: the message has no lines of the program."""
+    error = URLError(ConnectionRefusedError(111, "Connection refused"))
+    sent = pickle.loads(pickle.dumps(_ExceptionWithTraceback(error, None)))
+    assert "Traceback" in type(sent.__cause__).__name__
+    assert describe(sent) == describe(error)
+    assert describe(pickle.loads(pickle.dumps(_ExceptionWithTraceback(ValueError("no answer"), None)))) == (
+        "ValueError: no answer"
+    )
