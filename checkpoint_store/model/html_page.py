@@ -11,7 +11,10 @@ HTML_PAGE: Final = "the service answered with an HTML page"
 """How the text of an error names the page."""
 _BEGINNING: Final = re.compile(r"[\s\ufeff]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title\b[^>]*>([^<]*)", re.IGNORECASE)
-_NO_WORDS: Final = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->|<[^>]*>?|\ufeff", re.IGNORECASE | re.DOTALL)
+_NO_WORDS: Final = re.compile(
+    r"<(script|style)\b.*?(?:</\1>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*>?|\ufeff", re.IGNORECASE | re.DOTALL
+)
+"""What a page does not show. A script that has no end goes on to the end of the text, so each character is met once."""
 _SEARCHED_MAX: Final = 16 * 1024
 """The first characters of a page, in which its title and its words are looked for."""
 _TITLE_LENGTH_MAX: Final = 80

@@ -192,8 +192,9 @@ def test_a_failure_while_the_page_is_read_stands_for_itself() -> None:
         ("<!doctype HTML>", "HTML page)"),
         (f"<html>{'long ' * 50}", f": {'long ' * 16}…)"),
         ("<html>" + "<title" * 100_000, "HTML page)"),
+        ("<html><p>Wait</p><script>let a = 1;" + "<script>" * 100_000, ": Wait)"),
     ],
-    ids=["title", "words", "nothing", "long", "hostile"],
+    ids=["title", "words", "nothing", "long", "hostile", "cut"],
 )
 def test_the_page_is_named_by_its_title_or_its_first_words(page: str, title: str) -> None:
     """A person knows a page by what it shows."""
