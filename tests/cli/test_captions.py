@@ -64,7 +64,7 @@ def test_notes_styles_and_regions_are_no_speech(tmp_path: Path, block: str) -> N
     assert read(tmp_path, "a.vtt", content) == "hello"
 
 
-@pytest.mark.parametrize("block", ["NOTE Bo laughs", "NOTE\nBo laughs\nloudly", "REGION\nid:fred"])
+@pytest.mark.parametrize("block", ["NOTE Bo laughs", "NOTE\nBo laughs", "NOTE\nBo laughs\nloudly", "REGION\nid:fred"])
 def test_a_time_line_ends_a_note(tmp_path: Path, block: str) -> None:
     """A cue directly under the words of a note is said: players show it."""
     content = f"WEBVTT\n\n{block}\n00:01.000 --> 00:02.000\nhello\n\n{block}\n\n00:02.000 --> 00:03.000\nthere\n"

@@ -124,8 +124,10 @@ def _names_next_cue(lines: list[str], index: int) -> bool:
 
 def _after_block(lines: list[str], index: int) -> int:
     """Return the index behind a note or a region; a time line ends it, too, unless NOTE alone stands above the cue."""
-    has_times = any(time_line(line) for line in lines[index + 1 : index + 3])  # the cue may have a name
-    is_commented_out = lines[index].strip() == "NOTE" and has_times
+    first = index + 1
+    if len("".join(lines[first : first + 1]).split()) == 1:  # the name of the cue; a note says more than one word
+        first += 1
+    is_commented_out = lines[index].strip() == "NOTE" and any(map(time_line, lines[index + 1 : first + 1]))
     while index < len(lines) and lines[index].strip() and (is_commented_out or time_line(lines[index]) is None):
         index += 1
     return index
