@@ -43,6 +43,7 @@ def resolve_state_file(given: object, store: Path) -> Path:
     path = absolute(given, USE)
     if path.suffix in NO_STATE_SUFFIXES:
         raise StoreTargetError(path, f"the suffix {path.suffix} is for the files beside a state file; use .json", USE)
+    refuse_long_name(path, USE)
     _refuse_no_place(path, store)
     return path
 
@@ -51,7 +52,8 @@ def _refuse_no_place(path: Path, store: Path) -> None:
     """Raise :class:`StoreTargetError` if no state file can be at ``path``, or it belongs to the store."""
     try:
         refuse_no_folder(path, USE)
-        refuse_long_name(path, USE)
+        with suppress(FileNotFoundError):
+            os.lstat(path)  # no file can have too long a name
         refuse_own(path, store)
     except OSError as error:
         raise StoreTargetError(path, error.strerror or str(error), USE) from error

@@ -58,7 +58,7 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     except OSError as error:
         raise StoreTargetError(target, error.strerror or str(error), _USE) from error
     if is_folder(target):
-        raise StoreTargetError(target, "it is a folder; give the path of a file in it", _USE)
+        raise StoreTargetError(target, "it is a folder; name another file", _USE)
 
 
 def refuse_removed_name(path: Path, use: str = "as a store") -> None:

@@ -80,7 +80,8 @@ def test_the_error_that_ended_a_loop_is_kept_with_its_job(
     status, error, _ = last_job(tmp_path / "talks.db")
     # A named iterator lives until the store is closed: what is known then is what the program raised at last.
     is_translated = (loop, ends) == ("named", "translated")
-    expected = "RuntimeError: stopped" if is_translated else "ValueError: the answer cannot be read"
+    raised = "ValueError: the answer cannot be read"
+    expected = f"RuntimeError: stopped (caused by {raised})" if is_translated else raised
     assert (status, error) == ("failed", expected)
 
 

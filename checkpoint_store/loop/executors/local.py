@@ -183,7 +183,7 @@ class Threads(OwnExecutor):
     def _do_next(self, in_hand: list[_Task | None], late: BaseException | None) -> None:
         """Do the task in hand, or else wait for the next task. ``late`` was raised outside of the work."""
         if late is not None:
-            log.warning("a thread of a loop goes on after an exception from outside: %s", describe(late))
+            log.warning("a thread of a loop goes on after an exception from outside: %s", type(late).__name__)
         if not in_hand:
             in_hand.extend(map(self._tasks.get, (True,)))  # one call of C: no interrupt loses a task in between
         if in_hand[0] is None:
