@@ -149,7 +149,7 @@ def test_an_executor_whose_every_place_hangs_ends_the_loop(job: Job) -> None:
     """A loop ends with ``TimeoutError`` if every place of its executor hangs, instead of waiting for ever."""
     go = threading.Event()
     with ThreadPoolExecutor(2) as pool:
-        with pytest.raises(TimeoutError, match="2 places"):
+        with pytest.raises(TimeoutError, match="2 at a time"):
             list(job.map(lambda _: go.wait(60), executor=pool, timeout_seconds=0.2, on_error="record"))
         assert job.progress().completed_chunks == 0
         go.set()
