@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import importlib
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
@@ -23,6 +25,9 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the working folder."""
     folder = tmp_path / "gone"
     folder.mkdir()
+    # An AttributeError of a module makes Python 3.13.0 ask for the working folder (mended in 3.13.1): import here.
+    codecs.lookup("ascii")
+    importlib.import_module("checkpoint_store.cli.run.resume")
     monkeypatch.chdir(folder)
     folder.rmdir()
 
