@@ -8,11 +8,11 @@ Where the making itself is the point the migrations run (``MIGRATED``), and in e
 
 from __future__ import annotations
 
-import atexit
 import shutil
 import tempfile
 from functools import cache
 from itertools import count
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +60,8 @@ def _folder_for_temporary_files() -> Path:
     """Make a folder which is removed with the process; another user may go through it, as through ``/tmp``."""
     folder = Path(tempfile.mkdtemp(prefix="checkpoint-store-tests-"))
     folder.chmod(0o711)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    # multiprocessing removes a folder of its own in this one, with the priority -100.
+    Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=-200)
     return folder
 
 
