@@ -22,7 +22,7 @@ from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, StoreFiles
 from checkpoint_store.storage.opened_store import open_for_reading
 from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
 from checkpoint_store.system.file_replacement import replace_file
-from checkpoint_store.system.paths import absolute, is_there
+from checkpoint_store.system.paths import absolute, is_there, refusing
 from checkpoint_store.system.threads import giving_turns
 
 if TYPE_CHECKING:
@@ -50,13 +50,11 @@ def resolve_state_file(given: object, store: Path) -> Path:
 
 def _refuse_no_place(path: Path, store: Path) -> None:
     """Raise :class:`StoreTargetError` if no state file can be at ``path``, or it belongs to the store."""
-    try:
+    with refusing(path, USE):
         refuse_no_folder(path, USE)
         with suppress(FileNotFoundError):
             os.lstat(path)  # no file can have too long a name
         refuse_own(path, store)
-    except OSError as error:
-        raise StoreTargetError(path, error.strerror or str(error), USE) from error
 
 
 def checked_state_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:

@@ -28,7 +28,7 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.target import inspect, refuse_no_folder
 from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.log import log
-from checkpoint_store.system.paths import is_folder, is_there
+from checkpoint_store.system.paths import is_folder, is_there, refusing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +53,8 @@ def refuse_own(target: Path, store: Path, states: Sequence[Path]) -> None:
     if len(os.fsencode(target.name)) > _STORE_NAME_BYTES_MAX:
         reason = f"its name leaves no room for the files beside it; {_STORE_NAME_BYTES_MAX} bytes are the most"
         raise StoreTargetError(target, reason, _USE)
-    try:
+    with refusing(target, _USE):
         refuse_no_folder(target, _USE)
-    except OSError as error:
-        raise StoreTargetError(target, error.strerror or str(error), _USE) from error
     if is_folder(target):
         raise StoreTargetError(target, "it is a folder; name another file", _USE)
 

@@ -21,7 +21,7 @@ from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX,
 from checkpoint_store.storage.files.sibling_check import refuse_planted
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.statements.prepared import COLUMNS
-from checkpoint_store.system.paths import absolute, as_listed, is_there
+from checkpoint_store.system.paths import absolute, as_listed, is_there, refusing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,14 +64,13 @@ def resolve(target: object) -> Path:
     path = absolute(name)
     if not _is_text(path.name):  # the store holds the names of its lock files
         raise StoreTargetError(name, "the name of a store must be UTF-8; name it otherwise")
-    try:
+    with refusing(path):
         path = as_listed(_follow(path))
+    with refusing(path):
         refuse_no_folder(path)
         _check_length(path)
         _check_kind(path)
         refuse_planted(path)
-    except OSError as error:
-        raise StoreTargetError(path, error.strerror or str(error)) from error
     return path
 
 

@@ -6,12 +6,15 @@ import errno
 import os
 import re
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.system.files import storage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _NOTHING_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
@@ -43,6 +46,15 @@ def _status(path: Path) -> os.stat_result | None:
         if error.errno in _NOTHING_THERE:
             return None
         raise storage_error(error, path) from error
+
+
+@contextmanager
+def refusing(path: Path, use: str = "as a store") -> Iterator[None]:
+    """Raise :class:`StoreTargetError` for a path that the file system says no to. ``use`` is what the path is for."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreTargetError(path, error.strerror or str(error), use) from error
 
 
 def as_listed(path: Path) -> Path:
