@@ -167,6 +167,11 @@ def cut_off() -> dict[str, Exception]:
 
 
 @cache
+def no_answers(client: str, *kinds: type[Exception]) -> dict[str, tuple[Exception, Trouble]]:
+    """Return an error of each kind, by which a client says that no answer came."""
+    return {f"{client} {kind.__name__}": (kind("no"), NO_ANSWER) for kind in kinds}
+
+
 def waited_for() -> dict[str, tuple[Exception, Trouble]]:
     """Return the errors after which a chunk is tried again, with what each says of the service."""
     return {
@@ -177,31 +182,27 @@ def waited_for() -> dict[str, tuple[Exception, Trouble]]:
         "openai time-out": (unanswered_openai(kind="APITimeoutError"), NO_ANSWER),
         "httpx 429": (of_httpx(429), BUSY),
         "httpx 502": (of_httpx(502), ERROR),
-        **{
-            f"httpx {kind.__name__}": (kind("no"), NO_ANSWER)
-            for kind in (
-                httpx.ConnectError,
-                httpx.ConnectTimeout,
-                httpx.ReadTimeout,
-                httpx.PoolTimeout,
-                httpx.ReadError,
-                httpx.WriteError,
-                httpx.CloseError,
-                httpx.RemoteProtocolError,
-                httpx.ProxyError,
-            )
-        },
+        **no_answers(
+            "httpx",
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.ReadTimeout,
+            httpx.PoolTimeout,
+            httpx.ReadError,
+            httpx.WriteError,
+            httpx.CloseError,
+            httpx.RemoteProtocolError,
+            httpx.ProxyError,
+        ),
         "requests 429": (of_requests(429), BUSY),
         "requests 500": (of_requests(500), ERROR),
-        **{
-            f"requests {kind.__name__}": (kind("no"), NO_ANSWER)
-            for kind in (
-                requests.ConnectionError,
-                requests.ConnectTimeout,
-                requests.ReadTimeout,
-                requests.exceptions.SSLError,
-            )
-        },
+        **no_answers(
+            "requests",
+            requests.ConnectionError,
+            requests.ConnectTimeout,
+            requests.ReadTimeout,
+            requests.exceptions.SSLError,
+        ),
         "aiohttp 429": (of_aiohttp(429), BUSY),
         "aiohttp 504": (of_aiohttp(504), ERROR),
         "aiohttp ClientConnectionError": (aiohttp.ClientConnectionError("no"), NO_ANSWER),
