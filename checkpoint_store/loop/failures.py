@@ -178,9 +178,9 @@ class FailurePolicy:
         if errors:
             raise errors[0]
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
-            places = self._place.capacity
-            self._state.error = TimeoutError(f"work that hangs has taken all of the executor ({places} at a time)")
-            self._state.pause("work that hangs has taken all of the executor")
+            reason = "work that hangs has taken all of the executor"
+            self._state.error = TimeoutError(f"{reason} ({self._place.capacity} at a time)")
+            self._state.pause(reason)
 
     def _time_out(self, future: Future[Any], attempt: InFlight) -> None:
         if self._place.abandon(future):  # attempts that hang occupy its place

@@ -9,7 +9,7 @@ from opcode import opmap
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
-from checkpoint_store.model.html_page import HTML_PAGE, html_remark
+from checkpoint_store.model.html_page import HTML_PAGE, html_remark, met_html_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +176,9 @@ def _repeats(error: BaseException, context: BaseException) -> bool:
 
 def reports_html_page(error: BaseException) -> bool:
     """Whether a service answered with an HTML page in place of data, as it is told here or by another process."""
-    return any(html_remark(link) or (isinstance(link, WorkFailed) and HTML_PAGE in link.text) for link in links(error))
+    return any(
+        met_html_page(link) or (isinstance(link, WorkFailed) and HTML_PAGE in link.text) for link in links(error)
+    )
 
 
 def field_of(holder: Any, name: str) -> Any:

@@ -24,6 +24,11 @@ _EMBEDDINGS: Final = "data"
 """The field of openai's embeddings. A program may ask an HTML text of its own for it, so openai has to ask for it."""
 
 
+def met_html_page(error: BaseException) -> bool:
+    """Whether a client met an HTML page instead of data."""
+    return _page_in(error) is not None
+
+
 def html_remark(error: BaseException) -> str:
     """Return the remark on the HTML page that a client met instead of data, with the title; an empty text without."""
     page = _page_in(error)
