@@ -6,8 +6,6 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from .imports import PACKAGE, ROOT, nodes_of, sources, tree_of, within
 
 if TYPE_CHECKING:
@@ -48,11 +46,9 @@ def private_words_of(paths: Iterable[Path]) -> dict[str, list[str]]:
     return {file: names for file, names in words.items() if names}
 
 
-@pytest.mark.slow_variants
-@pytest.mark.parametrize("room", ROOMS)
-def test_names_say_what_a_thing_is(room: str) -> None:
+def test_names_say_what_a_thing_is() -> None:
     """A newcomer who reads a line of these rooms knows from its names what the line works on."""
-    assert private_words_of(sources(f"{PACKAGE}/{room}")) == {}
+    assert private_words_of(path for room in ROOMS for path in sources(f"{PACKAGE}/{room}")) == {}
 
 
 def test_names_of_the_faces_say_what_a_thing_is() -> None:

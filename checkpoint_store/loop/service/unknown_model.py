@@ -26,6 +26,6 @@ def remedy_for(error: BaseException) -> str:
     """
     if not names_unknown_model(error):
         return ""
-    said = next((word for link in links(error) for data in data_of(link) for word in words_in(data, _MESSAGE)), "")
-    news = f"The service says: {said} " if said not in describe(error) else ""
+    message = next((word for link in links(error) for data in data_of(link) for word in words_in(data, _MESSAGE)), "")
+    news = f"The service says: {message} " if message not in describe(error) else ""
     return describe(f"{news}Correct the model, then run the job again.")
