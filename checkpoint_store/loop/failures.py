@@ -20,7 +20,7 @@ from checkpoint_store.loop.options import leaves_another
 from checkpoint_store.loop.outage import wait_after
 from checkpoint_store.loop.service.retry_policy import is_away, is_transient, matcher, stop_rule
 from checkpoint_store.loop.service.service_errors import Trouble, may_have_arrived, trouble_of
-from checkpoint_store.loop.service.unknown_model import remedy_for
+from checkpoint_store.loop.service.unknown_model import with_remedy
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.money import cost_in, cost_of_error, unreadable_cost_of
 from checkpoint_store.system.log import log, log_suppressed
@@ -79,7 +79,7 @@ class FailurePolicy:
             may_be_billed: whether the attempt may still cost what it reserved, since nobody knows how it ended.
         """
         state, chunk = self._state, attempt.chunk
-        message = f"{describe(error)} {remedy_for(error)}".rstrip()
+        message = describe(with_remedy(error))
         # A result that the work itself refuses was paid for, too.
         copy = copy_in(error) if isinstance(error, InvalidResultError) and error.result is not None else ""
         cost = cost_of_error(error)

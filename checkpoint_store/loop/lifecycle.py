@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused, StoreBusy, counted
 from checkpoint_store.execution.lifecycle import ending_by
 from checkpoint_store.loop.options import remaining_chunks
-from checkpoint_store.loop.service.unknown_model import remedy_for
 from checkpoint_store.model.attempt import NO_RESULT_TEXT
-from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.error_text import describe, note_answer
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log
 
@@ -160,8 +159,7 @@ def _end_job(state: LoopState) -> None:
     if state.error is not None:
         status, message = ending_by(state.error)
         execution.lifecycle.leave(JobStatus.PAUSED if state.is_paused else status, message)
-        if remedy := remedy_for(state.error):
-            state.error.add_note(remedy)
+        note_answer(state.error)
         raise state.error
     left = _remaining_chunks(state)
     recorded = execution.recorded

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from itertools import islice
 from opcode import opmap
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
 from checkpoint_store.model.html_page import HTML_PAGE, html_remark, met_html_page
+from checkpoint_store.model.service_answer import answer_remark, field_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,20 +27,42 @@ _CONTROLS: Final = re.compile(
 )
 
 
+class Remedy(str):
+    """What to do about an error: a note of the exception that its message has, too."""
+
+    __slots__ = ()
+
+
 def text_of(error: BaseException) -> str:
-    """Return what an exception says, whatever its ``__str__`` does, and the HTML page that it met in place of data.
+    """Return what an exception says, whatever its ``__str__`` does, and what the service said, if the text lacks that.
 
     The text of a group has what its members say, too.
     """
-    try:
-        text = str(error)
-    except Exception:  # __str__ of the caller's exception may raise anything
-        return "(its text cannot be had)"
+    text = _own_text_of(error)
     if not isinstance(error, BaseExceptionGroup):
-        return text + html_remark(error)
+        return text + _remark_on(error, text)
     members = list(islice(_members(error), _MEMBERS_MAX + 1))
     more = ["…"] if len(members) > _MEMBERS_MAX else []
     return f"{text}: {'; '.join([*map(_message_of, members[:_MEMBERS_MAX]), *more])}"
+
+
+def _own_text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # __str__ of the caller's exception may raise anything
+        return "(its text cannot be had)"
+
+
+def _remark_on(error: BaseException, text: str) -> str:
+    return html_remark(error) or answer_remark(error, text)
+
+
+def note_answer(error: BaseException) -> None:
+    """Note with an exception what the service said with its refusal, if the text of the exception lacks that."""
+    remark = describe(answer_remark(error, _own_text_of(error))[2:-1])
+    note = remark[:1].upper() + remark[1:]
+    if note and note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 def _members(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
@@ -78,6 +100,12 @@ def _message_of(error: BaseException | str) -> str:
     """Return the type and the text of an exception, and of its causes if they say something more."""
     if isinstance(error, str):
         return error
+    message = _caused_message_of(error)
+    remedies = [note for note in getattr(error, "__notes__", ()) if isinstance(note, Remedy)]
+    return " ".join([message, *remedies])
+
+
+def _caused_message_of(error: BaseException) -> str:
     message = _named(error)
     for number, cause in enumerate(_causes_of(error)):
         # A cause without a text says something by its type, next to the exception that was raised from it.
@@ -169,7 +197,7 @@ def _repeats(error: BaseException, context: BaseException) -> bool:
     """Whether the text of ``error`` has that of ``context`` in it, or the message of the service's answer."""
     body = field_of(context, "body")
     answers = (field_of(holder, "message") for holder in (context, body, field_of(body, "error")))
-    texts = [text_of(context).removesuffix(html_remark(context)), *(text for text in answers if isinstance(text, str))]
+    texts = [_own_text_of(context), *(text for text in answers if isinstance(text, str))]
     text = text_of(error)
     return any(len(part) >= _REPEATED_LENGTH_MIN and part in text for part in texts)
 
@@ -179,13 +207,3 @@ def reports_html_page(error: BaseException) -> bool:
     return any(
         met_html_page(link) or (isinstance(link, WorkFailed) and HTML_PAGE in link.text) for link in links(error)
     )
-
-
-def field_of(holder: Any, name: str) -> Any:
-    """Return a field of an object or a mapping, or None."""
-    if isinstance(holder, Mapping):
-        return holder.get(name)
-    try:
-        return getattr(holder, name, None)
-    except Exception:  # whatever a property of the caller's exception does
-        return None

@@ -34,7 +34,7 @@ def html_remark(error: BaseException) -> str:
     page = _page_in(error)
     if page is None:
         return ""
-    title = _title_of(page)
+    title = title_of(page)
     return f" ({HTML_PAGE}: {title})" if title else f" ({HTML_PAGE})"
 
 
@@ -46,7 +46,12 @@ def _page_in(error: BaseException) -> str | None:
     text = fields.get("doc") if "JSONDecodeError" in names else None
     if type(error) is AttributeError and (error.name in _ANSWER_FIELDS or _is_of_embeddings(error)):
         text = error.obj
-    return text if isinstance(text, str) and _BEGINNING.match(text) else None
+    return text if isinstance(text, str) and is_html_page(text) else None
+
+
+def is_html_page(text: str) -> bool:
+    """Whether a text is an HTML page."""
+    return _BEGINNING.match(text) is not None
 
 
 def _is_of_embeddings(error: AttributeError) -> bool:
@@ -54,7 +59,7 @@ def _is_of_embeddings(error: AttributeError) -> bool:
     return error.name == _EMBEDDINGS and module.startswith("openai.")
 
 
-def _title_of(page: str) -> str:
+def title_of(page: str) -> str:
     """Return the title of a page, or its first words."""
     searched = page[:_SEARCHED_MAX]
     title = _TITLE.search(searched)

@@ -12,7 +12,8 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from checkpoint_store.errors import InvalidArgumentError
-from checkpoint_store.model.error_text import field_of, links, raised_from
+from checkpoint_store.model.error_text import links, raised_from
+from checkpoint_store.model.service_answer import field_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import requests
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore
 
@@ -64,8 +65,44 @@ def test_an_unknown_model_pauses_the_job_at_its_first_call(
     for text in ("\n".join(told), caplog.text, str(next(iter(job.attempts())).error)):
         assert text.count(SAID) == 1
         assert "Correct the model, then run the job again." in text
+    assert "Correct the model, then run the job again." in str(job.error_message)
     assert list(job.map(str.upper)) != []
     assert job.status == "completed"
+
+
+@each_case(
+    ("status", "body"),
+    [
+        (404, {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-9"}}),
+        (404, {"error": "model 'llama9' not found"}),
+        (404, {"error": {"message": 'model "llama9" not found, try pulling it first', "code": None}}),
+        (
+            404,
+            {
+                "error": {
+                    "code": 404,
+                    "message": "models/gemini-9 is not found for API version v1",
+                    "status": "NOT_FOUND",
+                }
+            },
+        ),
+        (400, {"object": "error", "message": "Invalid model: tiny", "type": "invalid_model", "code": "1500"}),
+        (400, {"error": {"message": "foo/bar is not a valid model ID", "code": 400}}),
+        (400, {"error": {"message": "Model Not Exist", "type": "invalid_request_error"}}),
+        (404, {"message": "The model `tiny` does not exist.", "type": "NotFoundError", "code": 404}),
+        (404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment does not exist."}}),
+    ],
+)
+def test_each_service_has_its_own_words_for_an_unknown_model(
+    store: CheckpointStore, status: int, body: dict[str, Any]
+) -> None:
+    """Anthropic, Ollama, Google, Mistral, OpenRouter, DeepSeek, vLLM, Azure: the job is paused, and says what to do."""
+    with AnsweringService(status, json.dumps(body).encode()) as service:
+        job = store.open_job("f", chunks=CHUNKS, fresh=True)
+        with pytest.raises(httpx.HTTPStatusError), job:
+            list(job.map(by_httpx(service.url), on_error="record"))
+    assert (job.status, job.failed_chunks(), len(service.calls)) == ("paused", [], 1)
+    assert str(job.error_message).endswith("Correct the model, then run the job again.")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +111,8 @@ def test_an_unknown_model_pauses_the_job_at_its_first_call(
 def test_any_other_refusal_is_the_failure_of_its_chunk(store: CheckpointStore, status: int, code: str | None) -> None:
     """A page that is not there says nothing about the other chunks."""
     job = store.open_job("f", chunks=CHUNKS)
-    with AnsweringService(status, json.dumps({"error": {**ERROR, "code": code}}).encode()) as service:
+    error = {"message": "The page does not exist.", "code": code}
+    with AnsweringService(status, json.dumps({"error": error}).encode()) as service:
         list(job.map(by_httpx(service.url), on_error="record"))
         assert (len(job.failed_chunks()), len(service.calls)) == (6, 6)
     assert "Correct the model" not in str(next(iter(job.attempts())).error)

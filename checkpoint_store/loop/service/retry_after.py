@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.loop.service.service_errors import RESPONSE_FIELDS, called, data_of, words_in
-from checkpoint_store.model.error_text import field_of, links
+from checkpoint_store.loop.service.service_errors import called
+from checkpoint_store.model.error_text import links
+from checkpoint_store.model.service_answer import RESPONSE_FIELDS, data_of, field_of, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,8 +27,9 @@ from checkpoint_store.loop.service.service_errors import (
 )
 from checkpoint_store.loop.service.unknown_model import MODEL_NOT_FOUND, names_unknown_model
 from checkpoint_store.model.chunks import as_float
-from checkpoint_store.model.error_text import field_of, links, text_of
+from checkpoint_store.model.error_text import links, text_of
 from checkpoint_store.model.money import cost_of_error, unreadable_cost_of
+from checkpoint_store.model.service_answer import field_of
 from checkpoint_store.system.log import log
 
 Errors = type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
@@ -180,6 +181,8 @@ def _telling_code(error: BaseException) -> str | None:
         codes.append(_NO_KEY)
     if is_too_large(error):
         codes.append(TOO_LARGE)
+    if names_unknown_model(error):
+        codes.append(MODEL_NOT_FOUND)
     meanings = (_FATAL_CODES, {MODEL_NOT_FOUND}, {TOO_LARGE}, BUSY_CODES, FAULT_CODES)
     known = (code for meaning in meanings for code in codes if code in meaning)
     return next(known, codes[0] if codes else None)

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import errno
 import inspect
-import json
 import re
-from collections.abc import Mapping
 from enum import Enum
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import WorkFailed
-from checkpoint_store.model.error_text import field_of, links, reports_html_page, text_of
+from checkpoint_store.model.error_text import links, reports_html_page, text_of
+from checkpoint_store.model.service_answer import MESSAGE_FIELDS, data_of, field_of, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,13 +67,6 @@ _MADE_UP_STATUS: Final = frozenset({400, 408, 500})
 """The statuses of errors for which no service answered: litellm gives 408 to a time-out and 500 to a broken connection,
 aiohttp gives 400 to an answer that is no HTTP."""
 _CODE_FIELDS: Final = frozenset({"code", "type", "status", "reason", "Code"})
-_MESSAGE_FIELDS: Final = frozenset({"message"})
-_DATA_FIELDS: Final = ("body", "error", "details", "error_details", "response")
-RESPONSE_FIELDS: Final = ("response", "raw_response")
-_READ_BODY: Final = "_content"
-"""The attribute in which httpx and requests keep a body that was read. Their public ones may wait for the network."""
-_BODY_LENGTH_MAX: Final = 64 * 1024
-_NESTING_MAX: Final = 6
 _NOT_SENT_ERRNO: Final = frozenset({
     errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL,
 })  # fmt: skip
@@ -178,43 +170,7 @@ def called(method: Any) -> Any:
 def messages_of(error: BaseException) -> Iterator[str]:
     """Yield the messages in the data that a service sent with its error, in lower case."""
     for link in links(error):
-        yield from (word.lower() for data in data_of(link) for word in words_in(data, _MESSAGE_FIELDS))
-
-
-def data_of(link: BaseException) -> Iterator[Any]:
-    """Yield the data that a service sent with its error, as an exception has it: as data, or as JSON text."""
-    for name in _DATA_FIELDS:
-        data = field_of(link, name)
-        yield _parsed_json(data) if isinstance(data, str | bytes) else data
-    for name in RESPONSE_FIELDS:
-        yield _parsed_json(field_of(field_of(link, name), _READ_BODY))
-
-
-def _parsed_json(text: Any) -> Any:
-    """Return the object or the list that a JSON text stands for; None for anything else."""
-    if not isinstance(text, str | bytes) or len(text) > _BODY_LENGTH_MAX:
-        return None
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict | list) else None
-
-
-def words_in(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
-    """Yield the texts under these names, at any depth of JSON data."""
-    if level > _NESTING_MAX:
-        return
-    if isinstance(data, Mapping):
-        for name, value in data.items():
-            if isinstance(value, str):
-                if name in names:
-                    yield value
-            else:
-                yield from words_in(value, names, level + 1)
-    elif isinstance(data, list | tuple):
-        for value in data:
-            yield from words_in(value, names, level + 1)
+        yield from (word.lower() for data in data_of(link) for word in words_in(data, MESSAGE_FIELDS))
 
 
 # -- what it says of the service

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from checkpoint_store.loop.service.service_errors import codes_of, data_of, status_of, words_in
-from checkpoint_store.model.error_text import describe, links
+from checkpoint_store.loop.service.service_errors import codes_of, status_of
+from checkpoint_store.model.error_text import Remedy, links, note_answer
+from checkpoint_store.model.service_answer import answers_in
 
 MODEL_NOT_FOUND: Final = "model_not_found"
 """The code of OpenAI, and of the services that answer as OpenAI does."""
+_OTHER_CODES: Final = frozenset({"invalid_model", "model_not_available", "deploymentnotfound"})
+"""The codes of Mistral, Together and Azure, in lower case."""
 _LASTING_STATUS: Final = frozenset({400, 404})
 """The statuses with which the code is lasting. With 503, a proxy says that no server has the model now."""
-_MESSAGE: Final = frozenset({"message"})
+_MESSAGE: Final = re.compile(
+    r"model: \S+"  # Anthropic
+    r"|(the |the requested |publisher )?models?\b.{0,200}\b(not found|(does not|not) exist)\b.*"
+    r"|\S+ is not a valid model id|no endpoints found for \S+"  # OpenRouter
+    r"|the provided model identifier is invalid\.?",  # Bedrock
+    re.IGNORECASE | re.DOTALL,
+)
+"""The messages of services without a code for an unknown model. The second is that of Ollama, Google, vLLM, xAI …"""
+_REMEDY: Final = "Correct the model, then run the job again."
 
 
 def names_unknown_model(error: BaseException) -> bool:
     """Whether a service says that it has no model of this name, or none that the key may use."""
-    return status_of(error) in _LASTING_STATUS and MODEL_NOT_FOUND in codes_of(error)
+    if status_of(error) not in _LASTING_STATUS:
+        return False
+    codes = frozenset(codes_of(error))
+    return MODEL_NOT_FOUND in codes or not codes.isdisjoint(_OTHER_CODES) or _is_named_in_words(error)
 
 
-def remedy_for(error: BaseException) -> str:
-    """Return what to do about an unknown model, with what the service says if the text of the error lacks it.
+def _is_named_in_words(error: BaseException) -> bool:
+    return any(_MESSAGE.fullmatch(words.strip()) for link in links(error) for words in answers_in(link))
 
-    For any other error the remedy is an empty text.
-    """
-    if not names_unknown_model(error):
-        return ""
-    message = next((word for link in links(error) for data in data_of(link) for word in words_in(data, _MESSAGE)), "")
-    news = f"The service says: {message} " if message not in describe(error) else ""
-    return describe(f"{news}Correct the model, then run the job again.")
+
+def with_remedy(error: BaseException) -> BaseException:
+    """Return an error of the work. If it is about an unknown model, its notes have the answer and the remedy."""
+    if names_unknown_model(error) and _REMEDY not in getattr(error, "__notes__", ()):
+        note_answer(error)
+        error.add_note(Remedy(_REMEDY))
+    return error
