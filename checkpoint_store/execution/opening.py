@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, ResultsElsewhere
 from checkpoint_store.execution.chunk_contents import Given
+from checkpoint_store.execution.other_plans import may_give_results
 from checkpoint_store.execution.unrecorded.taking_in import settled
 from checkpoint_store.model.chunk_content import as_rows
 from checkpoint_store.model.chunks import CHUNKS_MAX, as_int, checked_keys, stored_key
@@ -149,9 +151,12 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
         claims = context.claims.at_hand(job_id)
         return None if claims is None else claims.runner.runner_id
 
-    context.claims.free_along()
-    opened = context.storage.open_job(arguments.request, exclusive_for=own_runner_id if arguments.exclusive else None)
-    record = opened.job
+    exclusive_for = own_runner_id if arguments.exclusive else None
+    context.loops.settle(partial(may_give_results, context.reading.jobs, arguments.request))
+    with context.claims.none_begins():
+        opened = context.storage.open_job(arguments.request, exclusive_for=exclusive_for)
+        record = opened.job
+        context.claims.free_completed(record.job_id)
     if arguments.exclusive:
         context.claims_of(record.job_id).register(exclusive=True)
     chunks = arguments.sequence

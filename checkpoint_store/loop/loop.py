@@ -7,12 +7,11 @@ the loop ends, it waits for the attempts in flight and records their results, be
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.loop.executors.workplace import Workplace, is_break
+from checkpoint_store.loop.executors.workplace import Workplace, has_broken
 from checkpoint_store.loop.failures import FailurePolicy
 from checkpoint_store.loop.gates.budget import BudgetGate, CostReader
 from checkpoint_store.loop.gates.gates import UNTIL_ONE_ENDS, Gates, OutageGate, PlaceGate
@@ -30,6 +29,7 @@ from checkpoint_store.loop.stood_still import StoodStill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from checkpoint_store.loop.options import Options
     from checkpoint_store.loop.schedule import InFlight
     from checkpoint_store.model.records import MapItem
-
-_BROKEN_POOL_WAIT_SECONDS_MAX: Final = 5.0
-"""How long the other attempts in a pool that broke are waited for."""
 
 
 class Loop:
@@ -98,6 +95,12 @@ class Loop:
         """After a fork, in the child: what is in flight is the parent's."""
         self._schedule.forget()
 
+    def settle(self) -> None:
+        """Between two items: wait for what is in flight, and record it. The loop yields it when it goes on."""
+        self._look_again_at = UNTIL_ONE_ENDS
+        while self._schedule.has_results:
+            self._settle_whatever_happens()
+
     def run(self) -> Iterator[MapItem]:
         """Yield what is completed, and give the job the status that follows; see :meth:`Job.map`."""
         error: BaseException | None = None
@@ -128,8 +131,9 @@ class Loop:
                     self._start()
                     if not self._wait():
                         break
-                    yield from self._schedule.in_order(self._settle())
-                yield from self._schedule.in_order([], everything=True)
+                    self._settle()
+                    yield from self._schedule.in_order()
+                yield from self._schedule.in_order(everything=True)
             except BaseException as error:
                 ended_by = error
                 raise
@@ -209,15 +213,14 @@ class Loop:
 
     # -- settle
 
-    def _settle(self) -> list[MapItem]:
+    def _settle(self) -> None:
         """Record what has ended: results first, because they are paid for, then failures."""
-        items: list[MapItem] = []
-        if self._schedule.overdue:
-            items, unstorable_late = self._recorder.record_late()
-            for chunk, error in unstorable_late:
-                self._failures.refuse_late(chunk, error)
+        late, unstorable_late = self._recorder.record_late() if self._schedule.overdue else ([], [])
+        for chunk, error in unstorable_late:
+            self._failures.refuse_late(chunk, error)
         outcomes, recorded = self._recorder.settle(self._take_ended())
-        items += recorded
+        items = late + recorded
+        self._schedule.to_yield += items
         self._gates.recorded(items)
         self._none_results.recorded(items)
         for attempt, error in outcomes.unstorable:
@@ -230,12 +233,10 @@ class Loop:
         if self._bar is not None:
             self._bar.show()
         self._state.events.tell()
-        return items
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:
         ended = self._schedule.take_ended()
-        if self._place.may_break and any(is_break(future) for future, _ in ended):
-            wait(self._schedule.in_flight, timeout=_BROKEN_POOL_WAIT_SECONDS_MAX)  # the rest of that pool ends, too
+        if self._place.may_break and has_broken((future for future, _ in ended), self._schedule.in_flight):
             ended = self._schedule.take_ended()
         return ended
 

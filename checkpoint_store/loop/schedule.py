@@ -130,6 +130,8 @@ class Schedule:
         """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
         self._reordered: Final[list[tuple[int, MapItem]]] = []
         """The completed chunks, by index, that are not yielded before the chunks with lower indices: a heap."""
+        self.to_yield: list[MapItem] = []
+        """The completed chunks that were not given to :meth:`in_order` yet."""
         self.items_left = 0
         """How many completed chunks are yielded next without any work in between."""
 
@@ -255,8 +257,9 @@ class Schedule:
 
     # -- the order of results
 
-    def in_order(self, items: list[MapItem], *, everything: bool = False) -> Iterator[MapItem]:
+    def in_order(self, *, everything: bool = False) -> Iterator[MapItem]:
         """Yield completed chunks: at once; with ``ordered``, when no lower chunk is claimed; ``everything``: all."""
+        items, self.to_yield = self.to_yield, []
         if not self._ordered:
             self.items_left = len(items)
             for item in items:

@@ -91,3 +91,10 @@ def giving_turns(items: Iterable[T]) -> Iterator[T]:
             if threading.active_count() > 1:
                 time.sleep(_TURN_PAUSE_SECONDS)
             began_at = time.monotonic()
+
+
+def has_main_thread_ended() -> bool:
+    """Whether the main thread has ended, or waits for other threads at the end of the interpreter: pools come first."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    at_the_end: Any = vars(threading)["_shutdown"].__code__
+    return frame is None or any(inner.f_code is at_the_end for inner in stack(frame))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import program
 
 from checkpoint_store import StoreBusy
 from checkpoint_store.storage.verbs.claims import ClaimStorage
@@ -13,7 +15,7 @@ from checkpoint_store.storage.verbs.claims import ClaimStorage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Opener
+    from conftest import Children, Opener
 
     from checkpoint_store import CheckpointStore, Job
 
@@ -75,3 +77,66 @@ def test_a_write_in_another_thread_does_not_keep_the_result_from_the_job(
         job = store.open_job("talk.txt", chunks=CHUNKS, **plan)
     assert (list(waiting), job.remaining()) == ([], [])
     assert paid == Counter("abcde")
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_an_edited_plan_waits_for_the_calls_in_flight_and_pays_for_none_of_them(
+    store: CheckpointStore, *, ordered: bool
+) -> None:
+    """The loop of the first plan waits in the body of its caller; its calls are recorded before the edited job opens."""
+    paid.clear()
+    release = threading.Event()
+
+    def slow(text: str) -> dict[str, Any]:
+        if text != "a":
+            release.wait(60)
+        return work(text)
+
+    waiting = store.open_job("talk.txt", chunks=CHUNKS, on_change="reuse").map(slow, workers=4, ordered=ordered)
+    first = next(waiting)
+    release.set()
+    store.map(work, [*CHUNKS, "e"], file_name="talk.txt", on_change="reuse")
+    assert paid == Counter("abcde")
+    assert [first.index, *sorted(item.index for item in waiting)] == [0, 1, 2, 3]
+
+
+def test_the_opening_of_another_file_waits_for_no_call_in_flight(store: CheckpointStore) -> None:
+    """A loop over one file opens jobs of other files in its body, and its calls go on meanwhile."""
+    release = threading.Event()
+    waiting = store.open_job("talk.txt", chunks=CHUNKS).map(lambda text: text == "a" or release.wait(60), workers=4)
+    next(waiting)
+    store.open_job("other.txt", chunks=CHUNKS, on_change="reuse")
+    store.open_job("talk.txt", chunks=CHUNKS)
+    store.open_job("talk.txt", chunks=CHUNKS, model="another", on_change="reuse")
+    release.set()
+    assert len(list(waiting)) == 3
+
+
+def test_an_error_of_a_call_in_flight_ends_its_own_loop_and_not_the_opening(store: CheckpointStore) -> None:
+    """The loop raises the error of the call when it goes on."""
+    release = threading.Event()
+
+    def fails(text: str) -> str:
+        if text != "a" and release.wait(60):
+            raise ValueError(text)
+        return text
+
+    waiting = store.open_job("talk.txt", chunks=CHUNKS, on_change="reuse").map(fails, workers=4)
+    next(waiting)
+    release.set()
+    assert store.open_job("talk.txt", chunks=[*CHUNKS, "e"], on_change="reuse").remaining() == [range(1, 5)]
+    with pytest.raises(ValueError, match=r"[bcd]"):
+        list(waiting)
+
+
+@pytest.mark.parametrize("loop", [by_map, by_hand])
+def test_another_process_that_edits_the_plan_and_undoes_that_gives_its_results_to_the_waiting_loop(
+    store: CheckpointStore, children: Children, loop: Any
+) -> None:
+    """The waiting loop has claimed chunks that it has not begun; the opening by another process completes them."""
+    paid.clear()
+    waiting = loop(store.open_job("talk.txt", chunks=CHUNKS, on_change="reuse"))
+    next(waiting)
+    next(waiting)
+    children.run(program(__file__, "edit_and_undo"), store.path, *CHUNKS)
+    assert (list(waiting), paid) == ([], Counter("ab"))

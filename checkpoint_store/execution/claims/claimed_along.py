@@ -17,7 +17,6 @@ from checkpoint_store.storage.records.records import Claim
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
 
     from checkpoint_store.execution.claims.claimed_chunk import ClaimingLoop
 
@@ -73,14 +72,6 @@ class ClaimedAlong:
                     along.is_taken = True
                     return along
         return None
-
-    def free_all(self, release: Callable[[list[ClaimedChunk]], object]) -> None:
-        """Free the chunks that were claimed along and that no loop has taken."""
-        with self._lock:  # otherwise a search in another thread could take one over in between
-            waiting = [chunk for chunk in list(self._chunks.values()) if chunk in chunk.loop.claimed_along]
-            left = [along for chunk in waiting for along in self.leave(chunk.loop)]
-            if left:
-                release(left)
 
     @staticmethod
     def leave(loop: ClaimingLoop) -> list[ClaimedChunk]:

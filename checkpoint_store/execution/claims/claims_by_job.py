@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from checkpoint_store.execution.claims.late_settlement import is_vain
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from weakref import ReferenceType
 
     from checkpoint_store.execution.claims.claims import Claims
@@ -50,12 +52,21 @@ class ClaimsByJob(ForkAware):
                 self._refers[job_id] = ref(claims)
         return claims
 
-    def free_along(self) -> None:
-        """Free the chunks that completions claimed for loops which have not asked for them yet.
+    @contextmanager
+    def none_begins(self) -> Iterator[None]:
+        """Let no work on a claimed chunk begin in this block.
 
-        The opening of a job may complete a chunk with the result of another job. A loop claims an incomplete one again.
+        The opening of a job may complete a claimed chunk, which no loop has begun, with the result of another job.
         """
-        for refers in list(self._refers.values()):
-            claims = refers()
-            if claims is not None:
-                claims.along.free_all(claims.release)
+        with ExitStack() as locks:
+            for claims in [refers() for refers in list(self._refers.values())]:
+                if claims is not None:
+                    locks.enter_context(claims.settling_late.lock)
+            yield
+
+    def free_completed(self, job_id: str) -> None:
+        """Free the claimed chunks of a job that are complete by now. Call this in a block in which none begins."""
+        claims = self.at_hand(job_id)
+        if claims is not None:
+            waiting = [chunk for chunk in list(claims.in_hand.values()) if not chunk.begun and not chunk.is_yielded]
+            claims.release([chunk for chunk in waiting if is_vain(claims.storage, job_id, chunk.index)])

@@ -20,7 +20,7 @@ from checkpoint_store.execution.loops.left_loops import LeftLoops
 from checkpoint_store.model.attempt import jobs_worked_on_here
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log, log_suppressed
-from checkpoint_store.system.threads import innermost_module, stack
+from checkpoint_store.system.threads import has_main_thread_ended, innermost_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +45,9 @@ class StoppableLoop(Protocol[T_co]):
 
     def forget(self) -> None:
         """After a fork, in the child: forget the work in flight, which is the parent's."""
+
+    def settle(self) -> None:
+        """Wait for the work in flight, and record the results. The loop goes on afterwards. No error is raised."""
 
 
 class Loops(ForkAware):
@@ -99,6 +102,12 @@ class Loops(ForkAware):
             self._is_closing = True
         for loop in list(self._running):
             loop.stop()
+
+    def settle(self, concerns: Callable[[str], bool]) -> None:
+        """Record what the waiting loops of jobs have in flight, where ``concerns`` says so, given the job's id."""
+        for loop in list(self._running):
+            if concerns(loop.job_id):
+                loop.settle_between_steps()
 
     def end_abandoned(self) -> None:
         """End the loops with which nobody goes on: a loop that waits for their chunks would wait for ever."""
@@ -219,7 +228,7 @@ class RunningLoop(ForkAware, Generic[T]):
 
         If another thread ran it and has ended, a third thread may go on with it.
         """
-        return self._is_orphaned() or (self._driven_by == threading.main_thread().ident and _has_main_thread_ended())
+        return self._is_orphaned() or (self._driven_by == threading.main_thread().ident and has_main_thread_ended())
 
     def stop(self) -> None:
         """Start no further chunk, because the store is being closed."""
@@ -234,6 +243,16 @@ class RunningLoop(ForkAware, Generic[T]):
             if self._under_way is not None and self._process == os.getpid() and not is_ending:
                 self._under_way.close()  # type: ignore[attr-defined]
         self._loops.leave(self)
+
+    def settle_between_steps(self) -> None:
+        """Record what this loop has in flight, unless a thread makes a step of it, or its work needs this thread."""
+        if self.needs_this_thread or not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._under_way is not None and self._process == os.getpid():
+                self._loop.settle()
+        finally:
+            self._lock.release()
 
     def end_between_steps(self) -> None:
         """Record the results of this loop, and end it, unless a thread makes a step of it. An error is logged."""
@@ -256,13 +275,6 @@ class RunningLoop(ForkAware, Generic[T]):
                 threading.Thread(target=self.end, name="checkpoint-store loop").start()
         else:
             self.end()
-
-
-def _has_main_thread_ended() -> bool:
-    """Whether the main thread has ended, or waits for other threads at the end of the interpreter: pools come first."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    at_the_end: Any = vars(threading)["_shutdown"].__code__
-    return frame is None or any(inner.f_code is at_the_end for inner in stack(frame))
 
 
 _open_stores: Final[WeakSet[Loops]] = WeakSet()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, wait
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.attempt import Attempt
 
+_BROKEN_WAIT_SECONDS_MAX: Final = 5.0
+"""How long the other attempts in an executor that broke are waited for."""
 _BREAKS_MAX: Final = 10
 """After this many broken executors without any result, the chunks are not to blame."""
 _RENEWAL_WAIT_SECONDS_MIN: Final = 0.05
@@ -228,7 +230,15 @@ class Workplace:
                 log.warning("an executor could not be shut down: %s", describe(error))
 
 
-def is_break(future: Future[Any]) -> bool:
+def has_broken(ended: Iterable[Future[Any]], rest: Collection[Future[Any]]) -> bool:
+    """Whether any attempt that has ended says that its executor broke. If so, wait a moment for the rest in it."""
+    if not any(map(_is_break, ended)):
+        return False
+    wait(rest, timeout=_BROKEN_WAIT_SECONDS_MAX)
+    return True
+
+
+def _is_break(future: Future[Any]) -> bool:
     """Whether a future that is done says that its executor broke."""
     return not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
 

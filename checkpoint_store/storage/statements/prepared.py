@@ -716,8 +716,8 @@ jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at, jo
 jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks,
 jobs.metadata, jobs.sequential FROM jobs WHERE jobs.job_id = :in_job""",
     "order._IS_SEQUENTIAL": """SELECT jobs.job_id FROM jobs WHERE jobs.job_id = :in_job AND jobs.sequential = 1""",
-    "plans.carry_over._AT_WORK": """SELECT attempts.chunk_index, attempts.runner_id FROM attempts WHERE attempts.outcome
-= 'running' AND +attempts.job_id = :in_job""",
+    "plans.carry_over._AT_WORK": """SELECT attempts.chunk_index, attempts.number, attempts.runner_id FROM attempts WHERE
+attempts.outcome = 'running' AND +attempts.job_id = :in_job""",
     "plans.carry_over._PAID": """SELECT completed_chunks.chunk_index, chunk_results.result FROM chunk_handles JOIN
 chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = chunk_handles.fingerprint AND chunk_handles_1.job_id =
 chunk_handles.job_id JOIN completed_chunks ON completed_chunks.job_id = chunk_handles_1.job_id AND

@@ -103,7 +103,7 @@ class RedoStorage:
         at_work = {runner.runner_id: runner for runner in runners.runners_at_work(connection, job.job_id)}
         wanted, behind = set(indices), min(indices) if job.sequential else job.total_chunks
         dead: set[int] = set()
-        for index, runner_id in chunks_at_work(connection, job.job_id):
+        for index, _, runner_id in chunks_at_work(connection, job.job_id):
             if index in wanted or index > behind:
                 runner = at_work.get(runner_id)
                 if runner is not None and liveness.is_alive(self._path, runner):

@@ -124,6 +124,8 @@ class Liveness:
         """The runners that were probed, and are alive."""
         self.dead: set[int] = set()
         """The runners that were found dead."""
+        self._begun: dict[int, frozenset[tuple[int, int]] | None] = {}
+        """The attempts that each living runner may have begun; None: any of its attempts."""
 
     def is_alive(self, runner_id: int) -> bool:
         """Whether a runner is alive: trusted by the caller, or found so by a probe."""
@@ -138,3 +140,14 @@ class Liveness:
             is_dead = _reap_if_dead(self._connection, self._store, runner_id, self._job_id, lock_file)
         (self.dead if is_dead else self.alive).add(runner_id)
         return not is_dead
+
+    def has_begun(self, runner_id: int, attempt: tuple[int, int]) -> bool:
+        """Whether a runner is alive, and may have begun an attempt (chunk index, number) that it has claimed."""
+        if not self.is_alive(runner_id):
+            return False
+        if runner_id not in self._begun:
+            lock_file = runners.lock_file_of(self._connection, runner_id)
+            known = BegunAttempts(None) if lock_file is None else begun_by(runner_lock_path(self._store, lock_file))
+            self._begun[runner_id] = known.begun
+        begun = self._begun[runner_id]
+        return begun is None or attempt in begun

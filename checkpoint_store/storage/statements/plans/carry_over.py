@@ -50,14 +50,17 @@ _STORED: Final = Statement(
 
 _COMPLETE: Final = compiled.insert_into("completed_chunks")
 _AT_WORK: Final = Statement(
-    lambda: select(attempts.c.chunk_index, attempts.c.runner_id).where(
+    lambda: select(attempts.c.chunk_index, attempts.c.number, attempts.c.runner_id).where(
         attempts.c.outcome == literal_column("'running'"), IN_JOB_BY_RUNNING
     )
 )
 
 
-def chunks_at_work(connection: sqlite3.Connection, job_id: str) -> list[tuple[int, int]]:
-    """Return the chunks of a job that a runner, dead or alive, has claimed, each with the runner's id."""
+def chunks_at_work(connection: sqlite3.Connection, job_id: str) -> list[tuple[int, int, int]]:
+    """Return (chunk index, number of the attempt, runner id) of the chunks of a job that a runner has claimed.
+
+    The runner may be dead, or alive.
+    """
     return _AT_WORK.run(connection, in_job=job_id).fetchall()
 
 

@@ -110,8 +110,8 @@ def reusable_for_rest(
 ) -> tuple[dict[int, Source], bool]:
     """Return the results that a job which goes on can take over: results of other jobs since the last search.
 
-    Chunks in the hand of a living runner are left out; the second value is whether any was. With ``reads_only`` a dead
-    runner is not reaped.
+    Chunks that a living runner has begun are left out; the second value is whether any was. A runner looks at a chunk
+    that has waited before it begins it. With ``reads_only`` a dead runner is not reaped.
     """
     if request.fingerprints is None or not job.remaining_count:
         return {}, False
@@ -130,7 +130,8 @@ def reusable_for_rest(
     if not sources:
         return {}, False
     liveness = Liveness(connection, path, job.job_id, reads_only=reads_only)
-    busy = {index for index, runner_id in chunks_at_work(connection, job.job_id) if liveness.is_alive(runner_id)}
+    claimed = chunks_at_work(connection, job.job_id)
+    busy = {index for index, number, runner_id in claimed if liveness.has_begun(runner_id, (index, number))}
     first_busy = min(busy, default=job.total_chunks) if request.plan.sequential else job.total_chunks
     free = {index: source for index, source in sources.items() if index not in busy and index <= first_busy}
     return free, len(free) < len(sources)
