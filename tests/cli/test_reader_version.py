@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checkpoint_store.cli.transcripts.reading import transcript
+from checkpoint_store.cli.transcripts.reading.webvtt import read_webvtt
 
 from .caption_files import srt, vtt
 from .conftest import LOGGING_COMMAND, Folder
@@ -13,12 +14,19 @@ CUES = [f"Sentence number {number} says one thing and another." for number in ra
 SMALL = ("--chunk-size", "110", "--overlap", "0")
 
 
-def halfway(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Leave a half-done job of ``talk.vtt`` that an earlier version read; return the words of COMMAND."""
+def halfway(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, misread: tuple[str, str] | None = ("number 5", "number 5,")
+) -> list[str]:
+    """Leave a half-done job of ``talk.vtt`` that an earlier version read; return the words of COMMAND.
+
+    ``misread`` is how that version read the words, as the arguments of ``str.replace``; None: as this version does.
+    """
     folder.write("talk.vtt", vtt(*CUES))
     command = folder.command("import sys; n = sys.stdin.read(); 'number 4' in n and sys.exit(1); print(n)")
     with monkeypatch.context() as patch:
         patch.setattr(transcript, "_READER_VERSION", 1)
+        if misread is not None:
+            patch.setitem(transcript._CAPTIONS, "WebVTT", lambda text: read_webvtt(text.replace(*misread)))
         folder.run("run", "talk.vtt", *SMALL, *command, code=1)
     folder.command(LOGGING_COMMAND)
     return command
@@ -49,6 +57,20 @@ def test_reuse_keeps_what_was_read_the_same(folder: Folder, monkeypatch: pytest.
     folder.run("run", "talk.vtt", "--on-change", "reuse", *SMALL, *command)
     assert len(folder.calls()) == 1
     assert folder.read("talk.cleaned.txt").casefold().split() == " ".join(CUES).casefold().split()
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("choice", ["refuse", "reuse"])
+def test_a_half_done_job_that_is_read_the_same_now_goes_on(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    """The reader of another version read the same words: the same line goes on with the job, and asks for nothing."""
+    command = halfway(folder, monkeypatch, misread=None)
+    words = ("talk.vtt", "--on-change", choice, *SMALL, *command)
+    assert [plan["action"] for plan in folder.json("plan", *words)["plans"]] == ["resume"]
+    folder.run("run", *words)
+    assert len(folder.calls()) == 1
+    assert [job["status"] for job in folder.json("list")["jobs"]] == ["completed"]
 
 
 def read_as_text(folder: Folder, monkeypatch: pytest.MonkeyPatch, code: int) -> list[str]:

@@ -102,21 +102,28 @@ class Request:
         return self._content(transcript)
 
     def as_begun(self, source: Input, store: CheckpointStore, store_path: Path) -> Input:
-        """Return an input as its newest job read it: as plain text, if that job goes on with it; else the input.
+        """Return an input as its newest job read it, if that job goes on with it; else the input.
 
-        Which files are read in a format of their own differs between versions. The chunks of such a job are paid for.
+        Which files are read in a format of their own, and the version of a reader, differ between versions of the
+        package. The chunks of such a job are paid for: it goes on as plain text, or with the same chunks.
         """
-        plain_text = source.content.plain_text
-        if self.fresh or plain_text is None:
+        if self.fresh or source.content.plain_text is None:
             return source
         name = job_name(source.path, store_path)
         newest = next(iter(store.jobs(file_name=name)), None)
-        if newest is None or "reader" in newest.config:
+        if newest is None or newest.config.get("reader") == source.content.reader:
             return source
-        plain = dataclasses.replace(source, content=self._content(Transcript(plain_text, None)))
-        settings = self.settings_of(plain) | {"on_change": "refuse"}
-        run_plan = store.plan(name, chunks=plain.content.chunks, **settings)
-        return plain if run_plan.job_id == newest.job_id else source
+        content = self._content_read_by(newest.config.get("reader"), source.content)
+        begun = dataclasses.replace(source, content=content)
+        settings = self.settings_of(begun) | {"on_change": "refuse"}
+        run_plan = store.plan(name, chunks=content.chunks, **settings)
+        return begun if run_plan.job_id == newest.job_id else source
+
+    def _content_read_by(self, reader: Any, content: Content) -> Content:
+        """Return the content as another reader names itself; None: as plain text."""
+        if reader is None:
+            return self._content(Transcript(str(content.plain_text), None))
+        return dataclasses.replace(content, reader=reader)
 
     def _content(self, transcript: Transcript) -> Content:
         chunks = split(transcript.text, chunk_size=self.chunk_size, overlap=self.overlap, tokenizer=self.tokenizer)

@@ -224,7 +224,7 @@ def _run_all(
                 yield _not_begun(source, code)
                 continue
             begun = request.as_begun(source, store, store.path)
-            if begun is not source:
+            if begun.content.reader is None and source.content.reader is not None:
                 screen.note(_goes_on_as_text(source))
             clean = command or _built_in_cleaner(begun.content.cleaned or (), log)
             context = RunContext(clean, limits, interrupts, screen, failures, files)
