@@ -116,6 +116,28 @@ def test_an_empty_line_behind_every_line_makes_no_number_a_word(tmp_path: Path, 
     assert read(tmp_path, name, (header + content).replace("\n", "\n\n")) == "In 1962 4 we went."
 
 
+@each_case(("first", "second"), [("cue-8", "cue-9"), ("1", "2"), ("part 9", "part 10")])
+def test_names_of_crowded_cues_are_no_speech(tmp_path: Path, first: str, second: str) -> None:
+    """Some programs name each cue and leave no empty line between them: names that count up are said by nobody."""
+    named = f"WEBVTT\n\n{first}\n00:01.000 --> 00:02.000\nOne.\n{second}\n00:03.000 --> 00:04.000\nTwo.\n"
+    assert read(tmp_path, "a.vtt", named) == "One. Two."
+
+
+@each_case(("first", "second"), [("Step 1", "Step 3"), ("Step 1", "Stop 2"), ("", "Step 1")])
+def test_lines_above_times_that_do_not_count_up_are_said(tmp_path: Path, first: str, second: str) -> None:
+    """A line of speech may end with a number: it is no name if the cues do not have such a line each, in a row."""
+    spoken = f"WEBVTT\n\n{first}\n00:01.000 --> 00:02.000\nOne.\n{second}\n00:03.000 --> 00:04.000\nTwo.\n"
+    assert f"One. {second} Two." in read(tmp_path, "a.vtt", spoken)
+
+
+def test_the_first_number_of_a_file_behind_another_file_is_no_speech(tmp_path: Path) -> None:
+    """``cat one.srt two.srt`` leaves no empty line where the first file ends without one; a count is said."""
+    one = "1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n00:00:03,000 --> 00:00:04,000\nTwo.\n"
+    two = "1\n00:00:01,000 --> 00:00:02,000\nThree.\n"
+    assert read(tmp_path, "a.srt", one + two) == "One. Two. Three."
+    assert read(tmp_path, "b.srt", one + two.replace("00:00:0", "00:00:1")) == "One. Two. 1\n\nThree."
+
+
 def test_text_directly_above_a_time_line_of_webvtt_is_kept(tmp_path: Path) -> None:
     """Only a line alone between an empty line and a time line is the name of a cue."""
     content = "WEBVTT\n\nname\n00:01.000 --> 00:02.000\nfirst\nsecond\n00:02.000 --> 00:03.000\nthird\n"

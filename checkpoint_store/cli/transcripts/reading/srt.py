@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _SRT_EXAMPLE: Final = "00:00:01,000 --> 00:00:03,000"
 _SBV_EXAMPLE: Final = "0:00:01.000,0:00:03.000"
 _NUMBER: Final = re.compile(r"\s*(\d{1,9})\s*")
+_COUNTED_NAME: Final = re.compile(r"(.*?)(\d{1,9})\s*")
 _SBV_BREAK: Final = re.compile(r"(?i)\[br\]")
 _TWO_HALVES: Final = re.compile(r"\s*([\w:.]+)\s?[,;]\s?[\w:.]*\s*")
 _BEFORE_COLON: Final = re.compile(r"\w:")
@@ -50,6 +51,10 @@ class CueTexts:
         """Begin with the next of the files that were put together: its times may begin again."""
         self._begins_file = True
 
+    def begins_again(self, times: TimeLine) -> bool:
+        """Return whether a time is earlier than that of the last cue."""
+        return times.start_ms + self._shift_ms < self._last_start_ms
+
     def name_speaker(self, name: str) -> None:
         """Take a name that stands above a time line as that of the next cue's speaker."""
         self._voice = f"<v {html.escape(name)}>"
@@ -58,7 +63,7 @@ class CueTexts:
         """Begin a cue. Where the times begin again in the next file, they go on behind the file before."""
         if self._begins_file:
             self._begins_file = False
-            if times.start_ms + self._shift_ms < self._last_start_ms:
+            if self.begins_again(times):
                 self._shift_ms = self._last_end_ms
         start_ms, end_ms = times.start_ms + self._shift_ms, times.end_ms + self._shift_ms
         self._last_start_ms, self._last_end_ms = max(self._last_start_ms, start_ms), max(self._last_end_ms, end_ms)
@@ -116,7 +121,10 @@ def read_srt(text: str) -> list[Cue]:
         expected = numbered or (not numbers.last and (not index or not lines[index - 1].strip()))
         times = time_line(line, expected=expected) or (time_line_without_arrow(line) if numbered else None)
         if times is not None:
-            if above is not None and numbers.is_next(int(above[1]), after_blank_line=numbered):
+            begins_again = cues.begins_again(times)
+            if above is not None and numbers.is_next(
+                int(above[1]), after_blank_line=numbered, begins_again=begins_again
+            ):
                 cues.drop_last_line()
                 if numbers.begin_again:
                     cues.begin_file()
@@ -149,6 +157,21 @@ def spaced_numbers(lines: Sequence[str]) -> dict[int, int]:
     return number_lines
 
 
+def crowded_names(lines: Sequence[str]) -> frozenset[int]:
+    """Return the indices of the cues' names in a file without empty lines between its cues; else none.
+
+    Elsewhere a line above a time line may be said, so the name of each cue has to count up: ``cue-1``, ``cue-2`` …
+    """
+    above = [index - 1 for index, line in enumerate(lines) if time_line(line) is not None]
+    names = [_COUNTED_NAME.fullmatch(lines[index]) if index >= 0 else None for index in above]
+    first = names[0] if len(names) > 1 else None
+    if first is None or not all(
+        name and name[1] == first[1] and int(name[2]) == int(first[2]) + place for place, name in enumerate(names)
+    ):
+        return frozenset()
+    return frozenset(above)
+
+
 class _Numbers:
     """Tells the number of a cue from a number that is said."""
 
@@ -159,9 +182,16 @@ class _Numbers:
         self.begin_again = False
         """Whether the last number was a second 1: two files were put together."""
 
-    def is_next(self, number: int, *, after_blank_line: bool) -> bool:
-        """Return whether ``number``, which stands on the line above a time line, is the number of the cue."""
-        if not after_blank_line and number != self.last + 1:
+    def is_next(self, number: int, *, after_blank_line: bool, begins_again: bool) -> bool:
+        """Return whether ``number``, which stands on the line above a time line, is the number of the cue.
+
+        Args:
+            number: the number.
+            after_blank_line: whether the line above the number is empty.
+            begins_again: whether the times begin again, as where a file ends without an empty line before the next.
+        """
+        is_first_of_file = number == 1 and begins_again and self._has_begun
+        if not after_blank_line and number != self.last + 1 and not is_first_of_file:
             return False
         self.last = number
         self.begin_again = number == 1 and self._has_begun

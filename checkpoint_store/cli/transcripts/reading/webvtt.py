@@ -18,7 +18,7 @@ from checkpoint_store.cli.transcripts.reading.cue import (
     time_line,
 )
 from checkpoint_store.cli.transcripts.reading.json_entries import entries_of, plain_cue
-from checkpoint_store.cli.transcripts.reading.srt import CueTexts, spaced_numbers
+from checkpoint_store.cli.transcripts.reading.srt import CueTexts, crowded_names, spaced_numbers
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.cue import Cue
@@ -46,7 +46,7 @@ def read_webvtt(text: str) -> list[Cue]:
     """
     lines, cues = text.split("\n"), CueTexts()
     index, has_cue, last_number = _after_header(lines), False, 0
-    spaced = spaced_numbers(lines)
+    spaced, crowded = spaced_numbers(lines), crowded_names(lines)
     while index < len(lines):
         line, starts_block = lines[index], index == 0 or not lines[index - 1].strip()
         times = time_line(line)
@@ -63,7 +63,7 @@ def read_webvtt(text: str) -> list[Cue]:
             index, has_cue = index + 1, True
         elif is_broken_time_line(line, expected=False):
             raise broken_time_line(index + 1, line, _EXAMPLE)
-        elif not _names_next_cue(lines, index) and (has_cue or not _METADATA.fullmatch(line)):
+        elif index not in crowded and not _names_next_cue(lines, index) and (has_cue or not _METADATA.fullmatch(line)):
             cues.add(line)
             index += 1
         else:
