@@ -45,7 +45,7 @@ def test_a_try_reads_the_store_once(store: CheckpointStore, monkeypatch: pytest.
 def test_a_loop_of_several_workers_claims_for_all_of_them(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one commit takes 4 ms, eight workers do eight chunks: 20 are claimed at once, and not two."""
+    """While one commit takes 4 ms, eight workers do eight chunks: 40 are claimed at once, and not five."""
     job = store.open_job("talk.srt", total_chunks=60)
     moment, commit_seconds = 128.0, 1 / 256  # which floats hold exactly
     monkeypatch.setattr(chunk_queue.time, "monotonic", lambda: moment)
@@ -55,7 +55,7 @@ def test_a_loop_of_several_workers_claims_for_all_of_them(
         queue._chunk_seconds, queue._started_at = 0.0001, moment - commit_seconds
         wanted.append(queue.batch())
         queue.close()
-    assert wanted == [2, 20]
+    assert wanted == [5, 40]
 
 
 def noted_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 _WINDOW_CHUNKS: Final = 4096
 _CLAIMED_AT_ONCE_MAX: Final = 256
-_CLAIMED_AHEAD_SECONDS: Final = 0.01
+_CLAIMED_AHEAD_SECONDS: Final = 0.02
 """Claim as many chunks ahead as start in this time: a chunk may take less time than a claim."""
-_CLAIMED_AHEAD_MAX: Final = 32
-_CLAIMED_AHEAD_MIN: Final = 8
+_CLAIMED_AHEAD_MAX: Final = 128
+_CLAIMED_AHEAD_MIN: Final = 16
 """Do not claim fewer chunks ahead than this: claim a chunk with each completion, which needs no commit of its own."""
 _SLOW_SECONDS: Final = 0.2
 _COMES_BACK_SECONDS: Final = 0.05
