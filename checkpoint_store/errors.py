@@ -553,7 +553,7 @@ class PlanChanged(CheckpointStoreError):
     """No job of this file was made for this plan, and a job of another plan has results. Nothing was changed.
 
     ``job_id`` is the newest job of the file that has results, and ``differences`` are those from its plan.
-    ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for, anywhere in the store.
+    ``reusable_results`` is how many chunks ``on_change="reuse"`` finds a result for that is not to be done again.
     ``choices`` are pairs: settings for ``reuse_ignoring``, and for how many chunks ``"reuse"`` finds a result then.
     Each pair finds more than the pair before it; the last pair is also ``ignoring`` and ``kept_ignoring``. The places
     alone, and no contents, identify ``kept_by_place`` of these chunks (``"chunks"`` is in ``ignoring`` then).

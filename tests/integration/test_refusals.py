@@ -93,3 +93,33 @@ def test_results_of_an_older_job_are_offered_by_place(store: CheckpointStore) ->
         "talk.srt", total_chunks=3, model="B", on_change="reuse", reuse_ignoring=caught.value.ignoring
     )
     assert list(reused.results()) == ["paid for"] * 3
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_what_is_to_be_done_again_is_not_kept(store: CheckpointStore, *, sequential: bool) -> None:
+    """The numbers of a refusal are those of the plan that follows: what is left of the chunks will be paid for."""
+    plan: dict[str, Any] = {"file_name": "talk.srt", "sequential": sequential}
+    store.map(str.upper, TALK[:4], model="A", **plan)
+    store.job("talk.srt").redo([2, 3])
+    longer: dict[str, Any] = plan | {"chunks": TALK}
+    for model, ignoring in (("A", ()), ("B", ("model",))):
+        with pytest.raises(PlanChanged) as caught:
+            store.open_job(model=model, **longer)
+        run_plan = store.plan(model=model, on_change="reuse", reuse_ignoring=ignoring, **longer)
+        kept = dict(caught.value.choices).get(ignoring, caught.value.reusable_results)
+        assert (kept, run_plan.chunks_to_do) == (2, 3)
+    with pytest.raises(PlanChanged, match="keeps 2 results"):
+        store.open_job(model="A", **longer)
+
+
+def test_a_choice_that_keeps_nothing_but_what_is_to_be_done_again_is_not_offered(store: CheckpointStore) -> None:
+    """Results that only their places identify count in the same way."""
+    store.open_job("talk.srt", total_chunks=3, model="A").complete_many((index, "paid for") for index in range(3))
+    store.job("talk.srt").redo([0, 2])
+    with pytest.raises(PlanChanged) as caught:
+        store.open_job("talk.srt", chunks=TALK[:3], model="B")
+    assert (caught.value.choices, caught.value.kept_by_place) == (((("model", "chunks"), 1),), 1)
+    store.job("talk.srt").redo([1])
+    with pytest.raises(PlanChanged) as caught:
+        store.open_job("talk.srt", chunks=TALK[:3], model="B")
+    assert (caught.value.choices, caught.value.kept_by_place) == ((), 0)

@@ -789,6 +789,7 @@ chunk_handles.chunk_index = :at_index""",
 attempts.chunk_index = :at_index""",
     "redos._ANSWERED": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
 :in_job AND completed_chunks.redo_asked_at IS NOT NULL""",
+    "redos._ANY": """SELECT 1 FROM chunk_redos LIMIT 1 OFFSET 0""",
     "redos._DROP_MARKS_OF_INCOMPLETE": """DELETE FROM chunk_redos WHERE chunk_redos.job_id = :in_job AND NOT (EXISTS
 (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = chunk_redos.job_id AND
 completed_chunks.chunk_index = chunk_redos.chunk_index))""",

@@ -77,6 +77,7 @@ _FIND: Final = Statement(lambda: select(_M.after_attempt, _M.asked_at).where(*_H
 _MARKS: Final = Statement(
     lambda: select(_M.chunk_index, _M.after_attempt, _M.asked_at).where(_IN_JOB), order=("in_job",)
 )
+_ANY: Final = Statement(lambda: select(literal_column("1")).select_from(chunk_redos).limit(literal_column("1")))
 _FIRST: Final = Statement(lambda: select(func.min(_M.chunk_index)).where(_IN_JOB), order=("in_job",))
 _UNMARK: Final = Statement(lambda: chunk_redos.delete().where(*_HERE))
 
@@ -153,6 +154,11 @@ def of_kept(connection: sqlite3.Connection, reused: Mapping[int, Source]) -> dic
         for index, source in sorted(reused.items())
         if source.chunk_index in marked[source.job_id]
     }
+
+
+def is_any_in_store(connection: sqlite3.Connection) -> bool:
+    """Return whether any chunk of any job is to be done again."""
+    return _ANY.run(connection).fetchone() is not None
 
 
 def first(job_id: str) -> tuple[str, tuple[Any, ...]]:

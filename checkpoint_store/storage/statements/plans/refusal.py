@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -9,6 +10,7 @@ from checkpoint_store.errors import PlanChanged
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.records.open_requests import BY_PLACE
 from checkpoint_store.storage.sql import bindparam, completed_chunks, null, select
+from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.plans import stored_answers
 from checkpoint_store.storage.statements.plans.comparison import beginning, is_covered
@@ -22,7 +24,7 @@ from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from checkpoint_store.storage.records.open_requests import Decision, OpenRequest, Source
@@ -116,7 +118,7 @@ _NAMES_MAX: Final = 6
 
 
 def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Decision, path: Path) -> PlanChanged:
-    """Return the error that refuses a request, with what each choice would keep.
+    """Return the error that refuses a request, with what each choice would keep and not do again.
 
     This reads every fingerprint in the store: call it outside of the transaction that decided, so that no completion
     of another thread or process waits for it.
@@ -142,17 +144,53 @@ def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Deci
         if by_place:
             choices.made.append(((*names, BY_PLACE), len(taken) + len(by_place)))
             break
+    again = _ToRedo(connection, request, path)
+    kept = len(reused) - again.count(reused)
+    kept_by_choice = again.left_out(choices.made, at_least=kept, by_place=again.count(by_place))
     return PlanChanged(
         request.plan.file_name,
         earlier.job_id,
         decision.differences,
-        len(reused),
-        choices=choices.made,
-        kept_by_place=len(by_place),
+        kept,
+        choices=kept_by_choice,
+        kept_by_place=len(by_place) - again.count(by_place),
         reusable_handles=len(stored_answers.for_new_job(connection, request, path, reused)),
         extends=request.on_change == "extend",
         chunks_have_fields=request.by_old_rule is not None,  # rule 1 differs for objects only
     )
+
+
+class _ToRedo:
+    """The results that are to be done again: a new job takes them over with their redo marks, and pays for them."""
+
+    def __init__(self, connection: sqlite3.Connection, request: OpenRequest, path: Path) -> None:
+        self._connection, self._request, self._path = connection, request, path
+
+    def count(self, sources: Mapping[int, Source]) -> int:
+        """Return how many of these results are to be done again."""
+        return len(redos.of_kept(self._connection, sources))
+
+    def left_out(
+        self, choices: list[tuple[tuple[str, ...], int]], *, at_least: int, by_place: int
+    ) -> list[tuple[tuple[str, ...], int]]:
+        """Return the choices without these results, as far as each choice still keeps more than the one before.
+
+        Args:
+            choices: the settings that each choice ignores, and how many results it takes over.
+            at_least: how many results plain ``reuse`` keeps.
+            by_place: how many results that only their place identifies are to be done again.
+        """
+        if not redos.is_any_in_store(self._connection):  # no search for each choice
+            return choices
+        kept: list[tuple[tuple[str, ...], int]] = []
+        for names, count in choices:
+            request = replace(self._request, reuse_ignoring=frozenset(names) - {BY_PLACE})
+            again = self.count(StoredResults(self._connection, request, self._path).reusable())
+            left = count - again - (by_place if BY_PLACE in names else 0)
+            if left > at_least:
+                kept.append((names, left))
+                at_least = left
+        return kept
 
 
 class _Choices:
