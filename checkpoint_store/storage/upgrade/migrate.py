@@ -30,6 +30,7 @@ from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup, refuse_triggers
+from checkpoint_store.storage.upgrade.additions import additions_kept
 from checkpoint_store.system.files import create_private, open_to_owner, remove_leftover
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
@@ -229,21 +230,20 @@ def _checked(
         raise StoreDamaged(path, f"its table {table} has rows whose row in {parent} is gone")
     before = _contents(connection)
     try:
-        _run_scripts(connection, migrate)
+        with additions_kept(connection, path):
+            _run_scripts(connection, migrate)
     except sqlite3.OperationalError as error:
         if code_of(error) != sqlite3.SQLITE_ERROR or not _succeeds_on_a_new_store(version, migrate):
             raise
         # Such as "no such view": somebody changed the schema.
         raise StoreDamaged(path, f"its tables and views are not those of schema {version}: {error}") from error
     after = _contents(connection)
-    gone = before.keys() - after.keys()
-    if gone and after:  # only a downgrade to nothing leaves no table
+    if (gone := before.keys() - after.keys()) and after:  # only a downgrade to nothing leaves no table
         raise RuntimeError(f"the table {min(gone)} is gone")
     for name, counted in before.items():
         if name in after and after[name] != counted:
             raise RuntimeError(f"the rows of {name} changed: {counted} before, {after[name]} after")
-    violations = _violations(connection)
-    if violations:
+    if violations := _violations(connection):
         raise RuntimeError(f"rows without the row that they refer to: {violations[:3]}")
     (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if problem != "ok":
