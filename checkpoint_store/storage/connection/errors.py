@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import sqlite3
 import traceback
@@ -18,6 +19,7 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.storage.connection import pragmas
 from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.system.descriptors import file_bytes_max, shortage_now
 from checkpoint_store.system.files import FULL, final_path, free_bytes, full_error
 from checkpoint_store.system.log import log
@@ -112,6 +114,27 @@ def release_statements(error: BaseException | None) -> None:
         traceback.clear_frames(error.__traceback__)
         seen.append(error)
         error = error.__cause__
+
+
+_REFERRING: Final = """
+WITH ours AS (SELECT value AS name FROM json_each(?))
+SELECT tables.name FROM sqlite_master AS tables JOIN pragma_foreign_key_list(tables.name) AS reference
+WHERE tables.type = 'table' AND tables.name NOT IN ours AND lower(reference."table") IN ours
+    AND reference.on_delete IN ('NO ACTION', 'RESTRICT')
+ORDER BY tables.name LIMIT 1
+"""
+
+
+def reference_of_user(error: BaseException, connection: sqlite3.Connection, path: Path) -> CheckpointStoreError | None:
+    """Return the error if a row in a table of a user keeps SQLite from deleting a row of the store; otherwise None."""
+    if code_of(error) != sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        return None
+    with suppress(sqlite3.Error):
+        for (table,) in connection.execute(_REFERRING, (json.dumps([*COLUMNS]),)):
+            reason = f"a row in {table!r}, which is no table of a store, refers to what is to be deleted or replaced"
+            remedy = "delete that row, or let its reference say ON DELETE CASCADE; then call again"
+            return StorageUnavailableError(path, reason, f"Nothing was changed: {remedy}.")
+    return None
 
 
 def is_to_be_repeated(error: BaseException, path: Path) -> bool:

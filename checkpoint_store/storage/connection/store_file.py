@@ -191,8 +191,10 @@ class StoreConnection(ForkAware):
         """Roll back after ``error``, and raise an error of the library in place of one of SQLite."""
         connection, self.connection = self.connection, None
         sqlite_errors.release_statements(error)
+        refused: CheckpointStoreError | None = None
         if connection is not None:
             try:
+                refused = sqlite_errors.reference_of_user(error, connection, self.file.path)
                 if self._is_sound_after(error):
                     with suppress(sqlite3.Error):
                         connection.rollback()
@@ -201,7 +203,7 @@ class StoreConnection(ForkAware):
                 if self.connection is None:
                     connection.close()
         if isinstance(error, sqlite_errors.UNREADABLE):
-            raise self.file.translated(error) from error
+            raise refused or self.file.translated(error) from error
 
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again once its transaction is rolled back."""
