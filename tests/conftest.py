@@ -186,9 +186,13 @@ def wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> None:
 class Children:
     """Python programs in processes of their own, in the test's folder. Warnings are errors there too."""
 
-    def __init__(self, folder: Path, server: Callable[[], ForkServer] | None = None) -> None:
+    def __init__(
+        self, folder: Path, server: Callable[[], ForkServer] | None = None, *, empty: Path | None = None
+    ) -> None:
+        """``empty`` is an empty store, of which each new store of a fork is a copy."""
         self._folder = folder
         self._server = server
+        self._empty = empty
         self._started: list[subprocess.Popen[str]] = []
 
     def start(
@@ -214,7 +218,7 @@ class Children:
                 start_new_session=True,
             )
             if fresh or self._server is None
-            else Forked(self._server(), words, cwd=self._folder, env=env, user=user)
+            else Forked(self._server(), words, cwd=self._folder, env=env, user=user, empty=self._empty)
         )
         self._started.append(process)
         return process
@@ -283,9 +287,9 @@ def fork_server() -> Iterator[Callable[[], ForkServer]]:
 
 
 @pytest.fixture
-def children(tmp_path: Path, fork_server: Callable[[], ForkServer]) -> Iterator[Children]:
+def children(tmp_path: Path, fork_server: Callable[[], ForkServer], store_to_copy: Path | None) -> Iterator[Children]:
     """Start Python programs in processes of their own."""
-    made = Children(tmp_path, fork_server)
+    made = Children(tmp_path, fork_server, empty=store_to_copy)
     yield made
     made.end_all()
 

@@ -49,14 +49,16 @@ _PIPES: Final = 3
 class Forked(subprocess.Popen[str]):
     """A program in a fork of the server; its stdin, stdout and stderr are pipes, and its session is its own."""
 
-    def __init__(self, server: ForkServer, words: list[str], *, cwd: Path, env: dict[str, str], user: int) -> None:
-        self._server, self._user = server, user
+    def __init__(
+        self, server: ForkServer, words: list[str], *, cwd: Path, env: dict[str, str], user: int, empty: Path | None
+    ) -> None:
+        self._server, self._more = server, {"user": user, "empty": str(empty or "")}
         pipe = subprocess.PIPE
         super().__init__(words, cwd=cwd, env=env, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
     def _execute_child(self, args: Any, _executable: Any, _preexec: Any, _close: Any, _pass: Any, *rest: Any) -> None:
         cwd, env, _info, _flags, _shell, *pipes = rest[:11]
-        order = {"words": args, "cwd": str(cwd), "env": env, "user": self._user}
+        order = {"words": args, "cwd": str(cwd), "env": env} | self._more
         self.pid = self._server.fork(order, [pipes[0], pipes[3], pipes[5]])
         self._child_created = True
         self._close_pipe_fds(*pipes)
@@ -198,6 +200,10 @@ def become(order: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
+    if order["empty"]:
+        from store_copies import copy_new_stores
+
+        copy_new_stores(Path(order["empty"]))
     os.environ.clear()
     os.environ.update(order["env"])
     time.tzset()

@@ -1,55 +1,53 @@
 """Make what each test finds ready: a folder for temporary files, and new stores that are copies.
 
-A new store is a copy of one that the migrations have made, which is quicker by far than to migrate each time.
-
-The store takes the copy for one that another process has made a moment ago, as it does where two open the same new file.
-Where the making itself is the point the migrations run (``MIGRATED``), and in each process that a test starts.
+A new store is a copy of one that the migrations have made: in each test, and in each program that a test starts as a fork.
+Where the making itself is the point the migrations run (``MIGRATED``).
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final
 
 import pytest
+from store_copies import create_copy, create_empty
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.storage import opening
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 
-MIGRATED: Final = frozenset({"migration", "faults", "storms", "benchmarks"})
+MIGRATED: Final = frozenset({"acceptance", "migration", "faults", "storms", "benchmarks"})
 """The folders of tests whose new stores are made by the migrations."""
-
-_create_empty: Final = opening._create
-
-
-def create_copy(path: Path) -> bool:
-    """Create a store file as the package does, and put an empty store of the newest schema into it."""
-    created = _create_empty(path)
-    if created:
-        path.write_bytes(_empty_store())
-    return created
 
 
 @cache
-def _empty_store() -> bytes:
-    """Return the bytes of an empty store that the migrations made."""
+def _empty_store() -> Path:
+    """Make an empty store by the migrations, which every user may read; return its file."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "_create", _create_empty)
+        patch.setattr(opening, "_create", create_empty)
         CheckpointStore(Path(folder, "empty.db"), state_file=None).close()
-        return Path(folder, "empty.db").read_bytes()
+        return Path(shutil.copyfile(Path(folder, "empty.db"), _folder_for_temporary_files() / "empty.db"))
+
+
+_content: Final = cache(lambda: _empty_store().read_bytes())
+
+
+@pytest.fixture
+def store_to_copy(request: pytest.FixtureRequest) -> Path | None:
+    """Return the file of which each new store is a copy; None if the test is about how a store is made."""
+    return None if request.path.parent.name in MIGRATED else _empty_store()
 
 
 @pytest.fixture(autouse=True)
-def new_stores_are_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def new_stores_are_copies(store_to_copy: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Create each new store of this process as a copy, unless the test is about how a store is made."""
-    if request.path.parent.name not in MIGRATED and "migrates" not in request.keywords:
-        monkeypatch.setattr(opening, "_create", create_copy)
+    if store_to_copy:
+        monkeypatch.setattr(opening, "_create", partial(create_copy, _content))
 
 
 _folder_numbers: Final = count()
