@@ -193,7 +193,7 @@ def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return str(request.param)
 
 
-SOME = [pytest.param(12, id="12"), pytest.param(80, marks=pytest.mark.slow, id="80")]
+SOME = 40
 """The number of points of the run in the short form."""
 SAMPLES = 4
 """The number of random contents at each point of the run in the long form."""
@@ -221,13 +221,12 @@ def _assert_control_loses(control: _Verdicts) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most", SOME)
 def test_no_power_cut_takes_an_acknowledged_chunk(
-    shim: Path, fast_folder: Path, journal: str, most: int, figures: Figures
+    shim: Path, fast_folder: Path, journal: str, figures: Figures
 ) -> None:
     """Whatever of its unsynced writes a power cut leaves, what was acknowledged is there, and exact."""
     records, careless = _run_both(shim, fast_folder, journal)
-    ours = _judged(_states(records, SAMPLES, most=most), fast_folder)
+    ours = _judged(_states(records, SAMPLES, most=SOME), fast_folder)
     control = _judged(_worst(careless), fast_folder)
     figures(f"power-loss ({journal})", **_figures(ours, control))
     _assert_nothing_lost(ours)
@@ -249,13 +248,12 @@ def test_no_power_cut_takes_an_acknowledged_chunk_at_any_moment(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most", SOME)
 def test_no_power_cut_takes_what_either_of_two_processes_acknowledged(
-    shim: Path, fast_folder: Path, journal: str, most: int, figures: Figures
+    shim: Path, fast_folder: Path, journal: str, figures: Figures
 ) -> None:
     """With two processes on one store, the acknowledged chunks of each survive a power cut while either checkpoints."""
     records = _run(shim, fast_folder / "two", processes=2, journal=journal)
-    found = _judged(_states(records, SAMPLES, most=most), fast_folder)
+    found = _judged(_states(records, SAMPLES, most=SOME), fast_folder)
     figures(f"power-loss, 2 processes ({journal})", **_counts(found))
     _assert_nothing_lost(found)
 

@@ -114,8 +114,7 @@ def test_killed_while_it_submits(children: Children, talk: Path, provider: str, 
 
 
 @pytest.mark.slow
-@PROVIDERS
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(("provider", "before"), [("openai", False), ("anthropic", True)])
 def test_killed_at_every_call_of_the_service(children: Children, talk: Path, provider: str, before: bool) -> None:
     """Before the service did anything, or after it did it and before the answer came: nothing is submitted twice."""
     for number in range(1, CALLS_MAX):

@@ -156,14 +156,7 @@ class SendsNothing(str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "max_attempts"),
-    [("fork", 3), ("spawn", 1)]
-    + [
-        pytest.param(*case, marks=pytest.mark.slow)
-        for case in (("fork", 1), ("spawn", 3), ("forkserver", 1), ("forkserver", 3))
-    ],
-)
+@pytest.mark.parametrize(("method", "max_attempts"), [("fork", 3), ("spawn", 1), ("forkserver", 3)])
 def test_a_worker_that_dies_is_found_out(children: Children, method: str, max_attempts: int) -> None:
     """The chunk that kills its worker is tried alone, and failed; every other one is done, and the program ends."""
     options = json.dumps({"on_error": "record", "wait": 0, "max_attempts": max_attempts})
