@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, CurrentJobChanged, JobNotFound
+from checkpoint_store.execution.claims.requests import handler_interrupts_library
 from checkpoint_store.execution.lifecycle import status_named
 from checkpoint_store.execution.store.closing import close_unattended
 from checkpoint_store.execution.store.current_job import CurrentJob, ManagerCalls, checked_state
@@ -169,12 +170,18 @@ class StateManager(OfOneProcess):
     def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:
         """Set the current job's status and error message; the state file is exact then, or the log says why it is not.
 
+        In a signal handler that interrupted a call of this library, the status is durable once that call is through.
+
         Raises:
             InvalidArgumentError: ``status`` is none of the five statuses; or ``error`` is no exception and no text.
             JobNotFound: there is no current job; :meth:`save` a state first.
             CurrentJobChanged: another job is current now. The status is set in the job that it was meant for.
         """
-        wanted = status_named(status)
+        wanted, store = status_named(status), self._opened.store
+        own_job_id = self._calls.looked.own_job_id or getattr(self._opened.job, "job_id", None)
+        if store is not None and own_job_id is not None and handler_interrupts_library():
+            _current_of(store).set_status_soon(own_job_id, wanted, error)
+            return
         with WarningsLast():
             job = self._required()[0]
             if (own := self._calls.looked.replaced_own(job.job_id)) is not None:

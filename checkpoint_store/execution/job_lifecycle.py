@@ -42,7 +42,7 @@ class JobLifecycle:
         caller of the loops: its pause ends the loop that begins next.
         """
         if must_queue_pause():
-            lifecycle.pause_soon(self._context, self._job_id)
+            lifecycle.change_soon(self._context, self._job_id, lifecycle.PAUSE)
             return
         self.change(lifecycle.PAUSE)
         if not is_in_signal_handler():

@@ -67,15 +67,15 @@ def _record_change(storage: Storage, job_id: str, wanted: StatusChange) -> None:
         log.info("job %s: a pause was asked for; each loop on it ends after the chunks in hand", job_id)
 
 
-def pause_soon(context: StoreContext, job_id: str) -> None:
-    """Ask for a pause in a signal handler that interrupted a call of the library; see :class:`QueuedPauses`."""
+def change_soon(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
+    """Change a job's status in a signal handler that interrupted a call of the library; see :class:`QueuedPauses`."""
     storage = context.storage  # a read-only store refuses now
 
     def record() -> None:
-        _record_change(storage, job_id, PAUSE)
+        _record_change(storage, job_id, wanted)
         context.job_changed(job_id)
 
-    context.pauses.add(job_id, record)
+    context.pauses.add(job_id, record, is_pause=wanted.asks_for_pause)
 
 
 def status_named(status: str) -> JobStatus:

@@ -43,7 +43,10 @@ def handler_interrupts_library() -> bool:
 
 
 class QueuedPauses(ForkAware):
-    """The pauses of one store that are not recorded yet. Safe in a signal handler, and to share between threads."""
+    """The pauses of one store that are not recorded yet. Safe in a signal handler, and to share between threads.
+
+    Other changes of a status that a signal handler asks for in the middle of a call wait here, too.
+    """
 
     def __init__(self) -> None:
         self._asked: Final[dict[str, int]] = {}
@@ -62,9 +65,9 @@ class QueuedPauses(ForkAware):
         """Return how many pauses of a job were queued in this process. No lock is taken."""
         return self._asked.get(job_id, 0)
 
-    def add(self, job_id: str, record: Callable[[], None]) -> None:
-        """Queue a pause of a job, and wait for nothing. ``record`` makes it durable."""
-        self._asked[job_id] = self.asked(job_id) + 1
+    def add(self, job_id: str, record: Callable[[], None], *, is_pause: bool) -> None:
+        """Queue a change of a job, and wait for nothing. ``record`` makes it durable. A pause ends the job's loops."""
+        self._asked[job_id] = self.asked(job_id) + is_pause
         self._waiting.append(record)
         if not self._has_exit_hook:
             self._has_exit_hook = True
@@ -84,7 +87,7 @@ class QueuedPauses(ForkAware):
                 try:
                     self._waiting[0]()
                 except CheckpointStoreError as error:
-                    log.warning("a pause that a signal handler asked for was not recorded: %s", error)
+                    log.warning("a pause or a status that a signal handler asked for was not recorded: %s", error)
                 self._waiting.popleft()
 
 

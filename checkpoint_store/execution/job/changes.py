@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import lifecycle, opening
+from checkpoint_store.execution.claims.requests import handler_interrupts_library
 from checkpoint_store.execution.handles import checked_handle, chunks_of_job, persist
 from checkpoint_store.execution.job.details import JobDetails
 from checkpoint_store.model.chunks import as_int
@@ -73,11 +74,16 @@ class JobChanges(JobDetails):
     def set_status(self, status: JobStatus | str, error: BaseException | str | None = None) -> None:
         """Set status and error message. Durable when this returns; the state file follows.
 
+        In a signal handler that interrupted a call of this library, the status is durable once that call is through.
+
         Raises:
             InvalidArgumentError: ``status`` is none of the five statuses; or ``error`` is no exception and no text.
         """
         wanted = lifecycle.status_change(lifecycle.status_named(status), error)
-        lifecycle.change(self._context, self.job_id, wanted)
+        if handler_interrupts_library():
+            lifecycle.change_soon(self._context, self.job_id, wanted)
+        else:
+            self._execution.lifecycle.change(wanted)
 
     # -- what others have in hand
 

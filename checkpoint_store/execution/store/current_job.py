@@ -167,6 +167,10 @@ class CurrentJob:
             self._context.unrecorded.keep_by_hand(error, [completion])
             raise
 
+    def set_status_soon(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
+        """Set the status of a job in a signal handler that interrupted a call of the library; durable after it."""
+        lifecycle.change_soon(self._context, job_id, lifecycle.status_change(status, error))
+
     def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
         """Set the status of a job that is no longer current; the state file shows the current job. Durable."""
         self._context.storage.job_changes.set_status(job_id, lifecycle.status_change(status, error))

@@ -1,0 +1,83 @@
+"""A signal handler of the program sets a status, as in ``manager.set_status("paused")``, in the middle of any call."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import program
+
+from checkpoint_store import CheckpointStore, ProcessingState, StateManager
+from checkpoint_store.state_file.writer import StateFile
+from checkpoint_store.storage.connection.store_file import ReaderConnection, StoreFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Children
+
+MOMENTS = [(StoreFile, "refuse_if_moved"), (ReaderConnection, "ready"), (StateFile, "_update")]
+
+
+@pytest.fixture
+def on_sigterm() -> Iterator[Callable[[Callable[..., object]], None]]:
+    """Sets a handler of SIGTERM for the length of a test."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield lambda handler: signal.signal(signal.SIGTERM, handler) and None  # type: ignore[arg-type, return-value]
+    signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(monkeypatch: pytest.MonkeyPatch, holder: Any, method: str) -> None:
+    original = getattr(holder, method)
+
+    def interrupted(self: Any, *arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(holder, method, original)
+        signal.raise_signal(signal.SIGTERM)
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(holder, method, interrupted)
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment[0].__name__)
+def test_a_manager_sets_a_status_in_the_middle_of_its_own_call(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    on_sigterm: Callable[[Callable[..., object]], None],
+    moment: tuple[type, str],
+) -> None:
+    """The interrupted call goes on: its chunk is recorded, and the job is paused with the message."""
+    path = tmp_path / "state.json"
+    with StateManager(path) as manager:
+        state = ProcessingState(file_name="talk.srt", total_chunks=3, status="running")
+        manager.save(state)
+        on_sigterm(lambda *_: manager.set_status("paused", "asked to stop"))
+        _interrupt(monkeypatch, *moment)
+        manager.save(state.replace(completed_chunks=[0], processed_results=["x"]))
+    loaded = StateManager(path).load()
+    assert loaded is not None
+    assert (loaded.status, loaded.error_message, loaded.completed_chunks) == ("paused", "asked to stop", [0])
+
+
+def test_a_job_sets_a_status_in_the_middle_of_a_completion(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, on_sigterm: Callable[[Callable[..., object]], None]
+) -> None:
+    """``job.fail`` in a handler waits for nothing, and a status that is set later stands."""
+    job = store.open_job("talk.srt", total_chunks=2)
+    on_sigterm(lambda *_: job.fail("a signal came"))
+    _interrupt(monkeypatch, StoreFile, "refuse_if_moved")
+    job.complete(0, "x")
+    job.set_status("paused")
+    assert (job.status, job.error_message) == ("paused", None)
+    assert list(job.items()) == [(0, "x")]
+
+
+def test_a_handler_that_exits_after_its_status_leaves_the_job_paused(children: Children, tmp_path: Path) -> None:
+    """A processor sets ``paused`` when it is told to stop, and exits; nobody closes its manager."""
+    children.run(program(__file__, "status_and_exit"), code=3)
+    with StateManager(tmp_path / "state.json") as manager:
+        state = manager.load()
+    assert state is not None
+    assert state.status == "paused"
+    assert state.completed_chunks == [0]
