@@ -71,21 +71,25 @@ def copy_to(connection: sqlite3.Connection, store: Path, target: Path, *, like: 
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
-    with closing(_open(target)) as copy:
-        try:
-            copy.execute("PRAGMA synchronous = EXTRA")
-            connection.backup(copy)
-            # A copy at rest is one file. In WAL mode, opening it would look for a WAL.
-            copy.execute("PRAGMA journal_mode = DELETE").fetchone()
-        except sqlite_errors.UNREADABLE as error:
-            raise sqlite_errors.translate(error, target, 0) from error
+    for is_last in (False, True):
+        with closing(_open(target)) as copy:
+            try:
+                copy.execute("PRAGMA synchronous = EXTRA")
+                connection.backup(copy)
+                # A copy at rest is one file. In WAL mode, opening it would look for a WAL.
+                copy.execute("PRAGMA journal_mode = DELETE").fetchone()
+            except sqlite_errors.UNREADABLE as error:
+                if is_last or not sqlite_errors.is_to_be_repeated(error, target):
+                    raise sqlite_errors.translate(error, target, 0) from error
+            else:
+                return
 
 
 def verify(target: Path) -> None:
     """Raise :class:`StoreDamaged` unless the file at ``target``, which no one has open, is a sound database."""
     with closing(_open(target)) as copy:
         try:
-            (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+            (verdict,) = sqlite_errors.verdict_of(copy, "integrity_check(1)", target)
         except sqlite_errors.UNREADABLE as error:
             raise sqlite_errors.translate(error, target, 0) from error
     if verdict != "ok":

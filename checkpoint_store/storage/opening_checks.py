@@ -113,7 +113,7 @@ def check_contents(database: Database, *, unclean: bool) -> None:
 
     def work(connection: sqlite3.Connection) -> None:
         for pragma in ("quick_check(1)", *(f"integrity_check({table})" for table in _CHECKED_TABLES)):
-            (verdict,) = connection.execute(f"PRAGMA {pragma}").fetchone() or (None,)
+            verdict, *_ = sqlite_errors.verdict_of(connection, pragma, database.path) or [""]
             if verdict != "ok":
                 raise StoreDamaged(database.path, sqlite_errors.in_one_line(verdict))
         # Pages of different times can each be sound: a WAL of another moment was beside the file.

@@ -1,8 +1,9 @@
-/* Stands between a process and the C library's calls that change files, below one folder only.
+/* Stands between a process and the C library's calls that change or read files, below one folder only.
  *
  * Two uses, chosen by the test that preloads it:
  * - log: every change, with its data, in the order in which it happened, goes to the file FAULTS_LOG;
- * - fail: faults_arm(n, error, kind) lets the n-th such call from now on fail.
+ * - fail: faults_arm(n, error, kind) lets the n-th call that changes a file fail from now on; with the kind READ, the
+ *   n-th call that reads.
  * Apart from these, FAULTS_SLOW_MUNMAP=N lets each munmap of some pages take N microseconds.
  *
  * Built at test time with: cc -shared -fPIC -o shim.so shim.c -ldl -lpthread
@@ -24,7 +25,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { ONCE = 0, SHORT = 1, FROM_HERE_ON = 2 };
+enum { ONCE = 0, SHORT = 1, FROM_HERE_ON = 2, READ = 3 };
 
 static char root[PATH_MAX];
 static size_t root_length;
@@ -36,6 +37,8 @@ static char what[PATH_MAX + 32];
 
 static ssize_t (*real_write)(int, const void *, size_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+static ssize_t (*real_read)(int, void *, size_t);
+static ssize_t (*real_pread)(int, void *, size_t, off_t);
 static int (*real_open)(const char *, int, ...);
 static int (*real_openat)(int, const char *, int, ...);
 static int (*real_ftruncate)(int, off_t);
@@ -60,6 +63,8 @@ __attribute__((constructor)) static void begin(void)
 {
     real_write = dlsym(RTLD_NEXT, "write");
     real_pwrite = dlsym(RTLD_NEXT, "pwrite");
+    real_read = dlsym(RTLD_NEXT, "read");
+    real_pread = dlsym(RTLD_NEXT, "pread");
     real_open = dlsym(RTLD_NEXT, "open");
     real_openat = dlsym(RTLD_NEXT, "openat");
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate");
@@ -137,6 +142,8 @@ static int is_index(const char *path)
 
 static int fails(const char *call, const char *path)
 {
+    if ((fault_kind == READ) != (strcmp(call, "read") == 0))
+        return 0;
     calls++;
     if (fault_kind == FROM_HERE_ON && strcmp(call, "unlink") == 0) /* a full disk lets files go */
         return 0;
@@ -235,6 +242,24 @@ static ssize_t do_write(int fd, const void *data, size_t size, int positioned, o
 ssize_t write(int fd, const void *data, size_t size) { return do_write(fd, data, size, 0, 0); }
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) { return do_write(fd, data, size, 1, offset); }
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset) { return do_write(fd, data, size, 1, offset); }
+
+static int read_fails(int fd)
+{
+    char path[PATH_MAX];
+    if (fault_kind != READ || !left_until_fault || !fd_is_ours(fd, path))
+        return 0;
+    pthread_mutex_lock(&gate);
+    int failed = fails("read", path);
+    pthread_mutex_unlock(&gate);
+    return failed;
+}
+
+ssize_t read(int fd, void *data, size_t size) { return read_fails(fd) ? -1 : real_read(fd, data, size); }
+ssize_t pread(int fd, void *data, size_t size, off_t offset)
+{
+    return read_fails(fd) ? -1 : real_pread(fd, data, size, offset);
+}
+ssize_t pread64(int fd, void *data, size_t size, off_t offset) { return pread(fd, data, size, offset); }
 
 static int do_open(int folder, const char *path, int flags, mode_t mode)
 {

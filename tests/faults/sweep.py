@@ -1,4 +1,4 @@
-"""Let the N-th call that changes a file fail, for each N, during one operation of the library.
+"""Let the N-th call that changes or reads a file fail, for each N, during one operation of the library.
 
 Run as ``python -m faults.sweep FOLDER OPTIONS`` with the shim preloaded; prints one JSON object of counts.
 """
@@ -19,7 +19,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store import CheckpointStore, CheckpointStoreError, ErasureUnfinished, MigrationFailed, StorageFullError
+from checkpoint_store import (
+    CheckpointStore,
+    CheckpointStoreError,
+    ErasureUnfinished,
+    MigrationFailed,
+    StorageFullError,
+    StoreDamaged,
+)
 from checkpoint_store.storage.connection import checkpoint
 from faults import operations, verb_operations
 from faults.operations import DONE, TOTAL
@@ -28,13 +35,14 @@ from faults.workload import STORE, result_of
 if TYPE_CHECKING:
     from faults.operations import Operation
 
-ONCE, SHORT, FROM_HERE_ON = range(3)
+ONCE, SHORT, FROM_HERE_ON, READ = range(4)
 KINDS = {
     "ENOSPC": (errno.ENOSPC, ONCE),
     "EIO": (errno.EIO, ONCE),
     "short": (errno.ENOSPC, SHORT),
     "full": (errno.ENOSPC, FROM_HERE_ON),
     "read-only": (errno.EROFS, FROM_HERE_ON),
+    "unread": (errno.EIO, READ),
 }
 _shim = ctypes.CDLL(None)
 
@@ -144,6 +152,8 @@ class Sweep:
         full = isinstance(cause, StorageFullError)
         if error is not None and ((certain and not full) or (full and kind in ("EIO", "read-only"))):
             self.note(point, [f"misnamed: {type(cause).__name__}: {cause}"])
+        if isinstance(cause, StoreDamaged) and self.make is not operations.Recover:  # no operation damages a store
+            self.note(point, [f"misnamed: {cause}"])
         if (
             operation.job is not None
             and operation.store is not None

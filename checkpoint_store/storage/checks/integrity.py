@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
+from checkpoint_store.storage.connection.errors import verdict_of
 from checkpoint_store.storage.sql import attempts, bindparam, chunk_redos, completed_chunks, jobs, metadata, or_, select
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
@@ -128,7 +129,7 @@ def _misplaced(connection: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _broken_structure(connection: sqlite3.Connection, path: Path) -> list[Problem]:
-    lines = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(20)")]
+    lines = verdict_of(connection, "integrity_check(20)", path)
     if lines == ["ok"]:
         return []
     amiss = unavailable_reason(path)

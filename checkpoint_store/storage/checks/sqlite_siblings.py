@@ -118,7 +118,7 @@ def _is_sound(path: Path, how: str = ALONE) -> bool:
     try:
         with closing(open_copy(path, how)) as connection:
             return (
-                connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",)
+                sqlite_errors.verdict_of(connection, "integrity_check(1)", path) == ["ok"]
                 and connection.execute("PRAGMA foreign_key_check").fetchone() is None
                 and connection.execute(MISCOUNTED).fetchone() is None
             )

@@ -137,15 +137,44 @@ def reference_of_user(error: BaseException, connection: sqlite3.Connection, path
     return None
 
 
-def is_to_be_repeated(error: BaseException, path: Path) -> bool:
-    """Whether to repeat a read once, because the disk may have failed once; log that.
+def failed_read_of(error: BaseException | None) -> BaseException | None:
+    """Return the error of SQLite, of this error and its causes, that may come of a read which the disk failed once.
 
     Where the disk answers a read with EIO, SQLite (from 3.33 on) says that the file is malformed.
     """
-    if code_of(error) & 0xFF != sqlite3.SQLITE_CORRUPT:
-        return False
-    log.warning("%s: a read failed, and is repeated once: %s", path, error)
-    return True
+    while error is not None and code_of(error) & 0xFF != sqlite3.SQLITE_CORRUPT:
+        error = error.__cause__
+    return error
+
+
+def is_to_be_repeated(error: BaseException, path: Path) -> bool:
+    """Whether to repeat a read once, because the disk may have failed once; log that."""
+    failed = failed_read_of(error)
+    if failed is not None:
+        log.warning("%s: a read failed, and is repeated once: %s", path, failed)
+    return failed is not None
+
+
+def verdict_of(connection: sqlite3.Connection, check: str, path: Path) -> list[str]:
+    """Return what a check of SQLite's says of the file, such as ``quick_check(1)``; ``["ok"]`` if it is sound.
+
+    A check that finds damage is repeated once, because the disk may have failed a read once.
+
+    Raises:
+        sqlite3.Error: the check cannot read on, even when it is repeated.
+    """
+    for is_last in (False, True):
+        try:
+            lines = [str(line) for (line,) in connection.execute(f"PRAGMA {check}")]
+        except UNREADABLE as error:
+            if is_last or not is_to_be_repeated(error, path):
+                raise
+            continue
+        if lines == ["ok"]:
+            break
+        if not is_last:
+            log.warning("%s: a check found damage, and is repeated once: %s", path, in_one_line(lines[0]))
+    return lines
 
 
 def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:

@@ -75,7 +75,7 @@ class ReadOnlyDatabase:
         try:
             return self._read_settled(work)
         except StoreDamaged as error:
-            if not sqlite_errors.is_to_be_repeated(error.__cause__ or error, self.path):
+            if not sqlite_errors.is_to_be_repeated(error, self.path):
                 raise
         return self._read_settled(work)
 

@@ -270,7 +270,7 @@ class ReaderConnection(StoreConnection):
             try:
                 return self._run_once(step)
             except StoreDamaged as error:
-                if not sqlite_errors.is_to_be_repeated(error.__cause__ or error, self.file.path):
+                if not sqlite_errors.is_to_be_repeated(error, self.file.path):
                     raise
             return self._run_once(step)
 

@@ -12,8 +12,8 @@ from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
 from checkpoint_store.storage.connection.completed_jobs import CompletedJobs
 from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy, is_refused
+from checkpoint_store.storage.connection.failed_reads import UnrepeatedConnection
 from checkpoint_store.storage.connection.open_lock import Wait, who_has_open
-from checkpoint_store.storage.connection.store_file import StoreConnection
 from checkpoint_store.storage.records.data_version import DataVersion, data_version_of
 from checkpoint_store.storage.statements import compiled, effect
 from checkpoint_store.system.file_lock import refuse_inner_call, take
@@ -33,7 +33,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-class WriterConnection(StoreConnection):
+class WriterConnection(UnrepeatedConnection):
     """The connection that writes. Safe to share between threads.
 
     Its ``lock`` is held by the thread that writes; the group commit holds it for a whole batch.
