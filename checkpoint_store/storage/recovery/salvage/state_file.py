@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from checkpoint_store.model.state.torn_state import read_torn
 from checkpoint_store.storage.records.state_fields import columns_of, metadata_text
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
 from checkpoint_store.storage.recovery.salvage.store_file import JOB_COLUMNS, unread_in
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,7 @@ def read_state(path: Path) -> Copy:
         OSError: the file cannot be read.
         StateFormatError: the file is torn, or no state file.
     """
-    state = ProcessingState.from_json(path.read_bytes())
+    state = ProcessingState.from_json(_bytes_of(path))
     copy = Copy(f"the state file {path.name}", state=True)
     copy.jobs[state.job_id], copy.unread[state.job_id] = _job_values(state), UNSAID
     results = state.results()
@@ -42,6 +44,17 @@ def read_state(path: Path) -> Copy:
         mark = {"asked_at": in_utc(state.updated_at), "after_attempt": 0}
         copy.facts["chunk_redos", state.job_id] = dict.fromkeys(state.redo_chunks, mark)
     return copy
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return the content of a file. A read is repeated once if the disk fails it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        log.warning("%s: a read failed, and is repeated once: %s", path, error)
+        return path.read_bytes()
 
 
 def _job_values(state: ProcessingState) -> dict[str, Any]:
@@ -66,7 +79,7 @@ def read_torn_state(path: Path) -> Copy:
     copy = Copy(f"the torn state file {path.name}", complete=False, state=True, torn=True)
     torn = None
     with suppress(OSError):
-        torn = read_torn(path.read_bytes())
+        torn = read_torn(_bytes_of(path))
     if torn is None:
         return copy
     job_id, completed = torn.fields["job_id"], len(torn.completed_chunks)
