@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
@@ -22,6 +22,7 @@ from checkpoint_store.storage.statements import save_state
 from checkpoint_store.storage.target import EMPTY, inspect
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, storage_errors, temporary_path
+from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
@@ -65,8 +66,18 @@ def copy_of_store(
         except StoreDamaged as error:
             raise StoreDamaged(other, error.reason, job_id=error.job_id, remedy=remedy) from error
 
-    with closing(reading), _filled(beside, timeout_seconds, fill) as connection:
-        _refuse_damaged(connection, other, remedy)  # takes long, and needs no lock
+    @contextmanager
+    def sound() -> Iterator[sqlite3.Connection]:
+        with _filled(beside, timeout_seconds, fill) as connection:
+            _refuse_damaged(connection, other, remedy)  # takes long, and needs no lock
+            yield connection
+
+    with closing(reading), ExitStack() as stack:
+        try:
+            connection = stack.enter_context(sound())
+        except StoreDamaged as error:  # SQLite also says so where the disk failed a read once
+            log.warning("%s: the copy of it is damaged, and is made once more: %s", other, error.reason)
+            connection = stack.enter_context(sound())
         yield connection
 
 
@@ -140,7 +151,11 @@ def _made(copy: Path, fill: Callable[[Path], None]) -> sqlite3.Connection:
         with storage_errors(copy):
             fill(copy)
             connection = open_copy(copy, ALONE)
-            connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
+            try:
+                connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
+            except BaseException:
+                connection.close()
+                raise
     except UNREADABLE as error:
         raise translate(error, copy, 0) from error
     return connection
