@@ -13,8 +13,10 @@ from typing import Any
 
 from openai import (  # type: ignore[import-not-found,unused-ignore]
     APIConnectionError,
+    APIError,
     AuthenticationError,
     InternalServerError,
+    NotFoundError,
     OpenAI,
     PermissionDeniedError,
     RateLimitError,
@@ -29,6 +31,8 @@ AWAY = 75
 """EX_TEMPFAIL: the service is away. With --retries the run waits for it, and no chunk is failed."""
 NOT_ALLOWED = 77
 """EX_NOPERM: the key is wrong, or the money is used up. The run ends at once, and no chunk is failed."""
+WRONG_SETTINGS = 78
+"""EX_CONFIG: the service knows no such model, or the address is wrong. The run ends at once, and no chunk is failed."""
 BEFORE = "What was said before the piece, for you to understand it; do not repeat it:\n\n"
 
 
@@ -38,19 +42,31 @@ def messages(text: str, context: str) -> list[dict[str, str]]:
     return [{"role": "system", "content": system}, {"role": "user", "content": text}]
 
 
+def exit_code(error: APIError) -> int:
+    """Return what an error says: whether to wait, to end the run, or to try this chunk again."""
+    if isinstance(error, AuthenticationError | PermissionDeniedError) or error.code == "insufficient_quota":
+        return NOT_ALLOWED
+    if isinstance(error, NotFoundError):
+        return WRONG_SETTINGS
+    return AWAY if isinstance(error, APIConnectionError | RateLimitError | InternalServerError) else 1
+
+
 def main() -> None:
     """Read a chunk from stdin, and print the cleaned text and what it took as JSON."""
     client = OpenAI(max_retries=0)  # the command tries again, so that the store knows of each call
     question: Any = messages(sys.stdin.read(), os.environ.get("CHECKPOINT_STORE_CONTEXT", ""))
     once = {"Idempotency-Key": os.environ.get("CHECKPOINT_STORE_ATTEMPT_KEY", "")}  # the same for every try at a chunk
+    answer: Any
     try:
         answer = client.chat.completions.create(model=MODEL, messages=question, extra_headers=once)
-    except (AuthenticationError, PermissionDeniedError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(NOT_ALLOWED)
-    except (APIConnectionError, RateLimitError, InternalServerError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(NOT_ALLOWED if getattr(error, "code", None) == "insufficient_quota" else AWAY)
+    except APIError as error:
+        print(f"{error} (model {MODEL}, {client.base_url})", file=sys.stderr)
+        sys.exit(exit_code(error))
+    except json.JSONDecodeError:  # an empty answer, or half of one
+        answer = None
+    if not getattr(answer, "choices", None):  # a proxy's page, or an error with HTTP 200
+        print(f"no answer of a model: {str(answer)[:500]}", file=sys.stderr)
+        sys.exit(AWAY)
     choice = answer.choices[0]
     if choice.finish_reason != "stop" or not choice.message.content:
         sys.exit(f"the answer ended with {choice.finish_reason!r}")  # half an answer must not count as done

@@ -100,13 +100,34 @@ def test_a_busy_service_is_asked_again_with_the_same_key(folder: Folder, model: 
 
 @pytest.mark.slow
 def test_the_program_for_one_chunk_lets_the_run_wait_for_a_service_that_is_away(folder: Folder, model: Model) -> None:
-    """Three answers of a busy and broken service fail no chunk, although each chunk has two tries."""
+    """Five answers of a busy and broken service fail no chunk, although each chunk has two tries."""
     folder.write("talk.txt", "um, we choose")
-    model.troubles = {0: ["429", "500", "503"]}
-    settings = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": f"http://127.0.0.1:{model.server_port}/v1"}
-    program = (sys.executable, EXAMPLE.with_name("clean_chunk.py"))
-    folder.run("run", "talk.txt", "--retries", 1, "--", *program, **settings)
-    assert (folder.read("talk.cleaned.txt").strip(), len(model.asked)) == ("UM, WE CHOOSE", 4)
+    model.troubles = {0: ["429", "500", "503", "malformed", "empty"]}
+    folder.run("run", "talk.txt", "--retries", 1, *one_chunk(), **settings_of(model))
+    assert (folder.read("talk.cleaned.txt").strip(), len(model.asked)) == ("UM, WE CHOOSE", 6)
+
+
+@pytest.mark.slow
+def test_the_program_for_one_chunk_ends_a_run_whose_model_is_unknown(folder: Folder, model: Model) -> None:
+    """Each chunk would meet HTTP 404: none is failed, the error names the model, and the same line goes on."""
+    folder.write("talk.txt", "um, we choose\n\nto go")
+    model.troubles = {0: ["404"]}
+    words = ("run", "talk.txt", "--chunk-size", 15, "--overlap", 0, "--retries", 3, *one_chunk())
+    ended = folder.run(*words, code=1, **settings_of(model), OPENAI_MODEL="gpt-9")
+    assert "gpt-9" in ended.stderr
+    assert (folder.json("show")["failed_chunks"], len(model.asked)) == (0, 1)
+    folder.run(*words, **settings_of(model))
+    assert folder.read("talk.cleaned.txt").split() == ["UM,", "WE", "CHOOSE", "TO", "GO"]
+
+
+def one_chunk() -> tuple[object, ...]:
+    """Return the words behind FILE that let the program for one chunk do the work."""
+    return ("--", sys.executable, EXAMPLE.with_name("clean_chunk.py"))
+
+
+def settings_of(model: Model) -> dict[str, str]:
+    """Return the environment of a program that asks this server."""
+    return {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": f"http://127.0.0.1:{model.server_port}/v1"}
 
 
 # -- everything at once
