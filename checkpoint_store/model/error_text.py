@@ -8,7 +8,7 @@ from opcode import opmap
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
-from checkpoint_store.model.html_page import HTML_PAGE, html_remark, met_html_page
+from checkpoint_store.model.no_data import HTML_PAGE, NO_JSON, met_no_data, no_data_remark
 from checkpoint_store.model.service_answer import answer_remark, field_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _own_text_of(error: BaseException) -> str:
 
 
 def _remark_on(error: BaseException, text: str) -> str:
-    return html_remark(error) or answer_remark(error, text)
+    return no_data_remark(error) or answer_remark(error, text)
 
 
 def note_answer(error: BaseException) -> None:
@@ -202,8 +202,10 @@ def _repeats(error: BaseException, context: BaseException) -> bool:
     return any(len(part) >= _REPEATED_LENGTH_MIN and part in text for part in texts)
 
 
-def reports_html_page(error: BaseException) -> bool:
-    """Whether a service answered with an HTML page in place of data, as it is told here or by another process."""
-    return any(
-        met_html_page(link) or (isinstance(link, WorkFailed) and HTML_PAGE in link.text) for link in links(error)
-    )
+def reports_no_data(error: BaseException) -> bool:
+    """Whether a service answered with a page or a broken body in place of data, as told here or by another process."""
+    return any(met_no_data(link) or _arrived_as_no_data(link) for link in links(error))
+
+
+def _arrived_as_no_data(link: BaseException) -> bool:
+    return isinstance(link, WorkFailed) and any(words in link.text for words in (HTML_PAGE, NO_JSON))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.model.html_page import is_html_page, title_of
+from checkpoint_store.model.no_data import is_html_page, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -152,6 +152,31 @@ def test_a_chunk_that_alone_meets_a_page_is_failed(store: CheckpointStore) -> No
     assert [record.chunk_index for record in job.failed_chunks()] == [2]
 
 
+PARSED_BY_CLIENTS = [by_httpx, by_requests, by_requests_wrapped, by_requests_in_a_group, by_openai]
+
+
+@pytest.mark.parametrize("body", [b"", b'{"choices": [{"te'], ids=["empty", "broken"])
+@pytest.mark.parametrize("client", PARSED_BY_CLIENTS)
+def test_a_body_that_is_no_json_fails_nobody(store: CheckpointStore, client: Callable[[str], Any], body: bytes) -> None:
+    """A gateway in trouble answers with nothing, or with half: the loop waits, as where the connection is cut."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with AnsweringService(200, body, answers_right_after=8, right_body=RIGHT) as service:
+        list(job.map(client(service.url), max_attempts=1, wait=0.001, on_error="record"))
+        assert (job.status, job.failed_chunks(), len(service.calls)) == ("completed", [], 14)
+    errors = [str(attempt.error) for attempt in job.attempts() if attempt.error]
+    assert ["a body that is no JSON" in error for error in errors] == [True] * 8
+
+
+@pytest.mark.parametrize("client", PARSED_BY_CLIENTS)
+def test_a_body_that_is_no_json_is_told_by_a_worker_process(client: Callable[[str], Any]) -> None:
+    """The error says the same of the service on its way from another process."""
+    with AnsweringService(200, b"") as service, pytest.raises(Exception) as caught:
+        client(service.url)("c0")
+    arrived = pickle.loads(pickle.dumps(Raised(caught.value))).as_failure()
+    assert describe(arrived) == describe(caught.value)
+    assert (trouble_of(arrived), is_transient(arrived), is_fatal(arrived)) == (Trouble.ERROR, True, False)
+
+
 @pytest.mark.parametrize("text", ["{", "html", "<htmlish>", "", "<p>no</p>"])
 def test_another_text_that_is_no_json_is_the_chunks_own_failure(text: str) -> None:
     """A model's answer that does not parse makes no other chunk wait."""

@@ -13,7 +13,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import WorkFailed
-from checkpoint_store.model.error_text import links, reports_html_page, text_of
+from checkpoint_store.model.error_text import links, reports_no_data, text_of
 from checkpoint_store.model.service_answer import MESSAGE_FIELDS, data_of, field_of, words_in
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def trouble_of(error: BaseException) -> Trouble:
     if status is not None and status >= CLIENT_ERROR_MIN:
         is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
         return Trouble.ERROR if is_transient else Trouble.NONE
-    fault = Trouble.ERROR if codes & FAULT_CODES or reports_html_page(error) else Trouble.NONE
+    fault = Trouble.ERROR if codes & FAULT_CODES or reports_no_data(error) else Trouble.NONE
     return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else fault
 
 

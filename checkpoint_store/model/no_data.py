@@ -1,4 +1,4 @@
-"""Tell an HTML page that a service sent in place of data: that of a login, a captive portal or a gateway."""
+"""Tell an answer that is no data: an HTML page of a login, a captive portal or a gateway, nothing, or broken JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Final
 
 HTML_PAGE: Final = "the service answered with an HTML page"
 """How the text of an error names the page."""
+NO_JSON: Final = "the service answered with a body that is no JSON"
+"""How the text of an error names an empty or a broken body."""
+_CLIENTS: Final = frozenset({"httpx", "requests", "aiohttp", "openai", "anthropic"})
+"""The packages that parse the body of an answer. What the work itself parses may be the reply of a model."""
 _BEGINNING: Final = re.compile(r"[\s\ufeff]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title\b[^>]*>([^<]*)", re.IGNORECASE)
 _NO_WORDS: Final = re.compile(
@@ -24,16 +28,16 @@ _EMBEDDINGS: Final = "data"
 """The field of openai's embeddings. A program may ask an HTML text of its own for it, so openai has to ask for it."""
 
 
-def met_html_page(error: BaseException) -> bool:
-    """Whether a client met an HTML page instead of data."""
-    return _page_in(error) is not None
+def met_no_data(error: BaseException) -> bool:
+    """Whether a client met an HTML page, or a body that is no JSON, instead of data."""
+    return _page_in(error) is not None or _is_about_body(error)
 
 
-def html_remark(error: BaseException) -> str:
-    """Return the remark on the HTML page that a client met instead of data, with the title; an empty text without."""
+def no_data_remark(error: BaseException) -> str:
+    """Return the remark on what a client met instead of data, with the title of a page; an empty text without."""
     page = _page_in(error)
     if page is None:
-        return ""
+        return f" ({NO_JSON})" if _is_about_body(error) else ""
     title = title_of(page)
     return f" ({HTML_PAGE}: {title})" if title else f" ({HTML_PAGE})"
 
@@ -47,6 +51,14 @@ def _page_in(error: BaseException) -> str | None:
     if type(error) is AttributeError and (error.name in _ANSWER_FIELDS or _is_of_embeddings(error)):
         text = error.obj
     return text if isinstance(text, str) and is_html_page(text) else None
+
+
+def _is_about_body(error: BaseException) -> bool:
+    """Whether a client parsed the body of an answer, and not the work a part of it."""
+    if "JSONDecodeError" not in [kind.__name__ for kind in type(error).__mro__]:
+        return False
+    modules = (str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))
+    return any(module.partition(".")[0] in _CLIENTS for module in modules)
 
 
 def is_html_page(text: str) -> bool:
