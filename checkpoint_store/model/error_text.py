@@ -54,7 +54,9 @@ def _own_text_of(error: BaseException) -> str:
 
 
 def _remark_on(error: BaseException, text: str) -> str:
-    return no_data_remark(error) or answer_remark(error, text)
+    """Return what the service said, without secrets: a ``WorkFailed`` shows it wherever it is raised."""
+    remark = no_data_remark(error) or answer_remark(error, text)
+    return describe(remark) if remark else ""
 
 
 def note_answer(error: BaseException) -> None:

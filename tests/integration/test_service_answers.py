@@ -87,6 +87,7 @@ def test_the_words_of_a_service_are_cut_and_hold_no_secret(store: CheckpointStor
         job = store.open_job("f", chunks=[service.url])
         with pytest.raises(httpx.HTTPStatusError) as caught:
             list(job.map(by_httpx))
-    for text in (str(job.error_message), *caught.value.__notes__):
+    arrived = pickle.loads(pickle.dumps(Raised(caught.value))).as_failure()
+    for text in (str(job.error_message), str(arrived), *caught.value.__notes__):
         assert key not in text
         assert len(text) < 1000
