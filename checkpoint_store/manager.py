@@ -114,6 +114,7 @@ class StateManager(OfOneProcess):
             SecretInConfig: the config of ``state`` holds what looks like a secret. Nothing was saved.
             JobBusy: ``state`` changes the plan of a job that a loop works on, or a runner has alone. Nothing was saved.
             StoreBusy: another program held the lock file: the message says whether only the state file is behind.
+                If the store took nothing, the results of new chunks are kept: a note of the error says where.
         """
         state = checked_state(state)
         with WarningsLast(), self._calls.states:

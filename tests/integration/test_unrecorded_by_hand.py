@@ -160,3 +160,56 @@ def test_a_manager_keeps_a_result_that_its_store_cannot_take(tmp_path: Path) -> 
     state = StateManager(path).load()
     assert state is not None
     assert (state.completed_chunks, kept(tmp_path)) == ([0], [])
+
+
+@pytest.mark.parametrize("knows", ["saved", "loaded", "never looked"])
+def test_the_new_results_of_a_state_that_cannot_be_saved_are_kept(tmp_path: Path, knows: str) -> None:
+    """A processor that saves its whole state after each chunk, and ends with the error, loses no answer."""
+    path = tmp_path / "talks.json"
+    before = ProcessingState(job_id=JOB_ID, total_chunks=4, completed_chunks=[1], processed_results=["B"])
+    saving = StateManager(path, lock_timeout_seconds=0.02)
+    saving.save(before)
+    manager = saving if knows == "saved" else StateManager(path, lock_timeout_seconds=0.02)
+    if knows == "loaded":
+        manager.load()
+    state = before.replace(completed_chunks=[1, 0, 2], processed_results=["B", "A", "C"])
+    with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy) as caught:
+        manager.save(state)
+    (kept_in,) = kept(tmp_path)
+    assert caught.value.__notes__[0].startswith(f"The results of chunks 0, 2 of job {JOB_ID} are not recorded yet")
+    assert str(kept_in) in caught.value.__notes__[0]
+    saving.close()
+    manager.close()
+    with StateManager(path) as again:
+        loaded = again.load()
+        assert loaded is not None
+        assert loaded.results() == {0: "A", 1: "B", 2: "C"}
+        again.save(loaded.replace(status="paused"))
+    assert kept(tmp_path) == []
+
+
+def test_a_state_that_is_saved_again_stands(tmp_path: Path) -> None:
+    """What the processor saves after the error is newer than what was kept."""
+    path = tmp_path / "talks.json"
+    state = ProcessingState(job_id=JOB_ID, total_chunks=2)
+    with StateManager(path, lock_timeout_seconds=0.02) as manager:
+        manager.save(state)
+        with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
+            manager.save(state.replace(completed_chunks=[0], processed_results=["A"]))
+        manager.save(state.replace(completed_chunks=[0], processed_results=["better"]))
+        loaded = manager.load()
+    assert loaded is not None
+    assert loaded.processed_results == ["better"]
+    assert kept(tmp_path) == []
+
+
+def test_results_at_unsure_chunks_are_not_kept(tmp_path: Path) -> None:
+    """Where the lists of a state stand in another order than in the store, no answer is kept for a wrong chunk."""
+    path = tmp_path / "talks.json"
+    before = ProcessingState(job_id=JOB_ID, total_chunks=3, completed_chunks=[1], processed_results=["B"])
+    with StateManager(path, lock_timeout_seconds=0.02) as manager:
+        manager.save(before)
+        state = before.replace(completed_chunks=[0, 1], processed_results=["B", "A"], result_indices=[])
+        with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
+            manager.save(state)
+    assert kept(tmp_path) == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StateFormatError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.execution import JobExecution
+from checkpoint_store.model.codec.json_text import unchanged
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.model.records import chunks_text
 from checkpoint_store.model.state.state import ProcessingState
@@ -85,13 +87,35 @@ class CurrentJob:
         Raises:
             CurrentJobChanged: the store does not have the job, and another job became current. Nothing was written.
         """
-        saved = self._context.storage.states.save(state, known, looked)
+        try:
+            saved = self._context.storage.states.save(state, known, looked)
+        except CheckpointStoreError as error:
+            self._keep_new(error, state, known)
+            raise
         if saved.outdated:
             chunks = ", ".join(map(str, saved.outdated))
             log.info("job %s: chunks with a newer result than the saved state has keep it: %s", state.job_id, chunks)
         if looked.own_job_id != state.job_id:
             return saved._replace(over=[])
         return saved._replace(over=[index for index in saved.over if not looked.recorded.has(state.job_id, index)])
+
+    def _keep_new(self, error: CheckpointStoreError, state: ProcessingState, known: Known | None) -> None:
+        """Keep the results of new chunks in a state that the store could not take; a note of the error says where.
+
+        Nothing is kept if earlier results of the state stand at other chunks than in the store: its pairing is unsure.
+        """
+        with suppress(CheckpointStoreError):
+            earlier = known or self._context.storage.states.current(None)
+            if earlier is None or earlier.state.job_id != state.job_id:
+                return
+            before, results = earlier.state.results(), state.results()
+            if unchanged(before, results) != before.keys() & results.keys():
+                return
+            execution = JobExecution(self._context, state.job_id, earlier.state.total_chunks, None, None, store=None)
+            new = results.keys() - set(earlier.state.completed_chunks)
+            self._context.unrecorded.keep_by_hand(
+                error, [execution.completion(index, thaw(results[index])) for index in sorted(new)]
+            )
 
     def is_of_another(self, job_id: str, chunk_index: int, looked: Looked) -> bool:
         """Whether another program recorded the result of a chunk since the caller loaded or saved the job."""
