@@ -101,6 +101,9 @@ _NAME_BYTES_MAX: Final = 255
 """The longest name of a file on most file systems."""
 _SIBLING_BYTES_MAX: Final = 8
 """Room for what a database library adds to the name of a temporary file that is a database."""
+NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+"""What a file system without file locks answers. Whatever else it may lack is done without."""
+NO_LOCKS_REASON: Final = "its file system has no file locks; keep the store on a local disk"
 _FOLDER_GONE: Final = (
     "The folder is not there. If it was moved, what was recorded is in it: put it back and call again, and the same "
     "object goes on. If it was removed, what was recorded in it is gone."
@@ -269,6 +272,8 @@ def storage_error(error: OSError, path: Path) -> StorageFullError | StorageUnava
     """Return the library's error for an OSError. It names the final path of a temporary file."""
     path = final_path(path)
     reason = shortage(error.errno) or error.strerror or str(error)
+    if error.errno in NO_LOCKS:
+        reason = NO_LOCKS_REASON
     if error.errno in FULL:
         return full_error(path, reason, is_too_large=error.errno == errno.EFBIG)
     is_without_folder = error.errno == errno.ENOENT and not os.path.lexists(path.parent)

@@ -97,6 +97,15 @@ def test_what_root_makes_belongs_to_the_owner_of_the_store(store: Path, run_as: 
     assert run_as(ANA, folder, "go on") == "[0, 1, 2]\n"
 
 
+def test_a_folder_without_write_permission_is_named(store: Path, run_as: RunAs) -> None:
+    """A store needs files beside it: the error names the folder, and the open that reads all the same."""
+    store.parent.chmod(0o555)
+    os.chown(store.parent, 0, 0)
+    message = f"no permission to create files in {store.parent}, as each use but read_only=True does"
+    assert message in run_as(ANA, store.parent, "go on")
+    assert run_as(ANA, store.parent, "read") == "paid for\n"
+
+
 def test_what_root_left_in_an_earlier_version_is_given_back_by_root(store: Path, run_as: RunAs) -> None:
     """Root's next open gives the files beside a store back to the owner of the store."""
     for path in store.parent.glob("talks.*"):

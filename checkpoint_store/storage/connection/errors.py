@@ -21,7 +21,7 @@ from checkpoint_store.storage.connection import pragmas
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.statements.prepared import COLUMNS
 from checkpoint_store.system.descriptors import file_bytes_max, shortage_now
-from checkpoint_store.system.files import FULL, final_path, free_bytes, full_error
+from checkpoint_store.system.files import FULL, NO_LOCKS, NO_LOCKS_REASON, final_path, free_bytes, full_error
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import unavailable_reason
 from checkpoint_store.system.processes import LockHolders, lock_holders
@@ -217,7 +217,7 @@ def _damage(error: Unreadable, code: int, reason: str) -> str | None:
 
 def _busy(path: Path, waited_seconds: float) -> CheckpointStoreError:
     if _has_no_locks(path):
-        return StorageUnavailableError(path, "its file system has no file locks; keep the store on a local disk")
+        return StorageUnavailableError(path, NO_LOCKS_REASON)
     files = StoreFiles(path)
     who = lock_holders([path, files.shm]) if waited_seconds > 0 else LockHolders("another process")
     return StoreBusy(path, waited_seconds, who.holder, holders=who.pids, advice=who.advice)
@@ -231,7 +231,7 @@ def _has_no_locks(path: Path) -> bool:
         with tempfile.TemporaryFile(dir=path.parent) as probe:
             fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+        return error.errno in NO_LOCKS
     return False
 
 
@@ -257,6 +257,8 @@ def _why_not_written(path: Path) -> str | None:
     error = _probe(path)
     if error is not None and error.errno == errno.EROFS:
         return "its file system is read-only now"
+    if error is not None and error.errno in {errno.EACCES, errno.EPERM}:
+        return f"no permission to create files in {path.parent}, as each use but read_only=True does"
     return None if error is None else error.strerror or str(error)
 
 
