@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.requests import KnownPauses, must_queue_pause
-from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log_suppressed
 from checkpoint_store.system.threads import is_in_signal_handler
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.recorded_job import RecordedJob
     from checkpoint_store.model.loop_records import RunRecord
     from checkpoint_store.storage.records.records import StatusChange
+
+_PAUSED_JOB: Final = "_checkpoint_store_paused_job"
+"""The attribute of an error in which a loop notes the job that it has paused for this error."""
 
 
 class JobLifecycle:
@@ -69,6 +71,9 @@ class JobLifecycle:
 
     def leave(self, status: JobStatus, error: BaseException | str | None = None) -> None:
         """End this loop's part; see :func:`lifecycle.leave`."""
+        if status is JobStatus.PAUSED and isinstance(error, BaseException):
+            # To refer to the error would keep its frames alive, with the locks that they hold.
+            BaseException.__setattr__(error, _PAUSED_JOB, self._job_id)
         lifecycle.leave(self._context, self._context.claims_of(self._job_id), status, error)
 
     def enter_block(self) -> None:
@@ -89,19 +94,10 @@ class JobLifecycle:
         if error is None and is_in_loop:
             return
         status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
-        if reason is not None and self._is_paused_by(reason):
+        if getattr(reason, _PAUSED_JOB, None) == self._job_id:  # every chunk would meet it, as HTTP 401
             status = JobStatus.PAUSED
         claims = self._context.claims_of(self._job_id)
         lifecycle.leave(self._context, claims, status, reason, with_this_thread=True, keeps_claims=is_in_loop)
-
-    def _is_paused_by(self, error: BaseException) -> bool:
-        """Whether a loop has paused the job for this error: every chunk would meet it, as HTTP 401."""
-        try:
-            record = self._recorded.record()
-        except CheckpointStoreError as unread:  # the claims have to be freed all the same
-            log_suppressed(unread, f"whether job {self._job_id} is paused could not be read")
-            return False
-        return record.status is JobStatus.PAUSED and record.error_message == describe(error)
 
     def record_failure(self, error: BaseException) -> None:
         """Record the error that ended a loop of this job; log the error if it cannot be recorded."""

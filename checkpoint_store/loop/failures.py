@@ -94,7 +94,7 @@ class FailurePolicy:
             is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
             is_spared = not is_retried and is_away(error)
         except Exception as mistake:  # of a function of the caller's; or the store cannot be asked for another chunk
-            mistake.__cause__ = mistake.__cause__ or error
+            mistake.__cause__ = mistake.__cause__ or (None if mistake is error else error)
             self._record_uncounted(chunk, message, copy, **how)
             raise
         if stops_the_job:

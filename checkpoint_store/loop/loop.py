@@ -281,7 +281,7 @@ class Loop:
             self._wait_for_attempts()
             self._settle()
         except Exception as error:  # a full disk, the caller's function: the others are waited for
-            self._state.end_with(error)
+            self._state.pause_by(error, "an error came between the chunks")
             if len(schedule.in_flight) + len(schedule.unsettled) + len(schedule.overdue) == count_before:
                 time.sleep(POLL_INTERVAL_SECONDS)
 

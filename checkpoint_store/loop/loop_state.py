@@ -72,6 +72,12 @@ class LoopState:
             self.pause_reason = reason
         self.is_paused = True
 
+    def pause_by(self, error: BaseException, reason: str) -> None:
+        """End the loop with an error for which no chunk is to blame: leave the job paused, with the error."""
+        if self.error is None:
+            self.pause(reason)
+        self.end_with(error)
+
     @property
     def is_ending(self) -> bool:
         """Whether the loop starts nothing more."""

@@ -209,8 +209,8 @@ def wait_after(
     try:
         seconds = pause_before_retry(wait, max(attempt_count, in_a_row), error)
     except Exception as mistake:  # whatever the caller's function raises
-        mistake.__cause__ = error
-        state.end_with(mistake)
+        mistake.__cause__ = None if mistake is error else error
+        state.pause_by(mistake, "wait= raised an error")
         return None
     if trouble is not Trouble.NONE:
         asked_seconds = retry_after(error)

@@ -210,8 +210,7 @@ class Starter:
         try:
             self._place.renew(self._state.job_id)
         except Exception as error:  # whatever the caller's function raises
-            self._state.end_with(error)
-            self._state.pause("the executor is broken")
+            self._state.pause_by(error, "the executor is broken")
 
 
 def _starts_quickly(state: LoopState) -> bool:

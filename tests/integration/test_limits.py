@@ -188,7 +188,7 @@ def test_an_estimate_that_is_no_number_ends_the_loop(job: Job, count: Any) -> No
     work = Timed()
     with pytest.raises(InvalidArgumentError, match=r"tokens.*chunk 0"):
         list(job.map(work, max_tokens_per_minute=1000, tokens=lambda _: count))
-    assert (work.began, job.status) == ([], "failed")
+    assert (work.began, job.status) == ([], "paused")
 
 
 # -- a deadline

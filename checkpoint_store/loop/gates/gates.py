@@ -166,8 +166,7 @@ class OutageGate(Gate):
             job_id, remaining_chunks, seconds, last_error, *outage.tried, asked_seconds=asked_seconds
         )
         error.__cause__ = outage.last_error
-        self._state.end_with(error)
-        self._state.pause("the service answers no call")
+        self._state.pause_by(error, "the service answers no call")
         return UNTIL_ONE_ENDS
 
     def _is_call_due(self) -> bool:

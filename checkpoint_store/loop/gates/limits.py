@@ -175,7 +175,7 @@ class TokenGate(Gate):
         try:
             wanted = self._estimate_of(chunk)
         except Exception as mistake:  # whatever the caller's function raises
-            self._state.end_with(mistake)
+            self._state.pause_by(mistake, "tokens= raised an error")
             return False
         if self._bucket.ready_at(wanted) > time.monotonic():
             self._wanted = wanted
