@@ -1,7 +1,7 @@
 """Make what each test finds ready: a folder for temporary files, and new stores that are copies.
 
 A new store is a copy of one that the migrations have made: in each test, and in each program that a test starts as a fork.
-Where the making itself is the point the migrations run (``MIGRATED``).
+Where the making itself is the point the migrations run (``MIGRATED``, and the marker ``migrates``).
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _content: Final = cache(lambda: _empty_store().read_bytes())
 @pytest.fixture
 def store_to_copy(request: pytest.FixtureRequest) -> Path | None:
     """Return the file of which each new store is a copy; None if the test is about how a store is made."""
-    return None if request.path.parent.name in MIGRATED else _empty_store()
+    is_migrated = request.path.parent.name in MIGRATED or "migrates" in request.keywords
+    return None if is_migrated else _empty_store()
 
 
 @pytest.fixture(autouse=True)

@@ -62,6 +62,7 @@ def test_a_migration_is_one_line_of_ours_and_none_of_alembic(tmp_path: Path, chi
     assert copy.exists()
 
 
+@pytest.mark.migrates
 def test_a_new_store_logs_nothing(tmp_path: Path, children: Children) -> None:
     """Creating a store runs the migrations too, and is no news."""
     assert children.run(program(__file__, "log_at_info"), tmp_path / "talks.db") == ""

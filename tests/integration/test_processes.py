@@ -31,19 +31,21 @@ def open_together(children: Children, count: int, times: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("processes", "times"), [(4, 3), pytest.param(8, 5, marks=pytest.mark.slow)])
-def test_processes_open_a_new_store_at_once(children: Children, processes: int, times: int) -> None:
+@pytest.mark.migrates
+def test_processes_open_a_new_store_at_once(children: Children) -> None:
     """Processes that open a new store at the same moment get one job with every chunk, and no error."""
-    open_together(children, processes, times)
+    open_together(children, 8, 4)
 
 
 @pytest.mark.storm
+@pytest.mark.migrates
 def test_eight_processes_open_a_new_store_at_once_twenty_times(children: Children) -> None:
     """Eight processes open a new store at the same moment, twenty times."""
     open_together(children, 8, 20)
 
 
 @pytest.mark.slow
+@pytest.mark.migrates
 def test_threads_of_one_process_open_a_new_store_at_once(children: Children, tmp_path: Path) -> None:
     """Threads that open new stores at once, with a store object each, get working stores."""
     assert children.run(program(__file__, "open_in_threads")) == "[]\n8 1\n"

@@ -46,10 +46,9 @@ def _sweep(children: Children, operation: str, step: int, most: int) -> None:
 
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("most", [100, pytest.param(400, marks=pytest.mark.slow)])
-def test_an_interrupt_at_any_place_leaves_a_store_that_works(children: Children, operation: str, most: int) -> None:
+def test_an_interrupt_at_any_place_leaves_a_store_that_works(children: Children, operation: str) -> None:
     """An interrupt at any place of a short operation, or some of a longer one, leaves a store that works."""
-    _sweep(children, operation, OPERATIONS[operation], most)
+    _sweep(children, operation, OPERATIONS[operation], 100)
 
 
 @pytest.mark.storm

@@ -31,9 +31,10 @@ def _writers(children: Children, kills: int, total: int, durability: str, mode: 
     assert (lost, duplicated, problems, strays) == (0, 0, 0, 0)
 
 
-@pytest.mark.slow_variants
-@pytest.mark.parametrize(("kills", "total"), [(3, 10), pytest.param(10, 30, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("durability", "mode"), MODES)
+@pytest.mark.parametrize(
+    ("durability", "mode", "kills", "total"),
+    [(*MODES[0], 3, 10), *(pytest.param(*mode, 10, 30, marks=pytest.mark.slow) for mode in MODES)],
+)
 def test_a_kill_loses_no_acknowledged_chunk(
     children: Children, durability: str, mode: str, kills: int, total: int
 ) -> None:
@@ -61,10 +62,9 @@ def _exports(children: Children, kills: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [10, pytest.param(40, marks=pytest.mark.slow)])
-def test_a_kill_during_an_export_tears_nothing(children: Children, kills: int) -> None:
+def test_a_kill_during_an_export_tears_nothing(children: Children) -> None:
     """The state file and the one before it are whole and 0600 after any kill, and the next export sweeps."""
-    _exports(children, kills)
+    _exports(children, 25)
 
 
 @pytest.mark.storm
