@@ -6,7 +6,7 @@ import logging
 import shutil
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import TESTS, program
@@ -14,7 +14,7 @@ from conftest import TESTS, program
 from checkpoint_store import CheckpointStore, StorageFullError, StoreBusy, StoreRecovered, restore_store
 from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage import backup
-from checkpoint_store.storage.connection import busy
+from checkpoint_store.storage.connection import busy, pragmas
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.file_lock import file_lock
@@ -196,6 +196,27 @@ def test_a_long_wait_for_another_writer_is_one_line(
         other.execute("ROLLBACK")
     waits = [line for line in lines(caplog) if "is locked by another process" in line]
     assert waits == [f"{path} is locked by another process: waiting up to 0.1 s"]
+
+
+def test_the_line_of_a_wait_does_not_end_the_wait(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call goes on to wait after it has logged that, also where the other process keeps readers out, too."""
+    monkeypatch.setattr(pragmas, "journal_mode_for", lambda _path: "TRUNCATE")  # as on a network file system
+    monkeypatch.setattr(busy, "LOG_WAIT_AFTER_SECONDS", 0.0)
+    log_wait, path = busy.log_wait, tmp_path / "talks.db"
+    with CheckpointStore(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        job = store.open_job("talk.srt", total_chunks=1)
+
+        def end_at_the_line(*values: Any) -> None:
+            log_wait(*values)
+            other.execute("ROLLBACK")
+
+        monkeypatch.setattr(busy, "log_wait", end_at_the_line)
+        other.execute("BEGIN EXCLUSIVE")
+        job.complete(0, "zero")
+        assert job.result(0) == "zero"
+    assert [line for line in lines(caplog) if "is locked by" in line] != []
 
 
 def test_the_locks_of_filelock_are_no_lines(tmp_path: Path, children: Children) -> None:

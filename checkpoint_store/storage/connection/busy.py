@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.connection.errors import is_busy
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.storage.statements.statement import path_of
 from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
 from checkpoint_store.system.processes import lock_holders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _BUSY_WAIT_SECONDS_MIN: Final = 0.00025
 _BUSY_WAIT_SECONDS_MAX: Final = 0.004
@@ -24,14 +24,15 @@ _TRIES_IN_HASTE: Final = 16
 
 
 def execute(
-    connection: sqlite3.Connection, statement: str, values: Sequence[Any] = (), *, patience_seconds: float
+    connection: sqlite3.Connection, statement: str, values: Sequence[Any] = (), *, path: Path, patience_seconds: float
 ) -> int:
     """Execute a statement; while another process holds the lock, try again in short jittered steps.
 
     Returns how many rows the statement changed, triggers included. Rows that a failed try changed do not count.
 
     SQLite's own busy handler starves some processes. A hundred processes that try often take the processor from the
-    process that writes, so the steps grow.
+    process that writes, so the steps grow. ``path`` is the file of the connection, for the log: where another process
+    keeps readers out, too, SQLite would not tell it.
 
     Raises:
         sqlite3.OperationalError: the file was busy for ``patience_seconds``, or another error occurred.
@@ -48,14 +49,10 @@ def execute(
                 raise
             if not is_logged and moment - began >= LOG_WAIT_AFTER_SECONDS:
                 is_logged = True
-                _log(connection, patience_seconds)
+                holder = lock_holders([path, StoreFiles(path).shm]).holder.rstrip(",")
+                log_wait(path, f"locked by {holder}", patience_seconds)
             attempts += 1
             longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, attempts / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
             time.sleep(random.uniform(_BUSY_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
         else:
             return connection.total_changes - changes_before
-
-
-def _log(connection: sqlite3.Connection, patience_seconds: float) -> None:
-    path = path_of(connection)
-    log_wait(path, f"locked by {lock_holders([path, StoreFiles(path).shm]).holder.rstrip(',')}", patience_seconds)

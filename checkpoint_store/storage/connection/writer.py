@@ -130,7 +130,7 @@ class WriterConnection(UnrepeatedConnection):
         """
         try:
             connection = self._ready(prepared=True)
-            changed = busy.execute(connection, statement, values, patience_seconds=self._patience_seconds)
+            changed = self._execute(connection, statement, values)
             has_claimed = effect.require_completions(connection, values, changed)
             self.file.refuse_if_moved(self._identity, self._beside)
         except BaseException as error:
@@ -144,17 +144,21 @@ class WriterConnection(UnrepeatedConnection):
     def _transact(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts, prepared: bool = False) -> T:
         try:
             connection = self._ready(prepared=prepared)
-            busy.execute(connection, "BEGIN IMMEDIATE", patience_seconds=self._patience_seconds)
+            self._execute(connection, "BEGIN IMMEDIATE")
             self._refuse_new_triggers(connection)
             value = work(connection, *arguments)
             if not connection.in_transaction:  # SQLite rolled back by itself, and later statements stand alone
                 raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")
             self.file.refuse_if_moved(self._identity, self._beside)
-            busy.execute(connection, "COMMIT", patience_seconds=self._patience_seconds)
+            self._execute(connection, "COMMIT")
         except BaseException as error:
             self._abandon(error)
             raise
         return value
+
+    def _execute(self, connection: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> int:
+        patience = self._patience_seconds
+        return busy.execute(connection, statement, values, path=self.file.path, patience_seconds=patience)
 
     def _refuse_new_triggers(self, connection: sqlite3.Connection) -> None:
         """Refuse to write if the schema changed and has a trigger now: a trigger could undo a write in silence."""
@@ -225,7 +229,7 @@ class WriterConnection(UnrepeatedConnection):
                 left_bytes = (pages - free) * size
                 if free * size < _FREE_BYTES_MIN or free < pages * _FREE_SHARE_MIN or left_bytes > _REBUILT_BYTES_MAX:
                     return
-                busy.execute(connection, "VACUUM", patience_seconds=self._patience_seconds)
+                self._execute(connection, "VACUUM")
                 self.checkpoint.wal_bytes += left_bytes
             except BaseException as error:
                 self._abandon(error)
