@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +29,9 @@ from checkpoint_store import (
     PlanChanged,
     ProcessingState,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 TEXTS = st.sampled_from(["", "a", "b", "c", "ä", "😀", "a ", "long " * 50])
 VALUES = st.recursive(
@@ -59,6 +62,8 @@ class Model(RuleBasedStateMachine):
         self.done: dict[int, Any] = {}
         self.earlier: dict[str, tuple[list[str], dict[int, Any]]] = {}
         """Chunks and results of the other jobs, the one opened last at the end."""
+        self.reused: dict[str, bool] = {}
+        """The jobs in the order of their beginnings, and whether each was begun with ``reuse``."""
         self.job: Job
 
     def _open(self, name: str) -> CheckpointStore:
@@ -74,7 +79,9 @@ class Model(RuleBasedStateMachine):
         self.job = self._open_job()
 
     def _open_job(self, **options: Any) -> Job:
-        return self.store.open_job("lecture", chunks=list(self.chunks), model="m", config={"a": [1]}, **options)
+        job = self.store.open_job("lecture", chunks=list(self.chunks), model="m", config={"a": [1]}, **options)
+        self.reused.setdefault(job.job_id, options.get("on_change") == "reuse")
+        return job
 
     # -- what can be done
 
@@ -164,23 +171,36 @@ class Model(RuleBasedStateMachine):
         very = next((job_id for job_id in newest_first if self.earlier[job_id][0] == edited), None)
         compared = next((job_id for job_id in newest_first if self.earlier[job_id][1]), None)
         if very is not None:
-            self.job, self.done = self._open_job(), self.earlier.pop(very)[1]
+            self.job, done = self._open_job(), self.earlier.pop(very)[1]
             assert self.job.job_id == very
+            self.done = self._kept(self._exchanging(very)) | done
         elif compared is None:
             self.job, self.done = self._open_job(), {}
             assert self.job.job_id not in self.earlier
         else:
             self._reuse(compared)
 
-    def _reuse(self, compared: str) -> None:
+    # -- which results a job takes from others
+
+    def _exchanging(self, back: str) -> list[str]:
+        """Return the jobs with which a job that is back shares results: the later of the two was begun with reuse."""
+        begun = list(self.reused)
+        return [each for each in self.earlier if self.reused[max(each, back, key=begun.index)]]
+
+    def _kept(self, givers: Collection[str]) -> dict[int, Any]:
+        """Return the results of these earlier jobs whose chunks are in the job at hand, the newest first."""
         kept: dict[int, Any] = {}
-        for chunks, done in reversed(self.earlier.values()):
+        for chunks, done in reversed([self.earlier[job_id] for job_id in self.earlier if job_id in givers]):
             by_text: dict[str, list[int]] = {}
             for index in sorted(done):
                 by_text.setdefault(chunks[index], []).append(index)
             for index, text in enumerate(self.chunks):
                 if text in by_text and index not in kept:
                     kept[index] = done[index if index in by_text[text] else by_text[text][0]]
+        return kept
+
+    def _reuse(self, compared: str) -> None:
+        kept = self._kept(self.earlier)
         with pytest.raises(PlanChanged) as caught:
             self._open_job()
         assert (caught.value.job_id, caught.value.reusable_results) == (compared, len(kept))
