@@ -188,6 +188,16 @@ def test_the_new_results_of_a_state_that_cannot_be_saved_are_kept(tmp_path: Path
     assert kept(tmp_path) == []
 
 
+def test_a_state_without_new_results_is_kept_nowhere(tmp_path: Path) -> None:
+    """A status that cannot be saved is an error of the store, and leaves no file."""
+    with StateManager(tmp_path / "talks.json", lock_timeout_seconds=0.02) as manager:
+        state = ProcessingState(job_id=JOB_ID, total_chunks=2, completed_chunks=[0], processed_results=["A"])
+        manager.save(state)
+        with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
+            manager.save(state.replace(status="paused"))
+    assert kept(tmp_path) == []
+
+
 def test_a_state_that_is_saved_again_stands(tmp_path: Path) -> None:
     """What the processor saves after the error is newer than what was kept."""
     path = tmp_path / "talks.json"

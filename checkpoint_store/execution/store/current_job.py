@@ -109,10 +109,10 @@ class CurrentJob:
             if earlier is None or earlier.state.job_id != state.job_id:
                 return
             before, results = earlier.state.results(), state.results()
-            if unchanged(before, results) != before.keys() & results.keys():
+            new = results.keys() - set(earlier.state.completed_chunks)
+            if not new or unchanged(before, results) != before.keys() & results.keys():
                 return
             execution = JobExecution(self._context, state.job_id, earlier.state.total_chunks, None, None, store=None)
-            new = results.keys() - set(earlier.state.completed_chunks)
             self._context.unrecorded.keep_by_hand(
                 error, [execution.completion(index, thaw(results[index])) for index in sorted(new)]
             )
