@@ -178,8 +178,8 @@ class FailurePolicy:
         if errors:
             raise errors[0]
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
-            reason = "work that hangs has taken all of the executor"
-            self._state.error = TimeoutError(f"{reason} ({self._place.capacity} at a time)")
+            reason = f"work that hangs has taken all of the executor ({self._place.capacity} at a time)"
+            self._state.error = TimeoutError(f"{reason}; give each call a time limit of its own, and run it again")
             self._state.pause(reason)
 
     def _time_out(self, future: Future[Any], attempt: InFlight) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 from traceback import walk_tb
 from typing import Final
 
@@ -23,7 +24,9 @@ _SEARCHED_MAX: Final = 16 * 1024
 """The first characters of a page, in which its title and its words are looked for."""
 _TITLE_LENGTH_MAX: Final = 80
 _ANSWER_FIELDS: Final = frozenset({"choices", "output_text", "usage"})
-"""The fields of openai's answers, which no other text is asked for. The client of openai returns a page as a text."""
+"""The fields of openai's answers, which no other text is asked for. openai and anthropic return a page as a text."""
+_CONTENT: Final = "content"
+"""The field of anthropic's answers. Without that client, a program asks an HTML text of its own for it by mistake."""
 _EMBEDDINGS: Final = "data"
 """The field of openai's embeddings. A program may ask an HTML text of its own for it, so openai has to ask for it."""
 
@@ -48,7 +51,9 @@ def _page_in(error: BaseException) -> str | None:
     if "ContentTypeError" in names:  # of aiohttp
         return "" if "text/html" in str(fields.get("message")) else None
     text = fields.get("doc") if "JSONDecodeError" in names else None
-    if type(error) is AttributeError and (error.name in _ANSWER_FIELDS or _is_of_embeddings(error)):
+    if type(error) is AttributeError and (
+        error.name in _ANSWER_FIELDS or _is_of_anthropic(error) or _is_of_embeddings(error)
+    ):
         text = error.obj
     return text if isinstance(text, str) and is_html_page(text) else None
 
@@ -64,6 +69,10 @@ def _is_about_body(error: BaseException) -> bool:
 def is_html_page(text: str) -> bool:
     """Whether a text is an HTML page."""
     return _BEGINNING.match(text) is not None
+
+
+def _is_of_anthropic(error: AttributeError) -> bool:
+    return error.name == _CONTENT and "anthropic" in sys.modules
 
 
 def _is_of_embeddings(error: AttributeError) -> bool:

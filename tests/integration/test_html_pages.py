@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import sys
 import urllib.request
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -193,6 +195,16 @@ def test_a_mistake_in_work_on_html_stays_a_mistake() -> None:
         with pytest.raises(AttributeError) as caught:
             getattr(page, name)
         assert (trouble_of(caught.value), is_transient(caught.value)) == (Trouble.NONE, False)
+
+
+def test_a_page_that_the_client_of_anthropic_returned_is_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client gives a page as a text, which has no content, to a program that imports it: the loop waits."""
+    monkeypatch.setitem(sys.modules, "anthropic", ModuleType("anthropic"))
+    page: Any = PAGE.decode()
+    with pytest.raises(AttributeError) as caught:
+        print(page.content[0].text)
+    assert (trouble_of(caught.value), is_transient(caught.value)) == (Trouble.ERROR, True)
+    assert TOLD in describe(caught.value)
 
 
 def test_a_failure_while_the_page_is_read_stands_for_itself() -> None:
