@@ -223,9 +223,11 @@ class Children:
         self._started.append(process)
         return process
 
-    def finish(self, process: subprocess.Popen[str], send: str | None = None, code: int = 0) -> str:
+    def finish(
+        self, process: subprocess.Popen[str], send: str | None = None, code: int = 0, timeout_seconds: float = 120
+    ) -> str:
         """Send it something, wait for its end, expect this exit code, and return what it printed."""
-        output, errors = process.communicate(send, timeout=120)
+        output, errors = process.communicate(send, timeout=timeout_seconds)
         assert process.returncode == code, errors
         return output
 

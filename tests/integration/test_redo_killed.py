@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("apart", [7, pytest.param(1, marks=pytest.mark.storm)])
 def test_a_redo_that_is_killed_goes_on(apart: int, children: Children) -> None:
     """At each kill every chunk has a result, the mark of a chunk goes with its earlier result, and the rest is done."""
-    told = json.loads(children.run(program(__file__, "redo_killed"), apart))
+    process = children.start(program(__file__, "redo_killed"), apart)
+    told = json.loads(children.finish(process, timeout_seconds=1000))  # a storm beside other work takes long
     assert told["kills"] > 60 / apart
     assert told["left"] > 0
