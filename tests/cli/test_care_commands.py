@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +50,18 @@ def test_a_backup_does_not_go_to_a_file_whose_name_is_a_dash(store: Path, monkey
     refused = command("backup", "-", "--store", store)
     assert (refused.returncode, refused.stdout, "- is no file; name one." in refused.stderr) == (2, "", True)
     assert not (store.parent / "-").exists()
+
+
+def test_a_backup_of_damaged_results_is_not_called_verified(store: Path) -> None:
+    """The digest of each result in the copy is checked, and the message names the command that shows the problems."""
+    with closing(sqlite3.connect(store)) as driver:
+        driver.execute("UPDATE chunk_results SET result = replace(result, 'cleaned', 'cLeaned') WHERE chunk_index = 3")
+        driver.commit()
+    made = command("backup", store.parent / "copy.db", "--store", store)
+    assert made.returncode == 0
+    assert "damaged in part, as the store is" in made.stderr
+    assert f"checkpoint-store check --store {store}" in made.stderr
+    assert "verified" not in made.stderr
 
 
 def damage(path: Path) -> None:

@@ -13,7 +13,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from checkpoint_store import Finding, RecoveryReport, migration_status, recover_store, restore_store
+from checkpoint_store import CheckpointStore, Finding, RecoveryReport, migration_status, recover_store, restore_store
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
@@ -71,15 +71,21 @@ _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 def backup(*, destination: Path, force: bool, store_path: str, as_json: bool) -> None:
     """Copy the store to DEST; runs may go on meanwhile.
 
-    The copy is verified, and only you can read it. A file at DEST is replaced
-    only if it is an earlier copy of the same store.
+    The copy is verified, and only you can read it. If it has damaged results,
+    as the store then has, that is said. A file at DEST is replaced only if it
+    is an earlier copy of the same store.
     """
     with open_for_reading(store_path) as store:
         copy = store.backup(destination, replace=force)
+    with CheckpointStore(copy, state_file=None, read_only=True) as made:
+        problems = made.check()
     if as_json:
         print_json({"backup": str(copy), "size_bytes": copy.stat().st_size})
     else:
-        Screen().note(f"{path_text(copy)}: {decimal(copy.stat().st_size)}, verified")
+        verdict = "damaged in part, as the store is" if problems else "verified"
+        Screen().note(f"{path_text(copy)}: {decimal(copy.stat().st_size)}, {verdict}")
+    if problems:
+        Screen().note(f"See the problems: {typed_line(['check'], store_path)}")
 
 
 @click.command("restore")
