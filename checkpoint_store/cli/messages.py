@@ -66,7 +66,7 @@ def _message_of(error: BaseException, store_path: str) -> str:
     if isinstance(error, StorageUnavailableError) and not os.access(folder := Path(error.path).parent, os.W_OK):
         reason = why_no_new_file(folder) if folder.is_dir() else f"there is no folder {folder}"
         safe = " What was recorded before is safe." if os.path.lexists(error.path) else ""
-        return f"{error.path} cannot be written: {reason} ({error.reason}).{safe}"
+        return f"{error.path} cannot be written: {reason} ({spoken(error.reason, store_path)}).{safe}"
     if isinstance(error, OSError) and (text := _of_system(error)) is not None:
         return text
     return spoken(str(error), store_path)

@@ -101,7 +101,7 @@ def test_a_folder_without_write_permission_is_named(store: Path, run_as: RunAs) 
     """A store needs files beside it: the error names the folder, and the open that reads all the same."""
     store.parent.chmod(0o555)
     os.chown(store.parent, 0, 0)
-    message = f"no permission to create files in {store.parent}, as each use but read_only=True does"
+    message = f"give the permission to create files in {store.parent}, or open it with read_only=True to read"
     assert message in run_as(ANA, store.parent, "go on")
     assert run_as(ANA, store.parent, "read") == "paid for\n"
 

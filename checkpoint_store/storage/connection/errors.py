@@ -258,7 +258,7 @@ def _why_not_written(path: Path) -> str | None:
     if error is not None and error.errno == errno.EROFS:
         return "its file system is read-only now"
     if error is not None and error.errno in {errno.EACCES, errno.EPERM}:
-        return f"no permission to create files in {path.parent}, as each use but read_only=True does"
+        return f"give the permission to create files in {path.parent}, or open it with read_only=True to read"
     return None if error is None else error.strerror or str(error)
 
 
