@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, migrate
+from checkpoint_store import CheckpointStore, MigrationFailed, migrate
+from checkpoint_store.storage.upgrade import migrate as upgrading
 
 from . import make_dump
 
@@ -71,20 +72,114 @@ def test_the_way_back_keeps_what_a_user_added(tmp_path: Path) -> None:
     assert _rows(path) == before
 
 
-def test_an_upgrade_names_what_only_the_copy_has(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """SQLite adds no column whose values it computes: the log names the column, and its index, and the copy has them."""
+CONSTRAINED = r"""
+CREATE TABLE "people" (name TEXT PRIMARY KEY);
+INSERT INTO people VALUES ('Ada'), ('b,c');
+ALTER TABLE jobs ADD COLUMN "a ""word"", (" TEXT COLLATE NOCASE DEFAULT 'it''s (' CHECK (length("a ""word"", (") < 9);
+ALTER TABLE jobs ADD COLUMN `select` TEXT REFERENCES people (name) ON DELETE SET NULL /* one, ( two */;
+ALTER TABLE jobs ADD COLUMN [name length] INTEGER AS (length(file_name) + 1);
+ALTER TABLE jobs ADD COLUMN "exact" "no type";
+UPDATE jobs SET "a ""word"", (" = 'ÄB', "select" = 'b,c', exact = x'00ff';
+CREATE UNIQUE INDEX few ON jobs ("a ""word"", (" COLLATE BINARY, length(file_name), job_id) WHERE "select" IS NOT NULL;
+CREATE INDEX by_length ON jobs ("name length");
+"""
+
+
+def _of_user(path: Path) -> list[list[tuple[Any, ...]]]:
+    with closing(sqlite3.connect(path)) as raw:
+        return [
+            raw.execute(query).fetchall()
+            for query in (
+                'SELECT job_id, "a ""word"", (", "select", "name length", exact, typeof(exact) FROM jobs ORDER BY job_id',
+                """SELECT count(*) FROM jobs WHERE "a ""word"", (" = 'Äb'""",
+                """SELECT name, type, dflt_value, hidden FROM pragma_table_xinfo('jobs')
+                WHERE name IN ('a "word", (', 'select', 'name length', 'exact') ORDER BY cid""",
+                """SELECT "from", "table", on_delete FROM pragma_foreign_key_list('jobs')""",
+                "SELECT name, sql FROM sqlite_master WHERE name IN ('few', 'by_length') ORDER BY name",
+            )
+        ]
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
+def test_an_upgrade_keeps_the_constraints_of_a_column(dump: Path, tmp_path: Path, caplog: Any) -> None:
+    """Collation, default, check, reference and computed values of a user's column are as the user wrote them."""
     path = tmp_path / "talks.db"
+    make_dump.load(dump.read_text(encoding="utf-8"), path)
+    _add(path, CONSTRAINED)
+    before = _of_user(path)
+    with CheckpointStore(path) as store:
+        assert store.recovery is None
+        assert store.check() == []
+    assert _of_user(path) == before
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    with closing(sqlite3.connect(path)) as raw, pytest.raises(sqlite3.IntegrityError):
+        raw.execute("""UPDATE jobs SET "a ""word"", (" = 'far too long'""")
+
+
+def _anew(path: Path, column: str) -> None:
+    """Make the table of jobs anew with one more column, as a user does where ALTER TABLE cannot add it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        (made,) = raw.execute("SELECT sql FROM sqlite_master WHERE name = 'jobs'").fetchone()
+        names = ", ".join(name for (name,) in raw.execute("SELECT name FROM pragma_table_info('jobs')"))
+        beginning, first_constraint, rest = made.partition("CONSTRAINT")
+        raw.executescript(
+            "PRAGMA legacy_alter_table = ON; BEGIN; ALTER TABLE jobs RENAME TO old; "
+            f"{beginning} {column}, {first_constraint}{rest};"
+            f"INSERT INTO jobs ({names}) SELECT {names} FROM old; DROP TABLE old; COMMIT;"
+        )
+
+
+@pytest.mark.parametrize(
+    ("column", "lost"),
+    [
+        ("owner TEXT COLLATE NOCASE -- who, (\n", None),
+        ("name_length INTEGER AS (length(file_name)) STORED", "is only in"),
+        ("owner TEXT UNIQUE -- who, (\n", "has lost its constraints, which are only in"),
+    ],
+)
+def test_an_upgrade_names_what_only_the_copy_has(
+    column: str, lost: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names a column that SQLite cannot add to a table, or not with its constraints; the copy has it."""
+    path, name = tmp_path / "talks.db", column.partition(" ")[0]
     make_dump.load((make_dump.DUMPS / "1_0.sql").read_text(encoding="utf-8"), path)
-    _add(
-        path,
-        "ALTER TABLE jobs ADD COLUMN name_length INTEGER AS (length(file_name)); "
-        "CREATE INDEX by_length ON jobs (name_length)",
-    )
+    _anew(path, column)
+    with closing(sqlite3.connect(path)) as raw:
+        before = raw.execute(f"SELECT {name} FROM jobs ORDER BY job_id").fetchall()
+    _add(path, f"CREATE INDEX by_it ON jobs ({name})")
     CheckpointStore(path).close()
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert [line.partition(": ")[2].partition(" is ")[0] for line in warnings] == [
-        "column jobs.name_length",
-        "index by_length",
-    ]
+    expected = [] if lost is None else [f"column jobs.{name} {lost} the copy from before"]
+    expected += ["index by_it is only in the copy from before"] if lost == "is only in" else []
+    assert [line.split(": ")[1] for line in warnings] == expected
     with closing(sqlite3.connect(tmp_path / "talks.db.backup-1.0-0001")) as raw:
-        assert raw.execute("SELECT max(name_length) FROM jobs").fetchone()[0] > 0
+        assert raw.execute(f"SELECT {name} FROM jobs ORDER BY job_id").fetchall() == before
+
+
+def test_a_column_that_an_error_keeps_out_ends_the_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is full as a column is put back, nothing is upgraded: the column is not left behind."""
+    path = tmp_path / "talks.db"
+    make_dump.load((make_dump.DUMPS / "1_0.sql").read_text(encoding="utf-8"), path)
+    _add(path, "ALTER TABLE jobs ADD COLUMN owner TEXT; UPDATE jobs SET owner = hex(zeroblob(3000000))")
+    before = _dump(path)
+    run_scripts = upgrading._run_scripts
+
+    def then_full(connection: sqlite3.Connection, scripts: Any) -> None:
+        run_scripts(connection, scripts)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    with monkeypatch.context() as full:
+        full.setattr(upgrading, "_run_scripts", then_full)
+        with pytest.raises(MigrationFailed, match="full"):
+            CheckpointStore(path)
+    assert _dump(path) == before
+    CheckpointStore(path).close()
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT DISTINCT length(owner) FROM jobs").fetchall() == [(6000000,)]
+
+
+def _dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as raw:
+        return list(raw.iterdump())
