@@ -223,3 +223,59 @@ def test_results_at_unsure_chunks_are_not_kept(tmp_path: Path) -> None:
         with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
             manager.save(state)
     assert kept(tmp_path) == []
+
+
+def test_results_of_another_plan_are_not_kept(tmp_path: Path) -> None:
+    """The answer of another model never counts as one of the model that the store has, and the state has it still."""
+    path = tmp_path / "talks.json"
+    before = ProcessingState(job_id=JOB_ID, model="small", total_chunks=3, config={"a": 1})
+    with StateManager(path, lock_timeout_seconds=0.02) as manager:
+        manager.save(before)
+        answered = before.replace(completed_chunks=[0], processed_results=["A"])
+        for state in (answered.replace(model="large"), answered.replace(config={"a": 2})):
+            with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
+                manager.save(state)
+    assert kept(tmp_path) == []
+    with StateManager(path) as again:
+        loaded = again.load()
+        assert loaded is not None
+        assert (loaded.model, loaded.completed_chunks) == ("small", [])
+
+
+@pytest.mark.parametrize("how", ["save", "update", "complete"])
+def test_the_newest_of_several_results_that_replace_each_other_stands(tmp_path: Path, how: str) -> None:
+    """A program that records a better result of a chunk, while the store can take none, finds that result."""
+    path, store = tmp_path / "talks.json", tmp_path / "talks.db"
+    state = ProcessingState(job_id=JOB_ID, total_chunks=3)
+    with (
+        StateManager(path, lock_timeout_seconds=0.02) as manager,
+        CheckpointStore(store, lock_timeout_seconds=0.02) as own,
+    ):
+        manager.save(state)
+        job = own.job(JOB_ID)
+        for results in (["A", "B"], ["better", "B"], ["best", "B"]):
+            with locked(store):
+                for index, result in enumerate(results):
+                    with pytest.raises(StoreBusy):
+                        if how == "save":
+                            manager.save(state.replace(completed_chunks=[0, 1], processed_results=results))
+                        elif how == "update":
+                            manager.update_chunk_complete(index, result)
+                        else:
+                            job.complete(index, result, replace=True)
+    with StateManager(path) as again:
+        loaded = again.load()
+        assert loaded is not None
+        assert loaded.results() == {0: "best", 1: "B"}
+    assert kept(tmp_path) == []
+
+
+def test_a_result_that_replaces_none_does_not_stand_before_a_kept_one(tmp_path: Path) -> None:
+    """``complete`` without ``replace`` changes no result of a chunk, also while the store can take none."""
+    with CheckpointStore(tmp_path / "talks.db", lock_timeout_seconds=0.02) as store:
+        job = store.open_job("talk.srt", chunks=CHUNKS)
+        for result in ("A", "another"):
+            with locked(store.path), pytest.raises(StoreBusy):
+                job.complete(0, result)
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        assert store.job("talk.srt").result(0) == "A"

@@ -103,10 +103,11 @@ class CurrentJob:
         """Keep the results of new chunks in a state that the store could not take; a note of the error says where.
 
         Nothing is kept if earlier results of the state stand at other chunks than in the store: its pairing is unsure.
+        Nor if the state changes the plan: the store has the earlier plan, and the results were not made for it.
         """
         with suppress(CheckpointStoreError):
             earlier = known or self._context.storage.states.current(None)
-            if earlier is None or earlier.state.job_id != state.job_id:
+            if earlier is None or earlier.state.job_id != state.job_id or _changes_plan(state, earlier.state):
                 return
             before, results = earlier.state.results(), state.results()
             new = results.keys() - set(earlier.state.completed_chunks)
@@ -114,7 +115,7 @@ class CurrentJob:
                 return
             execution = JobExecution(self._context, state.job_id, earlier.state.total_chunks, None, None, store=None)
             self._context.unrecorded.keep_by_hand(
-                error, [execution.completion(index, thaw(results[index])) for index in sorted(new)]
+                error, [execution.completion(index, thaw(results[index]), replace=True) for index in sorted(new)]
             )
 
     def is_of_another(self, job_id: str, chunk_index: int, looked: Looked) -> bool:
@@ -202,6 +203,10 @@ class CurrentJob:
     def clear(self, job_id: str, *, and_backup: bool = True) -> None:
         """Delete a job for good. ``and_backup``: delete the ``.bak`` of the state file, too, whichever job it shows."""
         lifecycle.delete(self._context, job_id, and_backup=and_backup)
+
+
+def _changes_plan(state: ProcessingState, earlier: ProcessingState) -> bool:
+    return any(getattr(state, name) != getattr(earlier, name) for name in ("file_name", "model", "provider", "config"))
 
 
 class ManagerCalls(ForkAware):

@@ -67,20 +67,39 @@ class UnrecordedResults(ForkAware):
     def keep(self, completions: Sequence[Completion], *, are_failures: bool = False) -> str:
         """Keep results in memory, and in a file beside the store if it can be written; return a sentence about them.
 
+        A recording of kept results replaces no result: the first one of a chunk stands. A result that the caller wants
+        to replace another one is therefore put before the results of its chunk that are kept already.
         ``are_failures``: see :attr:`UnrecordedResult.is_failure`.
         """
         plans = {job_id: self._plan_of(job_id) for job_id in {completion.job_id for completion in completions}}
         store = str(self._store)
         with self._lock:
+            first: dict[tuple[str, int], dict[object, UnrecordedResult]] = {}
+            last: dict[object, UnrecordedResult] = {}
             for completion in completions:
-                result = UnrecordedResult(completion, plans[completion.job_id], store, is_failure=are_failures)
-                if self._results.setdefault(_key(result), result) is result:
-                    self._is_written = False
+                written = completion._replace(replace=False)
+                result = UnrecordedResult(written, plans[completion.job_id], store, is_failure=are_failures)
+                (first.setdefault(_chunk_of(result), {}) if completion.replace else last)[_key(result)] = result
+            self._add(first, last)
             if self._reading.closed or not self._folder_answers():  # a kill must not take what only memory holds
                 self._write_somewhere()
             else:
                 self._write(self._store.parent)
             return self._what_is_left(is_last=self._reading.closed)
+
+    def _add(
+        self, first: dict[tuple[str, int], dict[object, UnrecordedResult]], last: dict[object, UnrecordedResult]
+    ) -> None:
+        """Add results: those of ``first`` before the kept results of their chunks, and those of ``last`` at the end."""
+        results: dict[object, UnrecordedResult] = {}
+        for key, result in self._results.items():
+            results |= first.pop(_chunk_of(result), {})
+            results.setdefault(key, result)
+        for added in (*first.values(), last):
+            for key, result in added.items():
+                results.setdefault(key, result)
+        if list(results) != list(self._results):
+            self._results, self._is_written = results, False
 
     def _folder_answers(self) -> bool:
         """Whether the folder of the store is there, as far as the file system says."""
@@ -97,8 +116,7 @@ class UnrecordedResults(ForkAware):
         that was deleted, are not kept.
         """
         if isinstance(error, _UNTAKEN) or (isinstance(error, JobNotFound) and error.deleted_at is None):
-            kept = [completion._replace(replace=False) for completion in completions]
-            note_where(error, self.keep(kept, are_failures=are_failures))
+            note_where(error, self.keep(completions, are_failures=are_failures))
 
     def _plan_of(self, job_id: str) -> str | None:
         with suppress(CheckpointStoreError):
@@ -246,6 +264,10 @@ def _key(result: UnrecordedResult) -> object:
     A caller may try again to record the result of an attempt: the time of the call tells no result from another.
     """
     return object() if result.is_failure else result.completion._replace(completed_at="", seconds=None)
+
+
+def _chunk_of(result: UnrecordedResult) -> tuple[str, int]:
+    return result.completion.job_id, result.completion.chunk_index
 
 
 def note_where(error: BaseException, sentence: str) -> None:
