@@ -14,6 +14,7 @@ from checkpoint_store.loop import entry
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.service.retry_policy import blames_no_chunk
 from checkpoint_store.model.clock import now
+from checkpoint_store.model.exceptions import add_note
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
@@ -264,7 +265,7 @@ class Job(JobChanges):
         except CheckpointStoreError as late:
             if error is None:
                 raise
-            error.add_note(f"Besides, the end of the job could not be recorded: {late}")
+            add_note(error, f"Besides, the end of the job could not be recorded: {late}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.requests import KnownPauses, must_queue_pause
+from checkpoint_store.model.exceptions import set_field
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log_suppressed
 from checkpoint_store.system.threads import is_in_signal_handler
@@ -73,7 +74,7 @@ class JobLifecycle:
         """End this loop's part; see :func:`lifecycle.leave`."""
         if status is JobStatus.PAUSED and isinstance(error, BaseException):
             # To refer to the error would keep its frames alive, with the locks that they hold.
-            BaseException.__setattr__(error, _PAUSED_JOB, self._job_id)
+            set_field(error, _PAUSED_JOB, self._job_id)
         lifecycle.leave(self._context, self._context.claims_of(self._job_id), status, error)
 
     def enter_block(self) -> None:

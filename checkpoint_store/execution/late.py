@@ -12,6 +12,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.exceptions import add_note
 from checkpoint_store.model.money import amount, cost_of_error
 from checkpoint_store.storage.records.records import Completion, FailedAttempt
 
@@ -94,7 +95,7 @@ class LateRecorder:
         why = f"another store, without its job, is at {path} now" if is_elsewhere else describe(error).rstrip(".")
         kept = f"{why}. {self._context.unrecorded.keep([what], are_failures=is_failure)}"
         if not isinstance(error, Exception):
-            error.add_note(kept)
+            add_note(error, kept)
             raise error
         return kept
 

@@ -22,6 +22,7 @@ from checkpoint_store.loop.service.retry_policy import is_away, is_transient, ma
 from checkpoint_store.loop.service.service_errors import Trouble, may_have_arrived, trouble_of
 from checkpoint_store.loop.service.unknown_model import with_remedy
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.exceptions import add_note, set_field
 from checkpoint_store.model.money import cost_in, cost_of_error, unreadable_cost_of
 from checkpoint_store.system.log import log, log_suppressed
 
@@ -94,7 +95,7 @@ class FailurePolicy:
             is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
             is_spared = not is_retried and is_away(error)
         except Exception as mistake:  # of a function of the caller's; or the store cannot be asked for another chunk
-            mistake.__cause__ = mistake.__cause__ or (None if mistake is error else error)
+            set_field(mistake, "__cause__", mistake.__cause__ or (None if mistake is error else error))
             self._record_uncounted(chunk, message, copy, **how)
             raise
         if stops_the_job:
@@ -132,8 +133,7 @@ class FailurePolicy:
 
     def _names_no_amount(self, chunk: ClaimedChunk, error: BaseException) -> bool:
         """Whether an exception has a cost that cannot be read: the attempt may cost something, nobody knows what."""
-        stated = unreadable_cost_of(error)
-        if stated is not None:
+        if (stated := unreadable_cost_of(error)) is not None:
             remedy = "give its exception a number from 0 to 10^15 as cost"
             self._log(chunk, "attempt %d cost %s, which is no amount: %s", chunk.number, short_repr(stated), remedy)
         return stated is not None
@@ -151,7 +151,7 @@ class FailurePolicy:
         state.failed_now.add(chunk.index)
         self._log(chunk, "attempt %d failed, and was the last one of this run: %s", chunk.number, describe(error))
         if state.options.on_error == "stop" and state.error is None:
-            error.add_note(f"It ended attempt {chunk.number} at chunk {chunk.index} of job {state.job_id}.")
+            add_note(error, f"It ended attempt {chunk.number} at chunk {chunk.index} of job {state.job_id}.")
             state.error = error
 
     def _retry(self, chunk: ClaimedChunk, error: BaseException, seconds: float) -> None:

@@ -11,6 +11,7 @@ from checkpoint_store.loop.service.retry_after import retry_after
 from checkpoint_store.loop.service.retry_policy import backoff, pause_before_retry
 from checkpoint_store.loop.service.service_errors import Trouble
 from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.exceptions import set_field
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def wait_after(
     try:
         seconds = pause_before_retry(wait, max(attempt_count, in_a_row), error)
     except Exception as mistake:  # whatever the caller's function raises
-        mistake.__cause__ = None if mistake is error else error
+        set_field(mistake, "__cause__", None if mistake is error else error)
         state.pause_by(mistake, "wait= raised an error")
         return None
     if trouble is not Trouble.NONE:

@@ -8,6 +8,7 @@ from opcode import opmap
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
+from checkpoint_store.model.exceptions import add_note
 from checkpoint_store.model.no_data import HTML_PAGE, NO_JSON, met_no_data, no_data_remark
 from checkpoint_store.model.service_answer import answer_remark, field_of
 
@@ -64,7 +65,7 @@ def note_answer(error: BaseException) -> None:
     remark = describe(answer_remark(error, _own_text_of(error))[2:-1])
     note = remark[:1].upper() + remark[1:]
     if note and note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
+        add_note(error, note)
 
 
 def _members(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

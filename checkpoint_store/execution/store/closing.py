@@ -17,6 +17,7 @@ from checkpoint_store.execution.claims.requests import handler_interrupts_librar
 from checkpoint_store.execution.loops.deadlocks import work_waits_for_this_thread
 from checkpoint_store.execution.unrecorded.kept_results import note_where, says_where
 from checkpoint_store.model.attempt import threads_at_work
+from checkpoint_store.model.exceptions import add_note
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def note_besides(error: BaseException, late: CheckpointStoreError) -> None:
     others = [note for note in getattr(late, "__notes__", ()) if not says_where(note)]
     if others or str(late) != str(error):
         text = "\n".join([str(late), *others])
-        error.add_note(f"Besides, the store could not be closed as it should be: {text}")
+        add_note(error, f"Besides, the store could not be closed as it should be: {text}")
 
 
 def message_with_notes(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.loop.service.retry_policy import as_work_failed
 from checkpoint_store.loop.signals import a_loop_ends_at_once
 from checkpoint_store.model.error_text import raised_from, text_of
+from checkpoint_store.model.exceptions import add_note, set_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,9 +99,9 @@ def _arrived(causes: tuple[bool, ...], *chain: BaseException) -> Raised:
     """Return the exception with its chain. ``causes``: whether each one was raised from the next, or beside it."""
     for is_cause, (error, inner) in zip(causes, pairwise(chain), strict=True):
         if is_cause:
-            error.__cause__ = inner
+            set_field(error, "__cause__", inner)
         else:
-            error.__context__ = inner
+            set_field(error, "__context__", inner)
     return Raised(chain[0])
 
 
@@ -108,7 +109,7 @@ def _sendable(error: BaseException) -> BaseException:
     if not _can_be_sent(error):
         return _as_work_failed(error)
     if not any(str(note).startswith(_ELSEWHERE) for note in getattr(error, "__notes__", ())):
-        error.add_note(f"{_ELSEWHERE}\n{_trace_of(error)}")
+        add_note(error, f"{_ELSEWHERE}\n{_trace_of(error)}")
     return error
 
 
