@@ -57,8 +57,11 @@ class Starter:
     def next_chunk(self, *, retries_last: bool) -> ClaimedChunk | None:
         """Return the chunk to start next, or None; see :meth:`Schedule.next_chunk`.
 
-        A chunk that has waited may have been completed meanwhile, by a late answer or another process. It is freed.
+        A chunk that has waited may have been completed meanwhile, by a late answer or another process. It is freed. A
+        loop without workers, which cannot do so during a slow chunk, first frees what it has claimed ahead.
         """
+        if self._place.runs_inline and self._state.queue.is_slow:
+            self._state.queue.give_back(self._schedule.take_ready())
         while True:
             chunk = self._schedule.next_chunk(self.claim, retries_last=retries_last)
             if chunk is None or not self._is_done_elsewhere(chunk):

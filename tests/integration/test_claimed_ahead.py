@@ -7,6 +7,7 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
 from conftest import wait_until
 
 from checkpoint_store.execution.claims import chunk_queue
@@ -14,7 +15,6 @@ from checkpoint_store.execution.claims import chunk_queue
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
@@ -74,6 +74,35 @@ def test_a_slow_chunk_keeps_no_other_chunk_from_other_runners(store: CheckpointS
         if item.index == SLOW:
             break
     assert seen == [SLOW + 2]
+
+
+@pytest.mark.parametrize("slow", ["work", "body"])
+def test_a_loop_without_workers_gives_back_what_it_claimed_ahead_after_a_slow_chunk(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    """Another process gets its share of the slow chunks, whether the work on a chunk is slow, or the body of the loop."""
+    monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 60.0)  # every chunk is quick, on any disk
+    monkeypatch.setattr(chunk_queue, "_SLOW_SECONDS", 60.0)
+    ahead: dict[int, list[int]] = {}
+
+    def look(index: int) -> None:
+        ahead[index] = [other for other in claimed(store.path) if other > index]
+        if index == 20:  # from here on every chunk is slow
+            monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 0.0)
+            monkeypatch.setattr(chunk_queue, "_SLOW_SECONDS", 0.0)
+
+    def work(index: int) -> int:
+        if slow == "work":
+            look(index)
+        return index
+
+    for item in store.open_job("talk.srt", total_chunks=TOTAL).map(work):
+        if slow == "body":
+            look(item.index)
+        if item.index == 21:
+            break
+    assert len(ahead[20]) > 1  # or nothing was claimed ahead
+    assert ahead[21] in ([], [22])  # the next chunk may be claimed in the commit of a completion
 
 
 def test_pending_gives_back_what_it_claimed_ahead_after_a_slow_chunk(store: CheckpointStore) -> None:
