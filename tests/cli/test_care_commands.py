@@ -53,7 +53,7 @@ def test_a_backup_does_not_go_to_a_file_whose_name_is_a_dash(store: Path, monkey
 
 
 def test_a_backup_of_damaged_results_is_not_called_verified(store: Path) -> None:
-    """The digest of each result in the copy is checked, and the message names the command that shows the problems."""
+    """The digest of each result is checked, and the message names the command that shows the problems."""
     with closing(sqlite3.connect(store)) as driver:
         driver.execute("UPDATE chunk_results SET result = replace(result, 'cleaned', 'cLeaned') WHERE chunk_index = 3")
         driver.commit()
