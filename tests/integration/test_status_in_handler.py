@@ -9,6 +9,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager
+from checkpoint_store.execution.claims import requests
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.store_file import ReaderConnection, StoreFile
 
@@ -58,6 +59,31 @@ def test_a_manager_sets_a_status_in_the_middle_of_its_own_call(
     loaded = StateManager(path).load()
     assert loaded is not None
     assert (loaded.status, loaded.error_message, loaded.completed_chunks) == ("paused", "asked to stop", [0])
+
+
+@pytest.mark.parametrize("call", ["load", "save", "has_incomplete_job"])
+def test_a_call_after_the_interrupted_call_comes_after_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_sigterm: Callable[[Callable[..., object]], None], call: str
+) -> None:
+    """What the program loads has the status of the handler, and what it saves stands, however busy the machine is."""
+    monkeypatch.setattr(requests._thread, "start_new_thread", lambda *_: None)  # a thread that begins much later
+    with StateManager(tmp_path / "state.json") as manager:
+        state = ProcessingState(file_name="talk.srt", total_chunks=3, status="running")
+        manager.save(state)
+        on_sigterm(lambda *_: manager.set_status("failed", "asked to stop"))
+        _interrupt(monkeypatch, StoreFile, "refuse_if_moved")
+        manager.update_chunk_complete(0, "x")
+        if call == "has_incomplete_job":
+            assert not manager.has_incomplete_job()
+        elif call == "load":
+            loaded = manager.load()
+            assert loaded is not None
+            assert (loaded.status, loaded.error_message) == ("failed", "asked to stop")
+        else:
+            manager.save(state.replace(status="paused"))
+    after = StateManager(tmp_path / "state.json").load()
+    assert after is not None
+    assert after.status == ("paused" if call == "save" else "failed")
 
 
 def test_a_job_sets_a_status_in_the_middle_of_a_completion(

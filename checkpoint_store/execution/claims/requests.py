@@ -76,6 +76,11 @@ class QueuedPauses(ForkAware):
         with suppress(RuntimeError):  # the system starts no thread: the next loop, or the close, records the pause
             _thread.start_new_thread(self.record, ())
 
+    def record_before(self) -> None:
+        """Record the queued pauses before a call that came later. A handler records none: its thread may be at that."""
+        if self._waiting and not handler_interrupts_library():
+            self.record()
+
     def record(self) -> None:
         """Record the queued pauses; durable when this returns. The caller holds no lock. Errors are logged."""
         if not self._waiting:

@@ -69,10 +69,12 @@ class CurrentJob:
 
     def row(self, chunk_index: int | None = None) -> tuple[str, int, str, str | None] | None:
         """Return id, number of chunks and status of the current job, and a chunk's digest; None: no current job."""
+        self._context.pauses.record_before()
         return self._context.storage.states.current_row(chunk_index)
 
     def state(self, known: Known | None) -> Known | None:
         """Return the state of the current job, results included; ``known`` itself if the store is unchanged."""
+        self._context.pauses.record_before()
         self._context.record_unrecorded()  # or the caller would pay again for a result that is kept
         return self._context.storage.states.current(known)
 
@@ -87,6 +89,7 @@ class CurrentJob:
         Raises:
             CurrentJobChanged: the store does not have the job, and another job became current. Nothing was written.
         """
+        self._context.pauses.record_before()
         try:
             saved = self._context.storage.states.save(state, known, looked)
         except CheckpointStoreError as error:
