@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from checkpoint_store import CheckpointStore, ProcessingState, StateManager
 from checkpoint_store.execution.claims import requests
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection.store_file import ReaderConnection, StoreFile
+from checkpoint_store.storage.verbs.states import StateVerbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
-MOMENTS = [(StoreFile, "refuse_if_moved"), (ReaderConnection, "ready"), (StateFile, "_update")]
+MOMENTS = [
+    ("save", StateVerbs, "save"),
+    ("save", StoreFile, "refuse_if_moved"),
+    ("save", StateFile, "_update"),
+    ("update", ReaderConnection, "ready"),
+    ("update", StoreFile, "refuse_if_moved"),
+    ("update", StateFile, "_update"),
+]
 
 
 @pytest.fixture
@@ -41,21 +50,40 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, holder: Any, method: str) -> Non
     monkeypatch.setattr(holder, method, interrupted)
 
 
-@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment[0].__name__)
+def _run_at_once(record: Callable[[], None], _: tuple[()]) -> None:
+    thread = threading.Thread(target=record)
+    thread.start()
+    thread.join(0.5)  # not longer: the interrupted call may have the lock that this thread waits for
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+@pytest.mark.parametrize(("call", "holder", "method"), MOMENTS)
 def test_a_manager_sets_a_status_in_the_middle_of_its_own_call(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     on_sigterm: Callable[[Callable[..., object]], None],
-    moment: tuple[type, str],
+    call: str,
+    holder: type,
+    method: str,
+    is_early: bool,
 ) -> None:
-    """The interrupted call goes on: its chunk is recorded, and the job is paused with the message."""
+    """The interrupted call goes on: its chunk is recorded, and the job is paused with the message.
+
+    The thread that records the status may be earlier than the interrupted call, where the call has no lock yet.
+    """
     path = tmp_path / "state.json"
+    if is_early:
+        monkeypatch.setattr(requests._thread, "start_new_thread", _run_at_once)
     with StateManager(path) as manager:
         state = ProcessingState(file_name="talk.srt", total_chunks=3, status="running")
         manager.save(state)
         on_sigterm(lambda *_: manager.set_status("paused", "asked to stop"))
-        _interrupt(monkeypatch, *moment)
-        manager.save(state.replace(completed_chunks=[0], processed_results=["x"]))
+        _interrupt(monkeypatch, holder, method)
+        if call == "save":
+            manager.save(state.replace(completed_chunks=[0], processed_results=["x"]))
+        else:
+            manager.update_chunk_complete(0, "x")
+        assert getattr(holder, method).__name__ == method, "no call was interrupted"
     loaded = StateManager(path).load()
     assert loaded is not None
     assert (loaded.status, loaded.error_message, loaded.completed_chunks) == ("paused", "asked to stop", [0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.records import JobStatus
-    from checkpoint_store.storage.records.records import JobRecord, Known
+    from checkpoint_store.storage.records.records import JobRecord, Known, StatusChange
     from checkpoint_store.storage.records.saved_state import Saved
 
 
@@ -57,6 +58,8 @@ class CurrentJob:
     def __init__(self, context: StoreContext) -> None:
         self._context: Final = context
         self._has_told_of_another = False
+        self._set_meanwhile: Final[deque[tuple[str, StatusChange]]] = deque(maxlen=1)
+        """The last status that a signal handler set, and its job. A save that it interrupted has an older status."""
 
     def keep_previous_states(self) -> None:
         """Let ``.bak`` show the state before the last one until the store is closed, also after a job's end."""
@@ -90,6 +93,7 @@ class CurrentJob:
             CurrentJobChanged: the store does not have the job, and another job became current. Nothing was written.
         """
         self._context.pauses.record_before()
+        self._set_meanwhile.clear()
         try:
             saved = self._context.storage.states.save(state, known, looked)
         except CheckpointStoreError as error:
@@ -175,6 +179,8 @@ class CurrentJob:
             self._tell_of(saved.passed_over, job_id, ends_with_chunk=saved.ends_with_chunk)
         for chunk_index in saved.over[:1]:
             self.warn_of_another(job_id, chunk_index)
+        while self._set_meanwhile:
+            lifecycle.change(self._context, *self._set_meanwhile.popleft())
 
     def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running, and set the job running unless it is paused. Durable."""
@@ -197,7 +203,9 @@ class CurrentJob:
 
     def set_status_soon(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
         """Set the status of a job in a signal handler that interrupted a call of the library; durable after it."""
-        lifecycle.change_soon(self._context, job_id, lifecycle.status_change(status, error))
+        wanted = lifecycle.status_change(status, error)
+        self._set_meanwhile.append((job_id, wanted))
+        lifecycle.change_soon(self._context, job_id, wanted)
 
     def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
         """Set the status of a job that is no longer current; the state file shows the current job. Durable."""
