@@ -28,7 +28,7 @@ from checkpoint_store.model.plan import (
     normal_name,
 )
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.storage.records.open_requests import BY_PLACE, ByOldRule, OpenRequest
+from checkpoint_store.storage.records.open_requests import BY_PLACE, ByOldRule, OpenedJob, OpenRequest
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.log import log, warn_caller
 
@@ -155,8 +155,11 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
     context.loops.settle(partial(may_give_results, context.reading.jobs, arguments.request))
     with context.claims.none_begins():
         opened = context.storage.open_job(arguments.request, exclusive_for=exclusive_for)
-        record = opened.job
-        context.claims.free_completed(record.job_id)
+        if isinstance(opened, OpenedJob):
+            context.claims.free_completed(opened.job.job_id)
+    if not isinstance(opened, OpenedJob):  # the loops of this store go on while a refusal is counted
+        raise context.storage.jobs.refusal(arguments.request, opened)
+    record = opened.job
     if arguments.exclusive:
         context.claims_of(record.job_id).register(exclusive=True)
     chunks = arguments.sequence

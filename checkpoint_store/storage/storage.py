@@ -22,7 +22,6 @@ from checkpoint_store.storage.statements.attempts import liveness
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import pruning
 from checkpoint_store.storage.statements.plans import earlier_job, open_job, run_plan
-from checkpoint_store.storage.statements.plans.refusal import refusal
 from checkpoint_store.storage.verbs.base import ReadingVerbs, SelfHealing
 from checkpoint_store.storage.verbs.budgets import BudgetStorage
 from checkpoint_store.storage.verbs.chunks import ChunkVerbs, KeyVerbs
@@ -169,8 +168,13 @@ class Storage(Reading):
         self.backups: Final = RollingBackup(database, StoreFiles(database.path).lock, follows_growth=follows_growth)
         """The automatic backups."""
 
-    def open_job(self, request: OpenRequest, *, exclusive_for: Callable[[str], int | None] | None = None) -> OpenedJob:
+    def open_job(
+        self, request: OpenRequest, *, exclusive_for: Callable[[str], int | None] | None = None
+    ) -> OpenedJob | Decision:
         """Return the job that a request leads to, as the newest and the current one. Durable when this returns.
+
+        If the plan differs, and the request says that this is to be refused, return the decision, from which
+        :meth:`JobVerbs.refusal` makes the error. Nothing was changed, then.
 
         ``exclusive_for``, given the id of the job, returns the caller's own runner of it, or None: then the job is
         refused where any other runner is at work on it.
@@ -178,7 +182,6 @@ class Storage(Reading):
         The claims that wait to be freed are freed first.
 
         Raises:
-            PlanChanged: the plan differs, and the request says that this is to be refused. Nothing was changed.
             JobBusy: another runner is at work on the job. Nothing was changed.
         """
 
@@ -190,10 +193,7 @@ class Storage(Reading):
                 liveness.refuse_if_busy(connection, self.path, opened.job.job_id, own_runner_id=own, exclusive=True)
             return opened
 
-        opened = self.healing.run(lambda: self.database.write(write))
-        if isinstance(opened, Decision):  # no writer waits while the results are counted that each choice would keep
-            raise self.database.read_apart(lambda connection: refusal(connection, request, opened, self.path))
-        return opened
+        return self.healing.run(lambda: self.database.write(write))
 
     def complete(self, completions: Sequence[Completion], next_claim: NextClaim | None = None) -> bool:
         """Record completions of one job, all or none of them. Durable when this returns; see ``group_commit.py``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from checkpoint_store.model.plan import Plan
 from checkpoint_store.storage import storage
 from checkpoint_store.storage.statements.plans.refusal import KeptCounts, refusal
 from checkpoint_store.storage.statements.plans.stored_results import StoredResults
+from checkpoint_store.storage.verbs import jobs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,7 +34,7 @@ def test_others_record_results_while_a_plan_is_refused(store: CheckpointStore, m
             other.open_job("other.srt", chunks=["x"]).complete(0, "recorded meanwhile")
         return refusal(*arguments)
 
-    monkeypatch.setattr(storage, "refusal", with_another_at_work)
+    monkeypatch.setattr(jobs, "refusal", with_another_at_work)
     with pytest.raises(PlanChanged) as caught:
         store.open_job("talk.srt", chunks=TALK, model="B")
     assert caught.value.choices == ((("model",), 1),)
@@ -79,6 +81,30 @@ def _request(store: CheckpointStore, *, sequential: bool) -> OpenRequest:
             store.open_job("talk.srt", chunks=TALK, **plan)  # type: ignore[arg-type]
     assert isinstance(requests[0].plan, Plan)
     return requests[0]
+
+
+def test_other_threads_begin_chunks_while_a_plan_is_refused(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop of the same store object goes on meanwhile: a begin waits for the decision, and not for the counts."""
+    store.open_job("talk.srt", chunks=TALK, model="A").complete(0, "paid for")
+    other, begun = store.open_job("other.srt", chunks=["x"]), threading.Event()
+
+    def work(text: str) -> str:
+        begun.set()
+        return text
+
+    loop = threading.Thread(target=lambda: list(other.map(work)))
+
+    def with_another_at_work(*arguments: Any) -> PlanChanged:
+        loop.start()
+        assert begun.wait(60)
+        return refusal(*arguments)
+
+    monkeypatch.setattr(jobs, "refusal", with_another_at_work)
+    with pytest.raises(PlanChanged):
+        store.open_job("talk.srt", chunks=TALK, model="B")
+    loop.join(60)
 
 
 def test_results_of_an_older_job_are_offered_by_place(store: CheckpointStore) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +18,7 @@ from checkpoint_store import (
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec.digest import digest
 from checkpoint_store.model.plan import Plan
-from checkpoint_store.storage.records.open_requests import OpenRequest
+from checkpoint_store.storage.records.open_requests import Decision, OpenRequest
 from checkpoint_store.storage.records.records import Completion, StatusChange
 from checkpoint_store.storage.records.saved_state import Looked
 
@@ -49,8 +49,13 @@ def request(model: str = "m", *, fresh: bool = False) -> OpenRequest:
     return OpenRequest(Plan("talk.srt", TOTAL, model, None, {}, None), None, None, "refuse", fresh=fresh)
 
 
-def opened(storage: Storage, wanted: OpenRequest | None = None) -> JobRecord:
-    return storage.open_job(wanted or request()).job
+def opened(storage: Storage, wanted: OpenRequest | None = None, **options: Any) -> JobRecord:
+    """The job that a request leads to; the error if it is refused."""
+    wanted = wanted or request()
+    opened = storage.open_job(wanted, **options)
+    if isinstance(opened, Decision):
+        raise storage.jobs.refusal(wanted, opened)
+    return opened.job
 
 
 def completion(job: JobRecord, index: int, text: str = "1", *, replace: bool = False) -> Completion:
@@ -78,7 +83,7 @@ def test_an_exclusive_opening_is_undone_where_another_works(storage: Storage, ot
     with pytest.raises(JobBusy):
         storage.open_job(request(), exclusive_for=lambda _: None)
     assert other.jobs.matching() == before
-    assert storage.open_job(request(), exclusive_for=lambda _: runner_id).job.job_id == job.job_id
+    assert opened(storage, exclusive_for=lambda _: runner_id).job_id == job.job_id
     claims.runners.end(job.job_id, runner_id, begun=())
 
 

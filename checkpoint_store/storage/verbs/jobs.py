@@ -12,6 +12,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.job_rows import was_deleted
 from checkpoint_store.storage.statements.jobs import job_summaries
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.plans.refusal import refusal
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.storage.verbs.runners import LivingRunners
 from checkpoint_store.system.log import log, warn_caller
@@ -19,10 +20,11 @@ from checkpoint_store.system.log import log, warn_caller
 if TYPE_CHECKING:
     import sqlite3
 
-    from checkpoint_store.errors import StoreDamaged
+    from checkpoint_store.errors import PlanChanged, StoreDamaged
     from checkpoint_store.model.records import JobSummary
     from checkpoint_store.model.state.state import ProcessingState
     from checkpoint_store.storage.records.data_version import DataVersion
+    from checkpoint_store.storage.records.open_requests import Decision, OpenRequest
     from checkpoint_store.storage.records.records import JobRecord
 
 
@@ -112,6 +114,10 @@ class JobVerbs(ReadingVerbs):
         records_and_version = self._database.read(read)
         _warn_of(passed_over)
         return records_and_version
+
+    def refusal(self, request: OpenRequest, decision: Decision) -> PlanChanged:
+        """Return the error that refuses a request, with what each choice would keep. No writer waits for the counts."""
+        return self._database.read_apart(lambda connection: refusal(connection, request, decision, self.path))
 
     def _passed_over(self) -> list[StoreDamaged] | None:
         """Return a list for the errors of unreadable jobs; None: raise the error, because the store can be repaired."""
