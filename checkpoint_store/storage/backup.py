@@ -55,6 +55,9 @@ def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) ->
 
 def copy_to(connection: sqlite3.Connection, store: Path, target: Path, *, like: Path | None = None) -> None:
     """Copy what a connection reads of ``store`` to ``target``; see :func:`back_up`."""
+    connection.execute(
+        "PRAGMA schema_version"
+    ).fetchone()  # takes the lock: sqlite3's backup would wait for it for ever
     partial = temporary_path(target)
     with storage_errors(target):
         create_private(partial, like=like or store)  # before SQLite, which would create it with the mode of the umask

@@ -139,7 +139,7 @@ def _is_store(path: Path) -> bool:
         if openings.is_open(path):
             return True
         if has_locked(path):
-            with closing(connect_read_only(path, timeout_seconds=0.0, used_by=UsedBy.OTHERS)) as connection:
+            with closing(connect_read_only(path, used_by=UsedBy.OTHERS)) as connection:
                 return bool(connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,))
         if path.is_file():  # a pipe would be waited for
             with path.open("rb") as file:

@@ -64,7 +64,7 @@ def test_a_statement_without_an_end_is_damage(tmp_path: Path) -> None:
     """A statement on a file that nobody has checked takes as many steps as the size of the file allows, and no more."""
     path = tmp_path / "talk.db"
     path.touch()
-    with closing(connect_read_only(path, timeout_seconds=0.0, used_by=UsedBy.NOBODY)) as connection:
+    with closing(connect_read_only(path, used_by=UsedBy.NOBODY)) as connection:
         with pytest.raises(sqlite3.OperationalError) as raised:
             connection.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n")
         assert "does not end" in str(translate(raised.value, path, 0.0))

@@ -40,9 +40,9 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     made: list[bool] = []
     real = read_only.connect_read_only
 
-    def connect(path: Path, *, used_by: UsedBy, timeout_seconds: float) -> sqlite3.Connection:
+    def connect(path: Path, *, used_by: UsedBy) -> sqlite3.Connection:
         made.append(used_by is UsedBy.NOBODY)
-        return real(path, used_by=used_by, timeout_seconds=timeout_seconds)
+        return real(path, used_by=used_by)
 
     monkeypatch.setattr(read_only, "connect_read_only", connect)
     return made

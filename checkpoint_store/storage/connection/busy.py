@@ -1,19 +1,19 @@
-"""Wait with a statement while another process writes to the file."""
+"""Wait with a call while another process writes to the file."""
 
 from __future__ import annotations
 
 import random
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
-from checkpoint_store.storage.connection.errors import is_busy
+from checkpoint_store.storage.connection.errors import is_busy, release_statements
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
 from checkpoint_store.system.processes import lock_holders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _BUSY_WAIT_SECONDS_MIN: Final = 0.00025
@@ -21,14 +21,22 @@ _BUSY_WAIT_SECONDS_MAX: Final = 0.004
 """The longest wait between two tries, for the first ``_TRIES_IN_HASTE`` tries."""
 _GROWN_WAIT_SECONDS_MAX: Final = 0.04
 _TRIES_IN_HASTE: Final = 16
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
-def execute(
-    connection: sqlite3.Connection, statement: str, values: Sequence[Any] = (), *, path: Path, patience_seconds: float
-) -> int:
-    """Execute a statement; while another process holds the lock, try again in short jittered steps.
+def changed_by(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> int:
+    """Execute a statement, and return how many rows it changed, triggers included.
 
-    Returns how many rows the statement changed, triggers included. Rows that a failed try changed do not count.
+    Rows that an earlier try changed in vain do not count.
+    """
+    changes_before = connection.total_changes
+    connection.execute(statement, values)
+    return connection.total_changes - changes_before
+
+
+def patiently(call: Callable[[*Ts], T], *arguments: *Ts, path: Path, patience_seconds: float) -> T:
+    """Make a call to SQLite; while another process holds the lock, make it again in short jittered steps.
 
     SQLite's own busy handler starves some processes. A hundred processes that try often take the processor from the
     process that writes, so the steps grow. ``path`` is the file of the connection, for the log: where another process
@@ -39,20 +47,18 @@ def execute(
     """
     began, attempts, is_logged = None, 0, False
     while True:
-        changes_before = connection.total_changes
         try:
-            connection.execute(statement, values)
+            return call(*arguments)
         except sqlite3.OperationalError as error:
             moment = time.monotonic()
             began = moment if began is None else began
             if not is_busy(error) or moment - began >= patience_seconds:
                 raise
-            if not is_logged and moment - began >= LOG_WAIT_AFTER_SECONDS:
-                is_logged = True
-                holder = lock_holders([path, StoreFiles(path).shm]).holder.rstrip(",")
-                log_wait(path, f"locked by {holder}", patience_seconds)
-            attempts += 1
-            longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, attempts / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
-            time.sleep(random.uniform(_BUSY_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
-        else:
-            return connection.total_changes - changes_before
+            release_statements(error)
+        if not is_logged and moment - began >= LOG_WAIT_AFTER_SECONDS:
+            is_logged = True
+            holder = lock_holders([path, StoreFiles(path).shm]).holder.rstrip(",")
+            log_wait(path, f"locked by {holder}", patience_seconds)
+        attempts += 1
+        longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, attempts / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
+        time.sleep(random.uniform(_BUSY_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret

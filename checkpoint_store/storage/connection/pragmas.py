@@ -66,14 +66,14 @@ Several machines mount the disk of an OCFS2 or a GFS2; ``pvfs2`` is the name of 
 """
 
 
-def connect(path: Path, *, timeout_seconds: float, durability: Durability, alone: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, durability: Durability, alone: bool = False) -> sqlite3.Connection:
     """Open an existing store file for reading and writing, without beginning a transaction by itself.
 
     ``alone``: from the first statement of this connection to its end, no other connection of any program has the file
     open. If another connection has it open now, this raises SQLITE_BUSY at once. (With a rollback journal, an idle
     connection is not noticed, and others are kept out from the first write on.)
     """
-    connection = _open(path, "mode=rw", 0.0 if alone else timeout_seconds)
+    connection = _open(path, "mode=rw")
     try:
         if alone:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
@@ -131,12 +131,12 @@ class UsedBy(Enum):
     """
 
 
-def connect_read_only(path: Path, *, timeout_seconds: float, used_by: UsedBy) -> sqlite3.Connection:
+def connect_read_only(path: Path, *, used_by: UsedBy) -> sqlite3.Connection:
     """Open a store file such that neither it nor anything beside it is created or changed.
 
     Reading is bounded by the size of the file; see :func:`limit_steps`.
     """
-    connection = _open(path, f"mode=ro&{used_by.value}", timeout_seconds)
+    connection = _open(path, f"mode=ro&{used_by.value}")
     try:
         for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
@@ -148,12 +148,11 @@ def connect_read_only(path: Path, *, timeout_seconds: float, used_by: UsedBy) ->
     return connection
 
 
-def _open(path: Path, options: str, timeout_seconds: float) -> sqlite3.Connection:
-    # The sqlite3 module sets its timeout first, so that no pragma fails because the file is busy.
+def _open(path: Path, options: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{_uri_of(path.absolute())}?{options}",
         uri=True,
-        timeout=timeout_seconds,
+        timeout=0.0,  # SQLite's own waits starve some processes; see busy.py
         isolation_level=None,  # the library begins and ends transactions itself
         check_same_thread=False,
         cached_statements=128,

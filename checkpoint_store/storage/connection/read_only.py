@@ -94,7 +94,8 @@ class ReadOnlyDatabase:
                     if sqlite_errors.could_not_open(error) and openings.is_open(self.path):  # a fork closed it
                         openings.connect_again(self.path)
                     is_passing = before is None and self._is_passing(error, closed_until)
-                    if is_unchanged and not is_passing:
+                    is_busy = sqlite_errors.is_busy(error) and time.monotonic() < deadline
+                    if is_unchanged and not is_passing and not is_busy:
                         raise self._translated(error) from error
                 else:
                     if before is None or before == self._signature():
@@ -158,7 +159,7 @@ class ReadOnlyDatabase:
         return value
 
     def _connect(self, used_by: UsedBy) -> sqlite3.Connection:
-        return connect_read_only(self.path, timeout_seconds=self.lock_timeout_seconds, used_by=used_by)
+        return connect_read_only(self.path, used_by=used_by)
 
     def disconnect(self) -> None:
         """Close the connection that is kept. Called with :attr:`openings.lock` held."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, StoreClosed, StoreDamaged
+from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import connect, keep_few_pages
 from checkpoint_store.storage.files.identity import FileIdentity, gone, identity_of, parted
@@ -62,8 +63,12 @@ class StoreFile:
         try:
             if self._presence is not None:
                 self._presence.ensure()
-            timeout = self.lock_timeout_seconds
-            return connect(self.path, timeout_seconds=timeout, durability=self.durability, alone=alone)
+            patience = 0.0 if alone else self.lock_timeout_seconds
+            return busy.patiently(
+                lambda: connect(self.path, durability=self.durability, alone=alone),
+                path=self.path,
+                patience_seconds=patience,
+            )
         except sqlite_errors.UNREADABLE as error:
             raise self.translated(error) from error
         except OSError as error:
@@ -224,8 +229,13 @@ class ReaderConnection(StoreConnection):
         """Return the connection with no transaction open. Called with the lock held."""
         connection = self.connection
         if connection is None:
-            connection = self.connection = self._open()
-            keep_few_pages(connection)
+            connection = self._open()
+            try:
+                keep_few_pages(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self.connection = connection
         if connection.in_transaction:  # an interrupt came before the last read could end its transaction
             connection.rollback()
         return connection
@@ -275,8 +285,9 @@ class ReaderConnection(StoreConnection):
             return self._run_once(step)
 
     def _run_once(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        timeout = self.file.lock_timeout_seconds
         try:
-            return step(self.ready())
+            return busy.patiently(lambda: step(self.ready()), path=self.file.path, patience_seconds=timeout)
         except BaseException as error:
             self._abandon(error)
             raise

@@ -29,6 +29,7 @@ _FREE_SHARE_MIN: Final = 0.1
 """A smaller free part stays in the file. Later results use it."""
 _REBUILT_BYTES_MAX: Final = 256 * 1024 * 1024
 """The largest file that is rebuilt. SQLite rebuilds it in memory, so that no temporary file gets a result."""
+_SIZES: Final = "SELECT * FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -131,7 +132,7 @@ class WriterConnection(UnrepeatedConnection):
         try:
             connection = self._ready(prepared=True)
             changed = self._execute(connection, statement, values)
-            has_claimed = effect.require_completions(connection, values, changed)
+            has_claimed = self._patiently(effect.require_completions, connection, values, changed)
             self.file.refuse_if_moved(self._identity, self._beside)
         except BaseException as error:
             if is_refused(error):
@@ -157,8 +158,10 @@ class WriterConnection(UnrepeatedConnection):
         return value
 
     def _execute(self, connection: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> int:
-        patience = self._patience_seconds
-        return busy.execute(connection, statement, values, path=self.file.path, patience_seconds=patience)
+        return self._patiently(busy.changed_by, connection, statement, values)
+
+    def _patiently(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        return busy.patiently(call, *arguments, path=self.file.path, patience_seconds=self._patience_seconds)
 
     def _refuse_new_triggers(self, connection: sqlite3.Connection) -> None:
         """Refuse to write if the schema changed and has a trigger now: a trigger could undo a write in silence."""
@@ -178,14 +181,13 @@ class WriterConnection(UnrepeatedConnection):
             connection.rollback()
         if prepared and not self._is_prepared:
             for statement in compiled.fast_insert_views():
-                connection.execute(statement)
+                self._execute(connection, statement)
             self._is_prepared = True
         return connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = self._open()
         try:
-            connection.execute("PRAGMA busy_timeout = 0")  # busy.execute waits from here on
             self.completed_jobs.attach(connection)
             self._is_prepared, self._schema = False, None
             self._identity, self._beside = self.file.identity(), self.file.beside()
@@ -224,8 +226,7 @@ class WriterConnection(UnrepeatedConnection):
             self.disconnect()  # no statement may be under way
             connection = self._set()
             try:
-                names = ("page_count", "freelist_count", "page_size")
-                pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+                ((pages, free, size),) = self._patiently(lambda: connection.execute(_SIZES).fetchall())
                 left_bytes = (pages - free) * size
                 if free * size < _FREE_BYTES_MIN or free < pages * _FREE_SHARE_MIN or left_bytes > _REBUILT_BYTES_MAX:
                     return
@@ -291,7 +292,7 @@ class WriterConnection(UnrepeatedConnection):
         try:
             connection = self._ready(prepared=False)
             for pragma in pragmas:
-                connection.execute(f"PRAGMA {pragma}")
+                self._execute(connection, f"PRAGMA {pragma}")
         except BaseException as error:
             self._abandon(error)
             raise
