@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
 from checkpoint_store.model.exceptions import add_note
 from checkpoint_store.model.no_data import HTML_PAGE, NO_JSON, met_no_data, no_data_remark
-from checkpoint_store.model.service_answer import answer_remark, field_of
+from checkpoint_store.model.service_answer import answer_beyond, field_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,8 @@ _SEARCHED_BEYOND: Final = 1024
 """The further characters that are searched: a secret may begin in the kept text and end behind it."""
 _MEMBERS_MAX: Final = 8
 """The most exceptions of a group that its text names."""
+_ANSWER_LENGTH_MAX: Final = 500
+"""How many characters of a service's answer the message of an error has."""
 _CONTROLS: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])"  # colours and cursor, the title, others
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -56,15 +58,22 @@ def _own_text_of(error: BaseException) -> str:
 
 def _remark_on(error: BaseException, text: str) -> str:
     """Return what the service said, without secrets: a ``WorkFailed`` shows it wherever it is raised."""
-    remark = no_data_remark(error) or answer_remark(error, text)
-    return describe(remark) if remark else ""
+    if remark := no_data_remark(error):
+        return describe(remark)
+    answer = _answer_to(error, text)
+    return f" (the service says: {answer})" if answer else ""
+
+
+def _answer_to(error: BaseException, text: str) -> str:
+    answer = describe(answer_beyond(error, text))  # before the cut, which could leave the beginning of a secret
+    return answer if len(answer) <= _ANSWER_LENGTH_MAX else f"{answer[:_ANSWER_LENGTH_MAX]}…"
 
 
 def note_answer(error: BaseException) -> None:
     """Note with an exception what the service said with its refusal, if the text of the exception lacks that."""
-    remark = describe(answer_remark(error, _own_text_of(error))[2:-1])
-    note = remark[:1].upper() + remark[1:]
-    if note and note not in getattr(error, "__notes__", ()):
+    answer = _answer_to(error, _own_text_of(error))
+    note = f"The service says: {answer}"
+    if answer and note not in getattr(error, "__notes__", ()):
         add_note(error, note)
 
 

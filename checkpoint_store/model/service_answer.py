@@ -20,7 +20,6 @@ _TEXT_FIELDS: Final = (MESSAGE_FIELDS, frozenset({"error", "error_message", "det
 """The names under which a service says in words what is wrong, the most usual first."""
 _BODY_LENGTH_MAX: Final = 64 * 1024
 _NESTING_MAX: Final = 6
-_SHOWN_LENGTH_MAX: Final = 500
 
 
 def field_of(holder: Any, name: str) -> Any:
@@ -65,13 +64,11 @@ def answers_in(link: BaseException) -> Iterator[str]:
             yield from words_in(data, names)
 
 
-def answer_remark(error: BaseException, text: str) -> str:
-    """Return the remark on what a service said with its refusal, where ``text``, that of the exception, lacks it."""
+def answer_beyond(error: BaseException, text: str) -> str:
+    """Return what a service said with its refusal, where ``text``, that of the exception, lacks it; else no text."""
     words = " ".join(_answer_in(error).split())
     is_repeated = any(form in text or form in " ".join(text.split()) for form in (words, repr(words)[1:-1]))
-    if is_repeated:  # also if the service said nothing
-        return ""
-    return f" (the service says: {words if len(words) <= _SHOWN_LENGTH_MAX else f'{words[:_SHOWN_LENGTH_MAX]}…'})"
+    return "" if is_repeated else words
 
 
 def _answer_in(error: BaseException) -> str:

@@ -6,9 +6,11 @@ import pickle
 from concurrent.futures.process import _ExceptionWithTraceback  # type: ignore[attr-defined]
 from urllib.error import URLError
 
+import pytest
+
 from checkpoint_store.errors import StorageFullError
 from checkpoint_store.loop.executors.raised import Raised
-from checkpoint_store.model.error_text import describe
+from checkpoint_store.model.error_text import describe, note_answer
 
 
 def test_a_group_of_exceptions_says_what_its_members_say() -> None:
@@ -79,3 +81,13 @@ def test_an_error_of_a_process_pool_does_not_name_a_traceback_as_its_cause() -> 
     assert describe(pickle.loads(pickle.dumps(_ExceptionWithTraceback(ValueError("no answer"), None)))) == (
         "ValueError: no answer"
     )
+
+
+@pytest.mark.parametrize("before", range(470, 500, 3))
+def test_an_answer_is_cut_behind_its_secrets(before: int) -> None:
+    """A key that stands where the words of a service are cut is replaced whole, in the message and in the note."""
+    error = ValueError("refused")
+    vars(error)["body"] = "x" * (before - 1) + " sk-abcd1234efgh5678ijkl9012mnop3456qrst7890uvwx12 is wrong"
+    note_answer(error)
+    (note,) = error.__notes__
+    assert "sk-" not in describe(error) + note
