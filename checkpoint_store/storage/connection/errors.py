@@ -142,9 +142,13 @@ def failed_read_of(error: BaseException | None) -> BaseException | None:
 
     Where the disk answers a read with EIO, SQLite (from 3.33 on) says that the file is malformed.
     """
-    while error is not None and code_of(error) & 0xFF != sqlite3.SQLITE_CORRUPT:
+    seen: list[BaseException] = []  # see release_statements()
+    while error is not None and error not in seen:
+        if code_of(error) & 0xFF == sqlite3.SQLITE_CORRUPT:
+            return error
+        seen.append(error)
         error = error.__cause__
-    return error
+    return None
 
 
 def is_to_be_repeated(error: BaseException, path: Path) -> bool:
