@@ -105,9 +105,9 @@ class Loops(ForkAware):
 
     def settle(self, concerns: Callable[[str], bool]) -> None:
         """Record what the waiting loops of jobs have in flight, where ``concerns`` says so, given the job's id."""
-        for loop in list(self._running):
-            if concerns(loop.job_id):
-                loop.settle_between_steps()
+        for loop in [loop for loop in list(self._running) if concerns(loop.job_id)]:
+            log.info("job %s: another plan of its file opens, and waits for the calls in flight", loop.job_id)
+            loop.settle_between_steps()
 
     def end_abandoned(self) -> None:
         """End the loops with which nobody goes on: a loop that waits for their chunks would wait for ever."""
