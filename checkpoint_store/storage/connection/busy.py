@@ -25,12 +25,27 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-def changed_by(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> int:
-    """Execute a statement, and return how many rows it changed, triggers included.
+def execute(
+    connection: sqlite3.Connection, statement: str, values: Sequence[Any], *, path: Path, patience_seconds: float
+) -> int:
+    """Execute a statement :func:`patiently`, and return how many rows it changed, triggers included.
 
-    Rows that an earlier try changed in vain do not count.
+    The first try calls no further function: a completion in a hot loop feels each.
     """
     changes_before = connection.total_changes
+    try:
+        connection.execute(statement, values)
+    except sqlite3.OperationalError as error:
+        if not is_busy(error):
+            raise
+        release_statements(error)
+    else:
+        return connection.total_changes - changes_before
+    return patiently(_changed_by, connection, statement, values, path=path, patience_seconds=patience_seconds)
+
+
+def _changed_by(connection: sqlite3.Connection, statement: str, values: Sequence[Any]) -> int:
+    changes_before = connection.total_changes  # rows that an earlier try changed in vain do not count
     connection.execute(statement, values)
     return connection.total_changes - changes_before
 

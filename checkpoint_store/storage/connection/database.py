@@ -53,7 +53,7 @@ class Database:
         self.reader.connect_if_free()
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
+        """Run ``work`` on one consistent snapshot and return its value. In the WAL it waits for no writer."""
         return self.reader.read(work)
 
     def read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:

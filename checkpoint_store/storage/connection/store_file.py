@@ -258,7 +258,7 @@ class ReaderConnection(StoreConnection):
                 self.lock.release()
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` on one consistent snapshot and return its value. It waits for no writer."""
+        """Run ``work`` on one consistent snapshot and return its value. In the WAL it waits for no writer."""
 
         def transaction(connection: sqlite3.Connection) -> T:
             connection.execute("BEGIN")

@@ -132,7 +132,7 @@ class WriterConnection(UnrepeatedConnection):
         try:
             connection = self._ready(prepared=True)
             changed = self._execute(connection, statement, values)
-            has_claimed = self._patiently(effect.require_completions, connection, values, changed)
+            has_claimed = effect.require_completions(connection, values, changed, self._patiently)
             self.file.refuse_if_moved(self._identity, self._beside)
         except BaseException as error:
             if is_refused(error):
@@ -158,7 +158,8 @@ class WriterConnection(UnrepeatedConnection):
         return value
 
     def _execute(self, connection: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> int:
-        return self._patiently(busy.changed_by, connection, statement, values)
+        patience = self._patience_seconds
+        return busy.execute(connection, statement, values, path=self.file.path, patience_seconds=patience)
 
     def _patiently(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return busy.patiently(call, *arguments, path=self.file.path, patience_seconds=self._patience_seconds)

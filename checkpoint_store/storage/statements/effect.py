@@ -12,7 +12,7 @@ from checkpoint_store.errors import StoreDamaged, counted
 from checkpoint_store.storage.statements.compiled import COMPLETION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _WIDTH: Final = len(COMPLETION)
@@ -49,13 +49,20 @@ def run_alone(connection: sqlite3.Connection, statement: str, values: Sequence[A
     return cursor
 
 
-def require_completions(connection: sqlite3.Connection, values: Sequence[Any], changed: int) -> bool:
+def require_completions(
+    connection: sqlite3.Connection,
+    values: Sequence[Any],
+    changed: int,
+    patiently: Callable[[Callable[[], int]], int] = lambda call: call(),
+) -> bool:
     """Raise unless a statement wrote all of its completions; return whether it claimed the next chunk, too.
 
     Args:
         connection: the connection that it ran on.
         values: its values: those of a fast insert (``compiled.py``).
         changed: how many rows it changed.
+        patiently: the function that waits with a read while another process holds the lock, if the statement has
+            ended its transaction.
     """
     count, more = divmod(len(values), _WIDTH)
     first = more % 2  # a value of another kind comes first: the time for a job that is changed once, or a digest
@@ -67,7 +74,7 @@ def require_completions(connection: sqlite3.Connection, values: Sequence[Any], c
     # The row of an attempt may be missing: the job may have been merged or recovered meanwhile.
     starts = [first + at * _WIDTH for at, number in enumerate(numbers) if number is not None]
     keys = [(*values[start : start + 2], values[start + _ATTEMPT]) for start in starts]
-    rows += sum(int(count) for key in keys for (count,) in connection.execute(_HAS_ATTEMPT, key))
+    rows += patiently(lambda: sum(int(count) for key in keys for (count,) in connection.execute(_HAS_ATTEMPT, key)))
     if changed not in (rows, rows + may_claim):
         raise sqlite3.DatabaseError(f"it changed {counted(changed, 'row')} instead of {rows}; look for a trigger in it")
     return changed > rows
