@@ -129,7 +129,7 @@ def test_a_job_sets_a_status_in_the_middle_of_a_completion(
 
 def test_a_handler_that_exits_after_its_status_leaves_the_job_paused(children: Children, tmp_path: Path) -> None:
     """A processor sets ``paused`` when it is told to stop, and exits; nobody closes its manager."""
-    children.run(program(__file__, "status_and_exit"), code=3)
+    children.run(program(__file__, "pause_and_exit"), "manager", code=3)
     with StateManager(tmp_path / "state.json") as manager:
         state = manager.load()
     assert state is not None
