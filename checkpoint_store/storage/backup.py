@@ -55,9 +55,8 @@ def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) ->
 
 def copy_to(connection: sqlite3.Connection, store: Path, target: Path, *, like: Path | None = None) -> None:
     """Copy what a connection reads of ``store`` to ``target``; see :func:`back_up`."""
-    connection.execute(
-        "PRAGMA schema_version"
-    ).fetchone()  # takes the lock: sqlite3's backup would wait for it for ever
+    # This takes the lock: sqlite3's backup would wait for it for ever.
+    connection.execute("PRAGMA schema_version").fetchone()
     partial = temporary_path(target)
     with storage_errors(target):
         create_private(partial, like=like or store)  # before SQLite, which would create it with the mode of the umask
@@ -74,18 +73,17 @@ def copy_to(connection: sqlite3.Connection, store: Path, target: Path, *, like: 
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
-    for is_last in (False, True):
+    def fill() -> None:
         with closing(_open(target)) as copy:
-            try:
-                copy.execute("PRAGMA synchronous = EXTRA")
-                connection.backup(copy)
-                # A copy at rest is one file. In WAL mode, opening it would look for a WAL.
-                copy.execute("PRAGMA journal_mode = DELETE").fetchone()
-            except sqlite_errors.UNREADABLE as error:
-                if is_last or not sqlite_errors.is_to_be_repeated(error, target):
-                    raise sqlite_errors.translate(error, target, 0) from error
-            else:
-                return
+            copy.execute("PRAGMA synchronous = EXTRA")
+            connection.backup(copy)
+            # A copy at rest is one file. In WAL mode, opening it would look for a WAL.
+            copy.execute("PRAGMA journal_mode = DELETE").fetchone()
+
+    try:
+        sqlite_errors.repeated_once(fill, target)
+    except sqlite_errors.UNREADABLE as error:
+        raise sqlite_errors.translate(error, target, 0) from error
 
 
 def verify(target: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import (
     CheckpointStoreError,
@@ -27,7 +27,10 @@ from checkpoint_store.system.paths import unavailable_reason
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+T = TypeVar("T")
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_INTERRUPT})
@@ -157,6 +160,16 @@ def is_to_be_repeated(error: BaseException, path: Path) -> bool:
     if failed is not None:
         log.warning("%s: a read failed, and is repeated once: %s", path, failed)
     return failed is not None
+
+
+def repeated_once(read: Callable[[], T], path: Path) -> T:
+    """Return the value of a read, which is made once more if the disk may have failed it."""
+    try:
+        return read()
+    except (StoreDamaged, *UNREADABLE) as error:
+        if not is_to_be_repeated(error, path):
+            raise
+    return read()
 
 
 def verdict_of(connection: sqlite3.Connection, check: str, path: Path) -> list[str]:

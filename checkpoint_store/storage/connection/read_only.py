@@ -7,7 +7,7 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
-from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreDamaged, StoreTargetError
+from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.database import Database
@@ -72,12 +72,7 @@ class ReadOnlyDatabase:
             raise StoreClosed(self.path)
         if self._presence is not None:
             self._presence.ensure()
-        try:
-            return self._read_settled(work)
-        except StoreDamaged as error:
-            if not sqlite_errors.is_to_be_repeated(error, self.path):
-                raise
-        return self._read_settled(work)
+        return sqlite_errors.repeated_once(lambda: self._read_settled(work), self.path)
 
     def _read_settled(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` again and again until no other process changes the file meanwhile, and return its value."""
