@@ -13,7 +13,7 @@ from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
-from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there

@@ -20,7 +20,7 @@ from checkpoint_store.storage.files.identity import refuse_second_name
 from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
 from checkpoint_store.storage.files.sibling_check import refuse_planted
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.system.paths import absolute, as_listed, is_there, refusing
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.storage.sql import jobs, select
-from checkpoint_store.storage.statements import prepared
+from checkpoint_store.storage.statements.prepared import statements
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement
 
 from . import write_prepared
@@ -28,18 +29,21 @@ def test_every_statement_is_prepared_as_it_is_built() -> None:
 
     Another version of SQLAlchemy may spell a text in another way: with it, only which statements are prepared is compared.
     """
-    assert write_prepared.columns() == prepared.COLUMNS, REMEDY
-    built, stored = write_prepared.texts(), {name: " ".join(text.split()) for name, text in prepared.STATEMENTS.items()}
+    assert write_prepared.columns() == COLUMNS, REMEDY
+    built, stored = (
+        write_prepared.texts(),
+        {name: " ".join(text.split()) for name, text in statements.STATEMENTS.items()},
+    )
     assert built.keys() == stored.keys(), REMEDY
-    literals = [literal for text in prepared.STATEMENTS.values() for literal in write_prepared.LITERAL.findall(text)]
+    literals = [literal for text in statements.STATEMENTS.values() for literal in write_prepared.LITERAL.findall(text)]
     assert [literal for literal in literals if "\n" in literal or ":" in literal] == []
-    if write_prepared.SQLALCHEMY == prepared.SQLALCHEMY:
+    if write_prepared.SQLALCHEMY == statements.SQLALCHEMY:
         assert built == stored, REMEDY
 
 
 def test_every_statement_has_a_name() -> None:
     """A maintainer finds the text of a statement by the module and the name that it has there."""
-    assert [name for name in prepared.STATEMENTS if name.endswith(".")] == []
+    assert [name for name in statements.STATEMENTS if name.endswith(".")] == []
     assert UNPREPARED.name == f"{__name__}.UNPREPARED"
 
 

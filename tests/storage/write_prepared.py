@@ -13,7 +13,7 @@ import subprocess
 import sys
 import textwrap
 from importlib import import_module
-from itertools import chain, product, starmap
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,13 @@ import sqlalchemy
 from checkpoint_store import storage
 from checkpoint_store.storage import tables
 from checkpoint_store.storage.statements import prepared
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PREPARED = Path(prepared.__file__)
+FOLDER = Path(prepared.__path__[0])
 SQLALCHEMY = ".".join(sqlalchemy.__version__.split(".")[:2])
 SPELLINGS = (1, 3)
 """The numbers of spellings of a file name: of ASCII, and of other names."""
@@ -36,13 +37,19 @@ LINE_LENGTH = 120
 END = '""",'
 LITERAL = re.compile("'[^']*'")
 
-_PURPOSE = '''"""The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that ordinary work runs.
+FILES = {
+    "inserts": ("compiled",),
+    "jobs": ("job_endings", "job_rows", "jobs", "order"),
+    "plans": ("plans",),
+    "attempts": ("attempts",),
+    "results": ("chunks", "completions", "costs", "results", "totals"),
+    "chunks": ("handles", "redos"),
+    "files": ("checks", "merging"),
+}
+"""By the file that has their texts: the modules and folders of statements."""
 
-``python tests/storage/write_prepared.py`` writes this file, and a test compares it with the statements. These texts are
-run whatever SQLAlchemy is installed.
-"""
-'''
 _IMPORTS = "from __future__ import annotations\n\nfrom typing import Final\n"
+_BY_NAME = '"""By the name of the statement: its text, with the names of its values, such as ``:in_job``."""'
 
 
 def columns() -> dict[str, tuple[str, ...]]:
@@ -145,24 +152,44 @@ def written(name: str, text: str) -> str:
     return "\n".join(lines) + END
 
 
-def source() -> str:
-    """The file of the prepared texts."""
-    return "\n".join(
-        [
-            _PURPOSE,
-            _IMPORTS,
-            f'SQLALCHEMY: Final = "{SQLALCHEMY}"\n"""The version of SQLAlchemy that compiled the texts."""\n',
-            "STATEMENTS: Final[dict[str, str]] = {",
-            *starmap(written, texts().items()),
-            "}",
-            '"""By the name of the statement: its text, with the names of its values, such as ``:in_job``."""\n',
-            f"COLUMNS: Final[dict[str, tuple[str, ...]]] = {columns()!r}",
-            '"""The names of the columns, by table."""',
-        ]
-    )
+def file_of(name: str) -> str:
+    """The file with the text of the statement of this name."""
+    (file,) = (file for file, places in FILES.items() if name.split(".", maxsplit=1)[0] in places)
+    return file
+
+
+def source_of_texts(file: str) -> str:
+    """A file of prepared texts."""
+    purpose = f'"""The texts of the statements of {", ".join(f"``{place}``" for place in FILES[file])}."""'
+    entries = (written(name, text) for name, text in texts().items() if file_of(name) == file)
+    body = ["TEXTS: Final[dict[str, str]] = {", *entries, "}", _BY_NAME]
+    return "\n".join([purpose, _IMPORTS, *body])
+
+
+def source_of_columns() -> str:
+    """The file with the columns of the tables."""
+    body = [f"COLUMNS: Final[dict[str, tuple[str, ...]]] = {columns()!r}"]
+    return "\n".join(['"""The columns of the tables."""', _IMPORTS, *body, '"""The names of the columns, by table."""'])
+
+
+def source_of_statements() -> str:
+    """The file that knows all texts, and the version of SQLAlchemy that compiled them."""
+    imports = f"{_IMPORTS}\nfrom checkpoint_store.storage.statements.prepared import {', '.join(sorted(FILES))}\n"
+    version = f'SQLALCHEMY: Final = "{SQLALCHEMY}"\n"""The version of SQLAlchemy that compiled the texts."""\n'
+    every = ", ".join(f"**{file}.TEXTS" for file in FILES)
+    body = [version, f"STATEMENTS: Final[dict[str, str]] = {{{every}}}", _BY_NAME]
+    return "\n".join(['"""All texts of the statements."""', imports, *body])
+
+
+def write() -> None:
+    """Write the folder of the prepared texts."""
+    sources = {"columns": source_of_columns(), "statements": source_of_statements()}
+    sources |= {file: source_of_texts(file) for file in FILES}
+    for file, source in sources.items():
+        (FOLDER / f"{file}.py").write_text(f"{source}\n", "utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(FOLDER)], check=True)
 
 
 if __name__ == "__main__":
-    prepared.COLUMNS.update(columns())  # the modules that are imported now look for a table that is new
-    PREPARED.write_text(f"{source()}\n", "utf-8")
-    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(PREPARED)], check=True)
+    COLUMNS.update(columns())  # the modules that are imported now look for a table that is new
+    write()

@@ -15,7 +15,7 @@ from checkpoint_store.storage.sql import attempts, bindparam, runners, select
 from checkpoint_store.storage.statements.attempts.attempts import THIS
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
 from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, insert_into
-from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:

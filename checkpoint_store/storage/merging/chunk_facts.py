@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.sql import bindparam, jobs, metadata, null, select
 from checkpoint_store.storage.statements import handles, redos
-from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:

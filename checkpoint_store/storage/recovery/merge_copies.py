@@ -21,7 +21,7 @@ from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read
 from checkpoint_store.storage.statements.completions import record, set_settings, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
-from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
 from checkpoint_store.system.log import log_unread

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 from checkpoint_store.storage.sql import VALUE, compiled
-from checkpoint_store.storage.statements.prepared import STATEMENTS
+from checkpoint_store.storage.statements.prepared.statements import STATEMENTS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,8 +24,8 @@ Given = ParamSpec("Given")
 class Statement:
     """A statement's SQL text, and the order of its values. The text is looked up when it is first used.
 
-    The text comes from :data:`.prepared.STATEMENTS`, by the statement's name. A statement that is not prepared is
-    compiled, which imports SQLAlchemy.
+    The text comes from :data:`.prepared.statements.STATEMENTS`, by the statement's name. A statement that is not
+    prepared is compiled, which imports SQLAlchemy.
 
     ``order``: the order in which callers pass plain tuples; None: no caller does.
     ``name``: the name in the prepared texts; None: the module with the statement, and the statement's name there.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, rows_by_job, select_from, unreadable_in
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.compiled import insert_into
-from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.rows import HANDLE, KEY, REDO
 
 if TYPE_CHECKING:

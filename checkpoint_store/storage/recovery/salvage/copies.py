@@ -9,7 +9,7 @@ from operator import eq
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.statements.prepared import COLUMNS
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
