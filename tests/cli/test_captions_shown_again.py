@@ -32,6 +32,15 @@ def test_rolling_captions_are_read_once(tmp_path: Path, height: int, pause: floa
     assert " ".join(read(tmp_path, "a.srt", content).split()) == SAID
 
 
+@each_case("size", [1, 2])
+def test_short_lines_that_roll_and_stand_alone_are_read_once(tmp_path: Path, size: int) -> None:
+    """The upper of two lines of one or two words goes before the next line comes."""
+    words = SAID.split()
+    lines = [" ".join(words[start : start + size]) for start in range(0, len(words), size)]
+    shown = [text for above, line in itertools.pairwise(lines) for text in (f"{above}\n{line}", line)]
+    assert read(tmp_path, "a.vtt", vtt(*shown, seconds=0.4)) == SAID
+
+
 def test_short_files_of_rolling_captions_are_read_once(tmp_path: Path) -> None:
     """Two cues are enough where they share a line."""
     assert (
@@ -85,11 +94,23 @@ def test_growing_lines_that_wrap_and_roll_are_read_once(tmp_path: Path) -> None:
         (srt("I do not know why.", "I do not know why.", pause=0.04), "I do not know why. I do not know why."),
         (srt("Yes", "Yes I can."), "Yes Yes I can."),
         (srt("I think that", "that is right", "is right"), "I think that that is right is right"),
+        (srt("No,", "no.", "Ah.", seconds=0.01, pause=0.01), "No, no. Ah."),
+        (srt("Fine.", "Fine, go on.", seconds=0.0), "Fine. Fine, go on."),
+        (srt("I know why,", "I know why."), "I know why, I know why."),
     ],
 )
 def test_identical_cues_and_words_that_are_said_twice(tmp_path: Path, content: str, said: str) -> None:
     """A long text that is shown on, or a text that is on the screen twice at a time, is said once; in doubt it is twice."""
     assert read(tmp_path, "a.vtt", content) == said
+
+
+def test_a_short_sentence_of_a_long_talk_is_said_twice(tmp_path: Path) -> None:
+    """One repetition in a hundred cues is an emphasis; a long text that is shown on is said once there, too."""
+    long = "This is the longest of all sentences that are shown on."
+    texts = [f"Sentence {number}." for number in range(200)]
+    assert read(tmp_path, "a.srt", srt("You cannot do it.", "You cannot do it.", long, long, *texts)) == " ".join(
+        ["You cannot do it.", "You cannot do it.", long, *texts]
+    )
 
 
 def test_a_refrain_is_said_as_often_as_it_is_said(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ _TOUCHING_MS: Final = 1
 """Cues that follow each other without a gap; people leave a frame or two between sentences."""
 _IDENTICAL: Final = 4
 """If the next cue repeats a text of at least this many words without a gap, the text was rarely said again."""
+_IDENTICAL_LONG: Final = 8
+"""A shorter text counts as shown again only in a file that repeats more than one cue of a hundred in this way."""
+_CUES_PER_REPETITION_MAX: Final = 100
 _MARKED_GAP_MS_MAX: Final = 2_000
 _LOOK_BACK: Final = 3
 """The number of cues before a cue that may still be on the screen."""
@@ -40,7 +43,9 @@ _EDGES: Final = re.compile(r"^\W+|(?<!\W)\W+$")
 class _Token:
     """A word and its place in a cue."""
 
+    shown: str
     word: str
+    """What is shown, without punctuation and capitals."""
     speaker: str
     line: int
     end: int
@@ -55,9 +60,17 @@ class _Repetition:
     """The words at the beginning of a cue that an earlier cue shows at its end."""
 
     earlier: Cue
+    gap_ms: int
     count: int
     count_earlier: int
     has_new_words: bool
+    is_exact: bool
+    """Whether punctuation and capitals are the same, too: they often differ if somebody says the words again."""
+
+    @property
+    def is_shown_on(self) -> bool:
+        """Whether the cue shows a text of some words on, without a gap, and adds nothing to it."""
+        return not self.has_new_words and self.is_exact and self.count >= _IDENTICAL and self.gap_ms <= _TOUCHING_MS
 
 
 def said_once(cues: list[Cue]) -> list[Cue]:
@@ -84,7 +97,7 @@ def _tokens(cue: Cue) -> list[_Token]:
         speaker = line.speaker or speaker
         for match in TOKEN.finditer(line.text):
             word = _EDGES.sub("", match[0]).casefold() or match[0]
-            tokens.append(_Token(word, speaker, number, match.end()))
+            tokens.append(_Token(match[0], word, speaker, number, match.end()))
     return tokens
 
 
@@ -95,13 +108,15 @@ def _repetition(screens: list[tuple[Cue, list[_Token]]], filled: list[int], plac
     for index in reversed(filled[max(0, place - _LOOK_BACK) : place]):
         earlier, earlier_tokens = screens[index]
         count = _repeated(earlier_tokens, tokens)
-        is_near = cue.start_ms - earlier.end_ms <= _GAP_MS_MAX
+        gap_ms = cue.start_ms - earlier.end_ms
         if (
-            is_near
+            gap_ms <= _GAP_MS_MAX
             and count > (best.count if best else 0)
             and (index == filled[place - 1] or count >= _OVERLAP_WORDS_LONG)
         ):
-            best = _Repetition(earlier, count, len(earlier_tokens), count < len(tokens))
+            again = zip(earlier_tokens[-count:], tokens, strict=False)
+            is_exact = all(a.shown == b.shown for a, b in again)
+            best = _Repetition(earlier, gap_ms, count, len(earlier_tokens), count < len(tokens), is_exact)
     return best
 
 
@@ -131,32 +146,34 @@ class _Styles:
 
     def __init__(self, repetitions: list[_Repetition | None], *, marks_words: bool) -> None:
         self._grows = [repetition is not None and repetition.has_new_words for repetition in repetitions]
+        # A screen whose upper line goes before the next line comes shows the lower line alone, without a gap.
+        self._is_again = [
+            repetition is not None and (repetition.has_new_words or repetition.gap_ms <= _TOUCHING_MS)
+            for repetition in repetitions
+        ]
         self._marks_words = marks_words
+        count = sum(repetition is not None and repetition.is_shown_on for repetition in repetitions)
+        is_rare = count * _CUES_PER_REPETITION_MAX <= len(repetitions)
+        self._shown_on_min = _IDENTICAL_LONG if is_rare else _IDENTICAL
 
     def is_shown_again(self, place: int, cue: Cue, repetition: _Repetition, mark: int | None) -> bool:
         """Return whether the repeated words were said once; ``mark`` is the last marked place in the same text."""
-        earlier, count = repetition.earlier, repetition.count
-        gap = cue.start_ms - earlier.end_ms
-        flashes = min(cue.end_ms - cue.start_ms, earlier.end_ms - earlier.start_ms) <= _FLASH_MS
-        if flashes and abs(gap) <= _FLASH_MS:
+        earlier, count, gap_ms = repetition.earlier, repetition.count, repetition.gap_ms
+        shorter, longer = sorted((cue.end_ms - cue.start_ms, earlier.end_ms - earlier.start_ms))
+        if shorter <= _FLASH_MS < longer and abs(gap_ms) <= _FLASH_MS and repetition.is_exact:
             return True
-        repeats_around, share = self._around(place)
-        rolls = share >= _SHARE_OF_SHORT and repeats_around > 1
+        around = slice(max(1, place - _NEIGHBOURS), place + _NEIGHBOURS + 1)
+        growing, again = self._grows[around], self._is_again[around]
+        rolls = sum(growing) > 1 and sum(again) >= _SHARE_OF_SHORT * len(again)
         if repetition.has_new_words:
-            return rolls or (count >= _OVERLAP_WORDS_LONG and share >= _SHARE_OF_LONG)
-        if self._marks_words and count == repetition.count_earlier and gap <= _MARKED_GAP_MS_MAX:
+            return rolls or (count >= _OVERLAP_WORDS_LONG and sum(growing) >= _SHARE_OF_LONG * len(growing))
+        if self._marks_words and count == repetition.count_earlier and gap_ms <= _MARKED_GAP_MS_MAX:
             if mark is None or cue.marked is None or cue.marked > mark:
                 return True
             if cue.marked < mark:
                 return False
-        shorter = min(cue.end_ms - cue.start_ms, earlier.end_ms - earlier.start_ms)
-        is_together = -gap * 2 >= shorter > 0
-        return is_together or rolls or (count >= _IDENTICAL and gap <= _TOUCHING_MS)
-
-    def _around(self, place: int) -> tuple[int, float]:
-        """Return how many cues around a cue repeat and add words, and their share."""
-        window = self._grows[max(1, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
-        return sum(window), sum(window) / len(window)
+        is_together = -gap_ms * 2 >= shorter > 0
+        return is_together or rolls or (repetition.is_shown_on and count >= self._shown_on_min)
 
 
 def _without(cue: Cue, repeated: list[_Token]) -> Cue:
