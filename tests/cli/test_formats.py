@@ -247,6 +247,8 @@ def test_the_json_of_recognizers_is_read(tmp_path: Path, document: object, said:
         ("a.html", b"<p>hello</p>", "web page.*pandoc"),
         ("a.txt", b"<!-- x --><!DOCTYPE html>\n<html><p>hello", "web page"),
         ("a.xml", b'<?xml version="1.0"?><rss><p>hello</p></rss>', "XML of another kind"),
+        ("b.xml", b"<!-- of 1962 --><rss><p>hello</p></rss>", "XML of another kind"),
+        ("a.stl", b"850STL25.01" + b" " * 1013 + b"\x00\x01Hello\x8f", "EBU STL"),
         ("a.smi", b"<SAMI><BODY>hello", "SAMI.*ffmpeg"),
         ("a.sub", b"{0}{25}hello\n", "MicroDVD.*ffmpeg"),
         ("a.txt", b"[INFORMATION]\n[TITLE]x\n[SUBTITLE]\n00:00:01.00,00:00:02.00\nhello\n", "SubViewer.*ffmpeg"),

@@ -43,6 +43,19 @@ def test_a_time_before_a_speaker_goes(tmp_path: Path) -> None:
     assert read(tmp_path, "a.txt", "\n".join(lines)) == "Ana: We begin.\nBo: Fine.\n\nAna: Good."
 
 
+@each_case(
+    "text",
+    [
+        "00:00:03:12 - 00:00:05:00\nAna\nWe begin.\n\n00:00:05:00 - 00:00:07:00\nBo\nFine.\n",
+        "00;00;03;12 - 00;00;05;00\nAna\nWe begin.\n\n00;00;05;00 - 00;00;07;00\nBo\nFine.\n",
+        "[00:00:03 - 00:00:05]\nAna\nWe begin.\n\n[00:00:05 - 00:00:07]\nBo\nFine.\n",
+    ],
+)
+def test_a_time_with_its_end_goes(tmp_path: Path, text: str) -> None:
+    """Editors of films write both times above a turn, with frames."""
+    assert read(tmp_path, "a.txt", text) == "Ana\nWe begin.\n\nBo\nFine.\n"
+
+
 def test_a_sentence_that_ends_with_a_time_is_no_speaker(tmp_path: Path) -> None:
     """The lines of the turns are written in the way of their program."""
     text = "Ana  0:00\nWe meet\n\nat the river at 0:05\n\nBo  0:07\nFine.\n"

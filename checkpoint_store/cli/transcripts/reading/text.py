@@ -28,6 +28,7 @@ _OFFICE: Final = (
 _COMPRESSED: Final = "is a compressed file; unpack it first, e.g."
 _MEDIA: Final = "is a recording; transcribe it first, e.g. whisper {name}"
 _HTML: Final = "is a web page; save its text first, e.g. pandoc {name} -t plain -o talk.txt"
+_OTHER_XML: Final = "is XML of another kind; its transcript must be TTML, or saved as plain text first"
 _MAGIC: Final = (
     (b"%PDF-", "is a PDF; extract its text first, e.g. pdftotext {name} talk.txt"),
     (b"PK\x03\x04", _OFFICE),
@@ -46,6 +47,7 @@ _MAGIC: Final = (
     (b"\x1aE\xdf\xa3", _MEDIA),
 )
 _MP4: Final = re.compile(rb"....ftyp", re.DOTALL)
+_EBU_STL: Final = re.compile(rb"\d{3}STL\d\d\.\d\d")
 _MARKED_UP: Final = re.compile(
     r"(?is)\s*(?:<\?xml(?:(?!\?>).)*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<!?(doctype\s+html|html|head|body|sami)\b"
 )
@@ -61,6 +63,7 @@ _CAPTION_SUFFIXES: Final = (
 )
 _BY_SUFFIX: Final = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), _HTML),
+    ".xml": _OTHER_XML,
     **dict.fromkeys(_CAPTION_SUFFIXES, f"has captions of a kind that is not read{_OTHER_CAPTIONS}"),
 }
 
@@ -69,6 +72,8 @@ def other_kind(data: bytes) -> str | None:
     """Return what a file of another kind is, and the way out; None if its first bytes do not tell."""
     if _MP4.match(data):
         return _MEDIA
+    if _EBU_STL.match(data):
+        return "has EBU STL captions; save it as .srt first, in an editor for subtitles"
     return next((what for magic, what in _MAGIC if data.lstrip(b"\r\n\t ").startswith(magic)), None)
 
 
@@ -80,7 +85,7 @@ def other_text_kind(text: str, suffix: str) -> str | None:
     if markup:
         return _HTML
     if _XML.match(text):
-        return "is XML of another kind; its transcript must be TTML, or saved as plain text first"
+        return _OTHER_XML
     if text.startswith(_PRAAT):
         return "is a TextGrid of Praat; save the text of its intervals first"
     if _FRAMES.match(text) or _SUBVIEWER.match(text) or text.startswith(_SCC):

@@ -1,6 +1,7 @@
 """Read transcripts that are plain text, with a line for the time, and perhaps the speaker, above each turn.
 
-Otter, Zoom, Teams, Rev, Descript and Sonix write these files, and a transcript copied from YouTube's page is like them.
+Otter, Zoom, Teams, Rev, Descript, Sonix, Premiere and DaVinci Resolve write these files, and a transcript copied from
+YouTube's page is like them.
 Only the times go; the name of a speaker moves to the words. All other lines stay as they are.
 """
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TIME: Final = rf"(?P<time>{ANY_CLOCK})"
+_CLOCK: Final = rf"(?:\d\d[:;][0-5]\d[:;][0-5]\d[:;]\d\d|{ANY_CLOCK})"
+"""A time that may count frames: ``00:00:05:12``."""
 _NAME: Final = r"(?P<name>[^\W\d_][^\n:\t?!;\"]{0,59}?)"
 _NAME_IN_BRACKETS: Final = re.compile(rf"\[(?P<name>[^\W\d_][^\[\]:]{{0,59}})\]\s*{_TIME}(?P<style>)(?P<words>)")
 """Zoom: ``[Ana Costa] 10:15:22``, the time of the day."""
@@ -29,6 +32,8 @@ _FORMS: Final = (
     _NAME_IN_BRACKETS,
     re.compile(rf"(?P<style>[\[(]?){_TIME}[\])]?\s+[-–—|]\s+{_NAME}:?(?P<words>)"),
     re.compile(rf"(?P<style>[\[(]?){_TIME}[\])]?(?P<name>)(?P<words>)"),
+    # Premiere: "00:00:05:12 - 00:00:07:00"; Resolve has it in brackets.
+    re.compile(rf"(?P<style>[\[(]?)(?P<time>{_CLOCK})\s*[-–—]\s*{_CLOCK}[\])]?(?P<name>)(?P<words>)"),
     # Descript and Sonix: "[00:00:05] Ana: Hello".
     re.compile(rf"(?P<style>[\[(]){_TIME}[\])]\s*(?P<name>)(?P<words>\S.*)"),
     _SPEAKER_IN_LINE,
@@ -60,13 +65,14 @@ def _marks_of(form: re.Pattern[str], lines: list[str]) -> list[list[_Mark]]:
     """Return the marks of a form, those of each style apart: a sentence that ends with a time has another style."""
     by_style: dict[str, list[_Mark]] = {}
     for number, line in enumerate(lines):
-        match = form.fullmatch(line.strip()) if ":" in line else None
+        match = form.fullmatch(line.strip()) if ":" in line or ";" in line else None
         if match is None:
             continue
         style = match["style"].strip() or ("  " if len(match["style"].expandtabs(2)) > 1 else match["style"])
         follows_blank = not number or not lines[number - 1].strip()
         if style != " " or follows_blank:
-            mark = _Mark(number, match["time"], match["name"].strip(), match["words"])
+            time = match["time"].replace(";", ":")
+            mark = _Mark(number, time, match["name"].strip(), match["words"])
             by_style.setdefault(style, []).append(mark)
     return list(by_style.values())
 
