@@ -16,6 +16,7 @@ from checkpoint_store.model.state import state_text
 from checkpoint_store.model.store_file import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.header import mended_header
+from checkpoint_store.storage.files.emptied import log_beside
 from checkpoint_store.storage.files.identity import refuse_second_name
 from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
 from checkpoint_store.storage.files.sibling_check import refuse_planted
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 EMPTY: Final = ""
 NO_DATABASE: Final = "it is no SQLite database that can be read"
 _VERSION: Final = re.compile(r"\d+\.\d+")
-_JOURNAL_BEGINS: Final = bytes.fromhex("d9d505f920a163d7")
 _PATH_BYTES_MAX: Final = 504
 """SQLite opens paths of 512 bytes, less the ending of its journal."""
 _BEGIN_BYTES: Final = 4096
@@ -160,7 +160,6 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
         StoreDamaged: it is a store, or its siblings show that it was, and it cannot be read.
     """
     path = database.path
-    refuse_emptied(path)
     try:
         application, version, tables = database.read(_read_header)
     except _NotATableError as error:
@@ -186,28 +185,6 @@ def inspect(database: AnyDatabase, state_files: Iterable[Path] = ()) -> str:
     if version not in RELEASED_VERSIONS:
         raise SchemaTooNew(path, version, SCHEMA_VERSION)
     return version
-
-
-def refuse_emptied(path: Path) -> None:
-    """Raise :class:`StoreDamaged` for an empty file beside a WAL, or a journal of pages: SQLite would remove that, too.
-
-    The results that are not yet in the file stand in the WAL alone.
-    """
-    if is_there(path) and not has_bytes(path) and (log := _log_beside(path)) is not None:
-        raise StoreDamaged(path, f"it is empty, but its {log} is there")
-
-
-def _log_beside(path: Path) -> str | None:
-    """Return which log tells that a file had pages, WAL or journal; None if neither does."""
-    files = StoreFiles(path)
-    if has_bytes(files.wal):
-        return "WAL"
-    if has_bytes(files.journal):
-        with suppress(OSError), files.journal.open("rb") as journal:
-            begin = journal.read(20)  # at its end the number of pages before the transaction: 0 while a store is made
-            if begin.startswith(_JOURNAL_BEGINS) and any(begin[16:]):
-                return "journal"
-    return None
 
 
 def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
@@ -255,7 +232,7 @@ def missing_from(path: Path, state_files: Iterable[Path]) -> str | None:
     files = StoreFiles(path)
     if is_there(files.recovered):
         return f"{what}, and a recovery of it was interrupted"
-    if (log := _log_beside(path)) is not None:
+    if (log := log_beside(path)) is not None:
         return f"{what}, but its {log} is there"
     for copy in (*Siblings(path).backups(), *filter(knows_chunks, state_files)):
         return f"{what}, but {copy.name} knows of completed chunks"

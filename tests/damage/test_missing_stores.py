@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +45,28 @@ def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) ->
     (tmp_path / "talks.db").touch()
     with _open_recovered(tmp_path / "talks.db", state_file=None) as store:
         assert len(list(store.job(job.job_id).results(missing="skip"))) == 7
+
+
+def test_a_store_that_is_emptied_while_it_is_open_keeps_what_its_log_has(tmp_path: Path) -> None:
+    """Neither a new connection nor the last close takes from a WAL what was committed since its last checkpoint."""
+    path = tmp_path / "talks.db"
+    with CheckpointStore(path, state_file=None) as store:
+        store.open_job("talk.srt", total_chunks=TOTAL).complete_many((index, _result(index)) for index in range(4))
+    store = CheckpointStore(path, state_file=None)
+    job = store.open_job("talk.srt", total_chunks=TOTAL)
+    for index in range(4, 9):
+        job.complete(index, _result(index))
+    with CheckpointStore(path, read_only=True) as reading:
+        os.truncate(path, 0)
+        with pytest.raises(StoreDamaged, match="its WAL is there"):
+            list(reading.job("talk.srt").items())
+    with suppress(StoreDamaged):
+        store.close()
+    with pytest.raises(StoreDamaged, match="4 of 9 completed chunks"):
+        CheckpointStore(path, state_file=None)
+    recover_store(path, accept_loss=True)
+    with CheckpointStore(path, state_file=None) as store:
+        assert dict(store.job(job.job_id).items()) == {index: _result(index) for index in range(4, 9)}
 
 
 def test_reading_an_empty_file_keeps_its_log(tmp_path: Path) -> None:

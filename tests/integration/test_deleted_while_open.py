@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import files_with
 
-from checkpoint_store import CheckpointStore, JobNotFound, ProcessingState, StorageUnavailableError, StoreRecovered
+from checkpoint_store import (
+    CheckpointStore,
+    JobNotFound,
+    ProcessingState,
+    StorageUnavailableError,
+    StoreDamaged,
+    StoreRecovered,
+    recover_store,
+)
 from checkpoint_store.storage.connection import store_file
 from checkpoint_store.storage.files.siblings import Siblings
 
@@ -35,7 +46,7 @@ def test_no_chunk_of_a_store_deleted_in_a_loop_is_paid_for_again(tmp_path: Path)
 
     with pytest.raises(StorageUnavailableError, match="no longer there") as caught, CheckpointStore(path) as store:
         list(store.open_job("talk.txt", total_chunks=TOTAL).map(work))
-    assert "If it was deleted, close the store everywhere and open it again" in str(caught.value)
+    assert "If it was deleted or replaced, close the store everywhere and open it again" in str(caught.value)
     assert not path.exists()
     with pytest.warns(StoreRecovered, match="chunks back"):
         store = CheckpointStore(path)
@@ -114,3 +125,44 @@ def test_what_a_loop_is_told_of_a_job_that_was_deleted_is_true(tmp_path: Path) -
             list(job.map(work))
         assert caught.value.__notes__ == ["The results of chunk 0 are gone with their job, which was deleted."]
         assert files_with(tmp_path, "a secret") == []
+
+
+def test_an_older_copy_put_over_an_open_store_undoes_nothing(tmp_path: Path) -> None:
+    """No call mixes the copy with the WAL of the replaced file; the next opening has every acknowledged chunk."""
+    path, copy = tmp_path / "talk.db", tmp_path / "copy.db"
+    with CheckpointStore(path, state_file=None) as store:
+        store.open_job("talk.txt", total_chunks=TOTAL).complete_many((index, "x" * 500) for index in range(20))
+    shutil.copyfile(path, copy)
+    store = CheckpointStore(path, state_file=None)
+    job = store.open_job("talk.txt", total_chunks=TOTAL)
+    for index in range(20, AT):
+        job.complete(index, "x" * 500)
+    copy.rename(path)
+    for index in (AT, AT + 1, AT + 1):
+        with pytest.raises(StorageUnavailableError, match="another one is in its place"):
+            job.complete(index, "y")
+    with pytest.raises(StorageUnavailableError, match="another one is in its place"):
+        store.close()
+    with CheckpointStore(path, state_file=None) as store:
+        assert list(store.job("talk.txt").completed_ranges()) == [(0, AT + 2)]
+        assert store.check() == []
+
+
+def test_the_wal_of_a_store_comes_back_if_a_strange_file_replaced_the_store(tmp_path: Path) -> None:
+    """What no other copy has is read from the WAL beside the strange file, and the error counts what is lost."""
+    path = tmp_path / "talk.db"
+    with CheckpointStore(path, state_file=None) as store:
+        store.open_job("talk.txt", total_chunks=TOTAL).complete_many((index, "x" * 500) for index in range(20))
+    store = CheckpointStore(path, state_file=None)
+    job = store.open_job("talk.txt", total_chunks=TOTAL)
+    for index in range(20, AT):
+        job.complete(index, "x" * 500)
+    with closing(sqlite3.connect(tmp_path / "strange.db")) as strange:
+        strange.execute("CREATE TABLE notes (note TEXT)")
+    (tmp_path / "strange.db").rename(path)
+    store.close()
+    with pytest.raises(StoreDamaged, match=f"20 of {AT} completed chunks"):
+        CheckpointStore(path, state_file=None)
+    recover_store(path, accept_loss=True)
+    with CheckpointStore(path, state_file=None) as store:
+        assert list(store.job("talk.txt").completed_ranges()) == [(20, AT)]

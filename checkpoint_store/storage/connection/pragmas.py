@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes
 
+from checkpoint_store.storage.files.emptied import refuse_emptied
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.paths import file_system
 
@@ -149,6 +150,7 @@ def connect_read_only(path: Path, *, used_by: UsedBy) -> sqlite3.Connection:
 
 
 def _open(path: Path, options: str) -> sqlite3.Connection:
+    refuse_emptied(path)  # at each opening: another program may empty a file that this process has open
     return sqlite3.connect(
         f"{_uri_of(path.absolute())}?{options}",
         uri=True,

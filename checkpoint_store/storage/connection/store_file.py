@@ -42,6 +42,8 @@ class StoreFile:
         self._presence = presence
         """The lock that keeps others from removing the file; None for a file that this process has for itself."""
         self._name = str(path)
+        self._inode: int | None = None
+        """The inode of the file that was opened first. A disk that is mounted again has another device number."""
         self._beside: Final = (str(StoreFiles(path).wal), str(StoreFiles(path).shm))
         self._looked_at_seconds = 0.0
         self._is_parted = False
@@ -53,11 +55,14 @@ class StoreFile:
         """Open a connection that is set as :mod:`pragmas` says; ``alone``: no other connection is open beside it.
 
         Raises:
-            StorageUnavailableError: the file is gone.
+            StorageUnavailableError: the file is gone, or another one is in its place. The WAL beside that is of the
+                file that was opened first, and SQLite would spoil the other file with it.
             StoreBusy: ``alone`` is set, and another connection is open.
         """
-        if not is_there(self.path):
+        identity = self.identity() if is_there(self.path) else None
+        if identity is None or self._inode not in (None, identity[1]):
             raise gone(self.path)
+        self._inode = identity[1]
         if self._is_parted:
             raise parted(self.path)
         try:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from checkpoint_store.storage.connection.pragmas import PAGE_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -54,12 +56,17 @@ def broken_inside(wal: Path) -> bool:
     return commits > _UNSYNCED
 
 
-def apply(path: Path, wal: Path, target: Path, *, base: bytes) -> None:
-    """Write the pages of ``path`` to ``target``, and every sound frame of the WAL over them.
+def apply(path: Path | None, wal: Path, target: Path, *, base: bytes) -> None:
+    """Write the pages of ``path`` to ``target``, if there is such a file, and every sound frame of the WAL over them.
 
-    ``base`` is the content to begin with if there is no file at ``path``.
+    ``base`` has the pages for the beginning of a file, in the place of pages that are missing or nothing but zeros.
     """
-    content = bytearray((path.read_bytes() if path.exists() else b"") or base)
+    content = bytearray(path.read_bytes() if path is not None and path.exists() else b"")
+    content.extend(bytes(max(0, len(base) - len(content))))
+    for start in range(0, len(base), PAGE_BYTES):
+        page = slice(start, start + PAGE_BYTES)
+        if not any(content[page]):
+            content[page] = base[page]
     size = 0
     for frame in frames(wal):
         if not frame.sound:

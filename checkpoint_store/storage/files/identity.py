@@ -53,8 +53,8 @@ def gone(path: Path) -> StorageUnavailableError:
     return StorageUnavailableError(
         path,
         _GONE,
-        "If it was moved, put it back: what was recorded is in it. If it was deleted, close the store everywhere and "
-        "open it again: it is made anew from its copies (state file, backups), and a warning says what came back.",
+        "If it was moved, put it back: what was recorded is in it. If it was deleted or replaced, close the store "
+        "everywhere and open it again: what is missing comes back from its WAL and its copies (state file, backups).",
     )
 
 

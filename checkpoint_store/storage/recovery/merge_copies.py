@@ -10,7 +10,7 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.store_file import SCHEMA_VERSION
 from checkpoint_store.storage.connection.database import Database
 from checkpoint_store.storage.connection.openings import openings
-from checkpoint_store.storage.files.names import StoreFiles, has_bytes
+from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.recovery.job_recovery import JobRecovery
@@ -38,10 +38,8 @@ _BACKUPS_READ_MIN: Final = 3
 def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     """Read every surviving copy of a store, and return the best copy first."""
     files = StoreFiles(path)
-    only_a_log = has_bytes(files.wal) and not has_bytes(path)
-    base = _pages_of_a_new_store(path) if only_a_log else b""
     with openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
-        copies = read_store(path, base)
+        copies = read_store(path, lambda: _pages_of_a_new_store(path))
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "the interrupted recovery"))
     for number, backup in enumerate(Siblings(path).backups()):

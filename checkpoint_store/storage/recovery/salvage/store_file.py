@@ -12,6 +12,7 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, deleted_jobs, has_foreign_journal, is_own, open_copy
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.errors import UNREADABLE
+from checkpoint_store.storage.connection.pragmas import PAGE_BYTES
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.records.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
@@ -32,7 +33,7 @@ from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -66,20 +67,25 @@ _IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
 }
 """The neutral values of the row of a job, for columns that no copy has; null for all other columns."""
 
+_PAGES_OF_TABLES: Final = 40
+"""The pages at the beginning of a store: its schema, and the first page of each table and index."""
+_PAGE_COUNT: Final = slice(28, 32)
 
-def read_store(path: Path, base: bytes) -> list[Copy]:
+
+def read_store(path: Path, pages_of_a_new_store: Callable[[], bytes]) -> list[Copy]:
     """Return the readable content of the store file at ``path``, which no one has open, best first. Changes nothing.
 
-    ``base``: the pages of a new store, for a WAL without a file.
-
     A WAL or journal that is not its own (from another time, or another store) spoils a sound file: then the copy
-    of the file alone goes before the copy of both.
+    of the file alone goes first. What the WAL has is read by itself, too: it may be all that is left of a file that
+    another one replaced.
     """
     alone = read_copy(path, _NAME)
     files = StoreFiles(path)
     wal = files.wal
-    if has_bytes(wal) and (not has_bytes(path) or wal_frames.broken_inside(wal)):
-        return [_with_sound_pages(path, wal, base), alone]
+    if not alone.complete and _lacks_beginning(path):
+        return [_with_sound_pages(path, wal, pages_of_a_new_store()), alone]
+    if wal_frames.broken_inside(wal):
+        return [_with_sound_pages(path, wal), alone]
     if not has_bytes(wal) and not has_bytes(files.journal):
         return [alone]
     apart = temporary_path(path)
@@ -92,7 +98,8 @@ def read_store(path: Path, base: bytes) -> list[Copy]:
         together = read_copy(apart, _NAME, how="mode=rw")
         if has_foreign_journal(path) or not is_own(path, apart, "mode=rw"):
             alone.name = f"{_NAME} without its WAL"
-            copies = [alone, together]
+            of_wal = [_with_sound_pages(None, wal, pages_of_a_new_store())] if has_bytes(wal) else []
+            copies = [alone, together, *of_wal]
         else:
             copies = [together]
     except OSError:  # no room for a copy
@@ -102,18 +109,31 @@ def read_store(path: Path, base: bytes) -> list[Copy]:
     return copies
 
 
-def _with_sound_pages(path: Path, wal: Path, base: bytes) -> Copy:
+def _lacks_beginning(path: Path) -> bool:
+    """Whether a file lacks pages of its tables: it was emptied, and at most the WAL was copied into it since."""
+    if not has_bytes(path):
+        return has_bytes(StoreFiles(path).wal)
+    with suppress(OSError), path.open("rb") as file:
+        first = file.read(PAGE_BYTES)
+        pages = int.from_bytes(first[_PAGE_COUNT], "big")
+        return not any(first) or not all(any(file.read(PAGE_BYTES)) for _ in range(1, min(pages, _PAGES_OF_TABLES)))
+    return False
+
+
+def _with_sound_pages(path: Path | None, wal: Path, base: bytes = b"") -> Copy:
     """Return the readable content of a file with every sound page of its WAL, also of pages behind a broken page."""
-    apart = temporary_path(path)
+    apart = temporary_path(path or wal)
     try:
         create_private(apart)
         wal_frames.apply(path, wal, apart, base=base)
-        return read_copy(apart, f"{_NAME} and the sound pages of its WAL")
+        copy = read_copy(apart, f"{_NAME} and the sound pages of its WAL" if path else "the sound pages of its WAL")
     except OSError:  # no room for a copy
         return Copy(_NAME, complete=False)
     finally:
         with suppress(OSError):
             os.unlink(apart)
+    copy.complete = copy.complete and not base
+    return copy
 
 
 def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
