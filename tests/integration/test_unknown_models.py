@@ -91,18 +91,47 @@ def test_an_unknown_model_pauses_the_job_at_its_first_call(
         (400, {"error": {"message": "Model Not Exist", "type": "invalid_request_error"}}),
         (404, {"message": "The model `tiny` does not exist.", "type": "NotFoundError", "code": 404}),
         (404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment does not exist."}}),
+        (404, {"error": {"message": "Model not found, inaccessible, and/or not deployed", "code": "NOT_FOUND"}}),
+        (404, {"error": {"message": "Publisher Model `projects/p/models/tiny` was not found", "status": "NOT_FOUND"}}),
+        (400, {"error": {"message": "The model `old` has been decommissioned.", "code": "model_decommissioned"}}),
+        (400, {"message": "Invocation of model ID a.b with on-demand throughput isn't supported. Retry with …"}),
     ],
 )
 def test_each_service_has_its_own_words_for_an_unknown_model(
     store: CheckpointStore, status: int, body: dict[str, Any]
 ) -> None:
-    """Anthropic, Ollama, Google, Mistral, OpenRouter, DeepSeek, vLLM, Azure: the job is paused, and says what to do."""
+    """Whatever the words of the service are, the job is paused, and says what to do."""
     with AnsweringService(status, json.dumps(body).encode()) as service:
         job = store.open_job("f", chunks=CHUNKS, fresh=True)
         with pytest.raises(httpx.HTTPStatusError), job:
             list(job.map(by_httpx(service.url), on_error="record"))
     assert (job.status, job.failed_chunks(), len(service.calls)) == ("paused", [], 1)
     assert str(job.error_message).endswith("Correct the model, then run the job again.")
+
+
+def test_a_client_that_keeps_the_words_alone_is_understood(store: CheckpointStore) -> None:
+    """As ollama's ResponseError: it has a status and a text, and no body."""
+
+    def ask(text: str) -> str:
+        error: Any = RuntimeError("model 'llama9' not found (status code: 404)")
+        error.status_code = 404
+        raise error
+
+    job = store.open_job("f", chunks=CHUNKS)
+    with pytest.raises(RuntimeError, match="llama9"):
+        list(job.map(ask, on_error="record"))
+    assert (job.status, job.failed_chunks(), len(list(job.attempts()))) == ("paused", [], 1)
+
+
+@pytest.mark.parametrize("said", ["Model asset 17 not found", "Modelling not found", "model railway: page not found"])
+def test_something_else_of_a_model_that_is_not_there_is_the_failure_of_its_chunk(
+    store: CheckpointStore, said: str
+) -> None:
+    """Only the name of a model may stand before the words that it is not there."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with AnsweringService(404, json.dumps({"error": {"message": said}}).encode()) as service:
+        list(job.map(by_httpx(service.url), on_error="record"))
+        assert (len(job.failed_chunks()), len(service.calls)) == (6, 6)
 
 
 @pytest.mark.parametrize(

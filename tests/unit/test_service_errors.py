@@ -268,6 +268,8 @@ def paused_on() -> dict[str, Exception]:
         "botocore no key": named("NoCredentialsError"),
         "google-genai 403": of_genai(403, "PERMISSION_DENIED"),
         "google-genai bad key": of_genai(400, "INVALID_ARGUMENT", reason="API_KEY_INVALID"),
+        "google-genai, another country": (abroad := of_anthropic(400, "no", "User location is not supported …")),
+        "the same from another process": as_work_failed(abroad, "no", ""),
         "anthropic 401": of_anthropic(401, "authentication_error"),
         "anthropic credit": of_anthropic(
             400, "invalid_request_error", "Your credit balance is too low to access the API."

@@ -69,6 +69,8 @@ _FATAL_MESSAGES: Final = (
     "reached your specified workspace api usage limits",
 )
 """The messages of Anthropic for a used-up quota. They come with HTTP 400 and without a code of their own."""
+_FORBIDDEN_PLACE: Final = "user location is not supported"
+"""The message of Google, with HTTP 400, for calls from a country that it does not serve."""
 _QUOTA_IS_USED_UP: Final = ('"insufficient_quota"', "'insufficient_quota'")
 """OpenAI's code in the text of an exception: aiohttp keeps no body, so programs put the body into the text."""
 _FATAL_NAMES: Final = frozenset({
@@ -177,7 +179,7 @@ def _telling_code(error: BaseException) -> str | None:
     codes = list(codes_of(error))
     if _says_that_money_is_out(error):
         codes.append(_MONEY_IS_OUT)
-    if any(map(_has_no_key, links(error))):
+    if _is_forbidden_here(error) or any(map(_has_no_key, links(error))):
         codes.append(_NO_KEY)
     if is_too_large(error):
         codes.append(TOO_LARGE)
@@ -207,7 +209,7 @@ def is_fatal(error: BaseException) -> bool:
         return True
     if status in _FATAL_STATUS:  # some of Google's services answer 403 to too frequent calls
         return status != _FORBIDDEN or not is_busy(error)
-    return _says_that_money_is_out(error) or any(map(_has_no_key, links(error)))
+    return _says_that_money_is_out(error) or _is_forbidden_here(error) or any(map(_has_no_key, links(error)))
 
 
 def blames_no_chunk(error: BaseException | str) -> bool:
@@ -229,6 +231,10 @@ def _says_that_money_is_out(error: BaseException) -> bool:
         return False
     texts = [text for text in map(text_of, links(error)) if status or str(_TOO_MANY_REQUESTS) in text]
     return any(code in text for text in texts for code in _QUOTA_IS_USED_UP)
+
+
+def _is_forbidden_here(error: BaseException) -> bool:
+    return any(message.startswith(_FORBIDDEN_PLACE) for message in messages_of(error))
 
 
 def _has_no_key(error: BaseException) -> bool:

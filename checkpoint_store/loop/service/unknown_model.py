@@ -6,21 +6,24 @@ import re
 from typing import Final
 
 from checkpoint_store.loop.service.service_errors import codes_of, status_of
-from checkpoint_store.model.error_text import Remedy, links, note_answer
+from checkpoint_store.model.error_text import Remedy, links, note_answer, text_of
 from checkpoint_store.model.exceptions import add_note
 from checkpoint_store.model.service_answer import answers_in
 
 MODEL_NOT_FOUND: Final = "model_not_found"
 """The code of OpenAI, and of the services that answer as OpenAI does."""
-_OTHER_CODES: Final = frozenset({"invalid_model", "model_not_available", "deploymentnotfound"})
-"""The codes of Mistral, Together and Azure, in lower case."""
+_OTHER_CODES: Final = frozenset({"invalid_model", "model_not_available", "deploymentnotfound", "model_decommissioned"})
+"""The codes of Mistral, Together, Azure and Groq, in lower case."""
 _LASTING_STATUS: Final = frozenset({400, 404})
 """The statuses with which the code is lasting. With 503, a proxy says that no server has the model now."""
+_MODEL_NAME: Final = r"""('[^']+'|"[^"]+"|`[^`]+`|(?!not\b|does\b|is\b|was\b)\S+)"""
+"""The name of a model in a message: in quotes, or one word. Two words without quotes (``asset 17``) name none."""
 _MESSAGE: Final = re.compile(
     r"model: \S+"  # Anthropic
-    r"|(the |the requested |publisher )?models?\b.{0,200}\b(not found|(does not|not) exist)\b.*"
+    rf"|(the |the requested |publisher )?models?\b[ /:]*({_MODEL_NAME} )?"
+    r"(is |was )?(not found|(does not|not) exist)\b.*"
     r"|\S+ is not a valid model id|no endpoints found for \S+"  # OpenRouter
-    r"|the provided model identifier is invalid\.?",  # Bedrock
+    r"|the provided model identifier is invalid\.?|invocation of model id \S+ with on-demand throughput .*",  # Bedrock
     re.IGNORECASE | re.DOTALL,
 )
 """The messages of services without a code for an unknown model. The second is that of Ollama, Google, vLLM, xAI …"""
@@ -36,7 +39,8 @@ def names_unknown_model(error: BaseException) -> bool:
 
 
 def _is_named_in_words(error: BaseException) -> bool:
-    return any(_MESSAGE.fullmatch(words.strip()) for link in links(error) for words in answers_in(link))
+    texts = (words for link in links(error) for words in (*answers_in(link), text_of(link)))  # ollama has a text alone
+    return any(_MESSAGE.fullmatch(words.strip()) for words in texts)
 
 
 def with_remedy(error: BaseException) -> BaseException:
