@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
 from checkpoint_store.model.exceptions import add_note
-from checkpoint_store.model.no_data import HTML_PAGE, NO_JSON, met_no_data, no_data_remark
+from checkpoint_store.model.no_data import HTML_PAGE, NO_CHOICES, NO_JSON, met_no_data, no_data_remark
 from checkpoint_store.model.service_answer import answer_beyond, field_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def text_of(error: BaseException) -> str:
     """
     text = _own_text_of(error)
     if not isinstance(error, BaseExceptionGroup):
-        return text + _remark_on(error, text)
+        return (text + _remark_on(error, text)) if text else _remark_on(error, text).lstrip()
     members = list(islice(_members(error), _MEMBERS_MAX + 1))
     more = ["…"] if len(members) > _MEMBERS_MAX else []
     return f"{text}: {'; '.join([*map(_message_of, members[:_MEMBERS_MAX]), *more])}"
@@ -215,9 +215,9 @@ def _repeats(error: BaseException, context: BaseException) -> bool:
 
 
 def reports_no_data(error: BaseException) -> bool:
-    """Whether a service answered with a page or a broken body in place of data, as told here or by another process."""
+    """Whether a service answered with a page, a broken body or nothing in place of data, here or in another process."""
     return any(met_no_data(link) or _arrived_as_no_data(link) for link in links(error))
 
 
 def _arrived_as_no_data(link: BaseException) -> bool:
-    return isinstance(link, WorkFailed) and any(words in link.text for words in (HTML_PAGE, NO_JSON))
+    return isinstance(link, WorkFailed) and any(words in link.text for words in (HTML_PAGE, NO_JSON, NO_CHOICES))

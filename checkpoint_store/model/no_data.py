@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import sys
+from collections.abc import Mapping
 from traceback import walk_tb
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 HTML_PAGE: Final = "the service answered with an HTML page"
 """How the text of an error names the page."""
 NO_JSON: Final = "the service answered with a body that is no JSON"
 """How the text of an error names an empty or a broken body."""
-_CLIENTS: Final = frozenset({"httpx", "requests", "aiohttp", "openai", "anthropic"})
+NO_CHOICES: Final = "the service answered without choices"
+"""How the text of an error names an answer of openai that has none. So OpenRouter refuses calls, with HTTP 200."""
+_CLIENTS: Final = frozenset({"httpx", "httpx2", "requests", "aiohttp", "openai", "anthropic", "google"})
 """The packages that parse the body of an answer. What the work itself parses may be the reply of a model."""
 _BEGINNING: Final = re.compile(r"[\s\ufeff]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title\b[^>]*>([^<]*)", re.IGNORECASE)
@@ -25,20 +32,29 @@ _SEARCHED_MAX: Final = 16 * 1024
 _TITLE_LENGTH_MAX: Final = 80
 _ANSWER_FIELDS: Final = frozenset({"choices", "output_text", "usage"})
 """The fields of openai's answers, which no other text is asked for. openai and anthropic return a page as a text."""
+_CHOICES: Final = "choices"
+_WITH_CHOICES: Final = frozenset({"openai", "groq"})
+_WITH_BODIES: Final = frozenset({"mistralai", "cohere"})
 _CONTENT: Final = "content"
 """The field of anthropic's answers. Without that client, a program asks an HTML text of its own for it by mistake."""
+_SUCCESS_MIN, _SUCCESS_END = 200, 300
+"""The statuses with which an answer should have data."""
+_STEPS_BACK: Final = 2
+"""An index takes two instructions: the attribute, and the number."""
 _EMBEDDINGS: Final = "data"
 """The field of openai's embeddings. A program may ask an HTML text of its own for it, so openai has to ask for it."""
 
 
 def met_no_data(error: BaseException) -> bool:
     """Whether a client met an HTML page, or a body that is no JSON, instead of data."""
-    return _page_in(error) is not None or _is_about_body(error)
+    return _page_in(error) is not None or _is_about_body(error) or lacks_choices(error)
 
 
 def no_data_remark(error: BaseException) -> str:
     """Return the remark on what a client met instead of data, with the title of a page; an empty text without."""
     page = _page_in(error)
+    if page is None and lacks_choices(error):
+        return f" ({NO_CHOICES})" if refusal_behind(error) is None else ""
     if page is None:
         return f" ({NO_JSON})" if _is_about_body(error) else ""
     title = title_of(page)
@@ -55,15 +71,65 @@ def _page_in(error: BaseException) -> str | None:
         error.name in _ANSWER_FIELDS or _is_of_anthropic(error) or _is_of_embeddings(error)
     ):
         text = error.obj
+    if text is None and _keeps_a_body_of_success(error):
+        text = fields["body"]
     return text if isinstance(text, str) and is_html_page(text) else None
 
 
 def _is_about_body(error: BaseException) -> bool:
     """Whether a client parsed the body of an answer, and not the work a part of it."""
-    if "JSONDecodeError" not in [kind.__name__ for kind in type(error).__mro__]:
+    if _keeps_a_body_of_success(error):
+        return not _is_json(vars(error)["body"])
+    if type(error) is AttributeError and error.name == _CHOICES and isinstance(error.obj, str):  # of openai and groq
+        return not error.obj.lstrip().startswith("<")
+    packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    if type(error) is AssertionError:  # anthropic asserts that the stream of an answer began
+        return packages[-1:] == ["anthropic"]
+    return "JSONDecodeError" in [kind.__name__ for kind in type(error).__mro__] and not _CLIENTS.isdisjoint(packages)
+
+
+def _keeps_a_body_of_success(error: BaseException) -> bool:
+    """Whether a client says that it could not read an answer whose status means success, and has its body."""
+    fields, package = vars(error), type(error).__module__.partition(".")[0]
+    status = fields.get("status_code") if package in _WITH_BODIES else None
+    return isinstance(status, int) and _SUCCESS_MIN <= status < _SUCCESS_END and isinstance(fields.get("body"), str)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
         return False
-    modules = (str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))
-    return any(module.partition(".")[0] in _CLIENTS for module in modules)
+    return True
+
+
+def lacks_choices(error: BaseException) -> bool:
+    """Whether work failed because an answer of openai or groq had no ``choices`` (``answer.choices[0]``)."""
+    if type(error) is not TypeError or "'NoneType'" not in str(error) or _WITH_CHOICES.isdisjoint(sys.modules):
+        return False
+    return _choices_were_used(error.__traceback__)
+
+
+def _choices_were_used(traced: TracebackType | None) -> bool:
+    """Whether the instruction that failed works on an attribute ``choices``."""
+    if traced is None:
+        return False
+    while traced.tb_next is not None:
+        traced = traced.tb_next
+    from dis import get_instructions  # for this error only
+
+    before = [step for step in get_instructions(traced.tb_frame.f_code) if step.offset < traced.tb_lasti]
+    return any(step.opname == "LOAD_ATTR" and step.argval == _CHOICES for step in before[-_STEPS_BACK:])
+
+
+def refusal_behind(error: BaseException) -> Mapping[str, Any] | None:
+    """Return the error in an answer without choices, as JSON data, where a variable of the work has that answer."""
+    if not lacks_choices(error):
+        return None
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    answers = (value for value in frame.f_locals.values() if type(value).__module__.partition(".")[0] in _WITH_CHOICES)
+    refusals = (getattr(answer, "error", None) for answer in answers if getattr(answer, _CHOICES, "") is None)
+    return next(({"error": refusal} for refusal in refusals if isinstance(refusal, Mapping)), None)
 
 
 def is_html_page(text: str) -> bool:

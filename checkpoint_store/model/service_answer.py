@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.model.no_data import is_html_page, title_of
+from checkpoint_store.model.no_data import is_html_page, refusal_behind, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ def data_of(link: BaseException) -> Iterator[Any]:
         yield _parsed_json(data) if isinstance(data, str | bytes) else data
     for name in RESPONSE_FIELDS:
         yield _parsed_json(field_of(field_of(link, name), _READ_BODY))
+    yield refusal_behind(link)
 
 
 def words_in(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
@@ -73,7 +74,8 @@ def answer_beyond(error: BaseException, text: str) -> str:
 
 def _answer_in(error: BaseException) -> str:
     """Return the words of a service's answer: its message, the title of its page, or the beginning of its body."""
-    bodies = (field_of(error, "body"), *(field_of(field_of(error, name), _READ_BODY) for name in RESPONSE_FIELDS))
+    read = (field_of(field_of(error, name), _READ_BODY) for name in RESPONSE_FIELDS)
+    bodies = (field_of(error, "body"), *read, refusal_behind(error))
     body = next((body for body in bodies if body and isinstance(body, str | bytes | Mapping)), "")
     data = body if isinstance(body, Mapping) else _parsed_json(body)
     for names in _TEXT_FIELDS:

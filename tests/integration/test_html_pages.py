@@ -8,6 +8,7 @@ import pickle
 import sys
 import urllib.request
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import aiohttp
 import httpx
 import pytest
 import requests
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, ServiceUnavailable
 from checkpoint_store.loop.executors.raised import Raised
@@ -186,6 +188,77 @@ def test_another_text_that_is_no_json_is_the_chunks_own_failure(text: str) -> No
         json.loads(text)
     assert (trouble_of(caught.value), is_transient(caught.value)) == (Trouble.NONE, True)
     assert "HTML" not in describe(caught.value)
+
+
+def in_a_variable(url: str) -> Callable[[str], Any]:
+    def ask(text: str) -> Any:
+        answer = client_of_openai(url).completions.create(model="m", prompt=text)
+        return [choice.text for choice in answer.choices]
+
+    return ask
+
+
+def refusal(code: Any) -> bytes:
+    return json.dumps({"error": {"message": "no call now", "code": code}}).encode()
+
+
+@pytest.mark.parametrize("client", [by_openai, in_a_variable])
+@pytest.mark.parametrize("body", [b"{}", refusal(429), refusal(None)], ids=["empty", "429", "no code"])
+def test_an_answer_without_choices_fails_nobody(
+    store: CheckpointStore, client: Callable[[str], Any], body: bytes
+) -> None:
+    """OpenRouter refuses calls with HTTP 200 and an answer without choices. More of these than tries, and then data."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with AnsweringService(200, body, answers_right_after=8, right_body=RIGHT) as service:
+        list(job.map(client(service.url), max_attempts=1, wait=0.001, on_error="record"))
+        assert (job.status, job.failed_chunks(), len(service.calls)) == ("completed", [], 14)
+    is_told = body != b"{}" and client is in_a_variable
+    told = "the service says: no call now" if is_told else "the service answered without choices"
+    assert {told in str(attempt.error) for attempt in job.attempts() if attempt.error} == {True}
+
+
+@pytest.mark.parametrize(("code", "paused"), [(401, True), (402, True), (400, False)])
+def test_a_refusal_in_a_variable_is_judged_by_its_code(store: CheckpointStore, code: int, paused: bool) -> None:
+    """A bad key and an empty account pause the job at once; a refusal of one chunk is this chunk's own."""
+    job = store.open_job("f", chunks=CHUNKS)
+    with AnsweringService(200, refusal(code)) as service, suppress(TypeError):
+        list(job.map(in_a_variable(service.url), on_error="record"))
+    assert (job.status, len(service.calls)) == (("paused", 1) if paused else ("failed", 6))
+
+
+def test_an_answer_without_choices_is_told_by_a_worker_process() -> None:
+    """The error says the same of the service on its way from another process."""
+    for body, trouble in ((refusal(429), Trouble.BUSY), (b"{}", Trouble.ERROR)):
+        with AnsweringService(200, body) as service, pytest.raises(TypeError) as caught:
+            in_a_variable(service.url)("c0")
+        arrived = pickle.loads(pickle.dumps(Raised(caught.value))).as_failure()
+        assert (describe(arrived), trouble_of(arrived)) == (describe(caught.value), trouble)
+
+
+def test_another_use_of_nothing_stays_a_mistake() -> None:
+    """Only the choices of an answer are the service's."""
+    nothing: Any = ModuleType("answer")
+    nothing.parts = nothing.choices = None
+    for work in (lambda: nothing.parts[0], lambda: None + nothing, lambda: [nothing.choices, nothing.parts[0]]):
+        with pytest.raises(TypeError) as caught:
+            work()
+        assert (trouble_of(caught.value), is_transient(caught.value)) == (Trouble.NONE, False)
+
+
+@each_case(
+    ("body", "told"),
+    [(PAGE.decode(), TOLD), ("upstream error", "a body that is no JSON"), ("", "a body that is no JSON")],
+)
+def test_a_client_that_keeps_the_body_of_an_answer_is_understood(body: str, told: str) -> None:
+    """As the clients of Mistral and Cohere: an error with HTTP 200, and the body that they could not read."""
+    error: Any = type("SDKError", (Exception,), {"__module__": "mistralai.client.errors"})("unexpected response")
+    error.status_code, error.body = 200, body
+    assert (trouble_of(error), is_transient(error), told in describe(error)) == (Trouble.ERROR, True, True)
+    error.body = "{}"
+    assert trouble_of(error) is Trouble.NONE
+    own: Any = RuntimeError("a reply that cannot be used")
+    own.status_code, own.body = 200, body
+    assert trouble_of(own) is Trouble.NONE
 
 
 def test_a_mistake_in_work_on_html_stays_a_mistake() -> None:

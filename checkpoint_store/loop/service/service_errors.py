@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import WorkFailed
 from checkpoint_store.model.error_text import links, reports_no_data, text_of
+from checkpoint_store.model.no_data import refusal_behind
 from checkpoint_store.model.service_answer import MESSAGE_FIELDS, data_of, field_of, words_in
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ _CUT_OFF_TEXT: Final = "without sending complete message body"
 
 The service began to answer, so it bills the call. aiohttp reports the cut as HTTP 400, which no service has sent.
 """
-_NO_CONNECTION: Final = re.compile(r"Tunnel connection failed: |^Multiple exceptions: \[Errno ")
+_NO_TUNNEL: Final = "Tunnel connection failed: "
+_NO_ADDRESS: Final = "Multiple exceptions: [Errno "
 """What http.client says of a proxy (the status behind it is the proxy's), and asyncio of a host with two addresses."""
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
@@ -119,7 +121,7 @@ def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]
         if (retries := _STATUS_OF_RETRIES.fullmatch(text_of(link))) is not None:
             return int(retries[1]), link
     for link in links(error):
-        body = field_of(link, "body")
+        body = field_of(link, "body") or refusal_behind(link)
         for holder in (link, field_of(link, "error"), body, field_of(body, "error")):
             for name in _OTHER_STATUS_FIELDS if holder is not None else ():
                 status = _as_status(field_of(holder, name), CLIENT_ERROR_MIN)
@@ -235,11 +237,16 @@ def _was_cut_off(error: BaseException) -> bool:
 
 
 def _was_not_sent(error: BaseException) -> bool:
-    if (isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO) or _NO_CONNECTION.search(text_of(error)):
+    if (isinstance(error, OSError) and error.errno in _NOT_SENT_ERRNO) or _says_no_connection(error):
         return True
     # ssl sets up TLS before the call is sent; the errors of that have the types of later ones.
     is_of_handshake = any(frame.f_code.co_name == "do_handshake" for frame, _ in walk_tb(error.__traceback__))
     return is_of_handshake or any(map(_NOT_SENT_NAME.fullmatch, names_of(error)))
+
+
+def _says_no_connection(error: BaseException) -> bool:
+    text = text_of(error)  # which may have megabytes
+    return _NO_TUNNEL in text or text.startswith(_NO_ADDRESS)
 
 
 def names_of(error: BaseException) -> list[str]:
@@ -249,7 +256,7 @@ def names_of(error: BaseException) -> list[str]:
 
 
 def _means_no_answer(error: BaseException) -> bool:
-    if (isinstance(error, OSError) and error.errno in _NETWORK_ERRNO) or _NO_CONNECTION.search(text_of(error)):
+    if (isinstance(error, OSError) and error.errno in _NETWORK_ERRNO) or _says_no_connection(error):
         return True
     names = names_of(error)
     is_named_so = _MISTAKE_NAME not in names and any(map(_NO_ANSWER_NAME.fullmatch, names))
