@@ -572,6 +572,7 @@ class PlanChanged(CheckpointStoreError):
         kept_by_place: int = 0,
         reusable_handles: int = 0,
         extends: bool = False,
+        can_grow: bool = False,
         chunks_have_fields: bool = False,
     ) -> None:
         self.file_name, self.job_id, self.differences = file_name, job_id, tuple(differences)
@@ -593,13 +594,12 @@ class PlanChanged(CheckpointStoreError):
         made_for = "that was made for another plan"
         if extends:
             made_for = "that cannot be extended to this plan (other settings, or other chunks at its beginning)"
-        elif {difference.field for difference in self.differences} <= {"total_chunks", "chunks"}:
-            more += "'extend' lets the job grow, if the plan only adds chunks at its end; "
+        more += "'extend' lets the job grow, and keeps all its results; " if can_grow else ""
         super().__init__(
             f"{file_name!r} has a job ({job_id}) {made_for}:{lines}\n"
             f"Choose with on_change: 'reuse' starts a new job and keeps {counted(reusable_results, 'result')} of the "
-            f"store whose chunk and settings are the same{held}{more}'restart' starts a new job from nothing. Neither "
-            f"deletes the earlier job.{fields_count}"
+            f"store whose chunk and settings are the same{held}{more}'restart' starts a new job from nothing. None of "
+            f"them deletes the earlier job.{fields_count}"
         )
 
 

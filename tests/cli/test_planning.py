@@ -83,6 +83,20 @@ def test_a_changed_option_is_shown_with_the_choices(lecture: Folder) -> None:
     assert (planned["action"], planned["kept"], planned["chunks_to_do"]) == ("reuse", 5, 1)
 
 
+def test_a_grown_file_may_extend_its_job(folder: Folder) -> None:
+    """If lines were only added, ``run`` and ``plan`` offer ``extend``; after an edit they do not."""
+    words = ("lines.txt", "--split", "lines", "--", "cat")
+    folder.write("lines.txt", "one\ntwo\n")
+    folder.run("run", *words)
+    folder.write("lines.txt", "one\ntwo\nthree\n")
+    refused = folder.run("run", *words, code=2).stderr
+    assert "\n  --on-change extend   lets the job grow, and keeps the results of 2 chunks\n" in refused
+    assert "\nreuse and restart begin a new job" in refused
+    assert "keeps 2 with:  --on-change extend\n" in folder.run("plan", *words).stdout
+    folder.write("lines.txt", "won\ntwo\nthree\n")
+    assert "extend" not in folder.run("run", *words, code=2).stderr + folder.run("plan", *words).stdout
+
+
 def test_json_needs_no_words_for_a_change(lecture: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """``plan --json`` reads no file and no store a second time for words that it does not print."""
     lecture.run("run", "lecture.txt", *SIX)

@@ -29,7 +29,7 @@ def test_the_line_that_resume_prints_keeps_the_results(
         where = lecture.path / "else where"
         where.mkdir()
     done = type(lecture)(where).run("resume", "--store", lecture.path / ".processing_state.db", code=2)
-    said = done.stderr.partition("Both are options of run: ")[2]
+    said = done.stderr.partition("--on-change is an option of run: ")[2]
     monkeypatch.chdir(where)  # so that it is put back
     words = shlex.split(said.replace("\n", " "))
     if is_elsewhere:
@@ -48,4 +48,4 @@ def test_a_run_names_its_own_option_alone(lecture: Folder) -> None:
     lecture.write("lecture.txt", lecture.read("lecture.txt").replace("Paragraph 1", "Chapter 1"))
     said = lecture.run(*words, code=2).stderr
     assert "--on-change reuse" in said
-    assert "options of run" not in said
+    assert "option of run" not in said

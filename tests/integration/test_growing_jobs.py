@@ -446,11 +446,18 @@ def test_a_kept_result_of_no_chunk_stays_in_its_file(open_store: Opener, tmp_pat
 
 
 def test_a_refusal_names_extend_only_where_a_job_may_grow(store: CheckpointStore) -> None:
-    """Who has only more chunks reads that the job can grow; who changed the model does not."""
-    job = store.open_job("talk.srt", chunks=["one"], model="small")
+    """Who has only more chunks reads that the job can grow; who changed the model, or has no more chunks, does not."""
+    job = store.open_job("talk.srt", chunks=["one", "two"], model="small")
     job.complete(0, {"text": "ONE"})
     with pytest.raises(PlanChanged, match=r"'extend' lets the job grow.*; 'restart'"):
-        store.open_job("talk.srt", chunks=["one", "two"], model="small")
-    with pytest.raises(PlanChanged) as refused:
-        store.open_job("talk.srt", chunks=["one", "two"], model="large")
-    assert "extend" not in str(refused.value)
+        store.open_job("talk.srt", chunks=["one", "two", "three"], model="small")
+    edited, shorter = ["un", "two", "three"], ["one"]
+    for chunks, model in (
+        (["one", "two", "three"], "large"),
+        (["one", "deux"], "small"),
+        (edited, "small"),
+        (shorter, "small"),
+    ):
+        with pytest.raises(PlanChanged) as refused:
+            store.open_job("talk.srt", chunks=chunks, model=model)
+        assert "extend" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Why the chunks of an input differ from those of its earlier job: the text changed, or the places where it is cut.
+"""How the chunks of an input differ from those of its earlier job: in the text, or in the places where it is cut.
 
 A store has no text, only digests of chunks. So the input is cut once more with the settings of the earlier job: if the
 digests agree then, the text is as it was.
@@ -52,6 +52,19 @@ def chunk_change(
     what = "the context before each chunk" if cut == {_OVERLAP} else "where the text is cut"
     is_same = None if shaping else _is_text_same(request, source, store, store_path, differences)
     return what if is_same else f"the text, {'or' if is_same is None else 'and'} {what}"
+
+
+def kept_by_growing(
+    request: Request, source: Input, store: CheckpointStore, store_path: Path, differences: Sequence[Difference]
+) -> int | None:
+    """Return how many results the earlier job of an input keeps if it grows; None if it cannot grow."""
+    if not {difference.field for difference in differences} <= {"total_chunks", "chunks"}:
+        return None
+    settings = request.settings_of(source) | {"on_change": "extend"}
+    with suppress(CheckpointStoreError):
+        run_plan = store.plan(job_name(source.path, store_path), chunks=source.content.chunks, **settings)
+        return run_plan.kept if run_plan.action == "extend" else None
+    return None
 
 
 def _is_text_same(

@@ -19,7 +19,7 @@ from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json
 from checkpoint_store.cli.paths import job_name, on_one_line, printable, typed_line
 from checkpoint_store.cli.redone import to_redo_text
-from checkpoint_store.cli.run.chunk_change import chunk_change
+from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.plan_part import plan_of_part, to_do_text
@@ -129,7 +129,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
             budget = budget_outlook(store, run_plan, max_cost, cost)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
-            change = _Change([], None) if as_json else _change_of(request, source, store, path, run_plan)
+            change = _Change([], None, None) if as_json else _change_of(request, source, store, path, run_plan)
             plans.append((source, run_plan, refusal, _redo_count(store, run_plan, only), budget, change))
     if as_json:
         records = [
@@ -154,12 +154,16 @@ class _Change(NamedTuple):
     texts: list[str]
     ignoring: tuple[int, str] | None
     """How many results ``--reuse-ignoring`` would keep, and the options; None if it would keep no more."""
+    grown: int | None
+    """How many results the job keeps if it grows; None if it cannot grow."""
 
 
 def _change_of(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> _Change:
     """Return what has changed, in words. The file is read and cut again for this, and the store is searched again."""
     changed = changes(run_plan.differences, partial(chunk_change, request, source, store, path))
-    return _Change(changed, _ignoring(request, source, store, path, run_plan))
+    is_refused = run_plan.action == "refuse"
+    grown = kept_by_growing(request, source, store, path, run_plan.differences) if is_refused else None
+    return _Change(changed, _ignoring(request, source, store, path, run_plan), grown)
 
 
 def _ignoring(
@@ -249,6 +253,8 @@ def _whole_lines(run_plan: RunPlan, request: Request, refusal: str | None, chang
         choices = [(run_plan.kept, "--on-change reuse"), (0, "--on-change restart")]
         if change.ignoring is not None:
             choices.insert(1, change.ignoring)
+        if change.grown is not None:
+            choices.insert(0, (change.grown, "--on-change extend"))
         lines += [(f"keeps {f'{kept:,}' if kept else 'none'} with:", words) for kept, words in choices]
     if run_plan.kept_elsewhere:
         lines.append(("note", elsewhere_text(run_plan, request.on_change)))

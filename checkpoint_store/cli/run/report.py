@@ -244,7 +244,12 @@ def _change(difference: Difference) -> str:
 
 
 def plan_changed(
-    error: PlanChanged, line: str | None, of_chunks: Callable[[Sequence[Difference]], str], *, has_command: bool
+    error: PlanChanged,
+    line: str | None,
+    of_chunks: Callable[[Sequence[Difference]], str],
+    *,
+    grown: int | None,
+    has_command: bool,
 ) -> str:
     """Return the message for a changed plan: the differences, and the choices that the command has.
 
@@ -252,9 +257,12 @@ def plan_changed(
         error: what has changed.
         line: the ``run`` line that has these options, where the command in use lacks them; else None.
         of_chunks: says in words why the chunks differ.
+        grown: how many results the job keeps if it grows; None if it cannot grow.
         has_command: whether the line has a COMMAND: an option behind ``--`` would be an option of COMMAND.
     """
     changed = "".join(f"\n  {change}" for change in changes(error.differences, of_chunks))
+    if grown is not None:
+        changed += f"\n  --on-change extend   lets the job grow, and keeps the results of {chunk_count(grown)}"
     reusable, nothing = error.reusable_results, "finds no result to keep"
     reuse = f"keeps the results of {chunk_count(reusable)} whose text is as it was" if reusable else nothing
     for names, kept in error.choices:  # each on a line of its own, ready to be typed
@@ -266,6 +274,6 @@ def plan_changed(
         f"the job {error.job_id[:8]} was made for something else:{changed}\n"
         f"  --on-change reuse    {reuse}\n"
         "  --on-change restart  does all chunks\n"
-        f"Both begin a new job; the earlier job stays. Nothing was done.{where}"
-        + (f"\nBoth are options of run: {line}" if line else "")
+        f"reuse and restart begin a new job; the earlier job stays. Nothing was done.{where}"
+        + (f"\n--on-change is an option of run: {line}" if line else "")
     )

@@ -16,7 +16,7 @@ from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.options import json_option, print_json
 from checkpoint_store.cli.paths import STANDARD, on_one_line, printable
 from checkpoint_store.cli.run import report as run_report
-from checkpoint_store.cli.run.chunk_change import chunk_change
+from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
@@ -133,9 +133,11 @@ def run(
         return tuple(words_of_line(ctx, request, [path.absolute()], NOT_REMEMBERED)) if is_file else ()
 
     def change_text(changed: PlanChanged, source: Input, store: CheckpointStore) -> str:
-        line = line_of_run(ctx, request, [source.path], "--on-change", "reuse")
+        grown = kept_by_growing(request, source, store, store.path, changed.differences)
+        choice = "reuse" if grown is None else "extend"
+        line = line_of_run(ctx, request, [source.path], "--on-change", choice)
         of_chunks = partial(chunk_change, request, source, store, store.path)
-        return run_report.plan_changed(changed, line, of_chunks, has_command=bool(request.command))
+        return run_report.plan_changed(changed, line, of_chunks, grown=grown, has_command=bool(request.command))
 
     known = ctx.meta.get(LATER_FILES)
     for report in _reports(

@@ -14,6 +14,7 @@ from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.plans import stored_answers
 from checkpoint_store.storage.statements.plans.comparison import beginning, is_covered
+from checkpoint_store.storage.statements.plans.earlier_job import can_grow, job_to_extend
 from checkpoint_store.storage.statements.plans.stored_answers import results_by_place
 from checkpoint_store.storage.statements.plans.stored_results import (
     StoredResults,
@@ -156,6 +157,7 @@ def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Deci
         kept_by_place=len(by_place) - again.count(by_place),
         reusable_handles=len(stored_answers.for_new_job(connection, request, path, reused)),
         extends=request.on_change == "extend",
+        can_grow=can_grow(job_to_extend(connection, request, path) or earlier, request),
         chunks_have_fields=request.by_old_rule is not None,  # rule 1 differs for objects only
     )
 
