@@ -478,7 +478,7 @@ class ChunkFailed(CheckpointStoreError):
     def __init__(self, job_id: str, failed_chunks: int, example: str) -> None:
         self.job_id, self.failed_chunks, self.example = job_id, failed_chunks, example
         failed = f"{counted(failed_chunks, 'chunk')} of job {job_id} failed ({example})"
-        super().__init__(f"{failed}. To try them again: job.retry_failed(); then run the loop again.")
+        super().__init__(f"{failed}. To try failed chunks again: job.retry_failed(); then run the loop again.")
 
 
 class WorkerDied(CheckpointStoreError):

@@ -30,7 +30,7 @@ def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> s
     except Exception as error:  # reading an attribute of the caller's value may raise anything
         reason, path = f"cannot be read: {type(error).__name__}: {text_of(error)}", "result"
         if isawaitable(result):
-            reason = "is a coroutine (or another awaitable), which map() does not await: use amap()"
+            reason = "is a coroutine (or another awaitable): await it first, or give a coroutine function to amap()"
         elif isinstance(error, InvalidResultError):
             reason, path = error.reason, error.path
         elif isinstance(error, MemoryError):

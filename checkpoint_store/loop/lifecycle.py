@@ -131,7 +131,7 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
     failed, were = ("chunk", "was") if count == 1 else ("chunks", "were")
     message = (
         f"job {job_id}: {count} {failed} failed in an earlier run and {were} passed over (chunk {first.chunk_index}: "
-        f"{first.error or NO_RESULT_TEXT}). To try them again: job.retry_failed(); then run the job again."
+        f"{first.error or NO_RESULT_TEXT}). To try failed chunks again: job.retry_failed(); then run the job again."
     )
     log.warning("%s", message)
     try:

@@ -293,8 +293,17 @@ def test_a_generator_function_is_refused(job: Job, fn: Any) -> None:
 
 def test_a_plain_function_that_returns_a_coroutine_names_amap_too(job: Job) -> None:
     """A plain function that returns a coroutine is refused at its first result, which can still be awaited."""
-    with pytest.raises(InvalidResultError, match=r"use amap\(\)") as caught:
+    with pytest.raises(InvalidResultError, match=r"await it first, or give a coroutine function to amap\(\)") as caught:
         list(job.map(lambda text: coroutine_function(text), on_error="record"))  # noqa: PLW0108 - seen when called
+    result: Any = caught.value.result
+    assert asyncio.run(result) == "0"
+
+
+def test_a_coroutine_that_is_completed_by_hand_is_to_be_awaited(job: Job) -> None:
+    """The message is about the call that was made: nobody called ``map`` here."""
+    with pytest.raises(InvalidResultError, match="await it first") as caught:
+        job.complete(0, coroutine_function("0"))
+    assert "map() does not" not in str(caught.value)
     result: Any = caught.value.result
     assert asyncio.run(result) == "0"
 
