@@ -48,7 +48,7 @@ def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) ->
 
 
 def test_a_store_that_is_emptied_while_it_is_open_keeps_what_its_log_has(tmp_path: Path) -> None:
-    """Neither a new connection nor the last close takes from a WAL what was committed since its last checkpoint."""
+    """A WAL keeps what was committed since its last checkpoint, at a new connection and at the last close."""
     path = tmp_path / "talks.db"
     with CheckpointStore(path, state_file=None) as store:
         store.open_job("talk.srt", total_chunks=TOTAL).complete_many((index, _result(index)) for index in range(4))

@@ -43,9 +43,9 @@ _EDGES: Final = re.compile(r"^\W+|(?<!\W)\W+$")
 class _Token:
     """A word and its place in a cue."""
 
-    shown: str
+    text: str
     word: str
-    """What is shown, without punctuation and capitals."""
+    """The text, without punctuation and capitals."""
     speaker: str
     line: int
     end: int
@@ -115,7 +115,7 @@ def _repetition(screens: list[tuple[Cue, list[_Token]]], filled: list[int], plac
             and (index == filled[place - 1] or count >= _OVERLAP_WORDS_LONG)
         ):
             again = zip(earlier_tokens[-count:], tokens, strict=False)
-            is_exact = all(a.shown == b.shown for a, b in again)
+            is_exact = all(a.text == b.text for a, b in again)
             best = _Repetition(earlier, gap_ms, count, len(earlier_tokens), count < len(tokens), is_exact)
     return best
 
