@@ -660,7 +660,7 @@ class ChunkAlreadyCompleted(CheckpointStoreError):
 class InvalidResultError(CheckpointStoreError, ValueError):
     """A value cannot be kept, or given back, as it is. Nothing was written.
 
-    ``path`` says where inside the value, as in ``result["segments"][3]["start"]``. ``result`` is the value that was to
+    ``path`` says where inside the value, as in ``result['segments'][3]['start']``. ``result`` is the value that was to
     be kept, as it is; where the error was pickled, as on its way home from another process, ``result`` is a readable
     copy of the value (text, up to 256 Ki characters), and ``is_copy`` is True.
     """
