@@ -60,6 +60,7 @@ class CheckpointStore(StoreCare):
 
     # -- jobs
 
+    @checks_option_names
     def open_job(
         self,
         file_name: str | os.PathLike[str],
@@ -232,6 +233,7 @@ class CheckpointStore(StoreCare):
         """Return the summary of each job, in the order of :meth:`jobs`, all of them read at one moment."""
         return self._open.reading.jobs.summaries(**opening.job_filter(status, file_name))
 
+    @checks_option_names
     def plan(
         self,
         file_name: str | os.PathLike[str],

@@ -108,6 +108,20 @@ def test_an_unknown_option_is_answered_with_the_nearest_one(
     assert [known.file_name for known in store.jobs()] == ["talk.srt"]
 
 
+@each_case(
+    ("name", "value", "nearest"),
+    [("title", "T", "video_title"), ("onchange", "reuse", "on_change"), ("ignoring", ("model",), "reuse_ignoring")],
+)
+def test_an_unknown_argument_of_a_plan_is_answered_with_the_nearest_one(
+    store: CheckpointStore, name: str, value: object, nearest: str
+) -> None:
+    """``open_job`` and ``plan`` refuse an unknown argument with the nearest one, before there is a job."""
+    for call in (store.open_job, store.plan):
+        with pytest.raises(UnknownOptionError, match=f"{call.__name__}\\(\\): did you mean {nearest}\\?"):
+            call("talk.srt", chunks=["a"], **{name: value})  # type: ignore[arg-type]
+    assert store.jobs() == []
+
+
 def test_an_option_like_no_other_is_answered_with_all_of_them(job: Job) -> None:
     """Where no option is near, the message lists them."""
     with pytest.raises(UnknownOptionError, match=r"xyzzy=1 is no option of map\(\): it has fn, executor, workers, "):
