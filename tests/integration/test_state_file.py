@@ -159,6 +159,16 @@ def test_state_file_none_writes_none(open_store: Opener, tmp_path: Path) -> None
     assert sorted(one.name for one in tmp_path.iterdir() if one.suffix in (".json", ".bak")) == []
 
 
+def test_an_export_without_a_path_says_why_there_is_none(open_store: Opener, tmp_path: Path) -> None:
+    """A read-only store that is asked to export names its ``read_only=True``, and no option that nobody gave."""
+    with open_store() as store:
+        store.open_job("f", total_chunks=1)
+    with open_store(read_only=True) as store:
+        with pytest.raises(StoreTargetError, match="opened with read_only=True; give a path"):
+            store.job("f").export()
+        assert store.job("f").export(tmp_path / "given.json") == tmp_path / "given.json"
+
+
 def test_the_file_may_lie_elsewhere(open_store: Opener, tmp_path: Path) -> None:
     """The state file may have any path in an existing folder."""
     (tmp_path / "elsewhere").mkdir()

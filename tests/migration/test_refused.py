@@ -38,6 +38,16 @@ def test_a_refused_way_back_leaves_no_backup_and_pushes_out_none(path: Path) -> 
     assert {each.name: each.read_bytes() for each in path.parent.glob("talks.db.backup-*")} == before
 
 
+def test_the_log_says_why_an_older_copy_goes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An upgrade that removes an automatic backup because its own copy is the same names both in the log."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.map(str, ["a"], file_name="talk.txt")
+    caplog.set_level("INFO", logger="checkpoint_store")
+    migrate(store.path, to="1.4")
+    name = f"{store.path}.backup-1.5-000"
+    assert f"{name}1 is the same as {name}2: removed" in [record.getMessage() for record in caplog.records]
+
+
 def test_a_way_back_that_a_view_of_a_user_bars_names_the_way_out(path: Path) -> None:
     """SQLite drops no column beside a view that cannot be read: the call that the error names makes the way free."""
     with closing(sqlite3.connect(path)) as raw:

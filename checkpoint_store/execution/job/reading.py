@@ -18,6 +18,7 @@ from checkpoint_store.model import html_text
 from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.money import checked_field
 from checkpoint_store.model.records import chunks_text, done_text
+from checkpoint_store.model.store_file import READ_ONLY
 from checkpoint_store.state_file.exporting import write_state
 from checkpoint_store.system.paths import absolute
 
@@ -255,6 +256,6 @@ class JobReading(JobOfRecord):
         if path is not None:
             return write_state(self._context.reading, self.job_id, absolute(path, "for an export"), replace=replace)
         if self._context.state_file is None:
-            path = self._context.reading.path
-            raise StoreTargetError(path, "this store has no state file (state_file=None); give a path", "for an export")
+            why = READ_ONLY if self._context.writing is None else "this store has no state file (state_file=None)"
+            raise StoreTargetError(self._context.reading.path, f"{why}; give a path", "for an export")
         return self._context.state_file.write(self.job_id)

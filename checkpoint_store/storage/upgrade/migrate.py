@@ -31,7 +31,7 @@ from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup, refuse_triggers
 from checkpoint_store.storage.upgrade.additions import additions_kept
-from checkpoint_store.system.files import create_private, open_to_owner, remove_leftover
+from checkpoint_store.system.files import create_private, open_to_owner
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
 
@@ -208,8 +208,7 @@ def _in_words_of(wanted: str, refusal: str) -> str:
     if match is None or wanted not in RELEASED_VERSIONS:  # alembic takes a relative revision, too
         return refusal
     what = match["what"].replace(*_METADATA)
-    is_one = match["count"] == "1"
-    are, they = ("is", "it") if is_one else ("are", "they")
+    are, they = ("is", "it") if match["count"] == "1" else ("are", "they")
     return f"schema {wanted} {what}, and {match['count']} {are} recorded; {they} would be lost"
 
 
@@ -218,7 +217,8 @@ def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None, be
         copy_to(connection, path, backup)
         with suppress(OSError):  # the older one cannot be read
             if before is not None and filecmp.cmp(before, backup, shallow=False):
-                remove_leftover(before)  # of an upgrade that was killed or failed: it would push out one that differs
+                before.unlink()  # it would push out one that differs
+                log.info("%s is the same as %s: removed", before, backup)
 
 
 def _checked(
