@@ -13,6 +13,7 @@ from checkpoint_store.execution.pending import PendingLoop
 from checkpoint_store.loop import entry
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.service.retry_policy import blames_no_chunk
+from checkpoint_store.model.chunks import checked_pairs
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.exceptions import add_note
 
@@ -91,8 +92,7 @@ class Job(JobChanges):
     def complete_many(self, pairs: Iterable[tuple[int, object]]) -> None:
         """Record many (index, result) pairs in one commit: all of them or, on an error, none. See :meth:`complete`."""
         at = now()
-        completions = [self._execution.completion(index, result, at=at) for index, result in pairs]
-        if completions:
+        if completions := [self._execution.completion(*pair, at=at) for pair in checked_pairs(pairs)]:
             self._execution.submit(completions, by_hand=True)
 
     def fail_chunk(self, index: int, error: BaseException | str, *, cost: float | None = None) -> None:

@@ -206,6 +206,22 @@ def _checked(indices: Iterable[object]) -> list[int]:
     return checked
 
 
+def checked_pairs(pairs: Any) -> Iterator[tuple[Any, object]]:
+    """Yield each pair of an index and a result.
+
+    Raises:
+        InvalidArgumentError: the pairs cannot be iterated over, or one of them is no pair.
+    """
+    if not isinstance(pairs, Iterable):
+        raise InvalidArgumentError("pairs", pairs, "is no list of pairs of an index and a result")
+    for pair in pairs:
+        try:
+            index, result = pair
+        except (TypeError, ValueError):
+            raise InvalidArgumentError("pairs", pair, "has to be a pair of an index and a result") from None
+        yield index, result
+
+
 Key = str | int
 KEY_LENGTH_MAX: Final = 4096
 _NUMBER: Final = re.compile(r"0|-?[1-9][0-9]*")

@@ -69,6 +69,14 @@ def test_a_fingerprint_function_identifies_other_chunks(store: CheckpointStore) 
     assert list(edited.items()) == [(1, 1)]
 
 
+def test_what_is_no_function_identifies_no_chunk(store: CheckpointStore) -> None:
+    """A ``fingerprint`` that cannot be called is refused by its name, before there is a job, and without chunks too."""
+    for given in ({"chunks": ["a"]}, {"chunks": []}, {"total_chunks": 2}):
+        with pytest.raises(InvalidArgumentError, match="fingerprint='text' is no function"):
+            store.open_job("f", **given, fingerprint="text")  # type: ignore[arg-type]
+    assert store.jobs() == []
+
+
 def test_only_the_fingerprints_of_completed_chunks_are_stored(store: CheckpointStore) -> None:
     """No chunk's text is in any file."""
     job = store.open_job("f", chunks=["CANARY-ONE", "CANARY-TWO"])

@@ -123,7 +123,10 @@ class JobChanges(JobDetails):
         Raises:
             InvalidArgumentError: no runner of this number is at work on this job.
         """
-        return self._context.storage.claims.runners.release(self.job_id, runner)
+        number = as_int(runner)
+        if type(number) is not int:
+            raise InvalidArgumentError("runner", runner, "is no whole number")
+        return self._context.storage.claims.runners.release(self.job_id, number)
 
     # -- to do chunks again
 

@@ -1,0 +1,41 @@
+"""What the methods of a job refuse by the name of the argument, and that nothing is recorded then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from each_case import each_case
+
+from checkpoint_store import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from checkpoint_store import CheckpointStore
+
+
+@each_case("pairs", [None, 3, "ab", [(0, "A"), 1], [(0, "A"), (1, "B", "C")], {0: "A"}])
+def test_what_is_no_pair_is_recorded_by_nobody(store: CheckpointStore, pairs: Any) -> None:
+    """``complete_many`` of what is no list of pairs names ``pairs``, and records no pair before the wrong one."""
+    job = store.open_job("f", total_chunks=2)
+    with pytest.raises(InvalidArgumentError, match="pairs="):
+        job.complete_many(pairs)
+    assert list(job.items()) == []
+
+
+def test_an_error_of_the_callers_pairs_is_the_callers(store: CheckpointStore) -> None:
+    """What a generator of pairs raises comes out as it is, and nothing is recorded."""
+    job = store.open_job("f", total_chunks=2)
+    with pytest.raises(TypeError, match="of my own"):
+        job.complete_many((index, 1) if index == 0 else _own_error() for index in range(2))
+    assert list(job.items()) == []
+
+
+def _own_error() -> Any:
+    raise TypeError("of my own")
+
+
+@each_case("runner", [None, "1", 1.0, True, [], {}])
+def test_what_is_no_number_of_a_runner_is_refused(store: CheckpointStore, runner: Any) -> None:
+    """``release_runner`` takes a whole number, and names ``runner`` otherwise."""
+    with pytest.raises(InvalidArgumentError, match=r"runner=.* is no whole number"):
+        store.open_job("f", total_chunks=2).release_runner(runner)
