@@ -68,6 +68,10 @@ class ProcessingState:
     ``redo_chunks`` are completed chunks that are to be done again (:meth:`Job.redo`): they are left, and
     ``processed_results`` has their earlier results.
 
+    ``version`` is the schema of the state. ``status`` is ``pending``, ``running``, ``paused``, ``completed`` or
+    ``failed``. ``started_at`` and ``updated_at`` are times as ISO 8601 text; by default the time of now, in UTC.
+    ``config`` and ``metadata`` are JSON objects.
+
     Two states are equal if they have the same content for the same job, in whichever order.
 
     Raises:
