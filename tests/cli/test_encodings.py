@@ -30,9 +30,10 @@ TALKS = [
     ("iso8859-5", "Сегодня мы смотрим на реки и на их истоки."),
     ("cp852", "Žluťoučký kůň šel domů, ale přišel déšť."),
 ]
+FRENCH = "L\u2019été était déjà là, “oui” — ça va très bien aujourd\u2019hui."
 
 
-@each_case(("encoding", "words"), TALKS)
+@each_case(("encoding", "words"), [*TALKS, ("cp1252", FRENCH), ("mac-roman", FRENCH)])
 def test_a_refusal_names_the_likely_encodings_with_a_line_of_each(tmp_path: Path, encoding: str, words: str) -> None:
     """A person sees which one is right; every encoding that is offered can be given back."""
     content = srt("One.", words).encode(encoding)

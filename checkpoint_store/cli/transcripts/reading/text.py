@@ -113,6 +113,8 @@ _SPEECH: Final = re.compile("[\x20-\x7e‘’“”–—…]+")
 """English with the quotes and dashes of a word processor: whoever reads a line so reads it right."""
 _SAMPLE_LENGTH: Final = 60
 _SAMPLED_BYTES: Final = 65_536
+_MESS_MAX: Final = 0.5
+"""The share of odd signs that a part of the file may have; the apostrophes of a typesetter count as odd."""
 
 
 def read_text(path: Path, encoding: str | None = None) -> str:
@@ -213,7 +215,8 @@ def _likely(data: bytes) -> list[tuple[str, str]]:
     names: dict[str, str] = {}
     telling = _NOT_ASCII.search(data)
     start = max(0, telling.start() - _SAMPLED_BYTES // 2) if telling else 0
-    for match in from_bytes(data[start : start + _SAMPLED_BYTES], cp_isolation=list(_IN_USE)):
+    sample = data[start : start + _SAMPLED_BYTES]
+    for match in from_bytes(sample, cp_isolation=list(_IN_USE), threshold=_MESS_MAX):
         line = _telling_line(data, match.encoding)
         if line is not None:
             same = {*match.could_be_from_charset, names.get(line, match.encoding)}
