@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
 BY_HAND: Final = {
-    "a table of a later schema": "CREATE TABLE chunk_keys (note TEXT)",
     "no view": "DROP VIEW job_progress",
     "a wrong version": "UPDATE alembic_version SET version_num = '1.1'",
 }

@@ -106,7 +106,7 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
     if broken:
         yield from broken
         return  # what follows would read through damaged pages
-    for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+    for table, parent in dangling(connection):
         yield Problem(f"table {table}", f"a row refers to a row of {parent} that is not there")
     for name, table in connection.execute(TRIGGERS):
         yield Problem(f"trigger {name}", f"is on {table}, and no store has triggers")
@@ -118,6 +118,17 @@ def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgr
     for number, job in enumerate(jobs_there, 1):
         yield from _problems_of_job(connection, job)
         tell(number, len(jobs_there))
+
+
+def dangling(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Yield the table of each row that refers to a row that is not there, and the table of that other row.
+
+    What the tables of a user refer to is the user's.
+    """
+    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for ours in present.intersection(metadata.tables):  # an older schema has fewer
+        for table, _, parent, _ in connection.execute(f"PRAGMA foreign_key_check({ours})"):
+            yield table, parent
 
 
 def _misplaced(connection: sqlite3.Connection) -> Iterator[Problem]:

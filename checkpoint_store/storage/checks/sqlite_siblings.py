@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.storage.checks.integrity import MISCOUNTED
+from checkpoint_store.storage.checks.integrity import MISCOUNTED, dangling
 from checkpoint_store.storage.connection import errors as sqlite_errors
-from checkpoint_store.storage.connection import wal_frames
+from checkpoint_store.storage.connection import pragmas, wal_frames
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.statements.rows import is_moment
 
@@ -119,7 +119,7 @@ def _is_sound(path: Path, how: str = ALONE) -> bool:
         with closing(open_copy(path, how)) as connection:
             return (
                 sqlite_errors.verdict_of(connection, "integrity_check(1)", path) == ["ok"]
-                and connection.execute("PRAGMA foreign_key_check").fetchone() is None
+                and not any(dangling(connection))
                 and connection.execute(MISCOUNTED).fetchone() is None
             )
     except sqlite_errors.UNREADABLE as error:
@@ -135,6 +135,6 @@ def open_copy(path: Path, how: str) -> sqlite3.Connection:
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     connection.execute("PRAGMA writable_schema = ON")  # else a file shorter than its header says is not read at all
     connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute(f"PRAGMA {pragmas.TRUSTED_SCHEMA}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection

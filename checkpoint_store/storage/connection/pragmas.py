@@ -38,6 +38,8 @@ def limit_steps(connection: sqlite3.Connection, path: Path) -> None:
     connection.set_progress_handler(lambda: next(looks_left, None) is None, _STEPS_PER_LOOK)
 
 
+TRUSTED_SCHEMA: Final = f"trusted_schema = {'ON' if sqlite3.sqlite_version_info < (3, 41) else 'OFF'}"
+"""SQLite before 3.41 calls JSON functions unsafe: no statement would run beside a user's index of ``json_extract``."""
 PAGE_BYTES: Final = 1024
 """A result takes the pages that it needs, and a commit writes little beside it.
 
@@ -105,7 +107,7 @@ def _pragmas(mode: str, durability: Durability) -> list[str]:
         "mmap_size = 0",
         "foreign_keys = ON",
         "secure_delete = ON",
-        "trusted_schema = OFF",
+        TRUSTED_SCHEMA,
         "cell_size_check = ON",
         "temp_store = MEMORY",  # no result in a temporary file
     ]
@@ -139,7 +141,7 @@ def connect_read_only(path: Path, *, used_by: UsedBy) -> sqlite3.Connection:
     """
     connection = _open(path, f"mode=ro&{used_by.value}")
     try:
-        for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
+        for pragma in ("query_only = ON", TRUSTED_SCHEMA, "cell_size_check = ON", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         limit_steps(connection, path)
         keep_few_pages(connection)  # reads the schema

@@ -16,21 +16,23 @@ import tempfile
 import threading
 from contextlib import closing, contextmanager, suppress
 from functools import cache
-from hashlib import sha256
 from importlib import resources
 from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, StoreBusy, StoreDamaged, StoreInUse
 from checkpoint_store.model.store_file import RELEASED_VERSIONS
 from checkpoint_store.storage.backup import copy_to, thin_out
+from checkpoint_store.storage.checks.integrity import dangling
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup, refuse_triggers
 from checkpoint_store.storage.upgrade.additions import additions_kept
+from checkpoint_store.storage.upgrade.contents import contents
+from checkpoint_store.storage.upgrade.taken_names import refusal_of_taken_names
 from checkpoint_store.system.files import create_private, open_to_owner
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
@@ -136,7 +138,21 @@ def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path |
     with _quiet():
         from alembic import command  # see config()
 
+        _refuse_taken_names(database, head)
         return run(database, head, lambda connection: command.upgrade(config(connection), head), keeps_copy=keeps_copy)
+
+
+def _refuse_taken_names(database: Database, head: str) -> None:
+    """Raise :class:`MigrationFailed` if a user has a part in the store under a name that a later schema needs."""
+    version = current_version(database)
+    if version not in RELEASED_VERSIONS:
+        return
+    versions = RELEASED_VERSIONS[RELEASED_VERSIONS.index(version) : RELEASED_VERSIONS.index(head) + 1]
+    refusal = None
+    with suppress(Exception):  # of a revision: it fails on the store, too, and is reported then
+        refusal = database.read(lambda connection: refusal_of_taken_names(connection, versions, upgrade_in_memory))
+    if refusal is not None:
+        raise MigrationFailed(database.path, version, head, refusal, None)
 
 
 def upgrade_in_memory(connection: sqlite3.Connection, wanted: str) -> None:
@@ -226,9 +242,10 @@ def _checked(
 ) -> None:
     if _version(connection) != version:
         return  # another process was faster
-    for table, _, parent, _ in _violations(connection):
+    for table, parent in dangling(connection):
         raise StoreDamaged(path, f"its table {table} has rows whose row in {parent} is gone")
-    before = _contents(connection)
+    violations_before = connection.execute("PRAGMA foreign_key_check").fetchall()
+    before = contents(connection)
     try:
         with additions_kept(connection, path):
             _run_scripts(connection, migrate)
@@ -237,13 +254,13 @@ def _checked(
             raise
         # Such as "no such view": somebody changed the schema.
         raise StoreDamaged(path, f"its tables and views are not those of schema {version}: {error}") from error
-    after = _contents(connection)
+    after = contents(connection)
     if (gone := before.keys() - after.keys()) and after:  # only a downgrade to nothing leaves no table
         raise RuntimeError(f"the table {min(gone)} is gone")
     for name, counted in before.items():
         if name in after and after[name] != counted:
             raise RuntimeError(f"the rows of {name} changed: {counted} before, {after[name]} after")
-    if violations := _violations(connection):
+    if (violations := connection.execute("PRAGMA foreign_key_check").fetchall()) != violations_before:
         raise RuntimeError(f"rows without the row that they refer to: {violations[:3]}")
     (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if problem != "ok":
@@ -272,29 +289,3 @@ def _succeeds_on_a_new_store(version: str | None, migrate: Callable[[Connection]
             log.debug("the revisions fail on a new store, too: %s", error)
             return False
     return True
-
-
-def _violations(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """Return the rows that refer to a row that is not there."""
-    return connection.execute("PRAGMA foreign_key_check").fetchall()
-
-
-_WATCHED: Final = {
-    "jobs": "SELECT job_id, file_name, status, total_chunks FROM jobs ORDER BY job_id",
-    "completed_chunks": "SELECT job_id, chunk_index FROM completed_chunks ORDER BY job_id, chunk_index",
-    "chunk_results": "SELECT job_id, chunk_index, result FROM chunk_results ORDER BY job_id, chunk_index",
-}
-
-
-def _contents(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
-    """Return the number of rows and a digest of the columns that must survive, by table."""
-    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return {name: _digest(connection, query) for name, query in _WATCHED.items() if name in present}
-
-
-def _digest(connection: sqlite3.Connection, query: str) -> tuple[int, str]:
-    count, total = 0, sha256()
-    for row in connection.execute(query):
-        count += 1
-        total.update(repr(row).encode("utf-8", "backslashreplace"))
-    return count, total.hexdigest()[:16]
