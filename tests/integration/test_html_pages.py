@@ -250,7 +250,7 @@ def test_another_use_of_nothing_stays_a_mistake() -> None:
     [(PAGE.decode(), TOLD), ("upstream error", "a body that is no JSON"), ("", "a body that is no JSON")],
 )
 def test_a_client_that_keeps_the_body_of_an_answer_is_understood(body: str, told: str) -> None:
-    """As the clients of Mistral and Cohere: an error with HTTP 200, and the body that they could not read."""
+    """An error with HTTP 200 and a body that its client could not read (Mistral, Cohere) is a transient one."""
     error: Any = type("SDKError", (Exception,), {"__module__": "mistralai.client.errors"})("unexpected response")
     error.status_code, error.body = 200, body
     assert (trouble_of(error), is_transient(error), told in describe(error)) == (Trouble.ERROR, True, True)

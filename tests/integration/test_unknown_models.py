@@ -110,7 +110,7 @@ def test_each_service_has_its_own_words_for_an_unknown_model(
 
 
 def test_a_client_that_keeps_the_words_alone_is_understood(store: CheckpointStore) -> None:
-    """As ollama's ResponseError: it has a status and a text, and no body."""
+    """An error with a status and a text, and no body (ollama's ResponseError), pauses the job at an unknown model."""
 
     def ask(text: str) -> str:
         error: Any = RuntimeError("model 'llama9' not found (status code: 404)")
