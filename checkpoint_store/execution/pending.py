@@ -178,8 +178,9 @@ class PendingLoop(Generic[T]):
     def forget(self) -> None:
         """Do nothing: this loop has no work in flight, because each chunk that it hands out is the caller's."""
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         """Do nothing, as :meth:`forget`."""
+        return False
 
     def run(self) -> Iterator[T]:
         """Yield the chunks that are left; see :meth:`Job.pending`. An error that ends the loop is kept with the job."""

@@ -95,11 +95,11 @@ class Loop:
         """After a fork, in the child: what is in flight is the parent's."""
         self._schedule.forget()
 
-    def settle(self) -> None:
-        """Between two items: wait for what is in flight, and record it. The loop yields it when it goes on."""
-        self._look_again_at = UNTIL_ONE_ENDS
-        while self._schedule.has_results:
+    def settle(self) -> bool:
+        """Between two items, see :class:`StoppableLoop`. The loop yields what is recorded when it goes on."""
+        if self._schedule.has_results:
             self._settle_whatever_happens()
+        return self._schedule.has_results
 
     def run(self) -> Iterator[MapItem]:
         """Yield what is completed, and give the job the status that follows; see :meth:`Job.map`."""
@@ -125,14 +125,14 @@ class Loop:
                     signals.enter_context(self._interrupts)
                 if self._options.progress and self._costs is not None:
                     self._bar = LiveBar(self._execution, self._costs.paid)
-                # No `while condition`: on Python 3.12 and 3.13 its backward jump is outside the exception table, so an
-                # interrupt there skips `except` and `finally` (python/cpython#130279).
-                while True:
+                while True:  # no `while condition`: an interrupt at its jump skips `finally` (python/cpython#130279)
                     self._start()
                     if not self._wait():
                         break
                     self._settle()
+                    self._state.events.tell()
                     yield from self._schedule.in_order()
+                self._state.events.tell()  # what settle() noted in another thread
                 yield from self._schedule.in_order(everything=True)
             except BaseException as error:
                 ended_by = error
@@ -232,7 +232,6 @@ class Loop:
             self._costs.update()
         if self._bar is not None:
             self._bar.show()
-        self._state.events.tell()
 
     def _take_ended(self) -> list[tuple[Future[Any], InFlight]]:
         ended = self._schedule.take_ended()
@@ -257,7 +256,6 @@ class Loop:
 
     def _finish_in_flight(self, *, is_left_early: bool) -> None:
         """Record what is in flight. Only a second signal, or an exception in the thread that waits, cuts that short."""
-        self._look_again_at = UNTIL_ONE_ENDS
         try:
             if is_left_early:
                 self._state.pause("its loop was left early")
@@ -267,6 +265,7 @@ class Loop:
                 if not self._schedule.has_results:
                     break
                 self._settle_whatever_happens()
+                self._state.events.tell()
             with self._state.log_instead_of_raising("results are still unrecorded"):
                 self._execution.record_unrecorded()
         except BaseException:
@@ -275,7 +274,7 @@ class Loop:
 
     def _settle_whatever_happens(self) -> None:
         """Settle the next attempts that end; an error keeps no other attempt from being settled."""
-        schedule = self._schedule
+        schedule, self._look_again_at = self._schedule, UNTIL_ONE_ENDS
         count_before = len(schedule.in_flight) + len(schedule.unsettled) + len(schedule.overdue)
         try:
             self._wait_for_attempts()

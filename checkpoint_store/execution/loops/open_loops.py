@@ -17,6 +17,7 @@ from weakref import WeakSet
 from checkpoint_store.errors import JobPaused, StorageUnavailableError, StoreClosed
 from checkpoint_store.execution.claims.chunk_queue import acting_thread
 from checkpoint_store.execution.loops.left_loops import LeftLoops
+from checkpoint_store.execution.loops.settling import Settling
 from checkpoint_store.model.attempt import jobs_worked_on_here
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log, log_suppressed
@@ -46,8 +47,8 @@ class StoppableLoop(Protocol[T_co]):
     def forget(self) -> None:
         """After a fork, in the child: forget the work in flight, which is the parent's."""
 
-    def settle(self) -> None:
-        """Wait for the work in flight, and record the results. The loop goes on afterwards. No error is raised."""
+    def settle(self) -> bool:
+        """Record what ends within a moment; return whether more is in flight. The loop goes on. No error is raised."""
 
 
 class Loops(ForkAware):
@@ -68,6 +69,7 @@ class Loops(ForkAware):
         self._running: set[RunningLoop[Any]] = set()
         self.left: LeftLoops = LeftLoops()
         """The loops that were left before their end."""
+        self._settling: Settling = Settling()
         self._guard = threading.RLock()
         """Held while a loop enters: so the loop is stopped with the others, or sees that the store is being closed."""
         self.closing = threading.RLock()
@@ -106,8 +108,7 @@ class Loops(ForkAware):
     def settle(self, concerns: Callable[[str], bool]) -> None:
         """Record what the waiting loops of jobs have in flight, where ``concerns`` says so, given the job's id."""
         for loop in [loop for loop in list(self._running) if concerns(loop.job_id)]:
-            log.info("job %s: another plan of its file opens, and waits for the calls in flight", loop.job_id)
-            loop.settle_between_steps()
+            self._settling.settle(loop, [other for other in list(self._running) if other.needs_this_thread])
 
     def end_abandoned(self) -> None:
         """End the loops with which nobody goes on: a loop that waits for their chunks would wait for ever."""
@@ -152,8 +153,7 @@ class RunningLoop(ForkAware, Generic[T]):
         """The thread that makes a step."""
         self._driven_by = acting_thread()
         """The thread of the caller, who made the last step."""
-        self._is_stopped = False
-        self._process = os.getpid()
+        self._is_stopped, self._process = False, os.getpid()
         self._lock = threading.RLock()
         """Held while a step is made."""
         watch(self)
@@ -214,8 +214,8 @@ class RunningLoop(ForkAware, Generic[T]):
     @property
     def needs_this_thread(self) -> bool:
         """Whether this thread works for this loop: if it waited for the loop's end, it would wait for itself."""
-        is_worker = self.job_id in jobs_worked_on_here()
-        return is_worker or self._inside == threading.get_ident() or self._serves_this_thread()
+        is_inside = self._inside == threading.get_ident()
+        return is_inside or self.job_id in jobs_worked_on_here() or self._serves_this_thread()
 
     @property
     def is_driven_here(self) -> bool:
@@ -244,13 +244,13 @@ class RunningLoop(ForkAware, Generic[T]):
                 self._under_way.close()  # type: ignore[attr-defined]
         self._loops.leave(self)
 
-    def settle_between_steps(self) -> None:
-        """Record what this loop has in flight, unless a thread makes a step of it, or its work needs this thread."""
-        if self.needs_this_thread or not self._lock.acquire(blocking=False):
+    def settle_between_steps(self, goes_on: Callable[[], bool]) -> None:
+        """Record what this loop has in flight while ``goes_on()`` says so, unless a thread makes a step of it."""
+        if not self._lock.acquire(blocking=False):
             return
         try:
-            if self._under_way is not None and self._process == os.getpid():
-                self._loop.settle()
+            while self._under_way is not None and self._process == os.getpid() and self._loop.settle() and goes_on():
+                pass
         finally:
             self._lock.release()
 
