@@ -199,6 +199,24 @@ def test_a_loop_ends_that_would_wait_for_its_own_task(open_store: Opener) -> Non
 
 
 @pytest.mark.timeout(60)
+def test_a_loop_ends_that_would_wait_for_a_loop_in_whose_body_its_event_loop_runs(store: CheckpointStore) -> None:
+    """The loop around the event loop has a chunk in hand, and cannot go on before the event loop has ended."""
+    job = store.open_job("talk.srt", chunks=CHUNKS)
+
+    async def work(text: str) -> str:
+        return text
+
+    async def all_others() -> list[str]:
+        return [item.result async for item in job.amap(work, on_pause="return")]
+
+    around = job.pending()
+    chunk = next(around)
+    assert asyncio.run(all_others()) == CHUNKS[1:]
+    chunk.complete("by hand")
+    assert (list(around), job.status) == ([], "completed")
+
+
+@pytest.mark.timeout(60)
 def test_a_loop_waits_for_a_chunk_that_work_in_hand_took(store: CheckpointStore, open_store: Opener) -> None:
     """Work may take more chunks of its job and complete them; another loop waits for them while the work goes on."""
     job, other = store.open_job("talk.srt", chunks=CHUNKS), open_store().job("talk.srt")

@@ -58,10 +58,12 @@ class ClaimingLoop:
     def holds_up(self, other: ClaimingLoop) -> bool:
         """Whether another loop, which has not ended, cannot go on while this loop waits.
 
-        A loop for asyncio holds up its own task, and any other loop its whole thread, with all tasks in it.
+        A loop for asyncio holds up its own task, and the loops in whose body its event loop runs. Any other loop holds
+        up its whole thread, with all tasks in it.
         """
         is_in_task = self.task is not None and other.task == self.task
-        return other.thread == self.thread and (self.holds_thread or is_in_task)
+        is_around = other.task is None and other.holds_thread
+        return other.thread == self.thread and (self.holds_thread or is_in_task or is_around)
 
 
 class ClaimedChunk:
