@@ -264,5 +264,10 @@ def runner_lock_paths(store: Path) -> list[Path]:
 
 
 def runner_lock_path(store: Path, name: str) -> Path:
-    """Return the path of the runner lock with this name: beside the store, whatever a damaged name says."""
-    return store.parent / os.path.basename(name)  # Path.name is no name for ".."
+    """Return the path of the runner lock with this recorded name: beside the store, whatever a damaged name says."""
+    return store.parent / os.fsdecode(os.path.basename(name).encode())  # Path.name is no name for ".."
+
+
+def recorded_name(lock_file: Path) -> str:
+    """Return the name of a runner lock as UTF-8 text: under another locale, Python has other text for its bytes."""
+    return os.fsencode(lock_file.name).decode()

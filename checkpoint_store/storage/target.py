@@ -89,8 +89,8 @@ def store_beside(state_path: Path) -> Path:
 
 def _is_text(name: str) -> bool:
     try:
-        name.encode()
-    except UnicodeEncodeError:
+        os.fsencode(name).decode()  # the bytes: under another locale, their text has surrogates
+    except UnicodeDecodeError:
         return False
     return True
 

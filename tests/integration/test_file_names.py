@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from conftest import Children
 
+ASCII = program(__file__, "claim_in_ascii_locale")
 LATIN_1 = program(__file__, "work_in_a_latin_1_folder")
 NAMES = ("talk.db", "talk.sqlite", "talk.state", "talk.2.db", "talk.2.sqlite")
 
@@ -90,3 +91,17 @@ def test_a_folder_whose_name_is_no_utf_8_serves_like_any_other(children: Childre
     if "UTF-8 names alone" in errors:
         pytest.skip("this file system takes UTF-8 names alone")
     assert (output, process.returncode) == ("[]\nTrue\n[(0, 'A')]\n", 0), errors
+
+
+def test_runners_of_two_locales_know_each_other(
+    tmp_path: Path, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A living runner's chunk is not taken by a process whose locale gives another text for the bytes of its lock's name."""
+    with CheckpointStore(tmp_path / "größe.db") as store:
+        pending = store.open_job("talk.srt", total_chunks=3).pending()
+        chunk = next(pending)
+        for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+            monkeypatch.setenv(name, value)
+        assert children.run(ASCII, fresh=True) == "True 1\n"
+        assert chunk.index == 0
+        pending.close()

@@ -231,7 +231,7 @@ def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
             yield Finding("ok", "runner", says)
     if not alive:
         yield Finding("ok", "runners", "none is at work")
-    dead = [lock.name for lock in runner_lock_paths(path) if lock.name not in alive and probe(lock) is not None]
+    dead = [lock.name for lock in runner_lock_paths(path) if probe(lock) is not None]
     if dead:
         says = f"{', '.join(dead)}: left by {'a run' if len(dead) == 1 else 'runs'} that did not end cleanly"
         yield Finding("warning", "runner locks", says, "nothing to do: the next open sweeps them")

@@ -129,7 +129,7 @@ class ClaimStorage(ForkAware):
         known = self._reporter_ids.get(job_id)
         if known is not None and runners.is_runner_of(connection, known, job_id):
             return known
-        no_lock = f"{self.path.name}.reporter-{os.urandom(6).hex()}"
+        no_lock = self.path.with_name(f"{self.path.name}.reporter-{os.urandom(6).hex()}")
         runner_id = add_runner(connection, job_id, no_lock, exclusive=False)
         attempts.end_runner(connection, runner_id, begun=None, is_counted=False)
         return runner_id

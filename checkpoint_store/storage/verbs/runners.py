@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
 from checkpoint_store.storage.connection.errors import code_of
-from checkpoint_store.storage.runner_lock import RunnerLock, reap, runner_lock_path, runner_lock_paths
+from checkpoint_store.storage.runner_lock import RunnerLock, reap, recorded_name, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements.attempts import attempts, liveness, runners
 from checkpoint_store.storage.statements.job_rows import no_job
 from checkpoint_store.storage.statements.jobs import stretch
@@ -95,7 +95,7 @@ class RunnerStorage(ForkAware):
         def work(connection: sqlite3.Connection) -> int:
             liveness.refuse_if_busy(connection, self.path, job_id, own_runner_id=None, exclusive=exclusive)
             stretch.go_on(connection, job_id, self.path)
-            return add_runner(connection, job_id, lock.path.name, exclusive=exclusive)
+            return add_runner(connection, job_id, lock.path, exclusive=exclusive)
 
         try:
             runner_id = write_of_job(self._database, job_id, work)
@@ -217,8 +217,9 @@ class RunnerStorage(ForkAware):
             reap(path)
 
 
-def add_runner(connection: sqlite3.Connection, job_id: str, lock_name: str, *, exclusive: bool) -> int:
+def add_runner(connection: sqlite3.Connection, job_id: str, lock_file: Path, *, exclusive: bool) -> int:
     """Record a runner of this process, and return its id."""
+    lock_name = recorded_name(lock_file)
     return runners.add_runner(connection, job_id, lock_name, host_name(), os.getpid(), exclusive=exclusive)
 
 
