@@ -22,6 +22,7 @@ from checkpoint_store.model.clock import seconds_ago
 from checkpoint_store.model.state.pairing import few
 from checkpoint_store.model.state.state import in_utc
 from checkpoint_store.model.state.state_text import Glance
+from checkpoint_store.state_file.by_hand import log_change_by_hand
 from checkpoint_store.state_file.exporting import refuse_unwritable
 from checkpoint_store.state_file.reader import (
     USE,
@@ -212,6 +213,8 @@ def _import_if_ahead(
             _compare(facts, state_file.path)
         case Action.FOLLOW:
             state_file.left_behind = seen.job_id
+    if known.status is not None and seen.updated_at >= known.updated_at:
+        log_change_by_hand(facts, state_file.path, seen, known)
     return None
 
 
@@ -224,7 +227,7 @@ def _glance_of_whole(path: Path) -> Glance | None:
     """Return the facts of a state file of another layout: an early version without a store, or a person, wrote it."""
     with suppress(CheckpointStoreError):  # torn, or no state
         state = read_state(path)
-        return Glance(state.job_id, len(state.completed_chunks), in_utc(state.updated_at))
+        return Glance(state.job_id, state.status, len(state.completed_chunks), in_utc(state.updated_at))
     return None
 
 

@@ -192,7 +192,7 @@ def glance(path: Path) -> state_text.Glance | None:
             if head is None:
                 return None
             file.seek(max(0, path.stat().st_size - _TAIL_BYTES - 2 * len(head.indices)))
-            return state_text.Glance(head.job_id, head.completed_count, state_text.updated_at(file.read()))
+            return state_text.Glance(head.job_id, head.status, head.completed_count, state_text.updated_at(file.read()))
     except OSError:
         return None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 import warnings
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,7 @@ from checkpoint_store import (
     CheckpointStore,
     ProcessingState,
     StateFormatError,
+    StateManager,
     StoreDamaged,
     StoreRecovered,
     recover_store,
@@ -68,6 +72,40 @@ TABLE = {
 def test_each_row_of_the_table(situation: Situation, expected: Action) -> None:
     """Each situation has one answer."""
     assert decide(situation) == expected
+
+
+BY_HAND: dict[str, tuple[dict[str, object], str | None]] = {
+    "a status": ({"status": "failed"}, "is failed with 2 completed chunks, and the store says running with 2"),
+    "fewer chunks": (
+        {"completed_chunks": [0], "processed_results": ["a"], "result_indices": [0]},
+        "is running with 1 completed chunk, and the store says running with 2",
+    ),
+    "a result": ({"processed_results": ["by hand", "b"]}, "has another result of chunk 0 than the store"),
+    "nothing": ({}, None),
+}
+
+
+@each_case(("changes", "expected"), BY_HAND.values(), ids=BY_HAND)
+def test_a_change_by_hand_has_no_effect_and_the_log_says_so(
+    changes: dict[str, object], expected: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A state file that a person changed beside its sound store: the store file is the truth, and the log says so."""
+    caplog.clear()
+    with StateManager(tmp_path / "talk.json") as manager:
+        manager.save(ProcessingState(file_name="talk.txt", status="running", total_chunks=3))
+        manager.update_chunk_complete(0, "a")
+        manager.update_chunk_complete(1, "b")
+    content = json.loads(manager.state_path.read_bytes()) | changes
+    manager.state_path.write_text(json.dumps(content, indent=2))
+    a_minute_later = time.time() + 60
+    os.utime(manager.state_path, (a_minute_later, a_minute_later))
+    with StateManager(tmp_path / "talk.json") as manager:
+        state = manager.load()
+    assert state is not None
+    assert (state.status, state.completed_chunks, state.processed_results) == ("running", [0, 1], ["a", "b"])
+    warnings_logged = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings_logged) == (expected is not None)
+    assert all(f"{expected}; a change by hand" in line for line in warnings_logged)
 
 
 @pytest.fixture

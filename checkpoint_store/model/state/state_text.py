@@ -176,6 +176,7 @@ class Glance(NamedTuple):
     """The facts of a state file of this layout, without its results."""
 
     job_id: str
+    status: object
     completed_chunks: int
     updated_at: str
     """The field ``updated_at``; ``""`` if it was not found."""
@@ -186,6 +187,7 @@ class Head(NamedTuple):
 
     job_id: str
     file_name: str
+    status: object
     indices: bytes
     """The text of the completed chunks between the brackets."""
 
@@ -210,7 +212,7 @@ def read_head(lines: Iterable[bytes]) -> Head | None:
     match = _COMPLETED_LINE.fullmatch(next(lines, b"").removesuffix(b"\n"))
     if fields is None or match is None:
         return None
-    return Head(fields["job_id"], fields["file_name"], match["indices"].rstrip(b" "))
+    return Head(fields["job_id"], fields["file_name"], fields["status"], match["indices"].rstrip(b" "))
 
 
 def read_fields(lines: Iterable[bytes]) -> dict[str, Any] | None:

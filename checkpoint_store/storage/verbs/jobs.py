@@ -165,6 +165,8 @@ class KnownJob(NamedTuple):
     """The number of completed chunks; None if the store does not have the job."""
     updated_at: str
     """The time of the last change; ``""`` if the store does not have the job."""
+    status: str | None
+    """The status; None if the store does not have the job."""
     was_deleted: bool
     """Whether the job was deleted from the store, and not imported again since."""
 
@@ -178,11 +180,10 @@ class ImportFacts(ReadingVerbs):
 
     def known_job(self, job_id: str) -> KnownJob:
         """Return the facts of the store about a job."""
-        jobs = JobVerbs(self._database)
-        completed = jobs.completed_count(job_id)
-        if completed is None:
-            return KnownJob(None, "", jobs.was_deleted(job_id))
-        return KnownJob(*completed, was_deleted=False)
+        facts = "SELECT completed_count, updated_at, status FROM jobs WHERE job_id = ?"
+        if (row := self._database.read_row(facts, (job_id,))) is None:
+            return KnownJob(None, "", None, JobVerbs(self._database).was_deleted(job_id))
+        return KnownJob(*row, was_deleted=False)
 
     def is_at_work(self, job_id: str) -> bool:
         """Return whether a runner of the job is alive now: it writes the state file itself."""

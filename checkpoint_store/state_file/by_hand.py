@@ -1,0 +1,41 @@
+"""Notice a state file that a person changed beside its store: the change has no effect, and the log says so."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from checkpoint_store.errors import CheckpointStoreError, counted
+from checkpoint_store.model.clock import parse_time
+from checkpoint_store.state_file.pace import SMALL_BYTES
+from checkpoint_store.state_file.reader import read_state
+from checkpoint_store.system.log import log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from checkpoint_store.model.state.state_text import Glance
+    from checkpoint_store.storage.verbs.jobs import ImportFacts, KnownJob
+
+_WRITING_SECONDS_MAX: Final = 5.0
+"""A small state file that was written so much later than the last change of its job was written by a person."""
+
+
+def log_change_by_hand(facts: ImportFacts, path: Path, seen: Glance, known: KnownJob) -> None:
+    """Log what a state file says otherwise than the store. Both are of the same time, so a person changed the file.
+
+    The results are compared only if a small file was written after the last change of its job.
+    """
+    remedy = "a change by hand in the state file has no effect: call set_status, update_chunk_complete or Job.redo"
+    if (seen.status, seen.completed_chunks) != (known.status, known.completed_chunks):
+        says = f"{seen.status} with {counted(seen.completed_chunks, 'completed chunk')}"
+        truth = f"{known.status} with {known.completed_chunks}"
+        log.warning("%s says that job %s is %s, and the store says %s; %s", path, seen.job_id, says, truth, remedy)
+        return
+    with suppress(CheckpointStoreError, OSError, ValueError):  # a file that cannot be read has no effect either
+        changed = path.stat()
+        is_late = changed.st_mtime > parse_time(known.updated_at).timestamp() + _WRITING_SECONDS_MAX
+        if is_late and changed.st_size <= SMALL_BYTES:
+            index = facts.first_contradiction(read_state(path))
+            if index is not None:
+                log.warning("%s has another result of chunk %d than the store; %s", path, index, remedy)
