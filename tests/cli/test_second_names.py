@@ -1,4 +1,4 @@
-"""Several names of one FILE in a line: its chunks are paid for once."""
+"""Several names of one FILE, in one line or in several: its chunks are paid for once."""
 
 from __future__ import annotations
 
@@ -44,3 +44,19 @@ def test_a_name_that_leads_nowhere_is_refused(lecture: Folder) -> None:
     done = lecture.run("run", "lecture.txt", "link.txt", *SIX, *lecture.command(), code=2)
     assert "link.txt" in done.stderr
     assert lecture.calls() == []
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("kind", ["symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("order", [("a link.txt", "lecture.txt"), ("lecture.txt", "a link.txt")])
+def test_another_name_in_a_later_line_is_paid_for_once(lecture: Folder, kind: str, order: tuple[str, str]) -> None:
+    """Each name has a job and an output of its own; the second takes over what the first paid for, as its plan says."""
+    getattr(lecture.path / "a link.txt", kind)(lecture.path / "lecture.txt")
+    first, second = order
+    lecture.run("run", first, *SIX, *lecture.command())
+    (plan,) = lecture.json("plan", second, *SIX, *lecture.command())["plans"]
+    assert (plan["action"], plan["kept"], plan["chunks_to_do"]) == ("reuse", 6, 0)
+    done = lecture.run("run", second, *SIX, *lecture.command())
+    assert f"{second} is another name of {first}, whose results it takes over" in done.stderr
+    assert len(lecture.calls()) == 6
+    assert {"lecture.cleaned.txt", "a link.cleaned.txt"} <= lecture.files()

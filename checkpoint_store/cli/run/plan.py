@@ -26,7 +26,7 @@ from checkpoint_store.cli.run.plan_part import plan_of_part, to_do_text
 from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
-from checkpoint_store.cli.run.work import read_otherwise
+from checkpoint_store.cli.run.work import read_otherwise, with_results_of_links
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.stand_in import stand_in, unrecorded_beside
@@ -141,8 +141,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         return
     for source, run_plan, refusal, redo_chunks, budget, change in plans:
         name = on_one_line(printable(source.path))
-        to_do = to_do_text(run_plan, only)
-        facts = [*_facts(run_plan, to_do, redo_chunks, workers, change), ("budget", budget.text)]
+        facts = [*_facts(run_plan, to_do_text(run_plan, only), redo_chunks, workers, change), ("budget", budget.text)]
         _show(terminal, name, run_plan, facts)
         for label, words in _whole_lines(run_plan, request, refusal, change):
             terminal.out.print(Text.assemble((f"  {label}  ", "dim"), words), soft_wrap=True)
@@ -184,13 +183,14 @@ def _plan_of(
     request: Request, source: Input, store: CheckpointStore, path: Path, cost: str
 ) -> tuple[RunPlan, str | None]:
     """Return what run would do with an input, and why it would not begin, if its output is in the way."""
-    name = job_name(source.path, path)
-    run_plan = store.plan(name, chunks=source.content.chunks, cost=cost, **request.settings_of(source))
+    arguments = {"chunks": source.content.chunks, "cost": cost, **request.settings_of(source)}
+    run_plan = store.plan(job_name(source.path, path), **arguments)
     try:
         task = request.task_of(source, store, path)
         if changed := read_otherwise(store, task):
             refused: dict[str, Any] = {"action": "refuse", "job_id": None, "chunks_to_do": 0, "kept": 0}
             run_plan = dataclasses.replace(run_plan, differences=changed.differences, **refused)
+        task, run_plan, _ = with_results_of_links(store, path, task, run_plan, cost)
         refuse_output(store, task, run_plan)
     except UnusableOutputError as error:
         return run_plan, str(error)

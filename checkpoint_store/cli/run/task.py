@@ -21,7 +21,7 @@ from checkpoint_store.cli.run.memory import open_job
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
-from checkpoint_store.cli.run.work import COPY_BEGINS, Work, cost_unknown_text, kept_answers
+from checkpoint_store.cli.run.work import COPY_BEGINS, Work, cost_unknown_text, kept_answers, with_results_of_links
 from checkpoint_store.cli.screen import attempt_count, duration, indices, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (
@@ -62,7 +62,10 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     """
     if not task.output.may_be_written() or _may_begin_anew(store, task):
         plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
+        task, plan, other_name = with_results_of_links(store, store.path, task, plan)
         refuse_output(store, task, plan)
+        if other_name is not None:
+            context.screen.note(f"{path_text(task.path)} is another name of {other_name}, whose results it takes over")
         if plan.kept_elsewhere and task.settings["on_change"] != "restart":
             context.screen.note(f"{path_text(task.path)}: {elsewhere_text(plan, task.settings['on_change'])}")
     job = open_job(store, task, context.limits.only)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import current_attempt
@@ -15,7 +19,7 @@ from checkpoint_store.errors import Difference, PlanChanged
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from checkpoint_store import CheckpointStore, Job, JobSummary
+    from checkpoint_store import CheckpointStore, Job, JobSummary, RunPlan
     from checkpoint_store.cli.run.task_records import Clean, Task
     from checkpoint_store.cli.screen import Screen
     from checkpoint_store.cli.transcripts.split import TextChunk
@@ -29,6 +33,34 @@ _NOT_WHOLE: Final = re.compile(r"\[redacted\]|\\0|… \([\d,]+ characters\)$")
 """What is in a copy that is not the very text that was printed."""
 _FORM: Final = ("result_field", "raw")
 """The keys of a config that say how an answer is read, and nothing about the work."""
+
+
+def with_results_of_links(
+    store: CheckpointStore, store_path: Path, task: Task, plan: RunPlan, cost: str = "cost"
+) -> tuple[Task, RunPlan, str | None]:
+    """Let a file that the store knows by another name (a link leads to it) take over the results of that name.
+
+    Args:
+        store: the store.
+        store_path: its path; the store of a trial is elsewhere.
+        task: the work.
+        plan: what a run would do.
+        cost: the field of the results that has the cost.
+
+    Returns:
+        The work, its plan, and the other name. All is as it was, and the name is None, if the store knows no other name
+        of the file, or if the caller said what happens.
+    """
+    settings = task.settings
+    if not plan.kept_elsewhere or plan.action != "new" or settings["fresh"] or settings["on_change"] != "refuse":
+        return task, plan, None
+    folder = Path(os.path.realpath(store_path.parent))
+    for name in dict.fromkeys(job.file_name for job in store.summaries()):
+        with suppress(OSError, ValueError):  # the file of that job is gone, or its name is none
+            if name != task.file_name and (folder / name).samefile(task.path):
+                task = dataclasses.replace(task, settings={**settings, "on_change": "reuse"})
+                return task, store.plan(task.file_name, chunks=task.chunks, cost=cost, **task.settings), name
+    return task, plan, None
 
 
 def kept_answers(store: CheckpointStore, job: Job, task: Task) -> dict[int, str]:
