@@ -12,6 +12,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import check_error, describe
 from checkpoint_store.model.money import cost_in
 from checkpoint_store.model.records import JobStatus
+from checkpoint_store.model.service_answer import field_of
 from checkpoint_store.storage.records.records import StatusChange
 from checkpoint_store.system.log import WarningsLast, log, log_suppressed
 
@@ -39,7 +40,7 @@ def asks_to_end(error: BaseException) -> bool:
     These are the exceptions of Ctrl-C, a cancelled task, a closed generator, ``sys.exit()``, and the exit code of a
     signal.
     """
-    code = getattr(error, "code", None)
+    code = field_of(error, "code")
     return not isinstance(error, Exception) and (not code or code in _EXIT_CODES)
 
 

@@ -8,7 +8,7 @@ from opcode import opmap
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
-from checkpoint_store.model.exceptions import add_note
+from checkpoint_store.model.exceptions import add_note, notes_of
 from checkpoint_store.model.no_data import HTML_PAGE, NO_CHOICES, NO_JSON, met_no_data, no_data_remark
 from checkpoint_store.model.service_answer import answer_beyond, field_of
 
@@ -73,15 +73,17 @@ def note_answer(error: BaseException) -> None:
     """Note with an exception what the service said with its refusal, if the text of the exception lacks that."""
     answer = _answer_to(error, _own_text_of(error))
     note = f"The service says: {answer}"
-    if answer and note not in getattr(error, "__notes__", ()):
+    if answer and note not in notes_of(error):
         add_note(error, note)
 
 
 def _members(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     """Yield the exceptions of a group that are no groups themselves."""
-    for error in group.exceptions:
+    waiting = list(group.exceptions)
+    while waiting:  # groups may be nested deeper than calls may be
+        error = waiting.pop(0)
         if isinstance(error, BaseExceptionGroup):
-            yield from _members(error)
+            waiting[:0] = error.exceptions
         else:
             yield error
 
@@ -113,7 +115,7 @@ def _message_of(error: BaseException | str) -> str:
     if isinstance(error, str):
         return error
     message = _caused_message_of(error)
-    remedies = [note for note in getattr(error, "__notes__", ()) if isinstance(note, Remedy)]
+    remedies = [note for note in notes_of(error) if isinstance(note, Remedy)]
     return " ".join([message, *remedies])
 
 

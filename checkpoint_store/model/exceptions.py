@@ -1,4 +1,4 @@
-"""Write to an exception of the caller, also if its class allows no attribute to be set, as a frozen dataclass."""
+"""Write to an exception of the caller, and read its notes, whatever its class does with attributes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from typing import Any
 
 
 def set_field(error: BaseException, name: str, value: Any) -> None:
-    """Set an attribute of an exception, such as ``__cause__``."""
+    """Set an attribute of an exception, such as ``__cause__``, also if its class forbids it, as a frozen dataclass."""
     BaseException.__setattr__(error, name, value)
 
 
 def add_note(error: BaseException, note: str) -> None:
     """Add a note to an exception, as its own ``add_note`` does."""
-    set_field(error, "__notes__", [*getattr(error, "__notes__", ()), note])
+    set_field(error, "__notes__", [*notes_of(error), note])
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """Return the notes of an exception that are texts. Its class may answer with anything, or raise an error."""
+    notes = vars(error).get("__notes__")
+    return [note for note in notes if isinstance(note, str)] if isinstance(notes, list | tuple) else []

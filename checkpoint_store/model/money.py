@@ -150,10 +150,7 @@ def usual_cost_in(result: object) -> float | None:
 
 def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
     """Return the cost of a failed try: the attribute ``cost`` of its exception, or of what the exception reports."""
-    try:
-        own_cost = amount(getattr(error, "cost", None))
-    except Exception:  # a property of the caller's
-        own_cost = None
+    own_cost = amount(field_of(error, "cost"))
     if own_cost is not None or depth > _CAUSES_MAX:
         return own_cost
     inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [raised_from(error)]

@@ -418,21 +418,6 @@ def test_a_circle_of_causes_ends() -> None:
     assert (status_of(first), retry_after(first), trouble_of(first)) == (None, None, Trouble.NONE)
 
 
-class HostileError(Exception):
-    """Every field that one may ask for raises."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise RuntimeError(name)
-
-
-def test_an_error_whose_fields_raise_is_a_failure_like_any_other() -> None:
-    """Reading it never fails."""
-    error = HostileError("no")
-    assert (trouble_of(error), is_transient(error), is_fatal(error), retry_after(error)) == (
-        Trouble.NONE, True, False, None,
-    )  # fmt: skip
-
-
 def raised_by_requests(reason: Exception) -> Exception:
     """Return what requests raises while it handles the error of urllib3, which has the reason."""
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
+from checkpoint_store.model.service_answer import field_of
 from checkpoint_store.storage.records.records import NextClaim
 from checkpoint_store.system.file_lock import is_held_here, take
 
@@ -108,7 +109,7 @@ class ClaimedChunk:
 
     def has_reported(self, error: BaseException) -> bool:
         """Whether the cost of an exception counts already: the work has reported it, or what it was raised from."""
-        own_cost = getattr(error, "cost", None)
+        own_cost = field_of(error, "cost")
         return any(known is error or (own_cost is None and known is error.__cause__) for known in self.reported)
 
     @property

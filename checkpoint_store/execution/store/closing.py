@@ -17,7 +17,7 @@ from checkpoint_store.execution.claims.requests import handler_interrupts_librar
 from checkpoint_store.execution.loops.deadlocks import work_waits_for_this_thread
 from checkpoint_store.execution.unrecorded.kept_results import note_where, says_where
 from checkpoint_store.model.attempt import threads_at_work
-from checkpoint_store.model.exceptions import add_note
+from checkpoint_store.model.exceptions import add_note, notes_of
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -165,9 +165,9 @@ def end_with_process(reference: ReferenceType[StoreContext]) -> None:
 
 def note_besides(error: BaseException, late: CheckpointStoreError) -> None:
     """Note at the error that ended the work with a store what kept the store from being closed as it should be."""
-    for note in filter(says_where, getattr(late, "__notes__", ())):
+    for note in filter(says_where, notes_of(late)):
         note_where(error, note)
-    others = [note for note in getattr(late, "__notes__", ()) if not says_where(note)]
+    others = [note for note in notes_of(late) if not says_where(note)]
     if others or str(late) != str(error):
         text = "\n".join([str(late), *others])
         add_note(error, f"Besides, the store could not be closed as it should be: {text}")
@@ -175,4 +175,4 @@ def note_besides(error: BaseException, late: CheckpointStoreError) -> None:
 
 def message_with_notes(error: BaseException) -> str:
     """Return the message of an error with its notes."""
-    return "\n".join([str(error), *getattr(error, "__notes__", ())])
+    return "\n".join([str(error), *notes_of(error)])

@@ -18,7 +18,7 @@ from checkpoint_store.errors import (
     StoreDamaged,
 )
 from checkpoint_store.execution.unrecorded.taking_in import record_one
-from checkpoint_store.model.exceptions import set_field
+from checkpoint_store.model.exceptions import notes_of, set_field
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.storage.files.unrecorded import UnrecordedResult, plan_digest
 from checkpoint_store.system.forks import ForkAware, watch
@@ -273,7 +273,7 @@ def _chunk_of(result: UnrecordedResult) -> tuple[str, int]:
 
 def note_where(error: BaseException, sentence: str) -> None:
     """Note where unrecorded results are, in the place of what an earlier note of the error says of them."""
-    notes = [note for note in getattr(error, "__notes__", ()) if not says_where(note)]
+    notes = [note for note in notes_of(error) if not says_where(note)]
     set_field(error, "__notes__", [*notes, sentence])
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.loop.service.retry_policy import as_work_failed
 from checkpoint_store.loop.signals import a_loop_ends_at_once
 from checkpoint_store.model.error_text import raised_from, text_of
-from checkpoint_store.model.exceptions import add_note, set_field
+from checkpoint_store.model.exceptions import add_note, notes_of, set_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,7 @@ def _arrived(causes: tuple[bool, ...], *chain: BaseException) -> Raised:
 def _sendable(error: BaseException) -> BaseException:
     if not _can_be_sent(error):
         return _as_work_failed(error)
-    if not any(str(note).startswith(_ELSEWHERE) for note in getattr(error, "__notes__", ())):
+    if not any(note.startswith(_ELSEWHERE) for note in notes_of(error)):
         add_note(error, f"{_ELSEWHERE}\n{_trace_of(error)}")
     return error
 
@@ -127,4 +127,7 @@ def _as_work_failed(error: BaseException) -> WorkFailed:
 
 
 def _trace_of(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False))
+    try:
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False))
+    except Exception:  # it asks the exception for its notes, and that may raise anything
+        return "".join(traceback.format_tb(error.__traceback__))

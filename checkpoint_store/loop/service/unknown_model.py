@@ -7,7 +7,7 @@ from typing import Final
 
 from checkpoint_store.loop.service.service_errors import codes_of, status_of
 from checkpoint_store.model.error_text import Remedy, links, note_answer, text_of
-from checkpoint_store.model.exceptions import add_note
+from checkpoint_store.model.exceptions import add_note, notes_of
 from checkpoint_store.model.service_answer import answers_in
 
 MODEL_NOT_FOUND: Final = "model_not_found"
@@ -45,7 +45,7 @@ def _is_named_in_words(error: BaseException) -> bool:
 
 def with_remedy(error: BaseException) -> BaseException:
     """Return an error of the work. If it is about an unknown model, its notes have the answer and the remedy."""
-    if names_unknown_model(error) and _REMEDY not in getattr(error, "__notes__", ()):
+    if names_unknown_model(error) and _REMEDY not in notes_of(error):
         note_answer(error)
         add_note(error, Remedy(_REMEDY))
     return error
