@@ -27,6 +27,7 @@ def test_only_the_times_go(tmp_path: Path) -> None:
         "Ana  0:45\nBo  0:52\nCy  0:58\n",
         "0:00 The river\n3:10 The hills\n",
         "0:00 Part 1: The river\n3:10 Part 2: The hills\n",
+        "0:00 Sponsor: A river\n3:10 The hills\n5:20 Sponsor: The sea\n",
         "Ana Costa  0:00\nWe begin.\n",
         "Ana Costa  0:09\nWe begin.\n\nBo Li  0:05\nFine.\n",
         "We met at 0:10\nand went on.\nWe rested at 0:20\nor so.\n",

@@ -25,7 +25,8 @@ _NAME_IN_BRACKETS: Final = re.compile(rf"\[(?P<name>[^\W\d_][^\[\]:]{{0,59}})\]\
 _SPEAKER_IN_LINE: Final = re.compile(
     rf"(?P<style>){_TIME}(?:\s*[-–—])?\s+(?P<name>)(?P<words>[^\W\d_][^\n:.?!;]{{0,59}}:\s.*)"
 )
-"""``0:05 Ana: Hello``; chapters look alike, but each has another title."""
+"""``0:05 Ana: Hello``; chapters look alike, but each has another title, or some have no colon."""
+_TIME_BEFORE_WORDS: Final = re.compile(rf"\s*{ANY_CLOCK}(?:\s*[-–—])?\s+\S")
 _FORMS: Final = (
     # Otter: "Ana Costa  0:05"; Rev: "Ana Costa (00:05):"; others: "Ana Costa - 0:05".
     re.compile(rf"{_NAME}:?(?P<style>\s+[-–—|]\s*|\s*[\[(]|\s+){_TIME}[\])]?:?(?P<words>)"),
@@ -84,7 +85,10 @@ def _are_times(form: re.Pattern[str], marks: list[_Mark], lines: list[str]) -> b
         clocks = ["00:00", *clocks]  # it begins at any time of the day
     if len(marks) <= 1 or not are_of_transcript(clocks):
         return False
-    if form is _SPEAKER_IN_LINE and len({mark.words.partition(":")[0] for mark in marks}) == len(marks):
+    if form is _SPEAKER_IN_LINE and (
+        len({mark.words.partition(":")[0] for mark in marks}) == len(marks)
+        or sum(map(bool, map(_TIME_BEFORE_WORDS.match, lines))) > len(marks)
+    ):
         return False
     ends = [*(mark.line for mark in marks[1:]), len(lines)]
     with_words = sum(
