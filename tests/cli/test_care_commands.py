@@ -125,6 +125,23 @@ def test_a_backup_restores_what_was_there_and_moves_aside_what_is(store: Path, t
 
 
 @pytest.mark.slow
+def test_prune_names_the_merge_that_takes_a_replaced_store_in(store: Path, tmp_path: Path) -> None:
+    """Before a replaced store is deleted, ``prune`` says how the results come back that only that store has."""
+    command("backup", tmp_path / "kept.sqlite", "--store", store)
+    with CheckpointStore(store) as opened:
+        opened.latest_job().complete(35, "later")
+    done = command("restore", tmp_path / "kept.sqlite", "--store", store, "--json")
+    aside = json.loads(done.stdout)["moved_aside"][0]
+    assert f"to take them in first: checkpoint-store merge {aside} --store {store}\n" in (
+        command("prune", "--store", store).stderr
+    )
+    assert command("merge", aside, "--store", store).returncode == 0
+    with CheckpointStore(store) as opened:
+        assert opened.latest_job().result(35) == "later"
+    assert "to take them in" not in command("prune", "--yes", "--store", store).stderr
+
+
+@pytest.mark.slow
 def test_recover_stops_before_a_loss_and_goes_on_when_it_is_accepted(store: Path) -> None:
     """Without --accept-loss nothing changes and the command to accept it is printed; with it the rest comes back."""
     remove_copies(store)

@@ -21,7 +21,7 @@ from checkpoint_store.cli.options import (
     print_json,
     store_option,
 )
-from checkpoint_store.cli.paths import on_one_line, printable
+from checkpoint_store.cli.paths import on_one_line, printable, typed_line
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stand_in import open_or_create
@@ -172,18 +172,23 @@ def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: s
     if as_json:
         print_json(dataclasses.asdict(report) | {"files": [printable(path) for path in report.files]})
     else:
-        _show(Screen(), report, summaries, store.path.parent)
+        _show(Screen(), report, summaries, store.path)
 
 
-def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary], folder: Path) -> None:
+def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary], store_file: Path) -> None:
     for job_id in report.jobs:
         screen.out.print(f"job   {_job_text(summaries[job_id])}", soft_wrap=True)
     for path in report.files:
-        name = path.name if path.parent == folder else path  # a stand-in of plan is among the temporary files
+        name = path.name if path.parent == store_file.parent else path  # a stand-in of plan is elsewhere
         screen.out.print(f"file  {printable(name)}", soft_wrap=True)
     newest = sum(summaries[job_id].superseded_by is None for job_id in report.jobs)
     if newest:
         screen.note(f"the newest jobs of their files among these: {newest:,}; to run such a file again is to pay again")
+    names = [path.name for path in report.files if path.parent == store_file.parent]
+    replaced = [name for name in names if name.startswith(f"{store_file.name}.replaced-") and name.endswith("Z")]
+    if replaced and report.dry_run:
+        line = typed_line(["merge", *(str(store_file.with_name(name)) for name in replaced)], store_file)
+        screen.note(f"a store that was replaced may have results that this store lacks; to take them in first: {line}")
     screen.note(str(report) if report.dry_run is False else f"{report}; nothing is deleted without --yes")
 
 
