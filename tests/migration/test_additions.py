@@ -223,15 +223,17 @@ def test_an_upgrade_takes_no_name_of_a_user(version: str, addition: str, remedy:
 
 
 def test_an_upgrade_leaves_the_references_of_a_user_alone(tmp_path: Path) -> None:
-    """Rows in a user's own table that refer to a job that is gone are no damage: table and rows stay."""
+    """A user's own table may refer to a job that is gone, and to a column that is not unique: table and rows stay."""
     path = tmp_path / "talks.db"
     make_dump.load((make_dump.DUMPS / "1_3.sql").read_text(encoding="utf-8"), path)
     _add(path, "CREATE TABLE notes (job_id TEXT REFERENCES jobs (job_id)); INSERT INTO notes VALUES ('gone')")
+    _add(path, "CREATE TABLE titles (file_name TEXT REFERENCES jobs (file_name)); INSERT INTO titles VALUES ('mine')")
     with CheckpointStore(path) as store:
         assert store.recovery is None
         assert store.check() == []
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("SELECT job_id FROM notes").fetchall() == [("gone",)]
+        assert raw.execute("SELECT file_name FROM titles").fetchall() == [("mine",)]
 
 
 def test_an_index_of_json_keeps_no_store_from_its_work(tmp_path: Path) -> None:

@@ -130,6 +130,8 @@ ORDER BY tables.name LIMIT 1
 
 def reference_of_user(error: BaseException, connection: sqlite3.Connection, path: Path) -> CheckpointStoreError | None:
     """Return the error if a row in a table of a user keeps SQLite from deleting a row of the store; otherwise None."""
+    if str(error).startswith("foreign key mismatch"):  # a reference to a column that is not unique
+        return StorageUnavailableError(path, str(error), "Nothing was changed: drop that reference; then call again.")
     if code_of(error) != sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
         return None
     with suppress(sqlite3.Error):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    import sqlite3
+from typing import Any, Final
 
 _WATCHED: Final = {
     "jobs": "SELECT job_id, file_name, status, total_chunks FROM jobs ORDER BY job_id",
@@ -19,6 +18,18 @@ def contents(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
     """Return the number of rows and a digest of the columns that must survive, by table."""
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return {name: _digest(connection, query) for name, query in _WATCHED.items() if name in present}
+
+
+def violations(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Return the rows that refer to a row that is not there, as SQLite does: the table of each comes first.
+
+    A table of a user may refer to what no row can be found by. SQLite refuses to check such a table.
+    """
+    found: list[tuple[Any, ...]] = []
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        with suppress(sqlite3.OperationalError):
+            found += connection.execute("SELECT * FROM pragma_foreign_key_check(?)", (table,))
+    return found
 
 
 def _digest(connection: sqlite3.Connection, query: str) -> tuple[int, str]:

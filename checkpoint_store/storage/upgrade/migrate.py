@@ -31,7 +31,7 @@ from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup, refuse_triggers
 from checkpoint_store.storage.upgrade.additions import additions_kept
-from checkpoint_store.storage.upgrade.contents import contents
+from checkpoint_store.storage.upgrade.contents import contents, violations
 from checkpoint_store.storage.upgrade.taken_names import refusal_of_taken_names
 from checkpoint_store.system.files import create_private, open_to_owner
 from checkpoint_store.system.log import log
@@ -244,7 +244,7 @@ def _checked(
         return  # another process was faster
     for table, parent in dangling(connection):
         raise StoreDamaged(path, f"its table {table} has rows whose row in {parent} is gone")
-    violations_before = connection.execute("PRAGMA foreign_key_check").fetchall()
+    violations_before = violations(connection)
     before = contents(connection)
     try:
         with additions_kept(connection, path):
@@ -260,8 +260,8 @@ def _checked(
     for name, counted in before.items():
         if name in after and after[name] != counted:
             raise RuntimeError(f"the rows of {name} changed: {counted} before, {after[name]} after")
-    if (violations := connection.execute("PRAGMA foreign_key_check").fetchall()) != violations_before:
-        raise RuntimeError(f"rows without the row that they refer to: {violations[:3]}")
+    if added := [each for each in violations(connection) if each not in violations_before]:
+        raise RuntimeError(f"rows without the row that they refer to: {added[:3]}")
     (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if problem != "ok":
         raise RuntimeError(f"integrity_check says: {problem}")
