@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LINE_PART_BYTES: Final = 65536
 """Read this many bytes at once of the line of the completed chunks: it may have a million indices."""
 
-Key = tuple[int, int, str]
+ResultKey = tuple[int, int, str]
 """The key of a result: (chunk index, number, digest). A result that is recorded later has a larger number."""
 
 
@@ -50,7 +50,7 @@ class FileResults(NamedTuple):
         """Whether the results stand in the order of the chunks, as in every exact state."""
         return self.indices.is_ascending
 
-    def new_results(self, keys: Iterable[list[Key]]) -> NewResults | None:
+    def new_results(self, keys: Iterable[list[ResultKey]]) -> NewResults | None:
         """Return the results of a job that this file lacks, in the order of the chunks.
 
         None if the job lacks a result of this file: the result was replaced or deleted since.

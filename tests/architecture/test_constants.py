@@ -69,6 +69,16 @@ def test_a_number_has_one_name_and_a_name_one_number() -> None:
     assert two_meanings({within(path): tree_of(path) for path in sources(PACKAGE)}) == {}
 
 
+def test_a_constant_that_others_import_stands_for_one_value() -> None:
+    """Whoever reads an imported name knows which constant it is; only ``COMMANDS`` and ``TEXTS`` are lists of each module."""
+    values: dict[str, set[str]] = {}
+    for path in sources(PACKAGE):
+        for name, value in constants_in(tree_of(path)):
+            if not name.startswith("_"):
+                values.setdefault(name, set()).add(ast.dump(value))
+    assert sorted(name for name, its in values.items() if len(its) > 1) == ["COMMANDS", "TEXTS"]
+
+
 def is_well_ordered(name: str) -> bool:
     """Return whether the unit of a constant, and then its qualifier, stand last: ``RETRY_WAIT_SECONDS_MAX``.
 

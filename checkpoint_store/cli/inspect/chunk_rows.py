@@ -123,7 +123,7 @@ def legend(console: Console, names: Sequence[str], *, is_left: bool = True) -> T
 
 
 CHUNK_STATUSES: Final = ("pending", "to-redo", "running", "completed", "failed", "in-doubt")
-ATTEMPT: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
+ATTEMPT_FIELDS: Final = ("attempt", "error", "started_at", "finished_at", "seconds", "handle", "key")
 """The columns of a row that describe the last attempt at its chunk."""
 
 
@@ -205,5 +205,5 @@ def _between(ascending: Sequence[int], start: int, stop: int) -> Sequence[int]:
 def _row(
     start: int, stop: int, status: str, *, redo: bool = False, record: ChunkRecord | None = None
 ) -> dict[str, Any]:
-    attempt = {name: None if record is None else getattr(record, name) for name in ATTEMPT}
+    attempt = {name: None if record is None else getattr(record, name) for name in ATTEMPT_FIELDS}
     return {"start": start, "stop": stop, "status": status, **attempt, "tries": 0, "redo": redo}

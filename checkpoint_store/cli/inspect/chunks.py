@@ -11,7 +11,7 @@ from rich.text import Text
 
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
-from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT, CHUNK_STATUSES, count_in, rows_of
+from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT_FIELDS, CHUNK_STATUSES, count_in, rows_of
 from checkpoint_store.cli.inspect.results_output import print_table, refuse_two_formats, table_options
 from checkpoint_store.cli.options import (
     chosen_job,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
 _ALWAYS: Final = 3
 """This many columns are shown even if they are empty."""
-_TABLE: Final = ("start", "stop", "status", *ATTEMPT, "tries", "redo")
-_ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT)
+_TABLE: Final = ("start", "stop", "status", *ATTEMPT_FIELDS, "tries", "redo")
+_ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT_FIELDS)
 _STATUS_COLUMN: Final = _COLUMNS.index("STATUS")
 _ERROR_COLUMN: Final = _COLUMNS.index("LAST ERROR")
 _RIGHT: Final = frozenset({"COUNT", "TRIES"})

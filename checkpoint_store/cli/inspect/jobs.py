@@ -121,7 +121,7 @@ def list_jobs(
     if as_json:
         print_json({"store": store_path, "jobs": records} | unread)
     elif table_format is not None:
-        print_table(table_format, listing.COLUMNS, [row | {"status": row["shown_status"]} for row in records])
+        print_table(table_format, listing.LIST_COLUMNS, [row | {"status": row["shown_status"]} for row in records])
     elif (every or unread) and not records:
         Screen().note(f"no job of {store_path} matches")
     else:

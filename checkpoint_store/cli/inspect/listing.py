@@ -57,7 +57,7 @@ def _field_of_last_run(metadata: Mapping[str, Any]) -> list[str]:
 
 
 JOB_STATUSES: Final = (*(status.value for status in JobStatus), "interrupted", "superseded")
-COLUMNS: Final = (
+LIST_COLUMNS: Final = (
     *("job_id", "file_name", "status", "completed_chunks", "total_chunks", "redo_chunks", "failed_chunks"),
     "in_doubt_chunks",
     *("cost", "tokens", "started_at", "updated_at", "model", "provider"),

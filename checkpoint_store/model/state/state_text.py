@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 FIELDS: Final = tuple(field.name for field in dataclasses.fields(ProcessingState))
-COMPLETED: Final = "completed_chunks"
+COMPLETED_CHUNKS: Final = "completed_chunks"
 RESULTS: Final = "processed_results"
-HEAD: Final = FIELDS[: FIELDS.index(COMPLETED)]
+HEAD: Final = FIELDS[: FIELDS.index(COMPLETED_CHUNKS)]
 """The fields before the completed chunks."""
 RESULT_INDICES: Final = "result_indices"
 _TAIL: Final = FIELDS[FIELDS.index(RESULTS) + 1 : FIELDS.index(RESULT_INDICES)]
@@ -35,11 +35,11 @@ HEAD_LINES: Final = 1 + len(HEAD) + 1
 _BEGINS_WITH: Final = f'"{FIELDS[0]}"'.encode()
 _ID_BYTES_MAX: Final = 40
 """A text that was cut off before its ``job_id`` is shorter than this."""
-_COMPLETED_BEGIN: Final = f'  "{COMPLETED}": ['.encode()
+_COMPLETED_BEGIN: Final = f'  "{COMPLETED_CHUNKS}": ['.encode()
 _COMPLETED_END: Final = b"],\n"
-_COMPLETED_LINE: Final = re.compile(rf'  "{COMPLETED}": \[(?P<indices>[\d, ]*)\],'.encode())
+_COMPLETED_LINE: Final = re.compile(rf'  "{COMPLETED_CHUNKS}": \[(?P<indices>[\d, ]*)\],'.encode())
 # With all indices on one line, as beside a store: a state file from before stores existed has a line for each index.
-_KNOWS_CHUNKS: Final = re.compile(rf'\n  "{COMPLETED}": \[\d'.encode())
+_KNOWS_CHUNKS: Final = re.compile(rf'\n  "{COMPLETED_CHUNKS}": \[\d'.encode())
 _VERSION: Final = re.compile(rf'"{FIELDS[0]}"\s*:\s*"([^"]*)"'.encode())
 _UPDATED_AT: Final = re.compile(rb'\n  "updated_at": "([^"\n]+)",\n')
 
@@ -108,7 +108,7 @@ def state_head(job: object, completed: Iterable[Sequence[int]], size_bytes: int 
 def _head_fields(job: object) -> str:
     head = {"version": SCHEMA_VERSION} | {name: getattr(job, name) for name in HEAD if name != "version"}
     fields = (f"  {_text(name)}: {_text('' if value is None else value)},\n" for name, value in head.items())
-    return "{\n" + "".join(fields) + f"  {_text(COMPLETED)}: ["
+    return "{\n" + "".join(fields) + f"  {_text(COMPLETED_CHUNKS)}: ["
 
 
 RESULTS_BEGIN: Final = f'  "{RESULTS}": ['

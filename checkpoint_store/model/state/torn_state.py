@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.state.pairing import own_index
 from checkpoint_store.model.state.state import PAIRED_BY_OWN_INDEX
-from checkpoint_store.model.state.state_text import COMPLETED, FIELDS, RESULT_INDICES, RESULTS
+from checkpoint_store.model.state.state_text import COMPLETED_CHUNKS, FIELDS, RESULT_INDICES, RESULTS
 from checkpoint_store.model.state.torn_reader import TornReader
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def read_torn(content: bytes) -> TornState | None:
     end = text.rfind(_RESULTS_END)
     fields = _fields_by_line(text, end) | fields
     behind = [] if reader.is_closed else _elements_before(text, reader.at, end)
-    completed, indices = fields.pop(COMPLETED, None), fields.pop(RESULT_INDICES, None)
+    completed, indices = fields.pop(COMPLETED_CHUNKS, None), fields.pop(RESULT_INDICES, None)
     job_id, total = fields.get("job_id"), fields.get("total_chunks")
     if not isinstance(job_id, str) or type(total) is not int:
         return None
