@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from checkpoint_store.execution import opening
-from checkpoint_store.execution.store.care import StoreCare
+from checkpoint_store.execution.store.maintenance import StoreMaintenance
 from checkpoint_store.job import Job
 from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.model.money import checked_field
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records.records import JobRecord
 
 
-class CheckpointStore(StoreCare):
+class CheckpointStore(StoreMaintenance):
     """Jobs, completed chunks and results in one local SQLite file. Safe to share between threads.
 
     Any number of threads and processes may have the same file open. Close it, or use it as a context manager; it is

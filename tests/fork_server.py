@@ -27,7 +27,7 @@ from typing import Any, Final
 _EARLY: Final = (
     "alembic.command",
     "asyncio",
-    "checkpoint_store.execution.store.care",
+    "checkpoint_store.execution.store.maintenance",
     "checkpoint_store.job",
     "checkpoint_store.loop.executors.local",
     "checkpoint_store.loop.executors.processes",

@@ -138,7 +138,7 @@ class ChunksInHand(dict[int, ClaimedChunk]):
     def __init__(self, store: Path, job_id: str) -> None:
         super().__init__()
         self._store, self.job_id = str(store), job_id
-        self._letting_go = threading.RLock()
+        self._releasing = threading.RLock()
         """Held while a chunk leaves the hand, so that it leaves once. Nobody who holds the lock waits for the disk."""
         self._searching = threading.RLock()
         """Held during a search for chunks to claim: it may take over a chunk of a loop that has ended."""
@@ -165,13 +165,13 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         """Return the indices of the chunks that loops have taken, and that are at work."""
         return {index for index, held in list(self.items()) if held.loop.is_active and held.is_taken}
 
-    def let_go(self, chunk: ClaimedChunk, free_later: Callable[[ClaimedChunk], None]) -> bool:
+    def release(self, chunk: ClaimedChunk, free_later: Callable[[ClaimedChunk], None]) -> bool:
         """Queue the release of a chunk (``free_later``), then take it out of the hand. Returns whether it was in hand.
 
         In the other order a search could find it in no hand, and take over its attempt; the release would then free a
         chunk that another loop works on. During a search the chunk stays: see :meth:`searched`.
         """
-        with self._letting_go:
+        with self._releasing:
             if not self.holds(chunk):
                 return False
             if self._is_searched():
@@ -190,11 +190,11 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         """
         try:
             with self._searching:
-                with self._letting_go:  # wait for a chunk that is leaving the hand
+                with self._releasing:  # wait for a chunk that is leaving the hand
                     pass
                 yield
         finally:
-            with self._letting_go:
+            with self._releasing:
                 left, self._left_in_search = self._left_in_search, []
             if left:
                 release(left)

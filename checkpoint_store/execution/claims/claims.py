@@ -222,16 +222,12 @@ class Claims(ForkAware):
 
         Chunks whose work began are in doubt. A finalizer may call this: no thread is waited for.
         """
-        mine = [chunk for chunk in chunks if self._let_go(chunk)]
+        mine = [chunk for chunk in chunks if self.in_hand.release(chunk, self._free_later)]
         if any(chunk.loop.is_active and chunk.loop.started_in_a_row > _STARTED_IN_A_ROW_MAX for chunk in mine):
             return  # the loop only reads its chunks: its next claim frees them
         if not self.storage.is_closed:
             self.end_if_idle()
             self._release_queued()
-
-    def _let_go(self, chunk: ClaimedChunk) -> bool:
-        """Queue the release of a chunk in hand; return whether it was in hand."""
-        return self.in_hand.let_go(chunk, self._free_later)
 
     def _free_later(self, chunk: ClaimedChunk) -> None:
         self.storage.done(chunk.runner_id, chunk.claim)

@@ -6,8 +6,8 @@ import os
 import signal
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.execution.store import care
+from checkpoint_store.execution.store import maintenance
 
-care.remove_files = lambda paths: os.kill(os.getpid(), signal.SIGKILL)
+maintenance.remove_files = lambda paths: os.kill(os.getpid(), signal.SIGKILL)
 with CheckpointStore("talks.db") as store:
     store.prune(keep_last=1, dry_run=False)

@@ -1,4 +1,4 @@
-"""The care of an open store: merge the work of other machines, and prune what nobody needs."""
+"""Maintenance of an open store: merge the work of other machines, and prune what nobody needs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _STATE_SUFFIXES: Final = (".json", ".bak")
 
 
-class StoreCare(OpenStore):
-    """The part of :class:`CheckpointStore` that takes care of the whole store. Safe to share between threads."""
+class StoreMaintenance(OpenStore):
+    """The part of :class:`CheckpointStore` that maintains the whole store. Safe to share between threads."""
 
     def merge(self, path: str | os.PathLike[str]) -> MergeReport:
         """Take in what another machine did: the jobs of another store, or of a state file. Durable when this returns.
