@@ -16,6 +16,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, names_of, path_of, statement_for_arguments
 from checkpoint_store.system.paths import unavailable_reason
 
@@ -126,7 +127,7 @@ def dangling(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     What the tables of a user refer to is the user's.
     """
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    for ours in present.intersection(metadata.tables):  # an older schema has fewer
+    for ours in present.intersection(COLUMNS):  # an older schema has fewer
         for table, _, parent, _ in connection.execute(f"PRAGMA foreign_key_check({ours})"):
             yield table, parent
 
