@@ -1,7 +1,6 @@
 """The open loops on the jobs of one store: closing the store stops them, and waits for their results.
 
-One thread may close a store while another one runs a loop. So each step of a loop is made under a lock of the loop. The
-lock is free while the caller has an item in hand: then another thread can end the loop.
+Each step of a loop holds the loop's lock. While the caller has an item in hand, another thread can end the loop.
 """
 
 from __future__ import annotations
@@ -246,11 +245,12 @@ class RunningLoop(ForkAware, Generic[T]):
 
     def settle_between_steps(self, goes_on: Callable[[], bool]) -> None:
         """Record what this loop has in flight while ``goes_on()`` says so, unless a thread makes a step of it."""
-        if not self._lock.acquire(blocking=False):
+        if self._process != os.getpid() or not self._lock.acquire(blocking=False):
             return
         try:
-            while self._under_way is not None and self._process == os.getpid() and self._loop.settle() and goes_on():
-                pass
+            while True:
+                if not (self._loop.settle() and goes_on()):
+                    break
         finally:
             self._lock.release()
 

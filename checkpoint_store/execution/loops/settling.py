@@ -14,7 +14,7 @@ from checkpoint_store.system.log import log
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-_SECONDS_MAX: Final = 600.0
+_WAIT_SECONDS_MAX: Final = 600.0
 """An opening waits no longer than this: a call may have no end, or need a lock that the program holds meanwhile."""
 
 
@@ -74,9 +74,9 @@ class _Patience:
         """Return whether the opening waits on, and log that it waits, or why it waits no longer."""
         if not self._until:
             log.info("job %s: another plan of its file opens, and waits for the calls in flight", self._job_id)
-            self._until = time.monotonic() + _SECONDS_MAX
+            self._until = time.monotonic() + _WAIT_SECONDS_MAX
         if time.monotonic() > self._until:
-            why = f"the calls in flight have not ended after {_SECONDS_MAX:.0f} s"
+            why = f"the calls in flight have not ended after {_WAIT_SECONDS_MAX:.0f} s"
         elif threads_at_work() and work_waits_for_this_thread():
             why = "a call in flight waits for it"
         else:

@@ -183,7 +183,8 @@ class ImportFacts(ReadingVerbs):
         facts = "SELECT completed_count, updated_at, status FROM jobs WHERE job_id = ?"
         if (row := self._database.read_row(facts, (job_id,))) is None:
             return KnownJob(None, "", None, JobVerbs(self._database).was_deleted(job_id))
-        return KnownJob(*row, was_deleted=False)
+        completed_count, updated_at, status = row
+        return KnownJob(completed_count, updated_at, status, was_deleted=False)
 
     def is_at_work(self, job_id: str) -> bool:
         """Return whether a runner of the job is alive now: it writes the state file itself."""
