@@ -65,7 +65,7 @@ def test_an_opening_goes_on_without_a_call_that_does_not_end(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The program may hold a lock that the call needs. The log says that the chunk may be paid for again."""
-    monkeypatch.setattr(settling, "_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(settling, "_WAIT_SECONDS_MAX", 0.0)
     lock = threading.Lock()
 
     def work(text: str) -> str:
