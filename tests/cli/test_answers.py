@@ -88,6 +88,14 @@ def test_whether_a_field_may_be_named_wrongly_is_told_from_a_bad_answer(stdout: 
     assert refused.value.has_other_form is is_other
 
 
+@each_case("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
+def test_an_odd_number_takes_no_answer_away(number: str) -> None:
+    """A number that JSON cannot hold is recorded as null: the text beside it was paid for."""
+    printed = f'{{"cleaned_text": "We choose.", "cost": {number}, "usage": {{"seconds": [0.5, {number}]}}}}'
+    fields = {"cleaned_text": "We choose.", "cost": None, "usage": {"seconds": [0.5, None]}}
+    assert READER.read(printed, PROSE) == fields
+
+
 @each_case("stdout", SPEECH)
 def test_speech_in_brackets_is_speech(stdout: str) -> None:
     """What only begins like JSON is the text, as it was printed."""

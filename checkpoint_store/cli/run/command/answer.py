@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -201,10 +202,16 @@ def _without_fence(text: str) -> str:
 
 
 def _json_value(text: str) -> Any:
+    """Return a JSON value, with null for a number that JSON cannot hold: the text beside an odd cost was paid for."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_number, parse_float=_number)
     except (ValueError, RecursionError):
         return None
+
+
+def _number(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _are_json_values(text: str) -> bool:
