@@ -58,12 +58,21 @@ def refusing(path: Path, use: str = "as a store") -> Iterator[None]:
 
 
 def as_listed(path: Path) -> Path:
-    """Return a path with the name that its folder lists: a file system that ignores case takes other spellings, too."""
-    with suppress(OSError):
-        if path.samefile(path.with_name(path.name.swapcase())):
+    """Return a path with the names that its folders list: a file system that ignores case takes other spellings, too.
+
+    The inodes do not tell: some FUSE mounts give each spelling an inode of its own. A lock by one spelling is then none
+    by another.
+    """
+    if path == path.parent:
+        return path
+    path = as_listed(path.parent) / path.name
+    other = path.name.swapcase()
+    if other != path.name and os.path.lexists(path.parent / other) and os.path.lexists(path):
+        with suppress(OSError):
             names = os.listdir(path.parent)
             alike = [name for name in names if name.casefold() == path.name.casefold()]
-            return path if path.name in names or len(alike) != 1 else path.with_name(alike[0])
+            if path.name not in names and len(alike) == 1:
+                return path.with_name(alike[0])
     return path
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, StoreInUse, StoreTargetError, doctor, recover_store
 from checkpoint_store.storage.connection.open_lock import has_connection
+from checkpoint_store.system.paths import as_listed
 from tests.storms import disks
 
 if TYPE_CHECKING:
@@ -77,3 +78,27 @@ def test_each_spelling_of_a_name_is_one_store_where_case_is_ignored(tmp_path: Pa
         assert not [path for path in place.iterdir() if path.name.startswith("talks.db.")]
     finally:
         subprocess.run(["umount", "-l", place], check=True, timeout=60)
+
+
+@pytest.mark.root
+def test_a_living_runner_is_seen_by_each_spelling_on_exfat(tmp_path: Path) -> None:
+    """Where each spelling of a file or a folder has an inode and locks of its own, no chunk in work is taken."""
+    with disks.mounted("FUSE (exfat)", tmp_path) as place:
+        (place / "Talks").mkdir()
+        with CheckpointStore(place / "Talks" / "Talks.db") as store:
+            chunk = next(store.open_job("talk.srt", total_chunks=2).pending())
+            with CheckpointStore(place / "tALKS" / "talks.DB") as other:
+                assert other.path == store.path
+                assert next(other.job("talk.srt").pending()).index == 1
+            chunk.complete("paid for")
+
+
+def test_a_name_is_the_one_that_its_folder_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a folder takes every spelling, a store has one path, for the names of folders, too."""
+    (tmp_path / "Talks").mkdir()
+    (tmp_path / "Talks" / "Talks.db").touch()
+    assert as_listed(tmp_path / "tALKS" / "talks.DB") == tmp_path / "tALKS" / "talks.DB"
+    monkeypatch.setattr(os.path, "lexists", lambda _: True)
+    assert as_listed(tmp_path / "tALKS" / "talks.DB") == tmp_path / "Talks" / "Talks.db"
+    (tmp_path / "Talks" / "talks.DB").touch()
+    assert as_listed(tmp_path / "Talks" / "talks.DB") == tmp_path / "Talks" / "talks.DB"
