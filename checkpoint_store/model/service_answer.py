@@ -42,20 +42,24 @@ def data_of(link: BaseException) -> Iterator[Any]:
     yield refusal_behind(link)
 
 
-def words_in(data: Any, names: frozenset[str], level: int = 0) -> Iterator[str]:
+def words_in(data: Any, names: frozenset[str]) -> Iterator[str]:
     """Yield the texts under these names, at any depth of JSON data."""
+    return (value for value in values_in(data, names) if isinstance(value, str))
+
+
+def values_in(data: Any, names: frozenset[str], level: int = 0) -> Iterator[Any]:
+    """Yield the values under these names that are no object and no list, at any depth of JSON data."""
     if level > _NESTING_MAX:
         return
     if isinstance(data, Mapping):
         for name, value in data.items():
-            if isinstance(value, str):
-                if name in names:
-                    yield value
-            else:
-                yield from words_in(value, names, level + 1)
+            if isinstance(value, Mapping | list | tuple):
+                yield from values_in(value, names, level + 1)
+            elif name in names:
+                yield value
     elif isinstance(data, list | tuple):
         for value in data:
-            yield from words_in(value, names, level + 1)
+            yield from values_in(value, names, level + 1)
 
 
 def answers_in(link: BaseException) -> Iterator[str]:

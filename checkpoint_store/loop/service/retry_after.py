@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.loop.service.service_errors import called
 from checkpoint_store.model.error_text import links
-from checkpoint_store.model.service_answer import RESPONSE_FIELDS, data_of, field_of, words_in
+from checkpoint_store.model.service_answer import RESPONSE_FIELDS, data_of, field_of, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RETRY_DELAY_FIELDS: Final = frozenset({"retryDelay", "retry_delay"})
+_DELAY_FIELDS: Final = frozenset({"retryDelay", "retry_delay", "retry_after", "retryAfter"})
+"""The names under which a service puts the seconds into its answer: Google's are the first, Discord's the third."""
 
 
 def retry_after(error: BaseException) -> float | None:
@@ -42,7 +43,7 @@ def _asked(link: BaseException) -> Iterator[Any]:
             yield None if milliseconds is None else milliseconds / 1000
         yield by_name.get("retry-after")
     for data in data_of(link):
-        yield from (delay.removesuffix("s") for delay in words_in(data, _RETRY_DELAY_FIELDS))
+        yield from values_in(data, _DELAY_FIELDS)
 
 
 def _named(headers: Any) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def _seconds_of(value: Any) -> float | None:
 
 def _parsed(text: str) -> float | datetime:
     try:
-        return float(text)
+        return float(text.strip().removesuffix("s"))
     except ValueError:
         from email.utils import parsedate_to_datetime  # for dates only
 
