@@ -35,7 +35,8 @@ class _NeverIterated:
     _is_begun = False
 
     def __del__(self) -> None:
-        if not self._is_begun and not sys.is_finalizing():
+        is_made = hasattr(self, "_job_id")  # no interrupt came before
+        if is_made and not self._is_begun and not sys.is_finalizing():
             warnings.warn(
                 f"a loop over job {self._job_id} was never iterated, so no chunk was worked on: use it in a `for`, or "
                 "in list(...)",

@@ -139,7 +139,8 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         self._release()
 
     def __del__(self) -> None:
-        self._release()  # where an interrupt came in the place of __exit__
+        if hasattr(self, "_lock"):  # no interrupt came before it was made
+            self._release()  # where an interrupt came in the place of __exit__
 
     def _acquire(self) -> None:
         file_lock_type, timeout_type = filelock_types()

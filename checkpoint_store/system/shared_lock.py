@@ -68,7 +68,8 @@ class SharedLock(ForkAware):
             self._unlock()
 
     def __del__(self) -> None:
-        self._unlock()
+        if hasattr(self, "_files"):  # no interrupt came before it was made
+            self._unlock()
 
     def _take(self, *, alone: bool) -> bool:
         with self._mutex:
