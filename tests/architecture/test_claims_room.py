@@ -18,6 +18,7 @@ BELOW = {
     f"{PACKAGE}.errors",
     f"{PACKAGE}.model.attempt",  # what the work of an attempt was given
     f"{PACKAGE}.model.chunks",  # a set of chunk indices
+    f"{PACKAGE}.model.service_answer",  # what an exception says, also where to read it raises
     f"{PACKAGE}.storage.verbs.claims",
     f"{PACKAGE}.storage.group_commit",  # the verb that writes completions
     f"{PACKAGE}.storage.records.records",

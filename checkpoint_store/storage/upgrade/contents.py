@@ -25,11 +25,11 @@ def violations(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
 
     A table of a user may refer to what no row can be found by. SQLite refuses to check such a table.
     """
-    found: list[tuple[Any, ...]] = []
+    violations: list[tuple[Any, ...]] = []
     for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         with suppress(sqlite3.OperationalError):
-            found += connection.execute("SELECT * FROM pragma_foreign_key_check(?)", (table,))
-    return found
+            violations += connection.execute("SELECT * FROM pragma_foreign_key_check(?)", (table,))
+    return violations
 
 
 def _digest(connection: sqlite3.Connection, query: str) -> tuple[int, str]:
