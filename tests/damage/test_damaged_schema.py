@@ -46,6 +46,22 @@ def test_a_damaged_letter_in_the_schema_loses_nothing_without_any_other_copy(tmp
     assert list(tmp_path.glob("*.tmp-*")) == []
 
 
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("before", [1, 2, 6])
+def test_a_flipped_bit_before_a_row_of_the_schema_loses_nothing_without_any_other_copy(
+    tmp_path: Path, before: int
+) -> None:
+    """Such a bit makes SQLite read no table at all; the recovery reads the tables by the schema of a new store."""
+    _make(tmp_path, backup=False, state_file=False)
+    path = tmp_path / "talks.db"
+    content = bytearray(path.read_bytes())
+    content[content.index(b"tablechunk_resultschunk_results") - before] ^= 1 << 3  # a length in the head of the row
+    path.write_bytes(content)
+    with _open_recovered(path, state_file=None) as store:
+        assert list(store.job("talk.srt").results()) == [_result(index) for index in range(TOTAL)]
+        assert store.check() == []
+
+
 def test_a_damaged_schema_with_a_wal_beside_it_loses_nothing(tmp_path: Path) -> None:
     """The rows that only the WAL has come back, too, if a letter of the schema in the file is damaged."""
     _make(tmp_path, done=5, backup=False, state_file=False)

@@ -16,6 +16,7 @@ from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.recovery.job_recovery import JobRecovery
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy, best_result
+from checkpoint_store.storage.recovery.salvage.new_store import NewStore, read_new_store
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements.completions import record, set_settings, set_source
@@ -39,7 +40,7 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     """Read every surviving copy of a store, and return the best copy first."""
     files = StoreFiles(path)
     with openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
-        copies = read_store(path, lambda: _pages_of_a_new_store(path))
+        copies = read_store(path, lambda: _new_store(path))
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "the interrupted recovery"))
     for number, backup in enumerate(Siblings(path).backups()):
@@ -106,11 +107,11 @@ def build(
     return jobs
 
 
-def _pages_of_a_new_store(path: Path) -> bytes:
+def _new_store(path: Path) -> NewStore:
     fresh = temporary_path(path)
     try:
         build(fresh, [], {})
-        return fresh.read_bytes()
+        return read_new_store(fresh)
     finally:
         StoreFiles(fresh).remove()
 

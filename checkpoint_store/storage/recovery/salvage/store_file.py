@@ -12,7 +12,6 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, deleted_jobs, has_foreign_journal, is_own, open_copy
 from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.connection.pragmas import PAGE_BYTES
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.records.open_requests import Source
 from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
@@ -26,6 +25,7 @@ from checkpoint_store.storage.recovery.salvage.copies import (
     select_from,
     unreadable_in,
 )
+from checkpoint_store.storage.recovery.salvage.new_store import NewStore, lacks_beginning, put_schema
 from checkpoint_store.storage.recovery.salvage.schema import foreign_names, with_whole_schema
 from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.rows import COMPLETED, JOB
@@ -67,12 +67,8 @@ _IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
 }
 """The neutral values of the row of a job, for columns that no copy has; null for all other columns."""
 
-_PAGES_OF_TABLES: Final = 40
-"""The pages at the beginning of a store: its schema, and the first page of each table and index."""
-_PAGE_COUNT: Final = slice(28, 32)
 
-
-def read_store(path: Path, pages_of_a_new_store: Callable[[], bytes]) -> list[Copy]:
+def read_store(path: Path, make_new_store: Callable[[], NewStore]) -> list[Copy]:
     """Return the readable content of the store file at ``path``, which no one has open, best first. Changes nothing.
 
     A WAL or journal that is not its own (from another time, or another store) spoils a sound file: then the copy
@@ -82,12 +78,12 @@ def read_store(path: Path, pages_of_a_new_store: Callable[[], bytes]) -> list[Co
     alone = read_copy(path, _NAME)
     files = StoreFiles(path)
     wal = files.wal
-    if not alone.complete and _lacks_beginning(path):
-        return [_with_sound_pages(path, wal, pages_of_a_new_store()), alone]
+    if not alone.complete and lacks_beginning(path):
+        return [_with_sound_pages(path, wal, make_new_store().pages), alone]
     if wal_frames.broken_inside(wal):
         return [_with_sound_pages(path, wal), alone]
     if not has_bytes(wal) and not has_bytes(files.journal):
-        return [alone]
+        return [alone] if alone.complete else [alone, *_with_new_schema(path, wal, make_new_store())]
     apart = temporary_path(path)
     its = StoreFiles(apart)
     try:
@@ -98,7 +94,7 @@ def read_store(path: Path, pages_of_a_new_store: Callable[[], bytes]) -> list[Co
         together = read_copy(apart, _NAME, how="mode=rw")
         if has_foreign_journal(path) or not is_own(path, apart, "mode=rw"):
             alone.name = f"{_NAME} without its WAL"
-            of_wal = [_with_sound_pages(None, wal, pages_of_a_new_store())] if has_bytes(wal) else []
+            of_wal = [_with_sound_pages(None, wal, make_new_store().pages)] if has_bytes(wal) else []
             copies = [alone, together, *of_wal]
         else:
             copies = [together]
@@ -106,18 +102,21 @@ def read_store(path: Path, pages_of_a_new_store: Callable[[], bytes]) -> list[Co
         copies = [alone]
     finally:
         its.remove()
-    return copies
+    return copies if copies[0].complete else [*copies, *_with_new_schema(path, wal, make_new_store())]
 
 
-def _lacks_beginning(path: Path) -> bool:
-    """Whether a file lacks pages of its tables: it was emptied, and at most the WAL was copied into it since."""
-    if not has_bytes(path):
-        return has_bytes(StoreFiles(path).wal)
-    with suppress(OSError), path.open("rb") as file:
-        first = file.read(PAGE_BYTES)
-        pages = int.from_bytes(first[_PAGE_COUNT], "big")
-        return not any(first) or not all(any(file.read(PAGE_BYTES)) for _ in range(1, min(pages, _PAGES_OF_TABLES)))
-    return False
+def _with_new_schema(path: Path, wal: Path, new: NewStore) -> list[Copy]:
+    """Return the readable content of a file and its WAL with the schema of a new store; empty if that does not fit."""
+    apart = temporary_path(path)
+    try:
+        create_private(apart)
+        wal_frames.apply(path, wal, apart, base=b"")
+        return [read_copy(apart, f"{_NAME} with the schema of a new store")] if put_schema(new, apart) else []
+    except OSError:  # no room for a copy
+        return []
+    finally:
+        with suppress(OSError):
+            os.unlink(apart)
 
 
 def _with_sound_pages(path: Path | None, wal: Path, base: bytes = b"") -> Copy:
