@@ -176,6 +176,8 @@ class CheckpointStore(StoreMaintenance):
         Raises:
             JobPaused: the job was paused before the end, whatever ``on_pause`` says.
             ChunkFailed: chunks failed (with ``on_error="stop"``, unless an error of the work itself is raised).
+            PlanChanged, SecretInConfig: see :meth:`open_job`.
+            BudgetReached, CostUnknown, DeadlineReached, ServiceUnavailable: see :meth:`Job.map`.
         """
         given = locals()
         with importing():
