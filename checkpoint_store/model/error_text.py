@@ -107,7 +107,11 @@ def describe(error: BaseException | str) -> str:
     text = _message_of(error)
     searched = _CONTROLS.sub("", text[: ERROR_LENGTH_MAX + _SEARCHED_BEYOND])
     message = redact_text(searched.encode("utf-8", "backslashreplace").decode("utf-8"))
-    return message if len(text) <= ERROR_LENGTH_MAX else f"{message[:ERROR_LENGTH_MAX]}… (of {len(text):,} characters)"
+    if len(text) <= ERROR_LENGTH_MAX:
+        return message
+    if len(text) > ERROR_LENGTH_MAX + _SEARCHED_BEYOND:  # the end of what was searched may be half a secret
+        message = message[:-_SEARCHED_BEYOND]
+    return f"{message[:ERROR_LENGTH_MAX]}… (of {len(text):,} characters)"
 
 
 def _message_of(error: BaseException | str) -> str:

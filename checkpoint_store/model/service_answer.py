@@ -71,7 +71,8 @@ def answers_in(link: BaseException) -> Iterator[str]:
 
 def answer_beyond(error: BaseException, text: str) -> str:
     """Return what a service said with its refusal, where ``text``, that of the exception, lacks it; else no text."""
-    words = " ".join(_answer_in(error).split())
+    words = " ".join(_answer_in(error)[:_BODY_LENGTH_MAX].split())
+    text = text[: 2 * _BODY_LENGTH_MAX]
     is_repeated = any(form in text or form in " ".join(text.split()) for form in (words, repr(words)[1:-1]))
     return "" if is_repeated else words
 
@@ -87,7 +88,7 @@ def _answer_in(error: BaseException) -> str:
             return word
     if isinstance(body, Mapping):
         return ""  # the exceptions of the clients that keep data say what stands in it
-    text = (body if isinstance(body, str) else body.decode("utf-8", "replace"))[:_BODY_LENGTH_MAX]
+    text = body if isinstance(body, str) else body[: 4 * _BODY_LENGTH_MAX].decode("utf-8", "replace")
     return title_of(text) if is_html_page(text) else text
 
 

@@ -31,7 +31,9 @@ _MENTION: Final = re.compile(
         | (?<=[:=,'"`(\[\s])(?![A-Za-z]+(?![\w+/=~@\#$%^&*!-]))(?=[^\s'"`,;)\]]{{0,60}}?[-_\d!@\#$%^&*+/=])
           (?=\S*\d | (?:[a-z]+-){{2,}}[a-z]+)[^\s'"`,;)\]]{{8,}} )
     | (?P<weak>(?<![\w-])[\w-]{{0,40}}(?i:key|token){_GAP}) {_OPAQUE}
-    | (?P<cookie>(?i:(?<![\w-])(?:set-)?cookie['"]?\s*[:=,]\s*['"]?)) (?!\[redacted\]) [^\s'"]{{6,}}
+    | (?P<cookie>(?i:(?<![\w-])(?:set-)?cookie['"]?\s*[:=,]\s*b?['"]?)) (?!\[redacted\]) [^\s'"]{{6,}}
+    | (?P<user>(?<![\w-])(?:-u|--user|--proxy-user)[ =]['"]?[^\s:'"/]+:) (?!\[redacted\])(?=\S*\d)(?!\d+\b)
+      [^\s'"]{{6,}}                                                           # of curl, and not the ids of docker
     """,
     re.VERBOSE,
 )

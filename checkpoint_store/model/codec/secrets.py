@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import SecretInConfig
+from checkpoint_store.model.codec.escapes import redact_in_either_form, unescaped
 from checkpoint_store.model.codec.secret_mentions import REDACTED, redact_mentions
 
 if TYPE_CHECKING:
@@ -150,10 +151,14 @@ def redact_secrets(value: Any) -> Any:
 
 def redact_text(text: str) -> str:
     """Return a message in which all that is recognisable as a secret is replaced, also inside a sentence."""
-    return redact_mentions(_redacted(text))
+    return redact_in_either_form(lambda form: redact_mentions(_redacted_as_written(form)), text)
 
 
 def _redacted(text: str) -> str:
+    return redact_in_either_form(_redacted_as_written, text)
+
+
+def _redacted_as_written(text: str) -> str:
     text = _ASSIGNMENT.sub(lambda match: match.expand(_WITH_NAME) if _assigns_secret(match) else match[0], text)
     return _VALUE.sub(lambda match: f"{match[match.lastgroup] if match.lastgroup else ''}{REDACTED}", text)
 
@@ -192,7 +197,7 @@ def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield from _secrets_of_object(value, path)
     elif isinstance(value, list | tuple):
         yield from _secrets_of_list(value, path)
-    elif isinstance(value, str) and _has_secret(value):
+    elif isinstance(value, str) and any(map(_has_secret, {value, unescaped(value)})):
         yield path, "has a value that looks like a secret"
 
 
@@ -285,13 +290,10 @@ def _is_secret_key(segments: list[str], value: object) -> bool:
 def _may_be_secret(value: object) -> bool:
     """Whether a value may be a secret: a text that is no placeholder, or a collection that holds such a text."""
     if isinstance(value, dict):
-        return any(_may_be_secret(item) and not _is_pointer(key) for key, item in value.items())
+        pointers = {key for key in value if (_SEGMENT.findall(key) or [""])[-1].lower() in _POINTERS}
+        return any(_may_be_secret(item) for key, item in value.items() if key not in pointers)
     if isinstance(value, list | tuple):
         return any(_may_be_secret(item) for item in value)
     if not isinstance(value, str) or not value.strip():
         return False
     return value.strip().lower() not in _NO_SECRETS and not _PLACEHOLDER.fullmatch(value.strip())
-
-
-def _is_pointer(name: str) -> bool:
-    return (_SEGMENT.findall(name) or [""])[-1].lower() in _POINTERS
