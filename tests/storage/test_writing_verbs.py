@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from checkpoint_store import (
     JobStatus,
     PlanChanged,
     ProcessingState,
+    StoreBusy,
 )
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec.digest import digest
@@ -203,3 +206,15 @@ def test_failed_chunks_are_given_their_attempts_back(storage: Storage, store: Ch
     assert storage.job_changes.retry_failed(job.job_id, [0]) == 0
     assert storage.job_changes.retry_failed(job.job_id, None) == 1
     assert other.jobs.failure_counts(job.job_id) == (0, 0)
+
+
+def test_an_error_of_a_lock_says_how_long_the_call_waited(storage: Storage) -> None:
+    """StoreBusy of a call with a patience of its own has that patience, not the lock_timeout_seconds of the store."""
+    database = storage.database
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy, match=r"for 0\.02 s") as finalizer:
+            database.write_if_free(lambda connection: None, patience_seconds=0.02)
+        with pytest.raises(StoreBusy) as alone:
+            database.writer.file.connect(alone=True)
+    assert (finalizer.value.waited_seconds, alone.value.waited_seconds) == (0.02, 0.0)

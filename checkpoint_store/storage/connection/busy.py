@@ -21,6 +21,8 @@ _BUSY_WAIT_SECONDS_MAX: Final = 0.004
 """The longest wait between two tries, for the first ``_TRIES_IN_HASTE`` tries."""
 _GROWN_WAIT_SECONDS_MAX: Final = 0.04
 _TRIES_IN_HASTE: Final = 16
+_WAITED: Final = "waited_seconds"
+"""The attribute of an error of SQLite that says how long :func:`patiently` waited before it raised the error."""
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -68,6 +70,7 @@ def patiently(call: Callable[[*Ts], T], *arguments: *Ts, path: Path, patience_se
             moment = time.monotonic()
             began = moment if began is None else began
             if not is_busy(error) or moment - began >= patience_seconds:
+                setattr(error, _WAITED, patience_seconds)
                 raise
             release_statements(error)
         if not is_logged and moment - began >= LOG_WAIT_AFTER_SECONDS:
@@ -77,3 +80,8 @@ def patiently(call: Callable[[*Ts], T], *arguments: *Ts, path: Path, patience_se
         attempts += 1
         longest = min(_BUSY_WAIT_SECONDS_MAX * max(1.0, attempts / _TRIES_IN_HASTE), _GROWN_WAIT_SECONDS_MAX)
         time.sleep(random.uniform(_BUSY_WAIT_SECONDS_MIN, longest))  # noqa: S311 - jitter, no secret
+
+
+def waited_seconds(error: BaseException) -> float:
+    """Return the patience that ended with ``error``; 0.0 if no call waited for the lock."""
+    return float(getattr(error, _WAITED, 0.0))

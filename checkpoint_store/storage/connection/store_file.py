@@ -106,7 +106,7 @@ class StoreFile:
 
     def translated(self, error: sqlite_errors.Unreadable) -> CheckpointStoreError:
         """Return the library's error for one of SQLite's."""
-        return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
+        return sqlite_errors.translate(error, self.path, busy.waited_seconds(error))
 
 
 class StoreConnection(ForkAware):
