@@ -13,7 +13,6 @@ from checkpoint_store.errors import (
     InvalidResultError,
     JobNotFound,
     WorkerDied,
-    short_repr,
 )
 from checkpoint_store.loop.late_results import LateResults, copy_in
 from checkpoint_store.loop.options import leaves_another
@@ -80,22 +79,24 @@ class FailurePolicy:
             may_be_billed: whether the attempt may still cost what it reserved, since nobody knows how it ended.
         """
         state, chunk = self._state, attempt.chunk
-        message = describe(with_remedy(error))
-        # A result that the work itself refuses was paid for, too.
-        copy = copy_in(error) if isinstance(error, InvalidResultError) and error.result is not None else ""
-        cost = cost_of_error(error)
-        is_unreadable = cost is None and self._names_no_amount(chunk, error)
-        is_in_doubt = may_be_billed or is_unreadable or (cost is None and may_have_arrived(error))
-        how: dict[str, Any] = {"cost": None if chunk.has_reported(error) else cost, "may_be_billed": is_in_doubt}
-        state.statistics.failed(cost)
+        message, copy = f"{type(error).__name__} (nothing more can be read of it)", ""
+        how: dict[str, Any] = {"may_be_billed": True}
         try:
+            message = describe(with_remedy(error))
+            # A result that the work itself refuses was paid for, too.
+            copy = copy_in(error) if isinstance(error, InvalidResultError) and error.result is not None else ""
+            cost = cost_of_error(error)
+            is_in_doubt = cost is None and (self._names_no_amount(chunk, error) or may_have_arrived(error))
+            how = {"cost": None if chunk.has_reported(error) else cost, "may_be_billed": may_be_billed or is_in_doubt}
+            state.statistics.failed(cost)
             stops_the_job = self._stops_the_job(error)
             is_retried = not stops_the_job and self._is_retried(error)
             trouble = trouble_of(error) if is_retried else Trouble.NONE
             is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
             is_spared = not is_retried and is_away(error)
-        except Exception as mistake:  # of a function of the caller's; or the store cannot be asked for another chunk
-            set_field(mistake, "__cause__", mistake.__cause__ or (None if mistake is error else error))
+        except BaseException as mistake:  # of the exception, of the caller's function, or of the store
+            if isinstance(mistake, Exception):
+                set_field(mistake, "__cause__", mistake.__cause__ or (None if mistake is error else error))
             self._record_uncounted(chunk, message, copy, **how)
             raise
         if stops_the_job:
@@ -135,13 +136,12 @@ class FailurePolicy:
         """Whether an exception has a cost that cannot be read: the attempt may cost something, nobody knows what."""
         if (stated := unreadable_cost_of(error)) is not None:
             remedy = "give its exception a number from 0 to 10^15 as cost"
-            self._log(chunk, "attempt %d cost %s, which is no amount: %s", chunk.number, short_repr(stated), remedy)
+            self._log(chunk, "attempt %d cost %s, which is no amount: %s", chunk.number, stated, remedy)
         return stated is not None
 
     def _has_another(self, index: int) -> bool:
         """Whether another chunk can be tried: by this loop or, if it is ending and claims none, by the next loop."""
-        state = self._state
-        if not state.is_ending:
+        if not (state := self._state).is_ending:
             return self._schedule.has_another(index, state.claim)
         return self._schedule.has_another(index, list) or leaves_another(state.execution, state.options.shard)
 
@@ -156,10 +156,8 @@ class FailurePolicy:
 
     def _retry(self, chunk: ClaimedChunk, error: BaseException, seconds: float) -> None:
         """Queue a chunk for its next attempt, after a wait."""
-        log.info(
-            "job %s, chunk %d: attempt %d follows after %.2f s, because the last one failed: %s",
-            *(self._state.job_id, chunk.index, chunk.number, seconds, describe(error)),
-        )
+        follows = "job %s, chunk %d: attempt %d follows after %.2f s, because the last one failed: %s"
+        log.info(follows, self._state.job_id, chunk.index, chunk.number, seconds, describe(error))
         self._state.statistics.retried(error)
         self._schedule.retries.put(chunk, time.monotonic() + seconds)
 
@@ -208,8 +206,7 @@ class FailurePolicy:
         self._state.end_with(error)
         cost = self._cost_in(error)
         self._state.statistics.failed(cost)
-        how = {"cost": cost, "may_be_billed": cost is None}
-        self._record_uncounted(attempt.chunk, describe(error), copy_in(error), **how)
+        self._record_uncounted(attempt.chunk, describe(error), copy_in(error), cost=cost, may_be_billed=cost is None)
 
     def refuse_late(self, chunk: ClaimedChunk, error: InvalidResultError) -> None:
         """Record what the late result of an attempt cost, and a copy, with the attempt that made it.

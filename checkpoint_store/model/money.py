@@ -11,8 +11,8 @@ from itertools import islice
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from checkpoint_store.errors import InvalidArgumentError
-from checkpoint_store.model.error_text import links, raised_from
+from checkpoint_store.errors import InvalidArgumentError, short_repr
+from checkpoint_store.model.error_text import describe, links, raised_from
 from checkpoint_store.model.service_answer import field_of
 
 if TYPE_CHECKING:
@@ -159,13 +159,15 @@ def cost_of_error(error: BaseException, *, depth: int = 0) -> float | None:
     return sum(known) if known else None
 
 
-def unreadable_cost_of(error: BaseException) -> object:
+def unreadable_cost_of(error: BaseException) -> str | None:
     """Return the cost of an exception, or of an exception that it reports, if that cost is no amount; None otherwise.
 
-    Only a number or a text is a cost.
+    Only a number or a text is a cost. It is returned as a text without secrets.
     """
-    costs = (field_of(link, "cost") for link in links(error))
-    return next((cost for cost in costs if isinstance(cost, str | Real | Decimal) and amount(cost) is None), None)
+    for cost in (field_of(link, "cost") for link in links(error)):
+        if isinstance(cost, str | Real | Decimal) and amount(cost) is None:
+            return short_repr(describe(cost) if isinstance(cost, str) else cost)
+    return None
 
 
 _USAGE: Final = (

@@ -34,6 +34,31 @@ class WithoutNotesError(Exception):
         return WithoutNotesError
 
 
+class EndingError(Exception):
+    """What is asked of it ends the program: its text, or its cost."""
+
+    def __init__(self, field: str, end: type[BaseException]) -> None:
+        super().__init__(field, end)
+        self.field, self.end = field, end
+
+    def __str__(self) -> str:
+        return self._answer("text")
+
+    @property
+    def cost(self) -> str:
+        """The price of the call."""
+        return self._answer("cost")
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        self._answer("pickle")
+        return EndingError, (self.field, self.end)
+
+    def _answer(self, field: str) -> str:
+        if self.field == field:
+            raise self.end
+        return "none"
+
+
 def nested() -> Exception:
     """Return a group in more groups than calls may be nested."""
     error: Exception = ValueError("no")
@@ -62,3 +87,46 @@ def test_an_error_whose_fields_raise_is_a_failure_like_any_other(
     assert [item.index for item in job.map(work, on_error="record", wait=0)] == [0, 2]
     assert [record.chunk_index for record in job.failed_chunks()] == [1]
     assert len(list(job.attempts())) == 5
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, GeneratorExit])
+@pytest.mark.parametrize("field", ["text", "cost"])
+def test_an_error_that_ends_the_program_where_it_is_read_is_recorded(
+    store: CheckpointStore, field: str, end: type[BaseException]
+) -> None:
+    """The loop ends as the exception asks, and the try has an error in the store, which names the exception."""
+
+    def work(_: str) -> None:
+        raise EndingError(field, end)
+
+    job = store.open_job("f", chunks=["a"])
+    with pytest.raises(end):
+        list(job.map(work, wait=0))
+    (attempt,) = job.attempts()
+    assert (attempt.outcome, str(attempt.error).partition(":")[0].split()[0]) == ("failed", "EndingError")
+    assert job.status == "paused"
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("field", ["text", "cost", "pickle"])
+def test_an_error_that_ends_the_program_where_it_is_read_arrives_from_another_process(
+    field: str, end: type[BaseException]
+) -> None:
+    """What ends the program while an exception is sent fails one call: the exception arrives as its name at least."""
+    arrived = pickle.loads(pickle.dumps(Raised(EndingError(field, end)))).as_failure()
+    assert "EndingError" in (type(arrived).__name__, getattr(arrived, "kind", ""))
+
+
+def test_a_cost_that_is_no_amount_is_logged_without_secrets(
+    store: CheckpointStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A text in the cost of an exception is logged as every other text is: what looks like a secret is replaced."""
+
+    class Priced(Exception):
+        cost = "0.5 USD, Authorization: Bearer q7Zt2LmX9cVb4Kd8Rw1Y"
+
+    def work(_: str) -> None:
+        raise Priced
+
+    list(store.open_job("f", chunks=["a"]).map(work, wait=0, on_error="record"))
+    assert "cost '0.5 USD, Authorization: Bearer [redacted]', which is no amount" in caplog.text

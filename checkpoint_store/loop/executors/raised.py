@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from checkpoint_store.errors import WorkFailed
 from checkpoint_store.loop.service.retry_policy import as_work_failed
 from checkpoint_store.loop.signals import a_loop_ends_at_once
 from checkpoint_store.model.error_text import raised_from, text_of
@@ -18,8 +19,6 @@ from checkpoint_store.model.exceptions import add_note, notes_of, set_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from checkpoint_store.errors import WorkFailed
 
 _CHAIN_LENGTH_MAX: Final = 10
 _ELSEWHERE: Final = "It was raised in another process:"
@@ -35,9 +34,12 @@ class Raised:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Send exceptions that cannot be pickled as :class:`WorkFailed`; pickle alone would lose every cause."""
-        chain = tuple(_chain_of(self.error))
-        causes = tuple(raised_from(error) is inner for error, inner in pairwise(chain))
-        return _arrived, (causes, *map(_sendable, chain))
+        try:
+            chain = tuple(_chain_of(self.error))
+            causes = tuple(raised_from(error) is inner for error, inner in pairwise(chain))
+            return _arrived, (causes, *map(_sendable, chain))
+        except BaseException:  # a property that calls sys.exit() fails its own call only
+            return _arrived, ((), WorkFailed(type(self.error).__name__, "(nothing more can be read of it)"))
 
     def as_failure(self) -> BaseException:
         """Return the exception that the loop treats as the failure of the chunk.
@@ -117,7 +119,7 @@ def _can_be_sent(error: BaseException) -> bool:
     """Whether an exception comes back from pickle with its type and its text."""
     try:
         made = pickle.loads(pickle.dumps(error))  # noqa: S301 - made in the same line
-    except Exception:  # whatever pickling the caller's exception raises
+    except BaseException:  # whatever pickling the caller's exception raises: it would be the exception of the call
         return False
     return type(made) is type(error) and text_of(made) == text_of(error)
 
