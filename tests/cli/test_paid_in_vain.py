@@ -187,10 +187,9 @@ def test_further_files_pay_for_no_answer_of_another_form(lecture: Folder, option
     assert len(lecture.json("errors", "lecture.txt")["errors"]) == len(lecture.read("calls"))
 
 
-@pytest.mark.slow_variants
-@pytest.mark.parametrize("answer", ['{"cleaned_text": "PAID", "cost": NaN}', r'{"cleaned_text": "PAID \ud800"}'])
-def test_a_run_says_that_an_answer_that_no_store_can_hold_is_kept(lecture: Folder, answer: str) -> None:
-    """Python's json.dumps writes NaN; the answer was paid for, and the run names the command that shows it."""
+def test_a_run_says_that_an_answer_that_no_store_can_hold_is_kept(lecture: Folder) -> None:
+    """Half of a surrogate pair is no character; the answer was paid for, and the run names the command that shows it."""
+    answer = r'{"cleaned_text": "PAID \ud800"}'
     done = lecture.run("run", "lecture.txt", *SIX, *lecture.command(f"print({answer!r})"), code=1)
     assert "what COMMAND printed is kept: see checkpoint-store errors " in done.stderr
     assert "PAID" in lecture.run("errors").stdout

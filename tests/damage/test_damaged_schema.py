@@ -51,7 +51,7 @@ def test_a_damaged_letter_in_the_schema_loses_nothing_without_any_other_copy(tmp
 def test_a_flipped_bit_before_a_row_of_the_schema_loses_nothing_without_any_other_copy(
     tmp_path: Path, before: int
 ) -> None:
-    """Such a bit makes SQLite read no table at all; the recovery reads the tables by the schema of a new store."""
+    """A flipped bit in the schema makes SQLite read no table at all; the recovery reads the tables by the schema of a new store."""
     _make(tmp_path, backup=False, state_file=False)
     path = tmp_path / "talks.db"
     content = bytearray(path.read_bytes())

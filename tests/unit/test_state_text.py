@@ -72,7 +72,7 @@ def test_the_first_lines_tell_job_and_progress() -> None:
     assert head.completed_chunks() == {0, 1, 2, 3, 5, 6}
     assert updated_at(b"".join(lines[HEAD_LINES + 3 :])) == STATE.updated_at
     empty = text_of(ProcessingState(job_id="empty")).splitlines(keepends=True)
-    assert read_head(empty[:HEAD_LINES]) == ("empty", "", b"")
+    assert read_head(empty[:HEAD_LINES]) == ("empty", "", "pending", b"")
 
 
 @each_case("text", [STATE.to_json().encode(), b"", b"{}\n", b"[1]", b"{\n" * 20], ids=range(5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -42,8 +43,9 @@ class StoreFile:
         self._presence = presence
         """The lock that keeps others from removing the file; None for a file that this process has for itself."""
         self._name = str(path)
-        self._inode: int | None = None
-        """The inode of the file that was opened first. A disk that is mounted again has another device number."""
+        self._inodes: dict[int, int] = {}
+        """By process (a recovery may replace the file before a fork opens it): the inode of the file that is open. A
+        disk that is mounted again has another device number."""
         self._beside: Final = (str(StoreFiles(path).wal), str(StoreFiles(path).shm))
         self._looked_at_seconds = 0.0
         self._is_parted = False
@@ -60,24 +62,24 @@ class StoreFile:
             StoreBusy: ``alone`` is set, and another connection is open.
         """
         identity = self.identity() if is_there(self.path) else None
-        if identity is None or self._inode not in (None, identity[1]):
+        if identity is None or self._inodes.get(os.getpid(), identity[1]) != identity[1]:
             raise gone(self.path)
-        self._inode = identity[1]
         if self._is_parted:
             raise parted(self.path)
         try:
             if self._presence is not None:
                 self._presence.ensure()
-            patience = 0.0 if alone else self.lock_timeout_seconds
-            return busy.patiently(
+            connection = busy.patiently(
                 lambda: connect(self.path, durability=self.durability, alone=alone),
                 path=self.path,
-                patience_seconds=patience,
+                patience_seconds=0.0 if alone else self.lock_timeout_seconds,
             )
         except sqlite_errors.UNREADABLE as error:
             raise self.translated(error) from error
         except OSError as error:
             raise storage_error(error, self.path) from error
+        self._inodes[os.getpid()] = (self.identity() or identity)[1]  # an overlay copies a file when it is opened
+        return connection
 
     def identity(self) -> FileIdentity | None:
         """Return the identity of the file that is at the store's path now; None if the path has no file."""
