@@ -399,7 +399,8 @@ class ServiceUnavailable(JobPaused):
         self.seconds, self.last_error, self.tried, self.asked_seconds = seconds, last_error, tried, asked_seconds
         at = f" (tried: chunk {first_of(tried)})" if tried else ""
         asks = f"the service asks to make no call for {asked_seconds:.0f} s, which is longer than what is left "
-        why = f"{asks}of outage_seconds" if asked_seconds else f"no call has succeeded for {seconds:.0f} s"
+        lasted = f"{seconds:.0f} s" if seconds >= 1 else "less than a second"
+        why = f"{asks}of outage_seconds" if asked_seconds else f"no call has succeeded for {lasted}"
         why += f"{at}, the last call failed with {last_error.removesuffix('.')}. No chunk is failed for that. "
         why += "Run the loop again once the service answers, or with a longer outage_seconds."
         if 0 < remaining_chunks <= len(tried):
@@ -413,8 +414,7 @@ class BudgetReached(JobPaused):
 
     ``spent`` is the cost of results and failed tries. ``reserved`` is the possible cost of tries without a known end.
     ``dearest_cost`` is the highest cost so far, which the next chunk has to reserve. ``last_error`` is the text of the
-    last failure, if no call has succeeded since. A call that got no answer may have to be paid for, so a service that
-    hangs uses a budget up, too.
+    last failure, if no call has succeeded since. Calls without an answer may be billed: they use a budget up, too.
     """
 
     def __init__(
