@@ -48,15 +48,14 @@ def words_in(data: Any, names: frozenset[str]) -> Iterator[str]:
 
 
 def values_in(data: Any, names: frozenset[str], level: int = 0) -> Iterator[Any]:
-    """Yield the values under these names that are no object and no list, at any depth of JSON data."""
+    """Yield the values under these names, at any depth of JSON data; those of an object after the object."""
     if level > _NESTING_MAX:
         return
     if isinstance(data, Mapping):
         for name, value in data.items():
-            if isinstance(value, Mapping | list | tuple):
-                yield from values_in(value, names, level + 1)
-            elif name in names:
+            if name in names:
                 yield value
+            yield from values_in(value, names, level + 1)
     elif isinstance(data, list | tuple):
         for value in data:
             yield from values_in(value, names, level + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pickle import PicklingError
@@ -17,6 +18,7 @@ from checkpoint_store.loop.service.service_errors import (
     TOO_LARGE,
     Trouble,
     codes_of,
+    full_name,
     is_busy,
     is_too_large,
     may_have_arrived,
@@ -71,8 +73,11 @@ _FATAL_MESSAGES: Final = (
 """The messages of Anthropic for a used-up quota. They come with HTTP 400 and without a code of their own."""
 _FORBIDDEN_PLACE: Final = "user location is not supported"
 """The message of Google, with HTTP 400, for calls from a country that it does not serve."""
-_QUOTA_IS_USED_UP: Final = ('"insufficient_quota"', "'insufficient_quota'")
-"""OpenAI's code in the text of an exception: aiohttp keeps no body, so programs put the body into the text."""
+_QUOTA_IS_USED_UP: Final = re.compile(
+    r"""["']insufficient_quota["']|\binsufficient balance\b|余额不足|\blimited to [0-9,]+ api calls / month""",
+    re.IGNORECASE,
+)
+"""In the text of an exception with HTTP 429: OpenAI's code (aiohttp keeps no body), Zhipu's and Cohere's messages."""
 _FATAL_NAMES: Final = frozenset({
     "NoCredentialsError", "PartialCredentialsError", "UnauthorizedSSOTokenError", "DefaultCredentialsError",
     "RefreshError", "ClientAuthenticationError", "CredentialUnavailableError", "BudgetExceededError",
@@ -151,11 +156,7 @@ def stop_rule(stop_on: Errors | None) -> Callable[[BaseException], bool]:
 def _is_one_of(error: BaseException, types: tuple[type[BaseException], ...]) -> bool:
     """Whether an exception is of these types, also where it came from another process as a ``WorkFailed``."""
     kinds = error.kinds if isinstance(error, WorkFailed) else ()
-    return isinstance(error, types) or any(_name(kind) in kinds for kind in types)
-
-
-def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return isinstance(error, types) or any(full_name(kind) in kinds for kind in types)
 
 
 def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
@@ -164,7 +165,7 @@ def as_work_failed(error: BaseException, text: str, trace: str) -> WorkFailed:
         type(error).__name__,
         text,
         trace,
-        kinds=[_name(kind) for link in links(error) for kind in type(link).__mro__],
+        kinds=[full_name(kind) for link in links(error) for kind in type(link).__mro__],
         status_code=None if trouble_of(error) is Trouble.NO_ANSWER else status_of(error),
         code=_telling_code(error),
         retry_after=retry_after(error),
@@ -230,7 +231,7 @@ def _says_that_money_is_out(error: BaseException) -> bool:
     if status not in {None, _TOO_MANY_REQUESTS}:
         return False
     texts = [text for text in map(text_of, links(error)) if status or str(_TOO_MANY_REQUESTS) in text]
-    return any(code in text for text in texts for code in _QUOTA_IS_USED_UP)
+    return any(map(_QUOTA_IS_USED_UP.search, texts))
 
 
 def _is_forbidden_here(error: BaseException) -> bool:

@@ -25,18 +25,20 @@ class Trouble(Enum):
     """The kinds of trouble that a service has, as a transient failure tells."""
 
     BUSY = "busy"
-    """The service takes no calls now: HTTP 429, 503, 529, or a throttling code. No chunk can be to blame."""
+    """The service takes no calls now: HTTP 429, 498, 503, 529, or a throttling code. No chunk can be to blame."""
     NO_ANSWER = "no answer"
     """Nothing came back: refused, reset, no such host, a time-out."""
     ERROR = "error"
-    """The service failed at this call: any other HTTP 5xx, 408, 409, 425, 499, an answer cut off, or an HTML page."""
+    """The service failed at this call: another HTTP 5xx, 408, 409, 424, 425, 499, an answer cut off, an HTML page."""
     NONE = "none"
     """Nothing is known of the service: the failure is the chunk's own."""
 
 
-_BUSY_STATUS: Final = frozenset({429, 503, 529})
-_RETRIED_STATUS: Final = frozenset({408, 409, 425, 499})
-"""The statuses below 500 that may not come again; with 499 Google says that a call was given up on the way."""
+_BUSY_STATUS: Final = frozenset({429, 498, 503, 529})
+"""The statuses of a service that takes no calls; with 498 Groq says that its flex tier has no capacity."""
+_RETRIED_STATUS: Final = frozenset({408, 409, 424, 425, 499})
+"""The statuses below 500 that may not come again: with 424 Bedrock says that its model failed, with 499 Google that a
+call was given up on the way."""
 CLIENT_ERROR_MIN: Final = 400
 _SERVER_ERROR_MIN: Final = 500
 _STATUS_MIN, _STATUS_MAX = 100, 599
@@ -51,13 +53,17 @@ BUSY_CODES: Final = frozenset({
     "throttling", "throttlingexception", "throttledexception", "requestthrottled", "toomanyrequestsexception",
     "requestlimitexceeded", "provisionedthroughputexceededexception", "slowdown", "resource_exhausted",
     "rate_limit_exceeded", "rate_limit_error", "overloaded_error", "unavailable", "serviceunavailable",
-    "serviceunavailableexception", "ratelimitexceeded", "userratelimitexceeded",
+    "serviceunavailableexception", "ratelimitexceeded", "userratelimitexceeded", "modelnotreadyexception",
+    "capacity_exceeded",
 })  # fmt: skip
-"""The codes of AWS, Google, OpenAI and Anthropic for a busy service, in lower case."""
+"""The codes of AWS, Google, OpenAI, Anthropic and Groq for a busy service, in lower case."""
+_OVERLOADED: Final = '"overloaded_error"'
+"""The code of Anthropic in the text of an exception of litellm, which turns the status 529 into 500."""
 FAULT_CODES: Final = frozenset({
     "api_error", "timeout_error", "server_error", "internal_server_error", "internal", "deadline_exceeded",
+    "internalserverexception", "modelerrorexception", "modelstreamerrorexception",
 })  # fmt: skip
-"""The codes of Anthropic, OpenAI and gRPC for a fault of the service, in lower case; in a stream under HTTP 200."""
+"""The codes of Anthropic, OpenAI, gRPC and Bedrock for a fault of the service, in lower case; also under HTTP 200."""
 _GRPC_TIME_OUT: Final = "deadline_exceeded"
 """The code with which a client of gRPC ends a call that took too long: the service may go on with the call."""
 TOO_LARGE: Final = "request_too_large"
@@ -81,6 +87,7 @@ _NO_ANSWER_NAME: Final = re.compile(
 _CUT_OFF_NAME: Final = re.compile(
     r"(ClientPayload|ChunkedEncoding|ResponseStreaming|(Content)?Decoding)Error|IncompleteRead(Error)?"
 )
+_DAMAGED: Final = "urllib3.exceptions.DecodeError"
 _CUT_OFF_TEXT: Final = "without sending complete message body"
 """How an answer that was cut off, or is damaged, is named by aiohttp, requests, httpx, botocore and urllib3.
 
@@ -184,7 +191,8 @@ def trouble_of(error: BaseException) -> Trouble:
     codes = frozenset(codes_of(error))
     if TOO_LARGE in codes or is_too_large(error):
         return Trouble.NONE  # the next call would be too large, too
-    if status in _BUSY_STATUS or codes & BUSY_CODES:
+    is_overloaded = status in _MADE_UP_STATUS and _OVERLOADED in text_of(holder)
+    if status in _BUSY_STATUS or codes & BUSY_CODES or is_overloaded:
         return Trouble.BUSY
     if _was_cut_off(error):
         return Trouble.ERROR
@@ -232,7 +240,10 @@ def may_have_arrived(error: BaseException) -> bool:
 
 def _was_cut_off(error: BaseException) -> bool:
     return any(
-        _CUT_OFF_TEXT in text_of(link) or any(map(_CUT_OFF_NAME.fullmatch, names_of(link))) for link in links(error)
+        _CUT_OFF_TEXT in text_of(link)
+        or _DAMAGED in kinds_of(link)
+        or any(map(_CUT_OFF_NAME.fullmatch, names_of(link)))
+        for link in links(error)
     )
 
 
@@ -251,8 +262,18 @@ def _says_no_connection(error: BaseException) -> bool:
 
 def names_of(error: BaseException) -> list[str]:
     """Return the names of an exception's type and its bases, also where it came from another process."""
-    names = [kind.rpartition(".")[2] for kind in error.kinds] if isinstance(error, WorkFailed) else []
-    return names + [kind.__name__ for kind in type(error).__mro__]
+    return [kind.rpartition(".")[2] for kind in kinds_of(error)]
+
+
+def kinds_of(error: BaseException) -> list[str]:
+    """Return the full names of an exception's type and its bases, also where it came from another process."""
+    kinds = error.kinds if isinstance(error, WorkFailed) else ()
+    return [*kinds, *(full_name(kind) for kind in type(error).__mro__)]
+
+
+def full_name(kind: type) -> str:
+    """Return the name of a type with its module."""
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _means_no_answer(error: BaseException) -> bool:
