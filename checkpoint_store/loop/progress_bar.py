@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import time
@@ -70,6 +71,15 @@ class _PatientStream:
         return hash(self._wrapped)
 
 
+def _usual_size(stream: Any) -> dict[str, int]:
+    """Return the size that a bar takes for a terminal of 0 columns or lines, as some containers have it; else {}."""
+    try:
+        columns, lines = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError, AttributeError):  # no terminal, or no stream
+        return {}
+    return {} if columns and lines else {"ncols": columns or 80, "nrows": lines or 24}
+
+
 class LiveBar:
     """A tqdm bar, in a terminal or a notebook. It starts at what is completed; its rate is that of this run.
 
@@ -87,6 +97,7 @@ class LiveBar:
             initial=job.done_count,
             unit="chunk",
             desc=job.file_name,
+            **_usual_size(sys.stderr),
         )
         self._shown_at = 0.0
         self.show(at_once=True)

@@ -45,6 +45,17 @@ def test_a_bar_that_cannot_be_shown_ends_no_loop(store: CheckpointStore, how: st
         assert store.map(str.upper, CHUNKS, file_name="talk.txt", progress=True) == list("ABCDEF")
 
 
+def test_a_bar_is_shown_in_a_terminal_without_a_size(store: CheckpointStore) -> None:
+    """The terminal of a container may have 0 columns and 0 lines: ``progress=True`` shows the bar there, too."""
+    screen, terminal = os.openpty()
+    try:
+        with os.fdopen(terminal, "w", encoding="utf-8") as err, redirect_stderr(err):
+            store.map(str.upper, CHUNKS, file_name="talk.txt", progress=True)
+            assert b"talk.txt: 100%" in os.read(screen, 65536)
+    finally:
+        os.close(screen)
+
+
 def test_a_bar_that_cannot_read_the_store_ends_no_loop(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The counts on the screen stay as they were while another process keeps the store locked."""
     job = store.open_job("talk.txt", chunks=CHUNKS)
