@@ -137,6 +137,23 @@ def test_the_field_of_the_text_can_be_named(field: str, value: dict[str, Any]) -
         AnswerReader(field).read('{"other": "Yes."}', PROSE)
 
 
+@each_case(
+    ("found", "kind"),
+    [
+        ("5", "a number"),
+        ("0.5", "a number"),
+        ("true", "true or false"),
+        ("null", "null"),
+        ('["Yes."]', "a list"),
+        ("{}", "an object"),
+    ],
+)
+def test_a_field_that_has_no_text_is_called_by_what_it_has(found: str, kind: str) -> None:
+    """Where the field of the text is there, the message says what its value is, and not that the field is missing."""
+    with pytest.raises(UnusableAnswerError, match=f"with {kind} as 'cleaned_text', and no text "):
+        READER.read(f'{{"cleaned_text": {found}}}', PROSE)
+
+
 def test_the_field_of_the_text_may_stand_in_a_list() -> None:
     """The items are kept by their numbers, where a dotted path such as 0.cost finds them."""
     reader = AnswerReader("0.generated_text")

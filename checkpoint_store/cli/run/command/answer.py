@@ -47,6 +47,15 @@ _JSON_BEGINS: Final = re.compile(r"""\{\s*(?:["'}]|$)|\[\s*\{\s*["'}]""")
 _PAGE_BEGINS: Final = re.compile(r"<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
 """A page, as a proxy answers in the place of a service."""
 _SHOWN_FIELDS: Final = 8
+_KINDS: Final = {
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+"""What JSON that is no text is called, by the type of its value."""
 
 
 class UnusableAnswerError(Exception):
@@ -134,6 +143,9 @@ class AnswerReader:
             return f"printed a JSON list, and no object with a text as {self.field!r} ({remedy})"
         if value.get("error"):
             return f"printed an error: {_shortened(value['error'])}"
+        if self.field in value and not self._is_named:
+            kind = _KINDS[type(value[self.field])]
+            return f"printed a JSON object with {kind} as {self.field!r}, and no text ({remedy})"
         has = ", ".join(map(repr, list(value)[:_SHOWN_FIELDS])) or "no field"
         return f"printed a JSON object without a text as {self.field!r}; it has {has} ({remedy})"
 
