@@ -93,6 +93,8 @@ def unavailable_reason(path: Path) -> str | None:
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
+_WITH_PASSING_INODES: Final = frozenset({"cifs", "exfat", "fuse", "msdos", "smb3", "vfat"})
+"""File systems that number a file anew once the kernel has forgotten it."""
 
 
 def file_system(path: Path) -> str:
@@ -105,6 +107,11 @@ def file_system(path: Path) -> str:
             if inside and len(mount) >= len(best):
                 best, kind = mount, its_kind
     return "fuse" if kind.startswith("fuse") else kind
+
+
+def keeps_inodes(path: Path) -> bool:
+    """Whether the file at ``path`` has one inode number for as long as it exists, also while no program has it open."""
+    return file_system(path) not in _WITH_PASSING_INODES
 
 
 def is_mount_point(path: Path) -> bool:

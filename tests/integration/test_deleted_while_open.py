@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import time
@@ -22,6 +23,7 @@ from checkpoint_store import (
 )
 from checkpoint_store.storage.connection import store_file
 from checkpoint_store.storage.files.siblings import Siblings
+from checkpoint_store.system import paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +148,25 @@ def test_an_older_copy_put_over_an_open_store_undoes_nothing(tmp_path: Path) -> 
     with CheckpointStore(path, state_file=None) as store:
         assert list(store.job("talk.txt").completed_ranges()) == [(0, AT + 2)]
         assert store.check() == []
+
+
+@pytest.mark.parametrize("kind", ["fuse", "vfat"])
+def test_a_store_goes_on_where_its_file_gets_another_inode_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """FUSE and vfat number a file anew once no program has it open, as after a fork, which closes the connections."""
+    monkeypatch.setattr(paths, "file_system", lambda _: kind)
+    path = tmp_path / "talk.db"
+    with CheckpointStore(path) as store:
+        job = store.open_job("talk.txt", total_chunks=2)
+        job.complete(0, "a")
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        shutil.copy2(path, tmp_path / "numbered anew")
+        (tmp_path / "numbered anew").rename(path)
+        job.complete(1, "b")
+        assert list(job.results()) == ["a", "b"]
 
 
 def test_the_wal_of_a_store_comes_back_if_a_strange_file_replaced_the_store(tmp_path: Path) -> None:

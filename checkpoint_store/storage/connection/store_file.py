@@ -18,7 +18,7 @@ from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import is_held_here, refuse_inner_call, take
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.paths import is_there
+from checkpoint_store.system.paths import is_there, keeps_inodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class StoreFile:
             StoreBusy: ``alone`` is set, and another connection is open.
         """
         identity = self.identity() if is_there(self.path) else None
-        if identity is None or self._inodes.get(os.getpid(), identity[1]) != identity[1]:
+        if identity is None or (self._inodes.get(os.getpid(), identity[1]) != identity[1] and keeps_inodes(self.path)):
             raise gone(self.path)
         if self._is_parted:
             raise parted(self.path)
