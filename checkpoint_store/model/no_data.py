@@ -11,6 +11,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from dis import Instruction
     from types import TracebackType
 
 HTML_PAGE: Final = "the service answered with an HTML page"
@@ -19,6 +20,8 @@ NO_JSON: Final = "the service answered with a body that is no JSON"
 """How the text of an error names an empty or a broken body."""
 NO_CHOICES: Final = "the service answered without choices"
 """How the text of an error names an answer of openai that has none. So OpenRouter refuses calls, with HTTP 200."""
+NO_OUTPUT: Final = "the service answered without output"
+"""How the text of an error names an answer of Bedrock that has none: so botocore reads a page, and an empty body."""
 _CLIENTS: Final = frozenset({"httpx", "httpx2", "requests", "aiohttp", "openai", "anthropic", "google"})
 """The packages that parse the body of an answer. What the work itself parses may be the reply of a model."""
 _BEGINNING: Final = re.compile(r"[\s\ufeff]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
@@ -37,17 +40,21 @@ _WITH_CHOICES: Final = frozenset({"openai", "groq"})
 _WITH_BODIES: Final = frozenset({"mistralai", "cohere"})
 _CONTENT: Final = "content"
 """The field of anthropic's answers. Without that client, a program asks an HTML text of its own for it by mistake."""
+_OUTPUT: Final = "output"
+_CONVERSE: Final = "converse"
+_OF_BOTOCORE: Final = "ResponseMetadata"
+"""The key that each answer of botocore has, and the only key of an answer that was no data."""
 _SUCCESS_MIN, _SUCCESS_END = 200, 300
 """The statuses with which an answer should have data."""
 _STEPS_BACK: Final = 2
-"""An index takes two instructions: the attribute, and the number."""
+"""An index takes two instructions: what is indexed, and the index."""
 _EMBEDDINGS: Final = "data"
 """The field of openai's embeddings. A program may ask an HTML text of its own for it, so openai has to ask for it."""
 
 
 def met_no_data(error: BaseException) -> bool:
     """Whether a client met an HTML page, or a body that is no JSON, instead of data."""
-    return _page_in(error) is not None or _is_about_body(error) or lacks_choices(error)
+    return _page_in(error) is not None or _is_about_body(error) or lacks_choices(error) or _lacks_output(error)
 
 
 def no_data_remark(error: BaseException) -> str:
@@ -55,6 +62,8 @@ def no_data_remark(error: BaseException) -> str:
     page = _page_in(error)
     if page is None and lacks_choices(error):
         return f" ({NO_CHOICES})" if refusal_behind(error) is None else ""
+    if page is None and _lacks_output(error):
+        return f" ({NO_OUTPUT})"
     if page is None:
         return f" ({NO_JSON})" if _is_about_body(error) else ""
     title = title_of(page)
@@ -107,19 +116,33 @@ def lacks_choices(error: BaseException) -> bool:
     """Whether work failed because an answer of openai or groq had no ``choices`` (``answer.choices[0]``)."""
     if type(error) is not TypeError or "'NoneType'" not in str(error) or _WITH_CHOICES.isdisjoint(sys.modules):
         return False
-    return _choices_were_used(error.__traceback__)
+    steps = _steps_before(error.__traceback__)  # works on an attribute choices
+    return any(step.opname == "LOAD_ATTR" and step.argval == _CHOICES for step in steps)
 
 
-def _choices_were_used(traced: TracebackType | None) -> bool:
-    """Whether the instruction that failed works on an attribute ``choices``."""
-    if traced is None:
+def _lacks_output(error: BaseException) -> bool:
+    """Whether work failed because an answer of Bedrock had no ``output``.
+
+    The answer is a variable of the work (``answer["output"]``), or was just returned (``converse(…)["output"]``).
+    """
+    if type(error) is not KeyError or error.args != (_OUTPUT,) or error.__traceback__ is None:
         return False
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    if any(isinstance(value, dict) and [*value] == [_OF_BOTOCORE] for value in frame.f_locals.values()):
+        return True
+    is_of_call = any(step.opname.startswith("CALL") for step in _steps_before(error.__traceback__))
+    return is_of_call and _CONVERSE in frame.f_code.co_names
+
+
+def _steps_before(traced: TracebackType | None) -> list[Instruction]:
+    """Return the last instructions before the instruction that failed."""
+    if traced is None:
+        return []
     while traced.tb_next is not None:
         traced = traced.tb_next
-    from dis import get_instructions  # for this error only
+    from dis import get_instructions  # for these errors only
 
-    before = [step for step in get_instructions(traced.tb_frame.f_code) if step.offset < traced.tb_lasti]
-    return any(step.opname == "LOAD_ATTR" and step.argval == _CHOICES for step in before[-_STEPS_BACK:])
+    return [step for step in get_instructions(traced.tb_frame.f_code) if step.offset < traced.tb_lasti][-_STEPS_BACK:]
 
 
 def refusal_behind(error: BaseException) -> Mapping[str, Any] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -16,6 +17,10 @@ from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.loop.service.retry_after import retry_after
 from checkpoint_store.loop.service.retry_policy import as_work_failed, is_fatal
 from checkpoint_store.loop.service.service_errors import Trouble, trouble_of
+from checkpoint_store.model.error_text import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REQUEST = httpx.Request("POST", "https://api.example/v1")
 ARREARS = {"error": {"code": "1113", "message": "Insufficient balance or no resource package. Please recharge."}}
@@ -103,6 +108,44 @@ class ClientError(Exception):
     def __init__(self, code: str, status: int) -> None:
         super().__init__(f"An error occurred ({code})")
         self.response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+class Bedrock:
+    """The client of botocore for Amazon Bedrock, which makes an answer without data of a page and of an empty body."""
+
+    def converse(self) -> dict[str, Any]:
+        """Return what came back."""
+        return {"ResponseMetadata": {"HTTPStatusCode": 200}}
+
+
+def in_one_step() -> Any:
+    return Bedrock().converse()["output"]["message"]
+
+
+def in_two_steps() -> Any:
+    answer = Bedrock().converse()
+    return answer["output"]
+
+
+def of_a_reply() -> Any:
+    answer = {**Bedrock().converse(), "output": {"text": "{}"}}
+    reply = json.loads(answer["output"]["text"])
+    return reply["output"]
+
+
+@each_case(
+    ("work", "trouble"),
+    [(in_one_step, Trouble.ERROR), (in_two_steps, Trouble.ERROR), (of_a_reply, Trouble.NONE)],
+)
+def test_an_answer_of_bedrock_without_output_is_no_failure_of_the_chunk(
+    work: Callable[[], Any], trouble: Trouble
+) -> None:
+    """A page in place of data makes the loop wait, here and elsewhere; a reply of the model without a key does not."""
+    with pytest.raises(KeyError) as caught:
+        work()
+    assert trouble_of(caught.value) is trouble
+    assert trouble_of(pickle.loads(pickle.dumps(Raised(caught.value))).error) is trouble
+    assert ("the service answered without output" in describe(caught.value)) is (trouble is Trouble.ERROR)
 
 
 class InternalServerError(Exception):
