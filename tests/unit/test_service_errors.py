@@ -22,7 +22,7 @@ import pytest
 import requests
 from each_case import each_case
 from multidict import CIMultiDict, CIMultiDictProxy
-from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.exceptions import EmptyPoolError, MaxRetryError, NewConnectionError, ProtocolError
 from yarl import URL
 
 from checkpoint_store.errors import WorkerDied
@@ -449,6 +449,8 @@ def raised_by_requests(reason: Exception) -> Exception:
         (urllib.error.URLError(socket.gaierror(-2, "no such host")), False),
         (OSError(errno.ENETUNREACH, "no network"), False),
         (httpx.ConnectTimeout("no", request=REQUEST), False),
+        (httpx.ProxyError("502 Bad Gateway", request=REQUEST), False),
+        (EmptyPoolError(cast("Any", None), "no connection is free"), False),
         (unanswered_openai(httpx.ConnectError("no")), False),
         (raised_by_requests(NewConnectionError(cast("Any", None), "refused")), False),
         (named("EndpointConnectionError", named("ConnectionError").__class__), False),

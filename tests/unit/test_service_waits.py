@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import pickle
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import aiohttp
 import httpx
 import pytest
 from each_case import each_case
-from urllib3.exceptions import DecodeError
+from multidict import CIMultiDict, CIMultiDictProxy
+from urllib3.exceptions import DecodeError, EmptyPoolError
+from yarl import URL
 
 from checkpoint_store import ServiceUnavailable
 from checkpoint_store.loop.executors.raised import Raised
@@ -110,6 +113,11 @@ class ClientError(Exception):
         self.response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
+def of_proxy(status: int) -> Exception:
+    request = aiohttp.RequestInfo(URL("http://proxy"), "CONNECT", CIMultiDictProxy(CIMultiDict()), URL("http://proxy"))
+    return aiohttp.ClientHttpProxyError(request, (), status=status)
+
+
 class Bedrock:
     """The client of botocore for Amazon Bedrock, which makes an answer without data of a page and of an empty body."""
 
@@ -169,10 +177,13 @@ class InternalServerError(Exception):
         ),
         (InternalServerError('AnthropicException - {"type":"error","error":{"type":"api_error"}}'), Trouble.ERROR),
         (DecodeError("Received response with content-encoding: gzip, but failed to decode it."), Trouble.ERROR),
+        (of_proxy(502), Trouble.NO_ANSWER),
+        (of_proxy(407), Trouble.NONE),
+        (EmptyPoolError(cast("Any", None), "no connection is free"), Trouble.NO_ANSWER),
         (type("DecodeError", (ValueError,), {})("the reply of the model"), Trouble.NONE),
     ],
 )
 def test_a_service_that_is_full_or_failed_is_told_from_a_bad_chunk(error: Exception, trouble: Trouble) -> None:
-    """Groq without capacity, a model of Bedrock that failed, and a damaged answer are no failure of the chunk alone."""
+    """Groq without capacity, a model of Bedrock that failed, a damaged answer, or no way to the service blame no chunk."""
     assert trouble_of(error) is trouble
     assert trouble_of(as_work_failed(error, str(error), "")) is trouble

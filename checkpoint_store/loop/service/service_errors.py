@@ -82,6 +82,7 @@ _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
     r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS)Error"
     r"|Service(Request|Response)Error|NoResponseError|ProtocolError|BadStatusLine|HttpProcessingError|(gai|h)error"
+    r"|EmptyPoolError"
 )
 """The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, azure-core."""
 _CUT_OFF_NAME: Final = re.compile(
@@ -96,10 +97,12 @@ The service began to answer, so it bills the call. aiohttp reports the cut as HT
 _NO_TUNNEL: Final = "Tunnel connection failed: "
 _NO_ADDRESS: Final = "Multiple exceptions: [Errno "
 """What http.client says of a proxy (the status behind it is the proxy's), and asyncio of a host with two addresses."""
+_OF_PROXY: Final = "ClientHttpProxyError"
+"""The exception of aiohttp with the status of a proxy that made no tunnel to the service."""
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
     r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError|ServiceRequestError"
-    r"|SSLCertVerificationError|CertificateError"
+    r"|SSLCertVerificationError|CertificateError|EmptyPoolError|(ClientHttp)?ProxyError"
 )
 """The names of exceptions for a call that no service has received: those of sockets, TLS and the usual clients."""
 _MISTAKE_NAME: Final = "LocalProtocolError"
@@ -196,7 +199,8 @@ def trouble_of(error: BaseException) -> Trouble:
         return Trouble.BUSY
     if _was_cut_off(error):
         return Trouble.ERROR
-    if status in _MADE_UP_STATUS and _reports_no_answer(holder):
+    is_of_proxy = (status or 0) >= _SERVER_ERROR_MIN and _OF_PROXY in names_of(holder)
+    if (status in _MADE_UP_STATUS or is_of_proxy) and _reports_no_answer(holder):
         return Trouble.NO_ANSWER
     if status is not None and status >= CLIENT_ERROR_MIN:
         is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
