@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sqlite3
@@ -131,10 +130,12 @@ def refuse_no_folder(path: Path, use: str = "as a store") -> None:
 def refuse_long_name(path: Path, use: str = "as a store") -> None:
     """Raise :class:`StoreTargetError` if the name of a file leaves no room for the names of the files beside it."""
     try:
-        os.lstat(f"{path}{'-' * _SIBLING_BYTES}")
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise StoreTargetError(path, "its name leaves no room for the files beside it; shorten it", use) from error
+        bytes_max = os.pathconf(path.parent, "PC_NAME_MAX") - _SIBLING_BYTES  # 103 where eCryptfs encrypts names
+    except OSError:  # there is no folder
+        return
+    if len(os.fsencode(path.name)) > bytes_max:
+        reason = f"its name leaves no room for the files beside it; {bytes_max} bytes are the most here: shorten it"
+        raise StoreTargetError(path, reason, use)
 
 
 def _check_kind(path: Path) -> None:

@@ -89,6 +89,15 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path) -> None:
     assert all("no file locks; keep the store on a local disk" in line for line in lines)
 
 
+def test_a_folder_that_takes_only_short_names_says_how_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name is refused at opening where the file system says that it takes less than the names beside the store."""
+    monkeypatch.setattr(os, "pathconf", lambda _path, _name: 143)
+    with pytest.raises(StoreTargetError, match="103 bytes are the most here"):
+        CheckpointStore(tmp_path / f"{'n' * 101}.db")
+    assert list(tmp_path.iterdir()) == []
+    CheckpointStore(tmp_path / f"{'n' * 100}.db").close()
+
+
 def test_a_path_that_is_too_long_is_named(tmp_path: Path) -> None:
     """A path that SQLite does not open, and a name without room for the files beside it, are refused before any write."""
     with pytest.raises(StoreTargetError, match="leaves no room for the files beside it"):

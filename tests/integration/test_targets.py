@@ -135,8 +135,8 @@ BAD_STATES: dict[Any, str] = {
     "pipe.json": "it is a pipe, and not a regular file; name another file",
     "/dev/null": "it is a device, and not a regular file; name another file",
     "dangling.json": "it is a symlink, and not a regular file; move it away",
-    "x" * 250 + ".json": "leaves no room for the files beside it; shorten it",
-    "x" * 300: "leaves no room for the files beside it; shorten it",
+    "x" * 250 + ".json": "leaves no room for the files beside it; 215 bytes are the most here: shorten it",
+    "x" * 300: "leaves no room for the files beside it; 215 bytes are the most here: shorten it",
 }
 
 
