@@ -60,7 +60,7 @@ def _resets(by_name: Mapping[str, Any]) -> Iterator[float]:
             continue
         seconds = _seconds(value)
         if str(value).strip().isdecimal():
-            moment = (seconds or 0) / (1 if (seconds or 0) < _MILLISECONDS_MIN else 1000)
+            moment = (seconds or 0) / (1 if (seconds or 0) < _MOMENT_IN_MILLISECONDS_MIN else 1000)
             seconds = moment - time.time() if moment >= _MOMENT_MIN else None
         if seconds is not None:
             yield seconds
@@ -78,7 +78,7 @@ def _named(headers: Any) -> dict[str, Any]:
 
 
 _MOMENT_MIN: Final = 1e9
-_MILLISECONDS_MIN: Final = 1e12
+_MOMENT_IN_MILLISECONDS_MIN: Final = 1e12
 _DURATION: Final = re.compile(
     r"""
       (?=[0-9]) (?:(?P<hours>[0-9]+)[ ]?(?:h|hours?)[ ]?)? (?:(?P<minutes>[0-9]+)[ ]?(?:m|min|minutes?)[ ]?)?
