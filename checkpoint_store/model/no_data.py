@@ -7,12 +7,12 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from dis import Instruction
-    from types import TracebackType
 
 HTML_PAGE: Final = "the service answered with an HTML page"
 """How the text of an error names the page."""
@@ -48,6 +48,12 @@ _SUCCESS_MIN, _SUCCESS_END = 200, 300
 """The statuses with which an answer should have data."""
 _STEPS_BACK: Final = 2
 """An index takes two instructions: what is indexed, and the index."""
+_VARIABLE: Final = re.compile(r"(?:\w+_)?LOAD_(?:FAST|DEREF|GLOBAL|NAME)\w*")
+"""The instructions that take a variable. Some take two variables at once."""
+_CALL: Final = re.compile(r"CALL\w*|END_SEND|JUMP_BACKWARD_NO_INTERRUPT")
+"""The last instructions of a call, and of ``await``."""
+_ASKED: Final = "completions"
+"""A function that asks openai or groq for an answer has this name in it: ``client.chat.completions.create()``."""
 _EMBEDDINGS: Final = "data"
 """The field of openai's embeddings. A program may ask an HTML text of its own for it, so openai has to ask for it."""
 
@@ -89,8 +95,8 @@ def _is_about_body(error: BaseException) -> bool:
     """Whether a client parsed the body of an answer, and not the work a part of it."""
     if _keeps_a_body_of_success(error):
         return not _is_json(vars(error)["body"])
-    if type(error) is AttributeError and error.name == _CHOICES and isinstance(error.obj, str):  # of openai and groq
-        return not error.obj.lstrip().startswith("<")
+    if type(error) is AttributeError and error.name == _CHOICES and isinstance(error.obj, str):
+        return _fails_at_answer(error) and not error.obj.lstrip().startswith("<")
     packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
     if type(error) is AssertionError:  # anthropic asserts that the stream of an answer began
         return packages[-1:] == ["anthropic"]
@@ -99,8 +105,8 @@ def _is_about_body(error: BaseException) -> bool:
 
 def _keeps_a_body_of_success(error: BaseException) -> bool:
     """Whether a client says that it could not read an answer whose status means success, and has its body."""
-    fields, package = vars(error), type(error).__module__.partition(".")[0]
-    status = fields.get("status_code") if package in _WITH_BODIES else None
+    fields = vars(error)
+    status = fields.get("status_code") if _package_of(error) in _WITH_BODIES else None
     return isinstance(status, int) and _SUCCESS_MIN <= status < _SUCCESS_END and isinstance(fields.get("body"), str)
 
 
@@ -114,10 +120,26 @@ def _is_json(text: str) -> bool:
 
 def lacks_choices(error: BaseException) -> bool:
     """Whether work failed because an answer of openai or groq had no ``choices`` (``answer.choices[0]``)."""
-    if type(error) is not TypeError or "'NoneType'" not in str(error) or _WITH_CHOICES.isdisjoint(sys.modules):
+    return type(error) is TypeError and "'NoneType'" in str(error) and _fails_at_answer(error)
+
+
+def _fails_at_answer(error: BaseException) -> bool:
+    """Whether the instruction that failed works on the ``choices`` of an answer of openai or groq.
+
+    The answer is a variable, or comes right from the call that asks for it. Other data may have ``choices`` of its own.
+    """
+    if error.__traceback__ is None or _WITH_CHOICES.isdisjoint(sys.modules):
         return False
-    steps = _steps_before(error.__traceback__)  # works on an attribute choices
-    return any(step.opname == "LOAD_ATTR" and step.argval == _CHOICES for step in steps)
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    asks = _ASKED in frame.f_code.co_names
+    for owner, step in pairwise(_last_steps(error)):
+        if step.opname == "LOAD_ATTR" and step.argval == _CHOICES:
+            if _VARIABLE.fullmatch(owner.opname) is None:
+                return asks and _CALL.fullmatch(owner.opname) is not None
+            name = owner.argval[-1] if isinstance(owner.argval, tuple) else owner.argval
+            answer = frame.f_locals.get(name, frame.f_globals.get(name))
+            return _package_of(answer) in _WITH_CHOICES or (asks and isinstance(answer, str))
+    return False
 
 
 def _lacks_output(error: BaseException) -> bool:
@@ -130,19 +152,25 @@ def _lacks_output(error: BaseException) -> bool:
     *_, (frame, _) = walk_tb(error.__traceback__)
     if any(isinstance(value, dict) and [*value] == [_OF_BOTOCORE] for value in frame.f_locals.values()):
         return True
-    is_of_call = any(step.opname.startswith("CALL") for step in _steps_before(error.__traceback__))
+    is_of_call = any(step.opname.startswith("CALL") for step in _last_steps(error)[-_STEPS_BACK - 1 : -1])
     return is_of_call and _CONVERSE in frame.f_code.co_names
 
 
-def _steps_before(traced: TracebackType | None) -> list[Instruction]:
-    """Return the last instructions before the instruction that failed."""
-    if traced is None:
-        return []
-    while traced.tb_next is not None:
-        traced = traced.tb_next
+def _last_steps(error: BaseException) -> list[Instruction]:
+    """Return the instruction that failed, last, and the instructions before it that may have made what it works on."""
     from dis import get_instructions  # for these errors only
 
-    return [step for step in get_instructions(traced.tb_frame.f_code) if step.offset < traced.tb_lasti][-_STEPS_BACK:]
+    traced = error.__traceback__
+    while traced is not None and traced.tb_next is not None:
+        traced = traced.tb_next
+    if traced is None:
+        return []
+    steps = [step for step in get_instructions(traced.tb_frame.f_code) if step.offset <= traced.tb_lasti]
+    return steps[-_STEPS_BACK - 2 :]
+
+
+def _package_of(value: object) -> str:
+    return str(type(value).__module__).partition(".")[0]
 
 
 def refusal_behind(error: BaseException) -> Mapping[str, Any] | None:
@@ -150,7 +178,7 @@ def refusal_behind(error: BaseException) -> Mapping[str, Any] | None:
     if not lacks_choices(error):
         return None
     *_, (frame, _) = walk_tb(error.__traceback__)
-    answers = (value for value in frame.f_locals.values() if type(value).__module__.partition(".")[0] in _WITH_CHOICES)
+    answers = (value for value in frame.f_locals.values() if _package_of(value) in _WITH_CHOICES)
     refusals = (getattr(answer, "error", None) for answer in answers if getattr(answer, _CHOICES, "") is None)
     return next(({"error": refusal} for refusal in refusals if isinstance(refusal, Mapping)), None)
 

@@ -235,14 +235,24 @@ def test_an_answer_without_choices_is_told_by_a_worker_process() -> None:
         assert (describe(arrived), trouble_of(arrived)) == (describe(caught.value), trouble)
 
 
-def test_another_use_of_nothing_stays_a_mistake() -> None:
-    """Only the choices of an answer are the service's."""
-    nothing: Any = ModuleType("answer")
+def test_another_use_of_nothing_stays_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the choices of an answer are the service's: the work may have choices of its own, also where it asks."""
+    monkeypatch.setitem(sys.modules, "openai", ModuleType("openai"))
+    nothing: Any = ModuleType("quiz")
     nothing.parts = nothing.choices = None
-    for work in (lambda: nothing.parts[0], lambda: None + nothing, lambda: [nothing.choices, nothing.parts[0]]):
-        with pytest.raises(TypeError) as caught:
+    nothing.completions = nothing.part = nothing
+    text: Any = "a reply"
+    mistakes: list[Callable[[], Any]] = [
+        lambda: nothing.parts[0], lambda: None + nothing, lambda: [nothing.choices, nothing.parts[0]],
+        lambda: nothing.choices[0], lambda: [nothing.completions, nothing.part.choices[0]],
+        lambda: {*nothing.choices}, lambda: len(nothing.choices), lambda: text.choices[0],
+        lambda: str(nothing).choices[0],  # type: ignore[attr-defined]
+    ]  # fmt: skip
+    for work in mistakes:
+        with pytest.raises((TypeError, AttributeError)) as caught:
             work()
         assert (trouble_of(caught.value), is_transient(caught.value)) == (Trouble.NONE, False)
+        assert "service" not in describe(caught.value)
 
 
 @each_case(

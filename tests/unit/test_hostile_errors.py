@@ -28,7 +28,7 @@ class HostileError(Exception):
 class WithoutNotesError(Exception):
     """Its notes are no list of texts, and every other field is a function."""
 
-    __notes__ = 5
+    __notes__: Any = 5
 
     def __getattr__(self, name: str) -> Any:
         return WithoutNotesError
@@ -59,6 +59,12 @@ class EndingError(Exception):
         return "none"
 
 
+class WithoutModuleError(Exception):
+    """It was made by a program that names no module."""
+
+    __module__: Any = None
+
+
 def nested() -> Exception:
     """Return a group in more groups than calls may be nested."""
     error: Exception = ValueError("no")
@@ -67,7 +73,7 @@ def nested() -> Exception:
     return error
 
 
-@pytest.mark.parametrize("make", [lambda: HostileError("no"), WithoutNotesError, nested])
+@pytest.mark.parametrize("make", [lambda: HostileError("no"), WithoutNotesError, WithoutModuleError, nested])
 def test_an_error_whose_fields_raise_is_a_failure_like_any_other(
     store: CheckpointStore, make: Callable[[], Exception]
 ) -> None:
