@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from checkpoint_store.model.codec.digest import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
 
 
 NO_RESULT_TEXT: Final = "its process ended before it gave a result"
@@ -86,17 +86,19 @@ class Attempt:
 _AtWork: TypeAlias = "tuple[Attempt, _AtWork | None]"
 """A current attempt, and the attempt whose work it is a part of; None for the latter if it is no part of other work."""
 _current: ContextVar[_AtWork | None] = ContextVar("checkpoint_store.model.attempt", default=None)
-_at_work: Final[dict[int, int]] = {}
-"""The number of chunks that each thread works on: nested ones, or tasks of its event loop. By thread identifier."""
+_at_work: Final[dict[int, tuple[_AtWork, ...]]] = {}
+"""The chunks that each thread works on: nested ones, or tasks of its event loop. By thread identifier."""
 
 
 def jobs_worked_on_here() -> frozenset[str]:
     """Return the jobs on whose chunks this task works: a loop may run inside of the work of another loop."""
-    at_work, jobs = _current.get(), set[str]()
+    return frozenset(_jobs_of(_current.get()))
+
+
+def _jobs_of(at_work: _AtWork | None) -> Iterator[str]:
     while at_work is not None:
         attempt, at_work = at_work
-        jobs.add(attempt.job_id)
-    return frozenset(jobs)
+        yield attempt.job_id
 
 
 def attempt_worked_on_here(job_id: str) -> tuple[int, int] | None:
@@ -109,9 +111,18 @@ def attempt_worked_on_here(job_id: str) -> tuple[int, int] | None:
     return None
 
 
-def threads_at_work() -> set[int]:
-    """Return the identifiers of the threads of this process that work on a chunk."""
-    return set(_at_work)
+def threads_at_work(jobs: Collection[str] | None = None) -> set[int]:
+    """Return the identifiers of the threads of this process that work on a chunk, of these jobs only if they are given.
+
+    The work on a chunk of another loop that runs inside of the work on a chunk is a part of that work.
+    """
+    if jobs is None:
+        return set(_at_work)
+    return {
+        thread
+        for thread, works in _at_work.copy().items()
+        if any(job in jobs for work in works for job in _jobs_of(work))
+    }
 
 
 def current_attempt() -> Attempt:
@@ -136,17 +147,18 @@ def call_as(attempt: Attempt, fn: Callable[[Any], Any], chunk: Any) -> Any:
     function begins, and would leave this thread at work for ever.
     """
     outer, thread = _current.get(), threading.get_ident()
-    count = _at_work.get(thread, 0)
+    works = _at_work.get(thread, ())
+    work = (attempt, outer)
     try:
         try:
-            _current.set((attempt, outer))
-            _at_work[thread] = count + 1
+            _current.set(work)
+            _at_work[thread] = (*works, work)
             return fn(chunk)
         finally:
             _current.set(outer)
     finally:
-        if count:
-            _at_work[thread] = count
+        if works:
+            _at_work[thread] = works
         else:
             _at_work.pop(thread, None)
 
@@ -154,19 +166,22 @@ def call_as(attempt: Attempt, fn: Callable[[Any], Any], chunk: Any) -> Any:
 class CurrentAttempt:
     """Let :func:`current_attempt` return an attempt in this block of a coroutine."""
 
-    __slots__ = ("_attempt", "_thread", "_token")
+    __slots__ = ("_attempt", "_thread", "_token", "_work")
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
 
     def __enter__(self) -> None:
-        self._token = _current.set((self._attempt, _current.get()))
+        self._work = (self._attempt, _current.get())
+        self._token = _current.set(self._work)
         self._thread = threading.get_ident()
-        _at_work[self._thread] = _at_work.get(self._thread, 0) + 1
+        _at_work[self._thread] = (*_at_work.get(self._thread, ()), self._work)
 
     def __exit__(self, *_: object) -> None:
-        _at_work[self._thread] -= 1
-        if not _at_work[self._thread]:
+        works = tuple(work for work in _at_work[self._thread] if work is not self._work)
+        if works:
+            _at_work[self._thread] = works
+        else:
             del _at_work[self._thread]
         with suppress(ValueError):  # a coroutine that the garbage collector closes runs in another context
             _current.reset(self._token)

@@ -61,6 +61,28 @@ def test_a_call_in_flight_that_waits_for_a_thread_may_let_that_thread_open_a_pla
     assert [item.result for item in loop] == ["B"]
 
 
+def test_the_work_of_a_third_loop_that_waits_for_an_opening_ends_no_wait(store: CheckpointStore) -> None:
+    """The calls that the opening waits for end by themselves: their results are taken over."""
+    is_waiting = threading.Event()
+
+    def work(text: str) -> str:
+        if text != "a":
+            is_waiting.wait(60)
+        return text.upper()
+
+    def open_in_a_thread(_: str) -> list[list[int]]:
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(open_plan, store, 2)
+            threading.Timer(0.3, is_waiting.set).start()  # some looks later
+            return [list(left) for left in opening.result().remaining()]
+
+    loop = open_plan(store, 0).map(work, workers=2, only=range(2))
+    next(loop)
+    other = store.open_job("another.txt", chunks=["q"])
+    assert [item.result for item in other.map(open_in_a_thread)] == [[[2]]]
+    assert [item.result for item in loop] == ["B"]
+
+
 def test_an_opening_goes_on_without_a_call_that_does_not_end(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -106,6 +128,6 @@ def test_events_of_a_loop_come_in_its_own_thread_when_another_thread_opens_a_pla
     in_a_thread(lambda: open_plan(store, 1))
     assert store.jobs(file_name="talk.txt")[1].remaining() == []
     next(loop)
-    assert sorted(index for kind, index, _ in told if kind == "completed") == [0, 1, 2]
+    assert sorted(str(index) for kind, index, _ in told if kind == "completed") == ["0", "1", "2"]
     assert {thread for _, _, thread in told} == {threading.current_thread().name}
     list(loop)

@@ -12,7 +12,7 @@ from checkpoint_store.model.attempt import jobs_worked_on_here, threads_at_work
 from checkpoint_store.system.threads import stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from types import FrameType
 
 
@@ -20,10 +20,13 @@ _WAITING: Final = frozenset({threading.Thread.join.__code__, Future.result.__cod
 """The functions in which a thread waits for their ``self``: a thread, or a future."""
 
 
-def work_waits_for_this_thread() -> bool:
-    """Whether a thread that works on a chunk waits for this thread or its future, directly or through other threads."""
+def work_waits_for_this_thread(jobs: Collection[str] | None = None) -> bool:
+    """Whether a thread that works on a chunk waits for this thread or its future, directly or through other threads.
+
+    ``jobs``: only the work on chunks of these jobs counts, if they are given.
+    """
     frames = sys._current_frames()  # the stacks of all threads; a debugger reads them, too
-    at_work, this = threads_at_work(), threading.get_ident()
+    at_work, this = threads_at_work(jobs), threading.get_ident()
     waited_for = _ends_with(this, frames[this])
     others = {ident: frame for ident, frame in frames.items() if ident != this}
     while True:

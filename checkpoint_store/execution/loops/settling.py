@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from checkpoint_store.execution.loops.deadlocks import work_waits_for_this_thread
@@ -50,10 +51,15 @@ class Settling:
                     log.info("job %s: its calls in flight wait for the opening of another plan", loop.job_id)
                     return
                 self._waits.append(wait)
-            loop.settle_between_steps(_Patience(loop.job_id).goes_on)
+            loop.settle_between_steps(_Patience(loop.job_id, partial(self._jobs_waited_for, loop)).goes_on)
         finally:
             with suppress(ValueError):  # it did not begin to wait
                 self._waits.remove(wait)
+
+    def _jobs_waited_for(self, loop: SettledLoop) -> set[str]:
+        """Return the jobs whose calls in flight an opening waits for if it waits for the calls of a loop."""
+        with self._guard:
+            return {waited_for.job_id for waited_for in self._waited_for_by(loop)}
 
     def _waited_for_by(self, loop: SettledLoop) -> set[SettledLoop]:
         """Return the loops for which the calls in flight of a loop wait, the loop itself included."""
@@ -67,8 +73,8 @@ class Settling:
 class _Patience:
     """How long one opening waits for one loop."""
 
-    def __init__(self, job_id: str) -> None:
-        self._job_id, self._until = job_id, 0.0
+    def __init__(self, job_id: str, jobs_waited_for: Callable[[], set[str]]) -> None:
+        self._job_id, self._jobs_waited_for, self._until = job_id, jobs_waited_for, 0.0
 
     def goes_on(self) -> bool:
         """Return whether the opening waits on, and log that it waits, or why it waits no longer."""
@@ -77,7 +83,7 @@ class _Patience:
             self._until = time.monotonic() + _WAIT_SECONDS_MAX
         if time.monotonic() > self._until:
             why = f"the calls in flight have not ended after {_WAIT_SECONDS_MAX:.0f} s"
-        elif threads_at_work() and work_waits_for_this_thread():
+        elif threads_at_work() and work_waits_for_this_thread(self._jobs_waited_for()):
             why = "a call in flight waits for it"
         else:
             return True
