@@ -128,6 +128,17 @@ def test_what_is_in_hand_is_said() -> None:
     assert notes == ["--halt soon begins nothing more, and finishes the 1 chunk in hand"]
 
 
+@each_case("ends_at_first", [True, False])
+def test_what_a_failed_run_waits_for_is_said(ends_at_first: bool) -> None:
+    """A run that ends at its first failed chunk finishes the calls in hand, which may take long: it says so at once."""
+    notes: list[str] = []
+    watch = FailureWatch(None, lambda: None, notes.append, ends_at_first)
+    watch.begin(9)
+    for kind, index in (("started", 0), ("started", 1), ("started", 2), ("failed", 1), ("failed", 2)):
+        watch.on_event(LoopEvent(kind=kind, index=index, error="no"))
+    assert notes == (["chunk 1 failed; finishing the 2 chunks in hand"] if ends_at_first else [])
+
+
 @pytest.mark.slow
 def test_each_file_has_its_own_failures(lecture: Folder) -> None:
     """Two failed chunks in each of two files are no three failures of one file."""

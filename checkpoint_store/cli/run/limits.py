@@ -90,11 +90,13 @@ class FailureWatch:
         halt: when failed chunks end the run; None if the option is not given.
         kill: ends the chunks in work.
         note: prints a notice.
+        ends_at_first: whether the first failed chunk ends the file without ``--halt``.
     """
 
     halt: Halt | None
     kill: Callable[[], None]
     note: Callable[[str], None]
+    ends_at_first: bool = False
     is_over: bool = False
     """Whether nothing more is to begin, of this file and of the others."""
     waits_after: str = ""
@@ -119,11 +121,17 @@ class FailureWatch:
             self._in_hand.discard(event.index)
         is_waiting = event.kind == "retried" and not self._in_hand
         self.waits_after = plain_error(event.error).partition("\n")[0] if is_waiting else ""
-        if event.kind == "failed" and self.halt is not None:
+        if event.kind == "failed":
             self._failed.add(event.index)
             self._last = f"chunk {event.index}: {plain_error(event.error)}"
-            if not self.is_over and self.halt.is_reached(len(self._failed), self._to_do):
+            if self.halt is None:
+                self._say_what_is_finished()
+            elif not self.is_over and self.halt.is_reached(len(self._failed), self._to_do):
                 self._end(self.halt)
+
+    def _say_what_is_finished(self) -> None:
+        if self.ends_at_first and self._in_hand and len(self._failed) == 1:
+            self.note(f"{self._last.partition(':')[0]} failed; finishing the {chunk_count(len(self._in_hand))} in hand")
 
     def _end(self, halt: Halt) -> None:
         self.is_over = True
@@ -186,13 +194,18 @@ class RunLimits:
         return f"the --deadline of {number(self.deadline_seconds or 0.0)} s is reached"
 
     @property
+    def ends_at_first_failure(self) -> bool:
+        """Whether the first failed chunk of a file ends its loop."""
+        return not self.retries and (self.halt is None or self.halt.is_at_first)
+
+    @property
     def options(self) -> dict[str, Any]:
         """The options of ``Job.map``."""
         common: dict[str, Any] = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
         common |= {"max_calls_per_minute": self.max_calls_per_minute, "only": self.only and self.only.indices}
         if self.deadline_at is not None:
             common["deadline_seconds"] = max(self.deadline_at - time.monotonic(), _DEADLINE_SECONDS_MIN)
-        if not self.retries and (self.halt is None or self.halt.is_at_first):
+        if self.ends_at_first_failure:
             # A failure ends the run and counts against no chunk: the person who runs again has mended its cause.
             return common | {"stop_on": Exception, "max_attempts": sys.maxsize}
         retry_options = {"retry_on": FAILURES, "stop_on": _blames_no_chunk, "max_attempts": self.retries + 1}

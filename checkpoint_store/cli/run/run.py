@@ -211,7 +211,7 @@ def _run_all(
         )
     kill = command.kill if command else lambda: None
     interrupts = RunInterrupts(kill, quiet=screen.err.is_interactive)
-    failures = FailureWatch(limits.halt, kill, screen.note)
+    failures = FailureWatch(limits.halt, kill, screen.note, limits.ends_at_first_failure)
     try:
         opened = open_for_run(request, inputs, log, limits.only)
     except AllRefusedError as refused:
