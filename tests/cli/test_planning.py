@@ -97,6 +97,18 @@ def test_a_grown_file_may_extend_its_job(folder: Folder) -> None:
     assert "extend" not in folder.run("run", *words, code=2).stderr + folder.run("plan", *words).stdout
 
 
+def test_the_choice_that_keeps_most_is_offered(folder: Folder) -> None:
+    """If the store has results for the new lines under another name, ``resume`` offers the line that takes these, too."""
+    words = ("--split", "lines", "--", "cat")
+    folder.write("lines.txt", "one\ntwo\n")
+    folder.run("run", "lines.txt", "--only", "0", *words)
+    folder.write("copy.txt", "one\ntwo\nthree\n")
+    folder.run("run", "copy.txt", *words)
+    folder.write("lines.txt", folder.read("copy.txt"))
+    refused = folder.run("resume", "lines.txt", code=2).stderr
+    assert "--on-change reuse" in refused.splitlines()[-1]
+
+
 def test_json_needs_no_words_for_a_change(lecture: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """``plan --json`` reads no file and no store a second time for words that it does not print."""
     lecture.run("run", "lecture.txt", *SIX)

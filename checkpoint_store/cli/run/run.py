@@ -134,7 +134,7 @@ def run(
 
     def change_text(changed: PlanChanged, source: Input, store: CheckpointStore) -> str:
         grown = kept_by_growing(request, source, store, store.path, changed.differences)
-        choice = "reuse" if grown is None else "extend"
+        choice = "extend" if grown is not None and grown >= changed.reusable_results else "reuse"
         line = line_of_run(ctx, request, [source.path], "--on-change", choice)
         of_chunks = partial(chunk_change, request, source, store, store.path)
         return run_report.plan_changed(changed, line, of_chunks, grown=grown, has_command=bool(request.command))
