@@ -6,8 +6,10 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import PAGE_BYTES
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
+from checkpoint_store.system.files import storage_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +31,20 @@ class NewStore(NamedTuple):
 
 
 def read_new_store(path: Path) -> NewStore:
-    """Return the content of the store at ``path``, which has no job and which no process has open."""
+    """Return the content of the store at ``path``, which has no job and which no process has open.
+
+    Raises:
+        CheckpointStoreError: the disk fails to read it, also when that is repeated.
+    """
+    try:
+        return sqlite_errors.repeated_once(lambda: _content(path), path)
+    except sqlite_errors.UNREADABLE as error:
+        raise sqlite_errors.translate(error, path, 0) from error
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def _content(path: Path) -> NewStore:
     with closing(sqlite3.connect(path)) as connection:
         roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0").fetchall()
     return NewStore(path.read_bytes(), frozenset(root for (root,) in roots))
