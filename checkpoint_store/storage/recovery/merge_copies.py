@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StateFormatError
@@ -40,7 +41,7 @@ def all_copies(path: Path, state_files: Sequence[Path]) -> list[Copy]:
     """Read every surviving copy of a store, and return the best copy first."""
     files = StoreFiles(path)
     with openings.lock:  # closing it would drop the locks of a connection that another thread opens meanwhile
-        copies = read_store(path, lambda: _new_store(path))
+        copies = read_store(path, cache(lambda: _new_store(path)))  # at most one is made
     if files.recovered.exists():
         copies.append(read_copy(files.recovered, "the interrupted recovery"))
     for number, backup in enumerate(Siblings(path).backups()):
