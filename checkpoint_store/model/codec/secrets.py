@@ -86,29 +86,30 @@ _CREDENTIAL: Final = re.compile(r"[0-9=+/]|[a-z][A-Z]")
 """A character, or a change of case, that no word of a prompt has."""
 _VALUE: Final = re.compile(
     r"""
-      \bsk-(?=[\w-]{0,80}?(?:[A-Z][\w-]{0,80}?[0-9]|[0-9][\w-]{0,80}?[A-Z]|[a-z0-9]{24}))[\w-]{16,}  # OpenAI …
-    | \b[sr]k_(?:live|test)_[A-Za-z0-9]{10,} | \bwhsec_[A-Za-z0-9+/=]{20,}       # Stripe
-    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_\w{20,}                        # GitHub
-    | \bgl(?:pat|dt|rt|ptt)-[A-Za-z0-9_-]{16,} | \bglsa_\w{20,}                  # GitLab, Grafana
-    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                                              # AWS
-    | \bAIza[A-Za-z0-9_-]{30,} | \bya29\.[A-Za-z0-9_-]{20,} | \bGOCSPX-[\w-]{20,}  # Google
-    | \bxox[abeprs]-[A-Za-z0-9-]{10,} | \bxapp-\d-[A-Za-z0-9-]{10,}              # Slack
+      \b(?:                                                                        # each of these begins a word
+          sk-(?=[\w-]{0,80}?(?:[A-Z][\w-]{0,80}?[0-9]|[0-9][\w-]{0,80}?[A-Z]|[a-z0-9]{24}))[\w-]{16,}  # OpenAI …
+        | [sr]k_(?:live|test)_[A-Za-z0-9]{10,} | whsec_[A-Za-z0-9+/=]{20,}          # Stripe
+        | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_\w{20,}                           # GitHub
+        | gl(?:pat|dt|rt|ptt)-[A-Za-z0-9_-]{16,} | glsa_\w{20,}                     # GitLab, Grafana
+        | A(?:KIA|SIA)[A-Z0-9]{16}\b | AIza[A-Za-z0-9_-]{30,} | ya29\.[A-Za-z0-9_-]{20,} | GOCSPX-[\w-]{20,}  # AWS …
+        | xox[abeprs]-[A-Za-z0-9-]{10,} | xapp-\d-[A-Za-z0-9-]{10,}                 # Slack
+        | (?:hf|gsk|r8|npm|pcsk|fw|ntn)_[A-Za-z0-9_]{0,8}[A-Za-z0-9]{20,}           # Hugging Face, Groq, Replicate …
+        | (?:xai|tvly|pplx|nvapi|figd)[-_][A-Za-z0-9_-]{20,} | lsv2_(?:pt|sk)_\w{20,}
+        | do[op]_v1_[a-f0-9]{32,} | dckr_pat_[\w-]{20,} | shp(?:at|ss|ca)_[a-fA-F0-9]{32}
+        | ATATT3[\w=-]{30,} | glc_ey[\w=]{20,} | EAA[A-Za-z0-9]{80,} | lin_api_\w{30,} | sq0(?:csp|atp)-[\w-]{20,}
+        | PMAK-[a-f0-9]{24}-[a-f0-9]{30,} | csk-[a-z0-9]{40,} | jina_\w{40,} | esecret_\w{24,} | tgp_v1_[\w-]{20,}
+        | sk_[a-f0-9]{40,} | secret_[A-Za-z0-9]{43}\b | key-[a-f0-9]{32}\b | AQ\.[\w-]{40,}
+        | dapi[a-f0-9]{32}\b | hvs\.[\w-]{20,} | SG\.[\w-]{16,}\.[\w-]{16,}         # Databricks, Vault, SendGrid
+        | pypi-[A-Za-z0-9_-]{32,} | AGE-SECRET-KEY-1[A-Z0-9]{20,} | \d{8,10}:AA[\w-]{32,}  # PyPI, age, Telegram
+        | eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+                   # a JSON Web Token
+        | (?P<scheme>(?i:authorization['"]?\s*[:=]\s*['"]?(?:[a-z]+\ +)?))
+          (?!\$|<|\{|\[|(?i:bearer|basic|token|api-?key)\b)[^\s'",;]{6,}
+        | (?P<bearer>(?i:bearer|basic)\ +)                                          # and not "basic understanding"
+          (?=[^\s'"]{0,400}?(?:[0-9=]|[a-z][A-Z][A-Za-z]*[a-z][A-Z]))[A-Za-z0-9._~+/=-]{12,}
+      )
     | hooks\.slack\.com/services/[\w/]{20,} | discord(?:app)?\.com/api/webhooks/\d+/[\w-]{20,}
-    | \b(?:hf|gsk|r8|npm|pcsk|fw|ntn)_[A-Za-z0-9_]{0,8}[A-Za-z0-9]{20,}          # Hugging Face, Groq, Replicate …
-    | \b(?:xai|tvly|pplx|nvapi|figd)[-_][A-Za-z0-9_-]{20,} | \blsv2_(?:pt|sk)_\w{20,}
-    | \b(?:dop|doo)_v1_[a-f0-9]{32,} | \bdckr_pat_[\w-]{20,} | \bshp(?:at|ss|ca)_[a-fA-F0-9]{32}
-    | \bATATT3[\w=-]{30,} | \bglc_ey[\w=]{20,} | \bEAA[A-Za-z0-9]{80,} | \blin_api_\w{30,} | \bsq0(?:csp|atp)-[\w-]{20,}
-    | \bPMAK-[a-f0-9]{24}-[a-f0-9]{30,} | \bcsk-[a-z0-9]{40,} | \bjina_\w{40,} | \besecret_\w{24,} | \btgp_v1_[\w-]{20,}
-    | \bsk_[a-f0-9]{40,} | \bsecret_[A-Za-z0-9]{43}\b | \bkey-[a-f0-9]{32}\b | \bAQ\.[\w-]{40,}
-    | \A(?i:key|api-?key|token)\ (?:token=)?['"]?(?=[^\d]*\d)(?=[\W\d]*[A-Za-z])[\w.+/=-]{20,}['"]?\Z
-    | \bdapi[a-f0-9]{32}\b | \bhvs\.[\w-]{20,} | \bSG\.[\w-]{16,}\.[\w-]{16,}    # Databricks, Vault, SendGrid
-    | \bpypi-[A-Za-z0-9_-]{32,} | \bAGE-SECRET-KEY-1[A-Z0-9]{20,} | \b\d{8,10}:AA[\w-]{32,}  # PyPI, age, Telegram
-    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+                  # a JSON Web Token
     | -----BEGIN\ [A-Z ]{0,40}PRIVATE\ KEY(?:\ BLOCK)?-----[\s\S]*?(?:-----END\ [A-Z ]{0,60}-----|\Z)
-    | (?P<scheme>(?i:\bauthorization['"]?\s*[:=]\s*['"]?(?:[a-z]+\ +)?))
-      (?!\$|<|\{|\[|(?i:bearer|basic|token|api-?key)\b)[^\s'",;]{6,}
-    | (?P<bearer>\b(?i:bearer|basic)\ +)                                         # and not "basic understanding"
-      (?=[^\s'"]{0,400}?(?:[0-9=]|[a-z][A-Z][A-Za-z]*[a-z][A-Z]))[A-Za-z0-9._~+/=-]{12,}
+    | \A(?i:key|api-?key|token)\ (?:token=)?['"]?(?=[^\d]*\d)(?=[\W\d]*[A-Za-z])[\w.+/=-]{20,}['"]?\Z
     | (?P<user>(?<=://)[^/\s:@]*:)(?!\$|<|\{|\*|\[redacted\])[^/\s@]+(?=@)       # a password in a URL
     | (?P<name>(?i:(?<![A-Za-z0-9])(?:x-)?(?:pg)?(?:api[-_]?key|(?:access|auth|refresh|api|session|bot)[-_]?token
       |client[-_]?secret|secret[-_]?(?:access[-_]?)?key|password|passwd|passphrase|pwd|account[-_]?key
