@@ -123,12 +123,22 @@ def test_a_client_that_keeps_the_words_alone_is_understood(store: CheckpointStor
     assert (job.status, job.failed_chunks(), len(list(job.attempts()))) == ("paused", [], 1)
 
 
-@pytest.mark.parametrize("said", ["Model asset 17 not found", "Modelling not found", "model railway: page not found"])
+@each_case(
+    "said",
+    [
+        "Model asset 17 not found",
+        "Modelling not found",
+        "model railway: page not found",
+        "Model car not found",
+        "Model file not found",
+        "Model T not found in the picture",
+    ],
+)
 def test_something_else_of_a_model_that_is_not_there_is_the_failure_of_its_chunk(
     store: CheckpointStore, said: str
 ) -> None:
     """Only the name of a model may stand before the words that it is not there."""
-    job = store.open_job("f", chunks=CHUNKS)
+    job = store.open_job("f", chunks=CHUNKS, fresh=True)
     with AnsweringService(404, json.dumps({"error": {"message": said}}).encode()) as service:
         list(job.map(by_httpx(service.url), on_error="record"))
         assert (len(job.failed_chunks()), len(service.calls)) == (6, 6)

@@ -16,8 +16,9 @@ _OTHER_CODES: Final = frozenset({"invalid_model", "model_not_available", "deploy
 """The codes of Mistral, Together, Azure and Groq, in lower case."""
 _LASTING_STATUS: Final = frozenset({400, 404})
 """The statuses with which the code is lasting. With 503, a proxy says that no server has the model now."""
-_MODEL_NAME: Final = r"""('[^']+'|"[^"]+"|`[^`]+`|(?!not\b|does\b|is\b|was\b)\S+)"""
-"""The name of a model in a message: in quotes, or one word. Two words without quotes (``asset 17``) name none."""
+_MODEL_NAME: Final = r"""('[^']+'|"[^"]+"|`[^`]+`|(?=\S*[0-9/:._-])\S+)"""
+"""The name of a model in a message: in quotes, or one word with a digit or a sign. A word of letters (``Model car not
+found``) may be a thing that the chunk is about, and so may two words (``asset 17``)."""
 _MESSAGE: Final = re.compile(
     r"model: \S+"  # Anthropic
     rf"|(the |the requested |publisher )?models?\b[ /:]*({_MODEL_NAME} )?"
