@@ -151,7 +151,7 @@ class CurrentJob:
         log.warning("%s", notice)
         warn_caller(notice, UserWarning)
 
-    def _tell_of(self, earlier: JobRecord, job_id: str, *, ends_with_chunk: bool) -> None:
+    def _tell_of(self, earlier: JobRecord, job_id: str) -> None:
         """Warn, and log, that a job has results already: the new job pays for them again.
 
         The processor of that job was killed, perhaps; or the state file had another input in between.
@@ -162,9 +162,7 @@ class CurrentJob:
         begins = f"job {job_id} of {earlier.file_name!r} begins without results"
         remedy = f"CheckpointStore({str(self._context.reading.path)!r}).job({earlier.job_id!r}).state()"
         todo = "To go on with that"
-        if ends_with_chunk:
-            done += ", and nobody recorded its end"
-        elif earlier.completed_count == earlier.total_chunks:
+        if earlier.completed_count == earlier.total_chunks:
             done += ", and is complete"
             todo = "To take its results, and pay for none of them again"
         has = f"job {earlier.job_id} of the same file and settings has {done}"
@@ -176,7 +174,7 @@ class CurrentJob:
         """Make the state file exact after :meth:`save`, and log or warn what the caller has to know."""
         self._context.job_saved(job_id, saved.known)
         if saved.passed_over is not None:
-            self._tell_of(saved.passed_over, job_id, ends_with_chunk=saved.ends_with_chunk)
+            self._tell_of(saved.passed_over, job_id)
         for chunk_index in saved.over[:1]:
             self.warn_of_another(job_id, chunk_index)
         while self._set_meanwhile:

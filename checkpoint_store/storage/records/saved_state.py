@@ -204,5 +204,3 @@ class Saved(NamedTuple):
     """The chunks whose result in the state replaced a result that the caller never got."""
     passed_over: JobRecord | None
     """The job of the same file and settings that has most results, where the state began a job without any."""
-    ends_with_chunk: bool = False
-    """Whether nothing was recorded of that job after its last chunk, and no chunk is left."""

@@ -26,7 +26,7 @@ from checkpoint_store.storage.statements.completions import record
 from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
-from checkpoint_store.storage.statements.jobs.replaced_job import ends_with_chunk, passed_over, replaced_by
+from checkpoint_store.storage.statements.jobs.replaced_job import passed_over, replaced_by
 
 if TYPE_CHECKING:
     import sqlite3
@@ -91,8 +91,7 @@ def save_changes(
         written = _write(connection, state, path, before, replace=True, is_current=other is None)
         written = written._replace(texts=dict(zip(old, known.texts or (), strict=False)) | written.texts)
     recorded = _known(connection, state, path, before, written)
-    ends = ends_with_chunk(connection, earlier)
-    return Saved(recorded, other, written.agreed_digests, written.outdated, written.over, earlier, ends)
+    return Saved(recorded, other, written.agreed_digests, written.outdated, written.over, earlier)
 
 
 def _known(

@@ -59,16 +59,5 @@ def passed_over(connection: sqlite3.Connection, state: ProcessingState, path: Pa
     return max(same, key=lambda job: job.completed_count, default=next(iter(unfinished), None))
 
 
-def ends_with_chunk(connection: sqlite3.Connection, job: JobRecord | None) -> bool:
-    """Return whether a job has no chunk left, and nothing was recorded of it after its last chunk.
-
-    Its processor may have been killed there, before it used the results. A status that is set later has a later time.
-    """
-    if job is None or job.remaining_count:
-        return False
-    last = connection.execute("SELECT max(completed_at) FROM completed_chunks WHERE job_id = ?", (job.job_id,))
-    return bool(last.fetchone()[0] == job.updated_at)
-
-
 def _is_there(connection: sqlite3.Connection, job_id: str) -> bool:
     return connection.execute("SELECT 1 FROM jobs WHERE job_id = ?", (job_id,)).fetchone() is not None
