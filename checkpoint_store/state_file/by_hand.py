@@ -1,4 +1,4 @@
-"""Notice a state file that a person changed beside its store: the change has no effect, and the log says so."""
+"""Warn of a state file that a person changed beside its store: the change has no effect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from checkpoint_store.errors import CheckpointStoreError, counted
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.state_file.pace import SMALL_BYTES
 from checkpoint_store.state_file.reader import read_state
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, warn_caller
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +21,8 @@ _WRITING_SECONDS_MAX: Final = 5.0
 """A small state file that was written so much later than the last change of its job was written by a person."""
 
 
-def log_change_by_hand(facts: ImportFacts, path: Path, seen: Glance, known: KnownJob) -> None:
-    """Log what a state file says otherwise than the store. Both are of the same time, so a person changed the file.
+def warn_of_change_by_hand(facts: ImportFacts, path: Path, seen: Glance, known: KnownJob) -> None:
+    """Warn, and log, what a state file says otherwise than the store. Both are of the same time: a person changed it.
 
     The results are compared only if a small file was written after the last change of its job.
     """
@@ -30,7 +30,7 @@ def log_change_by_hand(facts: ImportFacts, path: Path, seen: Glance, known: Know
     if (seen.status, seen.completed_chunks) != (known.status, known.completed_chunks):
         says = f"{seen.status} with {counted(seen.completed_chunks, 'completed chunk')}"
         truth = f"{known.status} with {known.completed_chunks}"
-        log.warning("%s says that job %s is %s, and the store says %s; %s", path, seen.job_id, says, truth, remedy)
+        _warn(f"{path} says that job {seen.job_id} is {says}, and the store says {truth}; {remedy}")
         return
     with suppress(CheckpointStoreError, OSError, ValueError):  # a file that cannot be read has no effect either
         changed = path.stat()
@@ -38,4 +38,9 @@ def log_change_by_hand(facts: ImportFacts, path: Path, seen: Glance, known: Know
         if is_late and changed.st_size <= SMALL_BYTES:
             index = facts.first_contradiction(read_state(path))
             if index is not None:
-                log.warning("%s has another result of chunk %d than the store; %s", path, index, remedy)
+                _warn(f"{path} has another result of chunk {index} than the store; {remedy}")
+
+
+def _warn(notice: str) -> None:
+    log.warning("%s", notice)
+    warn_caller(notice, UserWarning)  # a log that nobody set up says nothing

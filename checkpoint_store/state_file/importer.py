@@ -22,7 +22,7 @@ from checkpoint_store.model.clock import seconds_ago
 from checkpoint_store.model.state.pairing import few
 from checkpoint_store.model.state.state import in_utc
 from checkpoint_store.model.state.state_text import Glance
-from checkpoint_store.state_file.by_hand import log_change_by_hand
+from checkpoint_store.state_file.by_hand import warn_of_change_by_hand
 from checkpoint_store.state_file.exporting import refuse_unwritable
 from checkpoint_store.state_file.reader import (
     USE,
@@ -214,7 +214,7 @@ def _import_if_ahead(
         case Action.FOLLOW:
             state_file.left_behind = seen.job_id
     if known.status is not None and seen.updated_at >= known.updated_at:
-        log_change_by_hand(facts, state_file.path, seen, known)
+        warn_of_change_by_hand(facts, state_file.path, seen, known)
     return None
 
 

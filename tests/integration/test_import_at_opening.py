@@ -86,10 +86,10 @@ BY_HAND: dict[str, tuple[dict[str, object], str | None]] = {
 
 
 @each_case(("changes", "expected"), BY_HAND.values(), ids=BY_HAND)
-def test_a_change_by_hand_has_no_effect_and_the_log_says_so(
+def test_a_change_by_hand_has_no_effect_and_a_warning_says_so(
     changes: dict[str, object], expected: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A state file that a person changed beside its sound store: the store file is the truth, and the log says so."""
+    """If a person changed a state file beside its sound store, the store is the truth: the log and a warning say so."""
     caplog.clear()
     with StateManager(tmp_path / "talk.json") as manager:
         manager.save(ProcessingState(file_name="talk.txt", status="running", total_chunks=3))
@@ -99,11 +99,13 @@ def test_a_change_by_hand_has_no_effect_and_the_log_says_so(
     manager.state_path.write_text(json.dumps(content, indent=2))
     a_minute_later = time.time() + 60
     os.utime(manager.state_path, (a_minute_later, a_minute_later))
-    with StateManager(tmp_path / "talk.json") as manager:
+    with warnings.catch_warnings(record=True) as given, StateManager(tmp_path / "talk.json") as manager:
+        warnings.simplefilter("always")
         state = manager.load()
     assert state is not None
     assert (state.status, state.completed_chunks, state.processed_results) == ("running", [0, 1], ["a", "b"])
     warnings_logged = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [str(warning.message) for warning in given] == warnings_logged
     assert len(warnings_logged) == (expected is not None)
     assert all(f"{expected}; a change by hand" in line for line in warnings_logged)
 
