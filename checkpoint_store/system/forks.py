@@ -63,9 +63,9 @@ class OfOneProcess:
     """An object that cannot be passed to another process."""
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: a process that is started anew cannot take the object over."""
+        """Refuse to be copied or pickled: a process that is started anew cannot take the object over."""
         raise TypeError(
-            f"a {type(self).__name__} cannot be pickled: pass the path, and make a new object in that process"
+            f"a {type(self).__name__} can neither be copied nor pickled: pass the path, and make a new object there"
         )
 
 

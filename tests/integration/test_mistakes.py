@@ -202,7 +202,7 @@ def test_pickling_says_what_to_pass_instead(store: CheckpointStore, job: Job) ->
     path = str(store.path)
     for value, told in ((store, path), (job, job.job_id), (job, path), (chunk, "pass its data")):
         for send in (pickle.dumps, copy.copy):
-            with pytest.raises(TypeError, match="cannot be pickled") as caught:
+            with pytest.raises(TypeError, match="can neither be copied nor pickled") as caught:
                 send(value)
             assert told in str(caught.value)
     with (
@@ -216,7 +216,7 @@ def test_pickling_a_state_manager_says_what_to_pass_instead(store: CheckpointSto
     """A manager that is given to a process of a pool is refused with what to do, not with the name of a lock."""
     with StateManager(store.path.with_name("other.json")) as manager:
         for send in (pickle.dumps, copy.copy, copy.deepcopy):
-            with pytest.raises(TypeError, match="a StateManager cannot be pickled: pass the path"):
+            with pytest.raises(TypeError, match="a StateManager can neither be copied nor pickled: pass the path"):
                 send(manager)
 
 

@@ -188,8 +188,10 @@ class ChunkTry:
         return self.job.key_of(self.index) if self.attempt is None else self.attempt.key
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: this process has the chunk in hand."""
-        raise TypeError("a PendingChunk cannot be pickled: pass its data, and record the result in this process")
+        """Refuse to be copied or pickled: this process has the chunk in hand."""
+        raise TypeError(
+            "a PendingChunk can neither be copied nor pickled: pass its data, and record the result in this process"
+        )
 
     @property
     def previous(self) -> Any:

@@ -55,10 +55,10 @@ class JobReading(JobOfRecord):
             return html_text.text(repr(self))
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: a job is part of a store, which each process opens."""
+        """Refuse to be copied or pickled: a job is part of a store, which each process opens."""
         path, job_id = str(self._context.reading.path), self.job_id
         raise TypeError(
-            f"a Job cannot be pickled: pass the path of its store and its id, and open it there with "
+            f"a Job can neither be copied nor pickled: pass the path of its store and its id, and open it there with "
             f"CheckpointStore({path!r}).job({job_id!r})"
         )
 

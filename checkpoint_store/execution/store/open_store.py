@@ -193,10 +193,10 @@ class OpenStore:
             closing.close(self._context, error)
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: a store is a file that each process opens."""
+        """Refuse to be copied or pickled: a store is a file that each process opens."""
         raise TypeError(
-            f"a {type(self).__name__} cannot be pickled: pass its path ({str(self.path)!r}), and open it there with "
-            "CheckpointStore(path)"
+            f"a {type(self).__name__} can neither be copied nor pickled: pass its path ({str(self.path)!r}), and open "
+            "it there with CheckpointStore(path)"
         )
 
     def __enter__(self) -> Self:
