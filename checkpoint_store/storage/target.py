@@ -192,7 +192,8 @@ def _read_header(connection: sqlite3.Connection) -> tuple[int, str | None, int]:
     """Return application id, schema version and, without a version, the number of other things in the file."""
     # Before any of them is read: a view in the place of a table may have no end.
     for kind, name in connection.execute(_NO_TABLES):
-        raise _NotATableError(f"{name!r} in it is a {kind}, where a store has a plain table")
+        remedy = f"DROP {kind.split()[-1].upper()} {name} (and create it under another name)"
+        raise _NotATableError(f"its {kind} {name} has the name of a table of a store. If you added it: {remedy}")
     statement = "SELECT application_id, version_num FROM pragma_application_id, alembic_version"
     try:
         rows = connection.execute(statement).fetchall()

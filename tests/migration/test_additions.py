@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store import CheckpointStore, MigrationFailed, migrate
+from checkpoint_store import CheckpointStore, MigrationFailed, StoreTargetError, migrate
 from checkpoint_store.storage.upgrade import migrate as upgrading
 
 from . import make_dump
@@ -220,6 +220,20 @@ def test_an_upgrade_takes_no_name_of_a_user(version: str, addition: str, remedy:
         assert store.recovery is None
         assert store.check() == []
     assert len([line for line in _dump(path) if "'mine'" in line]) == len(kept)
+
+
+def test_a_view_with_the_name_of_a_later_table_is_refused_with_what_helps(tmp_path: Path) -> None:
+    """If a user gave a view the name of a table that a later schema has, the error says what to do; then it upgrades."""
+    path = tmp_path / "talks.db"
+    make_dump.load((make_dump.DUMPS / "1_0.sql").read_text(encoding="utf-8"), path)
+    _add(path, "CREATE VIEW attempts AS SELECT 'mine'")
+    before = _dump(path)
+    with pytest.raises(StoreTargetError) as caught:
+        CheckpointStore(path)
+    assert _dump(path) == before
+    _add(path, caught.value.reason.partition("If you added it: ")[2].partition(" (")[0])
+    with CheckpointStore(path) as store:
+        assert store.check() == []
 
 
 def test_an_upgrade_leaves_the_references_of_a_user_alone(tmp_path: Path) -> None:
