@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, ResultsElsewhere
 from checkpoint_store.execution.chunk_contents import Given
-from checkpoint_store.execution.other_plans import may_give_results
+from checkpoint_store.execution.other_plans import may_give_results, warn_of_double_work
 from checkpoint_store.execution.unrecorded.taking_in import settled
 from checkpoint_store.model.chunk_content import as_rows
 from checkpoint_store.model.chunks import CHUNKS_MAX, as_int, checked_keys, stored_key
@@ -168,6 +168,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
     record = settled(context.reading, context.record, passed_over, record, arguments.request)
     context.job_grew(record.job_id, record.total_chunks, given)
     context.job_changed(record.job_id)
+    warn_of_double_work(context, arguments.request, record.job_id)
     if opened.kept_elsewhere:
         notice = f"job {record.job_id} of {record.file_name!r} begins, and {opened.kept_elsewhere}"
         log.warning("%s", notice)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.plan import compare, normal_name, same_settings
+from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
+    from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.storage.records.open_requests import OpenRequest
     from checkpoint_store.storage.verbs.jobs import JobVerbs
 
@@ -25,3 +27,18 @@ def may_give_results(jobs: JobVerbs, request: OpenRequest, job_id: str) -> bool:
         and same_settings(job.plan, request.plan, request.reuse_ignoring)
         and bool(compare(job.plan, request.plan_by(job.fingerprint_rule)))
     )
+
+
+def warn_of_double_work(context: StoreContext, request: OpenRequest, job_id: str) -> None:
+    """Log which other programs work on another plan of a file: both pay for the chunks that the plans share.
+
+    The opening waits for none of them, because they go on: while their calls end, they start as many others.
+    """
+    own = [claims.runner.runner_id for claims in list(context.runners)]
+    for other, host, pid in context.reading.runners.elsewhere(own):
+        if other != job_id and may_give_results(context.reading.jobs, request, other):
+            log.warning(
+                "job %s: process %d on %s works on job %s, another plan of this file, and both pay for the chunks that "
+                "neither has finished yet. To end its work: checkpoint-store pause %s",
+                *(job_id, pid, host, other, other),
+            )

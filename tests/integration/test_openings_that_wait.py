@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.execution.loops import settling
 
+from .claims_tools import CLAIM
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
+    from conftest import Children
 
     from checkpoint_store import CheckpointStore, LoopEvent
 
@@ -131,3 +135,20 @@ def test_events_of_a_loop_come_in_its_own_thread_when_another_thread_opens_a_pla
     assert sorted(str(index) for kind, index, _ in told if kind == "completed") == ["0", "1", "2"]
     assert {thread for _, _, thread in told} == {threading.current_thread().name}
     list(loop)
+
+
+def test_an_opening_says_which_other_program_works_on_another_plan_of_the_file(
+    store: CheckpointStore, children: Children, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The opening of a plan names the programs alone that still work: they pay for the same chunks."""
+    job_id = open_plan(store, 0).job_id
+    other = children.start(CLAIM, job_id, 1, "waits")
+    assert other.stdout is not None
+    other.stdout.readline()
+    with caplog.at_level(logging.WARNING, "checkpoint_store"):
+        open_plan(store, 1)
+        children.finish(other, "\n")
+        open_plan(store, 2)
+    (line,) = caplog.messages
+    assert f"process {other.pid} " in line
+    assert line.endswith(f"checkpoint-store pause {job_id}")

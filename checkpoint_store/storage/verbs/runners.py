@@ -267,6 +267,18 @@ class LivingRunners(ReadingVerbs):
         """Whether a runner of a job is alive now: the lock that it holds says so."""
         return self._database.read(lambda connection: liveness.is_anyone_at_work(connection, self.path, job_id))
 
+    def elsewhere(self, but: Collection[int | None]) -> list[tuple[str, str, int]]:
+        """Return the job, the host and the process id of each living runner of any job, by number.
+
+        ``but``: the runners that do not count.
+        """
+
+        def read(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+            at_work = [runner for runner in runners.runners_at_work(connection) if runner.runner_id not in but]
+            return [(it.job_id, it.host, it.pid) for it in at_work if liveness.is_alive(self.path, it)]
+
+        return self._database.read(read)
+
     def count(self, job_id: str, *, but: int | None = None) -> int:
         """Return how many runners work on a job and are alive, the runner ``but`` not counted. Nothing is reaped."""
         return self._database.read(lambda connection: liveness.living_runners(connection, self.path, job_id, but))
