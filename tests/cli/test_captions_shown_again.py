@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from each_case import each_case
 
-from .caption_files import read, srt, vtt
+from .caption_files import clock, read, srt, vtt
 
 SAMPLE = (Path(__file__).parents[2] / "examples" / "rice-university-1962.txt").read_text()
 LINES = [
@@ -111,6 +111,16 @@ def test_a_short_sentence_of_a_long_talk_is_said_twice(tmp_path: Path) -> None:
     assert read(tmp_path, "a.srt", srt("You cannot do it.", "You cannot do it.", long, long, *texts)) == " ".join(
         ["You cannot do it.", "You cannot do it.", long, *texts]
     )
+
+
+def test_a_sentence_with_another_one_between_is_said_twice(tmp_path: Path) -> None:
+    """Cues that a translator left without a length: the second one does not show the first one's text on."""
+    texts = ["Flip the last one once.", "Flip the last one twice.", "Flip the last one once."]
+    spans = [(1.0, 2.0), (2.0, 2.0), (2.0, 2.0)]
+    cues = [
+        f"{clock(start, ',')} --> {clock(end, ',')}\n{text}\n" for text, (start, end) in zip(texts, spans, strict=True)
+    ]
+    assert read(tmp_path, "a.srt", "\n".join(cues)) == " ".join(texts)
 
 
 def test_a_refrain_is_said_as_often_as_it_is_said(tmp_path: Path) -> None:

@@ -59,8 +59,10 @@ class _Token:
 class _Repetition:
     """The words at the beginning of a cue that an earlier cue shows at its end."""
 
+    cue: Cue
     earlier: Cue
-    gap_ms: int
+    is_next: bool
+    """Whether the cue is the next one behind the earlier cue."""
     count: int
     count_earlier: int
     has_new_words: bool
@@ -68,9 +70,15 @@ class _Repetition:
     """Whether punctuation and capitals are the same, too: they often differ if somebody says the words again."""
 
     @property
+    def gap_ms(self) -> int:
+        """The time between both cues; negative if they overlap."""
+        return self.cue.start_ms - self.earlier.end_ms
+
+    @property
     def is_shown_on(self) -> bool:
         """Whether the cue shows a text of some words on, without a gap, and adds nothing to it."""
-        return not self.has_new_words and self.is_exact and self.count >= _IDENTICAL and self.gap_ms <= _TOUCHING_MS
+        is_shown = self.cue.end_ms > self.cue.start_ms and self.gap_ms <= _TOUCHING_MS
+        return is_shown and not self.has_new_words and self.is_exact and self.count >= _IDENTICAL
 
 
 def said_once(cues: list[Cue]) -> list[Cue]:
@@ -84,7 +92,7 @@ def said_once(cues: list[Cue]) -> list[Cue]:
     for place, index in enumerate(filled):
         cue, tokens = screens[index]
         repetition = repetitions[place]
-        is_again = repetition is not None and styles.is_shown_again(place, cue, repetition, mark)
+        is_again = repetition is not None and styles.is_shown_again(place, repetition, mark)
         mark = cue.marked if cue.marked is not None or not is_again else mark
         if repetition is not None and is_again:
             result[index] = _without(cue, tokens[: repetition.count])
@@ -116,7 +124,8 @@ def _repetition(screens: list[tuple[Cue, list[_Token]]], filled: list[int], plac
         ):
             again = zip(earlier_tokens[-count:], tokens, strict=False)
             is_exact = all(a.text == b.text for a, b in again)
-            best = _Repetition(earlier, gap_ms, count, len(earlier_tokens), count < len(tokens), is_exact)
+            is_next, has_new_words = index == filled[place - 1], count < len(tokens)
+            best = _Repetition(cue, earlier, is_next, count, len(earlier_tokens), has_new_words, is_exact)
     return best
 
 
@@ -156,11 +165,12 @@ class _Styles:
         is_rare = count * _CUES_PER_REPETITION_MAX <= len(repetitions)
         self._shown_on_min = _IDENTICAL_LONG if is_rare else _IDENTICAL
 
-    def is_shown_again(self, place: int, cue: Cue, repetition: _Repetition, mark: int | None) -> bool:
+    def is_shown_again(self, place: int, repetition: _Repetition, mark: int | None) -> bool:
         """Return whether the repeated words were said once; ``mark`` is the last marked place in the same text."""
-        earlier, count, gap_ms = repetition.earlier, repetition.count, repetition.gap_ms
+        cue, earlier, count, gap_ms = repetition.cue, repetition.earlier, repetition.count, repetition.gap_ms
         shorter, longer = sorted((cue.end_ms - cue.start_ms, earlier.end_ms - earlier.start_ms))
-        if shorter <= _FLASH_MS < longer and abs(gap_ms) <= _FLASH_MS and repetition.is_exact:
+        is_flash = shorter <= _FLASH_MS < longer and abs(gap_ms) <= _FLASH_MS
+        if is_flash and repetition.is_exact and repetition.is_next:
             return True
         around = slice(max(1, place - _NEIGHBOURS), place + _NEIGHBOURS + 1)
         growing, again = self._grows[around], self._is_again[around]
