@@ -31,9 +31,10 @@ TALKS = [
     ("cp852", "Žluťoučký kůň šel domů, ale přišel déšť."),
 ]
 FRENCH = "L\u2019été était déjà là, “oui” — ça va très bien aujourd\u2019hui."
+SHORT_FRENCH = "Déjà l\u2019été."
 
 
-@each_case(("encoding", "words"), [*TALKS, ("cp1252", FRENCH), ("mac-roman", FRENCH)])
+@each_case(("encoding", "words"), [*TALKS, ("cp1252", FRENCH), ("cp1252", SHORT_FRENCH), ("mac-roman", FRENCH)])
 def test_a_refusal_names_the_likely_encodings_with_a_line_of_each(tmp_path: Path, encoding: str, words: str) -> None:
     """A person sees which one is right; every encoding that is offered can be given back."""
     content = srt("One.", words).encode(encoding)

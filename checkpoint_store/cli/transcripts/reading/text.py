@@ -6,6 +6,7 @@ import codecs
 import re
 import stat
 import sys
+import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -111,6 +112,8 @@ _LIKELY_MAX: Final = 5
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _SPEECH: Final = re.compile("[\x20-\x7e‘’“”–—…]+")
 """English with the quotes and dashes of a word processor: whoever reads a line so reads it right."""
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_OTHER_ALPHABETS: Final = frozenset({"CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI"})
 _SAMPLE_LENGTH: Final = 60
 _SAMPLED_BYTES: Final = 65_536
 _MESS_MAX: Final = 0.5
@@ -221,8 +224,14 @@ def _likely(data: bytes) -> list[tuple[str, str]]:
         if line is not None:
             same = {*match.could_be_from_charset, names.get(line, match.encoding)}
             names[line] = min(same & set(_IN_USE), key=_IN_USE.index)
-    likely = sorted(names.items(), key=lambda item: _SPEECH.fullmatch(item[0]) is None)
+    likely = sorted(names.items(), key=lambda item: (_SPEECH.fullmatch(item[0]) is None, _mixes_alphabets(item[0])))
     return [(name.replace("_", "-"), line) for line, name in likely][:_LIKELY_MAX]
+
+
+def _mixes_alphabets(line: str) -> bool:
+    """Return whether a word of a line has Latin letters and those of another alphabet, as no word of a language has."""
+    words = ({unicodedata.name(letter, "").split(" ")[0] for letter in word} for word in _WORD.findall(line))
+    return any("LATIN" in alphabets and not alphabets.isdisjoint(_OTHER_ALPHABETS) for alphabets in words)
 
 
 def _telling_line(data: bytes, encoding: str) -> str | None:
