@@ -96,6 +96,13 @@ def test_an_odd_number_takes_no_answer_away(number: str) -> None:
     assert READER.read(printed, PROSE) == fields
 
 
+def test_half_a_character_takes_no_answer_away() -> None:
+    """An answer that ends within an emoji, and names its tokens, is recorded with the sign for a damaged character."""
+    printed = r'{"cleaned_text": "Fine \ud83d\ude00 \ud83d", "tokens": [{"\udE00": "\ud83d"}, "\\ud83d"], "cost": 1}'
+    fields = {"cleaned_text": "Fine \U0001f600 \ufffd", "tokens": [{"\ufffd": "\ufffd"}, r"\ud83d"], "cost": 1}
+    assert READER.read(printed, PROSE) == fields
+
+
 @each_case("stdout", SPEECH)
 def test_speech_in_brackets_is_speech(stdout: str) -> None:
     """What only begins like JSON is the text, as it was printed."""

@@ -188,8 +188,8 @@ def test_further_files_pay_for_no_answer_of_another_form(lecture: Folder, option
 
 
 def test_a_run_says_that_an_answer_that_no_store_can_hold_is_kept(lecture: Folder) -> None:
-    """Half of a surrogate pair is no character; the answer was paid for, and the run names the command that shows it."""
-    answer = r'{"cleaned_text": "PAID \ud800"}'
+    """JSON of more than 200 levels; the answer was paid for, and the run names the command that shows it."""
+    answer = f'{{"cleaned_text": "PAID", "levels": {"[" * 201 + "]" * 201}}}'
     done = lecture.run("run", "lecture.txt", *SIX, *lecture.command(f"print({answer!r})"), code=1)
     assert "what COMMAND printed is kept: see checkpoint-store errors " in done.stderr
     assert "PAID" in lecture.run("errors").stdout

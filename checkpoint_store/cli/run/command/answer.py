@@ -46,6 +46,9 @@ _JSON_BEGINS: Final = re.compile(r"""\{\s*(?:["'}]|$)|\[\s*\{\s*["'}]""")
 """An object, or a list of objects, or the beginning of one; ``{sic}`` and ``[laughter]`` are speech."""
 _PAGE_BEGINS: Final = re.compile(r"<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
 """A page, as a proxy answers in the place of a service."""
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""The beginning of half a character in JSON; most halves stand beside the other half."""
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _SHOWN_FIELDS: Final = 8
 _KINDS: Final = {
     int: "a number",
@@ -214,11 +217,25 @@ def _without_fence(text: str) -> str:
 
 
 def _json_value(text: str) -> Any:
-    """Return a JSON value, with null for a number that JSON cannot hold: the text beside an odd cost was paid for."""
+    """Return a JSON value that a store can hold: the text beside an odd cost, or around half an emoji, was paid for.
+
+    A number that JSON cannot hold becomes null, and half of a character, as the end of an answer may cut it, U+FFFD.
+    """
     try:
-        return json.loads(text, parse_constant=_number, parse_float=_number)
+        value = json.loads(text, parse_constant=_number, parse_float=_number)
+        return _without_halves(value) if _SURROGATE.search(text) else value
     except (ValueError, RecursionError):
         return None
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_halves(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_halves(name): _without_halves(item) for name, item in value.items()}
+    return value
 
 
 def _number(text: str) -> float | None:
