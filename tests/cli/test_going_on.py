@@ -140,3 +140,4 @@ def test_the_line_that_goes_on_with_standard_input_takes_it_again(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"um, we choose")))
     said = lecture.run("run", "-", "--", "false", code=1).stderr
     assert said.endswith("run - -- false < FILE\n")
+    assert said.startswith("standard input: 1 chunk\n✗ standard input  chunk 0: ")

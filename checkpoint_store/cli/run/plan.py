@@ -17,7 +17,7 @@ from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json
-from checkpoint_store.cli.paths import job_name, on_one_line, printable, typed_line
+from checkpoint_store.cli.paths import input_text, job_name, on_one_line, printable, typed_line
 from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
@@ -140,9 +140,8 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         print_json({"store": request.store_path, "plans": records})
         return
     for source, run_plan, refusal, redo_chunks, budget, change in plans:
-        name = on_one_line(printable(source.path))
         facts = [*_facts(run_plan, to_do_text(run_plan, only), redo_chunks, workers, change), ("budget", budget.text)]
-        _show(terminal, name, run_plan, facts)
+        _show(terminal, input_text(source.path), run_plan, facts)
         for label, words in _whole_lines(run_plan, request, refusal, change):
             terminal.out.print(Text.assemble((f"  {label}  ", "dim"), words), soft_wrap=True)
 

@@ -34,7 +34,7 @@ def show(screen: Screen, report: Report, store_path: str) -> None:
     elif report.exit_code == FAILED:
         _show_failed(screen, report, store_path)
     elif report.exit_code == UNUSABLE:
-        screen.error(f"{on_one_line(report.file_name)}: {report.error}")
+        screen.error(f"{report.name}: {report.error}")
         if report.broken_off_by is not None and report.job_id is not None:
             _show_counts(screen, report, store_path)
         elif report.completed_chunks:  # the text cannot be written, and its chunks are done
@@ -82,9 +82,7 @@ def _head(screen: Screen, report: Report, summary: str) -> Text:
     sign, style = mark.paused, "bold yellow"
     if report.exit_code in (DONE, FAILED):
         sign, style = (mark.done, "bold green") if report.exit_code == DONE else (mark.failed, "bold red")
-    return Text.assemble(
-        (f"{sign} ", style), (report.position, "dim"), (on_one_line(report.file_name), "bold"), f"  {summary}"
-    )
+    return Text.assemble((f"{sign} ", style), (report.position, "dim"), (report.name, "bold"), f"  {summary}")
 
 
 def _show_done(screen: Screen, report: Report, store_path: str) -> None:

@@ -14,7 +14,7 @@ from checkpoint_store import current_attempt
 from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.options import json_option, print_json
-from checkpoint_store.cli.paths import STANDARD, on_one_line, printable
+from checkpoint_store.cli.paths import STANDARD, input_text, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
@@ -243,8 +243,8 @@ def _run_all(
 
 def _goes_on_as_text(source: Input) -> str:
     reader = source.content.reader
-    name = on_one_line(printable(source.path))
-    return f"{name}: its job reads it as plain text, and goes on; --fresh begins a job that reads it as {reader!r}"
+    way_out = f"--fresh begins a job that reads it as {reader!r}"
+    return f"{input_text(source.path)}: its job reads it as plain text, and goes on; {way_out}"
 
 
 def _built_in_cleaner(cleaned: Sequence[str], log: JobLog | None) -> Clean:

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from checkpoint_store.cli.ended import ENDING_SIGNALS, SAME_PRESS_SECONDS
 from checkpoint_store.cli.notices import NOTICES, can_take
-from checkpoint_store.cli.paths import on_one_line
 from checkpoint_store.cli.screen import chunk_count, duration, marks
 from checkpoint_store.cli.screen import cost as amount
 
@@ -145,7 +144,7 @@ def _name(screen: Screen, reports: Sequence[Report], outcome: str) -> None:
     if outcome in ("failed", "unusable"):
         mark, style = marks(screen.err).failed, "red"
     for report in reports[:_NAMED_MAX]:
-        screen.note(Text.assemble((f"  {mark} ", style), on_one_line(report.file_name), (f"  {outcome}", "dim")))
+        screen.note(Text.assemble((f"  {mark} ", style), report.name, (f"  {outcome}", "dim")))
     if len(reports) > _NAMED_MAX:
         screen.note(Text(f"    and {len(reports) - _NAMED_MAX:,} more {outcome}", style="dim"))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store import JobNotFound, JobStatus
 from checkpoint_store.cli.job_snapshot import JobSnapshot
-from checkpoint_store.cli.paths import on_one_line, path_text, printable
+from checkpoint_store.cli.paths import input_text, printable
 from checkpoint_store.cli.redone import tries_in_vain
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, OtherFormError, UnreadAnswerError, field_at
 from checkpoint_store.cli.run.command.failures import CommandFailedError, CommandKilledError, ServiceAwayError
@@ -65,9 +65,9 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
         task, plan, other_name = with_results_of_links(store, store.path, task, plan)
         refuse_output(store, task, plan)
         if other_name is not None:
-            context.screen.note(f"{path_text(task.path)} is another name of {other_name}, whose results it takes over")
+            context.screen.note(f"{input_text(task.path)} is another name of {other_name}, whose results it takes over")
         if plan.kept_elsewhere and task.settings["on_change"] != "restart":
-            context.screen.note(f"{path_text(task.path)}: {elsewhere_text(plan, task.settings['on_change'])}")
+            context.screen.note(f"{input_text(task.path)}: {elsewhere_text(plan, task.settings['on_change'])}")
     job = open_job(store, task, context.limits.only)
     if context.limits.frees_failed:
         job.retry_failed()  # only now: this input and its settings are those of the job
@@ -117,7 +117,7 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     work = Work(task, context.clean)
     view = LiveView(
         context.screen,
-        on_one_line(report.file_name),
+        report.name,
         before=report.done_before,
         total=report.total_chunks,
         stopping=lambda: interrupts.requested,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import JobStatus, current_attempt
+from checkpoint_store.cli.paths import STANDARD, on_one_line
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.failures import CommandFailedError
 from checkpoint_store.cli.run.later_files import NO_LATER_FILES, LaterFiles
@@ -145,6 +146,11 @@ class Report:
 
     broken_off_by: str | None = None
     """The class of the error that ended the work on this file, and with that the whole run; None without an error."""
+
+    @property
+    def name(self) -> str:
+        """The name of the file as people are shown it; standard input has none."""
+        return "standard input" if self.file_name == str(STANDARD) else on_one_line(self.file_name)
 
     @property
     def position(self) -> str:
