@@ -91,29 +91,34 @@ def sibling_of(store_path: Path, suffix: str) -> Path:
     return store_path.with_name(f"{store_path.name}{suffix}")
 
 
-def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--store PATH``."""
-    return click.option(
-        "store_path",
-        "--store",
-        metavar="PATH",
-        default=DEFAULT_STORE,
-        envvar=STORE_VARIABLE,
-        show_default=True,
-        show_envvar=True,
-        callback=_path_in,
-        help="The store file.",
-    )(function)
-
-
 def _path_in(_: click.Context, __: click.Parameter, target: str) -> str:
     """Return the path of the store file: an address such as ``sqlite:///PATH`` has one."""
     return target.removeprefix("sqlite://").removeprefix("/") if target.startswith("sqlite://") else target
 
 
-def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--json``."""
-    return click.option("as_json", "--json", is_flag=True, help="Print one JSON document on stdout.")(function)
+store_option: Final = click.option(
+    "store_path",
+    "--store",
+    metavar="PATH",
+    default=DEFAULT_STORE,
+    envvar=STORE_VARIABLE,
+    show_default=True,
+    show_envvar=True,
+    callback=_path_in,
+    help="The store file.",
+)
+json_option: Final = click.option("as_json", "--json", is_flag=True, help="Print one JSON document on stdout.")
+
+
+def store_command(name: str, **about: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function a command, with ``--store PATH`` and ``--json`` behind its own options."""
+
+    def command_of(function: Callable[..., Any]) -> click.Command:
+        command = click.command(name, cls=click.Command, **about)(function)
+        command.params += click.command()(store_option(json_option(lambda: None))).params
+        return command
+
+    return command_of
 
 
 def open_for_reading(store_path: str) -> CheckpointStore:
@@ -136,11 +141,6 @@ def open_to_go_on(store_path: str) -> CheckpointStore:
         if not names_copy(error):
             raise
         return CheckpointStore(store_path)
-
-
-def job_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the argument JOB, which may be left out: :func:`chosen_job` says what it names."""
-    return click.argument("job_id", required=False, metavar="[JOB]", callback=_as_shown, shell_complete=complete_job)
 
 
 def complete_job(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -168,8 +168,15 @@ def _offers(summaries: list[JobSummary]) -> Iterator[tuple[str, str]]:
         yield job.job_id[:_ID_LENGTH], f"{on_one_line(job.file_name)}, {job.shown_status}"
 
 
-def _as_shown(_: click.Context, __: click.Parameter, job: str | None) -> str | None:
-    return None if job is None else printable(job)  # as run names the job of a file whose name is no UTF-8
+job_argument: Final = click.argument(
+    "job_id",
+    required=False,
+    metavar="[JOB]",
+    # As run names the job of a file whose name is no UTF-8.
+    callback=lambda _ctx, _parameter, job: None if job is None else printable(job),
+    shell_complete=complete_job,
+)
+"""Adds the argument JOB, which may be left out: :func:`chosen_job` says what it names."""
 
 
 def chosen_job(store: CheckpointStore, job: str | None) -> Job:

@@ -16,11 +16,10 @@ from checkpoint_store.cli.inspect.results_output import print_table, refuse_two_
 from checkpoint_store.cli.options import (
     chosen_job,
     job_argument,
-    json_option,
     open_for_reading,
     open_for_writing,
     print_json,
-    store_option,
+    store_command,
 )
 from checkpoint_store.cli.paths import on_one_line, typed_line
 from checkpoint_store.cli.redone import to_redo_text, tries_in_vain
@@ -51,12 +50,10 @@ _STYLES: Final = {"to-redo": "blue", "running": "cyan", "completed": "green", "f
 # -- chunks
 
 
-@click.command("chunks")
-@job_argument()
+@store_command("chunks")
+@job_argument
 @click.option("--status", type=click.Choice(CHUNK_STATUSES), help="Only chunks of this status.")
 @table_options
-@store_option
-@json_option
 def chunks(*, job_id: str | None, status: str | None, table_format: str | None, store_path: str, as_json: bool) -> None:
     """Show the status of each chunk of JOB.
 
@@ -128,11 +125,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 # -- errors
 
 
-@click.command("errors")
-@job_argument()
+@store_command("errors")
+@job_argument
 @table_options
-@store_option
-@json_option
 def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_json: bool) -> None:
     """Show the last error of each chunk of JOB that is left.
 
@@ -191,7 +186,7 @@ def _held(handle: str | None) -> str:
 # -- retry, redo and pause
 
 
-@click.command("retry")
+@store_command("retry")
 @takes_chunks
 def retry(wanted: NamedChunks) -> None:
     """Give failed CHUNKS of JOB their attempts back.
@@ -215,7 +210,7 @@ def retry(wanted: NamedChunks) -> None:
         Screen().note(f"{which} of job {job.job_id[:8]} has used up its tries: nothing to free{goes_on}")
 
 
-@click.command("redo")
+@store_command("redo")
 @takes_chunks
 def redo(wanted: NamedChunks) -> None:
     """Have complete CHUNKS of JOB done again, such as 3-7.
@@ -248,10 +243,8 @@ def redo(wanted: NamedChunks) -> None:
         Screen().out.print(f"go on with: {line}", soft_wrap=True, markup=False, highlight=False)
 
 
-@click.command("pause")
-@job_argument()
-@store_option
-@json_option
+@store_command("pause")
+@job_argument
 def pause(*, job_id: str | None, store_path: str, as_json: bool) -> None:
     """Pause JOB.
 

@@ -19,11 +19,10 @@ from checkpoint_store.cli.options import (
     chosen_job,
     job_argument,
     job_to_delete,
-    json_option,
     open_for_reading,
     open_for_writing,
     print_json,
-    store_option,
+    store_command,
 )
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, on_one_line, path_text
 from checkpoint_store.cli.screen import Screen, chunk_count
@@ -87,7 +86,7 @@ def _percent(completed: int, total: int) -> float:
     return 10_000 * completed // total / 100 if total else 100.0
 
 
-@click.command("list")
+@store_command("list")
 @click.option("--status", type=click.Choice(listing.JOB_STATUSES), help="Only jobs of this status.")
 @click.option(
     "--file", "file_name", metavar="NAME", help="Only jobs of this file; its name without the folder will do."
@@ -95,8 +94,6 @@ def _percent(completed: int, total: int) -> float:
 @click.option("--since", metavar="WHEN", type=listing.When(), help="Only jobs changed since WHEN: 2026-01-31, 12h, 7d.")
 @click.option("--limit", metavar="N", type=WholeNumber(min=1), help="Only the N newest jobs.")
 @table_options
-@store_option
-@json_option
 def list_jobs(
     *,
     status: str | None,
@@ -131,11 +128,9 @@ def list_jobs(
     listing.tell(unread)
 
 
-@click.command("show")
-@job_argument()
+@store_command("show")
+@job_argument
 @click.option("--follow", is_flag=True, help="Show the job until it ends; Ctrl-C ends the display, not the job.")
-@store_option
-@json_option
 def show(*, job_id: str | None, follow: bool, store_path: str, as_json: bool) -> None:
     """Show the progress of JOB, or of the newest job.
 
@@ -181,11 +176,9 @@ def _totals(job: Job, names: Iterable[str] = _TOTAL_FIELDS) -> dict[str, int | f
     return {name: value for name, value in job.totals(*names, missing="skip", carried=False).items() if value}
 
 
-@click.command("results")
-@job_argument()
+@store_command("results")
+@job_argument
 @click.option("--field", metavar="NAME", help="Only this field of each result.  [default: cleaned_text, if it has one]")
-@store_option
-@json_option
 def results(*, job_id: str | None, field: str | None, store_path: str, as_json: bool) -> None:
     """Print the results of JOB so far, in order.
 
@@ -231,12 +224,10 @@ def _field(index: int, result: Any, field: str) -> Any:
     return result[field]
 
 
-@click.command("export")
-@job_argument()
+@store_command("export")
+@job_argument
 @click.argument("path", default=STANDARD, type=FileOrDash())
 @click.option("--force", is_flag=True, help="Replace any file at PATH.")
-@store_option
-@json_option
 def export(*, job_id: str | None, path: Path, force: bool, store_path: str, as_json: bool) -> None:
     """Write JOB as a state file to PATH, or stdout.
 
@@ -255,10 +246,8 @@ def export(*, job_id: str | None, path: Path, force: bool, store_path: str, as_j
         Screen().note(f"exported job {job.job_id[:8]} ({done}) to {path_text(written)}")
 
 
-@click.command("import")
+@store_command("import")
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@store_option
-@json_option
 def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
     """Import the job of the state file FILE into the store."""
     with open_or_create(store_path, lambda trial: trial.import_state(path)) as store:
@@ -271,11 +260,9 @@ def import_job(*, path: Path, store_path: str, as_json: bool) -> None:
         Screen().note(f"imported {job} into {store_path}")
 
 
-@click.command("delete")
-@job_argument()
+@store_command("delete")
+@job_argument
 @click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
-@store_option
-@json_option
 def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> None:
     """Delete JOB and its results for good."""
     with (open_for_writing if yes else open_for_reading)(store_path) as store:

@@ -17,10 +17,9 @@ from checkpoint_store.cli.options import (
     WholeNumber,
     chosen_job,
     complete_job,
-    json_option,
     open_for_reading,
     print_json,
-    store_option,
+    store_command,
 )
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, job_name, path_text, printable
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
@@ -130,7 +129,7 @@ _MEGABYTE: Final = 1024 * 1024
 _REPORT_INTERVAL_SECONDS: Final = 5.0
 
 
-@click.command("report")
+@store_command("report")
 @click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_job)
 @click.option(
     "--output",
@@ -180,8 +179,6 @@ _REPORT_INTERVAL_SECONDS: Final = 5.0
     help="The most text of results and inputs that the page holds; the rest is counted.",
 )
 @click.option("--force", is_flag=True, help="Replace any file at PATH, and not only an earlier report.")
-@store_option
-@json_option
 def report_command(
     *,
     jobs: tuple[str, ...],

@@ -16,7 +16,7 @@ from rich.text import Text
 from checkpoint_store import Finding, RecoveryReport, migration_status, recover_store, restore_store
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.options import json_option, open_for_reading, print_json, store_option
+from checkpoint_store.cli.options import open_for_reading, print_json, store_command
 from checkpoint_store.cli.paths import NamedFile, path_text, typed_line
 from checkpoint_store.cli.screen import PIPE_WIDTH, Screen, print_table
 from checkpoint_store.errors import StoreDamaged
@@ -63,11 +63,9 @@ _WIDTH_MIN: Final = 60
 _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
-@click.command("backup")
+@store_command("backup")
 @click.argument("destination", metavar="DEST", type=NamedFile())
 @click.option("--force", is_flag=True, help="Replace any file at DEST.")
-@store_option
-@json_option
 def backup(*, destination: Path, force: bool, store_path: str, as_json: bool) -> None:
     """Copy the store to DEST; runs may go on meanwhile.
 
@@ -87,10 +85,8 @@ def backup(*, destination: Path, force: bool, store_path: str, as_json: bool) ->
         Screen().note(f"See the problems: {typed_line(['check'], store_path)}")
 
 
-@click.command("restore")
+@store_command("restore")
 @click.argument("source", metavar="SOURCE", type=click.Path(exists=True, dir_okay=False))
-@store_option
-@json_option
 def restore(*, source: str, store_path: str, as_json: bool) -> None:
     """Replace the store by the backup SOURCE.
 
@@ -114,10 +110,8 @@ def restore(*, source: str, store_path: str, as_json: bool) -> None:
         Screen().note(f"  moved aside  {path.name}")
 
 
-@click.command("recover")
+@store_command("recover")
 @click.option("--accept-loss", is_flag=True, help="Recover even if completed chunks are lost by it.")
-@store_option
-@json_option
 def recover(*, accept_loss: bool, store_path: str, as_json: bool) -> int:
     """Rebuild a damaged store from every surviving copy.
 
@@ -138,9 +132,7 @@ def _report(report: RecoveryReport) -> dict[str, Any]:
     return {"store": str(report.path), "jobs": jobs, "moved_aside": moved, "not_taken": list(report.not_taken)}
 
 
-@click.command("check")
-@store_option
-@json_option
+@store_command("check")
 def check(*, store_path: str, as_json: bool) -> int:
     """Check the whole store for contradictions and damage.
 
@@ -162,9 +154,7 @@ def check(*, store_path: str, as_json: bool) -> int:
     return 1 if problems else 0
 
 
-@click.command("doctor")
-@store_option
-@json_option
+@store_command("doctor")
 def doctor(*, store_path: str, as_json: bool) -> int:
     """Examine the store, its files and this machine.
 

@@ -15,11 +15,10 @@ from checkpoint_store.cli.options import (
     WholeNumber,
     chosen_job,
     job_argument,
-    json_option,
     open_for_reading,
     open_for_writing,
     print_json,
-    store_option,
+    store_command,
 )
 from checkpoint_store.cli.paths import on_one_line, printable, typed_line
 from checkpoint_store.cli.run.outputs.log import OutputLog
@@ -32,11 +31,9 @@ if TYPE_CHECKING:
     from checkpoint_store import CheckpointStore, JobSummary, MergeReport, PruneReport, RunnerRecord
 
 
-@click.command("release")
-@job_argument()
+@store_command("release")
+@job_argument
 @click.option("--runner", required=True, type=WholeNumber(min=1), metavar="N", help="The runner's number, from show.")
-@store_option
-@json_option
 def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) -> None:
     """Give the chunks of a stopped runner of JOB to others.
 
@@ -64,12 +61,10 @@ def _risk(released: RunnerRecord) -> str:
     return f"{where} is not dead: if it goes on, the chunks in its hand may be paid for twice. End that process."
 
 
-@click.command("merge")
+@store_command("merge")
 @click.argument(
     "others", metavar="OTHER...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@store_option
-@json_option
 def merge(*, others: tuple[Path, ...], store_path: str, as_json: bool) -> int:
     """Merge the stores or state files of other machines.
 
@@ -145,12 +140,10 @@ class _Days(click.FloatRange):
         return days
 
 
-@click.command("prune")
+@store_command("prune")
 @click.option("--keep-last", metavar="N", type=WholeNumber(min=0), help="Keep the N jobs that were opened last.")
 @click.option("--older-than", "days", metavar="DAYS", type=_Days(), help="Keep what changed in the last DAYS days.")
 @click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
-@store_option
-@json_option
 def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: str, as_json: bool) -> None:
     """Delete old and superseded jobs, and files moved aside.
 

@@ -17,7 +17,7 @@ from checkpoint_store import (
     migration_status,
 )
 from checkpoint_store import migrate as migrate_store
-from checkpoint_store.cli.options import json_option, open_for_reading, print_json, sibling_of, store_option
+from checkpoint_store.cli.options import open_for_reading, print_json, sibling_of, store_command
 from checkpoint_store.cli.screen import Screen
 
 _NAMED: Final = (SchemaTooNew, SchemaTooOld, StorageUnavailableError, StoreBusy, StoreDamaged)
@@ -35,11 +35,9 @@ of no interest. Every user of the machine can reach Datasette's port; with
 """
 
 
-@click.command("migrate")
+@store_command("migrate")
 @click.option("--to", metavar="SCHEMA", help="Migrate up or down to this schema, if that loses nothing.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 0 if the store is current, 1 if not.")
-@store_option
-@json_option
 def migrate(*, to: str | None, check: bool, store_path: str, as_json: bool) -> int:
     """Upgrade an older store to the current schema.
 
@@ -61,9 +59,7 @@ def migrate(*, to: str | None, check: bool, store_path: str, as_json: bool) -> i
     return 0 if is_reached else 1
 
 
-@click.command("path")
-@store_option
-@json_option
+@store_command("path")
 def path(*, store_path: str, as_json: bool) -> None:
     """Print the paths of the store and of the state file."""
     store_file = Path(store_path).absolute()
@@ -84,10 +80,8 @@ def path(*, store_path: str, as_json: bool) -> None:
         click.echo(state_file)
 
 
-@click.command("datasette-metadata", help=_DATASETTE_HELP)
+@store_command("datasette-metadata", help=_DATASETTE_HELP)
 @click.option("--private", is_flag=True, help="Show the store only to the user who starts Datasette with --root.")
-@store_option
-@json_option
 def datasette_metadata(*, private: bool, store_path: str, as_json: bool) -> None:  # noqa: ARG001 - always JSON
     """Print the metadata of a store as JSON."""
     from checkpoint_store import datasette_metadata as metadata_of  # the other commands are quicker without it

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.options import job_argument, json_option, store_option
+from checkpoint_store.cli.options import job_argument
 from checkpoint_store.cli.paths import ParamType, printable
 from checkpoint_store.errors import ChunkOutOfRange
 
@@ -121,16 +121,14 @@ class NamedChunks:
 
 
 def takes_chunks(function: Callable[[NamedChunks], None]) -> Callable[..., Any]:
-    """Add the arguments JOB and CHUNKS, and their options, ``--store`` and ``--json``, for a command about chunks."""
+    """Add the arguments JOB and CHUNKS, and their options, for a command about chunks."""
 
-    @job_argument()
+    @job_argument
     @click.argument("named", nargs=-1, type=ChunkRangesType(), metavar="[CHUNKS]...")
     @click.option("--chunks", metavar="RANGES", type=ChunkRangesType(), help="These chunks, such as 3-7 or 0,3,20-29.")
     @click.option(
         "--key", "keys", metavar="KEY", multiple=True, help="A chunk by its key, such as a file (repeatable)."
     )
-    @store_option
-    @json_option
     @functools.wraps(function)
     def command(**given: Any) -> None:
         function(NamedChunks(**given))

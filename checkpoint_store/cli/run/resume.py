@@ -15,10 +15,9 @@ from checkpoint_store.cli.options import (
     PositiveNumberOrNone,
     chosen_job,
     job_argument,
-    json_option,
     open_to_go_on,
     print_json,
-    store_option,
+    store_command,
 )
 from checkpoint_store.cli.paths import STANDARD, current_folder, printable, typed_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
@@ -46,8 +45,8 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
 
 
-@click.command("resume")
-@job_argument()
+@store_command("resume")
+@job_argument
 @click.option("--failed", is_flag=True, help="Also try again the chunks that used up their tries.")
 @click.option(
     "--only",
@@ -70,8 +69,6 @@ if TYPE_CHECKING:
     callback=checked_field,
     help="Take the text from this field, not from the last run's; see run --result-field.",
 )
-@store_option
-@json_option
 @click.pass_context
 def resume(
     ctx: click.Context,
