@@ -257,14 +257,6 @@ def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
     return result
 
 
-def flexible_width(columns: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, width: int) -> int:
-    """Return how many cells are left for the flexible column when all other columns are shown whole."""
-    others = (
-        max(cell_len(row[column]) for row in [columns, *rows]) for column in range(len(columns)) if column != flexible
-    )
-    return width - sum(others) - 2 * (len(columns) - 1)
-
-
 def print_rows(
     console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: frozenset[int]
 ) -> None:

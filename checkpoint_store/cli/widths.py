@@ -1,12 +1,41 @@
-"""Texts cut to a width in the cells of a screen: a Chinese character takes two of them, an accent none."""
+"""What fits into the cells of a screen: a Chinese character takes two of them, an accent none."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 _CUT: Final = ".."
+_COLUMN_GAP_WIDTH: Final = 2
+"""Blanks between two columns."""
+
+
+def fitting_columns(
+    widths: Mapping[str, int], width: int, *, flexible: str, flexible_width_min: int, dropped_first: Sequence[str]
+) -> tuple[list[str], int]:
+    """Return the columns that a screen has room for, and the width of the one whose cells are cut.
+
+    Args:
+        widths: the width of the longest cell of each column, by the name of the column.
+        width: the width of the screen.
+        flexible: the column whose cells are cut.
+        flexible_width_min: what this column has at least.
+        dropped_first: the columns that a narrow screen drops, in this order.
+    """
+    names = list(widths)
+
+    def room() -> int:
+        others = (max(cell_len(name), widths[name]) + _COLUMN_GAP_WIDTH for name in names if name != flexible)
+        return width - sum(others)
+
+    for name in dropped_first:
+        if room() < flexible_width_min and name in names:
+            names.remove(name)
+    return names, max(flexible_width_min, room())
 
 
 def without_end(text: str, width: int, cut: str = _CUT) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from rich.cells import cell_len
 from rich.text import Text
 
 from checkpoint_store import JobStatus
@@ -26,20 +27,18 @@ from checkpoint_store.cli.redone import to_redo_text, tries_in_vain
 from checkpoint_store.cli.run.chunk_ranges import NamedChunks, takes_chunks
 from checkpoint_store.cli.run.go_on_lines import resume_line
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.widths import without_end
+from checkpoint_store.cli.widths import fitting_columns, without_end
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from checkpoint_store import ChunkRecord
 
-_COLUMNS: Final = ("CHUNKS", "COUNT", "STATUS", "TRIES", "SINCE", "LAST ERROR")
-_ALWAYS: Final = 3
-"""This many columns are shown even if they are empty."""
+_STATUS_COLUMN: Final = "STATUS"
+_ERROR: Final = "LAST ERROR"
+_ALWAYS: Final = ("CHUNKS", "COUNT", _STATUS_COLUMN)
+"""The columns that are shown even if they are empty."""
+_COLUMNS: Final = (*_ALWAYS, "TRIES", "SINCE", _ERROR)
 _TABLE: Final = ("start", "stop", "status", *ATTEMPT_FIELDS, "tries", "redo")
 _ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT_FIELDS)
-_STATUS_COLUMN: Final = _COLUMNS.index("STATUS")
-_ERROR_COLUMN: Final = _COLUMNS.index("LAST ERROR")
 _RIGHT: Final = frozenset({"COUNT", "TRIES"})
 _DROPPED_FIRST: Final = ("SINCE", "TRIES", "COUNT")
 """Columns that a narrow screen drops, in this order. The numbers of the chunks and their status stay whole."""
@@ -84,28 +83,22 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
 
 def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
     cells = [_cells(row) for row in rows]
-    positions = [at for at in range(len(_COLUMNS)) if at < _ALWAYS or any(row[at] for row in cells)]
-    width = _error_width(cells, positions, terminal.out.width)
-    for name in _DROPPED_FIRST:
-        if width < _ERROR_WIDTH_MIN and (dropped := _COLUMNS.index(name)) in positions:
-            positions.remove(dropped)
-            width = _error_width(cells, positions, terminal.out.width)
-    columns = [_COLUMNS[at] for at in positions]
-    table = screen.table(*columns, right=frozenset(at for at, name in enumerate(columns) if name in _RIGHT))
+    widths = {name: max(map(cell_len, column)) for name, *column in zip(_COLUMNS, *cells, strict=True)}
+    columns, error_width = fitting_columns(
+        {name: width for name, width in widths.items() if width or name in _ALWAYS},
+        terminal.out.width,
+        flexible=_ERROR,
+        flexible_width_min=_ERROR_WIDTH_MIN,
+        dropped_first=_DROPPED_FIRST,
+    )
+    lines: list[list[str | Text]] = []
     for row in cells:
-        styled: dict[int, str | Text] = {
-            _STATUS_COLUMN: Text(row[_STATUS_COLUMN], style=_STYLES.get(row[_STATUS_COLUMN], "")),
-            _ERROR_COLUMN: without_end(row[_ERROR_COLUMN], max(_ERROR_WIDTH_MIN, width)),
-        }
-        table.add_row(*(styled.get(at, row[at]) for at in positions))
-    screen.print_table(terminal.out, table)
-
-
-def _error_width(cells: Sequence[Sequence[str]], positions: Sequence[int], width: int) -> int:
-    """Return how many cells of a screen are left for the last error when the other columns are shown whole."""
-    others = [at for at in positions if at != _ERROR_COLUMN]
-    rows = [[*(row[at] for at in others), ""] for row in (_COLUMNS, *cells)]
-    return screen.flexible_width(rows[0], rows[1:], len(others), width)
+        texts: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+        texts[_STATUS_COLUMN] = Text(texts[_STATUS_COLUMN], style=_STYLES.get(texts[_STATUS_COLUMN], ""))
+        texts[_ERROR] = without_end(texts[_ERROR], error_width)
+        lines.append([texts[name] for name in columns])
+    right = frozenset(place for place, name in enumerate(columns) if name in _RIGHT)
+    screen.print_rows(terminal.out, columns, lines, right=right)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

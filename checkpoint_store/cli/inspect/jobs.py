@@ -113,7 +113,7 @@ def list_jobs(
     with open_for_reading(store_path) as store:
         summaries, unread = listing.readable(store)
         every = [record(job) for job in summaries]
-        records = listing.Chosen(status, listing.names_of(file_name, store.path), since, limit).of(every)
+        records = listing.chosen(every, status, listing.names_of(file_name, store.path), since, limit)
         has_costs = listing.add_costs(records, store.job, _totals)
     if as_json:
         print_json({"store": store_path, "jobs": records} | unread)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import warnings
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path, PurePath
@@ -102,27 +101,24 @@ def names_of(file: str | None, store_path: Path) -> frozenset[str] | None:
     return frozenset(map(composed, (printable(file), job_name(Path(file), store_path))))
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The filters of a list; None: all jobs."""
+def chosen(
+    records: Sequence[dict[str, Any]],
+    status: str | None,
+    file_names: frozenset[str] | None,
+    since: datetime | None,
+    limit: int | None,
+) -> list[dict[str, Any]]:
+    """Return the jobs that pass these filters, in their order; a filter of None lets all pass. See :func:`names_of`."""
 
-    status: str | None
-    file_names: frozenset[str] | None
-    """See :func:`names_of`."""
-    since: datetime | None
-    limit: int | None
-
-    def of(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the jobs that pass these filters, in their order."""
-        return [record for record in records if self._has(record)][: self.limit]
-
-    def _has(self, record: Mapping[str, Any]) -> bool:
+    def passes(record: Mapping[str, Any]) -> bool:
         name = composed(record["file_name"])
         return (
-            self.status in (None, record["shown_status"])
-            and (self.file_names is None or not self.file_names.isdisjoint((name, PurePath(name).name)))
-            and (self.since is None or datetime.fromisoformat(record["updated_at"]) >= self.since)
+            status in (None, record["shown_status"])
+            and (file_names is None or not file_names.isdisjoint((name, PurePath(name).name)))
+            and (since is None or datetime.fromisoformat(record["updated_at"]) >= since)
         )
+
+    return list(filter(passes, records))[:limit]
 
 
 def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:

@@ -16,7 +16,7 @@ from checkpoint_store.cli.inspect import chunk_rows
 from checkpoint_store.cli.inspect.listing import USUAL_FIELDS
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import on_one_line, typed_line
-from checkpoint_store.cli.widths import without_beginning, without_end
+from checkpoint_store.cli.widths import fitting_columns, without_beginning, without_end
 from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -38,13 +38,12 @@ _RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "TO REDO", "FAILED",
 _COUNT_COLUMNS: Final = {"redo_chunks": "TO REDO", "failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
 _COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
 _EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
+"""Columns that are left out if they are empty."""
 _OF_LIBRARY: Final = frozenset(
     error.__name__ for error in (BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable)
 )
 """Errors with which a loop ends, and which a job keeps as the reason."""
 _REDO_MEANING: Final = "each keeps its earlier result until the new result is there"
-_COLUMN_GAP_WIDTH: Final = 2
-"""Blanks between two columns."""
 _FILE: Final = 1
 _STATUS: Final = 2
 
@@ -66,7 +65,13 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
     ]
     columns = (*_COLUMNS, *_COUNT_COLUMNS.values(), *_COST_COLUMNS.values())
     widths = {name: max(map(cell_len, cells)) for name, *cells in zip(columns, *rows, strict=True)}
-    columns_shown, file_width = _fitting(widths, terminal.out.width)
+    columns_shown, file_width = fitting_columns(
+        {name: width for name, width in widths.items() if width or name not in _EMPTY_IF_ALL_GOES_WELL},
+        terminal.out.width,
+        flexible=_COLUMNS[_FILE],
+        flexible_width_min=_FILE_WIDTH_MIN,
+        dropped_first=_DROPPED_FIRST,
+    )
     positions = [columns.index(name) for name in columns_shown]
     lines: list[list[str | Text]] = []
     for row in rows:
@@ -74,25 +79,6 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
         lines.append([screen.status_text(cells[at]) if at == _STATUS else cells[at] for at in positions])
     right = frozenset(place for place, name in enumerate(columns_shown) if name in _RIGHT)
     screen.print_rows(terminal.out, columns_shown, lines, right=right)
-
-
-def _fitting(widths: dict[str, int], width: int) -> tuple[list[str], int]:
-    """Return the columns that a screen has room for, and the width of the column of the file.
-
-    Args:
-        widths: the width of the cells of each column. A column about failed chunks or costs that is empty is left out.
-        width: the width of the screen.
-    """
-    names = [name for name in widths if widths[name] or name not in _EMPTY_IF_ALL_GOES_WELL]
-
-    def room() -> int:
-        others = (max(cell_len(name), widths[name]) + _COLUMN_GAP_WIDTH for name in names if name != _COLUMNS[_FILE])
-        return width - sum(others)
-
-    for name in _DROPPED_FIRST:
-        if room() < _FILE_WIDTH_MIN and name in names:
-            names.remove(name)
-    return names, max(_FILE_WIDTH_MIN, room())
 
 
 def _amounts(records: Sequence[dict[str, Any]], name: str) -> dict[str, str]:
