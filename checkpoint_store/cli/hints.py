@@ -203,12 +203,7 @@ _EXTRA: Final = re.compile(r"Got unexpected extra arguments? \((.+)\)")
 
 
 def output_hint(error: Exception, words: Sequence[str]) -> str | None:
-    """Return the line that writes the file which a command line seems to name, or None.
-
-    Args:
-        error: what the command line ended with.
-        words: the command line; its first word is the program.
-    """
+    """Return the line that writes the file which a command line seems to name, or None."""
     command = words[1] if len(words) > 1 else ""
     if isinstance(error, click.NoSuchOption):
         return _line(command, None, words) if error.option_name in _OUTPUT_OPTIONS else None

@@ -14,12 +14,7 @@ _REFRESH_SECONDS: Final = 0.5
 
 
 class JobSnapshot:
-    """The counts and the cost of a job, the work of other runs included. The cost is that of :meth:`Job.costs`.
-
-    Args:
-        job: the job.
-        cost_field: the field of the results, or the dotted path, that holds the cost.
-    """
+    """The counts and the cost of a job, the work of other runs included. The cost is that of :meth:`Job.costs`."""
 
     def __init__(self, job: Job, cost_field: str) -> None:
         self._job = job
@@ -70,9 +65,7 @@ class JobSnapshot:
         """Return the rate over the time in which somebody worked, and how long the rest takes; empty while unknown.
 
         While other runs have all chunks that are left, it says so: they may have stopped, so no time is promised.
-
-        Args:
-            done: the number of completed chunks that is shown beside it; it may be newer than the snapshot.
+        ``done``, the number of completed chunks that is shown beside it, may be newer than the snapshot.
         """
         if self._waited_for:
             return f"waiting for {screen.chunk_count(self._waited_for)} of other runs"

@@ -32,9 +32,7 @@ _TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 def spoken(message: str, store_path: str = DEFAULT_STORE) -> str:
     """Return a message of the library with the options and commands that do what its calls and arguments do.
 
-    Args:
-        message: the message.
-        store_path: the store that the command works on, as it was named.
+    ``store_path`` is the store that the command works on, as it was named.
     """
     for pattern, replacement in _TABLE:
         message = pattern.sub(replacement, message)
@@ -46,10 +44,6 @@ def message_of(error: BaseException, store_path: str = DEFAULT_STORE) -> str:
     """Return what the command prints of an error: also its notes, which say where a paid result is that has no room.
 
     A note that only repeats the error is left out.
-
-    Args:
-        error: the error.
-        store_path: the store that the command works on, as it was named.
     """
     notes = [note for note in getattr(error, "__notes__", ()) if str(error) not in note]
     return "\n".join([_message_of(error, store_path), *(spoken(note, store_path) for note in notes)])

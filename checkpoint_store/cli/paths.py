@@ -44,8 +44,7 @@ _PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
 class FileOrDash(ParamType[Path]):
     """A path; ``-`` is :data:`STANDARD`, and ``./-`` the file of that name.
 
-    Args:
-        device: another name of the stream. Files beside that name would lie in the folder of the devices.
+    ``device`` is another name of the stream. Files beside that name would lie in the folder of the devices.
     """
 
     name = "path"
@@ -107,10 +106,7 @@ def is_same_place(path: Path, other: Path) -> bool:
 def owner_of(store: CheckpointStore, store_path: Path, path: Path) -> Path | None:
     """Return the store to which a path belongs, this store or another store; None if it belongs to no store.
 
-    Args:
-        store: the store, or a stand-in of the same name in another folder for a store that does not exist yet.
-        store_path: the path of the store.
-        path: the path.
+    ``store`` may be a stand-in, of the same name in another folder, for a store that does not exist yet.
     """
     resolved = Path(os.path.realpath(path))
     is_beside = is_same_place(resolved, store_path.parent / resolved.name)
@@ -216,10 +212,7 @@ STORE_VARIABLE: Final = "CHECKPOINT_STORE"
 def typed_line(words: Sequence[str], store_path: str | os.PathLike[str], *more: str) -> str:
     """Return ``checkpoint-store`` with these words and the store, quoted for a shell.
 
-    Args:
-        words: the command and its arguments.
-        store_path: the store, as it was named or as it is.
-        more: what the reader is to fill in, as it is: ``FILE``, ``[-- COMMAND]``.
+    ``more`` is what the reader is to fill in, as it is: ``FILE``, ``[-- COMMAND]``.
     """
     return " ".join([shell_words(["checkpoint-store", *words, *store_words(store_path)]), *more])
 

@@ -32,9 +32,7 @@ _EMPTY_SECONDS_MAX: Final = 60.0
 def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[CheckpointStore]:
     """Yield a store of the same name, with what opening it would bring back from the copies beside the missing file.
 
-    Args:
-        store_path: the store file, which is missing.
-        folder: where the store is made; None is the folder for temporary files.
+    It is made in the folder for temporary files if ``folder`` is None.
 
     Raises:
         CheckpointStoreError: the copies make no store, as for the store itself; or they cannot be copied.

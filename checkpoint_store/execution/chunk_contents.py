@@ -45,10 +45,7 @@ class Growing(Protocol):
 class ChunkContents:
     """The chunks of one job, where their caller gave them. Safe to share between threads.
 
-    Args:
-        given: the caller's chunks; None if only their number is known.
-        rule: the fingerprint rule of the job.
-        sequential: whether a chunk's fingerprint counts the chunks before it, too.
+    ``rule`` is the fingerprint rule of the job; ``sequential``: a chunk's fingerprint counts the chunks before it, too.
     """
 
     __slots__ = ("_given", "_rule", "_sequential", "taken")  # one object is shared by many jobs: nobody adds to it
@@ -143,13 +140,7 @@ NOT_AT_HAND: Final = ChunkContents(None, rule=FINGERPRINT_RULE, sequential=False
 
 
 class ChunkKeys:
-    """The keys of the chunks of one job. Safe to share between threads.
-
-    Args:
-        reading: the store.
-        job_id: the job.
-        contents: the caller's own chunks, whose keys are at hand.
-    """
+    """The keys of the chunks of one job. Safe to share between threads."""
 
     def __init__(self, reading: Reading, job_id: str, contents: ChunkContents) -> None:
         self._reading, self._job_id, self._contents = reading, job_id, contents

@@ -117,9 +117,8 @@ def _unrecorded(handle: str | None, owner: str) -> str:
 def checked_handle(handle: object, owner: str) -> str | None:
     """Return a handle, checked; None stands for no handle.
 
-    Args:
-        handle: a text of 1 to 4,096 characters, without NUL; or None.
-        owner: the chunks that the handle belongs to, as words of the error.
+    It is a text of 1 to 4,096 characters, without NUL. ``owner`` are the chunks that it belongs to, as words of the
+    error.
 
     Raises:
         InvalidArgumentError: it is something else; the error names the chunks and the value.

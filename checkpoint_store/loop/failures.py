@@ -73,10 +73,7 @@ class FailurePolicy:
     def fail(self, attempt: InFlight, error: BaseException, *, may_be_billed: bool = False) -> None:
         """Record that an attempt failed: retry its chunk, or fail it, or end the loop.
 
-        Args:
-            attempt: what failed.
-            error: why.
-            may_be_billed: whether the attempt may still cost what it reserved, since nobody knows how it ended.
+        ``may_be_billed``: the attempt may still cost what it reserved, since nobody knows how it ended.
         """
         state, chunk = self._state, attempt.chunk
         message, copy = f"{type(error).__name__} (nothing more can be read of it)", ""

@@ -27,13 +27,7 @@ def begin(state: LoopState, place: Workplace, fn: Callable[[Any], Any], known_pa
 
     Where that is impossible (an executor that cannot be made, a store that is busy), the job ends as by any error that
     ends a loop: a job without a runner does not stay ``running``. A store that is busy before anything is written
-    leaves the job as it is.
-
-    Args:
-        state: the loop, which gets its queue.
-        place: where the work is done.
-        fn: does the work.
-        known_pause: the last pause that was known when the loop was asked for.
+    leaves the job as it is. ``known_pause`` is the last pause that was known when the loop was asked for.
     """
     try:
         place.open(fn)

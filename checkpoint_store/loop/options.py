@@ -94,9 +94,7 @@ _CALLED_BY_THE_LOOP: Final = ("stop_when", "on_event", "tokens", "cost", "wait",
 def checked_work(fn: Any, *, awaited: bool = False) -> None:
     """Refuse a function that cannot return a result, before any call is paid for.
 
-    Args:
-        fn: the function that is to be called with each chunk.
-        awaited: whether the loop awaits what ``fn`` returns.
+    ``awaited``: the loop awaits what ``fn`` returns.
 
     Raises:
         InvalidArgumentError: ``fn`` cannot be called, or returns a generator, or a coroutine that nobody awaits.

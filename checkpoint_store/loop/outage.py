@@ -30,9 +30,8 @@ LATE: Final = -1
 class Outage:
     """The outages of one service as one loop sees them. The loop reports its calls here, and asks when to go on.
 
-    Args:
-        seconds_max: after this many seconds without a success the loop gives the service up for now.
-        clock: returns the moment, in seconds.
+    After ``seconds_max`` without a success the loop gives the service up for now. ``clock`` returns the moment in
+    seconds.
     """
 
     def __init__(self, seconds_max: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -95,8 +94,7 @@ class Outage:
     def opens_at(self, in_flight: int) -> float:
         """Return the moment from which one more attempt may start; infinite: not before another one has ended.
 
-        Args:
-            in_flight: how many attempts of this stretch are in flight.
+        ``in_flight`` is how many attempts of this stretch are in flight.
         """
         if self._clock() < self._resumes_at:
             return self._resumes_at if self.is_over_at is None else min(self._resumes_at, self.is_over_at)
@@ -131,10 +129,7 @@ class Outage:
     def counts(self, trouble: Trouble, stretch: int, *, is_alone: bool) -> bool:
         """Whether a failure counts against its chunk.
 
-        Args:
-            trouble: what the failure says of the service.
-            stretch: the stretch in which the attempt started.
-            is_alone: whether the loop can try no other chunk instead.
+        ``stretch`` is the one in which the attempt started. ``is_alone``: the loop can try no other chunk instead.
         """
         if trouble is Trouble.NONE:
             return True
@@ -170,13 +165,8 @@ class Outage:
     ) -> None:
         """Note that an attempt of this stretch has failed in a way that says that the service is in trouble.
 
-        Args:
-            stretch: the stretch in which the attempt started.
-            error: how it failed.
-            wait_seconds: how long to wait.
-            asked_seconds: the wait that the service asked for, without the loop's own addition; None: no wait. Such a
-                wait counts also while the loop waits already.
-            chunk_index: the chunk of the attempt, 0-based.
+        ``asked_seconds`` is the wait that the service asked for, without the loop's own addition; None: no wait. Such a
+        wait counts also while the loop waits already.
         """
         if chunk_index is not None:
             self._tried.add(chunk_index)

@@ -83,9 +83,7 @@ def _usual_size(stream: Any) -> dict[str, int]:
 class LiveBar:
     """A tqdm bar, in a terminal or a notebook. It starts at what is completed; its rate is that of this run.
 
-    Args:
-        execution: the job.
-        paid: returns what the job has paid so far; None where no cost is known.
+    ``paid`` returns what the job has paid so far; None where no cost is known.
     """
 
     def __init__(self, execution: JobExecution, paid: Callable[[], float | None]) -> None:

@@ -147,9 +147,8 @@ class Schedule:
     def next_chunk(self, claim: Callable[[], list[ClaimedChunk]], *, retries_last: bool = False) -> ClaimedChunk | None:
         """Return the chunk to start next, or None.
 
-        Args:
-            claim: claims further chunks, where none is ready.
-            retries_last: whether a chunk that has not failed is preferred.
+        ``claim`` claims further chunks, where none is ready. ``retries_last``: a chunk that has not failed is
+        preferred.
         """
         retries_first = self.suspects or not retries_last or len(self.retries) >= _RETRIES_FIRST_MIN
         chunk = self.retries.take_due() if retries_first else None

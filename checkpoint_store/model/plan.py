@@ -46,13 +46,8 @@ def fingerprint(
 ) -> str:
     """Return a rule and 64 hexadecimal digits that identify the content of ``chunk``: ``"1:…"`` or ``"2:…"``.
 
-    See :func:`canonical` for what counts. Text, bytes and JSON data begin with ``1:`` by both rules.
-
-    Args:
-        chunk: the caller's chunk.
-        by: the caller's function that returns what identifies a chunk.
-        rule: the rule of the job that the chunk belongs to.
-        index: the index of the chunk, for the error.
+    See :func:`canonical` for what counts. Text, bytes and JSON data begin with ``1:`` by both rules. ``by`` is the
+    caller's function that returns what identifies a chunk, ``rule`` that of the chunk's job; the error names the index.
 
     Raises:
         InvalidArgumentError: something in the chunk cannot be identified; it says where.
@@ -85,11 +80,8 @@ def chained(fingerprints: Iterable[str], before: str = "") -> Iterator[str]:
     """Yield the chained fingerprints of a sequential job: each counts its own chunk and all chunks before it.
 
     So a change of a chunk changes the fingerprint of every chunk behind it. No chained fingerprint equals the
-    fingerprint of a chunk of a job that is not sequential.
-
-    Args:
-        fingerprints: the fingerprints of the single chunks, in index order.
-        before: the last chained fingerprint, if the first chunks are chained already.
+    fingerprint of a chunk of a job that is not sequential. ``before`` is the last chained fingerprint, if the first
+    chunks are chained already.
     """
     for own in fingerprints:
         rule = max(own[0], before[:1])

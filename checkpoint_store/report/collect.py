@@ -135,8 +135,7 @@ def _reserved(doubtful: Iterable[ChunkRecord], attempts: Iterable[AttemptRecord]
 def _changes_by_job(summaries: Sequence[JobSummary]) -> dict[str, dict[str, Any]]:
     """Return how each job differs from the job of the same file that was opened before it, by job id.
 
-    Args:
-        summaries: all jobs of the store, the one opened last first.
+    ``summaries`` are all jobs of the store, the one opened last first.
     """
     by_file: dict[str, list[JobSummary]] = defaultdict(list)
     for summary in summaries:

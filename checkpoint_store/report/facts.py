@@ -210,10 +210,7 @@ def _open_option(error_message: str | None) -> tuple[str, ...]:
 def costs(paid: JobCosts, sums: Sums, in_doubt: Sequence[float | None]) -> dict[str, Any]:
     """Return what a job paid, what others paid for it, and what its chunks in doubt may have cost.
 
-    Args:
-        paid: the costs of the job.
-        sums: the sums over its results.
-        in_doubt: the reservation of each chunk in doubt; None if no budget was set.
+    ``in_doubt`` has the reservation of each chunk in doubt; None if no budget was set.
     """
     dearest = sums.dearest
     at_most = [max(reserved or 0.0, dearest or 0.0) for reserved in in_doubt]

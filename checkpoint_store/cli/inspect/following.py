@@ -29,9 +29,8 @@ _WATCHED_FIELDS: Final = ("status", "is_active", "completed_chunks", "total_chun
 def follow(terminal: Screen | None, read: Callable[[], dict[str, Any]]) -> None:
     """Show a job until it ends with nobody at work, or until Ctrl-C; without a screen only wait until then.
 
-    Args:
-        terminal: the screen: a terminal shows the job in place, any other output gets a line for each change.
-        read: returns the data of ``show`` as the store has it now.
+    A terminal shows the job in place, any other output gets a line for each change. ``read`` returns the data of
+    ``show``.
     """
     with suppress(KeyboardInterrupt):  # the usual way to end it: the job goes on
         if terminal is None:

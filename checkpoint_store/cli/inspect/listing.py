@@ -29,9 +29,7 @@ _COST_OPTION: Final = "--cost"
 def costs_of(job: Job, metadata: Mapping[str, Any]) -> tuple[str, JobCosts]:
     """Return what a job cost, and the name under which ``totals`` shows it.
 
-    Args:
-        job: the job.
-        metadata: its metadata. The field that its last ``run --cost`` named comes before the usual ones.
+    The field that the last ``run --cost`` named, which is in the job's metadata, comes before the usual ones.
     """
     fields = dict.fromkeys((*_field_of_last_run(metadata), *USUAL_FIELDS))
     for field in fields:
@@ -142,10 +140,7 @@ def add_costs(
 ) -> bool:
     """Set the costs of each job, and its ``tokens``; None for what is unknown.
 
-    Args:
-        records: the jobs.
-        job_of: returns the job of an id.
-        totals_of: returns the sums of fields over the results that a job paid for.
+    ``totals_of`` returns the sums of fields over the results that a job paid for.
 
     Returns:
         False where reading the costs takes too long.

@@ -29,12 +29,8 @@ def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, f
 
     Where the last run was given a part of the chunks (``--only``), and the part has chunks to do, the command keeps to
     the part: another machine may be paying for the others. A failed chunk has used up its tries: it is not to do.
-
-    Args:
-        job: the job.
-        store_path: the store, as it was named.
-        only: the part of a run that has not begun; None for that of the last run.
-        failed: whether it also frees the chunks that used up their tries.
+    ``only`` is the part of a run that has not begun; None for that of the last run. With ``failed``, the command also
+    frees the chunks that used up their tries.
     """
     memory = job.metadata.get(MEMORY)
     if not is_memory(memory):

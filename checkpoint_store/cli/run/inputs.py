@@ -82,9 +82,7 @@ def lines(text: str) -> list[TextChunk]:
 def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
     """Return a chunk for each row of a CSV file: a JSON object with the names of the first row.
 
-    Args:
-        text: the text of the file.
-        tabbed: whether tabs stand between the fields; else commas, or what parts the names of the first row instead.
+    Tabs stand between the fields if ``tabbed``; else commas, or what parts the names of the first row instead.
 
     Raises:
         UnreadableRecordsError: a row has more fields than the first row, two columns have one name, or a quote never
@@ -145,12 +143,7 @@ def read_inputs(
     """Check every output and read every input; return the inputs, and for each skipped path the reason.
 
     Outputs of other inputs are skipped: ``*.txt`` names them from the second run on. So is a second name of a file: the
-    chunks would be paid for once more.
-
-    Args:
-        paths: the inputs.
-        output: the output of the one input, if it is not the default one.
-        read: returns the chunks of an input.
+    chunks would be paid for once more. ``output`` is that of the one input, if it is not the default one.
 
     Raises:
         UnusableInputError: two inputs have the same output, or an input is its own output.

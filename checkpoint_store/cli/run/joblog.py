@@ -50,11 +50,8 @@ _UNWRITTEN_BYTES_MAX: Final = 1 << 20
 class JobLog:
     """The log of one run.
 
-    Args:
-        path: its file, which is appended to.
-        words: the words of COMMAND; none for the built-in cleaner.
-        inputs: the inputs of the run; the log may be neither an input nor its output.
-        screen: where warnings go.
+    It may be neither an input of the run nor its output. Without words of COMMAND, it is the log of the built-in
+    cleaner.
 
     Raises:
         click.ClickException: no log can be written at ``path``. Nothing was made.

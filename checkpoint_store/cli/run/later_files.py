@@ -93,11 +93,6 @@ def as_moved(memory: Mapping[str, Any], file_name: str, store_path: Path) -> dic
 
     The name of a job is the path of its file in the folder of the store. A store that was moved alone has no file of
     that name beside it: the path returned leads to no file, and never to another job. None where it cannot be known.
-
-    Args:
-        memory: what the job remembers of its command line.
-        file_name: the name of the job.
-        store_path: the store, as it is now.
     """
     path, name = Path(memory["words"][0]), Path(composed(file_name))
     if composed(job_name(path, store_path)) == str(name):
@@ -134,11 +129,7 @@ def as_seen_from(folder: Path, file_name: str) -> str:
 def not_begun(store: CheckpointStore, job_id: str, memory: Mapping[str, Any], store_path: str) -> NotBegun:
     """Return which files of the last run of a job that run did not begin, without those that are complete.
 
-    Args:
-        store: the store.
-        job_id: the job.
-        memory: what the job remembers of its command line.
-        store_path: the store, as it was named in the folder where the line is to be typed.
+    ``store_path`` is the store as it was named in the folder where the line is to be typed.
     """
     later, folder = LaterFiles.remembered(memory), Path(memory["folder"])
     every = store.summaries() if later.paths else []

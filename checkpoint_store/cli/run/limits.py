@@ -86,11 +86,7 @@ class HaltType(ParamType[Halt]):
 class FailureWatch:
     """Counts the chunks of one run that fail, and says when ``--halt`` ends it.
 
-    Args:
-        halt: when failed chunks end the run; None if the option is not given.
-        kill: ends the chunks in work.
-        note: prints a notice.
-        ends_at_first: whether the first failed chunk ends the file without ``--halt``.
+    ``kill`` ends the chunks in work. ``ends_at_first``: the first failed chunk ends the file without ``--halt``.
     """
 
     halt: Halt | None

@@ -54,14 +54,7 @@ NO_BUDGET = BudgetOutlook(is_over=False, text="")
 
 
 def budget_outlook(store: CheckpointStore, run_plan: RunPlan, max_cost: float | None, cost: str) -> BudgetOutlook:
-    """Return what a budget allows a run to do.
-
-    Args:
-        store: the store.
-        run_plan: what the run would do.
-        max_cost: its budget; None where it has none.
-        cost: the field of the results, or the dotted path, that holds the cost.
-    """
+    """Return what a budget allows a run to do."""
     if max_cost is None or not run_plan.chunks_to_do:
         return NO_BUDGET
     if run_plan.job_id is None:  # a new job has spent nothing

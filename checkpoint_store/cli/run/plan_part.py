@@ -15,13 +15,7 @@ _GOES_ON: Final = ("resume", "extend", "complete")
 
 
 def plan_of_part(run_plan: RunPlan, store: CheckpointStore, only: ChunkRanges | None) -> RunPlan:
-    """Return the plan of a run of these chunks alone; a run under ``reuse`` may have less to do.
-
-    Args:
-        run_plan: the plan of a run of all chunks.
-        store: the store.
-        only: the chunks; None for all.
-    """
+    """Return the plan of a run of these chunks alone; a run under ``reuse`` may have less to do."""
     if only is None or not run_plan.chunks_to_do:
         return run_plan
     in_part = {

@@ -30,10 +30,7 @@ LINE_INTERVAL_SECONDS: Final = 10.0
 class PlainProgress:
     """Say every ten seconds where a run stands; after a run of more than ten seconds, say so once more at its end.
 
-    Args:
-        state: returns where the run stands, as one line.
-        say: prints a line.
-        wait: waits for a number of seconds, and returns whether the run ended meanwhile; by default on the real clock.
+    ``wait`` waits for a number of seconds, and returns whether the run ended meanwhile; by default on the real clock.
     """
 
     def __init__(
@@ -89,16 +86,8 @@ class _Line(Live):
 class LiveView:
     """Show one job's progress: a live line on a terminal, a line at the beginning and every ten seconds elsewhere.
 
-    Args:
-        terminal: the screen.
-        name: the input's name.
-        before: the number of chunks that were completed before this run.
-        total: the number of chunks.
-        stopping: returns whether the run was asked to stop.
-        snapshot: the counts, the rate and the cost of the job, the work of other runs included.
-        files: the files of the run.
-        waits_after: returns the error after which the run waits for its next try; empty while it works.
-        wait: see :class:`PlainProgress`.
+    ``before`` chunks were completed before this run. ``waits_after`` returns the error after which the run waits for
+    its next try; an empty text while it works.
     """
 
     def __init__(

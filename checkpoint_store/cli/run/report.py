@@ -212,9 +212,7 @@ def _origin_text(report: Report) -> str:
 def changes(differences: Sequence[Difference], of_chunks: Callable[[Sequence[Difference]], str]) -> list[str]:
     """Return the differences between two plans, a text for each.
 
-    Args:
-        differences: the differences.
-        of_chunks: says in words why the chunks differ.
+    ``of_chunks`` says in words why the chunks differ.
     """
     fields = {difference.field: _change(difference) for difference in differences}
     if any(map(_is_other_worker, differences)):  # the chunks have another form now: their digests tell nothing
@@ -251,12 +249,8 @@ def plan_changed(
 ) -> str:
     """Return the message for a changed plan: the differences, and the choices that the command has.
 
-    Args:
-        error: what has changed.
-        line: the ``run`` line that has these options, where the command in use lacks them; else None.
-        of_chunks: says in words why the chunks differ.
-        grown: how many results the job keeps if it grows; None if it cannot grow.
-        has_command: whether the line has a COMMAND: an option behind ``--`` would be an option of COMMAND.
+    ``line`` is the ``run`` line that has these options, where the command in use lacks them. ``grown`` results are kept
+    if the job grows; None if it cannot grow. Behind ``--`` an option would be one of COMMAND (``has_command``).
     """
     changed = "".join(f"\n  {change}" for change in changes(error.differences, of_chunks))
     if grown is not None:

@@ -146,11 +146,6 @@ class Request:
     def task_of(self, source: Input, store: CheckpointStore, store_path: Path) -> Task:
         """Return the work on one input.
 
-        Args:
-            source: the input.
-            store: the store, or the stand-in for a store that does not exist yet.
-            store_path: the path of the store.
-
         Raises:
             UnusableOutputError: the output belongs to this store or to another store.
         """

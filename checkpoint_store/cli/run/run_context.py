@@ -84,9 +84,7 @@ class Files:
     def as_json(self, go_on_with: str | None, later: Sequence[str] | None = None) -> dict[str, Any]:
         """Return the outcome of all files. The chunks are those of the files that were begun.
 
-        Args:
-            go_on_with: the line that goes on; None where nothing is left.
-            later: the files that the resumed run did not begin.
+        ``later`` are the files that the resumed run did not begin.
         """
         counts = Counter(report.outcome for report in self.reports)
         begun = [report for report in self.reports if report.job_id is not None]
@@ -159,11 +157,8 @@ _STDERR: Final = 2
 class RunInterrupts:
     """While entered, SIGINT, SIGTERM and SIGHUP set ``requested``; a second one sets ``stops_now`` and calls ``kill``.
 
-    A signal that is ignored stays so: nohup ignores SIGHUP, and a script that starts a run with ``&`` ignores SIGINT.
-
-    Args:
-        kill: ends the chunks in work; it is called from a signal handler.
-        quiet: print no notice at the first signal, because the live line says so.
+    A signal that is ignored stays so: nohup ignores SIGHUP, and a script that starts a run with ``&`` ignores SIGINT. A
+    signal handler calls ``kill``. ``quiet``: the live line says it, so that no notice is printed at the first signal.
     """
 
     def __init__(self, kill: Callable[[], None], *, quiet: bool) -> None:

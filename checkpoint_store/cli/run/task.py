@@ -258,13 +258,7 @@ def _may_begin_anew(store: CheckpointStore, task: Task) -> bool:
 
 
 def refuse_output(store: CheckpointStore, task: Task, plan: RunPlan) -> None:
-    """Raise :class:`UnusableOutputError` if a run would have to replace a file that is not its own. Writes nothing.
-
-    Args:
-        store: the store.
-        task: the work.
-        plan: what a run would do.
-    """
+    """Raise :class:`UnusableOutputError` if a run would have to replace a file that is not its own. Writes nothing."""
     if task.output.may_be_written():
         return
     if plan.action == "refuse":

@@ -40,12 +40,7 @@ def with_results_of_links(
 ) -> tuple[Task, RunPlan, str | None]:
     """Let a file that the store knows by another name (a link leads to it) take over the results of that name.
 
-    Args:
-        store: the store.
-        store_path: its path; the store of a trial is elsewhere.
-        task: the work.
-        plan: what a run would do.
-        cost: the field of the results that has the cost.
+    The store of a trial is elsewhere than ``store_path``.
 
     Returns:
         The work, its plan, and the other name. All is as it was, and the name is None, if the store knows no other name

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 class ClaimedAlong:
     """The chunks of one job that are claimed along with completions. Safe to share between threads.
 
-    Args:
-        lock: the lock that is held while chunks are claimed.
-        chunks: the chunks of the job that are claimed, by index.
+    ``lock`` is held while chunks are claimed; ``chunks`` are those of the job that are claimed, by index.
     """
 
     def __init__(self, lock: threading.RLock, chunks: dict[int, ClaimedChunk]) -> None:

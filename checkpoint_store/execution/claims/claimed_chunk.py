@@ -128,12 +128,7 @@ _by_runner: Final[WeakValueDictionary[tuple[str, int], ChunksInHand]] = WeakValu
 
 
 class ChunksInHand(dict[int, ClaimedChunk]):
-    """The claimed chunks of one job by index. Safe to share between threads, for what one statement does.
-
-    Args:
-        store: the path of the store file.
-        job_id: the job.
-    """
+    """The claimed chunks of one job by index. Safe to share between threads, for what one statement does."""
 
     def __init__(self, store: Path, job_id: str) -> None:
         super().__init__()

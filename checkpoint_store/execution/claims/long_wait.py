@@ -18,9 +18,7 @@ _LONG_WAIT_SECONDS: Final = 60.0
 class LongWait:
     """The wait of one loop for other processes, and for chunks that callers of ended loops have.
 
-    Args:
-        job_id: the job of the loop.
-        stopped_runners: tells, by the ids of runners, why a process is known to stand still, and what lets it go on.
+    ``stopped_runners`` tells, by the ids of runners, why a process is known to stand still, and what lets it go on.
     """
 
     def __init__(self, job_id: str, stopped_runners: Callable[[], Mapping[int, str]]) -> None:

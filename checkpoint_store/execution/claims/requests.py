@@ -112,9 +112,7 @@ class KnownPauses:
     def covers(self, pause: int, known_at_call: int | None = None) -> bool:
         """Whether a pause was known to the caller who begins a loop, so that it does not end that loop.
 
-        Args:
-            pause: the number of the pause.
-            known_at_call: the number of the last known pause when the loop was asked for; None: :attr:`last` as it is.
+        ``known_at_call``: the last known pause when the loop was asked for; None: :attr:`last` as it is.
         """
         known = self.last if known_at_call is None else known_at_call
         return known is None or pause <= known

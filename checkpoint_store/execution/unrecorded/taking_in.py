@@ -81,11 +81,8 @@ def take_in(
 ) -> None:
     """Record the results that another process could not record, and remove its files. Repeatable after a kill.
 
-    Args:
-        storage: the store.
-        record: records completions in it.
-        passed_over: the files that need no second look; this call adds to them.
-        is_opening: whether the store is being opened: then no result that cannot be recorded raises.
+    The files ``passed_over`` need no second look; this call adds to them. While the store is being opened
+    (``is_opening``), no result that cannot be recorded raises.
 
     Raises:
         StoreBusy, StorageFullError: the store cannot take a result now. The files stay where they are.

@@ -42,10 +42,8 @@ class Gate:
         """Return the moment of the monotonic clock from which one more attempt may start.
 
         The loop asks again at that moment, and whenever an attempt has ended. A gate that will never open again ends
-        the loop itself, by ``LoopState.pause`` or ``LoopState.end_with``.
-
-        Args:
-            in_flight: how many attempts are in flight.
+        the loop itself, by ``LoopState.pause`` or ``LoopState.end_with``. ``in_flight`` is how many attempts are in
+        flight.
 
         Returns:
             ``OPEN`` or any moment that has passed; a moment to come; or ``UNTIL_ONE_ENDS``.

@@ -17,10 +17,7 @@ _COPY_LENGTH_MAX: Final = 256 * 1024
 class UnreadAnswerError(InvalidResultError):
     """COMMAND ended well, and what it printed cannot be read as an answer. A copy of it is kept with the attempt.
 
-    Args:
-        reason: what is wrong, behind the name of COMMAND; the last lines of its standard error may follow.
-        command: the name of COMMAND.
-        printed: what COMMAND printed.
+    The reason stands behind the name of COMMAND; the last lines of its standard error may follow.
     """
 
     cost: object = None
@@ -64,10 +61,8 @@ _KINDS: Final = {
 class UnusableAnswerError(Exception):
     """The output of COMMAND is no result; the message is one line, and begins after the name of COMMAND.
 
-    Args:
-        message: what is wrong with the output.
-        has_other_form: whether whole JSON was printed that has its text in another field: perhaps ``--result-field``
-            is wrong, and every answer of COMMAND is like this.
+    ``has_other_form``: whole JSON was printed that has its text in another field. Perhaps ``--result-field`` is wrong,
+    and every answer of COMMAND is like this.
     """
 
     def __init__(self, message: str, *, has_other_form: bool = False) -> None:
@@ -167,9 +162,7 @@ def _fields_of(value: Any) -> dict[str, Any]:
 def cost_printed(stdout: bytes, field: str) -> object:
     """Return the cost of a call as it stands in the JSON that COMMAND printed; None without a cost.
 
-    Args:
-        stdout: the output of COMMAND, which may be no answer.
-        field: the field that has the cost, or the dotted path.
+    The output may be no answer. ``field`` is the field that has the cost, or the dotted path.
     """
     text = stdout.decode("utf-8", "replace").removeprefix("\ufeff").strip()
     return field_at(_json_value(_without_fence(text)), field)

@@ -68,10 +68,8 @@ _LAST_LOOK_SECONDS: Final = 0.05
 class StdinWriter:
     """A thread that gives a program its stdin.
 
-    ``communicate`` writes to stdin in its first call only, and :func:`output_in_time` calls it more often.
-
-    Args:
-        text: what the program reads. A program that does not read all of it is no error.
+    ``communicate`` writes to stdin in its first call only, and :func:`output_in_time` calls it more often. A program
+    that does not read all of the text is no error.
 
     Raises:
         OSError: the system starts no more threads. Make this object before the program starts: without its text the

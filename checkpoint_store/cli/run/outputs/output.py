@@ -140,13 +140,6 @@ class OutputFile:
 
     A file may be replaced if a job of the same input wrote it, this job is still in the store, and nobody changed the
     file since; if it is the text of the results; or with ``force``. So what is replaced can be had again.
-
-    Args:
-        path: the path of the output.
-        file_name: the name of the input's job.
-        job_ids: the jobs of this input that are in the store.
-        output_log: the outputs that this command wrote before.
-        force: whether any file is replaced.
     """
 
     def __init__(
