@@ -140,7 +140,7 @@ def test_a_result_that_is_there_at_once_is_a_future_like_any_other() -> None:
     assert isinstance(failed.exception(), ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
         failed.result()
-    assert (repr(done), repr(failed)) == ("<Ended returned>", "<Ended raised>")
+    assert (repr(done), repr(failed)) == ("<LockFreeFuture done>", "<LockFreeFuture done>")
 
 
 def test_quick_results_that_come_one_after_the_other_are_recorded_together(

@@ -19,7 +19,6 @@ from checkpoint_store.errors import InvalidArgumentError, InvalidResultError, co
 from checkpoint_store.loop.executors.futures import (
     HANDED_OVER_MAX,
     QUICK_SECONDS_MAX,
-    Ended,
     Ends,
     HandOvers,
     LockFreeFuture,
@@ -81,9 +80,9 @@ class Inline(OwnExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do the work, and return a future that is done. A BaseException that asks this thread to stop is raised."""
         try:
-            return Ended(fn(*args, **kwargs))
+            return LockFreeFuture.ended(fn(*args, **kwargs))
         except Exception as error:  # the future carries it
-            return Ended(error=error)
+            return LockFreeFuture.ended(error=error)
 
 
 _Task: TypeAlias = "tuple[LockFreeFuture, Callable[..., Any], tuple[Any, ...]]"
