@@ -14,7 +14,7 @@ from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.requests import RedoMarks
 from checkpoint_store.execution.handles import HandleRecorder
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
-from checkpoint_store.execution.late import LateRecorder, ReportedFailures, amount_paid, failure_of
+from checkpoint_store.execution.late import LateRecorder, amount_paid, failure_of
 from checkpoint_store.execution.recorded_job import JobBudget, RecordedJob, RunnersAtWork
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attempt_worked_on_here
@@ -69,7 +69,6 @@ class JobExecution:
         self.fingerprint_by: Final = fingerprint_by
         self._order = ChunkOrder(context.reading, job_id) if sequential else None
         self._claims: Claims | None = None
-        self._reported = ReportedFailures(context, job_id)
         self._asked_for: set[int] = set()
         """The chunks that had a handle when they were tried: that try asks the service for the result."""
         self.lifecycle: Final = JobLifecycle(context, self.recorded)
@@ -96,7 +95,7 @@ class JobExecution:
 
     @cached_property
     def late(self) -> LateRecorder:
-        """Records what comes of calls that no loop waits for any more."""
+        """Records what comes of calls that no loop waits for any more, and failures that the work reports by hand."""
         return LateRecorder(self._context, self.job_id)
 
     @property
@@ -263,7 +262,7 @@ class JobExecution:
         index = self.recorded.checked_index(index)
         check_error(error)
         paid, message, in_hand = amount_paid(error, cost), describe(error), self.claims.in_hand
-        if attempt is None and self._reported.note(in_hand.get(index), error, message, paid):
+        if attempt is None and self.late.note_reported(in_hand.get(index), error, message, paid):
             return
         made = in_hand.attempt_at(index) if attempt is None else (attempt.number, attempt.seconds)
         failure = failure_of(self.job_id, index, message, attempt=made, cost=paid)

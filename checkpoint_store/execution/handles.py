@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
@@ -13,7 +12,8 @@ from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from checkpoint_store.storage.verbs.handles import HandleStorage
 
@@ -23,17 +23,18 @@ _BUSY_TIMEOUTS_MAX: Final = 6
 """How many times ``lock_timeout_seconds`` to wait for a busy store, as long as for a result in hand."""
 
 
+@dataclass(slots=True, eq=False)
 class HandleRecorder:
-    """Records the handle of one attempt in the store that this process has open. In another process it opens the store.
+    """Records the handle of one attempt, durably when it returns; None clears the handle.
 
-    ``recorder(handle)`` records a handle, durably when it returns; ``recorder(None)`` clears the handle.
+    It records in the store that this process has open. In another process it opens the store for each handle.
     """
 
-    __slots__ = ("_fingerprint", "_index", "_job_id", "_number", "_storage")
-
-    def __init__(self, storage: HandleStorage, job_id: str, index: int, number: int, fingerprint: str | None) -> None:
-        self._storage, self._job_id, self._index = storage, job_id, index
-        self._number, self._fingerprint = number, fingerprint
+    _storage: HandleStorage | StoreElsewhere
+    _job_id: str
+    _index: int
+    _number: int
+    _fingerprint: str | None
 
     def __call__(self, handle: str | None) -> None:
         """Record the handle."""
@@ -44,47 +45,39 @@ class HandleRecorder:
 
     def __reduce__(self) -> tuple[Any, ...]:
         storage = self._storage
-        state_files = tuple(map(str, storage.state_files))
-        chunk = (self._job_id, self._index, self._number, self._fingerprint)
-        return RecorderElsewhere, (str(storage.path), state_files, storage.lock_timeout_seconds, *chunk)
+        if not isinstance(storage, StoreElsewhere):
+            storage = StoreElsewhere(storage.path, tuple(storage.state_files), storage.lock_timeout_seconds)
+        return HandleRecorder, (storage, self._job_id, self._index, self._number, self._fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
-class RecorderElsewhere:
-    """A :class:`HandleRecorder` in a worker process: it opens the store for each handle.
+class StoreElsewhere:
+    """The store of the process that has a job at work, for its worker processes."""
 
-    Raises:
-        StorageUnavailableError: the store's file is missing, as on another machine.
-    """
-
-    path: str
-    state_files: tuple[str, ...]
+    path: Path
+    state_files: tuple[Path, ...]
     lock_timeout_seconds: float
-    job_id: str
-    index: int
-    number: int
-    fingerprint: str | None
 
-    def __call__(self, handle: str | None) -> None:
-        """Record the handle."""
-        owner = chunks_of_job(self.job_id, [self.index])
-        checked = checked_handle(handle, owner)
-        persist(lambda: self._record(checked), checked, owner)
+    def record(
+        self, job_id: str, fingerprints: Mapping[int, str | None], handle: str | None, *, attempt: int | None
+    ) -> None:
+        """Open the store, and record a handle; see :meth:`HandleStorage.record`.
 
-    def _record(self, handle: str | None) -> None:
-        path = Path(self.path)
-        if not is_there(path):
+        Raises:
+            StorageUnavailableError: the store's file is missing, as on another machine.
+        """
+        if not is_there(self.path):
             reason = "it is not on this machine; return the handle, and record it where the loop runs"
-            raise StorageUnavailableError(path, reason)
+            raise StorageUnavailableError(self.path, reason)
         storage, _ = open_for_writing(
-            path,
-            tuple(map(Path, self.state_files)),
+            self.path,
+            self.state_files,
             durability="power-loss",
             lock_timeout_seconds=self.lock_timeout_seconds,
             migrate=False,
         )
         try:
-            storage.handles.record(self.job_id, {self.index: self.fingerprint}, handle, attempt=self.number)
+            storage.handles.record(job_id, fingerprints, handle, attempt=attempt)
         finally:
             storage.close()
 

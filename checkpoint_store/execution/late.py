@@ -1,10 +1,10 @@
-"""Record late results and late failures through any open store object, and failures that the work reports by hand."""
+"""Record late results, late failures, and failures that the work reports by hand, through any open store object."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import ChunkAlreadyCompleted, ChunkOutOfOrder, InvalidArgumentError, JobNotFound
 from checkpoint_store.model.attempt import attempt_worked_on_here
@@ -89,6 +89,30 @@ class LateRecorder:
         except BaseException as error:  # an interrupt, too
             return f"; {self._keep(error, failure, is_failure=True)}"
 
+    def note_reported(
+        self, chunk: ClaimedChunk | None, error: BaseException | str, message: str, paid: float | None
+    ) -> bool:
+        """Note a failure with its attempt, if the work on that attempt reports it here. Durable when it returns.
+
+        The claim stays until the work ends: nobody else begins the chunk. If this attempt took too long, the claim of a
+        later attempt stays. Returns whether the failure was noted.
+        """
+        index, number = attempt_worked_on_here(self._job_id) or (None, None)
+        if chunk is None or index != chunk.index:
+            return False
+        if number != chunk.number:
+            self.failure(failure_of(self._job_id, chunk.index, message, attempt=(number, None), cost=paid))
+            return True
+        failed = FailedAttempt(
+            self._job_id, chunk.index, chunk.number, chunk.runner_id, message, None,
+            attempts_max=0, is_counted=False, tries_again=False, cost=paid,
+        )  # fmt: skip
+        if not self._context.storage.budgets.report(failed):
+            return False
+        if paid is not None:
+            chunk.reported.append(error)
+        return True
+
     def _keep(self, error: BaseException, what: Completion, *, is_failure: bool = False) -> str:
         """Keep what an error kept from being recorded; return a sentence about both, or raise an interrupt again."""
         path, is_elsewhere = self._context.reading.path, isinstance(error, JobNotFound)
@@ -145,34 +169,3 @@ def amount_paid(error: BaseException | str, cost: float | None) -> float | None:
     if cost is not None and paid is None:
         raise InvalidArgumentError("cost", cost, "is no amount: a number from 0 to 10^15")
     return paid
-
-
-class ReportedFailures:
-    """Notes the failures that the work on a chunk of one job reports. Safe to share between threads."""
-
-    def __init__(self, context: StoreContext, job_id: str) -> None:
-        self._context: Final = context
-        self._job_id: Final = job_id
-
-    def note(self, chunk: ClaimedChunk | None, error: BaseException | str, message: str, paid: float | None) -> bool:
-        """Note a failure with its attempt, if the work on that attempt reports it here. Durable when it returns.
-
-        The claim stays until the work ends: nobody else begins the chunk. If this attempt took too long, the claim of a
-        later attempt stays. Returns whether the failure was noted.
-        """
-        index, number = attempt_worked_on_here(self._job_id) or (None, None)
-        if chunk is None or index != chunk.index:
-            return False
-        if number != chunk.number:
-            failure = failure_of(self._job_id, chunk.index, message, attempt=(number, None), cost=paid)
-            LateRecorder(self._context, self._job_id).failure(failure)
-            return True
-        failed = FailedAttempt(
-            self._job_id, chunk.index, chunk.number, chunk.runner_id, message, None,
-            attempts_max=0, is_counted=False, tries_again=False, cost=paid,
-        )  # fmt: skip
-        if not self._context.storage.budgets.report(failed):
-            return False
-        if paid is not None:
-            chunk.reported.append(error)
-        return True
