@@ -47,11 +47,7 @@ class ClosedOutput(io.TextIOBase):
     errors = "strict"
 
     def write(self, text: str) -> int:
-        """Raise :class:`OSError`, unless the text is empty.
-
-        Raises:
-            OSError: there is no place for the text.
-        """
+        """Raise :class:`OSError`, because there is no place for the text, unless it is empty."""
         if text:
             raise OSError(errno.EBADF, "it is closed")
         return 0

@@ -156,11 +156,7 @@ class ChunkKeys:
         return self._reading.keys.at(self._job_id, index) if self._are_stored else None
 
     def index_of(self, key: Key) -> int:
-        """Return the chunk with a key.
-
-        Raises:
-            KeyNotFound: no chunk of the job has it.
-        """
+        """Return the chunk with a key, or raise :class:`KeyNotFound`."""
         number = key if isinstance(key, str) else as_int(key)
         index = self._reading.keys.index_of(self._job_id, number) if is_key(number) else None
         if index is None:

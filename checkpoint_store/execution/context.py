@@ -93,11 +93,7 @@ class StoreContext:
 
     @property
     def storage(self) -> Storage:
-        """The verbs that write.
-
-        Raises:
-            StorageUnavailableError: the store is read-only.
-        """
+        """The verbs that write; :class:`StorageUnavailableError` in a read-only store."""
         if self.writing is None:
             remedy = "Nothing was written. To write, open it without read_only=True."
             raise StorageUnavailableError(self.reading.path, READ_ONLY, remedy)

@@ -160,11 +160,7 @@ def _record(context: StoreContext, completion: Completion, record: Callable[[], 
 
 
 def amount_paid(error: BaseException | str, cost: float | None) -> float | None:
-    """Return the cost of a failed try, as its report says; None if no cost is known.
-
-    Raises:
-        InvalidArgumentError: ``cost`` is no number from 0 to 10^15.
-    """
+    """Return the cost of a failed try; None if it is unknown. Refuse a ``cost`` that is no number from 0 to 10^15."""
     paid = cost_of_error(error) if cost is None and isinstance(error, BaseException) else amount(cost)
     if cost is not None and paid is None:
         raise InvalidArgumentError("cost", cost, "is no amount: a number from 0 to 10^15")

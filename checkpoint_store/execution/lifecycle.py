@@ -80,22 +80,14 @@ def change_soon(context: StoreContext, job_id: str, wanted: StatusChange) -> Non
 
 
 def status_named(status: str) -> JobStatus:
-    """Return the status with this name.
-
-    Raises:
-        InvalidArgumentError: ``status`` is none of the five statuses.
-    """
+    """Return the status with this name, or raise :class:`InvalidArgumentError`: it is none of the five statuses."""
     if status not in list(JobStatus):
         raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
     return JobStatus(status)
 
 
 def status_change(status: JobStatus, error: BaseException | str | None) -> StatusChange:
-    """Return the change to a status, with the message of an error; secrets in the message are replaced.
-
-    Raises:
-        InvalidArgumentError: ``error`` is neither an exception nor a text.
-    """
+    """Return the change to a status, with the message of an error, which is checked; its secrets are replaced."""
     if error is not None:
         check_error(error)
     message = None if error is None else describe(error)

@@ -88,11 +88,7 @@ class RecordedJob:
         return self._context.reading.chunks.is_completed(self.job_id, index)
 
     def result_text(self, index: int) -> str:
-        """Return the JSON text of a completed chunk's result.
-
-        Raises:
-            ChunkOutOfRange, ChunkNotCompleted, StoreDamaged: as :meth:`Job.result` says.
-        """
+        """Return the JSON text of a completed chunk's result; raises as :meth:`Job.result` says."""
         return self._context.reading.results.text(self.job_id, self.checked_index(index))
 
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:

@@ -39,11 +39,7 @@ def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> s
 
 
 def decoded(text: str, as_type: type[Any] | None, job_id: str, chunk_index: int) -> Any:
-    """Return a result as JSON data, or as an object of ``as_type``.
-
-    Raises:
-        InvalidResultError: the result does not fit ``as_type``.
-    """
+    """Return a result as JSON data, or as an object of ``as_type``; refuse a result that does not fit."""
     try:
         value = json_text.decode(text)
     except (ValueError, RecursionError):

@@ -30,11 +30,7 @@ if TYPE_CHECKING:
 
 
 def completion_of(execution: JobExecution, call: Call, result: Any, cost: Cost) -> Completion:
-    """Return the completion of a chunk by a result as the future of its attempt has it.
-
-    Raises:
-        InvalidResultError: the result cannot be stored.
-    """
+    """Return the completion of a chunk by the result of its attempt; refuse a result that cannot be stored."""
     if isinstance(result, local.Unstorable):
         raise result.error.at(execution.job_id)
     text = result.text if isinstance(result, processes.Packed) else None

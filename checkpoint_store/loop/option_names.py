@@ -55,11 +55,7 @@ _SET_HERE: Final = {"dask": ("key", "pure", "retries")}
 
 
 def checks_option_names(method: Callable[P, R]) -> Callable[P, R]:
-    """Let a method refuse a keyword that it does not have by an error that names the nearest keyword.
-
-    Raises:
-        UnknownOptionError: from the method, before it does anything.
-    """
+    """Let a method refuse, before anything else, a keyword that it does not have; the error names the nearest one."""
     known = [name for name in inspect.signature(method).parameters if name != "self"]
 
     @functools.wraps(method)

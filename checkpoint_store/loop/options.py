@@ -153,11 +153,7 @@ class Options:
 
     @classmethod
     def of(cls, call: Mapping[str, Any]) -> Self:
-        """Return the options in the ``locals()`` of a method that has them as parameters.
-
-        Raises:
-            InvalidArgumentError: an option has a wrong value.
-        """
+        """Return the options in the ``locals()`` of a method that has them as parameters, checked."""
         names = (field.name for field in fields(cls))
         return cls(**{name: call[name] for name in names if name in call})
 

@@ -30,11 +30,7 @@ _UPDATE_INTERVAL_SECONDS_MIN: Final = 0.5
 
 
 def need_tqdm() -> Any:
-    """Return the bar's class.
-
-    Raises:
-        MissingExtra: tqdm is not installed.
-    """
+    """Return the bar's class, or raise :class:`MissingExtra`."""
     try:
         from tqdm.auto import tqdm  # an extra
     except ModuleNotFoundError as missing:

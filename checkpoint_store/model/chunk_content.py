@@ -197,11 +197,7 @@ def is_frame(value: object) -> bool:
 
 
 def as_rows(chunks: Any, by: Callable[[Any], Any] | None) -> tuple[Any, Callable[[Any], Any] | None]:
-    """Return the chunks, and the function that identifies them: the chunks of a frame are its rows.
-
-    Raises:
-        InvalidArgumentError: ``by`` is no function, or the rows of a frame cannot be taken.
-    """
+    """Return the chunks (of a frame, its rows), and the function that identifies them; refuse anything else."""
     if by is not None and not callable(by):
         raise InvalidArgumentError("fingerprint", by, "is no function of a chunk")
     return (rows_of(chunks), by or row_identity) if is_frame(chunks) else (chunks, by)

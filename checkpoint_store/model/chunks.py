@@ -207,11 +207,7 @@ def _checked(indices: Iterable[object]) -> list[int]:
 
 
 def checked_pairs(pairs: Any) -> Iterator[tuple[Any, object]]:
-    """Yield each pair of an index and a result.
-
-    Raises:
-        InvalidArgumentError: the pairs cannot be iterated over, or one of them is no pair.
-    """
+    """Yield each pair of an index and a result; refuse what is no list of pairs."""
     if not isinstance(pairs, Iterable):
         raise InvalidArgumentError("pairs", pairs, "is no list of pairs of an index and a result")
     for pair in pairs:

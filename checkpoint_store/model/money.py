@@ -43,11 +43,7 @@ def is_field(value: object) -> TypeGuard[str]:
 
 
 def checked_cost(cost: object) -> Cost:
-    """Return ``cost`` if it says where the cost of a result stands.
-
-    Raises:
-        InvalidArgumentError: it is neither the name of a field, nor a dotted path, nor a function.
-    """
+    """Return ``cost`` if it is the name of a field of the results, a dotted path or a function; else refuse it."""
     if callable(cost) or is_field(cost):
         return cost
     raise InvalidArgumentError(

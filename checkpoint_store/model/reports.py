@@ -116,11 +116,7 @@ class PruneRequest:
 
 
 def prune_request(keep_last: object, older_than_days: object) -> PruneRequest:
-    """Return the request that the arguments of ``prune`` make.
-
-    Raises:
-        InvalidArgumentError: an argument is no number from 0.
-    """
+    """Return the request that the arguments of ``prune`` make; each is a number from 0, or None."""
     if keep_last is not None and (type(keep_last) is not int or keep_last < 0):
         raise InvalidArgumentError("keep_last", keep_last, "is no number of jobs: a whole number from 0")
     if older_than_days is None:

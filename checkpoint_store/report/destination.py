@@ -37,11 +37,7 @@ class Options:
     """How many completed chunks and attempts the page tells one by one."""
 
     def __post_init__(self) -> None:
-        """Check the values of the options.
-
-        Raises:
-            InvalidArgumentError: an option has a value that it cannot have; the error names the option.
-        """
+        """Check the values; an error names the option that has a wrong one."""
         cost: object = self.cost
         if not isinstance(cost, str) or '"' in cost or not all(cost.split(".")):
             raise InvalidArgumentError("cost", self.cost, "is neither a field of the results, nor a dotted path")

@@ -79,11 +79,7 @@ class TextBlocks:
 
 
 def checked_inputs(job: Job, given: Iterable[Any]) -> tuple[list[Any], bool]:
-    """Return the chunks that a caller gives for a job, and whether the store agrees that the job was made of them.
-
-    Raises:
-        InvalidArgumentError: the job has more chunks, or fewer.
-    """
+    """Return a job's chunks as a caller gives them, and whether the store agrees; refuse another number of chunks."""
     if not isinstance(given, Iterable):
         raise InvalidArgumentError(f"inputs[{job.file_name!r}]", given, "is no list of chunks")
     chunks = list(given.values() if isinstance(given, Mapping) else given)

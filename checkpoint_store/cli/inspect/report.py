@@ -42,11 +42,7 @@ class UnusableInputError(Exception):
 def inputs_of(
     store: CheckpointStore, jobs: Sequence[Job], paths: Iterable[Path], encoding: str | None
 ) -> dict[str, list[Any]]:
-    """Return the chunks in these files by the id of their job.
-
-    Raises:
-        UnusableInputError: no job of the report was made of a file, or the file cannot be read.
-    """
+    """Return the chunks in these files by the id of their job, or raise :class:`UnusableInputError`."""
     by_job: dict[str, list[Any]] = {}
     for path in paths:
         name = job_name(path, store.path)

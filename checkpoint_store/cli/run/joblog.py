@@ -88,11 +88,7 @@ class JobLog:
 
     @contextmanager
     def opened(self, store: CheckpointStore) -> Iterator[None]:
-        """Keep the log open in this block.
-
-        Raises:
-            click.ClickException: it cannot be written, or its name belongs to a store.
-        """
+        """Keep the log open in this block, or raise :class:`click.ClickException`: a store may own its name."""
         self.refuse_if_owned(store, store.path)
         with self._opened(os.O_CREAT) as self._file:
             if not os.fstat(self._file).st_size:

@@ -144,11 +144,7 @@ class Request:
         return chunks
 
     def task_of(self, source: Input, store: CheckpointStore, store_path: Path) -> Task:
-        """Return the work on one input.
-
-        Raises:
-            UnusableOutputError: the output belongs to this store or to another store.
-        """
+        """Return the work on one input, or raise :class:`UnusableOutputError` if its output belongs to any store."""
         name = job_name(source.path, store_path)
         return Task(
             path=source.path,

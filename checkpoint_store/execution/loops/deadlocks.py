@@ -55,11 +55,7 @@ def _waits_for(frame: FrameType, ends: set[int]) -> bool:
 
 
 def refuse_nested(job_id: str, method: str) -> None:
-    """Refuse a loop over a job inside of the work on one of its chunks: the loop would wait for that chunk for ever.
-
-    Raises:
-        InvalidArgumentError: the calling code is the work on a chunk of this job.
-    """
+    """Refuse a loop over a job inside of the work on one of its chunks: it would wait for that chunk for ever."""
     if job_id in jobs_worked_on_here():
         remedy = f"is worked on by the very call that asks for {method}(), which would wait for itself for ever"
         raise InvalidArgumentError("job", job_id, f"{remedy}: return the result from fn, or open another job")

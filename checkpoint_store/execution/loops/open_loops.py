@@ -75,11 +75,7 @@ class Loops(ForkAware):
         """Held by the thread that closes the store."""
 
     def enter(self, loop: RunningLoop[Any]) -> None:
-        """Note that a loop begins; the store is not garbage-collected before the loop ends.
-
-        Raises:
-            StoreClosed: the store is closed, or being closed.
-        """
+        """Note that a loop begins, or raise :class:`StoreClosed`. The store is not garbage-collected before its end."""
         with self._guard:
             # While the interpreter ends, no other thread closes the store.
             if self._is_closing and not sys.is_finalizing():

@@ -76,11 +76,7 @@ class Workplace:
         """Says whether the work could end lately; see :meth:`OwnExecutor.lets_work_end`."""
 
     def open(self, fn: Callable[[Any], Any]) -> None:
-        """Make the executor unless the caller gave one.
-
-        Raises:
-            InvalidArgumentError: the executor cannot do this work.
-        """
+        """Make the executor unless the caller gave one; refuse an executor that cannot do this work."""
         if self._make is not None:
             self._employ(self._make())
         try:

@@ -117,11 +117,7 @@ def kept_errors(errors: Errors | None) -> Errors | None:
 def matcher(
     name: str, errors: Errors | None, default: Callable[[BaseException], bool]
 ) -> Callable[[BaseException], bool]:
-    """Return a function that says whether ``errors`` mean an exception.
-
-    Raises:
-        InvalidArgumentError: ``errors`` are neither exception types nor a function.
-    """
+    """Return a function that says whether ``errors``, which are exception types or a function, mean an exception."""
     if errors is None:
         return default
     if isinstance(errors, type):

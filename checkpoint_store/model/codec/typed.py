@@ -18,11 +18,7 @@ _EXACT: Final = 2**53
 
 
 def convert(value: Any, wanted: Any, path: str) -> Any:
-    """Return a JSON value as ``wanted``; see :func:`checkpoint_store.model.codec.readers.as_type`.
-
-    Raises:
-        InvalidResultError: it does not fit; ``path`` says where.
-    """
+    """Return a JSON value as ``wanted``, or say where it does not fit; see :func:`.readers.as_type`."""
     wanted = meant_by(wanted)
     if wanted is Any or wanted is object:
         return value

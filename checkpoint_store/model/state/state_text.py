@@ -197,11 +197,7 @@ class Head(NamedTuple):
         return self.indices.count(b",") + bool(self.indices)
 
     def completed_chunks(self) -> set[int]:
-        """Return the completed chunks.
-
-        Raises:
-            ValueError: one of them is no number.
-        """
+        """Return the completed chunks, or raise ValueError if one of them is no number."""
         return set(json.loads(b"[%s]" % self.indices))
 
 
