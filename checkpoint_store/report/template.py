@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -34,18 +33,6 @@ _SCRIPTS: Final = (
 """The script files, in the order in which the page has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageOrigin:
-    """The origin of a page: the store, the moment of writing, and whether the page is going to be written again."""
-
-    store_name: str
-    """The names of the store file and its folder: enough to recognise the store, and no private path."""
-    written_at: int
-    """The moment of writing, in milliseconds since 1970, UTC."""
-    refresh_seconds: float | None
-    """The seconds that the page waits before it loads itself again; None if the page is final."""
-
-
 def require_extra() -> None:
     """Raise :class:`MissingExtra`, which says what to install, where the extra ``report`` is not there."""
     _template()
@@ -71,13 +58,18 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"
 
 
-def page(parts: Sequence[JobPart], origin: PageOrigin) -> Iterator[str]:
-    """Yield the parts of the text of the page."""
+def page(parts: Sequence[JobPart], *, store_name: str, written_at: int, refresh_seconds: float | None) -> Iterator[str]:
+    """Yield the parts of the text of the page.
+
+    ``store_name`` has the names of the store file and its folder: enough to recognise the store, and no private path.
+    The page was ``written_at`` so many milliseconds since 1970, UTC. It loads itself again after ``refresh_seconds``;
+    None if it is final.
+    """
     style = _text("style.css")
     script = "\n".join(["(() => {", '"use strict";', *map(_text, _SCRIPTS), "})();"])
     index: dict[str, Any] = {
-        "written_at": origin.written_at,
-        "refresh_seconds": origin.refresh_seconds,
+        "written_at": written_at,
+        "refresh_seconds": refresh_seconds,
         "block_chunks": BLOCK_CHUNKS,
         "jobs": [part.facts for part in parts],
     }
@@ -88,7 +80,7 @@ def page(parts: Sequence[JobPart], origin: PageOrigin) -> Iterator[str]:
         script_hash=_hash(script),
         version=__version__,
         mark=" ".join(name_in_mark(part.facts["job_id"]) for part in parts),
-        origin=origin,
+        store_name=store_name,
         index=json_block(index),
         jobs=[part.facts for part in parts],
         parts=parts,

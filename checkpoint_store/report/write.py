@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint_store import replace_file
 from checkpoint_store.report.collect import collected, jobs_of
 from checkpoint_store.report.destination import ROWS_MAX, TEXT_BYTES_MAX, Options, refuse_to_replace, report_path
-from checkpoint_store.report.template import PageOrigin, page, require_extra
+from checkpoint_store.report.template import page, require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -98,4 +98,4 @@ def _page_of(
     parts = collected(store, jobs_of(store, jobs), options)
     name = f"{store.path.parent.name}/{store.path.name}".lstrip("/")
     name = os.fsencode(name).decode("utf-8", "backslashreplace")  # the name of a folder need not be UTF-8
-    return page(parts, PageOrigin(name, round(time.time() * 1000), refresh_seconds))
+    return page(parts, store_name=name, written_at=round(time.time() * 1000), refresh_seconds=refresh_seconds)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.state.state import ProcessingState
 from checkpoint_store.model.store_file import RELEASED_VERSIONS, SCHEMA_VERSION
@@ -121,20 +121,13 @@ _ROOMY_CHUNKS: Final = 2048
 _ROOMY_GROWTH: Final = 4
 
 
-class _Sized(Protocol):
-    """Any object that has the fields of a state."""
-
-    @property
-    def total_chunks(self) -> int: ...
-
-
-def head_bytes_max(job: _Sized, completed_count: int) -> int:
+def head_bytes_max(job: Any, completed_count: int) -> int:
     """Return the most bytes of the text before the results, with this many completed chunks."""
     each = len(f"{job.total_chunks}, ")
     return len(_head_fields(job).encode()) + completed_count * each + len(_HEAD_END)
 
 
-def roomy_head_bytes(job: _Sized, completed_count: int) -> int:
+def roomy_head_bytes(job: Any, completed_count: int) -> int:
     """Return the bytes of the text before the results, with room for the chunks that are still to be completed.
 
     The room is enough for all chunks, or, in a large job, for several times as many as are completed now.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from checkpoint_store import CheckpointStoreError, replace_file
 from checkpoint_store.cli.paths import STANDARD, on_one_line, path_text, why_no_new_file
@@ -78,34 +78,19 @@ def _check_name(path: Path) -> None:
         raise UnusableOutputError(f"{path_text(path)}: {long}; give a shorter name with --output")
 
 
-class Output(Protocol):
-    """The output for the text of one input."""
-
-    path: Path
-
-    def may_be_written(self) -> bool:
-        """Return whether the output is absent, or may be replaced. Call this before anything is paid for."""
-
-    def refuse_unless_result(self, text: str | None) -> None:
-        """Raise :class:`UnusableOutputError` unless the run would leave the existing output as it is."""
-
-    def write(self, text: str, job_id: str, *, has_new_results: bool) -> Outcome:
-        """Write the text, unless the output has it already, or was edited while no result is new."""
-
-
 class StandardOutput:
     """Standard output; the text is printed by each run that ends with all chunks completed."""
 
     path: Path = STANDARD
 
     def may_be_written(self) -> bool:
-        """Return True: nothing is replaced."""
+        """Return whether the output is absent, or may be replaced; always True here. Call it before the work."""
         return True
 
     def refuse_unless_result(self, text: str | None) -> None:
-        """Do nothing: nothing is replaced."""
+        """Raise :class:`UnusableOutputError` unless the run would leave an existing output as it is; here, nothing."""
 
-    def write(self, text: str, _job_id: str, *, has_new_results: bool) -> Outcome:  # noqa: ARG002 - of the protocol
+    def write(self, text: str, _job_id: str, *, has_new_results: bool) -> Outcome:  # noqa: ARG002 - of the file
         """Print the text, in UTF-8 whatever the locale.
 
         Raises:
@@ -210,4 +195,6 @@ class OutputFile:
         return UnusableOutputError(f"{path_text(self.path)} is there, and {what}; {remedy}. {note}.")
 
 
+Output: TypeAlias = StandardOutput | OutputFile
+"""The output for the text of one input."""
 _SAFE: Final = "Every result is safe; run again with another --output, or once the cause is gone."
