@@ -123,7 +123,7 @@ class CheckpointStore(StoreMaintenance):
     def _opened(self, arguments: opening.OpenArguments) -> Job:
         with WarningsLast():
             record = opening.open_job(self._open, arguments)
-        job = Job(self, self._open, record, arguments.sequence, arguments.fingerprint, keys=arguments.keys)
+        job = Job(self, self._open, record, arguments)
         job._execution.lifecycle.mark_pauses_known()  # noqa: SLF001 - whoever opens a job goes on with it knowingly
         return job
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from weakref import ref
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.loops.open_loops import Loops
-    from checkpoint_store.model.chunks import Key, Shard
+    from checkpoint_store.model.chunks import Shard
     from checkpoint_store.model.money import Cost
 
 
@@ -47,13 +47,12 @@ class JobExecution:
         context: StoreContext,
         job_id: str,
         total_chunks: int,
-        chunks: Sequence[Any] | None,
-        fingerprint_by: Fingerprint | None,
+        given: Given | None = None,
         *,
-        store: object,
+        store: object = None,
+        fingerprint_by: Fingerprint | None = None,
         fingerprint_rule: int = FINGERPRINT_RULE,
         sequential: bool = False,
-        keys: Sequence[Key] | None = None,
     ) -> None:
         self._store: Final = store
         """The store, which stays open as long as this object refers to it."""
@@ -61,7 +60,6 @@ class JobExecution:
         self.job_id: Final = job_id
         self.recorded: Final = RecordedJob(context, job_id, total_chunks)
         """The job as the store has it now."""
-        given = None if chunks is None else Given(chunks, fingerprint_by, total_chunks, keys)
         self.contents: Final = (
             NOT_AT_HAND if given is None else ChunkContents(given, rule=fingerprint_rule, sequential=sequential)
         )

@@ -106,6 +106,10 @@ class OpenArguments:
         """Return the arguments in the ``locals()`` of a method that has them as parameters."""
         return cls(**{option.name: call[option.name] for option in fields(cls) if option.init and option.name in call})
 
+    def given(self, count: int) -> Given | None:
+        """Return the chunks, ``count`` when the job was opened, for the job at work; None if only a number is given."""
+        return None if self.sequence is None else Given(self.sequence, self.fingerprint, count, self.keys)
+
     def __post_init__(self) -> None:
         given, by = as_rows(self.chunks, self.fingerprint)
         total_chunks = as_int(self.total_chunks)
@@ -114,7 +118,7 @@ class OpenArguments:
         fingerprints = None if chunks is None else Fingerprints(chunks, by, sequential=sequential)
         digest, by_old_rule = (None, None) if fingerprints is None else fingerprints.digests()
         plan = Plan(
-            file_name=checked_file_name(self.file_name),
+            file_name=normal_name(checked_text("file_name", name_of(self.file_name), required=True)),
             total_chunks=total_chunks if chunks is None else len(chunks),
             model=checked_text("model", self.model),
             provider=checked_text("provider", self.provider),
@@ -162,11 +166,9 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
     record = opened.job
     if arguments.exclusive:
         context.claims_of(record.job_id).register(exclusive=True)
-    chunks = arguments.sequence
-    given = None if chunks is None else Given(chunks, arguments.fingerprint, record.total_chunks, arguments.keys)
     passed_over = context.unrecorded.passed_over
     record = settled(context.reading, context.record, passed_over, record, arguments.request)
-    context.job_grew(record.job_id, record.total_chunks, given)
+    context.job_grew(record.job_id, record.total_chunks, arguments.given(record.total_chunks))
     context.job_changed(record.job_id)
     warn_of_double_work(context, arguments.request, record.job_id)
     if opened.kept_elsewhere:
@@ -237,11 +239,6 @@ def job_filter(status: object, file_name: object) -> dict[str, Any]:
     if status is not None and status not in list(JobStatus):
         raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
     return {"status": status, "file_name": checked_text("file_name", name_of(file_name))}
-
-
-def checked_file_name(file_name: object) -> str:
-    """Return the name of an input, a text or a path, in NFC."""
-    return normal_name(checked_text("file_name", name_of(file_name), required=True))
 
 
 _MAY_DIFFER: Final = frozenset(("model", "provider", "config", BY_PLACE))

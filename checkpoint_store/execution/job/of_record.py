@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.execution.execution import JobExecution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.chunks import Key
-    from checkpoint_store.model.plan import Fingerprint
+    from checkpoint_store.execution.opening import OpenArguments
     from checkpoint_store.storage.records.data_version import DataVersion
     from checkpoint_store.storage.records.records import JobRecord
 
@@ -35,10 +34,8 @@ class JobOfRecord:
         store: object,
         context: StoreContext,
         record: JobRecord,
-        chunks: Sequence[Any] | None = None,
-        fingerprint_by: Fingerprint | None = None,
+        arguments: OpenArguments | None = None,
         *,
-        keys: Sequence[Key] | None = None,
         as_of: DataVersion | None = None,
     ) -> None:
         self._store: Final = store
@@ -47,8 +44,8 @@ class JobOfRecord:
         self._record: Final = record
         self._as_of: Final = as_of
         """The moment at which a list of jobs read the record; None: the record may have changed since."""
-        if chunks is not None or fingerprint_by is not None or keys is not None:
-            self.__dict__["_execution"] = self._new_execution(chunks, fingerprint_by, keys)
+        if arguments is not None:
+            self.__dict__["_execution"] = self._new_execution(arguments)
         self.job_id: Final = record.job_id
         self.file_name: Final = record.file_name
         self.video_title: Final = record.video_title
@@ -63,25 +60,20 @@ class JobOfRecord:
         """The job at work, made when it is first asked for: a list of jobs would make six objects for each job."""
         return self._new_execution()
 
-    def _new_execution(
-        self,
-        chunks: Sequence[Any] | None = None,
-        fingerprint_by: Fingerprint | None = None,
-        keys: Sequence[Key] | None = None,
-    ) -> JobExecution:
+    def _new_execution(self, arguments: OpenArguments | None = None) -> JobExecution:
         record = self._record
+        given = None if arguments is None else arguments.given(record.total_chunks)
         execution = JobExecution(
             self._context,
             record.job_id,
             record.total_chunks,
-            chunks,
-            fingerprint_by,
+            given,
             store=self._store,
+            fingerprint_by=None if arguments is None else arguments.fingerprint,
             fingerprint_rule=record.fingerprint_rule,
-            keys=keys,
             sequential=record.sequential,
         )
         grown_to = self._context.grown.get(record.job_id)
-        if grown_to is not None and chunks is None:
+        if grown_to is not None and given is None:
             execution.grow(grown_to, None)
         return execution

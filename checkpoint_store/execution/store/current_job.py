@@ -120,7 +120,7 @@ class CurrentJob:
             new = results.keys() - set(earlier.state.completed_chunks)
             if not new or unchanged(before, results) != before.keys() & results.keys():
                 return
-            execution = JobExecution(self._context, state.job_id, earlier.state.total_chunks, None, None, store=None)
+            execution = JobExecution(self._context, state.job_id, earlier.state.total_chunks)
             self._context.unrecorded.keep_by_hand(
                 error, [execution.completion(index, thaw(results[index]), replace=True) for index in sorted(new)]
             )
@@ -191,7 +191,7 @@ class CurrentJob:
         self._complete_and_run(job_id, total_chunks, chunk_index, result)
 
     def _complete_and_run(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
-        execution = JobExecution(self._context, job_id, total_chunks, None, None, store=None)
+        execution = JobExecution(self._context, job_id, total_chunks)
         completion = execution.completion(chunk_index, result, replace=True)
         try:
             self._context.storage.states.complete_and_run(completion)
