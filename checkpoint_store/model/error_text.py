@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
 from checkpoint_store.model.exceptions import add_note, notes_of
-from checkpoint_store.model.no_data import HTML_PAGE, NO_CHOICES, NO_JSON, NO_OUTPUT, met_no_data, no_data_remark
+from checkpoint_store.model.no_data import HTML_PAGE, NO_FIELD, NO_JSON, met_no_data, no_data_remark
 from checkpoint_store.model.service_answer import answer_beyond, field_of
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def reports_no_data(error: BaseException) -> bool:
     return any(met_no_data(link) or _arrived_as_no_data(link) for link in links(error))
 
 
-_NO_DATA: Final = (HTML_PAGE, NO_JSON, NO_CHOICES, NO_OUTPUT)
+_NO_DATA: Final = (HTML_PAGE, NO_JSON, NO_FIELD)
 
 
 def _arrived_as_no_data(link: BaseException) -> bool:

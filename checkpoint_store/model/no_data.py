@@ -18,12 +18,14 @@ HTML_PAGE: Final = "the service answered with an HTML page"
 """How the text of an error names the page."""
 NO_JSON: Final = "the service answered with a body that is no JSON"
 """How the text of an error names an empty or a broken body."""
-NO_CHOICES: Final = "the service answered without choices"
-"""How the text of an error names an answer of openai that has none. So OpenRouter refuses calls, with HTTP 200."""
-NO_OUTPUT: Final = "the service answered without output"
-"""How the text of an error names an answer of Bedrock that has none: so botocore reads a page, and an empty body."""
-_CLIENTS: Final = frozenset({"httpx", "httpx2", "requests", "aiohttp", "openai", "anthropic", "google"})
+NO_FIELD: Final = "the service answered without "
+"""How the text of an error names an answer that lacks a field. So OpenRouter refuses calls, with HTTP 200, and botocore
+reads a page, and an empty body."""
+_CLIENTS: Final = frozenset({"httpx", "httpx2", "requests", "urllib3", "aiohttp", "openai", "anthropic", "google"})
 """The packages that parse the body of an answer. What the work itself parses may be the reply of a model."""
+_UNREADABLE: Final = frozenset({"JSONDecodeError", "UnicodeDecodeError"})
+_NO_TYPE: Final = "with unexpected mimetype: "
+"""The end of aiohttp's message for an answer that has no body, and no type."""
 _BEGINNING: Final = re.compile(r"[\s\ufeff]*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title\b[^>]*>([^<]*)", re.IGNORECASE)
 _NO_WORDS: Final = re.compile(
@@ -37,6 +39,17 @@ _ANSWER_FIELDS: Final = frozenset({"choices", "output_text", "usage"})
 """The fields of openai's answers, which no other text is asked for. openai and anthropic return a page as a text."""
 _CHOICES: Final = "choices"
 _WITH_CHOICES: Final = frozenset({"openai", "groq"})
+_FIELDS_OF_ANSWERS: Final = {
+    _CHOICES: (_WITH_CHOICES, "completions"),
+    "output_text": ({"openai"}, "responses"),
+    "data": ({"openai"}, "images"),
+    "content": ({"anthropic"}, "messages"),
+    "message": ({"cohere"}, "chat"),
+}
+"""The fields that programs read of an answer, each with the clients whose answers have it, and with a word of the call
+that asks for such an answer: ``client.chat.completions.create()``."""
+_NO_ANSWERS: Final = (type(None), list, str)
+"""What a client returns for a body that is JSON and no object, or no JSON."""
 _WITH_BODIES: Final = frozenset({"mistralai", "cohere"})
 _CONTENT: Final = "content"
 """The field of anthropic's answers. Without that client, a program asks an HTML text of its own for it by mistake."""
@@ -52,26 +65,25 @@ _VARIABLE: Final = re.compile(r"(?:\w+_)?LOAD_(?:FAST|DEREF|GLOBAL|NAME)\w*")
 """The instructions that take a variable. Some take two variables at once."""
 _CALL: Final = re.compile(r"CALL\w*|END_SEND|JUMP_BACKWARD_NO_INTERRUPT")
 """The last instructions of a call, and of ``await``."""
-_ASKED: Final = "completions"
-"""A function that asks openai or groq for an answer has this name in it: ``client.chat.completions.create()``."""
+_READERS: Final = re.compile(r"openai\.types\..*|openai\..*embeddings|botocore\.parsers")
+"""The modules of clients that take a field out of an answer themselves."""
 _EMBEDDINGS: Final = "data"
 """The field of openai's embeddings. A program may ask an HTML text of its own for it, so openai has to ask for it."""
 
 
 def met_no_data(error: BaseException) -> bool:
     """Whether a client met an HTML page, or a body that is no JSON, instead of data."""
-    return _page_in(error) is not None or _is_about_body(error) or lacks_choices(error) or _lacks_output(error)
+    return _page_in(error) is not None or _is_about_body(error) or _missing_field(error) is not None
 
 
 def no_data_remark(error: BaseException) -> str:
     """Return the remark on what a client met instead of data, with the title of a page; an empty text without."""
     page = _page_in(error)
-    if page is None and lacks_choices(error):
-        return f" ({NO_CHOICES})" if refusal_behind(error) is None else ""
-    if page is None and _lacks_output(error):
-        return f" ({NO_OUTPUT})"
+    if page is None and _is_about_body(error):
+        return f" ({NO_JSON})"
     if page is None:
-        return f" ({NO_JSON})" if _is_about_body(error) else ""
+        field = _missing_field(error)
+        return f" ({NO_FIELD}{field})" if field is not None and refusal_behind(error) is None else ""
     title = title_of(page)
     return f" ({HTML_PAGE}: {title})" if title else f" ({HTML_PAGE})"
 
@@ -95,12 +107,15 @@ def _is_about_body(error: BaseException) -> bool:
     """Whether a client parsed the body of an answer, and not the work a part of it."""
     if _keeps_a_body_of_success(error):
         return not _is_json(vars(error)["body"])
-    if type(error) is AttributeError and error.name == _CHOICES and isinstance(error.obj, str):
-        return _fails_at_answer(error) and not error.obj.lstrip().startswith("<")
+    if type(error) is AttributeError and isinstance(error.obj, str):
+        return _field_at_fault(error) is not None and not error.obj.lstrip().startswith("<")
     packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
     if type(error) is AssertionError:  # anthropic asserts that the stream of an answer began
         return packages[-1:] == ["anthropic"]
-    return "JSONDecodeError" in [kind.__name__ for kind in type(error).__mro__] and not _CLIENTS.isdisjoint(packages)
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "ContentTypeError" in names:  # of aiohttp, which names the type of a body
+        return str(vars(error).get("message")).endswith(_NO_TYPE)
+    return not names.isdisjoint(_UNREADABLE) and not _CLIENTS.isdisjoint(packages)
 
 
 def _keeps_a_body_of_success(error: BaseException) -> bool:
@@ -118,28 +133,43 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def lacks_choices(error: BaseException) -> bool:
-    """Whether work failed because an answer of openai or groq had no ``choices`` (``answer.choices[0]``)."""
-    return type(error) is TypeError and "'NoneType'" in str(error) and _fails_at_answer(error)
-
-
-def _fails_at_answer(error: BaseException) -> bool:
-    """Whether the instruction that failed works on the ``choices`` of an answer of openai or groq.
-
-    The answer is a variable, or comes right from the call that asks for it. Other data may have ``choices`` of its own.
-    """
-    if error.__traceback__ is None or _WITH_CHOICES.isdisjoint(sys.modules):
-        return False
+def _missing_field(error: BaseException) -> str | None:
+    """Return the name of the field that an answer lacks, if work failed at that (``answer.choices[0]``); else None."""
+    if error.__traceback__ is None:
+        return None
     *_, (frame, _) = walk_tb(error.__traceback__)
-    asks = _ASKED in frame.f_code.co_names
+    module = str(frame.f_globals.get("__name__"))
+    if _READERS.fullmatch(module) is not None and isinstance(error, TypeError | AttributeError | ValueError):
+        return _EMBEDDINGS if module.endswith("embeddings") else _OUTPUT
+    if type(error) is KeyError:
+        return _OUTPUT if _lacks_output(error) else None
+    is_of_nothing = type(error) is TypeError and "'NoneType'" in str(error)
+    is_of_another = type(error) is AttributeError and isinstance(error.obj, type(None) | list)
+    return _field_at_fault(error) if is_of_nothing or is_of_another else None
+
+
+def _field_at_fault(error: BaseException) -> str | None:
+    """Return the field of an answer that the instruction works on which failed; None if it works on something else.
+
+    The answer is a variable, or comes right from the call that asks for it. Other data may have such fields of its own.
+    """
+    if error.__traceback__ is None:
+        return None
+    *_, (frame, _) = walk_tb(error.__traceback__)
     for owner, step in pairwise(_last_steps(error)):
-        if step.opname == "LOAD_ATTR" and step.argval == _CHOICES:
-            if _VARIABLE.fullmatch(owner.opname) is None:
-                return asks and _CALL.fullmatch(owner.opname) is not None
+        clients, asked = _FIELDS_OF_ANSWERS.get(step.argval if step.opname == "LOAD_ATTR" else "", (frozenset(), ""))
+        if clients.isdisjoint(sys.modules):
+            continue
+        asks = asked in frame.f_code.co_names
+        if _VARIABLE.fullmatch(owner.opname) is None:
+            is_answer = asks and _CALL.fullmatch(owner.opname) is not None
+        else:
             name = owner.argval[-1] if isinstance(owner.argval, tuple) else owner.argval
             answer = frame.f_locals.get(name, frame.f_globals.get(name))
-            return _package_of(answer) in _WITH_CHOICES or (asks and isinstance(answer, str))
-    return False
+            is_answer = _package_of(answer) in clients or (asks and isinstance(answer, _NO_ANSWERS))
+        if is_answer:
+            return str(step.argval)
+    return None
 
 
 def _lacks_output(error: BaseException) -> bool:
@@ -147,9 +177,9 @@ def _lacks_output(error: BaseException) -> bool:
 
     The answer is a variable of the work (``answer["output"]``), or was just returned (``converse(…)["output"]``).
     """
-    if type(error) is not KeyError or error.args != (_OUTPUT,) or error.__traceback__ is None:
-        return False
     *_, (frame, _) = walk_tb(error.__traceback__)
+    if error.args != (_OUTPUT,):
+        return False
     if any(isinstance(value, dict) and [*value] == [_OF_BOTOCORE] for value in frame.f_locals.values()):
         return True
     is_of_call = any(step.opname.startswith("CALL") for step in _last_steps(error)[-_STEPS_BACK - 1 : -1])
@@ -175,7 +205,7 @@ def _package_of(value: object) -> str:
 
 def refusal_behind(error: BaseException) -> Mapping[str, Any] | None:
     """Return the error in an answer without choices, as JSON data, where a variable of the work has that answer."""
-    if not lacks_choices(error):
+    if type(error) is not TypeError or _missing_field(error) != _CHOICES:
         return None
     *_, (frame, _) = walk_tb(error.__traceback__)
     answers = (value for value in frame.f_locals.values() if _package_of(value) in _WITH_CHOICES)

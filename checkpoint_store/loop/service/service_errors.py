@@ -29,16 +29,16 @@ class Trouble(Enum):
     NO_ANSWER = "no answer"
     """Nothing came back: refused, reset, no such host, a time-out."""
     ERROR = "error"
-    """The service failed at this call: another HTTP 5xx, 408, 409, 424, 425, 499, an answer cut off, an HTML page."""
+    """The service failed at this call: another HTTP 5xx, 408, 409 …, a redirect, an answer cut off, an HTML page."""
     NONE = "none"
     """Nothing is known of the service: the failure is the chunk's own."""
 
 
 _BUSY_STATUS: Final = frozenset({429, 498, 503, 529})
 """The statuses of a service that takes no calls; with 498 Groq says that its flex tier has no capacity."""
-_RETRIED_STATUS: Final = frozenset({408, 409, 424, 425, 499})
-"""The statuses below 500 that may not come again: with 424 Bedrock says that its model failed, with 499 Google that a
-call was given up on the way."""
+_RETRIED_STATUS: Final = frozenset({302, 303, 307, 408, 409, 424, 425, 499})
+"""The statuses below 500 that may not come again: a captive portal sends calls elsewhere for now, with 424 Bedrock says
+that its model failed, with 499 Google that a call was given up on the way."""
 CLIENT_ERROR_MIN: Final = 400
 _SERVER_ERROR_MIN: Final = 500
 _STATUS_MIN, _STATUS_MAX = 100, 599
@@ -82,7 +82,7 @@ _NO_ANSWER_NAME: Final = re.compile(
     r"\w*(Connection|ConnectionClosed|Connect|Network|Disconnected|NameResolution|Unreachable|Timeout|SSL|Proxy|DNS)"
     r"(Error|Exception)?|(Read|Write|Close|RemoteProtocol|ClientOS)Error"
     r"|Service(Request|Response)Error|NoResponseError|ProtocolError|BadStatusLine|HttpProcessingError|(gai|h)error"
-    r"|EmptyPoolError"
+    r"|EmptyPoolError|TooManyRedirects"
 )
 """The names of exceptions for a call without an answer: httpx, requests, urllib3, aiohttp, botocore, azure-core."""
 _CUT_OFF_NAME: Final = re.compile(
@@ -102,7 +102,7 @@ _OF_PROXY: Final = "ClientHttpProxyError"
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
     r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError|ServiceRequestError"
-    r"|SSLCertVerificationError|CertificateError|EmptyPoolError|(ClientHttp)?ProxyError"
+    r"|SSLCertVerificationError|CertificateError|EmptyPoolError|(ClientHttp)?ProxyError|TooManyRedirects"
 )
 """The names of exceptions for a call that no service has received: those of sockets, TLS and the usual clients."""
 _MISTAKE_NAME: Final = "LocalProtocolError"
@@ -202,8 +202,8 @@ def trouble_of(error: BaseException) -> Trouble:
     is_of_proxy = (status or 0) >= _SERVER_ERROR_MIN and _OF_PROXY in names_of(holder)
     if (status in _MADE_UP_STATUS or is_of_proxy) and _reports_no_answer(holder):
         return Trouble.NO_ANSWER
-    if status is not None and status >= CLIENT_ERROR_MIN:
-        is_transient = status in _RETRIED_STATUS or status >= _SERVER_ERROR_MIN
+    is_transient = status in _RETRIED_STATUS or (status or 0) >= _SERVER_ERROR_MIN
+    if is_transient or (status or 0) >= CLIENT_ERROR_MIN:
         return Trouble.ERROR if is_transient else Trouble.NONE
     fault = Trouble.ERROR if codes & FAULT_CODES or reports_no_data(error) else Trouble.NONE
     return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else fault
