@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 FOLDER = Path(prepared.__path__[0])
 SQLALCHEMY = ".".join(sqlalchemy.__version__.split(".")[:2])
-SPELLINGS = (1, 3)
-"""The numbers of spellings of a file name: of ASCII, and of other names."""
 BOTH = (False, True)
 LINE_LENGTH = 120
 END = '""",'
@@ -65,66 +63,13 @@ def modules() -> list[Any]:
 
 def in_forms() -> Iterator[Statement]:
     """Yield the statements that are made by functions, in the forms that ordinary work takes."""
-    from checkpoint_store.storage.checks import integrity
-    from checkpoint_store.storage.merging import chunk_facts
-    from checkpoint_store.storage.merging.attempts import _RUNNER
-    from checkpoint_store.storage.statements import compiled, costs
+    from checkpoint_store.storage.statements import costs
     from checkpoint_store.storage.statements.attempts import runners
-    from checkpoint_store.storage.statements.jobs import jobs
-    from checkpoint_store.storage.statements.plans import earlier_job
 
-    for spellings in (0, *SPELLINGS):
-        for with_results, incomplete in ((False, False), (True, False), (False, True)):
-            yield jobs._list((), spellings=spellings, with_results=with_results, incomplete=incomplete)
-        yield jobs._list(("status",), spellings=spellings, with_results=False, incomplete=False)
-    yield jobs._list(("is_current",), spellings=0, with_results=False, incomplete=False)
-    for spellings in SPELLINGS:
-        yield jobs._supersede(spellings)
-        yield from (earlier_job._of_file(spellings, with_digest=with_digest) for with_digest in BOTH)
-    yield from map(jobs._insert, INSERTED_JOBS)
-    yield from map(compiled.insert_into, ("attempts", "chunk_handles", "chunk_keys", "completed_chunks"))
-    yield from map(compiled.insert_into, ("chunk_redos", "jobs", "runners"))
-    yield compiled.insert_into("runners", _RUNNER)
-    yield compiled.insert_into("runners", runners._ADDED)
-    yield compiled.insert_into("pauses", ("job_id", "asked_at"))
     for one in BOTH:
         yield runners._at_work(of_one_job=one)
-    for paths, goes_on in product(range(3), BOTH):
-        yield costs._page(paths, goes_on=goes_on)
-    yield from map(integrity._of_job, integrity._ROWS)
-    for table in ("chunk_keys", "chunk_handles", "chunk_redos"):
-        yield from (chunk_facts._rows(table), chunk_facts._add(table))
-
-
-_STRETCH = ("stretch_started_at", "stretch_completed_count")
-_STATE = (
-    "status",
-    "file_name",
-    "video_title",
-    "model",
-    "provider",
-    "total_chunks",
-    "started_at",
-    "error_message",
-    "config",
-)
-INSERTED_JOBS = [
-    (
-        *("job_id", "status", "file_name", "video_title", "model", "provider", "total_chunks", "completed_count"),
-        *(
-            "started_at",
-            "updated_at",
-            "config",
-            "chunks_digest",
-            *_STRETCH,
-            "fingerprint_rule",
-            "metadata",
-            "sequential",
-        ),
-    ),
-    (*_STATE, "metadata", "updated_at", "job_id", "completed_count", *_STRETCH),
-]
-"""The columns of a job that begins, and of a job that comes from a state."""
+    for of_field, goes_on in product(BOTH, BOTH):
+        yield costs._page(of_field=of_field, goes_on=goes_on)
 
 
 def statements() -> dict[str, Statement]:
@@ -132,7 +77,8 @@ def statements() -> dict[str, Statement]:
     values = [value for module in modules() for value in vars(module).values()]
     in_groups = chain.from_iterable(value for value in values if type(value) is tuple)
     in_modules = [value for value in (*values, *in_groups) if isinstance(value, Statement)]
-    return {statement.name: statement for statement in (*in_modules, *in_forms())}
+    every = (*in_modules, *in_forms())
+    return {statement.name: statement for statement in every if not isinstance(statement._build(), str)}
 
 
 def texts() -> dict[str, str]:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.connection.errors import verdict_of
-from checkpoint_store.storage.sql import attempts, bindparam, chunk_redos, completed_chunks, jobs, metadata, or_, select
+from checkpoint_store.storage.sql import attempts, chunk_redos, completed_chunks, jobs, or_, select
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
+from checkpoint_store.storage.statements.compiled import rows_of_job
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.prepared.columns import COLUMNS
-from checkpoint_store.storage.statements.statement import Statement, names_of, path_of, statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement, names_of, path_of
 from checkpoint_store.system.paths import unavailable_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from sqlalchemy import Select
 
     from checkpoint_store.storage.connection.read_only import AnyDatabase
     from checkpoint_store.storage.records import records
@@ -50,12 +49,6 @@ _ROWS: Final = {
     "chunk_redos": rows.REDO,
 }
 """The readers of the rows of a job, by table."""
-
-
-@statement_for_arguments
-def _of_job(table: str) -> Select[Any]:
-    columns = metadata.tables[table].c
-    return select(*(columns[name] for name in _ROWS[table])).where(columns.job_id == bindparam("in_job"))
 
 
 _NOWHERE: Final = Statement(
@@ -162,7 +155,7 @@ def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Pr
     """Yield the rows that the commands could not show."""
     path = path_of(connection)
     for table, readers in _ROWS.items():
-        cursor = _of_job(table).run(connection, in_job=job_id)
+        cursor = rows_of_job(table, tuple(readers)).run(connection, in_job=job_id)
         names = names_of(cursor)
         for values in cursor:
             try:

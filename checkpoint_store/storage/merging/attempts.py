@@ -14,7 +14,7 @@ from checkpoint_store.model.money import usual_cost_in
 from checkpoint_store.storage.sql import attempts, bindparam, runners, select
 from checkpoint_store.storage.statements.attempts.attempts import THIS
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
-from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, insert_into
+from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, insert_into, rows_of_job
 from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, named_rows
 
@@ -25,19 +25,10 @@ if TYPE_CHECKING:
 _A: Final = attempts.c
 _W: Final = runners.c
 _COLUMNS: Final = COLUMNS["attempts"]
-_RUNNER: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at", "ended_at")
-_ENDED: Final = (
-    "outcome",
-    "finished_at",
-    "error",
-    "seconds",
-    "counted",
-    "is_last",
-    "reserved_cost",
-    "cost",
-    "replaced_result_id",
-)
-"""The columns of an attempt that has ended."""
+_RUNNER: Final = COLUMNS["runners"][1:]
+"""The columns of a runner without its id."""
+_ENDED: Final = COLUMNS["attempts"][5:]
+"""The columns of an attempt that has ended: all behind ``started_at``."""
 _ABSENT: Final = (None, None, None, None)
 _ATTEMPTS: Final = Statement(
     lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
@@ -45,7 +36,6 @@ _ATTEMPTS: Final = Statement(
 _HERE: Final = Statement(
     lambda: select(*(_A[name] for name in _AttemptHere._fields)).where(*at_chunk(_A)).order_by(_A.number)
 )
-_RUNNERS: Final = Statement(lambda: select(runners).where(_W.job_id == bindparam("in_job")))
 _BY_LOCK_FILE: Final = Statement(lambda: select(_W.runner_id).where(_W.lock_file == bindparam("its_lock_file")))
 _UPDATE: Final = Statement(
     lambda: attempts.update().where(*THIS).values({name: bindparam(f"new_{name}") for name in _ENDED})
@@ -107,7 +97,7 @@ class _Runners:
         self, connection: sqlite3.Connection, other: sqlite3.Connection, other_job_id: str, job_id: str
     ) -> None:
         self._connection, self.job_id = connection, job_id
-        rows = named_rows(_RUNNERS.run(other, in_job=other_job_id))
+        rows = named_rows(rows_of_job("runners").run(other, in_job=other_job_id))
         self._rows = {row["runner_id"]: row for row in rows}
         self._here: dict[int, int] = {}
         for its_id, row in self._rows.items():

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.storage.sql import bindparam, jobs, metadata, null, select
+from checkpoint_store.storage.sql import bindparam, jobs, null
 from checkpoint_store.storage.statements import handles, redos
+from checkpoint_store.storage.statements.compiled import insert_into, rows_of_job
 from checkpoint_store.storage.statements.prepared.columns import COLUMNS
-from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Container
 
-    from sqlalchemy import Insert, Select
-
-_METADATA: Final = Statement(lambda: select(jobs.c.metadata).where(jobs.c.job_id == bindparam("in_job")))
 _SET_METADATA: Final = Statement(
     lambda: (
         jobs.update()
@@ -44,13 +42,14 @@ def take(
     marks = {mark.chunk_index: mark.asked_at for mark in redos.marks(connection, job_id)}
     handles.record(connection, job_id, {index: None for index in its_marks if index in new_chunks}, None)
     for table in ("chunk_keys", *(["chunk_handles"] if with_handles else []), "chunk_redos"):
-        facts = (dict(zip(COLUMNS[table], row, strict=True)) for row in _rows(table).run(other, in_job=other_job_id))
+        stored = rows_of_job(table).run(other, in_job=other_job_id)
+        facts = (dict(zip(COLUMNS[table], row, strict=True)) for row in stored)
         if table == "chunk_handles":
             facts = (row for row in facts if marks.get(at := row["chunk_index"]) in (None, its_marks.get(at)))
         if table == "chunk_redos":
             facts = (_renumbered(row, connection, other, job_id) for row in facts if row["chunk_index"] in new_chunks)
-        _add(table).run_many(connection, (row | {"job_id": job_id} for row in facts))
-    (given,) = _METADATA.run(other, in_job=other_job_id).fetchone()
+        insert_into(table, unless_there=True).run_many(connection, (row | {"job_id": job_id} for row in facts))
+    (given,) = rows_of_job("jobs", ("metadata",)).run(other, in_job=other_job_id).fetchone()
     if given is not None:
         _SET_METADATA.run(connection, in_job=job_id, given=given)
 
@@ -62,14 +61,3 @@ def _renumbered(
     index, after = row["chunk_index"], row["after_attempt"]
     followed = redos.last_attempt(other, row["job_id"], index) - after
     return row | {"after_attempt": max(redos.last_attempt(connection, job_id, index) - followed, 0)}
-
-
-@statement_for_arguments
-def _rows(table: str) -> Select[Any]:
-    return select(metadata.tables[table]).where(metadata.tables[table].c.job_id == bindparam("in_job"))
-
-
-@statement_for_arguments
-def _add(table: str) -> Insert:
-    values: dict[str, Any] = {column.name: bindparam(column.name) for column in metadata.tables[table].columns}
-    return metadata.tables[table].insert().prefix_with("OR IGNORE").values(values).inline()

@@ -9,7 +9,7 @@ from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records.open_requests import OpenRequest
 from checkpoint_store.storage.sql import bindparam, func, jobs, null, select
-from checkpoint_store.storage.statements.compiled import insert_into
+from checkpoint_store.storage.statements.compiled import insert_into, rows_of_job
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.statements.plans.earlier_job import job_of_plan
@@ -27,7 +27,6 @@ _JOB_NUMBER_GAP: Final = 1024
 """Add this number to the numbers of the jobs here if no numbers below them are free."""
 _OF_CHUNKS: Final = ("total_chunks", "chunks")
 _LOOKED: Final = ("looked_number", "looked_jobs", "looked_chunks")
-_ROW: Final = Statement(lambda: select(jobs).where(_J.job_id == bindparam("in_job")))
 _LEAST_NUMBER: Final = Statement(lambda: select(func.min(_J.job_number), func.max(_J.is_current)))
 # In two steps: each number is unique at each moment, and SQLite looks at one row after the other.
 _LOWER_NUMBERS: Final = Statement(
@@ -97,7 +96,7 @@ def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, j
 
     A job of the same file here supersedes it. If no job is current here, the current job of the other store is.
     """
-    (values,) = named_rows(_ROW.run(other, in_job=job.job_id))
+    (values,) = named_rows(rows_of_job("jobs").run(other, in_job=job.job_id))
     newest = job_statements.list_jobs(connection, path, file_name=job.file_name, limit=1) if job.file_name else []
     least, has_current = _LEAST_NUMBER.run(connection).fetchone()
     if least is not None and least <= 1:

@@ -16,12 +16,12 @@ from checkpoint_store.storage.sql import (
     func,
     jobs,
     literal_column,
-    metadata,
     null,
     or_,
     select,
     sqlite,
 )
+from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
 if TYPE_CHECKING:
@@ -36,10 +36,18 @@ _R: Final = chunk_results.c
 
 
 @statement_for_arguments
-def insert_into(table: str, columns: tuple[str, ...] = ()) -> Insert:
+def insert_into(table: str, columns: tuple[str, ...] = (), *, unless_there: bool = False) -> str:
     """Return the statement that adds a row with these columns (by default all). Its values have their names."""
-    names = columns or tuple(column.name for column in metadata.tables[table].columns)
-    return metadata.tables[table].insert().values({name: bindparam(name) for name in names}).inline()
+    names = columns or COLUMNS[table]
+    values = ", ".join(f":{name}" for name in names)
+    insert = "INSERT OR IGNORE" if unless_there else "INSERT"
+    return f"{insert} INTO {table} ({', '.join(names)}) VALUES ({values})"
+
+
+@statement_for_arguments
+def rows_of_job(table: str, columns: tuple[str, ...] = ()) -> str:
+    """Return the statement that reads these columns (by default all) of the rows about the job ``in_job``."""
+    return f"SELECT {', '.join(columns or COLUMNS[table])} FROM {table} WHERE job_id = :in_job"  # noqa: S608 - our own names
 
 
 def at_chunk(columns: Any) -> tuple[Any, Any]:

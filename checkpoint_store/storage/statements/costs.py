@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import StoreDamaged, counted, short_repr
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.money import amount, cost_in, json_paths
+from checkpoint_store.model.money import amount, cost_in
 from checkpoint_store.storage.records.records import Costs, Unreadable
 from checkpoint_store.storage.sql import bindparam, case, chunk_results, completed_chunks, func, literal_column, select
-from checkpoint_store.storage.statements import results
+from checkpoint_store.storage.statements import results, totals
 from checkpoint_store.storage.statements.attempts import replaced
 from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
@@ -32,8 +32,6 @@ _COSTS_PER_PAGE: Final = 4096
 _RESULTS_PER_PAGE: Final = 64
 _TEXTS_LENGTH: Final = 8 * 1024 * 1024
 """A page of results with substitutes ends here. SQLite sorts all chunks of the job for each page, so pages are few."""
-_PATHS: Final = ("json_path", "dotted_path")
-"""The names of the places where the field of a cost may stand."""
 _COST_TEXT_LENGTH_MAX: Final = 200
 _NOT_SHOWN_BY_SQLITE: Final = {"true": True, "false": False, "null": None}
 
@@ -63,10 +61,9 @@ def page(
     if substitutes:
         present = _texts(connection, job_id, after, substitutes, is_own=is_own)
     else:
-        paths = json_paths(cost) if isinstance(cost, str) else []
-        values = {"in_job": job_id, "after": after, "is_own": is_own}
-        places = dict(zip(_PATHS, paths, strict=False))
-        present = _page(len(paths), goes_on=after > 0).run(connection, **values, **places).fetchall()
+        paths = totals.paths_of_field(cost) if isinstance(cost, str) else {}
+        values = {"in_job": job_id, "after": after, "is_own": is_own, **paths}
+        present = _page(of_field=bool(paths), goes_on=after > 0).run(connection, **values).fetchall()
     gone = replaced.costs_after(connection, job_id, after, _most(cost)) if is_own else []
     return sorted(present + gone)[: _most(cost)] if gone else present
 
@@ -106,14 +103,14 @@ _IS_WANTED: Final = _C.source_job_id.is_(None) == bindparam("is_own")
 
 
 @statement_for_arguments
-def _page(paths: int, *, goes_on: bool) -> Select[Any]:
-    """Select the values of a field that may stand at this many places; at no place: whole results."""
-    columns = [_R.result_id, _R.chunk_index, *(_value(paths) if paths else (literal_column("NULL"), _R.result))]
+def _page(*, of_field: bool, goes_on: bool) -> Select[Any]:
+    """Select the values of a field, or whole results."""
+    columns = [_R.result_id, _R.chunk_index, *(_field() if of_field else (literal_column("NULL"), _R.result))]
     is_its = (_C.result_id == _R.result_id) & _IS_WANTED
     of_chunk = (_C.job_id == _R.job_id) & (_C.chunk_index == _R.chunk_index) & is_its
     in_job = _IN_JOB_BY_RESULT if goes_on else _IN_JOB
     of_job = select(*columns).where(_R.result_id > bindparam("after"), in_job, of_chunk)
-    return of_job.order_by(_R.result_id).limit(_COSTS_PER_PAGE if paths else _RESULTS_PER_PAGE)
+    return of_job.order_by(_R.result_id).limit(_COSTS_PER_PAGE if of_field else _RESULTS_PER_PAGE)
 
 
 _NARROW: Final = Statement(
@@ -137,22 +134,11 @@ def _most(cost: Cost) -> int:
     return _COSTS_PER_PAGE if isinstance(cost, str) else _RESULTS_PER_PAGE
 
 
-def _value(paths: int) -> tuple[Any, Any]:
+def _field() -> tuple[Any, Any]:
     """Return the columns for the JSON type and the value of a field; long values are cut."""
-    places: list[Any] = [bindparam(name) for name in _PATHS[:paths]]
-    path, *dotted_paths = places
-    kind: Any = func.json_type(_R.result, path)
-    value: Any = func.json_extract(_R.result, path)
-    for dotted_path in dotted_paths:
-        value = case((kind.is_not(None), value), else_=func.json_extract(_R.result, dotted_path))
-        kind = func.coalesce(kind, func.json_type(_R.result, dotted_path))
-    return kind, case(
-        (
-            kind.in_([literal_column("'text'"), literal_column("'object'"), literal_column("'array'")]),
-            func.substr(value, 1, _COST_TEXT_LENGTH_MAX),
-        ),
-        else_=value,
-    )
+    value, kind = totals.field_of_result()
+    is_long = kind.in_([literal_column("'text'"), literal_column("'object'"), literal_column("'array'")])
+    return kind, case((is_long, func.substr(value, 1, _COST_TEXT_LENGTH_MAX)), else_=value)
 
 
 def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost, *, of: Container[int] | None = None) -> Costs:

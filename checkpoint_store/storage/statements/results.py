@@ -10,7 +10,15 @@ from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.records.state_fields import state_from
-from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, func, literal_column, null, select
+from checkpoint_store.storage.sql import (
+    bindparam,
+    chunk_results,
+    completed_chunks,
+    func,
+    literal_column,
+    null,
+    select,
+)
 from checkpoint_store.storage.statements import compiled, redos
 from checkpoint_store.storage.statements.compiled import at_chunk
 from checkpoint_store.storage.statements.statement import Statement

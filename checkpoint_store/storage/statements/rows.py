@@ -144,18 +144,6 @@ def _are_text(column: _Column) -> bool:
     return {*map(type, column)} == {str}
 
 
-def _are_ids(column: _Column) -> bool:
-    return _are_text(column) and "" not in column
-
-
-def _are_text_or_null(column: _Column) -> bool:
-    return {*map(type, column)} <= {str, NoneType}
-
-
-def _are_null(column: _Column) -> bool:
-    return {*column} == {None}
-
-
 def _are_between(least: int, most: int, column: _Column) -> bool:
     return {*map(type, column)} == {int} and least <= min(column) and max(column) <= most
 
@@ -174,8 +162,8 @@ _WHOLE_COLUMN: Final[Mapping[Reader, Callable[[_Column], bool]]] = {
     _INTEGER: partial(_are_between, 0, _INTEGER_MAX),
     _CHUNK: partial(_are_between, 0, CHUNKS_MAX),
     _text: _are_text,
-    _id: _are_ids,
-    _text_or_null: _are_text_or_null,
+    _id: lambda column: _are_text(column) and "" not in column,
+    _text_or_null: lambda column: {*map(type, column)} <= {str, NoneType},
     _moment: _are_moments,
 }
 
@@ -186,7 +174,9 @@ def read_column(read: Reader, column: tuple[Any, ...]) -> Iterable[Any]:
     Raises:
         ValueError: as ``read`` raises, when the values are asked for.
     """
-    check = _WHOLE_COLUMN.get(read, _are_null if isinstance(read, partial) and read.func is _or_null else None)
+    if isinstance(read, partial) and read.func is _or_null:
+        return column if {*column} == {None} else map(read, column)
+    check = _WHOLE_COLUMN.get(read)
     return column if check is not None and check(column) else map(read, column)
 
 
@@ -218,7 +208,7 @@ JOB: Final[Readers] = {
     "redo_count": _CHUNK,
 }
 """The readers of the columns of ``jobs``, and of the number of chunks that are to be done again."""
-ATTEMPT: Final[Readers] = {
+BRIEF_ATTEMPT: Final[Readers] = {
     "chunk_index": _CHUNK,
     "number": partial(_between, 1, _INTEGER_MAX),
     "outcome": lambda value: AttemptOutcome(value).value,
@@ -228,6 +218,10 @@ ATTEMPT: Final[Readers] = {
     "seconds": _SECONDS_OR_NULL,
     "is_last": _FLAG,
     "runner_id": _INTEGER,
+}
+"""The readers of the columns of ``attempts`` that people are shown."""
+ATTEMPT: Final[Readers] = {
+    **BRIEF_ATTEMPT,
     "counted": _FLAG,
     "cost": _AMOUNT_OR_NULL,
     "reserved_cost": _AMOUNT_OR_NULL,
@@ -245,7 +239,7 @@ KEY: Final[Readers] = {"chunk_index": _CHUNK, "key": _text}
 """The readers of the columns of ``chunk_keys``."""
 REDO: Final[Readers] = {"chunk_index": _CHUNK, "asked_at": _moment, "after_attempt": _INTEGER}
 """The readers of the columns of ``chunk_redos``."""
-SHOWN_ATTEMPT: Final[Readers] = {**ATTEMPT, "handle": _text_or_null, "key": _text_or_null}
+SHOWN_ATTEMPT: Final[Readers] = {**BRIEF_ATTEMPT, "handle": _text_or_null, "key": _text_or_null}
 """The readers of an attempt with the handle and the key of its chunk."""
 RUNNER: Final[Readers] = {
     "runner_id": _INTEGER,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql.expression import ClauseElement
 
+    Built = ClauseElement | str
+
 
 Given = ParamSpec("Given")
 
@@ -25,7 +27,7 @@ class Statement:
     """A statement's SQL text, and the order of its values. The text is looked up when it is first used.
 
     The text comes from :data:`.prepared.statements.STATEMENTS`, by the statement's name. A statement that is not
-    prepared is compiled, which imports SQLAlchemy.
+    prepared is built: as an expression, which is compiled and imports SQLAlchemy, or as a text of our own names.
 
     ``order``: the order in which callers pass plain tuples; None: no caller does.
     ``name``: the name in the prepared texts; None: the module with the statement, and the statement's name there.
@@ -37,7 +39,7 @@ class Statement:
     names: tuple[str, ...]
 
     def __init__(
-        self, build: Callable[[], ClauseElement], *, order: tuple[str, ...] | None = None, name: str | None = None
+        self, build: Callable[[], Built], *, order: tuple[str, ...] | None = None, name: str | None = None
     ) -> None:
         self._build = build
         self._order = order
@@ -61,8 +63,9 @@ class Statement:
         return f"{_place_of(self._build.__module__)}.{next(names, '')}"
 
     def compiled(self) -> str:
-        """Compile the statement anew: its text, with the names of its values."""
-        return compiled(self._build())
+        """Build the statement anew: its text, with the names of its values."""
+        built = self._build()
+        return built if isinstance(built, str) else compiled(built)
 
     def values(self, **named: Any) -> tuple[Any, ...]:
         """Return the values in the order of the text."""
@@ -80,7 +83,7 @@ class Statement:
         return connection.executemany(self.text, (self.values(**row) for row in rows))
 
 
-def statement_for_arguments(build: Callable[Given, ClauseElement]) -> Callable[Given, Statement]:
+def statement_for_arguments(build: Callable[Given, Built]) -> Callable[Given, Statement]:
     """Make a function that builds a statement return a :class:`Statement`, the same for the same arguments."""
     name = f"{_place_of(build.__module__)}.{build.__name__}"
 

@@ -34,12 +34,18 @@ _R: Final = chunk_results.c
 _IN_JOB: Final[Any] = _C.job_id == bindparam("in_job")
 
 
-def _field() -> tuple[Any, Any]:
+def field_of_result() -> tuple[Any, Any]:
     """Return the expressions for the value and the type of a field: that of its whole name, or of its dotted path."""
     paths: tuple[Any, Any] = bindparam("json_path"), bindparam("dotted_path")
     kind, dotted_kind = (func.json_type(_R.result, path) for path in paths)
     value, dotted_value = (func.json_extract(_R.result, path) for path in paths)
     return case((kind.is_not(None), value), else_=dotted_value), func.coalesce(kind, dotted_kind)
+
+
+def paths_of_field(key: str) -> dict[str, str]:
+    """Return the values of :func:`field_of_result`. A name without a dot has one path, which stands for both."""
+    json_path, *dotted_paths = json_paths(key)
+    return {"json_path": json_path, "dotted_path": next(iter(dotted_paths), json_path)}
 
 
 def _first_carried(*parts: Any) -> Any:
@@ -60,7 +66,7 @@ _COUNTS: Final = or_(_IS_OWN, and_(bindparam("with_carried"), _first_carried(_C.
 
 
 def _total() -> Select[Any]:
-    value, kind = _field()
+    value, kind = field_of_result()
     number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
     whole, real = (case((func.typeof(number) == name, number)) for name in ("integer", "real"))
     # In halves: SQLite's sum of integers stops at 64 bits.
@@ -72,7 +78,7 @@ def _total() -> Select[Any]:
 
 
 def _short_texts() -> Select[Any]:
-    value, kind = _field()
+    value, kind = field_of_result()
     of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
     is_short = func.length(value) <= literal_column(str(NUMBER_LENGTH_MAX))
     is_text = kind == literal_column("'text'")
@@ -117,9 +123,7 @@ def totals(
     """
     sums: dict[str, int | float] = {}
     for key in keys:
-        json_path, *dotted_paths = json_paths(key)
-        paths = {"json_path": json_path, "dotted_path": next(iter(dotted_paths), json_path)}
-        field = {"in_job": job_id, "with_carried": with_carried, **paths}
+        field = {"in_job": job_id, "with_carried": with_carried, **paths_of_field(key)}
         high, low, real, count, newest, missing = _TOTAL.run(connection, **field).fetchone()
         if missing:
             raise StoreDamaged(path, f"it lacks {counted(missing, 'result')}", job_id=job_id)

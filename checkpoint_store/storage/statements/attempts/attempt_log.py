@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.attempt import AttemptOutcome
@@ -20,7 +21,6 @@ from checkpoint_store.storage.sql import (
     jobs,
     literal_column,
     select,
-    union_all,
 )
 from checkpoint_store.storage.statements import redos, rows
 from checkpoint_store.storage.statements.attempts.attempts import literal
@@ -40,17 +40,6 @@ _A: Final = attempts.c
 _H: Final = chunk_handles.c
 _K: Final = chunk_keys.c
 TROUBLE: Final = _A.outcome.in_([literal(AttemptOutcome.FAILED), literal(AttemptOutcome.ABANDONED)])
-_COLUMNS: Final = (
-    "chunk_index",
-    "number",
-    "outcome",
-    "error",
-    "started_at",
-    "finished_at",
-    "seconds",
-    "is_last",
-    "runner_id",
-)
 _IN_JOB: Final[Any] = _A.job_id == bindparam("in_job")
 IN_JOB_BY_RANGE: Final[Any] = _A.job_id.between(bindparam("in_job"), bindparam("in_job"))
 """For a range SQLite seeks the job in an index of few attempts, as of the failed ones. For an equal sign it would read
@@ -107,7 +96,7 @@ _SECONDS: Final = Statement(
 def _shown_columns() -> list[Any]:
     its_handle = select(_H.handle).where(*of_same_chunk(_H, _A)).scalar_subquery()
     its_key = select(_K.key).where(*of_same_chunk(_K, _A)).scalar_subquery()
-    return [*(_A[name] for name in _COLUMNS), its_handle.label("handle"), its_key.label("key")]
+    return [*(_A[name] for name in rows.BRIEF_ATTEMPT), its_handle.label("handle"), its_key.label("key")]
 
 
 _EARLIER: Final = Statement(
@@ -125,10 +114,8 @@ def _last_of(*kind: Any) -> Select[Any]:
 
 
 # Each finds the attempts by an index: other attempts may be a million.
-_LAST_RUNNING: Final = Statement(lambda: _last_of(*_RUNNING).order_by("chunk_index"))
-_LAST_RUNNING_OR_IN_TROUBLE: Final = Statement(
-    lambda: union_all(_last_of(*_RUNNING), _last_of(IN_JOB_BY_RANGE, TROUBLE, _LOOKED_FOR)).order_by("chunk_index")
-)
+_LAST_RUNNING: Final = Statement(lambda: _last_of(*_RUNNING))
+_LAST_IN_TROUBLE: Final = Statement(lambda: _last_of(IN_JOB_BY_RANGE, TROUBLE, _LOOKED_FOR))
 
 
 def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[int] | None = None) -> int:
@@ -147,9 +134,11 @@ def latest(connection: sqlite3.Connection, job_id: str, path: Path, *, outcomes:
     runner has claimed and not begun does not count: the attempt before it is the last one.
     """
     in_trouble = sorted({*map(str, outcomes)} - {str(AttemptOutcome.RUNNING)})
-    kinds = {"outcome": in_trouble[0], "other_outcome": in_trouble[-1]} if in_trouble else {}
-    statement = _LAST_RUNNING_OR_IN_TROUBLE if in_trouble else _LAST_RUNNING
-    last_attempts = named_rows(statement.run(connection, in_job=job_id, **kinds))
+    last_attempts = named_rows(_LAST_RUNNING.run(connection, in_job=job_id))
+    if in_trouble:
+        kinds = {"outcome": in_trouble[0], "other_outcome": in_trouble[-1]}
+        last_attempts += named_rows(_LAST_IN_TROUBLE.run(connection, in_job=job_id, **kinds))
+    last_attempts.sort(key=itemgetter("chunk_index"))
     is_any_running = any(row["outcome"] == AttemptOutcome.RUNNING for row in last_attempts)
     runners = runner_notes(connection, job_id, path) if is_any_running else {}
     records = []

@@ -11,7 +11,6 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.storage.records.records import JobRecord
 from checkpoint_store.storage.sql import (
     bindparam,
-    chunk_handles,
     chunk_results,
     completed_chunks,
     deleted_jobs,
@@ -19,11 +18,9 @@ from checkpoint_store.storage.sql import (
     jobs,
     literal_column,
     null,
-    or_,
     select,
 )
 from checkpoint_store.storage.statements import effect, redos
-from checkpoint_store.storage.statements.handles import of_chunk_in
 from checkpoint_store.storage.statements.job_rows import no_job, records_of
 from checkpoint_store.storage.statements.statement import Statement, named_rows, statement_for_arguments
 
@@ -32,31 +29,48 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from sqlalchemy import Insert, Select, Update
-
     from checkpoint_store.errors import StoreDamaged
 
 _J: Final = jobs.c
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
-_H: Final = chunk_handles.c
-_NEXT_NUMBER: Final[Any] = literal_column("(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)")
+_NEXT: Final = "(SELECT coalesce(max(job_number), 0) + 1 FROM jobs)"
 _OF_JOB: Final[Any] = _J.job_id == bindparam("in_job")
 
-_MARKED: Final[Any] = redos.is_any_left(_J.job_id)
-_ROW: Final = (*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
 _JOB_PAGE_ROWS: Final = 200  # few enough that their rows are gone before the garbage collector looks at them
 _JOB_ID: Final = JobRecord._fields.index("job_id")
 
-_FIND: Final = Statement(lambda: select(*_ROW).where(_OF_JOB))
-# substr, not LIKE: an id is text, and % or _ in it mean themselves.
-_FIND_BY_PREFIX: Final = Statement(
-    lambda: (
-        select(*_ROW)
-        .where(func.substr(_J.job_id, 1, func.length(bindparam("prefix"))) == bindparam("prefix"))
-        .order_by(_J.job_number.desc())
-    )
+_ROWS: Final = Statement(
+    lambda: select(*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
 )
+
+
+@statement_for_arguments
+def _where(*conditions: str) -> str:
+    """Return the statement that reads the jobs for which all of these conditions hold, the one opened last first.
+
+    It is text, so that no form of it has to be prepared.
+    """
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"{_ROWS.text}{where} ORDER BY job_number DESC LIMIT :rows"
+
+
+_FIND: Final = Statement(lambda: f"{_ROWS.text} WHERE job_id = :in_job")
+# substr, not LIKE: an id is text, and % or _ in it mean themselves.
+_BY_PREFIX: Final = "substr(job_id, 1, length(:prefix)) = :prefix"
+_OF_STATUS: Final = "status = :its_status"
+_IS_CURRENT: Final = "is_current = 1"
+# Work that a service holds is paid for, too.
+_WITH_RESULTS: Final = """(
+    completed_count > 0 OR EXISTS (
+        SELECT 1 FROM chunk_handles h WHERE h.job_id = jobs.job_id AND NOT EXISTS (
+            SELECT 1 FROM completed_chunks c WHERE c.job_id = h.job_id AND c.chunk_index = h.chunk_index
+        )
+    )
+)"""
+_INCOMPLETE: Final = """superseded_by IS NULL AND (
+    completed_count < total_chunks OR EXISTS (SELECT 1 FROM chunk_redos m WHERE m.job_id = jobs.job_id)
+)"""
 _NO_LONGER_CURRENT: Final = Statement(
     lambda: jobs.update().where(_J.is_current == 1, _J.job_id != bindparam("but_job")).values(is_current=0)
 )
@@ -65,7 +79,7 @@ _MAKE_NEWEST: Final = Statement(
     lambda: (
         jobs.update()
         .where(_OF_JOB, _J.job_number < select(func.max(_J.job_number)).scalar_subquery())
-        .values(job_number=_NEXT_NUMBER)
+        .values(job_number=literal_column(_NEXT))
     )
 )
 _NOT_SUPERSEDED: Final = Statement(
@@ -115,23 +129,9 @@ _COUNTS: Final = Statement(
 )
 
 
-@statement_for_arguments
-def _list(filters: tuple[str, ...], *, spellings: int, with_results: bool, incomplete: bool) -> Select[Any]:
-    where: list[Any] = [jobs.c[name] == bindparam(f"its_{name}") for name in filters]
-    if spellings:
-        where.append(named(spellings))
-    if with_results:
-        with_handle = select(_H.chunk_index).where(_H.job_id == _J.job_id, ~of_chunk_in(completed_chunks)).exists()
-        # Work that a service holds is paid for, too.
-        where.append(or_(_J.completed_count > literal_column("0"), with_handle))
-    if incomplete:
-        where += [or_(_J.completed_count < _J.total_chunks, _MARKED), _J.superseded_by.is_(null())]
-    return select(*_ROW).where(*where).order_by(_J.job_number.desc()).limit(bindparam("rows"))
-
-
-def named(spellings: int) -> Any:
+def named(spellings: int) -> str:
     """Return the condition that the file of a job has one of this many spellings; see :func:`spelt`."""
-    return or_(*(_J.file_name == bindparam(f"name_{number}") for number in range(spellings)))
+    return f"file_name IN ({', '.join(f':name_{number}' for number in range(spellings))})"
 
 
 def spelt(file_name: str) -> dict[str, str]:
@@ -145,23 +145,20 @@ def spelt(file_name: str) -> dict[str, str]:
 
 
 @statement_for_arguments
-def _supersede(spellings: int) -> Update:
-    others = (named(spellings), _J.job_id != bindparam("newest"), _J.superseded_by.is_(null()))
-    return jobs.update().where(*others).values(superseded_by=bindparam("newest"))
+def _supersede(spellings: int) -> str:
+    others = f"{named(spellings)} AND job_id != :newest AND superseded_by IS NULL"
+    return f"UPDATE jobs SET superseded_by = :newest WHERE {others}"  # noqa: S608 - our own names
 
 
 @statement_for_arguments
-def _insert(names: tuple[str, ...]) -> Insert:
-    given: dict[str, Any] = {name: bindparam(name) for name in names}
-    return jobs.insert().values({**given, "job_number": _NEXT_NUMBER, "is_current": 1}).inline()
+def _insert(names: tuple[str, ...]) -> str:
+    columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO jobs ({columns}, job_number, is_current) VALUES ({values}, {_NEXT}, 1)"  # noqa: S608 - our own names
 
 
 @cache
 def _update(names: tuple[str, ...]) -> str:
-    """Return the statement that changes these columns. ``updated_at`` never decreases, as in :func:`.not_back`.
-
-    The statement is text, because nearly each caller changes other columns, and each form would have to be prepared.
-    """
+    """Return the statement that changes these columns. ``updated_at`` never decreases, as in :func:`.not_back`."""
     new = ", ".join(f"{name} = max(updated_at, ?)" if name == "updated_at" else f"{name} = ?" for name in names)
     return f"UPDATE jobs SET {new} WHERE job_id = ?"  # noqa: S608 - our own names
 
@@ -171,7 +168,7 @@ def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobReco
     if not job_id or _is_unreadable(job_id):
         raise JobNotFound(job_id, path)
     exact = _FIND.run(connection, in_job=job_id).fetchall()
-    matching = exact or _FIND_BY_PREFIX.run(connection, prefix=job_id).fetchall()
+    matching = exact or _where(_BY_PREFIX).run(connection, prefix=job_id, rows=-1).fetchall()
     if not matching:
         raise no_job(connection, job_id, path)
     if len(matching) != 1:
@@ -207,11 +204,16 @@ def list_jobs(
 
     ``passed_over``: takes the errors of the jobs whose rows cannot be read; without it, the first one is raised.
     """
-    given = ({} if status is None else {"status": status}) | ({"is_current": 1} if current else {})
-    values = {f"its_{name}": value for name, value in given.items()}
     names = {} if file_name is None else spelt(file_name)
-    statement = _list(tuple(given), spellings=len(names), with_results=with_results, incomplete=incomplete)
-    cursor = statement.run(connection, **values, **names, rows=-1 if limit is None else limit)
+    filters = {
+        _OF_STATUS: status is not None,
+        _IS_CURRENT: current,
+        named(len(names)): file_name is not None,
+        _WITH_RESULTS: with_results,
+        _INCOMPLETE: incomplete,
+    }
+    statement = _where(*(condition for condition, is_wanted in filters.items() if is_wanted))
+    cursor = statement.run(connection, its_status=status, **names, rows=-1 if limit is None else limit)
     pages = iter(partial(cursor.fetchmany, _JOB_PAGE_ROWS), [])
     return [record for page in pages for record in records_of(page, path, passed_over)]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from checkpoint_store.errors import Difference, StoreDamaged, counted
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, digest_of_fingerprints, is_same, same_settings
-from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, null, or_, select
+from checkpoint_store.storage.sql import bindparam, completed_chunks, null, select
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-    from sqlalchemy import Select
 
     from checkpoint_store.storage.records.open_requests import OpenRequest
     from checkpoint_store.storage.records.records import JobRecord
@@ -196,14 +194,12 @@ def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterato
 
 
 @statement_for_arguments
-def _of_file(spellings: int, *, with_digest: bool) -> Select[Any]:
-    where: list[Any] = [job_statements.named(spellings), jobs.c.total_chunks == bindparam("total")]
-    where.append(jobs.c.sequential == bindparam("in_order"))
+def _of_file(spellings: int, *, with_digest: bool) -> str:
+    columns, where = ", ".join(_Candidate._fields), job_statements.named(spellings)
+    where += " AND total_chunks = :total AND sequential = :in_order"
     if with_digest:
-        digests = [jobs.c.chunks_digest == bindparam(name) for name in ("digest", "old_digest")]
-        where.append(or_(*digests, jobs.c.chunks_digest.is_(null())))
-    columns = (jobs.c[name] for name in _Candidate._fields)
-    return select(*columns).where(*where).order_by(jobs.c.job_number.desc())
+        where += " AND (chunks_digest IN (:digest, :old_digest) OR chunks_digest IS NULL)"
+    return f"SELECT {columns} FROM jobs WHERE {where} ORDER BY job_number DESC"  # noqa: S608 - our own names
 
 
 def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:

@@ -21,6 +21,18 @@ completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id
 completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos
 WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND
 chunk_redos.after_attempt < attempts.number))) ORDER BY attempts.chunk_index""",
+    "attempts.attempt_log._LAST_IN_TROUBLE": """SELECT attempts.chunk_index, attempts.number, attempts.outcome,
+attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id,
+(SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
+chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
+chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
+attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND attempts.outcome IN
+(:outcome, :other_outcome) AND NOT (EXISTS (SELECT attempts_1.number FROM attempts AS attempts_1 WHERE attempts_1.job_id
+= attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND attempts_1.number > attempts.number)) AND NOT
+((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = attempts.job_id AND
+completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos
+WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index = attempts.chunk_index AND
+chunk_redos.after_attempt < attempts.number)))""",
     "attempts.attempt_log._LAST_RUNNING": """SELECT attempts.chunk_index, attempts.number, attempts.outcome,
 attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id,
 (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
@@ -31,29 +43,7 @@ attempts_1 WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index 
 attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
 completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
 (SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY attempts.chunk_index""",
-    "attempts.attempt_log._LAST_RUNNING_OR_IN_TROUBLE": """SELECT attempts.chunk_index, attempts.number,
-attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last,
-attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id = attempts.job_id AND
-chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM attempts WHERE
-+attempts.job_id = :in_job AND attempts.outcome = 'running' AND NOT (EXISTS (SELECT attempts_1.number FROM attempts AS
-attempts_1 WHERE attempts_1.job_id = attempts.job_id AND attempts_1.chunk_index = attempts.chunk_index AND
-attempts_1.number > attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) UNION ALL SELECT attempts.chunk_index,
-attempts.number, attempts.outcome, attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds,
-attempts.is_last, attempts.runner_id, (SELECT chunk_handles.handle FROM chunk_handles WHERE chunk_handles.job_id =
-attempts.job_id AND chunk_handles.chunk_index = attempts.chunk_index) AS handle, (SELECT chunk_keys."key" FROM
-chunk_keys WHERE chunk_keys.job_id = attempts.job_id AND chunk_keys.chunk_index = attempts.chunk_index) AS "key" FROM
-attempts WHERE attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND
-attempts.outcome IN (:outcome, :other_outcome) AND NOT (EXISTS (SELECT attempts_2.number FROM attempts AS attempts_2
-WHERE attempts_2.job_id = attempts.job_id AND attempts_2.chunk_index = attempts.chunk_index AND attempts_2.number >
-attempts.number)) AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = attempts.job_id AND completed_chunks.chunk_index = attempts.chunk_index)) AND NOT (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = attempts.job_id AND chunk_redos.chunk_index
-= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number))) ORDER BY chunk_index""",
+= attempts.chunk_index AND chunk_redos.after_attempt < attempts.number)))""",
     "attempts.attempt_log._SECONDS": """SELECT count(attempts.seconds) AS count_1, total(attempts.seconds) AS total_1
 FROM attempts WHERE attempts.job_id = :in_job AND attempts.outcome = 'completed'""",
     "attempts.attempts._ABANDON": """UPDATE attempts SET finished_at=:at, outcome='abandoned', counted=0 WHERE

@@ -10,22 +10,6 @@ attempts.job_id = jobs.job_id WHERE attempts.chunk_index < 0 OR attempts.chunk_i
     "checks.integrity._POINTLESS": """SELECT chunk_redos.job_id, chunk_redos.chunk_index FROM chunk_redos LEFT OUTER
 JOIN completed_chunks ON completed_chunks.job_id = chunk_redos.job_id AND completed_chunks.chunk_index =
 chunk_redos.chunk_index WHERE completed_chunks.job_id IS NULL""",
-    "checks.integrity._of_job('attempts')": """SELECT attempts.chunk_index, attempts.number, attempts.outcome,
-attempts.error, attempts.started_at, attempts.finished_at, attempts.seconds, attempts.is_last, attempts.runner_id,
-attempts.counted, attempts.cost, attempts.reserved_cost, attempts.replaced_result_id FROM attempts WHERE attempts.job_id
-= :in_job""",
-    "checks.integrity._of_job('chunk_handles')": """SELECT chunk_handles.chunk_index, chunk_handles.handle,
-chunk_handles.fingerprint, chunk_handles.recorded_at FROM chunk_handles WHERE chunk_handles.job_id = :in_job""",
-    "checks.integrity._of_job('chunk_keys')": """SELECT chunk_keys.chunk_index, chunk_keys."key" FROM chunk_keys WHERE
-chunk_keys.job_id = :in_job""",
-    "checks.integrity._of_job('chunk_redos')": """SELECT chunk_redos.chunk_index, chunk_redos.asked_at,
-chunk_redos.after_attempt FROM chunk_redos WHERE chunk_redos.job_id = :in_job""",
-    "checks.integrity._of_job('completed_chunks')": """SELECT completed_chunks.chunk_index,
-completed_chunks.completed_at, completed_chunks.fingerprint, completed_chunks.digest, completed_chunks.source_job_id,
-completed_chunks.source_chunk_index, completed_chunks.source_differs_in, completed_chunks.redo_asked_at FROM
-completed_chunks WHERE completed_chunks.job_id = :in_job""",
-    "checks.integrity._of_job('runners')": """SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host,
-runners.pid, runners."exclusive", runners.started_at, runners.ended_at FROM runners WHERE runners.job_id = :in_job""",
     "checks.same_content._rows('attempts', \"outcome IN ('failed', 'abandoned')\")": """SELECT attempts.job_id,
 attempts.chunk_index, attempts.number, attempts.outcome, attempts.error, attempts.counted, attempts.is_last,
 attempts.reserved_cost, attempts.cost, attempts.replaced_result_id FROM attempts WHERE outcome IN ('failed',
@@ -62,28 +46,12 @@ attempts.is_last, attempts.reserved_cost, attempts.cost, attempts.replaced_resul
     "merging.attempts._HERE": """SELECT attempts.number, attempts.runner_id, attempts.started_at, attempts.finished_at,
 attempts.outcome FROM attempts WHERE attempts.job_id = :in_job AND attempts.chunk_index = :at_index ORDER BY
 attempts.number""",
-    "merging.attempts._RUNNERS": """SELECT runners.runner_id, runners.job_id, runners.lock_file, runners.host,
-runners.pid, runners."exclusive", runners.started_at, runners.ended_at FROM runners WHERE runners.job_id = :in_job""",
     "merging.attempts._UPDATE": """UPDATE attempts SET finished_at=:new_finished_at, outcome=:new_outcome,
 error=:new_error, seconds=:new_seconds, counted=:new_counted, is_last=:new_is_last, reserved_cost=:new_reserved_cost,
 cost=:new_cost, replaced_result_id=:new_replaced_result_id WHERE attempts.job_id = :in_job AND attempts.chunk_index =
 :at_index AND attempts.number = :its_number""",
-    "merging.chunk_facts._METADATA": """SELECT jobs.metadata FROM jobs WHERE jobs.job_id = :in_job""",
     "merging.chunk_facts._SET_METADATA": """UPDATE jobs SET metadata=:given WHERE jobs.job_id = :in_job AND
 jobs.metadata IS NULL""",
-    "merging.chunk_facts._add('chunk_handles')": """INSERT OR IGNORE INTO chunk_handles (job_id, chunk_index, handle,
-fingerprint, recorded_at) VALUES (:job_id, :chunk_index, :handle, :fingerprint, :recorded_at)""",
-    "merging.chunk_facts._add('chunk_keys')": """INSERT OR IGNORE INTO chunk_keys (job_id, chunk_index, "key") VALUES
-(:job_id, :chunk_index, :key)""",
-    "merging.chunk_facts._add('chunk_redos')": """INSERT OR IGNORE INTO chunk_redos (job_id, chunk_index, asked_at,
-after_attempt) VALUES (:job_id, :chunk_index, :asked_at, :after_attempt)""",
-    "merging.chunk_facts._rows('chunk_handles')": """SELECT chunk_handles.job_id, chunk_handles.chunk_index,
-chunk_handles.handle, chunk_handles.fingerprint, chunk_handles.recorded_at FROM chunk_handles WHERE chunk_handles.job_id
-= :in_job""",
-    "merging.chunk_facts._rows('chunk_keys')": """SELECT chunk_keys.job_id, chunk_keys.chunk_index, chunk_keys."key"
-FROM chunk_keys WHERE chunk_keys.job_id = :in_job""",
-    "merging.chunk_facts._rows('chunk_redos')": """SELECT chunk_redos.job_id, chunk_redos.chunk_index,
-chunk_redos.asked_at, chunk_redos.after_attempt FROM chunk_redos WHERE chunk_redos.job_id = :in_job""",
     "merging.merge._PAGE": """SELECT completed_chunks.chunk_index, chunk_results.result, completed_chunks.digest,
 chunk_results.digest AS digest_1, completed_chunks.completed_at, completed_chunks.fingerprint,
 completed_chunks.source_job_id, completed_chunks.source_chunk_index, completed_chunks.source_differs_in,
@@ -95,10 +63,5 @@ completed_chunks.chunk_index LIMIT :rows OFFSET 0""",
     "merging.own_jobs._LOWER_NUMBERS": """UPDATE jobs SET job_number=(-jobs.job_number - :gap), looked_number=NULL,
 looked_jobs=NULL, looked_chunks=NULL""",
     "merging.own_jobs._RAISE_NUMBERS": """UPDATE jobs SET job_number=(-jobs.job_number)""",
-    "merging.own_jobs._ROW": """SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title,
-jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at,
-jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at, jobs.stretch_completed_count,
-jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks,
-jobs.metadata, jobs.sequential FROM jobs WHERE jobs.job_id = :in_job""",
 }
 """By the name of the statement: its text, with the names of its values, such as ``:in_job``."""

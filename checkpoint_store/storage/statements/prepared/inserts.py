@@ -65,36 +65,5 @@ chunk_redos.job_id = NEW.job_id AND chunk_redos.chunk_index < NEW.chunk_index)) 
 (SELECT * FROM completed_chunks WHERE completed_chunks.job_id = NEW.job_id AND completed_chunks.chunk_index =
 NEW.chunk_index - 1 AND coalesce(completed_chunks.digest, '') = coalesce(NEW.previous_digest,
 coalesce(completed_chunks.digest, '')))))""",
-    "compiled.insert_into('attempts')": """INSERT INTO attempts (job_id, chunk_index, number, runner_id, started_at,
-finished_at, outcome, error, seconds, counted, is_last, reserved_cost, cost, replaced_result_id) VALUES (:job_id,
-:chunk_index, :number, :runner_id, :started_at, :finished_at, :outcome, :error, :seconds, :counted, :is_last,
-:reserved_cost, :cost, :replaced_result_id)""",
-    "compiled.insert_into('chunk_handles')": """INSERT INTO chunk_handles (job_id, chunk_index, handle, fingerprint,
-recorded_at) VALUES (:job_id, :chunk_index, :handle, :fingerprint, :recorded_at)""",
-    "compiled.insert_into('chunk_keys')": """INSERT INTO chunk_keys (job_id, chunk_index, "key") VALUES (:job_id,
-:chunk_index, :key)""",
-    "compiled.insert_into('chunk_redos')": """INSERT INTO chunk_redos (job_id, chunk_index, asked_at, after_attempt)
-VALUES (:job_id, :chunk_index, :asked_at, :after_attempt)""",
-    "compiled.insert_into('completed_chunks')": """INSERT INTO completed_chunks (job_id, chunk_index, completed_at,
-fingerprint, digest, result_id, source_job_id, source_chunk_index, source_differs_in, redo_asked_at) VALUES (:job_id,
-:chunk_index, :completed_at, :fingerprint, :digest, :result_id, :source_job_id, :source_chunk_index, :source_differs_in,
-:redo_asked_at)""",
-    "compiled.insert_into('jobs')": """INSERT INTO jobs (job_number, job_id, status, file_name, video_title, model,
-provider, total_chunks, completed_count, started_at, updated_at, error_message, config, chunks_digest,
-stretch_started_at, stretch_completed_count, is_current, superseded_by, fingerprint_rule, looked_number, looked_jobs,
-looked_chunks, metadata, sequential) VALUES (:job_number, :job_id, :status, :file_name, :video_title, :model, :provider,
-:total_chunks, :completed_count, :started_at, :updated_at, :error_message, :config, :chunks_digest, :stretch_started_at,
-:stretch_completed_count, :is_current, :superseded_by, :fingerprint_rule, :looked_number, :looked_jobs, :looked_chunks,
-:metadata, :sequential)""",
-    "compiled.insert_into('pauses', ('job_id', 'asked_at'))": """INSERT INTO pauses (job_id, asked_at) VALUES (:job_id,
-:asked_at)""",
-    "compiled.insert_into('runners')": """INSERT INTO runners (runner_id, job_id, lock_file, host, pid, "exclusive",
-started_at, ended_at) VALUES (:runner_id, :job_id, :lock_file, :host, :pid, :exclusive, :started_at, :ended_at)""",
-    "compiled.insert_into('runners', ('job_id', 'lock_file', 'host', 'pid', 'exclusive', 'started_at'))": """INSERT INTO
-runners (job_id, lock_file, host, pid, "exclusive", started_at) VALUES (:job_id, :lock_file, :host, :pid, :exclusive,
-:started_at)""",
-    "compiled.insert_into('runners', ('job_id', 'lock_file', 'host', 'pid', 'exclusive', 'started_at', 'ended_at'))": """INSERT
-INTO runners (job_id, lock_file, host, pid, "exclusive", started_at, ended_at) VALUES (:job_id, :lock_file, :host, :pid,
-:exclusive, :started_at, :ended_at)""",
 }
 """By the name of the statement: its text, with the names of its values, such as ``:in_job``."""

@@ -52,18 +52,6 @@ jobs""",
     "jobs.jobs._DELETE": """DELETE FROM jobs WHERE jobs.job_id = :in_job""",
     "jobs.jobs._DELETE_RESULTS": """DELETE FROM chunk_results WHERE chunk_results.job_id IN (SELECT deleted_jobs.job_id
 FROM deleted_jobs)""",
-    "jobs.jobs._FIND": """SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title,
-jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at,
-jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at, jobs.stretch_completed_count,
-jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks,
-jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS
-redo_count FROM jobs WHERE jobs.job_id = :in_job""",
-    "jobs.jobs._FIND_BY_PREFIX": """SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title,
-jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at,
-jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at, jobs.stretch_completed_count,
-jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks,
-jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS
-redo_count FROM jobs WHERE substr(jobs.job_id, 1, length(:prefix)) = :prefix ORDER BY jobs.job_number DESC""",
     "jobs.jobs._FORGET_DELETED": """DELETE FROM deleted_jobs WHERE deleted_jobs.job_id = :in_job""",
     "jobs.jobs._KEEP_DELETED": """INSERT OR IGNORE INTO deleted_jobs (job_id, deleted_at) VALUES (:job_id, :deleted_at)
 """,
@@ -76,127 +64,15 @@ jobs.superseded_by IS NOT NULL""",
 :but_job""",
     "jobs.jobs._RECOUNT": """UPDATE jobs SET completed_count=(SELECT count(*) AS count_1 FROM completed_chunks WHERE
 completed_chunks.job_id = :in_job) WHERE jobs.job_id = :in_job""",
+    "jobs.jobs._ROWS": """SELECT jobs.job_number, jobs.job_id, jobs.status, jobs.file_name, jobs.video_title,
+jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count, jobs.started_at, jobs.updated_at,
+jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at, jobs.stretch_completed_count,
+jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks,
+jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS
+redo_count FROM jobs""",
     "jobs.jobs._SUPERSEDED_BY_DELETED": """UPDATE jobs SET superseded_by=(SELECT newer.job_id FROM jobs AS newer WHERE
 newer.file_name = jobs.file_name AND newer.job_number > jobs.job_number ORDER BY newer.job_number DESC LIMIT 1 OFFSET 0)
 WHERE jobs.superseded_by IN (SELECT deleted_jobs.job_id FROM deleted_jobs)""",
-    "jobs.jobs._insert(('job_id', 'status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'completed_count', 'started_at', 'updated_at', 'config', 'chunks_digest', 'stretch_started_at', 'stretch_completed_count', 'fingerprint_rule', 'metadata', 'sequential'))": """INSERT
-INTO jobs (job_number, job_id, status, file_name, video_title, model, provider, total_chunks, completed_count,
-started_at, updated_at, config, chunks_digest, stretch_started_at, stretch_completed_count, is_current,
-fingerprint_rule, metadata, sequential) VALUES ((SELECT coalesce(max(job_number), 0) + 1 FROM jobs), :job_id, :status,
-:file_name, :video_title, :model, :provider, :total_chunks, :completed_count, :started_at, :updated_at, :config,
-:chunks_digest, :stretch_started_at, :stretch_completed_count, 1, :fingerprint_rule, :metadata, :sequential)""",
-    "jobs.jobs._insert(('status', 'file_name', 'video_title', 'model', 'provider', 'total_chunks', 'started_at', 'error_message', 'config', 'metadata', 'updated_at', 'job_id', 'completed_count', 'stretch_started_at', 'stretch_completed_count'))": """INSERT
-INTO jobs (job_number, job_id, status, file_name, video_title, model, provider, total_chunks, completed_count,
-started_at, updated_at, error_message, config, stretch_started_at, stretch_completed_count, is_current, metadata) VALUES
-((SELECT coalesce(max(job_number), 0) + 1 FROM jobs), :job_id, :status, :file_name, :video_title, :model, :provider,
-:total_chunks, :completed_count, :started_at, :updated_at, :error_message, :config, :stretch_started_at,
-:stretch_completed_count, 1, :metadata)""",
-    "jobs.jobs._list(('is_current',), spellings=0, with_results=False, incomplete=False)": """SELECT jobs.job_number,
-jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks,
-jobs.completed_count, jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest,
-jobs.stretch_started_at, jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule,
-jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1
-FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.is_current = :its_is_current
-ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list(('status',), spellings=0, with_results=False, incomplete=False)": """SELECT jobs.job_number,
-jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks,
-jobs.completed_count, jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest,
-jobs.stretch_started_at, jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule,
-jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1
-FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.status = :its_status ORDER
-BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list(('status',), spellings=1, with_results=False, incomplete=False)": """SELECT jobs.job_number,
-jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks,
-jobs.completed_count, jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest,
-jobs.stretch_started_at, jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule,
-jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1
-FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.status = :its_status AND
-jobs.file_name = :name_0 ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list(('status',), spellings=3, with_results=False, incomplete=False)": """SELECT jobs.job_number,
-jobs.job_id, jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks,
-jobs.completed_count, jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest,
-jobs.stretch_started_at, jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule,
-jobs.looked_number, jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1
-FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.status = :its_status AND
-(jobs.file_name = :name_0 OR jobs.file_name = :name_1 OR jobs.file_name = :name_2) ORDER BY jobs.job_number DESC LIMIT
-:rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=0, with_results=False, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=0, with_results=False, incomplete=True)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE (jobs.completed_count < jobs.total_chunks OR (EXISTS
-(SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id))) AND jobs.superseded_by IS
-NULL ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=0, with_results=True, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.completed_count > 0 OR (EXISTS (SELECT
-chunk_handles.chunk_index FROM chunk_handles WHERE chunk_handles.job_id = jobs.job_id AND NOT (EXISTS (SELECT
-completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = chunk_handles.job_id AND
-completed_chunks.chunk_index = chunk_handles.chunk_index)))) ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=1, with_results=False, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.file_name = :name_0 ORDER BY jobs.job_number DESC
-LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=1, with_results=False, incomplete=True)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.file_name = :name_0 AND (jobs.completed_count <
-jobs.total_chunks OR (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id)))
-AND jobs.superseded_by IS NULL ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=1, with_results=True, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.file_name = :name_0 AND (jobs.completed_count > 0
-OR (EXISTS (SELECT chunk_handles.chunk_index FROM chunk_handles WHERE chunk_handles.job_id = jobs.job_id AND NOT (EXISTS
-(SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = chunk_handles.job_id AND
-completed_chunks.chunk_index = chunk_handles.chunk_index))))) ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=3, with_results=False, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE jobs.file_name = :name_0 OR jobs.file_name = :name_1 OR
-jobs.file_name = :name_2 ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=3, with_results=False, incomplete=True)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE (jobs.file_name = :name_0 OR jobs.file_name = :name_1 OR
-jobs.file_name = :name_2) AND (jobs.completed_count < jobs.total_chunks OR (EXISTS (SELECT chunk_redos.chunk_index FROM
-chunk_redos WHERE chunk_redos.job_id = jobs.job_id))) AND jobs.superseded_by IS NULL ORDER BY jobs.job_number DESC LIMIT
-:rows OFFSET 0""",
-    "jobs.jobs._list((), spellings=3, with_results=True, incomplete=False)": """SELECT jobs.job_number, jobs.job_id,
-jobs.status, jobs.file_name, jobs.video_title, jobs.model, jobs.provider, jobs.total_chunks, jobs.completed_count,
-jobs.started_at, jobs.updated_at, jobs.error_message, jobs.config, jobs.chunks_digest, jobs.stretch_started_at,
-jobs.stretch_completed_count, jobs.is_current, jobs.superseded_by, jobs.fingerprint_rule, jobs.looked_number,
-jobs.looked_jobs, jobs.looked_chunks, jobs.metadata, jobs.sequential, (SELECT count(*) AS count_1 FROM chunk_redos WHERE
-chunk_redos.job_id = jobs.job_id) AS redo_count FROM jobs WHERE (jobs.file_name = :name_0 OR jobs.file_name = :name_1 OR
-jobs.file_name = :name_2) AND (jobs.completed_count > 0 OR (EXISTS (SELECT chunk_handles.chunk_index FROM chunk_handles
-WHERE chunk_handles.job_id = jobs.job_id AND NOT (EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks
-WHERE completed_chunks.job_id = chunk_handles.job_id AND completed_chunks.chunk_index = chunk_handles.chunk_index)))))
-ORDER BY jobs.job_number DESC LIMIT :rows OFFSET 0""",
-    "jobs.jobs._supersede(1)": """UPDATE jobs SET superseded_by=:newest WHERE jobs.file_name = :name_0 AND jobs.job_id
-!= :newest AND jobs.superseded_by IS NULL""",
-    "jobs.jobs._supersede(3)": """UPDATE jobs SET superseded_by=:newest WHERE (jobs.file_name = :name_0 OR
-jobs.file_name = :name_1 OR jobs.file_name = :name_2) AND jobs.job_id != :newest AND jobs.superseded_by IS NULL""",
     "jobs.pruning._COUNT_ATTEMPTS": """SELECT count(*) AS count_1 FROM attempts WHERE attempts.job_id = :in_job""",
     "jobs.pruning._COUNT_OLD": """SELECT count(*) AS count_1 FROM attempts WHERE attempts.job_id = :in_job AND
 attempts.outcome != 'running' AND attempts.cost IS NULL AND attempts.finished_at < :before AND (EXISTS (SELECT

@@ -31,22 +31,6 @@ chunk_results AS other_result ON other_result.result_id = other.result_id WHERE 
 completed_chunks WHERE completed_chunks.job_id = :in_job AND completed_chunks.fingerprint IS NOT NULL""",
     "plans.earlier_job._PAYERS": """SELECT DISTINCT completed_chunks.source_job_id FROM completed_chunks WHERE
 completed_chunks.job_id = :in_job AND completed_chunks.source_job_id IS NOT NULL""",
-    "plans.earlier_job._of_file(1, with_digest=False)": """SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config,
-jobs.chunks_digest, jobs.fingerprint_rule, jobs.completed_count FROM jobs WHERE jobs.file_name = :name_0 AND
-jobs.total_chunks = :total AND jobs.sequential = :in_order ORDER BY jobs.job_number DESC""",
-    "plans.earlier_job._of_file(1, with_digest=True)": """SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config,
-jobs.chunks_digest, jobs.fingerprint_rule, jobs.completed_count FROM jobs WHERE jobs.file_name = :name_0 AND
-jobs.total_chunks = :total AND jobs.sequential = :in_order AND (jobs.chunks_digest = :digest OR jobs.chunks_digest =
-:old_digest OR jobs.chunks_digest IS NULL) ORDER BY jobs.job_number DESC""",
-    "plans.earlier_job._of_file(3, with_digest=False)": """SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config,
-jobs.chunks_digest, jobs.fingerprint_rule, jobs.completed_count FROM jobs WHERE (jobs.file_name = :name_0 OR
-jobs.file_name = :name_1 OR jobs.file_name = :name_2) AND jobs.total_chunks = :total AND jobs.sequential = :in_order
-ORDER BY jobs.job_number DESC""",
-    "plans.earlier_job._of_file(3, with_digest=True)": """SELECT jobs.job_id, jobs.model, jobs.provider, jobs.config,
-jobs.chunks_digest, jobs.fingerprint_rule, jobs.completed_count FROM jobs WHERE (jobs.file_name = :name_0 OR
-jobs.file_name = :name_1 OR jobs.file_name = :name_2) AND jobs.total_chunks = :total AND jobs.sequential = :in_order AND
-(jobs.chunks_digest = :digest OR jobs.chunks_digest = :old_digest OR jobs.chunks_digest IS NULL) ORDER BY
-jobs.job_number DESC""",
     "plans.refusal._DIFFERS_IN": """SELECT DISTINCT completed_chunks.source_differs_in FROM completed_chunks WHERE
 completed_chunks.job_id = :in_job AND completed_chunks.source_differs_in IS NOT NULL""",
     "plans.run_plan._PAYER": """SELECT completed_chunks.source_job_id FROM completed_chunks JOIN jobs ON jobs.job_id =

@@ -39,31 +39,17 @@ completed_chunks.job_id = :in_job""",
 completed_chunks WHERE completed_chunks.job_id = :in_job AND completed_chunks.digest IS NOT NULL AND
 completed_chunks.result_id > :after AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY
 completed_chunks.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(0, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
+    "costs._page(of_field=False, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
 chunk_results.result FROM chunk_results, completed_chunks WHERE chunk_results.result_id > :after AND
 chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id AND completed_chunks.chunk_index =
 chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id AND (completed_chunks.source_job_id
 IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 64 OFFSET 0""",
-    "costs._page(0, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
+    "costs._page(of_field=False, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index, NULL,
 chunk_results.result FROM chunk_results, completed_chunks WHERE chunk_results.result_id > :after AND
 +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id AND completed_chunks.chunk_index =
 chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id AND (completed_chunks.source_job_id
 IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 64 OFFSET 0""",
-    "costs._page(1, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
-json_type(chunk_results.result, :json_path) AS json_type_1, CASE WHEN (json_type(chunk_results.result, :json_path) IN
-('text', 'object', 'array')) THEN substr(json_extract(chunk_results.result, :json_path), 1, 200) ELSE
-json_extract(chunk_results.result, :json_path) END AS anon_1 FROM chunk_results, completed_chunks WHERE
-chunk_results.result_id > :after AND chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
-AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(1, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
-json_type(chunk_results.result, :json_path) AS json_type_1, CASE WHEN (json_type(chunk_results.result, :json_path) IN
-('text', 'object', 'array')) THEN substr(json_extract(chunk_results.result, :json_path), 1, 200) ELSE
-json_extract(chunk_results.result, :json_path) END AS anon_1 FROM chunk_results, completed_chunks WHERE
-chunk_results.result_id > :after AND +chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
-AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
-AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(2, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
+    "costs._page(of_field=True, goes_on=False)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
 coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) AS coalesce_1, CASE
 WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('text',
 'object', 'array')) THEN substr(CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
@@ -73,7 +59,7 @@ ELSE json_extract(chunk_results.result, :dotted_path) END END AS anon_1 FROM chu
 chunk_results.result_id > :after AND chunk_results.job_id = :in_job AND completed_chunks.job_id = chunk_results.job_id
 AND completed_chunks.chunk_index = chunk_results.chunk_index AND completed_chunks.result_id = chunk_results.result_id
 AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.result_id LIMIT 4096 OFFSET 0""",
-    "costs._page(2, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
+    "costs._page(of_field=True, goes_on=True)": """SELECT chunk_results.result_id, chunk_results.chunk_index,
 coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) AS coalesce_1, CASE
 WHEN (coalesce(json_type(chunk_results.result, :json_path), json_type(chunk_results.result, :dotted_path)) IN ('text',
 'object', 'array')) THEN substr(CASE WHEN (json_type(chunk_results.result, :json_path) IS NOT NULL) THEN
