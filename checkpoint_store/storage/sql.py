@@ -59,38 +59,6 @@ else:
         return Deferred(_named, name)
 
 
-__all__ = [
-    "VALUE",
-    "LargeBinary",
-    "and_",
-    "attempts",
-    "bindparam",
-    "case",
-    "cast",
-    "chunk_handles",
-    "chunk_keys",
-    "chunk_redos",
-    "chunk_results",
-    "compiled",
-    "completed_chunks",
-    "deleted_jobs",
-    "exists",
-    "func",
-    "jobs",
-    "literal_column",
-    "metadata",
-    "null",
-    "or_",
-    "pauses",
-    "runners",
-    "select",
-    "sqlite",
-    "text",
-    "tuple_",
-    "union_all",
-]
-
-
 def _deferring(function: Callable[..., Any]) -> Any:
     """Return the method that records an operator."""
     return lambda self, *others: Deferred(function, self, *others)
@@ -110,6 +78,7 @@ class Deferred:
         return Deferred(getattr, self, name)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Deferred:
+        """Record a call."""
         return Deferred(operator.call, self, *arguments, **keywords)
 
     def __iter__(self) -> Iterator[Any]:

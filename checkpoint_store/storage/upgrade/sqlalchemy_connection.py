@@ -28,20 +28,10 @@ class TransactionlessDialect(SQLiteDialect_pysqlite):
 
     supports_statement_cache = True
 
-    def do_begin(self, dbapi_connection: Any) -> None:
-        """Leave the transaction as it is."""
+    def _leave(self, dbapi_connection: Any) -> None:
+        """Leave the transaction as it is, and the connection open."""
 
-    def do_commit(self, dbapi_connection: Any) -> None:
-        """Leave the transaction open."""
-
-    def do_rollback(self, dbapi_connection: Any) -> None:
-        """Leave the transaction open."""
-
-    def do_close(self, dbapi_connection: Any) -> None:
-        """Leave the connection open."""
-
-    def do_terminate(self, dbapi_connection: Any) -> None:
-        """Leave the connection open."""
+    do_begin = do_commit = do_rollback = do_close = do_terminate = _leave
 
 
 registry.register("sqlite.transactionless", __name__, TransactionlessDialect.__name__)
