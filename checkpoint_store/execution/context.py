@@ -28,7 +28,7 @@ from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.files.names import StoreFiles, state_copies
 from checkpoint_store.storage.files.sibling_check import refuse_foreign
-from checkpoint_store.storage.opened_store import open_for_reading, open_for_writing
+from checkpoint_store.storage.storage import open_for_reading, open_for_writing
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.log import log_suppressed
 

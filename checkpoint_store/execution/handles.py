@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StorageUnavailableError, StoreBusy
 from checkpoint_store.model.state.pairing import few
-from checkpoint_store.storage.opened_store import open_for_writing
+from checkpoint_store.storage.storage import open_for_writing
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
 

@@ -19,7 +19,7 @@ from checkpoint_store.state_file.reader import (
 )
 from checkpoint_store.storage.destination import refuse_open_here, refuse_others
 from checkpoint_store.storage.files.names import NO_STATE_SUFFIXES, StoreFiles
-from checkpoint_store.storage.opened_store import open_for_reading
+from checkpoint_store.storage.storage import open_for_reading
 from checkpoint_store.storage.target import refuse_long_name, refuse_no_folder
 from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.paths import absolute, is_there, refusing

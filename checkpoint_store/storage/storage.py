@@ -1,4 +1,4 @@
-"""The verbs of a store file: the reading verbs, which a read-only store has too, and the writing verbs.
+"""Open a store file, and return its verbs: the reading verbs, which a read-only store has too, and the writing verbs.
 
 They take and return records. Each reading verb reads one consistent snapshot and changes nothing. Each writing verb is
 one transaction: durable when it returns (as far as the store's ``durability`` says), and undone if it raises.
@@ -7,7 +7,7 @@ one transaction: durable when it returns (as far as the store's ``durability`` s
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from checkpoint_store.model.reports import MergeReport
 from checkpoint_store.storage import destination
@@ -16,6 +16,7 @@ from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.connection.pragmas import journal_mode_for
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.group_commit import Writer
+from checkpoint_store.storage.opening import Opener
 from checkpoint_store.storage.records.open_requests import Decision, OpenRequest
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.attempts import liveness
@@ -43,10 +44,12 @@ if TYPE_CHECKING:
     from checkpoint_store.model.records import Problem, RunPlan
     from checkpoint_store.model.reports import Prunable, PruneRequest
     from checkpoint_store.model.state.state import ProcessingState
+    from checkpoint_store.model.store_file import Durability
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.connection.read_only import AnyDatabase
     from checkpoint_store.storage.records.open_requests import OpenedJob
     from checkpoint_store.storage.records.records import Completion, NextClaim
+    from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 T = TypeVar("T")
 
@@ -207,10 +210,6 @@ class Storage(Reading):
         """
         return self.group_commit.submit(completions, next_claim)
 
-    def follow_completed_jobs(self) -> set[str]:
-        """Return the jobs that completions of this store object complete. The caller removes a job it has acted on."""
-        return self.database.writer.completed_jobs.follow()
-
     @property
     def is_crowded(self) -> bool:
         """Whether more than one thread was completing chunks at the time of the last completion."""
@@ -236,3 +235,55 @@ class Storage(Reading):
         with copying as copy:
             from_here = merge.OtherStore(copy, other, is_state=state is not None)
             return MergeReport(other, tuple(merge.merge_all(self.database, from_here)))
+
+
+class OpenedFile(NamedTuple):
+    """A store file that was opened for reading and writing."""
+
+    storage: Storage
+    recovery: RecoveryReport | None
+    """The report of the recovery that the opening made; None without a recovery."""
+
+
+def open_for_reading(path: Path, state_files: Sequence[Path], *, lock_timeout_seconds: float) -> Reading:
+    """Open a store file without creating, changing or locking anything.
+
+    Raises:
+        StoreTargetError: there is no store, or another program's file.
+        SchemaTooOld: a migration is needed first.
+        SchemaTooNew: a newer version of this library wrote the file.
+        StoreDamaged: the file is damaged.
+    """
+    opener = Opener(path, state_files, durability="power-loss", lock_timeout_seconds=lock_timeout_seconds)
+    return Reading(opener.open_read_only(), state_files)
+
+
+def open_for_writing(
+    path: Path,
+    state_files: Sequence[Path],
+    *,
+    durability: Durability,
+    lock_timeout_seconds: float,
+    migrate: bool,
+    is_owner_checked: bool = False,
+    has_backup_hook: bool = False,
+) -> OpenedFile:
+    """Open a store file for reading and writing. Create, upgrade or recover it first if necessary.
+
+    Args:
+        path: the store file.
+        state_files: see :class:`.Opener`, also for the next two arguments.
+        durability: how long what was committed lasts.
+        lock_timeout_seconds: how long to wait for other processes.
+        migrate: upgrade a store of an older schema; False: refuse it.
+        is_owner_checked: the caller has just called :func:`refuse_foreign`.
+        has_backup_hook: something is called with each automatic backup.
+
+    Raises:
+        SchemaTooOld: ``migrate`` is False, and the store has an older schema. Nothing was changed.
+        SchemaTooNew: a newer version of this library wrote the file. Nothing was changed.
+        StoreDamaged: the store is damaged, and its copies do not have all that is lost. Nothing was changed.
+    """
+    opener = Opener(path, state_files, durability=durability, lock_timeout_seconds=lock_timeout_seconds)
+    database = opener.open(migrate=migrate, is_owner_checked=is_owner_checked)
+    return OpenedFile(Storage(database, opener.state_files, has_backup_hook=has_backup_hook), opener.report)

@@ -15,8 +15,7 @@ from checkpoint_store.model.state import state_text
 from checkpoint_store.model.store_file import APPLICATION_ID, RELEASED_VERSIONS, SCHEMA_VERSION
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.header import mended_header
-from checkpoint_store.storage.files.emptied import log_beside
-from checkpoint_store.storage.files.identity import refuse_second_name
+from checkpoint_store.storage.files.identity import log_beside, refuse_second_name
 from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
 from checkpoint_store.storage.files.sibling_check import refuse_planted
 from checkpoint_store.storage.files.siblings import Siblings

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-from checkpoint_store.storage.statements.compiled import NOTE_COMPLETED
-
-if TYPE_CHECKING:
-    import sqlite3
+from typing import Final
 
 
 class CompletedJobs:
@@ -20,13 +15,6 @@ class CompletedJobs:
         self._committed: set[str] | None = None
         self.noted: Final[list[str]] = []
         """The jobs that the transaction under way has completed."""
-
-    def attach(self, connection: sqlite3.Connection) -> None:
-        """Let the statements of a connection note a job.
-
-        The function is no code of Python: ``sqlite3`` would swallow an interrupt that came inside of it.
-        """
-        connection.create_function(NOTE_COMPLETED, 1, self.noted.append)
 
     def follow(self) -> set[str]:
         """Return the jobs that commits complete from now on. The caller removes a job once it has acted on it."""

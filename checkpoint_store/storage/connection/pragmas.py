@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_from_bytes
 
-from checkpoint_store.storage.files.emptied import refuse_emptied
+from checkpoint_store.storage.files.identity import refuse_emptied
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.paths import file_system
 

@@ -102,16 +102,9 @@ class WriterConnection(UnrepeatedConnection):
         try:
             refuse_inner_call(self.lock, self.file.path)
             with self.lock:
-                return self._data_version()
+                return data_version_of(self._set())
         except StoreBusy:
             return None
-
-    def _data_version(self) -> DataVersion:
-        try:
-            return data_version_of(self._ready(prepared=False))
-        except BaseException as error:
-            self._abandon(error)
-            raise
 
     def write_locked(self, work: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
         """:meth:`write` for a caller that holds the lock; ``work`` may use :func:`compiled.fast_insert`.
@@ -189,7 +182,8 @@ class WriterConnection(UnrepeatedConnection):
     def _connect(self) -> sqlite3.Connection:
         connection = self._open()
         try:
-            self.completed_jobs.attach(connection)
+            # No code of Python: sqlite3 would swallow an interrupt that came inside of it.
+            connection.create_function(compiled.NOTE_COMPLETED, 1, self.completed_jobs.noted.append)
             self._is_prepared, self._schema = False, None
             self._identity, self._beside = self.file.identity(), self.file.beside()
             self.checkpoint.count_wal()

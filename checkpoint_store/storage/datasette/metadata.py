@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.model.flags import checked_flag
-from checkpoint_store.storage.opened_store import open_for_reading
+from checkpoint_store.storage.storage import open_for_reading
 from checkpoint_store.storage.target import resolve
 
 if TYPE_CHECKING:

@@ -1,12 +1,14 @@
-"""The identity of a store file: a file with a second name is refused, and a file that is gone is an error."""
+"""The identity of a store file: an error for a file that has a second name, is gone, or was emptied."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StorageUnavailableError, StoreTargetError
-from checkpoint_store.system.paths import is_mount_point
+from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
+from checkpoint_store.storage.files.names import StoreFiles, has_bytes
+from checkpoint_store.system.paths import is_mount_point, is_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 FileIdentity = tuple[int, int]
 """Device and inode of a file: they identify the file, whatever its name."""
+_JOURNAL_BEGINS: Final = bytes.fromhex("d9d505f920a163d7")
 _BESIDE: Final = "its WAL and its locks lie under one name only, so acknowledged chunks would be lost or paid for twice"
 
 
@@ -44,15 +47,11 @@ def refuse_second_name(path: Path, status: os.stat_result) -> None:
         )
 
 
-_GONE: Final = "the file is no longer there, or another one is in its place"
-_PARTED: Final = "the -wal or -shm beside it was removed, or replaced, while it is open"
-
-
 def gone(path: Path) -> StorageUnavailableError:
     """Return the error for a store file that was removed, or replaced by another file, while it is open."""
     return StorageUnavailableError(
         path,
-        _GONE,
+        "the file is no longer there, or another one is in its place",
         "If it was moved, put it back: what was recorded is in it. If it was deleted or replaced, close the store "
         "everywhere and open it again: what is missing comes back from its WAL and its copies (state file, backups).",
     )
@@ -61,5 +60,29 @@ def gone(path: Path) -> StorageUnavailableError:
 def parted(path: Path) -> StorageUnavailableError:
     """Return the error for an open store whose WAL, or its index, was removed: processes would not see each other."""
     return StorageUnavailableError(
-        path, _PARTED, "Close the store everywhere, and open it again; let nobody remove these files while it is open."
+        path,
+        "the -wal or -shm beside it was removed, or replaced, while it is open",
+        "Close the store everywhere, and open it again; let nobody remove these files while it is open.",
     )
+
+
+def refuse_emptied(path: Path) -> None:
+    """Raise :class:`StoreDamaged` for an empty file beside a WAL, or a journal of pages: SQLite would remove that, too.
+
+    The results that are not yet in the file stand in the WAL alone.
+    """
+    if not has_bytes(path) and is_there(path) and (log := log_beside(path)) is not None:
+        raise StoreDamaged(path, f"it is empty, but its {log} is there")
+
+
+def log_beside(path: Path) -> str | None:
+    """Return which log tells that a file had pages, WAL or journal; None if neither does."""
+    files = StoreFiles(path)
+    if has_bytes(files.wal):
+        return "WAL"
+    if has_bytes(files.journal):
+        with suppress(OSError), files.journal.open("rb") as journal:
+            begin = journal.read(20)  # at its end the number of pages before the transaction: 0 while a store is made
+            if begin.startswith(_JOURNAL_BEGINS) and any(begin[16:]):
+                return "journal"
+    return None
