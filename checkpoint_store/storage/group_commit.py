@@ -30,15 +30,15 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, ChunkOutOfOrder, JobNotFound
 from checkpoint_store.storage.statements import compiled
+from checkpoint_store.storage.statements.attempts import in_vain
 from checkpoint_store.storage.statements.completions import (
     Change,
+    all_or_none,
     count_all,
-    end_attempts,
     fast_insert_in_order,
     fast_insert_of,
     record_all,
     record_in_bulk,
-    record_together,
     write_one,
 )
 from checkpoint_store.storage.statements.job_endings import note_if_completed
@@ -263,7 +263,7 @@ def _write(connection: sqlite3.Connection, batch: Sequence[_Ticket]) -> None:
     count_all(connection, [change for ticket in batch for change in _record_ticket(connection, ticket)])
     for ticket in batch:
         if ticket.error is None:
-            end_attempts(connection, ticket.completions)
+            in_vain.end_attempts(connection, ticket.completions)
     for job_id in {completion.job_id for ticket in batch for completion in ticket.completions}:
         note_if_completed(connection, job_id)
 
@@ -283,7 +283,8 @@ def _record_ticket(connection: sqlite3.Connection, ticket: _Ticket) -> list[Chan
     try:
         if len(ticket.completions) == 1:
             return record_all(connection, ticket.completions)
-        return record_together(connection, ticket.completions)
+        with all_or_none(connection):
+            return record_all(connection, ticket.completions)
     except (ChunkAlreadyCompleted, JobNotFound) as error:
         ticket.error = error
         return []

@@ -141,18 +141,10 @@ def attempt_page(
             continue
         if runner is not None and runner.is_dead:
             attempt["outcome"] = AttemptOutcome.ABANDONED.value
-        records.append(_attempt_record(attempt))
+        attempt |= {"attempt": attempt.pop("number"), "runner": attempt.pop("runner_id")}
+        attempt |= {name: bool(attempt[name]) for name in ("counted", "is_last")}
+        records.append(AttemptRecord(**attempt))
     return records, last
-
-
-def _attempt_record(values: dict[str, Any]) -> AttemptRecord:
-    return AttemptRecord(
-        attempt=values.pop("number"),
-        runner=values.pop("runner_id"),
-        counted=bool(values.pop("counted")),
-        is_last=bool(values.pop("is_last")),
-        **values,
-    )
 
 
 def completion_page(connection: sqlite3.Connection, job_id: str, path: Path, after: int) -> list[CompletionRecord]:

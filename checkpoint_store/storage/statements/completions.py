@@ -85,14 +85,8 @@ def write_one(connection: sqlite3.Connection, completion: Completion) -> None:
     if completion.in_order:
         require_order(connection, [completion])
     count_all(connection, record_all(connection, [completion]))
-    end_attempts(connection, [completion])
+    in_vain.end_attempts(connection, [completion])
     note_if_completed(connection, completion.job_id)
-
-
-def end_attempts(connection: sqlite3.Connection, completions: Sequence[Completion]) -> None:
-    """End the attempts that made these results."""
-    for completion in completions:
-        in_vain.end_unless_in_vain(connection, completion)
 
 
 def count_all(connection: sqlite3.Connection, news: Sequence[Change]) -> None:
@@ -110,7 +104,7 @@ def record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Complet
 
     The caller has checked the order of those of sequential jobs.
     """
-    with suppress(sqlite3.IntegrityError), _all_or_none(connection):
+    with suppress(sqlite3.IntegrityError), all_or_none(connection):
         for at in range(0, len(completions), COMPLETIONS_AT_ONCE_MAX):
             insert = fast_insert_of(completions[at : at + COMPLETIONS_AT_ONCE_MAX], is_order_checked=True)
             if insert is None:
@@ -122,14 +116,8 @@ def record_in_bulk(connection: sqlite3.Connection, completions: Sequence[Complet
     return False
 
 
-def record_together(connection: sqlite3.Connection, completions: Sequence[Completion]) -> list[Change]:
-    """Record all of these completions or none; see :func:`record_all`."""
-    with _all_or_none(connection):
-        return record_all(connection, completions)
-
-
 @contextmanager
-def _all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
+def all_or_none(connection: sqlite3.Connection) -> Iterator[None]:
     """Undo the writes of this block if it raises. The transaction stays open."""
     connection.execute("SAVEPOINT block")
     try:
@@ -204,7 +192,7 @@ def record(
             in_vain.note_the_same(connection, completion)
         return change
     if answers is not None:
-        redos.note_answer(connection, job_id, index, answers)
+        redos.NOTE_ANSWER.run(connection, in_job=job_id, at_index=index, at=answers)
     return 1
 
 
@@ -231,7 +219,7 @@ def _record_again(
         raise sqlite3.DatabaseError("a completed chunk was not written; look for a trigger in the file")
     present, present_id, made_at, payer = recorded
     if asked_at is not None:
-        redos.unmark(connection, completion.job_id, completion.chunk_index)
+        redos.UNMARK.run(connection, **here)
         if completion.digest is None:
             return 0
     elif completion.digest in (None, present):

@@ -177,11 +177,7 @@ def _read(kind: str | None, stored: Any, cost: Cost) -> tuple[float | None, str 
             return None, short_repr(error)
         return amount(value), short_repr(value)
     if kind in ("object", "array"):
-        return None, _shown_json(stored)
+        is_cut = len(stored) >= _COST_TEXT_LENGTH_MAX
+        return None, f"{stored[: _COST_TEXT_LENGTH_MAX - 1]}…" if is_cut else stored
     value = _NOT_SHOWN_BY_SQLITE.get(str(kind), stored)
     return amount(value), None if kind is None else short_repr(value)
-
-
-def _shown_json(text: str) -> str:
-    """Return the beginning of a JSON text, marked where it was cut."""
-    return text if len(text) < _COST_TEXT_LENGTH_MAX else f"{text[: _COST_TEXT_LENGTH_MAX - 1]}…"

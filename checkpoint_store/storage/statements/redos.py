@@ -77,9 +77,9 @@ _FIND: Final = Statement(lambda: select(_M.after_attempt, _M.asked_at).where(*_H
 _MARKS: Final = Statement(
     lambda: select(_M.chunk_index, _M.after_attempt, _M.asked_at).where(_IN_JOB), order=("in_job",)
 )
-_ANY: Final = Statement(lambda: select(literal_column("1")).select_from(chunk_redos).limit(literal_column("1")))
+ANY: Final = Statement(lambda: select(literal_column("1")).select_from(chunk_redos).limit(literal_column("1")))
 _FIRST: Final = Statement(lambda: select(func.min(_M.chunk_index)).where(_IN_JOB), order=("in_job",))
-_UNMARK: Final = Statement(lambda: chunk_redos.delete().where(*_HERE))
+UNMARK: Final = Statement(lambda: chunk_redos.delete().where(*_HERE))
 
 
 def _last_attempt() -> Any:
@@ -95,7 +95,7 @@ def _mark() -> Any:
 _MARK: Final = Statement(_mark)
 FORGET_HANDLE: Final = Statement(lambda: chunk_handles.delete().where(*at_chunk(chunk_handles.c)))
 NO_LONGER_COUNTED: Final = Statement(lambda: attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
-_NOTE_ANSWER: Final = Statement(
+NOTE_ANSWER: Final = Statement(
     lambda: completed_chunks.update().where(*at_chunk(_C)).values(redo_asked_at=bindparam("at"))
 )
 _ANSWERED: Final = Statement(
@@ -156,11 +156,6 @@ def of_kept(connection: sqlite3.Connection, reused: Mapping[int, Source]) -> dic
     }
 
 
-def is_any_in_store(connection: sqlite3.Connection) -> bool:
-    """Return whether any chunk of any job is to be done again."""
-    return _ANY.run(connection).fetchone() is not None
-
-
 def first(job_id: str) -> tuple[str, tuple[Any, ...]]:
     """Return the statement, with its values, that finds the lowest chunk of a job that is to be done again."""
     return _FIRST.text, (job_id,)
@@ -212,13 +207,3 @@ def last_attempt(connection: sqlite3.Connection, job_id: str, index: int) -> int
     """Return the number of the last attempt at a chunk, 1-based; 0 for no attempt."""
     (number,) = _FIND_LAST_ATTEMPT.run(connection, in_job=job_id, at_index=index).fetchone()
     return int(number)
-
-
-def note_answer(connection: sqlite3.Connection, job_id: str, index: int, asked_at: str) -> None:
-    """Record that the result of a complete chunk answers the redo that was asked for at ``asked_at``."""
-    _NOTE_ANSWER.run(connection, in_job=job_id, at_index=index, at=asked_at)
-
-
-def unmark(connection: sqlite3.Connection, job_id: str, index: int) -> None:
-    """Remove the mark of a chunk: its redo is answered."""
-    _UNMARK.run(connection, in_job=job_id, at_index=index)

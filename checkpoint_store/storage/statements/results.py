@@ -48,10 +48,11 @@ _NOT_TO_REDO: Final[Any] = _IN_JOB, ~redos.is_marked(_C)
 """The condition that a chunk is complete, and not to be done again."""
 _BETWEEN: Final[Any] = _IN_JOB, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
 
-_WITHOUT_FINGERPRINT: Final = Statement(
+WITHOUT_FINGERPRINT: Final = Statement(
     lambda: select(_C.chunk_index).where(_IN_JOB, _C.fingerprint.is_(null())).limit(literal_column("1"))
 )
-_SET_FINGERPRINT: Final = Statement(
+"""Finds a chunk that was completed while its content was not at hand."""
+SET_FINGERPRINT: Final = Statement(
     lambda: (
         completed_chunks.update()
         .where(*at_chunk(_C), _C.fingerprint.is_(null()))
@@ -103,16 +104,6 @@ _RESULT: Final = Statement(
 def digests(connection: sqlite3.Connection, job_id: str) -> dict[int, str | None]:
     """Return the digest of each completed chunk's result; None where it was completed without one."""
     return dict(_DIGESTS.run(connection, in_job=job_id).fetchall())
-
-
-def lacks_fingerprints(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Return whether a chunk of this job was completed while its content was not at hand."""
-    return _WITHOUT_FINGERPRINT.run(connection, in_job=job_id).fetchone() is not None
-
-
-def set_fingerprints(connection: sqlite3.Connection, job_id: str, pairs: list[dict[str, Any]]) -> None:
-    """Fill in fingerprints (``at_index``, ``value``) of chunks that were completed without one."""
-    _SET_FINGERPRINT.run_many(connection, ({"in_job": job_id} | pair for pair in pairs))
 
 
 def completed_in(connection: sqlite3.Connection, job_id: str, start: int, stop: int) -> list[int]:

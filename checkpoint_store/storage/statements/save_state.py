@@ -178,7 +178,9 @@ def _write(
     redos.mark(connection, state.job_id, dict.fromkeys(asked, moment))
     job_statements.recount(connection, state.job_id)
     if not replace:  # a saved state sets the status itself
-        _end_import(connection, state, digests, is_new=known is None)
+        # Complete a job that the import makes whole, or that is whole since the run which wrote the state file.
+        adds_chunks = known is not None and not digests.keys() >= set(state.completed_chunks)
+        (finish_if_done if adds_chunks else finish_if_left_running)(connection, state.job_id)
     return written
 
 
@@ -211,16 +213,6 @@ def _write_results(
             written.agreed_digests.append(digest)
         written.digests[index] = digest or digests.get(index)
     return written
-
-
-def _end_import(
-    connection: sqlite3.Connection, state: ProcessingState, completed: Mapping[int, object], *, is_new: bool
-) -> None:
-    """Complete a job that the import makes whole, or that is whole since the run which wrote the state file."""
-    if not is_new and not completed.keys() >= set(state.completed_chunks):
-        finish_if_done(connection, state.job_id)
-    else:
-        finish_if_left_running(connection, state.job_id)
 
 
 def _find(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord | None:

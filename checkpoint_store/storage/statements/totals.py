@@ -162,7 +162,8 @@ def totals_with(
         for key in keys:
             for value in values_at(result, key):
                 having.add(key)
-                sums[key] += (number_in(value) if isinstance(value, str) else _plain_number(value)) or 0
+                number = number_in(value) if isinstance(value, str) else value
+                sums[key] += number if type(number) in (int, float) else 0
     unknown = [key for key in keys if key not in having]
     if unknown and result is not None and not skip_missing:
         raise _unknown_field(unknown[0], result)
@@ -178,10 +179,6 @@ def _each_once(
         for index, text in results.verified_page(path, job_id, page):
             if index in counted:
                 yield json_text.decode(text)
-
-
-def _plain_number(value: Any) -> int | float | None:
-    return value if type(value) in (int, float) else None
 
 
 def _unknown_field(key: str, newest: object) -> InvalidArgumentError:

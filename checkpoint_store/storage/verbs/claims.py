@@ -127,8 +127,8 @@ class ClaimStorage(ForkAware):
         """Return the reporter of a job: a runner, which has ended, for a failure that no runner reports."""
         liveness.refuse_if_busy(connection, self.path, job_id, own_runner_id=None, exclusive=False)
         known = self._reporter_ids.get(job_id)
-        if known is not None and runners.is_runner_of(connection, known, job_id):
-            return known
+        if known is not None and runners.OF_JOB.run(connection, its_id=known, in_job=job_id).fetchone() is not None:
+            return known  # neither was deleted
         no_lock = self.path.with_name(f"{self.path.name}.reporter-{os.urandom(6).hex()}")
         runner_id = add_runner(connection, job_id, no_lock, exclusive=False)
         attempts.end_runner(connection, runner_id, begun=None, is_counted=False)

@@ -58,7 +58,7 @@ class JobChanges:
             ):
                 return
             if change.withdraws_pauses:
-                runner_statements.clear_pauses(connection, job_id)
+                runner_statements.CLEAR_PAUSES.run(connection, in_job=job_id, at=now())
             if change.is_completed_instead and finish_if_done(connection, job_id):
                 return
             if change.needs_all_chunks:
@@ -68,7 +68,7 @@ class JobChanges:
             values = {"status": change.status.value, "error_message": change.message, **times}
             job_statements.update_job(connection, job_id, self.path, **values)
             if change.asks_for_pause:
-                runner_statements.ask_to_pause(connection, job_id)
+                runner_statements.ASK_TO_PAUSE.run(connection, job_id=job_id, asked_at=now())
 
         self._database.write(write)
 

@@ -114,7 +114,7 @@ class RunnerStorage(ForkAware):
 
         def work(connection: sqlite3.Connection) -> None:
             liveness.refuse_if_busy(connection, self.path, job_id, own_runner_id=runner_id, exclusive=True)
-            runners.make_exclusive(connection, runner_id)
+            runners.MAKE_EXCLUSIVE.run(connection, its_id=runner_id)
 
         write_of_job(self._database, job_id, work)
 

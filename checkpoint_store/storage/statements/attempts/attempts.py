@@ -294,5 +294,5 @@ def end_runner(
             if (index, number) not in begun:
                 release(connection, job_id, runner_id, Claim(index, number))
     in_doubt = _ABANDON_ALL.run(connection, its_runner=runner_id, at=now(), its_counted=int(is_counted)).rowcount
-    runners.set_ended(connection, runner_id)
+    runners.END.run(connection, its_id=runner_id, at=now())
     return in_doubt

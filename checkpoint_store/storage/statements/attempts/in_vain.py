@@ -16,7 +16,7 @@ from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from checkpoint_store.storage.records.records import Completion
 
@@ -99,17 +99,12 @@ _END: Final = Statement(
 )
 
 
-def end_unless_in_vain(connection: sqlite3.Connection, completion: Completion) -> None:
-    """End the attempt that made the result of a completion, unless :func:`note_the_same` has ended it."""
-    if completion.attempt is not None:
-        _END.run(
-            connection,
-            in_job=completion.job_id,
-            at_index=completion.chunk_index,
-            attempt=completion.attempt,
-            at=completion.completed_at,
-            seconds=completion.seconds,
-        )
+def end_attempts(connection: sqlite3.Connection, completions: Iterable[Completion]) -> None:
+    """End the attempts that made these results, except those that :func:`note_the_same` has ended."""
+    for ended in completions:
+        if ended.attempt is not None:
+            here = {"in_job": ended.job_id, "at_index": ended.chunk_index, "attempt": ended.attempt}
+            _END.run(connection, **here, at=ended.completed_at, seconds=ended.seconds)
 
 
 def note_the_same(connection: sqlite3.Connection, completion: Completion) -> None:

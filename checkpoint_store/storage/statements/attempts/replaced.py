@@ -88,7 +88,7 @@ _ELSEWHERE: Final = Statement(
         func.coalesce(func.max(_MADE_ELSEWHERE.c.cost), 0.0),
     )
 )
-_BY_JOB: Final = Statement(lambda: of_jobs(select(_A.job_id, func.total(_A.cost))).where(_REPLACED).group_by(_A.job_id))
+BY_JOB: Final = Statement(lambda: of_jobs(select(_A.job_id, func.total(_A.cost))).where(_REPLACED).group_by(_A.job_id))
 _OF_JOB: Final = Statement(lambda: select(func.total(_A.cost)).where(IN_JOB_BY_RANGE, _REPLACED))
 
 
@@ -118,11 +118,6 @@ def _cost_of(connection: sqlite3.Connection, result_id: int) -> float | None:
 def costs_after(connection: sqlite3.Connection, job_id: str, after: int, rows: int) -> list[tuple[Any, ...]]:
     """Return (result id, chunk index, ``"replaced"``, cost) of replaced results after a result id, by id."""
     return _AFTER.run(connection, in_job=job_id, after=after, rows=rows).fetchall()
-
-
-def costs_by_job(connection: sqlite3.Connection, numbers: str) -> dict[str, float]:
-    """Return the costs of replaced results by job, of the jobs with these numbers that have such results."""
-    return dict(_BY_JOB.run(connection, numbers=numbers).fetchall())
 
 
 def cost_in(connection: sqlite3.Connection, job_id: str) -> float:

@@ -32,7 +32,7 @@ _COSTS: Final = Statement(
         *_ENDED_WITHOUT_RESULT
     )
 )
-_FAILED_BY_JOB: Final = Statement(
+FAILED_BY_JOB: Final = Statement(
     lambda: of_jobs(select(_A.job_id, func.total(_A.cost))).where(TROUBLE).group_by(_A.job_id)
 )
 _IN_DOUBT: Final = Statement(
@@ -92,11 +92,6 @@ def job_costs(connection: sqlite3.Connection, job_id: str, own: Costs, carried: 
         unreadable_chunk=None if own.unreadable is None else own.unreadable.chunk_index,
         replaced_cost=round(replaced.cost_in(connection, job_id), 9),
     )
-
-
-def failed_costs(connection: sqlite3.Connection, numbers: str) -> dict[str, float]:
-    """Return the costs of attempts without a result by job, of the jobs with these numbers that have such attempts."""
-    return dict(_FAILED_BY_JOB.run(connection, numbers=numbers).fetchall())
 
 
 def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: Claim, amount: float | None) -> None:

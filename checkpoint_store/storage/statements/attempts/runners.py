@@ -19,25 +19,26 @@ if TYPE_CHECKING:
 _W: Final = runners.c
 _ADDED: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at")
 
-_MAKE_EXCLUSIVE: Final = Statement(
+MAKE_EXCLUSIVE: Final = Statement(
     lambda: runners.update().where(_W.runner_id == bindparam("its_id")).values(exclusive=1)
 )
-_END: Final = Statement(
+END: Final = Statement(
     lambda: runners.update().where(_W.runner_id == bindparam("its_id")).values(ended_at=bindparam("at"))
 )
 _LOCK_FILE: Final = Statement(
     lambda: select(_W.lock_file).where(_W.runner_id == bindparam("its_id"), _W.ended_at.is_(null()))
 )
-_OF_JOB: Final = Statement(
+OF_JOB: Final = Statement(
     lambda: select(_W.runner_id).where(_W.runner_id == bindparam("its_id"), _W.job_id == bindparam("in_job"))
 )
-_CLEAR_PAUSES: Final = Statement(
+CLEAR_PAUSES: Final = Statement(
     lambda: (
         pauses.update()
         .where(pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null()))
         .values(cleared_at=bindparam("at"))
     )
 )
+ASK_TO_PAUSE: Final = insert_into("pauses", ("job_id", "asked_at"))
 _LAST_PAUSE: Final = Statement(
     lambda: select(func.coalesce(func.max(pauses.c.pause_id), 0)).where(
         pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null())
@@ -73,35 +74,10 @@ def add_runner(
     return runner_id
 
 
-def is_runner_of(connection: sqlite3.Connection, runner_id: int, job_id: str) -> bool:
-    """Return whether the store has this runner of this job: both may have been deleted."""
-    return _OF_JOB.run(connection, its_id=runner_id, in_job=job_id).fetchone() is not None
-
-
-def make_exclusive(connection: sqlite3.Connection, runner_id: int) -> None:
-    """Record that a runner shares the job with no other."""
-    _MAKE_EXCLUSIVE.run(connection, its_id=runner_id)
-
-
-def set_ended(connection: sqlite3.Connection, runner_id: int) -> None:
-    """Record that a runner is gone."""
-    _END.run(connection, its_id=runner_id, at=now())
-
-
 def lock_file_of(connection: sqlite3.Connection, runner_id: int) -> str | None:
     """Return the lock file of a runner that has not ended, as far as the store knows."""
     (lock_file,) = _LOCK_FILE.run(connection, its_id=runner_id).fetchone() or (None,)
     return lock_file
-
-
-def ask_to_pause(connection: sqlite3.Connection, job_id: str) -> None:
-    """Record the request that every loop on this job ends."""
-    insert_into("pauses", ("job_id", "asked_at")).run(connection, job_id=job_id, asked_at=now())
-
-
-def clear_pauses(connection: sqlite3.Connection, job_id: str) -> None:
-    """Withdraw the requests, for the loops that have not noticed them yet."""
-    _CLEAR_PAUSES.run(connection, in_job=job_id, at=now())
 
 
 def last_pause(job_id: str) -> tuple[str, tuple[Any, ...]]:

@@ -76,8 +76,8 @@ def summaries(connection: sqlite3.Connection, records: Sequence[JobRecord], path
     notes = runner_notes(connection, job_id, path)
     active = {runner.job_id for runner in notes.values() if not runner.is_dead}
     failures = _failures(connection, numbers, notes)
-    replaced_costs = replaced.costs_by_job(connection, numbers)
-    failed_costs = reservations.failed_costs(connection, numbers)
+    of_jobs_with_costs = replaced.BY_JOB, reservations.FAILED_BY_JOB
+    replaced_costs, failed_costs = (dict(costs.run(connection, numbers=numbers)) for costs in of_jobs_with_costs)
     return [
         JobSummary(
             job_id=record.job_id,

@@ -63,13 +63,14 @@ _IS_CURRENT: Final = "is_current = 1"
 # Work that a service holds is paid for, too.
 _WITH_RESULTS: Final = """(
     completed_count > 0 OR EXISTS (
-        SELECT 1 FROM chunk_handles h WHERE h.job_id = jobs.job_id AND NOT EXISTS (
-            SELECT 1 FROM completed_chunks c WHERE c.job_id = h.job_id AND c.chunk_index = h.chunk_index
+        SELECT 1 FROM chunk_handles WHERE chunk_handles.job_id = jobs.job_id AND NOT EXISTS (
+            SELECT 1 FROM completed_chunks
+            WHERE completed_chunks.job_id = jobs.job_id AND completed_chunks.chunk_index = chunk_handles.chunk_index
         )
     )
 )"""
 _INCOMPLETE: Final = """superseded_by IS NULL AND (
-    completed_count < total_chunks OR EXISTS (SELECT 1 FROM chunk_redos m WHERE m.job_id = jobs.job_id)
+    completed_count < total_chunks OR EXISTS (SELECT 1 FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id)
 )"""
 _NO_LONGER_CURRENT: Final = Statement(
     lambda: jobs.update().where(_J.is_current == 1, _J.job_id != bindparam("but_job")).values(is_current=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from checkpoint_store.errors import Difference, StoreDamaged, counted
@@ -49,14 +50,10 @@ def can_grow(job: JobRecord, request: OpenRequest) -> bool:
     total = job.total_chunks
     return (
         total < request.plan.total_chunks
-        and _is_of_kind(job, request.plan)
+        and job.sequential == request.plan.sequential
+        and same_settings(job.plan, request.plan)
         and job.chunks_digest in (None, _digest_of_first(total, request, job.fingerprint_rule))
     )
-
-
-def _is_of_kind(job: JobRecord, plan: Plan) -> bool:
-    """Whether a job's settings are those of a plan."""
-    return job.sequential == plan.sequential and same_settings(job.plan, plan)
 
 
 def differences_at_beginning(
@@ -105,12 +102,9 @@ def exchanging(connection: sqlite3.Connection, job: JobRecord, path: Path) -> se
     return {
         other.job_id
         for other in others
-        if other.job_id != job.job_id and max(job, other, key=_beginning).looked_number is not None
+        if other.job_id != job.job_id
+        and max(job, other, key=attrgetter("started_at", "job_number")).looked_number is not None
     }
-
-
-def _beginning(job: JobRecord) -> tuple[str, int]:
-    return job.started_at, job.job_number
 
 
 def _digest_of_first(total: int, request: OpenRequest, rule: int) -> str | None:
@@ -139,7 +133,11 @@ def earlier_job(connection: sqlite3.Connection, request: OpenRequest, path: Path
     job = job_of_plan(connection, request, path)
     if job is None and request.on_change == "extend":
         job = job_to_extend(connection, request, path)
-    return job or _newest_with_results(connection, request.plan.file_name, path)
+    if job is not None:
+        return job
+    # A chunk that was completed without a result counts: the work was done, and its result is kept elsewhere.
+    name = request.plan.file_name
+    return next(iter(job_statements.list_jobs(connection, path, file_name=name, with_results=True, limit=1)), None)
 
 
 def job_of_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> JobRecord | None:
@@ -208,8 +206,3 @@ def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:
     except ValueError as error:
         raise StoreDamaged(path, f"its row in jobs cannot be read: {error}", job_id=row.job_id) from error
     return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config, sequential=plan.sequential)
-
-
-def _newest_with_results(connection: sqlite3.Connection, file_name: str, path: Path) -> JobRecord | None:
-    # A chunk that was completed without a result counts: the work was done, and its result is kept elsewhere.
-    return next(iter(job_statements.list_jobs(connection, path, file_name=file_name, with_results=True, limit=1)), None)

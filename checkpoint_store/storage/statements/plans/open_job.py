@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import json_text
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.records.open_requests import Action, OpenRequest, Source
     from checkpoint_store.storage.records.records import JobRecord
-
-
-_BATCH: Final = 1000
 
 
 def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> OpenedJob | Decision:
@@ -215,9 +212,10 @@ def _resume(
 ) -> JobRecord:
     """Go on with a job of the same plan, whatever its status."""
     changes: dict[str, Any] = {}
-    job = stretch.go_on(connection, job.job_id, path)
+    job_id = job.job_id
+    job = stretch.go_on(connection, job_id, path)
     if request.keys is not None:
-        chunk_statements.put(connection, job.job_id, request.keys)
+        chunk_statements.put(connection, job_id, request.keys)
     if request.video_title is not None and request.video_title != job.video_title:
         changes["video_title"] = request.video_title
     if request.metadata is not None and request.metadata != (job.metadata or {}):
@@ -226,8 +224,11 @@ def _resume(
         # The job was begun (or imported) without the chunks at hand: its plan agrees as far as it is known.
         changes |= {"chunks_digest": request.plan.chunks_digest, "fingerprint_rule": FINGERPRINT_RULE}
         job = job._replace(fingerprint_rule=FINGERPRINT_RULE)
-    if request.fingerprints is not None and result_statements.lacks_fingerprints(connection, job.job_id):
-        _adopt_fingerprints(connection, job, request)
+    is_named = request.fingerprints is not None
+    if is_named and result_statements.WITHOUT_FINGERPRINT.run(connection, in_job=job_id).fetchone():
+        named = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
+        rows = ({"in_job": job_id, "at_index": index, "value": fingerprint} for index, fingerprint in named)
+        result_statements.SET_FINGERPRINT.run_many(connection, rows)
     stored_answers.adopt(connection, job, request)
     reused, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False, has_grown=has_grown)
     if reused:
@@ -239,17 +240,8 @@ def _resume(
     elif job.status is not JobStatus.COMPLETED:
         changes |= {"status": JobStatus.COMPLETED.value, "error_message": None}
     if changes:
-        job_statements.update_job(connection, job.job_id, path, **changes)
-    job_statements.make_newest(connection, job.job_id, job.file_name)
-    job_statements.make_current(connection, job.job_id)
-    job = job_statements.find_job(connection, job.job_id, path)
+        job_statements.update_job(connection, job_id, path, **changes)
+    job_statements.make_newest(connection, job_id, job.file_name)
+    job_statements.make_current(connection, job_id)
+    job = job_statements.find_job(connection, job_id, path)
     return _has_looked(connection, job, path) if _looks(request) and not leaves_some else job
-
-
-def _adopt_fingerprints(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> None:
-    pairs = [
-        {"at_index": index, "value": value}
-        for index, value in enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
-    ]
-    for start in range(0, len(pairs), _BATCH):
-        result_statements.set_fingerprints(connection, job.job_id, pairs[start : start + _BATCH])

@@ -182,7 +182,7 @@ class _ToRedo:
             at_least: how many results plain ``reuse`` keeps.
             by_place: how many results that only their place identifies are to be done again.
         """
-        if not redos.is_any_in_store(self._connection):  # no search for each choice
+        if redos.ANY.run(self._connection).fetchone() is None:  # no search for each choice
             return choices
         kept: list[tuple[tuple[str, ...], int]] = []
         for names, count in choices:

@@ -226,12 +226,12 @@ def answers(
     }
     if request.plan.sequential:
         return _in_order(connection, job, of_chunks)
-    return {index: _of_same_index(index, sources) for index, sources in of_chunks.items() if sources}
-
-
-def _of_same_index(index: int, sources: list[Source]) -> Source:
-    """Return the result of the chunk with the same index, if it is among these; otherwise the first result."""
-    return next((source for source in sources if source.chunk_index == index), sources[0])
+    # The result of the chunk with the same index; if it is not among these, the first result.
+    return {
+        index: next((source for source in sources if source.chunk_index == index), sources[0])
+        for index, sources in of_chunks.items()
+        if sources
+    }
 
 
 def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[int, list[Source]]) -> dict[int, Source]:

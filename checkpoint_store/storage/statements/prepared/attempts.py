@@ -111,6 +111,9 @@ instr(coalesce(attempts.error, '') || char(10), :late) = 0 AND instr(coalesce(at
 char(10), :the_same) = 0""",
     "attempts.in_vain._OUTCOME": """SELECT attempts.outcome FROM attempts WHERE attempts.job_id = :in_job AND
 attempts.chunk_index = :at_index AND attempts.number = :its_number""",
+    "attempts.replaced.BY_JOB": """SELECT attempts.job_id, total(attempts.cost) AS total_1 FROM json_each(:numbers) AS
+wanted JOIN jobs ON jobs.job_number = wanted.value JOIN attempts ON attempts.job_id BETWEEN jobs.job_id AND jobs.job_id
+WHERE attempts.replaced_result_id IS NOT NULL GROUP BY attempts.job_id""",
     "attempts.replaced._ADD": """INSERT INTO attempts (job_id, chunk_index, number, runner_id, started_at, finished_at,
 outcome, counted, is_last, cost, replaced_result_id) VALUES (:in_job, :at_index, (SELECT
 coalesce(max(attempts_1.number), 0) + 1 AS anon_1 FROM attempts AS attempts_1 WHERE attempts_1.job_id = :in_job AND
@@ -118,9 +121,6 @@ attempts_1.chunk_index = :at_index), 0, :made_at, :made_at, 'completed', 0, 0, :
     "attempts.replaced._AFTER": """SELECT attempts.replaced_result_id, attempts.chunk_index, 'replaced', attempts.cost
 FROM attempts WHERE attempts.job_id = :in_job AND attempts.replaced_result_id > :after AND attempts.replaced_result_id
 IS NOT NULL ORDER BY attempts.replaced_result_id LIMIT :rows OFFSET 0""",
-    "attempts.replaced._BY_JOB": """SELECT attempts.job_id, total(attempts.cost) AS total_1 FROM json_each(:numbers) AS
-wanted JOIN jobs ON jobs.job_number = wanted.value JOIN attempts ON attempts.job_id BETWEEN jobs.job_id AND jobs.job_id
-WHERE attempts.replaced_result_id IS NOT NULL GROUP BY attempts.job_id""",
     "attempts.replaced._ELSEWHERE": """SELECT count(anon_1.cost) AS count_1, total(anon_1.cost) AS total_1,
 coalesce(max(anon_1.cost), 0.0) AS coalesce_1 FROM (SELECT attempts.cost AS cost FROM attempts WHERE attempts.job_id =
 :in_job AND attempts.replaced_result_id BETWEEN 0 AND 0 AND attempts.replaced_result_id IS NOT NULL ORDER BY
@@ -131,12 +131,12 @@ AS attempts_1 WHERE attempts_1.job_id = :in_job AND attempts_1.chunk_index = :at
 'completed' AND attempts_1.replaced_result_id IS NULL)""",
     "attempts.replaced._OF_JOB": """SELECT total(attempts.cost) AS total_1 FROM attempts WHERE attempts.job_id BETWEEN
 :in_job AND :in_job AND attempts.replaced_result_id IS NOT NULL""",
+    "attempts.reservations.FAILED_BY_JOB": """SELECT attempts.job_id, total(attempts.cost) AS total_1 FROM
+json_each(:numbers) AS wanted JOIN jobs ON jobs.job_number = wanted.value JOIN attempts ON attempts.job_id BETWEEN
+jobs.job_id AND jobs.job_id WHERE attempts.outcome IN ('failed', 'abandoned') GROUP BY attempts.job_id""",
     "attempts.reservations._COSTS": """SELECT count(nullif(attempts.cost, 0)) AS count_1, total(attempts.cost) AS
 total_1, max(attempts.cost) AS max_1 FROM attempts WHERE attempts.job_id BETWEEN :in_job AND :in_job AND
 attempts.outcome IN ('failed', 'abandoned')""",
-    "attempts.reservations._FAILED_BY_JOB": """SELECT attempts.job_id, total(attempts.cost) AS total_1 FROM
-json_each(:numbers) AS wanted JOIN jobs ON jobs.job_number = wanted.value JOIN attempts ON attempts.job_id BETWEEN
-jobs.job_id AND jobs.job_id WHERE attempts.outcome IN ('failed', 'abandoned') GROUP BY attempts.job_id""",
     "attempts.reservations._IN_DOUBT": """SELECT total(attempts.reserved_cost) AS total_1 FROM attempts WHERE
 attempts.job_id BETWEEN :in_job AND :in_job AND attempts.outcome IN ('failed', 'abandoned') AND attempts.reserved_cost
 IS NOT NULL AND NOT ((EXISTS (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
@@ -158,16 +158,16 @@ attempts.chunk_index = :at_index AND attempts.number = :its_number AND attempts.
 attempts.outcome = 'running'""",
     "attempts.reservations._TAKE_COST": """UPDATE attempts SET cost=NULL WHERE attempts.job_id = :in_job AND
 attempts.chunk_index = :at_index AND attempts.number = :its_number""",
-    "attempts.runners._CLEAR_PAUSES": """UPDATE pauses SET cleared_at=:at WHERE pauses.job_id = :in_job AND
+    "attempts.runners.CLEAR_PAUSES": """UPDATE pauses SET cleared_at=:at WHERE pauses.job_id = :in_job AND
 pauses.cleared_at IS NULL""",
-    "attempts.runners._END": """UPDATE runners SET ended_at=:at WHERE runners.runner_id = :its_id""",
+    "attempts.runners.END": """UPDATE runners SET ended_at=:at WHERE runners.runner_id = :its_id""",
+    "attempts.runners.MAKE_EXCLUSIVE": """UPDATE runners SET "exclusive"=1 WHERE runners.runner_id = :its_id""",
+    "attempts.runners.OF_JOB": """SELECT runners.runner_id FROM runners WHERE runners.runner_id = :its_id AND
+runners.job_id = :in_job""",
     "attempts.runners._LAST_PAUSE": """SELECT coalesce(max(pauses.pause_id), 0) AS coalesce_1 FROM pauses WHERE
 pauses.job_id = :in_job AND pauses.cleared_at IS NULL""",
     "attempts.runners._LOCK_FILE": """SELECT runners.lock_file FROM runners WHERE runners.runner_id = :its_id AND
 runners.ended_at IS NULL""",
-    "attempts.runners._MAKE_EXCLUSIVE": """UPDATE runners SET "exclusive"=1 WHERE runners.runner_id = :its_id""",
-    "attempts.runners._OF_JOB": """SELECT runners.runner_id FROM runners WHERE runners.runner_id = :its_id AND
-runners.job_id = :in_job""",
     "attempts.runners._at_work(of_one_job=False)": """SELECT runners.runner_id, runners.job_id, runners.lock_file,
 runners.host, runners.pid, runners."exclusive", runners.started_at FROM runners WHERE runners.ended_at IS NULL ORDER BY
 +runners.runner_id""",

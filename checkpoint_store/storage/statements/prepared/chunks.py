@@ -50,13 +50,17 @@ excluded.handle, fingerprint = coalesce(excluded.fingerprint, chunk_handles.fing
 excluded.recorded_at""",
     "handles._SET_FINGERPRINT": """UPDATE chunk_handles SET fingerprint=:new_fingerprint WHERE chunk_handles.job_id =
 :in_job AND chunk_handles.chunk_index = :at_index""",
+    "redos.ANY": """SELECT 1 FROM chunk_redos LIMIT 1 OFFSET 0""",
     "redos.FORGET_HANDLE": """DELETE FROM chunk_handles WHERE chunk_handles.job_id = :in_job AND
 chunk_handles.chunk_index = :at_index""",
+    "redos.NOTE_ANSWER": """UPDATE completed_chunks SET redo_asked_at=:at WHERE completed_chunks.job_id = :in_job AND
+completed_chunks.chunk_index = :at_index""",
     "redos.NO_LONGER_COUNTED": """UPDATE attempts SET counted=0, is_last=0 WHERE attempts.job_id = :in_job AND
 attempts.chunk_index = :at_index""",
+    "redos.UNMARK": """DELETE FROM chunk_redos WHERE chunk_redos.job_id = :in_job AND chunk_redos.chunk_index =
+:at_index""",
     "redos._ANSWERED": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
 :in_job AND completed_chunks.redo_asked_at IS NOT NULL""",
-    "redos._ANY": """SELECT 1 FROM chunk_redos LIMIT 1 OFFSET 0""",
     "redos._DROP_MARKS_OF_INCOMPLETE": """DELETE FROM chunk_redos WHERE chunk_redos.job_id = :in_job AND NOT (EXISTS
 (SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id = chunk_redos.job_id AND
 completed_chunks.chunk_index = chunk_redos.chunk_index))""",
@@ -76,9 +80,5 @@ coalesce_1 FROM attempts WHERE attempts.job_id = chunk_redos.job_id AND attempts
 attempts.chunk_index = :at_index))""",
     "redos._MARKS": """SELECT chunk_redos.chunk_index, chunk_redos.after_attempt, chunk_redos.asked_at FROM chunk_redos
 WHERE chunk_redos.job_id = :in_job""",
-    "redos._NOTE_ANSWER": """UPDATE completed_chunks SET redo_asked_at=:at WHERE completed_chunks.job_id = :in_job AND
-completed_chunks.chunk_index = :at_index""",
-    "redos._UNMARK": """DELETE FROM chunk_redos WHERE chunk_redos.job_id = :in_job AND chunk_redos.chunk_index =
-:at_index""",
 }
 """By the name of the statement: its text, with the names of its values, such as ``:in_job``."""

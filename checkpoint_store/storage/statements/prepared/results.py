@@ -73,6 +73,10 @@ AND (completed_chunks.source_job_id IS NULL) = :is_own ORDER BY chunk_results.re
 completed_chunks.job_id = :in_job AND completed_chunks.chunk_index >= :start AND completed_chunks.chunk_index < :stop
 AND NOT (EXISTS (SELECT chunk_redos.chunk_index FROM chunk_redos WHERE chunk_redos.job_id = completed_chunks.job_id AND
 chunk_redos.chunk_index = completed_chunks.chunk_index)) ORDER BY completed_chunks.chunk_index""",
+    "results.SET_FINGERPRINT": """UPDATE completed_chunks SET fingerprint=:value WHERE completed_chunks.job_id = :in_job
+AND completed_chunks.chunk_index = :at_index AND completed_chunks.fingerprint IS NULL""",
+    "results.WITHOUT_FINGERPRINT": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
+completed_chunks.job_id = :in_job AND completed_chunks.fingerprint IS NULL LIMIT 1 OFFSET 0""",
     "results._COUNT_BETWEEN": """SELECT (SELECT count(*) AS count_1 FROM completed_chunks WHERE completed_chunks.job_id
 = :in_job AND completed_chunks.chunk_index >= :start AND completed_chunks.chunk_index < :stop) AS anon_1, (SELECT
 count(*) AS count_2 FROM chunk_redos WHERE chunk_redos.job_id = :in_job AND chunk_redos.chunk_index >= :start AND
@@ -94,10 +98,6 @@ chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE comp
 completed_chunks.chunk_index = :at_index""",
     "results._RESULT_BY_ID": """SELECT chunk_results.result, chunk_results.digest FROM chunk_results WHERE
 chunk_results.result_id = :id""",
-    "results._SET_FINGERPRINT": """UPDATE completed_chunks SET fingerprint=:value WHERE completed_chunks.job_id =
-:in_job AND completed_chunks.chunk_index = :at_index AND completed_chunks.fingerprint IS NULL""",
-    "results._WITHOUT_FINGERPRINT": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE
-completed_chunks.job_id = :in_job AND completed_chunks.fingerprint IS NULL LIMIT 1 OFFSET 0""",
     "totals._INDICES": """SELECT completed_chunks.chunk_index FROM completed_chunks WHERE completed_chunks.job_id =
 :in_job AND (completed_chunks.source_job_id IS NULL OR :with_carried AND completed_chunks.chunk_index IN (SELECT
 min(completed_chunks.chunk_index) AS min_1 FROM completed_chunks WHERE completed_chunks.job_id = :in_job GROUP BY
