@@ -61,7 +61,7 @@ class StateFile(ForkAware):
         self._lock = lock
         self._lock_timeout_seconds = lock_timeout_seconds
         self._growing = GrowingFile(path, self.backup, storage.path)
-        self._completed_jobs = storage.database.writer.completed_jobs.follow()
+        self._completed_jobs = storage.follow_completed_jobs()
         """The jobs that this process has completed, and whose file it has not written since."""
         self.forget_in_child()
         watch(self)

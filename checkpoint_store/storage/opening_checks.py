@@ -14,6 +14,7 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.statements import rows
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.statements.prepared.columns import COLUMNS
+from checkpoint_store.storage.statements.statement import select_text
 from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
@@ -55,7 +56,7 @@ _MISTYPED: Final = " UNION ALL ".join(
 """Finds a text or a blob in a column that is computed with. In the order of an index they stand behind all numbers."""
 
 _JOB_COLUMNS: Final = tuple(name for name in rows.JOB if name in COLUMNS["jobs"])
-_EVERY_JOB: Final = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs"  # noqa: S608 - our own names
+_EVERY_JOB: Final = select_text("jobs", _JOB_COLUMNS)
 """A statement as text: each opening of a small store runs it, and compiling it would take longer."""
 
 

@@ -210,6 +210,10 @@ class Storage(Reading):
         """
         return self.group_commit.submit(completions, next_claim)
 
+    def follow_completed_jobs(self) -> set[str]:
+        """Return the jobs that completions of this store object complete. The caller removes a job it has acted on."""
+        return self.database.writer.completed_jobs.follow()
+
     @property
     def is_crowded(self) -> bool:
         """Whether more than one thread was completing chunks at the time of the last completion."""

@@ -22,7 +22,7 @@ from checkpoint_store.storage.sql import (
     sqlite,
 )
 from checkpoint_store.storage.statements.prepared.columns import COLUMNS
-from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement, select_text, statement_for_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +47,7 @@ def insert_into(table: str, columns: tuple[str, ...] = (), *, unless_there: bool
 @statement_for_arguments
 def rows_of_job(table: str, columns: tuple[str, ...] = ()) -> str:
     """Return the statement that reads these columns (by default all) of the rows about the job ``in_job``."""
-    return f"SELECT {', '.join(columns or COLUMNS[table])} FROM {table} WHERE job_id = :in_job"  # noqa: S608 - our own names
+    return f"{select_text(table, columns or COLUMNS[table])} WHERE job_id = :in_job"
 
 
 def at_chunk(columns: Any) -> tuple[Any, Any]:

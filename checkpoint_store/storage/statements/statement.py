@@ -95,6 +95,11 @@ def statement_for_arguments(build: Callable[Given, Built]) -> Callable[Given, St
     return cast("Callable[Given, Statement]", statement)
 
 
+def select_text(table: str, columns: Iterable[str]) -> str:
+    """Return a SELECT, without conditions, of these columns of a table: our own names."""
+    return " ".join(("SELECT", ", ".join(columns), "FROM", table))
+
+
 def _place_of(module: str) -> str:
     return module.removeprefix("checkpoint_store.storage.").removeprefix("statements.")
 

@@ -163,7 +163,7 @@ def totals_with(
             for value in values_at(result, key):
                 having.add(key)
                 number = number_in(value) if isinstance(value, str) else value
-                sums[key] += number if type(number) in (int, float) else 0
+                sums[key] += number if isinstance(number, int | float) and not isinstance(number, bool) else 0
     unknown = [key for key in keys if key not in having]
     if unknown and result is not None and not skip_missing:
         raise _unknown_field(unknown[0], result)

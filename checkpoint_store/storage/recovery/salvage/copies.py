@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.statements.prepared.columns import COLUMNS
+from checkpoint_store.storage.statements.statement import select_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,8 +26,7 @@ def select_from(connection: sqlite3.Connection, table: str, names: Sequence[str]
     """
     present = _present(connection, table)
     wanted = names or COLUMNS[table]
-    columns = ", ".join(name if name in present else f"{_default(table, name)} AS {name}" for name in wanted)
-    return f"SELECT {columns} FROM {table}"  # noqa: S608 - our own names
+    return select_text(table, (name if name in present else f"{_default(table, name)} AS {name}" for name in wanted))
 
 
 def misnamed_columns(connection: sqlite3.Connection) -> frozenset[str]:

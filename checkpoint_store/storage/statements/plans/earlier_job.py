@@ -11,7 +11,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, digest_of_fingerprints, is_same, same_settings
 from checkpoint_store.storage.sql import bindparam, completed_chunks, null, select
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
-from checkpoint_store.storage.statements.statement import Statement, statement_for_arguments
+from checkpoint_store.storage.statements.statement import Statement, select_text, statement_for_arguments
 
 if TYPE_CHECKING:
     import sqlite3
@@ -193,11 +193,10 @@ def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterato
 
 @statement_for_arguments
 def _of_file(spellings: int, *, with_digest: bool) -> str:
-    columns, where = ", ".join(_Candidate._fields), job_statements.named(spellings)
-    where += " AND total_chunks = :total AND sequential = :in_order"
+    where = f"{job_statements.named(spellings)} AND total_chunks = :total AND sequential = :in_order"
     if with_digest:
         where += " AND (chunks_digest IN (:digest, :old_digest) OR chunks_digest IS NULL)"
-    return f"SELECT {columns} FROM jobs WHERE {where} ORDER BY job_number DESC"  # noqa: S608 - our own names
+    return f"{select_text('jobs', _Candidate._fields)} WHERE {where} ORDER BY job_number DESC"
 
 
 def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:
