@@ -168,7 +168,8 @@ class StoreContext:
         self.unrecorded.record(self.writing, self.record)
 
     def take_in_unrecorded(self) -> None:
-        """Record the results that other processes left in files; see :func:`take_in`. Durable when this returns."""
+        """Record the unrecorded results, also those that other processes left in files. Durable when this returns."""
+        self.record_unrecorded()
         take_in(self.storage, self.record, self.unrecorded.passed_over)
 
     def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:

@@ -54,10 +54,10 @@ class LateRecorder:
         Raises:
             CheckpointStoreError: a result that waits cannot be recorded now. The try would be paid for in vain.
         """
-        if self._context.unrecorded.has_any:
-            self._context.record_unrecorded()
         if chunk.number > chunk.attempts_in_loop:  # another loop tried it
             self._context.take_in_unrecorded()
+        elif self._context.unrecorded.has_any:
+            self._context.record_unrecorded()
         return self._context.storage.handles.look_at(self._job_id, chunk.index)
 
     def result(self, completion: Completion, submit: Callable[[], None]) -> str:

@@ -157,6 +157,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
 
     exclusive_for = own_runner_id if arguments.exclusive else None
     context.loops.settle(partial(may_give_results, context.reading.jobs, arguments.request))
+    context.take_in_unrecorded()  # or another plan would pay again for a result that waits
     with context.claims.none_begins():
         opened = context.storage.open_job(arguments.request, exclusive_for=exclusive_for)
         if isinstance(opened, OpenedJob):
@@ -166,8 +167,7 @@ def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
     record = opened.job
     if arguments.exclusive:
         context.claims_of(record.job_id).register(exclusive=True)
-    passed_over = context.unrecorded.passed_over
-    record = settled(context.reading, context.record, passed_over, record, arguments.request)
+    record = settled(context.reading, context.record, context.unrecorded.passed_over, record, arguments.request)
     context.job_grew(record.job_id, record.total_chunks, arguments.given(record.total_chunks))
     context.job_changed(record.job_id)
     warn_of_double_work(context, arguments.request, record.job_id)

@@ -79,6 +79,19 @@ def test_a_result_that_meets_a_locked_store_is_in_a_file_at_once(open_store: Ope
     assert (calls, list(again.results())) == (["a", "b", "c"], ["A", "B", "C"])
 
 
+@pytest.mark.parametrize("opened", [0, 1])
+def test_the_opening_of_an_edited_plan_records_the_results_that_wait(
+    opened: int, open_store: Opener, tmp_path: Path
+) -> None:
+    """Results wait in the store that opens the edited plan, or in a file that another store has left beside it."""
+    stores = [open_store(lock_timeout_seconds=0.05), open_store()]
+    job = stores[0].open_job("talk.srt", chunks=["a", "b"], on_change="reuse")
+    with write_lock(tmp_path), pytest.raises(StoreBusy):
+        job.complete(0, "A")
+    edited = stores[opened].open_job("talk.srt", chunks=["new", "a", "b"], on_change="reuse")
+    assert (edited.remaining(), kept(tmp_path)) == ([range(1), range(2, 3)], [])
+
+
 def test_each_chunk_is_named_once(open_store: Opener) -> None:
     """Each try at a chunk was paid for, and may have a result; the sentence about them names the chunk once."""
     job = open_store().open_job("talk.srt", total_chunks=3)
