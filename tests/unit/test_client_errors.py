@@ -94,8 +94,11 @@ PAUSED_ON = {
     "AWS SSO": of("UnauthorizedSSOTokenError"),
     "anthropic, no key": TypeError('"Could not resolve authentication method. Expected one of api_key, auth_token."'),
     "aiohttp, a proxy that wants a password": of("ClientHttpProxyError", status=407),
-    "httpx, a proxy that wants a password": httpx.ProxyError("407 Proxy Authentication Required"),
+    "aiohttp, a proxy that forbids the call": of("ClientHttpProxyError", status=403),
+    "httpx, a proxy that wants a password": httpx.ProxyError("407 No"),
+    "httpx, a proxy that forbids the call": httpx.ProxyError("403 Forbidden"),
     "urllib, a proxy that wants a password": URLError(OSError("Tunnel connection failed: 407 No")),
+    "urllib, a proxy that forbids the call": URLError(OSError("Tunnel connection failed: 403 Forbidden")),
     "google-genai, no key": ValueError("No API key was provided. Please pass a valid API key."),
 }
 
@@ -117,6 +120,10 @@ WAITED_FOR = {
     ),
     "google-auth, passing": (of("RefreshError", retryable=True), Trouble.NONE),
     "urllib, a proxy that is away": (URLError(OSError("Tunnel connection failed: 502 Bad Gateway")), Trouble.NO_ANSWER),
+    "urllib, a proxy without the host": (URLError(OSError("Tunnel connection failed: 404 No")), Trouble.NO_ANSWER),
+    "httpx, a proxy without the host": (httpx.ProxyError("404 Not Found"), Trouble.NO_ANSWER),
+    "aiohttp, a proxy without the host": (of("ClientHttpProxyError", status=404), Trouble.NO_ANSWER),
+    "httpx, a proxy that refuses connections": (httpx.ProxyError("[Errno 111] refused"), Trouble.NO_ANSWER),
     "a stream that is overloaded": (of_anthropic(200, "overloaded_error"), Trouble.BUSY),
     "a stream that fails": (of_anthropic(200, "api_error"), Trouble.ERROR),
     "litellm, no connection": (of("APIConnectionError", status_code=500), Trouble.NO_ANSWER),

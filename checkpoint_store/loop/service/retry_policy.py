@@ -89,13 +89,8 @@ _NO_KEY_TEXTS: Final = (
     "could not resolve authentication method",
     "no api key was provided",
     "missing key inputs argument",
-    "tunnel connection failed: 407",
-    "407 proxy authentication required",
 )
-"""How the errors of openai, anthropic and google-genai begin that have no class of their own: no key is set.
-
-The last two are those of http.client and httpx for a proxy that wants a password.
-"""
+"""How the errors of openai, anthropic and google-genai begin that have no class of their own: no key is set."""
 _NO_KEY: Final = "invalid_api_key"
 _MONEY_IS_OUT: Final = "billing_error"
 """The code of Anthropic, where it sends a code, for what ``_FATAL_MESSAGES`` say."""

@@ -97,8 +97,11 @@ The service began to answer, so it bills the call. aiohttp reports the cut as HT
 _NO_TUNNEL: Final = "Tunnel connection failed: "
 _NO_ADDRESS: Final = "Multiple exceptions: [Errno "
 """What http.client says of a proxy (the status behind it is the proxy's), and asyncio of a host with two addresses."""
-_OF_PROXY: Final = "ClientHttpProxyError"
-"""The exception of aiohttp with the status of a proxy that made no tunnel to the service."""
+_STATUS_OF_PROXY: Final = re.compile(rf"(?:{_NO_TUNNEL}|\A)([45][0-9]{{2}})\b")
+_OF_PROXY: Final = frozenset({"ClientHttpProxyError", "ProxyError"})
+"""The exceptions of a proxy that made no tunnel to the service: of aiohttp, and of httpx, requests and urllib3."""
+_REFUSED_BY_PROXY: Final = frozenset({401, 403, 407})
+"""The statuses of a proxy that lets no call of this program through."""
 _NOT_SENT_NAME: Final = re.compile(
     r"ConnectionRefusedError|gaierror|herror|Connect(Error|Timeout|TimeoutError)|NewConnectionError|PoolTimeout"
     r"|ConnectionTimeoutError|NameResolutionError|ClientConnector\w*Error|EndpointConnectionError|ServiceRequestError"
@@ -128,8 +131,9 @@ def _status_and_holder(error: BaseException) -> tuple[int | None, BaseException]
                 if status is not None and status >= CLIENT_ERROR_MIN:
                     return status, link
                 success = success if status is None or success[0] is not None else (status, link)
-        if (retries := _STATUS_OF_RETRIES.fullmatch(text_of(link))) is not None:
-            return int(retries[1]), link
+        look_for = _STATUS_OF_PROXY.search if _is_of_proxy(link) else _STATUS_OF_RETRIES.fullmatch
+        if (match := look_for(text_of(link))) is not None:
+            return int(match[1]), link
     for link in links(error):
         body = field_of(link, "body") or refusal_behind(link)
         for holder in (link, field_of(link, "error"), body, field_of(body, "error")):
@@ -199,14 +203,19 @@ def trouble_of(error: BaseException) -> Trouble:
         return Trouble.BUSY
     if _was_cut_off(error):
         return Trouble.ERROR
-    is_of_proxy = (status or 0) >= _SERVER_ERROR_MIN and _OF_PROXY in names_of(holder)
-    if (status in _MADE_UP_STATUS or is_of_proxy) and _reports_no_answer(holder):
+    is_made_up = status in _MADE_UP_STATUS and _reports_no_answer(holder)
+    if is_made_up or (_is_of_proxy(holder) and status not in _REFUSED_BY_PROXY):
         return Trouble.NO_ANSWER
     is_transient = status in _RETRIED_STATUS or (status or 0) >= _SERVER_ERROR_MIN
     if is_transient or (status or 0) >= CLIENT_ERROR_MIN:
         return Trouble.ERROR if is_transient else Trouble.NONE
     fault = Trouble.ERROR if codes & FAULT_CODES or reports_no_data(error) else Trouble.NONE
     return Trouble.NO_ANSWER if any(map(_means_no_answer, links(error))) else fault
+
+
+def _is_of_proxy(error: BaseException) -> bool:
+    """Whether an exception says that a proxy made no tunnel to the service, whose status it may have."""
+    return not _OF_PROXY.isdisjoint(names_of(error)) or _NO_TUNNEL in text_of(error)
 
 
 def is_too_large(error: BaseException) -> bool:
