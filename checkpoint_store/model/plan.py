@@ -15,7 +15,13 @@ from hashlib import sha256
 from typing import Any, Final
 
 from checkpoint_store.errors import Difference, InvalidArgumentError, counted, short_repr
-from checkpoint_store.model.chunk_content import NotIdentifiedError, canonical, canonical_by_rule_1, text_content
+from checkpoint_store.model.chunk_content import (
+    NotIdentifiedError,
+    canonical,
+    canonical_by_rule_1,
+    row_identity,
+    text_content,
+)
 from checkpoint_store.model.codec.digest import sha256_of
 
 FINGERPRINT_RULE: Final = 2
@@ -103,13 +109,13 @@ def _named(index: int | None) -> str:
 
 
 def _not_a_chunk(error: NotIdentifiedError, by: Fingerprint | None, index: int | None) -> InvalidArgumentError:
-    where = _named(index) if by is None else f"what fingerprint= returned for {_named(index)}"
+    where = _named(index) if by in (None, row_identity) else f"what fingerprint= returned for {_named(index)}"
     return InvalidArgumentError(
         "chunks",
         ...,
-        f"cannot be identified: {where}{error.path} {error.reason}. Text, bytes, JSON data, dataclasses and pydantic "
-        "models can be (with dates, UUIDs, paths, enums and Decimals in them). Convert it, or give a fingerprint= "
-        "function that returns what identifies a chunk",
+        f"cannot be identified: {where}{error.path} {error.reason}. A chunk is text, bytes, JSON data, a dataclass "
+        "or a pydantic model, with JSON data, dates, UUIDs, paths, enums and Decimals in it. Convert it, or give a "
+        "fingerprint= function that returns what identifies a chunk",
     )
 
 
