@@ -113,6 +113,15 @@ def test_a_short_sentence_of_a_long_talk_is_said_twice(tmp_path: Path) -> None:
     )
 
 
+@each_case(
+    ("text", "times"),
+    [("こんにちは。", 2), ("ありがとうございます。", 2), ("สวัสดีครับ", 2), ("谢谢大家。", 2), ("今天我们看河流。", 1)],
+)
+def test_a_word_may_have_some_characters(tmp_path: Path, text: str, times: int) -> None:
+    """A greeting of one or two words is said twice, as in English; a whole sentence that is shown on is said once."""
+    assert read(tmp_path, "a.srt", srt(text, text)) == text * times
+
+
 def test_a_sentence_with_another_one_between_is_said_twice(tmp_path: Path) -> None:
     """Cues that a translator left without a length: the second one does not show the first one's text on."""
     texts = ["Flip the last one once.", "Flip the last one twice.", "Flip the last one once."]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")  # the apostrophe of typesetters
 _ENGLISH: Final = frozenset(
@@ -58,6 +61,18 @@ UNSPACED: Final = re.compile(f"[{_UNSPACED}]")
 """A character of a script that puts no space between words: Chinese, Japanese, Thai, Lao, Khmer, Burmese."""
 TOKEN: Final = re.compile(f"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\\S)+")
 """A word; where a script puts no space between words, a character."""
+_IDEOGRAPH: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_WORDS_PER_IDEOGRAPH: Final = 2 / 3
+_WORDS_PER_LETTER: Final = 1 / 3
+"""Of a script without spaces: a Chinese word is shorter than one of Thai, or of Japanese in kana."""
+
+
+def word_count(tokens: Iterable[str]) -> float:
+    """Return about how many words the tokens of a text are."""
+    return sum(
+        _WORDS_PER_IDEOGRAPH if _IDEOGRAPH.match(token) else _WORDS_PER_LETTER if UNSPACED.match(token) else 1.0
+        for token in tokens
+    )
 
 
 def joint(before: str, after: str) -> str:

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.transcripts.languages import TOKEN, joint
+from checkpoint_store.cli.transcripts.languages import TOKEN, joint, word_count
 from checkpoint_store.cli.transcripts.speakers import label_of
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class _Repetition:
     is_next: bool
     """Whether the cue is the next one behind the earlier cue."""
     count: int
+    words: float
+    """About how many words these tokens are: a word has some characters where no space stands between the words."""
     count_earlier: int
     has_new_words: bool
     is_exact: bool
@@ -78,7 +80,7 @@ class _Repetition:
     def is_shown_on(self) -> bool:
         """Whether the cue shows a text of some words on, without a gap, and adds nothing to it."""
         is_shown = self.cue.end_ms > self.cue.start_ms and self.gap_ms <= _TOUCHING_MS
-        return is_shown and not self.has_new_words and self.is_exact and self.count >= _IDENTICAL
+        return is_shown and not self.has_new_words and self.is_exact and self.words >= _IDENTICAL
 
 
 def said_once(cues: list[Cue]) -> list[Cue]:
@@ -122,10 +124,12 @@ def _repetition(screens: list[tuple[Cue, list[_Token]]], filled: list[int], plac
             and count > (best.count if best else 0)
             and (index == filled[place - 1] or count >= _OVERLAP_WORDS_LONG)
         ):
-            again = zip(earlier_tokens[-count:], tokens, strict=False)
-            is_exact = all(a.text == b.text for a, b in again)
-            is_next, has_new_words = index == filled[place - 1], count < len(tokens)
-            best = _Repetition(cue, earlier, is_next, count, len(earlier_tokens), has_new_words, is_exact)
+            again = [token.text for token in tokens[:count]]
+            is_exact = again == [token.text for token in earlier_tokens[-count:]]
+            best = _Repetition(
+                cue, earlier, index == filled[place - 1], count, word_count(again), len(earlier_tokens),
+                count < len(tokens), is_exact,
+            )  # fmt: skip
     return best
 
 
@@ -183,7 +187,7 @@ class _Styles:
             if cue.marked < mark:
                 return False
         is_together = -gap_ms * 2 >= shorter > 0
-        return is_together or rolls or (repetition.is_shown_on and count >= self._shown_on_min)
+        return is_together or rolls or (repetition.is_shown_on and repetition.words >= self._shown_on_min)
 
 
 def _without(cue: Cue, repeated: list[_Token]) -> Cue:
