@@ -49,6 +49,7 @@ class WriterConnection(UnrepeatedConnection):
         """After a fork, in the child: connect anew at the next write; see :meth:`StoreConnection.forget_in_child`."""
         super().forget_in_child()
         self._patience_seconds = self.file.lock_timeout_seconds
+        self._turns = busy.Turns(self.file.path)
         self._is_prepared = False
         """Whether the connection has what :func:`compiled.fast_insert` needs."""
         self._schema: int | None = None
@@ -151,8 +152,7 @@ class WriterConnection(UnrepeatedConnection):
         return value
 
     def _execute(self, connection: sqlite3.Connection, statement: str, values: Sequence[Any] = ()) -> int:
-        patience = self._patience_seconds
-        return busy.execute(connection, statement, values, path=self.file.path, patience_seconds=patience)
+        return self._turns.execute(connection, statement, values, patience_seconds=self._patience_seconds)
 
     def _patiently(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
         return busy.patiently(call, *arguments, path=self.file.path, patience_seconds=self._patience_seconds)
