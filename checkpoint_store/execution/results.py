@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from checkpoint_store.errors import InvalidResultError
-from checkpoint_store.model.codec import json_text
+from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.model.codec import json_text, typed
 from checkpoint_store.model.codec.readers import as_type as convert
 from checkpoint_store.model.error_text import text_of
 from checkpoint_store.system.log import log_suppressed
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.storage.records.records import Completion
     from checkpoint_store.storage.storage import Storage
+
+T = TypeVar("T")
 
 
 def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> str:
@@ -36,6 +38,13 @@ def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> s
         elif isinstance(error, MemoryError):
             reason = "could not be written as JSON: there was not enough memory"
         raise InvalidResultError(reason, path=path, job_id=job_id, chunk_index=chunk_index, result=result) from error
+
+
+def checked_type(as_type: type[T] | None) -> type[T] | None:
+    """Return a caller's ``as_type``; :class:`InvalidArgumentError`: it is no type, as an object or a text is none."""
+    if as_type is None or as_type is Any or typed.is_type(as_type):
+        return as_type
+    raise InvalidArgumentError("as_type", as_type, "is no type; give a dataclass or a pydantic model: the class itself")
 
 
 def decoded(text: str, as_type: type[Any] | None, job_id: str, chunk_index: int) -> Any:

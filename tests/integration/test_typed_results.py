@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NewType
 
 import pytest
 
-from checkpoint_store import InvalidResultError
+from checkpoint_store import InvalidArgumentError, InvalidResultError
 
 if TYPE_CHECKING:
     from checkpoint_store import CheckpointStore
@@ -53,3 +53,23 @@ def test_complete_refuses_it_too(store: CheckpointStore) -> None:
     with pytest.raises(InvalidResultError) as caught:
         job.complete(0, value)
     assert (caught.value.result, caught.value.path) == (value, "result.extra")
+
+
+@pytest.mark.parametrize("given", ["skip", Answer("a")], ids=["text", "object"])
+def test_what_is_no_type_is_no_fault_of_a_result(store: CheckpointStore, given: Any) -> None:
+    """If ``as_type`` is an object of a class, or a text meant for ``missing``, the error names the argument."""
+    job = store.open_job("f", chunks=["a"])
+    with pytest.raises(InvalidArgumentError, match=r"as_type=.*is no type"):
+        job.results(given)
+    list(job.map(plain))
+    for read in (lambda: job.result(0, given), lambda: next(job.items(given))):
+        with pytest.raises(InvalidArgumentError, match=r"as_type=.*is no type"):
+            read()
+
+
+@pytest.mark.parametrize("given", [Any, Answer | None, dict[str, Any], NewType("Named", dict)], ids=str)
+def test_other_forms_of_a_type_are_taken(store: CheckpointStore, given: Any) -> None:
+    """``as_type`` may be a union, a generic type, a NewType or Any."""
+    job = store.open_job("f", chunks=["a"])
+    list(job.map(plain))
+    assert len(list(job.results(given))) == 1

@@ -13,7 +13,7 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.execution import opening
 from checkpoint_store.execution.job.of_record import JobOfRecord
-from checkpoint_store.execution.results import decoded
+from checkpoint_store.execution.results import checked_type, decoded
 from checkpoint_store.model import html_text
 from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.money import checked_field
@@ -185,9 +185,10 @@ class JobReading(JobOfRecord):
 
         Raises:
             ChunkNotCompleted: the chunk is not complete, or was completed without a result.
+            InvalidArgumentError: ``as_type`` is no type.
             StoreDamaged: a stored result is not what was written.
         """
-        return decoded(self._execution.recorded.result_text(index), as_type, self.job_id, index)
+        return decoded(self._execution.recorded.result_text(index), checked_type(as_type), self.job_id, index)
 
     @overload
     def results(self, as_type: None = None, missing: Missing = "raise") -> Iterator[Any]: ...
@@ -206,9 +207,11 @@ class JobReading(JobOfRecord):
         Raises:
             JobIncomplete: chunks without a result are left, and ``missing`` is ``"raise"``. Nothing was yielded.
             ChunkNotCompleted: a chunk was completed without a result, and ``missing`` is ``"raise"``.
+            InvalidArgumentError: ``as_type`` is no type. Nothing was read.
             InvalidResultError: a result does not fit ``as_type``; it never becomes a dict or None instead.
             StoreDamaged: a stored result is not what was written.
         """
+        as_type = checked_type(as_type)
         if missing not in ("raise", "skip", "none"):
             raise InvalidArgumentError("missing", missing, "is none of 'raise', 'skip', 'none'")
         if missing == "raise":
@@ -235,7 +238,7 @@ class JobReading(JobOfRecord):
 
     def items(self, as_type: type[Any] | None = None) -> Iterator[tuple[int, Any]]:
         """Yield (index, result) of the completed chunks in index order, in bounded memory. See :meth:`results`."""
-        job_id = self.job_id
+        job_id, as_type = self.job_id, checked_type(as_type)
         for page in self._context.reading.results.pages(job_id):
             for index, text in page:
                 yield index, decoded(text, as_type, job_id, index)

@@ -42,6 +42,11 @@ def meant_by(wanted: Any) -> Any:
     return wanted if other is None or isinstance(wanted, type) else meant_by(other)
 
 
+def is_type(wanted: Any) -> bool:
+    """Return whether a value is a type, or another name or form of a type that :func:`convert` takes."""
+    return isinstance(wanted, type) or typing.get_origin(wanted) is not None or meant_by(wanted) is not wanted
+
+
 def _convert_to_class(value: Any, wanted: Any, path: str) -> Any:
     if typing.is_typeddict(wanted):
         return _convert_typed_dict(value, wanted, path)
