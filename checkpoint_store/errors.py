@@ -363,15 +363,16 @@ class ChunkInWork(CheckpointStoreError):
 
 
 class RunnerReleased(CheckpointStoreError):
-    """Somebody gave the chunks of this runner to other runners while its process was stopped.
+    """The lock file of this runner is gone: its chunks may be those of other runners.
 
-    The runner starts none of these chunks. What it has recorded is safe. ``runner`` is its number in the store.
+    Somebody released the runner by hand while its process was stopped, or another program removed the file. The runner
+    starts none of these chunks. What it has recorded is safe. ``runner`` is its number in the store.
     """
 
     def __init__(self, job_id: str, runner: int) -> None:
         self.job_id, self.runner = job_id, runner
         super().__init__(
-            f"runner {runner} of job {job_id} was released by hand while it was stopped: "
+            f"runner {runner} of job {job_id} was released by hand while it was stopped, or its lock file was removed: "
             "its chunks are free for others. What the runner has recorded is safe; run the loop again to go on."
         )
 

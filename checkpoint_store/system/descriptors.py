@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource  # not late: once the descriptors have run out, Python cannot read a module
+import struct
+import sys
 from contextlib import ContextDecorator, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +38,46 @@ def has_locked(path: Path) -> bool:
                         if b" POSIX " in info.read():
                             return True
     return False
+
+
+class OpenFile:
+    """Reads a file through a descriptor that this process has open already, such as the one of SQLite.
+
+    To open the file anew, and to close it, would drop the locks of SQLite.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        """The descriptor of the last read."""
+
+    def read(self, status: os.stat_result, size_bytes: int, offset: int) -> bytes | None:
+        """Return the bytes at ``offset`` of the file with this status; None if this process cannot read it so."""
+        with suppress(OSError):
+            for descriptor in (self._descriptor, *map(int, os.listdir("/dev/fd"))):
+                with suppress(OSError):  # a descriptor may be gone the next moment
+                    if os.path.samestat(os.fstat(descriptor), status):
+                        self._descriptor = descriptor
+                        return os.pread(descriptor, size_bytes, offset)
+        return None
+
+
+def lock_for_all(path: Path, first: int, count: int) -> list[int]:
+    """Keep every process, this one too, from locking these bytes of a file alone, until the descriptor is closed.
+
+    Returns:
+        The descriptor; an empty list if the system has no such locks (it is not Linux), or refused the lock.
+    """
+    if sys.platform != "linux":
+        return []
+    taken: list[int] = []
+    try:
+        taken.extend(map(os.open, (path,), (os.O_RDONLY | os.O_CLOEXEC,)))
+        # A lock of the open file description: a POSIX lock would not keep out the process that holds it.
+        fcntl.fcntl(taken[0], fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, first, count, 0))
+    except OSError:
+        while taken:
+            os.close(taken.pop())
+    return taken
 
 
 _SPARE: Final = 4

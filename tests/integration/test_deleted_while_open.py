@@ -21,7 +21,7 @@ from checkpoint_store import (
     StoreRecovered,
     recover_store,
 )
-from checkpoint_store.storage.connection import store_file
+from checkpoint_store.storage.connection import file_guard
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system import paths
 
@@ -48,7 +48,7 @@ def test_no_chunk_of_a_store_deleted_in_a_loop_is_paid_for_again(tmp_path: Path)
 
     with pytest.raises(StorageUnavailableError, match="no longer there") as caught, CheckpointStore(path) as store:
         list(store.open_job("talk.txt", total_chunks=TOTAL).map(work))
-    assert "If it was deleted or replaced, close the store everywhere and open it again" in str(caught.value)
+    assert "If it was deleted or replaced, close the store everywhere, and open it again" in str(caught.value)
     assert not path.exists()
     with pytest.warns(StoreRecovered, match="chunks back"):
         store = CheckpointStore(path)
@@ -66,7 +66,7 @@ def test_no_chunk_is_paid_for_again_if_the_log_is_removed_in_a_loop(
 ) -> None:
     """Two processes would not see each other's claims, and what is written to a removed log is gone at a kill."""
     path, paid = tmp_path / "talk.db", []
-    monkeypatch.setattr(store_file, "_WAL_LOOK_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(file_guard, "_WAL_LOOK_INTERVAL_SECONDS", 0.0)
 
     def work(index: int) -> str:
         if index == AT and not paid[AT:]:

@@ -99,6 +99,7 @@ class Database:
         """Close the connections. The last process to leave a store copies the WAL into the file and removes it."""
         for connection in (self._long_reader, self.reader, self.writer):  # the writer last: ``closed`` asks the writer
             connection.close()
+        self.writer.file.guard.release()
         self._leave()
         if self._presence is not None:
             self._presence.end()

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SHARED_FIRST: Final = 0x40000002
+SHARED_FIRST: Final = 0x40000002
 """The byte at which every connection to a file in WAL mode holds a shared lock (sqlite.org/fileformat2.html, 1.6)."""
-_SHARED_BYTES: Final = 510
+SHARED_BYTES: Final = 510
 
 
 class Presence:
@@ -184,7 +184,7 @@ def has_connection(path: Path) -> bool:
         except OSError:
             return False  # the file is missing, or may not be written
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_BYTES, _SHARED_FIRST)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, SHARED_BYTES, SHARED_FIRST)
         except (BlockingIOError, PermissionError):
             return True
         except OSError:  # a mount without such locks: SQLite has none there either

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, StoreClosed, StoreDamaged
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection import errors as sqlite_errors
+from checkpoint_store.storage.connection.file_guard import FileGuard
 from checkpoint_store.storage.connection.pragmas import connect, keep_few_pages
-from checkpoint_store.storage.files.identity import FileIdentity, gone, identity_of, parted
-from checkpoint_store.storage.files.names import StoreFiles
+from checkpoint_store.storage.files.identity import gone
 from checkpoint_store.system.file_lock import is_held_here, refuse_inner_call, take
 from checkpoint_store.system.files import storage_error
 from checkpoint_store.system.forks import ForkAware, watch
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 
 _FORK_PATIENCE_SECONDS: Final = 10.0
-_WAL_LOOK_INTERVAL_SECONDS: Final = 0.05
-"""Between two looks at the WAL and its index: two more questions to the file system would delay a quick commit."""
 
 
 class StoreFile:
@@ -42,14 +39,10 @@ class StoreFile:
         self.path = path
         self._presence = presence
         """The lock that keeps others from removing the file; None for a file that this process has for itself."""
-        self._name = str(path)
+        self.guard = FileGuard(path)
         self._inodes: dict[int, int] = {}
         """By process (a recovery may replace the file before a fork opens it): the inode of the file that is open. A
         disk that is mounted again has another device number."""
-        self._beside: Final = (str(StoreFiles(path).wal), str(StoreFiles(path).shm))
-        self._looked_at_seconds = 0.0
-        self._is_parted = False
-        """Whether the WAL or its index was removed: connections of this process may share what is gone."""
         self.durability = durability
         self.lock_timeout_seconds = lock_timeout_seconds
 
@@ -61,11 +54,11 @@ class StoreFile:
                 file that was opened first, and SQLite would spoil the other file with it.
             StoreBusy: ``alone`` is set, and another connection is open.
         """
-        identity = self.identity() if is_there(self.path) else None
+        identity = self.guard.identity() if is_there(self.path) else None
         if identity is None or (self._inodes.get(os.getpid(), identity[1]) != identity[1] and keeps_inodes(self.path)):
             raise gone(self.path)
-        if self._is_parted:
-            raise parted(self.path)
+        if (spoiled := self.guard.spoiled()) is not None:
+            raise spoiled
         try:
             if self._presence is not None:
                 self._presence.ensure()
@@ -78,37 +71,13 @@ class StoreFile:
             raise self.translated(error) from error
         except OSError as error:
             raise storage_error(error, self.path) from error
-        self._inodes[os.getpid()] = (self.identity() or identity)[1]  # an overlay copies a file when it is opened
+        self._inodes[os.getpid()] = (self.guard.identity() or identity)[1]  # an overlay copies a file when it is opened
+        self.guard.spoiled()  # the first look can read the file through this connection only
         return connection
-
-    def identity(self) -> FileIdentity | None:
-        """Return the identity of the file that is at the store's path now; None if the path has no file."""
-        return identity_of(self._name)
-
-    def beside(self) -> tuple[FileIdentity | None, ...]:
-        """Return the identities of the WAL and of its index, as they are now."""
-        self._looked_at_seconds = time.monotonic()
-        return tuple(map(identity_of, self._beside))
-
-    def refuse_if_moved(self, identity: FileIdentity | None, beside: tuple[FileIdentity | None, ...]) -> None:
-        """Raise if the store file was removed or replaced, or its WAL or the index of the WAL, where there was one.
-
-        What is written to a removed WAL is lost at a kill, and no other process sees what is in a removed index. The
-        two are looked at from time to time only.
-        """
-        if identity_of(self._name) != identity:
-            raise gone(self.path)
-        if self._is_parted:
-            raise parted(self.path)
-        if time.monotonic() - self._looked_at_seconds < _WAL_LOOK_INTERVAL_SECONDS:
-            return
-        if any(was not in (None, now) for was, now in zip(beside, self.beside(), strict=True)):
-            self._is_parted = True
-            raise parted(self.path)
 
     def translated(self, error: sqlite_errors.Unreadable) -> CheckpointStoreError:
         """Return the library's error for one of SQLite's."""
-        return sqlite_errors.translate(error, self.path, busy.waited_seconds(error))
+        return self.guard.spoiled() or sqlite_errors.translate(error, self.path, busy.waited_seconds(error))
 
 
 class StoreConnection(ForkAware):
@@ -157,6 +126,7 @@ class StoreConnection(ForkAware):
         """Close the connection, whatever state it is in. Called with the lock held; the next call opens another."""
         try:
             if self.connection is not None:
+                self.file.guard.spoiled()
                 self.connection.close()
         finally:
             self.connection = None
@@ -206,6 +176,7 @@ class StoreConnection(ForkAware):
         refused: CheckpointStoreError | None = None
         if connection is not None:
             try:
+                self.file.guard.spoiled()
                 refused = sqlite_errors.reference_of_user(error, connection, self.file.path)
                 if self._is_sound_after(error):
                     with suppress(sqlite3.Error):

@@ -127,7 +127,7 @@ class WriterConnection(UnrepeatedConnection):
             connection = self._ready(prepared=True)
             changed = self._execute(connection, statement, values)
             has_claimed = effect.require_completions(connection, values, changed, self._patiently)
-            self.file.refuse_if_moved(self._identity, self._beside)
+            self.file.guard.refuse_if_moved(self._identity, self._beside)
         except BaseException as error:
             if is_refused(error):
                 return None
@@ -144,7 +144,7 @@ class WriterConnection(UnrepeatedConnection):
             value = work(connection, *arguments)
             if not connection.in_transaction:  # SQLite rolled back by itself, and later statements stand alone
                 raise StorageUnavailableError(self.file.path, "the transaction was rolled back by the database")
-            self.file.refuse_if_moved(self._identity, self._beside)
+            self.file.guard.refuse_if_moved(self._identity, self._beside)
             self._execute(connection, "COMMIT")
         except BaseException as error:
             self._abandon(error)
@@ -185,7 +185,7 @@ class WriterConnection(UnrepeatedConnection):
             # No code of Python: sqlite3 would swallow an interrupt that came inside of it.
             connection.create_function(compiled.NOTE_COMPLETED, 1, self.completed_jobs.noted.append)
             self._is_prepared, self._schema = False, None
-            self._identity, self._beside = self.file.identity(), self.file.beside()
+            self._identity, self._beside = self.file.guard.identity(), self.file.guard.beside()
             self.checkpoint.count_wal()
         except BaseException:
             connection.close()
@@ -196,7 +196,7 @@ class WriterConnection(UnrepeatedConnection):
     def _is_sound_after(self, error: BaseException) -> bool:
         """Whether the connection may be used again: not after an I/O error, nor if its file was removed or replaced."""
         certain = not isinstance(error, UNREADABLE) or isinstance(error, sqlite3.IntegrityError) or is_busy(error)
-        return certain and self.file.identity() == self._identity
+        return certain and self.file.guard.identity() == self._identity
 
     def scrub_wal(self, touch: Callable[[sqlite3.Connection], object], what: str) -> None:
         """Remove every earlier transaction from the WAL; ``touch`` is a small write that follows them.

@@ -47,13 +47,26 @@ def refuse_second_name(path: Path, status: os.stat_result) -> None:
         )
 
 
+_CLOSE: Final = "close the store everywhere, and open it again"
+_COMES_BACK: Final = "what is missing comes back from its WAL and its copies (state file, backups)"
+
+
 def gone(path: Path) -> StorageUnavailableError:
     """Return the error for a store file that was removed, or replaced by another file, while it is open."""
     return StorageUnavailableError(
         path,
         "the file is no longer there, or another one is in its place",
-        "If it was moved, put it back: what was recorded is in it. If it was deleted or replaced, close the store "
-        "everywhere and open it again: what is missing comes back from its WAL and its copies (state file, backups).",
+        "If it was moved, put it back: what was recorded is in it. If it was deleted or replaced, "
+        f"{_CLOSE}: {_COMES_BACK}.",
+    )
+
+
+def overwritten(path: Path) -> StorageUnavailableError:
+    """Return the error for an open store file that another program overwrote, or emptied."""
+    return StorageUnavailableError(
+        path,
+        "another program overwrote or emptied the file while it is open",
+        f"{_CLOSE.capitalize()}: {_COMES_BACK}. Close a store before you replace its file.",
     )
 
 
@@ -62,7 +75,16 @@ def parted(path: Path) -> StorageUnavailableError:
     return StorageUnavailableError(
         path,
         "the -wal or -shm beside it was removed, or replaced, while it is open",
-        "Close the store everywhere, and open it again; let nobody remove these files while it is open.",
+        f"{_CLOSE.capitalize()}; let nobody remove these files while it is open.",
+    )
+
+
+def emptied(path: Path) -> StorageUnavailableError:
+    """Return the error for an open store whose WAL another program emptied: SQLite reads no WAL without a beginning."""
+    return StorageUnavailableError(
+        path,
+        "another program emptied the -wal beside it while it is open",
+        f"{_CLOSE.capitalize()}: {_COMES_BACK}. Let nobody write into its files while it is open.",
     )
 
 

@@ -1,0 +1,128 @@
+"""A store file, or its WAL, that another program overwrites while a program has the store open."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import program
+
+from checkpoint_store import CheckpointStore, StorageUnavailableError, StoreRecovered
+from checkpoint_store.storage.connection import file_guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TOTAL, BEFORE, AT = 60, 20, 40
+REFUSED = pytest.raises(
+    StorageUnavailableError, match=r"another program overwrote or emptied the file while it is open"
+)
+
+
+def _write(store: CheckpointStore, first: int, stop: int) -> None:
+    store.open_job("talk.txt", total_chunks=TOTAL)
+    for index in range(first, stop):
+        store.job("talk.txt").complete(index, f"{index}: {'x' * 500}")
+
+
+def _grown(path: Path, copy: Path) -> CheckpointStore:
+    """Return an open store with ``AT`` chunks, half of them in its WAL; ``copy`` has less of them than its file."""
+    with CheckpointStore(path) as store:
+        _write(store, 0, BEFORE // 2)
+        store.backup(copy)
+        _write(store, BEFORE // 2, BEFORE)
+    store = CheckpointStore(path)
+    _write(store, BEFORE, AT)
+    return store
+
+
+def _overwrite(path: Path, copy: Path) -> None:
+    """Write the copy into the file as ``cp`` does: in another process, as locks end where this one closes the file."""
+    subprocess.run(["cp", copy, path], check=True)
+
+
+def _empty(path: Path, _: Path) -> None:
+    os.truncate(path, 0)
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize("spoil", [_overwrite, _empty])
+@pytest.mark.parametrize("is_idle", [False, True], ids=["at work", "idle"])
+def test_what_the_wal_has_is_kept_if_an_open_store_is_overwritten(
+    tmp_path: Path, spoil: Callable[[Path, Path], None], *, is_idle: bool
+) -> None:
+    """No chunk is acknowledged any more, and no close copies the WAL into the other content."""
+    path, copy = tmp_path / "talk.db", tmp_path / "copy.db"
+    store = _grown(path, copy)
+    spoil(path, copy)
+    if is_idle:
+        with suppress(StorageUnavailableError):
+            store.close()
+    else:
+        for _ in range(2):
+            with REFUSED:
+                store.job("talk.txt").complete(AT, "y")
+        with REFUSED:
+            store.close()
+    with pytest.warns(StoreRecovered, match="chunks back"):
+        store = CheckpointStore(path)
+    with store:
+        assert [index for index in dict(store.job("talk.txt").items()) if index < AT] == list(range(AT))
+        assert store.check() == []
+
+
+@pytest.mark.slow
+def test_a_fork_does_not_mix_a_wal_with_an_overwritten_file(tmp_path: Path) -> None:
+    """A fork closes the connections; what only the WAL has comes back after it, too."""
+    path, copy = tmp_path / "talk.db", tmp_path / "copy.db"
+    store = _grown(path, copy)
+    _overwrite(path, copy)
+    if (child := os.fork()) == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    with REFUSED:
+        store.job("talk.txt").complete(AT, "y")
+    with REFUSED:
+        store.close()
+    with pytest.warns(StoreRecovered, match="chunks back"):
+        store = CheckpointStore(path)
+    with store:
+        assert [index for index in dict(store.job("talk.txt").items()) if index < AT] == list(range(AT))
+
+
+def test_no_chunk_is_acknowledged_once_the_wal_was_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written to a WAL without a beginning would be gone at a kill, without a word."""
+    monkeypatch.setattr(file_guard, "_WAL_LOOK_INTERVAL_SECONDS", 0.0)
+    path = tmp_path / "talk.db"
+    store = CheckpointStore(path, state_file=None)
+    _write(store, 0, BEFORE)
+    job = store.job("talk.txt")
+    os.truncate(path.with_name("talk.db-wal"), 0)
+    for index in (BEFORE, BEFORE + 1):
+        with pytest.raises(StorageUnavailableError, match="another program emptied the -wal beside it"):
+            job.complete(index, "y")
+    with pytest.raises(StorageUnavailableError):
+        store.close()
+
+
+@pytest.mark.slow
+def test_a_store_goes_on_while_another_process_shrinks_and_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process deletes a large job, which makes file and WAL shorter, and copies its WAL into the file."""
+    monkeypatch.setattr(file_guard, "_WAL_LOOK_INTERVAL_SECONDS", 0.0)
+    path = tmp_path / "talk.db"
+    with CheckpointStore(path) as store:
+        store.open_job("large.txt", total_chunks=9).complete_many((index, "x" * 300_000) for index in range(9))
+        _write(store, 0, BEFORE)
+        large_bytes = path.stat().st_size
+        subprocess.run([sys.executable, program(__file__, "shrink_store"), path], check=True)
+        _write(store, BEFORE, AT)
+        assert path.stat().st_size < large_bytes
+        assert list(store.job("talk.txt").completed_ranges()) == [(0, AT)]
+        assert store.check() == []
