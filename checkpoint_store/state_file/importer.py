@@ -213,7 +213,7 @@ def _import_if_ahead(
             _compare(facts, state_file.path)
         case Action.FOLLOW:
             state_file.left_behind = seen.job_id
-    if known.status is not None and seen.updated_at >= known.updated_at:
+    if known.status is not None and seen.updated_at == known.updated_at:  # who edits a file leaves its times
         warn_of_change_by_hand(facts, state_file.path, seen, known)
     return None
 
