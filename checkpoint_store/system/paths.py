@@ -66,7 +66,7 @@ def as_listed(path: Path) -> Path:
     if path == path.parent:
         return path
     path = as_listed(path.parent) / path.name
-    other = path.name.swapcase()
+    other = "".join(letter.swapcase() if len(letter.swapcase()) == 1 else letter for letter in path.name)  # not ß
     if other != path.name and os.path.lexists(path.parent / other) and os.path.lexists(path):
         with suppress(OSError):
             names = os.listdir(path.parent)

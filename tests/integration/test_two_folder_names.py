@@ -84,10 +84,10 @@ def test_each_spelling_of_a_name_is_one_store_where_case_is_ignored(tmp_path: Pa
 def test_a_living_runner_is_seen_by_each_spelling_on_exfat(tmp_path: Path) -> None:
     """Where each spelling of a file or a folder has an inode and locks of its own, no chunk in work is taken."""
     with disks.mounted("FUSE (exfat)", tmp_path) as place:
-        (place / "Talks").mkdir()
-        with CheckpointStore(place / "Talks" / "Talks.db") as store:
+        (place / "Straße").mkdir()
+        with CheckpointStore(place / "Straße" / "Talks.db") as store:
             chunk = next(store.open_job("talk.srt", total_chunks=2).pending())
-            with CheckpointStore(place / "tALKS" / "talks.DB") as other:
+            with CheckpointStore(place / "strAße" / "talks.DB") as other:
                 assert other.path == store.path
                 assert next(other.job("talk.srt").pending()).index == 1
             chunk.complete("paid for")
