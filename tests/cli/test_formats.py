@@ -251,6 +251,8 @@ def test_the_json_of_recognizers_is_read(tmp_path: Path, document: object, said:
         ("a.stl", b"850STL25.01" + b" " * 1013 + b"\x00\x01Hello\x8f", "EBU STL"),
         ("a.smi", b"<SAMI><BODY>hello", "SAMI.*ffmpeg"),
         ("a.sub", b"{0}{25}hello\n", "MicroDVD.*ffmpeg"),
+        ("a.txt", b"00:00:01:hello|there\n00:00:03:\n00:00:04:good\n", "TMPlayer.*ffmpeg"),
+        ("a.txt", b"@ made by Avid\n\n<begin subtitles>\n\n00:00:01:02 00:00:03:00\nhello\n", "Avid.*an editor"),
         ("a.txt", b"[INFORMATION]\n[TITLE]x\n[SUBTITLE]\n00:00:01.00,00:00:02.00\nhello\n", "SubViewer.*ffmpeg"),
         ("a.txt", b'File type = "ooTextFile"\nObject class = "TextGrid"\n', "TextGrid of Praat"),
         ("a.vtt", vtt('{"src": "a.jpg"}', '{"src": "b.jpg"}'), "JSON for a program"),

@@ -50,10 +50,11 @@ def test_a_time_before_a_speaker_goes(tmp_path: Path) -> None:
         "00:00:03:12 - 00:00:05:00\nAna\nWe begin.\n\n00:00:05:00 - 00:00:07:00\nBo\nFine.\n",
         "00;00;03;12 - 00;00;05;00\nAna\nWe begin.\n\n00;00;05;00 - 00;00;07;00\nBo\nFine.\n",
         "[00:00:03 - 00:00:05]\nAna\nWe begin.\n\n[00:00:05 - 00:00:07]\nBo\nFine.\n",
+        "00:00:03:12\nAna\nWe begin.\n\n00:00:05:00\nBo\nFine.\n",
     ],
 )
-def test_a_time_with_its_end_goes(tmp_path: Path, text: str) -> None:
-    """Editors of films write both times above a turn, with frames."""
+def test_times_of_an_editor_of_films_go(tmp_path: Path, text: str) -> None:
+    """Such a program writes one time or both above a turn, perhaps with frames."""
     assert read(tmp_path, "a.txt", text) == "Ana\nWe begin.\n\nBo\nFine.\n"
 
 

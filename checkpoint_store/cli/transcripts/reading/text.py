@@ -52,12 +52,18 @@ _EBU_STL: Final = re.compile(rb"\d{3}STL\d\d\.\d\d")
 _MARKED_UP: Final = re.compile(
     r"(?is)\s*(?:<\?xml(?:(?!\?>).)*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<!?(doctype\s+html|html|head|body|sami)\b"
 )
-_XML: Final = re.compile(r"\s*<(?:\?xml\b|(?:transcript|timedtext)(?:\s[^<>]*)?>)")  # the latter are YouTube's
-_FRAMES: Final = re.compile(r"\s*\{\d+\}\{\d*\}|\s*\[\d+\]\[\d*\]")
-_SUBVIEWER: Final = re.compile(r"(?i)\s*\[(?:information|subtitle)\]\s*\n")
-_PRAAT: Final = 'File type = "ooTextFile'
-_SCC: Final = "Scenarist_SCC"
+_IN_AN_EDITOR: Final = "; save it as .srt first, in an editor for subtitles"
 _OTHER_CAPTIONS: Final = "; convert it first, e.g. ffmpeg -i {name} talk.srt"
+_OTHER_TEXTS: Final = (
+    (re.compile(r"\s*<(?:\?xml\b|(?:transcript|timedtext)(?:\s[^<>]*)?>)"), _OTHER_XML),  # the latter are YouTube's
+    (re.compile('File type = "ooTextFile'), "is a TextGrid of Praat; save the text of its intervals first"),
+    (re.compile(r"(?:\s|@.*\n)*<begin subtitles>"), f"has Avid captions{_IN_AN_EDITOR}"),
+    (re.compile(r"\s*\{\d+\}\{\d*\}"), f"has MicroDVD captions{_OTHER_CAPTIONS}"),
+    (re.compile(r"\s*\[\d+\]\[\d*\]"), f"has MPL2 captions{_OTHER_CAPTIONS}"),
+    (re.compile(r"(?i)\s*\[(?:information|subtitle)\]\s*\n"), f"has SubViewer captions{_OTHER_CAPTIONS}"),
+    (re.compile(r"\s*(?:\d{1,2}:[0-5]\d:[0-5]\d[:=](?!\d).*\n\s*){2}"), f"has TMPlayer captions{_OTHER_CAPTIONS}"),
+    (re.compile("Scenarist_SCC"), f"has SCC captions{_OTHER_CAPTIONS}"),
+)
 _CAPTION_SUFFIXES: Final = (
     *(".aqt", ".cap", ".idx", ".jss", ".mcc", ".mpl", ".mpsub", ".pjs", ".rt", ".sami", ".scc", ".smi", ".stl", ".sub"),
     *(".sup", ".usf"),
@@ -74,7 +80,7 @@ def other_kind(data: bytes) -> str | None:
     if _MP4.match(data):
         return _MEDIA
     if _EBU_STL.match(data):
-        return "has EBU STL captions; save it as .srt first, in an editor for subtitles"
+        return f"has EBU STL captions{_IN_AN_EDITOR}"
     return next((what for magic, what in _MAGIC if data.lstrip(b"\r\n\t ").startswith(magic)), None)
 
 
@@ -85,13 +91,7 @@ def other_text_kind(text: str, suffix: str) -> str | None:
         return f"has SAMI captions{_OTHER_CAPTIONS}"
     if markup:
         return _HTML
-    if _XML.match(text):
-        return _OTHER_XML
-    if text.startswith(_PRAAT):
-        return "is a TextGrid of Praat; save the text of its intervals first"
-    if _FRAMES.match(text) or _SUBVIEWER.match(text) or text.startswith(_SCC):
-        return f"has MicroDVD, MPL2, SubViewer or SCC captions{_OTHER_CAPTIONS}"
-    return _BY_SUFFIX.get(suffix)
+    return next((what for form, what in _OTHER_TEXTS if form.match(text)), _BY_SUFFIX.get(suffix))
 
 
 _BYTE_ORDER_MARKS: Final = (

@@ -32,7 +32,7 @@ _FORMS: Final = (
     re.compile(rf"{_NAME}:?(?P<style>\s+[-–—|]\s*|\s*[\[(]|\s+){_TIME}[\])]?:?(?P<words>)"),
     _NAME_IN_BRACKETS,
     re.compile(rf"(?P<style>[\[(]?){_TIME}[\])]?\s+[-–—|]\s+{_NAME}:?(?P<words>)"),
-    re.compile(rf"(?P<style>[\[(]?){_TIME}[\])]?(?P<name>)(?P<words>)"),
+    re.compile(rf"(?P<style>[\[(]?)(?P<time>{_CLOCK})[\])]?(?P<name>)(?P<words>)"),
     # Premiere: "00:00:05:12 - 00:00:07:00"; Resolve has it in brackets.
     re.compile(rf"(?P<style>[\[(]?)(?P<time>{_CLOCK})\s*[-–—]\s*{_CLOCK}[\])]?(?P<name>)(?P<words>)"),
     # Descript and Sonix: "[00:00:05] Ana: Hello".
