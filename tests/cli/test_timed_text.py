@@ -54,7 +54,7 @@ def test_a_time_before_a_speaker_goes(tmp_path: Path) -> None:
     ],
 )
 def test_times_of_an_editor_of_films_go(tmp_path: Path, text: str) -> None:
-    """Such a program writes one time or both above a turn, perhaps with frames."""
+    """Premiere and its kin write one time or two times above a turn, perhaps with frames."""
     assert read(tmp_path, "a.txt", text) == "Ana\nWe begin.\n\nBo\nFine.\n"
 
 
