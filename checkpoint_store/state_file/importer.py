@@ -207,7 +207,12 @@ def _import_if_ahead(
             _remove(state_file, seen.job_id)
         case Action.IMPORT:
             copies = [path for path in readable if path == state_file.path or job_shown_by(path) == seen.job_id]
-            notice = _import_or_refuse(facts, state_file, first_sound(facts.path, *copies), save)
+            try:
+                notice = _take_in(first_sound(facts.path, *copies), state_file, save)
+            except ChunkAlreadyCompleted as error:
+                knows_more = f"{state_file.path.name} knows of more completed chunks"
+                reason = f"{knows_more}, and contradicts it in chunk {error.chunk_index}"
+                raise StoreDamaged(facts.path, reason, job_id=error.job_id) from error
             return notice or _notice(facts, state_file, seen.job_id, seen.completed_chunks, known.completed_chunks)
         case Action.COMPARE:
             _compare(facts, state_file.path)
@@ -231,20 +236,6 @@ def _glance_of_whole(path: Path) -> Glance | None:
     return None
 
 
-def _import_or_refuse(
-    facts: ImportFacts,
-    state_file: StateFile,
-    importable: ImportableState,
-    save: Callable[[ProcessingState], object],
-) -> str | None:
-    try:
-        return _take_in(importable, state_file, save)
-    except ChunkAlreadyCompleted as error:
-        knows_more = f"{state_file.path.name} knows of more completed chunks"
-        reason = f"{knows_more}, and contradicts it in chunk {error.chunk_index}"
-        raise StoreDamaged(facts.path, reason, job_id=error.job_id) from error
-
-
 def _compare(facts: ImportFacts, path: Path) -> None:
     """Raise :class:`StoreDamaged` if the state file and the store have different results for a chunk.
 
@@ -264,17 +255,15 @@ def _remove(state_file: StateFile, job_id: str) -> None:
 
 def _notice_of_torn(importable: ImportableState, state_file: StateFile, aside: Path) -> str:
     chunks = counted(len(importable.state.completed_chunks), "completed chunk")
-    added, behind = _with(importable.added), _without(importable.behind)
+    only_torn = counted(len(importable.added), "result")
+    added = f", with {only_torn} that only the torn file has" if importable.added else ""
+    behind = _without(importable.behind)
     notice = (
         f"{importable.torn}. It was moved to {aside.name}, and {state_file.backup.name} was taken in{added}: {chunks} "
         f"of job {importable.state.job_id}.{behind} Look into {aside.name} for a result that is missing"
     )
     log.warning("%s", notice)
     return notice
-
-
-def _with(added: Sequence[int]) -> str:
-    return f", with {counted(len(added), 'result')} that only the torn file has" if added else ""
 
 
 def _without(behind: Sequence[int]) -> str:

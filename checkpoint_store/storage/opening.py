@@ -168,7 +168,8 @@ class Opener:
         missing = missing_from(self.path, self.state_files)
         if missing is not None:
             raise StoreDamaged(self.path, missing)
-        unclean = self._has_wal()
+        # A WAL or a journal is there: the last process was killed, or a process is at work.
+        unclean = has_bytes(self._files.wal) or has_bytes(self._files.journal)
         version = self._inspect_unclean(is_alone=is_alone) if unclean else self._inspect_target()
         if version != SCHEMA_VERSION:
             if version != EMPTY and not migrate:
@@ -196,10 +197,6 @@ class Opener:
     def _database(self, presence: Presence | None = None) -> Database:
         timeout = self.lock_timeout_seconds
         return Database(self.path, durability=self.durability, lock_timeout_seconds=timeout, presence=presence)
-
-    def _has_wal(self) -> bool:
-        """Return whether a WAL or a journal is there: the last process was killed, or a process is at work."""
-        return has_bytes(self._files.wal) or has_bytes(self._files.journal)
 
     def _inspect_unclean(self, *, is_alone: bool) -> str:
         """Return the schema version of a file with a WAL beside it, which is in use or was left by a killed process."""

@@ -93,7 +93,7 @@ class _Objects:
         self._begin()
 
     def _begin(self) -> None:
-        self._turn = threading.RLock()
+        self.turn = threading.RLock()
         """Held over a fork: a thread that forks meanwhile would let the objects go on."""
         self._gate = threading.RLock()
         """Held while an object is added, and over a fork once all objects rest: a new object could open a file."""
@@ -106,15 +106,7 @@ class _Objects:
     @property
     def is_forking(self) -> bool:
         """Whether this thread is forking, and has its turn."""
-        return bool(_is_held_here(self._turn))
-
-    def take_turn(self) -> None:
-        """Wait for the end of a fork in another thread."""
-        self._turn.acquire()
-
-    def end_turn(self) -> None:
-        """Let another thread fork."""
-        self._turn.release()
+        return bool(_is_held_here(self.turn))
 
     def rest(self) -> None:
         """Let every object come to rest, also the objects that other threads add meanwhile."""
@@ -179,7 +171,7 @@ def _before(place: int) -> None:
     fork = _Fork(place, is_outermost=not _objects.is_forking)
     under_way.append(fork)
     if fork.is_outermost:
-        _objects.take_turn()
+        _objects.turn.acquire()
         _call_all(_hooks[order].before for order in sorted(_hooks, reverse=True))
 
 
@@ -187,7 +179,7 @@ def _in_parent() -> None:
     """Call the hooks, unless an outer fork calls them later, or the first call has called them."""
     if _has_turn():
         _call_all(_hooks[order].after_in_parent for order in sorted(_hooks))
-        _objects.end_turn()
+        _objects.turn.release()
 
 
 def _end_in_parent() -> None:
@@ -195,7 +187,7 @@ def _end_in_parent() -> None:
         _in_parent()  # a signal may have ended the first call
     finally:
         if _has_turn():  # a hook raised at both calls
-            _objects.end_turn()
+            _objects.turn.release()
         if _forks.under_way:
             _forks.under_way.pop()
 

@@ -52,15 +52,11 @@ class SharedLock(ForkAware):
     def share(self, timeout_seconds: float) -> bool:
         """Hold the lock together with others. Return False if one holder kept it alone for ``timeout_seconds``."""
         deadline = time.monotonic() + timeout_seconds
-        while not self._take(alone=False):
+        while not self.take(alone=False):
             if time.monotonic() >= deadline:
                 return False
             time.sleep(POLL_SECONDS)
         return True
-
-    def take_alone(self) -> bool:
-        """Hold the lock alone, or return False at once if anybody else holds it."""
-        return self._take(alone=True)
 
     def release(self) -> None:
         """Release the lock. Releasing it twice is fine."""
@@ -71,7 +67,8 @@ class SharedLock(ForkAware):
         if hasattr(self, "_files"):  # no interrupt came before it was made
             self._unlock()
 
-    def _take(self, *, alone: bool) -> bool:
+    def take(self, *, alone: bool) -> bool:
+        """Hold the lock, or return False at once if another holder keeps it."""
         with self._mutex:
             if self._is_held():
                 return True

@@ -76,7 +76,7 @@ def alone(path: Path, *, create: bool = True) -> Iterator[bool]:
     """
     lock = SharedLock(StoreFiles(path).open_lock, create=create, like=path)
     try:
-        yield lock.take_alone() and not _older_user(path)
+        yield lock.take(alone=True) and not _older_user(path)
     finally:
         lock.release()
 
@@ -93,7 +93,7 @@ def store_in_use(path: Path, *, but: Path) -> Path | None:
     for store in sorted(possible_stores(path), key=is_there, reverse=True):  # the one in use exists
         lock = SharedLock(StoreFiles(store).open_lock, create=False)
         try:
-            if not lock.take_alone() and not (is_there(store) and is_there(but) and store.samefile(but)):
+            if not lock.take(alone=True) and not (is_there(store) and is_there(but) and store.samefile(but)):
                 return store
         finally:
             lock.release()

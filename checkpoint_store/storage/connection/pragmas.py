@@ -153,19 +153,16 @@ def connect_read_only(path: Path, *, used_by: UsedBy) -> sqlite3.Connection:
 
 def _open(path: Path, options: str) -> sqlite3.Connection:
     refuse_emptied(path)  # at each opening: another program may empty a file that this process has open
+    # Path.as_uri() imports a module when it is called, which fails while the interpreter ends.
+    uri = f"file://{quote_from_bytes(os.fsencode(path.absolute()))}"
     return sqlite3.connect(
-        f"{_uri_of(path.absolute())}?{options}",
+        f"{uri}?{options}",
         uri=True,
         timeout=0.0,  # SQLite's own waits starve some processes; see busy.py
         isolation_level=None,  # the library begins and ends transactions itself
         check_same_thread=False,
         cached_statements=128,
     )
-
-
-def _uri_of(path: Path) -> str:
-    # Path.as_uri() imports a module when it is called, which fails while the interpreter ends.
-    return f"file://{quote_from_bytes(os.fsencode(path))}"
 
 
 def journal_mode_for(path: Path) -> str:

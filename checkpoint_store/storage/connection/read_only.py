@@ -124,7 +124,8 @@ class ReadOnlyDatabase:
                 chown.leave_owners_alone()
         # Where this process has the file open, but no index is there, the connection must not make one.
         is_open_here = is_there(StoreFiles(self.path).shm) and openings.is_open(self.path)
-        with closing(self._connect(UsedBy.THIS_PROCESS if is_open_here else UsedBy.OTHERS)) as connection:
+        used_by = UsedBy.THIS_PROCESS if is_open_here else UsedBy.OTHERS
+        with closing(connect_read_only(self.path, used_by=used_by)) as connection:
             try:
                 connection.execute("BEGIN")
                 return work(connection)
@@ -137,7 +138,7 @@ class ReadOnlyDatabase:
         if idle is not None and idle.file != file:
             idle.connection.close()
             idle = None
-        connection = self._connect(UsedBy.NOBODY) if idle is None else idle.connection
+        connection = connect_read_only(self.path, used_by=UsedBy.NOBODY) if idle is None else idle.connection
         try:
             connection.execute("BEGIN")
             value = work(connection)
@@ -152,9 +153,6 @@ class ReadOnlyDatabase:
         else:
             self._idle = _IdleConnection(file, connection)
         return value
-
-    def _connect(self, used_by: UsedBy) -> sqlite3.Connection:
-        return connect_read_only(self.path, used_by=used_by)
 
     def disconnect(self) -> None:
         """Close the connection that is kept. Called with :attr:`openings.lock` held."""

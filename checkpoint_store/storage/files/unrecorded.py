@@ -103,17 +103,13 @@ def read(store: Path, path: Path) -> list[UnrecordedResult]:
         StateFormatError: the file holds something else, or was changed.
         StorageUnavailableError: the file cannot be read.
     """
-    text = _read_private(store, path)
-    return [_result(path, line) for line in text.splitlines()]
-
-
-def _read_private(store: Path, path: Path) -> str:
     with storage_errors(path):
         descriptor = os.open(path, os.O_RDONLY | GUARDS)
         with io.FileIO(descriptor) as file:
             if not _is_private(store, os.fstat(descriptor)):
                 raise StoreTargetError(path, "it is not a private file of the owner of the store")
-            return file.readall().decode("ascii", "replace")
+            text = file.readall().decode("ascii", "replace")
+    return [_result(path, line) for line in text.splitlines()]
 
 
 def _result(path: Path, line: str) -> UnrecordedResult:

@@ -221,7 +221,12 @@ def _journal(path: Path) -> Iterator[Finding]:
 def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
     """Report the runners at work, and the lock files of dead runners: only the locks tell the two apart."""
     path = database.path
-    known, files = database.read(lambda connection: _known_runners(connection, path))
+
+    def read(connection: sqlite3.Connection) -> tuple[list[records.Runner], dict[str, str]]:
+        jobs = job_statements.list_jobs(connection, path, passed_over=[])
+        return runner_statements.runners_at_work(connection), {job.job_id: job.file_name for job in jobs}
+
+    known, files = database.read(read)
     alive = {runner.lock_file for runner in known if probe(runner_lock_path(path, runner.lock_file)) is None}
     for runner in known:
         if runner.lock_file in alive:
@@ -235,12 +240,6 @@ def _runners(database: ReadOnlyDatabase) -> Iterator[Finding]:
     if dead:
         says = f"{', '.join(dead)}: left by {'a run' if len(dead) == 1 else 'runs'} that did not end cleanly"
         yield Finding("warning", "runner locks", says, "nothing to do: the next open sweeps them")
-
-
-def _known_runners(connection: sqlite3.Connection, path: Path) -> tuple[list[records.Runner], dict[str, str]]:
-    """Return the runners that have not ended, as far as the store knows, and the files of all jobs."""
-    files = {job.job_id: job.file_name for job in job_statements.list_jobs(connection, path, passed_over=[])}
-    return runner_statements.runners_at_work(connection), files
 
 
 def _strays(path: Path, *, is_sound: bool) -> Iterator[Finding]:

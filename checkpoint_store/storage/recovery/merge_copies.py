@@ -123,7 +123,8 @@ def _fill(
     job_statements.keep_deleted(connection, deleted)
     reports = []
     for job_id, values in _all_jobs(copies).items():
-        job_statements.insert_job(connection, _in_time(values) | {"completed_count": 0})
+        in_time = {name: now() if value == UNKNOWN_TIME else value for name, value in values.items()}
+        job_statements.insert_job(connection, in_time | {"completed_count": 0})
         taken, unverified = _fill_chunks(connection, job_id, values["total_chunks"], copies)
         job_statements.recount(connection, job_id)
         recovered = sum(taken.values())
@@ -199,11 +200,6 @@ def _assumed(job_id: str, values: dict[str, Any], copies: list[Copy]) -> str | N
     if UNKNOWN_TIME in (values["started_at"], values["updated_at"]):
         notes.append("no copy says when it began or changed: the time of this recovery stands there")
     return "; ".join(notes) or None
-
-
-def _in_time(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a job's row with the present moment for each time that is not known."""
-    return {name: now() if value == UNKNOWN_TIME else value for name, value in values.items()}
 
 
 def _grown(job_id: str, total: int, copies: list[Copy]) -> dict[str, Any]:

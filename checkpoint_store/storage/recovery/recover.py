@@ -151,8 +151,10 @@ def move_aside(path: Path, why: str) -> tuple[Path, ...]:
         with suppress(FileNotFoundError):
             os.replace(source, its)
             moved.append(its)
-        if source == path and moved:
-            _put_back_if_open(target, path)
+        if source == path and moved and has_connection(target):
+            holders = who_has_open(target)
+            os.replace(target, path)
+            raise StoreInUse(path, 0.0, holders)
     sync_folder(path.parent)
     return tuple(moved)
 
@@ -178,13 +180,6 @@ def _move_copies_aside(path: Path, state_files: Iterable[Path], *, lossy: bool) 
     """
     states = tuple(_move_aside_states(state_files, every=lossy))
     return (*states, *move_backups_aside(path, "corrupt")) if lossy else states
-
-
-def _put_back_if_open(target: Path, path: Path) -> None:
-    if has_connection(target):
-        holders = who_has_open(target)
-        os.replace(target, path)
-        raise StoreInUse(path, 0.0, holders)
 
 
 def _move_aside_states(state_files: Iterable[Path], *, every: bool) -> Iterator[Path]:

@@ -34,7 +34,7 @@ if sys.argv[1] == "share":
     lock = SharedLock(path, create=True)
     lock.share(0)
     lock.release()
-    print(SharedLock(path, create=True).take_alone())
+    print(SharedLock(path, create=True).take(alone=True))
 else:
     probe(path)
     print(reap(path) is not None)

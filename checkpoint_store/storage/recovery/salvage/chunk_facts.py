@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, rows_by_job, select_from, unreadable_in
@@ -24,11 +23,6 @@ _IN_PLACE_OF_UNREAD: Final = {"fingerprint": None, "recorded_at": UNKNOWN_TIME, 
 """The neutral values of columns without which a fact is of use."""
 
 
-@dataclass(slots=True)
-class _Reading:
-    complete: bool = True
-
-
 def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
     """Fill in the facts that a copy has of the chunks of these jobs."""
     for table, readers in FACTS.items():
@@ -43,17 +37,17 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) 
             return connection.execute(statement, (job_id, start))
 
         for job_id, total in totals.items():
-            reading = _Reading()
-            for _, (index, *values) in rows_by_job(reading, fetch, {job_id: total}):
+            was_complete, copy.complete = copy.complete, True
+            for _, (index, *values) in rows_by_job(copy, fetch, {job_id: total}):
                 fact = dict(zip(names, values, strict=True))
                 unread = unreadable_in(readers, fact)
-                reading.complete = reading.complete and not unread
+                copy.complete = copy.complete and not unread
                 if unread <= _IN_PLACE_OF_UNREAD.keys():
                     in_place = {name: _IN_PLACE_OF_UNREAD[name] for name in unread}
                     copy.facts.setdefault((table, job_id), {})[index] = fact | in_place
-            if reading.complete:
+            if copy.complete:
                 copy.facts_read.add((table, job_id))
-            copy.complete = copy.complete and reading.complete
+            copy.complete = copy.complete and was_complete
 
 
 def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: Sequence[Copy]) -> str | None:

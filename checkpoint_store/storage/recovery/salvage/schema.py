@@ -85,7 +85,7 @@ def _mends(path: Path, how: str) -> dict[int, Entry]:
     except UNREADABLE as error:
         log.debug("the schema of %s cannot be read: %s", path, error)
         return {}
-    known = known_entries()
+    known, _ = _known()
     missing = known.difference(entries.values())
     nearest = {row: _nearest(entry, missing) for row, entry in entries.items() if entry not in known}
     return {row: entry for row, entry in nearest.items() if entry is not None}
@@ -129,11 +129,6 @@ _NAMES: Final = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlit
 _COLUMN_NAMES: Final = "SELECT name FROM pragma_table_xinfo(?)"
 
 
-def known_entries() -> frozenset[Entry]:
-    """Return the tables and indexes of all released schemas. The first call takes some tenths of a second."""
-    return _known()[0]
-
-
 def foreign_names(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return what the schema of a store has and no released schema has, such as ``table notes``, in order."""
     return tuple(sorted(_names(connection) - _known()[1]))
@@ -141,6 +136,7 @@ def foreign_names(connection: sqlite3.Connection) -> tuple[str, ...]:
 
 @cache
 def _known() -> tuple[frozenset[Entry], frozenset[str]]:
+    """Return the tables and indexes of all released schemas, and the names in them, in some tenths of a second."""
     entries, names = set[Entry](), set[str]()
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute("BEGIN")

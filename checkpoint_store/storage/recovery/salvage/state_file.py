@@ -10,11 +10,12 @@ from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.frozen import thaw
+from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state.state import PAIRED_BY_OWN_INDEX, ProcessingState, in_utc
 from checkpoint_store.model.state.torn_state import read_torn
 from checkpoint_store.storage.records.state_fields import columns_of, metadata_text
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy
-from checkpoint_store.storage.recovery.salvage.store_file import JOB_COLUMNS, unread_in
+from checkpoint_store.storage.recovery.salvage.store_file import IN_PLACE_OF_UNREAD, JOB_COLUMNS, unread_in
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def read_torn_state(path: Path) -> Copy:
     unread = unread_in(values) | (_given(torn.fields) - torn.fields.keys())
     if unread & {"job_id", "total_chunks"}:
         return copy
-    copy.jobs[job_id] = values | {name: _IN_PLACE_OF_LOST.get(name) for name in unread}
+    in_place = IN_PLACE_OF_UNREAD | {"status": JobStatus.PAUSED.value}
+    copy.jobs[job_id] = values | {name: in_place.get(name) for name in unread}
     copy.unread[job_id] = (unread - {"job_number"}) | UNSAID
     for index in torn.completed_chunks:
         copy.chunk(job_id, index, UNKNOWN_TIME).proven = False
@@ -108,17 +110,6 @@ def _given(fields: dict[str, Any]) -> frozenset[str]:
     named = {"status", "file_name", "video_title", "model", "provider", "config"}
     named |= set() if fields.get("version") in PAIRED_BY_OWN_INDEX else {"metadata"}
     return frozenset(named | ({"error_message"} if fields.get("status") == "failed" else set()))
-
-
-_IN_PLACE_OF_LOST: Final[dict[str, Any]] = {
-    "status": "paused",
-    "file_name": "",
-    "config": "{}",
-    "started_at": UNKNOWN_TIME,
-    "updated_at": UNKNOWN_TIME,
-    "stretch_started_at": UNKNOWN_TIME,
-}
-"""What stands in a job's row for a field that is lost; null for all others."""
 
 
 def _column(name: str, value: Any) -> Any:

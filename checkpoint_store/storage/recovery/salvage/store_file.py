@@ -38,21 +38,14 @@ if TYPE_CHECKING:
 
 
 JOB_COLUMNS: Final = COLUMNS["jobs"]
-_COMPLETED: Final = (
-    "chunk_index",
-    "completed_at",
-    "fingerprint",
-    "digest",
-    "source_job_id",
-    "source_chunk_index",
-    "source_differs_in",
-    "redo_asked_at",
-)
+_COMPLETED: Final = tuple(COMPLETED)
 _NAME: Final = "the store file"
 """What a report calls the store file among its copies."""
+_SOUND_PAGES: Final = f"{_NAME} and the sound pages of its WAL"
+_SCHEMA: Final = f"{_NAME} with the schema of a new store"
 _JOBS_MAX: Final = 100_000
 _COUNTS: Final = frozenset({"completed_count", "total_chunks"})
-_IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
+IN_PLACE_OF_UNREAD: Final[dict[str, Any]] = {
     "status": JobStatus.RUNNING.value,  # becomes completed where nothing is left
     "file_name": "",
     "completed_count": 0,
@@ -79,11 +72,11 @@ def read_store(path: Path, make_new_store: Callable[[], NewStore]) -> list[Copy]
     files = StoreFiles(path)
     wal = files.wal
     if not alone.complete and lacks_beginning(path):
-        return [_with_sound_pages(path, wal, make_new_store().pages), alone]
+        return [*_with_frames(path, wal, _SOUND_PAGES, base=make_new_store().pages), alone]
     if wal_frames.broken_inside(wal):
-        return [_with_sound_pages(path, wal), alone]
+        return [*_with_frames(path, wal, _SOUND_PAGES), alone]
     if not has_bytes(wal) and not has_bytes(files.journal):
-        return [alone] if alone.complete else [alone, *_with_new_schema(path, wal, make_new_store())]
+        return [alone] if alone.complete else [alone, *_with_frames(path, wal, _SCHEMA, schema_of=make_new_store())]
     apart = temporary_path(path)
     its = StoreFiles(apart)
     try:
@@ -94,7 +87,8 @@ def read_store(path: Path, make_new_store: Callable[[], NewStore]) -> list[Copy]
         together = read_copy(apart, _NAME, how="mode=rw")
         if has_foreign_journal(path) or not is_own(path, apart, "mode=rw"):
             alone.name = f"{_NAME} without its WAL"
-            of_wal = [_with_sound_pages(None, wal, make_new_store().pages)] if has_bytes(wal) else []
+            name = "the sound pages of its WAL"
+            of_wal = _with_frames(None, wal, name, base=make_new_store().pages) if has_bytes(wal) else []
             copies = [alone, together, *of_wal]
         else:
             copies = [together]
@@ -102,37 +96,30 @@ def read_store(path: Path, make_new_store: Callable[[], NewStore]) -> list[Copy]
         copies = [alone]
     finally:
         its.remove()
-    return copies if copies[0].complete else [*copies, *_with_new_schema(path, wal, make_new_store())]
+    return copies if copies[0].complete else [*copies, *_with_frames(path, wal, _SCHEMA, schema_of=make_new_store())]
 
 
-def _with_new_schema(path: Path, wal: Path, new: NewStore) -> list[Copy]:
-    """Return the readable content of a file and its WAL with the schema of a new store; empty if that does not fit."""
-    apart = temporary_path(path)
-    try:
-        create_private(apart)
-        wal_frames.apply(path, wal, apart, base=b"")
-        return [read_copy(apart, f"{_NAME} with the schema of a new store")] if put_schema(new, apart) else []
-    except OSError:  # no room for a copy
-        return []
-    finally:
-        with suppress(OSError):
-            os.unlink(apart)
+def _with_frames(
+    path: Path | None, wal: Path, name: str, *, base: bytes = b"", schema_of: NewStore | None = None
+) -> list[Copy]:
+    """Return the readable content of a file with every sound page of its WAL, also of pages behind a broken page.
 
-
-def _with_sound_pages(path: Path | None, wal: Path, base: bytes = b"") -> Copy:
-    """Return the readable content of a file with every sound page of its WAL, also of pages behind a broken page."""
+    ``base``: see :func:`.wal_frames.apply`. ``schema_of``: read it with the schema of this new store. The list is empty
+    if that schema does not fit, or there is no room for a copy.
+    """
     apart = temporary_path(path or wal)
     try:
         create_private(apart)
         wal_frames.apply(path, wal, apart, base=base)
-        copy = read_copy(apart, f"{_NAME} and the sound pages of its WAL" if path else "the sound pages of its WAL")
-    except OSError:  # no room for a copy
-        return Copy(_NAME, complete=False)
+        copies = [read_copy(apart, name)] if schema_of is None or put_schema(schema_of, apart) else []
+    except OSError:
+        return []
     finally:
         with suppress(OSError):
             os.unlink(apart)
-    copy.complete = copy.complete and not base
-    return copy
+    for copy in copies:
+        copy.complete = copy.complete and not base
+    return copies
 
 
 def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
@@ -171,7 +158,7 @@ def _read_jobs(connection: sqlite3.Connection, copy: Copy) -> None:
             seen = _chunks_seen(connection, values["job_id"]) if unread & _COUNTS else 0
             if "total_chunks" not in unread and seen > values["total_chunks"]:  # of the two counts, this one is damaged
                 unread |= {"total_chunks"}
-            values |= {name: _IN_PLACE_OF_UNREAD.get(name) for name in unread}
+            values |= {name: IN_PLACE_OF_UNREAD.get(name) for name in unread}
             if "total_chunks" in unread:
                 values["total_chunks"] = seen
             copy.jobs[values["job_id"]], copy.unread[values["job_id"]] = values, unread

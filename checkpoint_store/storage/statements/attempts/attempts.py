@@ -76,18 +76,6 @@ class ChunkAttempts:
         return (attempt.runner_id for attempt in self.attempts if attempt.outcome == AttemptOutcome.RUNNING)
 
 
-class AttemptsBefore(NamedTuple):
-    """The attempts at a chunk before a failure is recorded. The thousandth attempt takes no longer than the first."""
-
-    last_number: int
-    used_count: int
-    """How many other attempts count against the chunk's limit; counting stops at the limit."""
-    is_there: int
-    """1 if an attempt has the number that was asked for; 0 if none was asked for."""
-    is_tried_since: int
-    """1 if an attempt with a higher number than this one has not ended."""
-
-
 def literal(outcome: AttemptOutcome) -> Any:
     """Return an outcome as a literal of SQL: SQLite uses the index on running attempts for a literal only."""
     return literal_column(f"'{outcome}'")
@@ -123,6 +111,11 @@ THIS: Final[Any] = (*at_chunk(_A), _A.number == bindparam("its_number"))
 
 
 def _counted() -> Any:
+    """Select what a failure needs to know of the other attempts. The thousandth takes no longer than the first.
+
+    The columns: the number of the last attempt; how many others count against the limit of the chunk, up to the limit;
+    1 if an attempt has this number; and 1 if an attempt with a higher number has not ended.
+    """
     here = at_chunk(_A)
     its_number: Any = func.coalesce(bindparam("its_number"), 0)
     is_other = _A.number != its_number
@@ -233,12 +226,12 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     job_id, index = failed.job_id, failed.chunk_index
     number = failed.number
     here = {"in_job": job_id, "at_index": index, "its_number": number, "attempts_max": min(failed.attempts_max, _MANY)}
-    before = AttemptsBefore(*_COUNTED.run(connection, **here).fetchone())
-    if number is None or not before.is_there:
-        number = before.last_number + 1
+    last_number, used_count, is_there, is_tried_since = _COUNTED.run(connection, **here).fetchone()
+    if number is None or not is_there:
+        number = last_number + 1
         begin(connection, job_id, index, number, runner_id)
     is_counted = failed.is_counted and not failed.is_permanent
-    is_last = failed.is_permanent or (is_counted and before.used_count + 1 >= failed.attempts_max)
+    is_last = failed.is_permanent or (is_counted and used_count + 1 >= failed.attempts_max)
     _FAIL.run(
         connection,
         in_job=job_id,
@@ -255,8 +248,8 @@ def fail(connection: sqlite3.Connection, failed: FailedAttempt, runner_id: int) 
     if is_last:
         _log_failed_chunk(job_id, index, number)
     following = None
-    if failed.tries_again and not is_last and not before.is_tried_since:
-        following = begin(connection, job_id, index, max(number, before.last_number) + 1, runner_id)
+    if failed.tries_again and not is_last and not is_tried_since:
+        following = begin(connection, job_id, index, max(number, last_number) + 1, runner_id)
     return FailureOutcome(number, is_last, following)
 
 
