@@ -31,11 +31,7 @@ if TYPE_CHECKING:
 
 
 def resolve_state_file(given: object, store: Path) -> Path:
-    """Return the absolute path of a state file.
-
-    Args:
-        given: the path, as a caller gave it.
-        store: the store file.
+    """Return the absolute path of a state file, as a caller gave it.
 
     Raises:
         StoreTargetError: no state file can be there.

@@ -152,9 +152,7 @@ class StateFile(ForkAware):
     def write(self, job_id: str, known: Known | None = None) -> Path:
         """Write the file as the job is now. Exact and durable when this returns.
 
-        Args:
-            job_id: the job.
-            known: the job as it was read before. It is written without a new read if nothing was committed since.
+        ``known``: the job as it was read before. It is written without a new read if nothing was committed since.
         """
         refuse_inner_call(self._busy, self.path)
         with self._busy:

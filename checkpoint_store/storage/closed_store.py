@@ -54,10 +54,7 @@ class Restored(NamedTuple):
 class ClosedStore:
     """A store file that this process has not opened. Each verb that writes keeps every other process out meanwhile.
 
-    Args:
-        path: the store file.
-        state_files: its state file and the ``.bak`` of the state file; a recovery reads them.
-        lock_timeout_seconds: how long to wait for other processes.
+    ``state_files``: its state file and the ``.bak`` of the state file; a recovery reads them.
     """
 
     def __init__(self, path: Path, state_files: Sequence[Path], *, lock_timeout_seconds: float) -> None:

@@ -101,12 +101,7 @@ def refuse_others(path: Path, store: Path, use: str) -> None:
 
 
 def other_owner(path: Path, but: Path) -> Path | None:
-    """Return the store that has ``path`` among its files, and is open or has its file; None if no store has it.
-
-    Args:
-        path: the path of a file, which may be missing.
-        but: the store file of the caller, which is passed over.
-    """
+    """Return the store, ``but`` this one, that has ``path`` among its files, and is open or has its file; or None."""
     in_use = store_in_use(path, but=but)
     if in_use is not None:
         return in_use

@@ -274,14 +274,8 @@ def open_for_writing(
 ) -> OpenedFile:
     """Open a store file for reading and writing. Create, upgrade or recover it first if necessary.
 
-    Args:
-        path: the store file.
-        state_files: see :class:`.Opener`, also for the next two arguments.
-        durability: how long what was committed lasts.
-        lock_timeout_seconds: how long to wait for other processes.
-        migrate: upgrade a store of an older schema; False: refuse it.
-        is_owner_checked: the caller has just called :func:`refuse_foreign`.
-        has_backup_hook: something is called with each automatic backup.
+    ``migrate``: upgrade a store of an older schema; False: refuse it. ``has_backup_hook``: something is called with
+    each automatic backup. For the other arguments see :class:`.Opener`.
 
     Raises:
         SchemaTooOld: ``migrate`` is False, and the store has an older schema. Nothing was changed.

@@ -108,12 +108,8 @@ def prunable_files(
 ) -> list[tuple[Path, int]]:
     """Return the files that a request deletes, each with its size in bytes. Backups alone are opened, to read them.
 
-    Args:
-        path: the store file.
-        state_files: its state file, and the one before, wherever they are.
-        request: the request of the prune.
-        with_jobs: whether jobs are deleted. Every automatic backup is deleted then, because it has these jobs; so is
-            what a killed command left.
+    ``with_jobs``: whether jobs are deleted. Every automatic backup is deleted then, because it has these jobs; so is
+    what a killed command left.
     """
     beside = Siblings(path)
     aside = [file for file in beside.aside(*state_files) if request.is_old(moved_at(file) or _changed_at(file))]

@@ -247,10 +247,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 def full_error(path: Path, reason: str, *, is_too_large: bool) -> StorageFullError:
     """Return the error that nothing more can be written; it names what has run out where that is not the bytes.
 
-    Args:
-        path: what was written.
-        reason: what the system says.
-        is_too_large: whether the file has reached the largest size that this process may write.
+    ``is_too_large``: whether the file has reached the largest size that this process may write.
     """
     limit = file_bytes_max()
     if is_too_large and limit is not None:

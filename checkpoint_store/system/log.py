@@ -56,10 +56,7 @@ LOG_WAIT_AFTER_SECONDS: Final = 0.5
 def log_wait(path: Path, whom: str, timeout_seconds: float) -> None:
     """Log that a call waits for other processes, and for how long at most; the command prints this line.
 
-    Args:
-        path: the file that is in use.
-        whom: what the others do with it, such as "locked by process 17 (python)".
-        timeout_seconds: how long the call waits before it gives up.
+    ``whom``: what the others do with the file, such as "locked by process 17 (python)".
     """
     log.info("%s is %s: waiting up to %g s", path, whom, timeout_seconds, extra=A_WAIT)
 

@@ -84,11 +84,8 @@ def alone(path: Path, *, create: bool = True) -> Iterator[bool]:
 def store_in_use(path: Path, *, but: Path) -> Path | None:
     """Return the store that has ``path`` among its files, and that is open in a process; None if no store has.
 
-    No store file is opened for this: to close it would drop the locks of a connection of this process.
-
-    Args:
-        path: a file that would be replaced.
-        but: the store file of the caller, which is open.
+    No store file is opened for this: to close it would drop the locks of a connection of this process. ``but``: the
+    store file of the caller, which is open.
     """
     for store in sorted(possible_stores(path), key=is_there, reverse=True):  # the one in use exists
         lock = SharedLock(StoreFiles(store).open_lock, create=False)

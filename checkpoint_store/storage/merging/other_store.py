@@ -41,11 +41,8 @@ def copy_of_store(
 
     The chunks that a runner had in hand are in doubt in the copy: a later merge brings their outcome.
 
-    Args:
-        other: the other store, of any schema.
-        beside: this store. The copy is made beside it, and removed at the end.
-        timeout_seconds: how long to wait for other processes.
-        remedy: what to do about a damaged store; by default recover it.
+    ``beside``: this store. The copy is made beside it, and removed at the end. ``remedy``: what to do about a damaged
+    store; by default recover it.
 
     Raises:
         StoreTargetError: ``other`` is no store.

@@ -51,7 +51,7 @@ def state_from(
         completed: its completed chunks; those that have a result come first.
         results: the results of the first of them, in the same order.
         to_redo: the complete chunks that are to be done again, ascending.
-        config: the config of the job, where it is at hand as an object already.
+        config: the config of the job, if it is at hand.
     """
     return ProcessingState(
         version=SCHEMA_VERSION,

@@ -50,13 +50,8 @@ def page(
     If ``cost`` is a function, the value is the whole result as text, and the kind None. For a replaced result the kind
     is ``"replaced"`` and the value is its cost: a loop that has seen the result does not see it again.
 
-    Args:
-        connection: of the store.
-        job_id: the job.
-        after: the result id after which to begin; 0: all results.
-        cost: the place of the cost in a result.
-        is_own: the results that this job paid for, merged ones included; False: those that it carries.
-        substitutes: the texts of damaged results that copies have. With substitutes, ``cost`` is a function.
+    ``is_own``: the results that this job paid for, merged ones included; False: those that it carries. With
+    ``substitutes``, ``cost`` is a function.
     """
     if substitutes:
         present = _texts(connection, job_id, after, substitutes, is_own=is_own)

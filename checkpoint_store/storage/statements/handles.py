@@ -193,13 +193,9 @@ def outstanding(
 ) -> list[HandleRow]:
     """Return the handles for these chunks that are still to be done, for one chunk those of the newest job first.
 
-    This reads no more rows than there are chunks, however many handles the store has, and of other chunks.
-
-    Args:
-        connection: of the store.
-        fingerprints: those of the chunks. They are not asked for if the store has no handle that is outstanding.
-        count: the number of the chunks.
-        but_job: leave out the handles of this job.
+    This reads no more rows than there are chunks (``count``), however many handles the store has, and of other chunks.
+    The ``fingerprints`` are not asked for if the store has no handle that is outstanding. ``but_job``: leave out its
+    handles.
     """
     if _IS_ANY_BEHIND.run(connection, number=count).fetchone() is None:
         every = [HandleRow._make(row) for row in _OUTSTANDING.run(connection, but_job=but_job)]

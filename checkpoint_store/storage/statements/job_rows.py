@@ -70,10 +70,7 @@ def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
 def no_job(connection: sqlite3.Connection, job_id: str, path: Path | None = None) -> JobNotFound:
     """Return the error that a store has no job of this id; it says when the job was deleted, if the store knows that.
 
-    Args:
-        connection: a connection to the store.
-        job_id: the id, or the beginning of the id.
-        path: the store file; None for the file of the connection.
+    ``path``: the store file; None for the file of the connection.
     """
     store = path or path_of(connection)
     error = JobNotFound(job_id, store)

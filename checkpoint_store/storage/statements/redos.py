@@ -54,11 +54,9 @@ def is_any_left(job_id: Any) -> Exists:
 
 
 def is_marked(chunk: Any, *, before: Any = None) -> Exists:
-    """Return the SQL condition that the chunk of a row is to be done again.
+    """Return the SQL condition that the chunk of a row (its columns) is to be done again.
 
-    Args:
-        chunk: the columns of the row.
-        before: the number of an attempt. Only a mark that was set before that attempt began counts. None: any mark.
+    ``before``: the number of an attempt. Only a mark that was set before that attempt began counts. None: any mark.
     """
     newer = () if before is None else (_M.after_attempt < before,)
     return select(_M.chunk_index).where(*of_same_chunk(_M, chunk), *newer).exists()
@@ -115,14 +113,9 @@ _FIND_LAST_ATTEMPT: Final = Statement(lambda: _last_attempt().where(*at_chunk(_A
 
 
 def mark(connection: sqlite3.Connection, job_id: str, asked_at: Mapping[int, str]) -> None:
-    """Mark complete chunks that have no mark: they are to be done again.
+    """Mark complete chunks that have no mark: they are to be done again. ``asked_at``: when, by chunk index.
 
     The attempts that were made so far no longer count, and the handles of these chunks are removed.
-
-    Args:
-        connection: writes in its open transaction.
-        job_id: the job.
-        asked_at: when each redo was asked for, by chunk index.
     """
     here = [{"in_job": job_id, "at_index": index} for index in asked_at]
     NO_LONGER_COUNTED.run_many(connection, here)
@@ -141,12 +134,7 @@ def indices(connection: sqlite3.Connection, job_id: str) -> list[int]:
 
 
 def of_kept(connection: sqlite3.Connection, reused: Mapping[int, Source]) -> dict[int, str]:
-    """Return the times of the marks that chunks take over together with a result, by chunk index.
-
-    Args:
-        connection: reads the marks of the source jobs.
-        reused: the sources of the results that are taken over, by chunk index.
-    """
+    """Return the times of the marks that chunks take over together with a result, by chunk index."""
     sources = {source.job_id for source in reused.values()}
     marked = {job_id: {mark.chunk_index: mark.asked_at for mark in marks(connection, job_id)} for job_id in sources}
     return {

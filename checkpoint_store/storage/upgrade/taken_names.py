@@ -26,10 +26,7 @@ def refusal_of_taken_names(
 
     A store that has all names that a later schema adds has that schema, whatever it says: this returns None, too.
 
-    Args:
-        connection: the store.
-        versions: the schema of the store, and every later one up to the schema that is wanted.
-        upgrade_in_memory: brings a connection without a file to a schema.
+    ``versions``: the schema of the store, and every later one up to the schema that is wanted.
     """
     first, *later = versions
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:

@@ -65,9 +65,7 @@ class RunnerStorage(ForkAware):
     A verb that writes returns once what it wrote is durable. Each raises a :class:`CheckpointStoreError` where the
     store cannot be read or written, and nothing was written then.
 
-    Args:
-        database: the store file.
-        releases: the claims that are freed with the next end of a runner.
+    ``releases``: the claims that are freed with the next end of a runner.
     """
 
     def __init__(self, database: Database, releases: QueuedReleases) -> None:
@@ -123,11 +121,7 @@ class RunnerStorage(ForkAware):
 
         The claims that it had ``begun`` are in doubt, and do not count as attempts; its other claims are free.
 
-        Args:
-            job_id: the job that it worked on.
-            runner_id: the runner.
-            begun: its claims whose work began.
-            only_if_free: wait for no thread, and only briefly for other processes, as a finalizer has to.
+        ``only_if_free``: wait for no thread, and only briefly for other processes, as a finalizer has to.
 
         Raises:
             StoreBusy: the store was busy. The runner is as it was.

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 def replaced_by(connection: sqlite3.Connection, job_id: str, looked: Looked, path: Path) -> JobRecord | None:
     """Return the job that took the place of the manager's own job; None if the saved job may become current.
 
-    Args:
-        connection: in the transaction that saves the state.
-        job_id: the job of the state.
-        looked: the knowledge of the manager about the current job.
-        path: the store file.
-
     Raises:
         CurrentJobChanged: a job that the manager does not know has become current, and the saved job is not in the
             store. Saving it would replace a job that another process has just begun.

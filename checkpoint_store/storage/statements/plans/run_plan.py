@@ -49,13 +49,8 @@ def plan_run(
 ) -> RunPlan:
     """Return the prediction of a run that opens a job with ``request``.
 
-    Args:
-        connection: of the store.
-        request: the open request.
-        path: the store file.
-        earlier: the job with which the plan is compared. Its costs are used for the estimate of a fresh job, too.
-        cost: the field of the results, or the dotted path, with the cost.
-        substitutes: the texts of damaged results that copies have.
+    ``earlier``: the job with which the plan is compared. Its costs are used for the estimate of a fresh job, too.
+    ``cost``: the field of the results, or the dotted path, with the cost.
     """
     decision = decide(connection, request, None if request.fresh else earlier, path)
     if decision.action == "refuse":

@@ -165,12 +165,7 @@ def results_by_place(
 ) -> dict[int, Source]:
     """Return results of the newest job of the file that has them, and that has as many chunks.
 
-    Args:
-        connection: of the store.
-        request: what is asked for.
-        path: the store file.
-        ignoring: the settings in which the job may differ.
-        but: the chunks that have a result already.
+    ``ignoring``: the settings in which the job may differ. ``but``: the chunks that have a result already.
     """
     plan = request.plan
     if all(index in but for index in range(plan.total_chunks)):
