@@ -36,13 +36,9 @@ END = '""",'
 LITERAL = re.compile("'[^']*'")
 
 FILES = {
-    "inserts": ("compiled",),
-    "jobs": ("job_endings", "job_rows", "jobs", "order"),
-    "plans": ("plans",),
-    "attempts": ("attempts",),
-    "results": ("chunks", "completions", "costs", "results", "totals"),
-    "chunks": ("handles", "redos"),
-    "files": ("checks", "merging"),
+    "jobs": ("compiled", "job_endings", "job_rows", "jobs", "order", "plans"),
+    "attempts": ("attempts", "handles", "merging", "redos"),
+    "results": ("checks", "chunks", "completions", "costs", "results", "totals"),
 }
 """By the file that has their texts: the modules and folders of statements."""
 

@@ -65,24 +65,28 @@ _IS_OWN: Final = _C.source_job_id.is_(null())
 _COUNTS: Final = or_(_IS_OWN, and_(bindparam("with_carried"), _first_carried(_C.redo_asked_at)))
 
 
-def _total() -> Select[Any]:
+def _fields() -> Any:
+    """Return the results that count, each with the field."""
     value, kind = field_of_result()
-    number = case((kind.in_((literal_column("'integer'"), literal_column("'real'"))), value))
+    of_job = completed_chunks.outerjoin(chunk_results, _R.result_id == _C.result_id)
+    columns = value.label("value"), kind.label("kind"), _R.result_id, _C.digest
+    return select(*columns).select_from(of_job).where(_IN_JOB, _COUNTS).subquery("field").c
+
+
+def _total() -> Select[Any]:
+    field = _fields()
+    number = case((field.kind.in_((literal_column("'integer'"), literal_column("'real'"))), field.value))
     whole, real = (case((func.typeof(number) == name, number)) for name in ("integer", "real"))
     # In halves: SQLite's sum of integers stops at 64 bits.
     high, low = func.sum(whole.op(">>")(32)), func.sum(whole.op("&")(0xFFFFFFFF))
-    of_job = completed_chunks.outerjoin(chunk_results, _R.result_id == _C.result_id)
-    missing = func.count(_C.digest) - func.count(_R.result_id)
-    columns: tuple[Any, ...] = high, low, func.sum(real), func.count(kind), func.max(_R.result_id), missing
-    return select(*columns).select_from(of_job).where(_IN_JOB, _COUNTS)
+    missing = func.count(field.digest) - func.count(field.result_id)
+    return select(high, low, func.sum(real), func.count(field.kind), func.max(field.result_id), missing)
 
 
 def _short_texts() -> Select[Any]:
-    value, kind = field_of_result()
-    of_job = completed_chunks.join(chunk_results, _R.result_id == _C.result_id)
-    is_short = func.length(value) <= literal_column(str(NUMBER_LENGTH_MAX))
-    is_text = kind == literal_column("'text'")
-    return select(value).select_from(of_job).where(_IN_JOB, _COUNTS, is_text, is_short)
+    field = _fields()
+    is_short = func.length(field.value) <= literal_column(str(NUMBER_LENGTH_MAX))
+    return select(field.value).where(field.kind == literal_column("'text'"), is_short)
 
 
 _TOTAL: Final = Statement(_total)

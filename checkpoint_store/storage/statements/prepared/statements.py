@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from checkpoint_store.storage.statements.prepared import attempts, chunks, files, inserts, jobs, plans, results
+from checkpoint_store.storage.statements.prepared import attempts, jobs, results
 
 SQLALCHEMY: Final = "2.1"
 """The version of SQLAlchemy that compiled the texts."""
 
-STATEMENTS: Final[dict[str, str]] = {
-    **inserts.TEXTS,
-    **jobs.TEXTS,
-    **plans.TEXTS,
-    **attempts.TEXTS,
-    **results.TEXTS,
-    **chunks.TEXTS,
-    **files.TEXTS,
-}
+STATEMENTS: Final[dict[str, str]] = {**jobs.TEXTS, **attempts.TEXTS, **results.TEXTS}
 """By the name of the statement: its text, with the names of its values, such as ``:in_job``."""
