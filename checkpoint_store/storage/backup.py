@@ -50,7 +50,7 @@ def back_up(database: AnyDatabase, target: Path, *, like: Path | None = None) ->
 
     Root gives the copy to the owner of ``like``, by default of the store.
     """
-    database.read(lambda connection: copy_to(connection, database.path, target, like=like))
+    database.read(copy_to, database.path, target, like=like)
 
 
 def copy_to(connection: sqlite3.Connection, store: Path, target: Path, *, like: Path | None = None) -> None:

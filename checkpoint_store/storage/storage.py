@@ -97,7 +97,7 @@ class Reading(ReadingVerbs):
 
     def prunable(self, request: PruneRequest) -> Prunable:
         """Return the jobs, and the number of attempts, that a request deletes."""
-        return self._database.read(lambda connection: pruning.prunable(connection, self.path, request))
+        return self._database.read(pruning.prunable, self.path, request)
 
     def plan(self, request: OpenRequest, cost: str) -> RunPlan:
         """Return the prediction of a run that opens a job with this request."""

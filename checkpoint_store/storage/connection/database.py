@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.store_file import ReaderConnection, StoreFile
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.open_lock import Presence
     from checkpoint_store.storage.records.data_version import DataVersion
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -26,7 +27,7 @@ class Database:
     """A store file that is open for reading and writing. Safe to share between threads; a fork connects anew.
 
     These connections begin and end every transaction. ``work`` is the body of a transaction: it gets the ``sqlite3``
-    connection with the transaction open.
+    connection with the transaction open, and what the caller gives besides.
     """
 
     read_only: Literal[False] = False
@@ -52,13 +53,13 @@ class Database:
         """Open the connection that reads, unless it is open or a thread has it in use."""
         self.reader.connect_if_free()
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *given: P.args, **named: P.kwargs) -> T:
         """Run ``work`` on one consistent snapshot and return its value. In the WAL it waits for no writer."""
-        return self.reader.read(work)
+        return self.reader.read(lambda connection: work(connection, *given, **named))
 
-    def read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def read_apart(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *given: P.args, **named: P.kwargs) -> T:
         """:meth:`read` on a connection of its own, for work that takes long: other reads do not wait for it."""
-        return self._long_reader.read(work)
+        return self._long_reader.read(lambda connection: work(connection, *given, **named))
 
     def read_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """Return the first row of one statement; None if it finds no row. The quickest read."""
@@ -72,9 +73,9 @@ class Database:
         """
         return self.writer.first_row_if_free(statement, values) or self.reader.first_row(statement, values)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *given: P.args, **named: P.kwargs) -> T:
         """Run ``work`` in a write transaction and return its value; see :meth:`WriterConnection.write`."""
-        return self.writer.write(work)
+        return self.writer.write(lambda connection: work(connection, *given, **named))
 
     def migrate(self, work: Callable[[sqlite3.Connection], T], *, first: Callable[[sqlite3.Connection], object]) -> T:
         """Run ``first``, and ``work`` in a write transaction, without any other connection to the file.

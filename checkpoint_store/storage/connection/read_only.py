@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Literal, NamedTuple, ParamSpec, TypeVar
 
 from checkpoint_store.errors import StorageUnavailableError, StoreBusy, StoreClosed, StoreTargetError
 from checkpoint_store.storage.connection import errors as sqlite_errors
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from checkpoint_store.errors import CheckpointStoreError
     from checkpoint_store.storage.connection.open_lock import Presence
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Signature = tuple[int, ...]
 """Tells one content of a file from another: identity, size and times."""
@@ -66,13 +68,14 @@ class ReadOnlyDatabase:
         """The connection that is kept for the next read; None while a read uses it."""
         openings.readers.add(self)
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *given: P.args, **named: P.kwargs) -> T:
         """Run ``work`` on one consistent snapshot and return its value."""
         if self.closed:
             raise StoreClosed(self.path)
         if self._presence is not None:
             self._presence.ensure()
-        return sqlite_errors.repeated_once(lambda: self._read_settled(work), self.path)
+        once = partial(self._read_settled, lambda connection: work(connection, *given, **named))
+        return sqlite_errors.repeated_once(once, self.path)
 
     def _read_settled(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` again and again until no other process changes the file meanwhile, and return its value."""
@@ -112,9 +115,8 @@ class ReadOnlyDatabase:
             return StorageUnavailableError(self.path, reason, _INDEX_REMEDY)
         return sqlite_errors.translate(error, self.path, self.lock_timeout_seconds)
 
-    def read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """:meth:`read`: each read has a connection of its own."""
-        return self.read(work)
+    read_apart = read
+    """Each read has a connection of its own."""
 
     def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if os.geteuid() == 0:
@@ -183,12 +185,8 @@ class ReadOnlyDatabase:
 
     def read_row(self, statement: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """Return the first row of one statement; None if it finds no row."""
-
-        def first(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
-            row: tuple[Any, ...] | None = connection.execute(statement, values).fetchone()
-            return row
-
-        return self.read(first)
+        row: tuple[Any, ...] | None = self.read(lambda connection: connection.execute(statement, values).fetchone())
+        return row
 
     def close(self) -> None:
         """Close the connection that is kept, and end the lock."""

@@ -99,7 +99,7 @@ def merge_all(database: Database, other: OtherStore) -> Iterator[JobMerge]:
     Each job is durable when its report is yielded. A killed merge can be repeated.
     """
     records = job_statements.list_jobs(other.connection, other.path)
-    payers = database.read(lambda connection: _job_ids(connection, database.path, records))
+    payers = database.read(_job_ids, database.path, records)
     taken: set[str] = set()
     for job in records:
         merged = database.write(partial(_merge, merge=_Merge(database.path, other, job, payers, taken)))

@@ -108,7 +108,7 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
     put_back = False
     if healed and not database.read_only:
         try:
-            put_back = database.write(lambda connection: _put_back(connection, healed))
+            put_back = database.write(_put_back, healed)
         except CheckpointStoreError as error:  # no room, or more damage: reads use the healed texts all the same
             log_suppressed(error, f"{database.path}: damaged results are read from copies, and were not put back")
     texts = {result_digest.digest(result.job_id, result.chunk_index, text): text for result, text in healed.items()}

@@ -101,7 +101,7 @@ def build(
     database = Database(fresh, durability="power-loss", lock_timeout_seconds=10.0)
     try:
         migrate.upgrade(database, SCHEMA_VERSION)
-        jobs = database.write(lambda connection: _fill(connection, copies, deleted, fresh))
+        jobs = database.write(_fill, copies, deleted, fresh)
         database.writer.copy_wal()  # the file alone is moved to its place
     finally:
         database.close()

@@ -150,7 +150,7 @@ def _refuse_taken_names(database: Database, head: str) -> None:
     versions = RELEASED_VERSIONS[RELEASED_VERSIONS.index(version) : RELEASED_VERSIONS.index(head) + 1]
     refusal = None
     with suppress(Exception):  # of a revision: it fails on the store, too, and is reported then
-        refusal = database.read(lambda connection: refusal_of_taken_names(connection, versions, upgrade_in_memory))
+        refusal = database.read(refusal_of_taken_names, versions, upgrade_in_memory)
     if refusal is not None:
         raise MigrationFailed(database.path, version, head, refusal, None)
 

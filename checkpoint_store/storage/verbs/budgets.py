@@ -36,7 +36,7 @@ class BudgetStorage:
 
     def spending(self, job_id: str, results: Costs) -> Spending:
         """Return what a job has spent and reserved now. ``results`` are the costs of its results."""
-        return self._database.read(lambda connection: reservations.spending(connection, job_id, results))
+        return self._database.read(reservations.spending, job_id, results)
 
     def reserve(self, request: ReservationRequest) -> Reserved:
         """Reserve the highest known cost for an attempt that is to start, if it fits. Durable when it returns.
@@ -78,7 +78,7 @@ class BudgetStorage:
             JobNotFound: the job was deleted.
         """
         job_id = completion.job_id
-        return write_of_job(self._database, job_id, lambda connection: in_vain.keep_result(connection, completion))
+        return write_of_job(self._database, job_id, in_vain.keep_result, completion)
 
     def keep_failure(self, failure: Completion) -> None:
         """Count what a late failure cost, with its attempt. Durable when it returns. Repeating this changes nothing.
@@ -91,20 +91,18 @@ class BudgetStorage:
         Raises:
             JobNotFound: the job was deleted.
         """
-        write_of_job(self._database, failure.job_id, lambda connection: in_vain.keep_failure(connection, failure))
+        write_of_job(self._database, failure.job_id, in_vain.keep_failure, failure)
 
     def report(self, failed: FailedAttempt) -> bool:
         """Note a failure that the work on a claim reports, and goes on. Durable when it returns.
 
         Returns whether the runner still has the claim; otherwise nothing is noted.
         """
-        return write_of_job(self._database, failed.job_id, lambda connection: reservations.report(connection, failed))
+        return write_of_job(self._database, failed.job_id, reservations.report, failed)
 
     def keep_reported(self, job_id: str, index: int, number: int) -> None:
         """Keep what an attempt reported, whose result is about to be recorded. Durable; repeating changes nothing."""
-        write_of_job(
-            self._database, job_id, lambda connection: reservations.keep_cost(connection, job_id, index, number)
-        )
+        write_of_job(self._database, job_id, reservations.keep_cost, job_id, index, number)
 
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:

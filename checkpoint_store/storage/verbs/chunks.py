@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.model.chunks import key_from, spellings
@@ -27,16 +26,14 @@ class ChunkVerbs(ReadingVerbs):
 
     def completed_in(self, job_id: str, start: int, stop: int) -> list[int]:
         """Return the completed chunks of ``[start, stop)``, ascending."""
-        return self._database.read(lambda connection: result_statements.completed_in(connection, job_id, start, stop))
+        return self._database.read(result_statements.completed_in, job_id, start, stop)
 
     def completed_from(self, job_id: str, start: int) -> list[int]:
         """Return the next completed chunks from an index on, ascending: at most a few thousand, none at the end.
 
         The time depends on the number of completed chunks, not on the number of chunks of the job.
         """
-        return self._database.read(
-            lambda connection: result_statements.completed_from(connection, job_id, start, _CHUNKS_AT_ONCE)
-        )
+        return self._database.read(result_statements.completed_from, job_id, start, _CHUNKS_AT_ONCE)
 
     def completed_pages(self, job_id: str, total_chunks: int) -> Iterator[tuple[range, list[int]]]:
         """Yield every range of a few thousand chunks, with those of them that are complete, ascending."""
@@ -50,28 +47,24 @@ class ChunkVerbs(ReadingVerbs):
 
     def last_attempts(self, job_id: str, *outcomes: str) -> list[ChunkRecord]:
         """Return the last try at each incomplete chunk whose last try has one of these outcomes, by index."""
-        return self._database.read(
-            lambda connection: attempt_log.latest(connection, job_id, self.path, outcomes=outcomes)
-        )
+        return self._database.read(attempt_log.latest, job_id, self.path, outcomes=outcomes)
 
     def accounts(self, job_id: str) -> dict[int, ChunkAccount]:
         """Return the tries, time and cost of each chunk that was tried or carried over, by index."""
-        return self._database.read(lambda connection: chunk_statements.accounts(connection, job_id))
+        return self._database.read(chunk_statements.accounts, job_id)
 
     def attempts(self, job_id: str) -> Iterator[AttemptRecord]:
         """Yield every attempt of a job by chunk and number, in bounded memory; a few thousand are one snapshot."""
         after: tuple[int, int] | None = (-1, 0)
         while after is not None:
-            page = partial(chunk_statements.attempt_page, job_id=job_id, path=self.path, after=after)
-            records, after = self._database.read(page)
+            records, after = self._database.read(chunk_statements.attempt_page, job_id, self.path, after)
             yield from records
 
     def completions(self, job_id: str) -> Iterator[CompletionRecord]:
         """Yield every completed chunk of a job by index, in bounded memory; a few thousand are one snapshot."""
         after = -1
         while True:
-            page = partial(chunk_statements.completion_page, job_id=job_id, path=self.path, after=after)
-            records = self._database.read(page)
+            records = self._database.read(chunk_statements.completion_page, job_id, self.path, after)
             yield from records
             if len(records) < chunk_statements.PAGE_ROWS:
                 return
@@ -100,7 +93,7 @@ class KeyVerbs(ReadingVerbs):
 
     def all_of(self, job_id: str) -> dict[int, Key]:
         """Return the key of each chunk that has one, by index."""
-        stored_keys = self._database.read(lambda connection: chunk_statements.all_of(connection, job_id))
+        stored_keys = self._database.read(chunk_statements.all_of, job_id)
         return {index: self._key(job_id, index, stored) for index, stored in stored_keys}
 
     def _key(self, job_id: str, index: int, stored: object) -> Key:

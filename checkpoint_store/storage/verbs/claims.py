@@ -165,4 +165,4 @@ class ClaimStorage(ForkAware):
 
     def is_completed(self, job_id: str) -> bool:
         """Return whether no chunk of the job is left."""
-        return self._database.read(lambda connection: is_completed_job(connection, job_id))
+        return self._database.read(is_completed_job, job_id)

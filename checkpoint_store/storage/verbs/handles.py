@@ -83,4 +83,4 @@ class HandleStorage:
             )
 
         if self._database.read(is_to_note):
-            self._database.write(lambda connection: carry_over.note_origin(connection, job_id, index, self.path))
+            self._database.write(carry_over.note_origin, job_id, index, self.path)

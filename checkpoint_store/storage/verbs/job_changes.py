@@ -101,7 +101,7 @@ class JobChanges:
 
     def retry_failed(self, job_id: str, indices: Sequence[int] | None) -> int:
         """Give these failed chunks (None: all) their attempts back, and return how many they are. Durable on return."""
-        return self._database.write(lambda connection: attempt_log.retry_failed(connection, job_id, indices))
+        return self._database.write(attempt_log.retry_failed, job_id, indices)
 
     def delete(self, job_id: str) -> str:
         """Delete the job with this id or unique prefix of it, and return its id. Durable when this returns.
@@ -125,7 +125,7 @@ class JobChanges:
 
         :meth:`erase_deleted` removes the bytes of the jobs from backups and from the WAL.
         """
-        return self._database.write(lambda connection: pruning.prune(connection, self.path, request))
+        return self._database.write(pruning.prune, self.path, request)
 
     def remove_unfinished(self) -> None:
         """Remove the unfinished files that killed processes left beside the store."""

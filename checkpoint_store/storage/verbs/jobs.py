@@ -37,7 +37,7 @@ class JobVerbs(ReadingVerbs):
         Raises:
             JobNotFound: no job has this id, or more than one.
         """
-        return self._database.read(lambda connection: job_statements.find_job(connection, job_id, self.path))
+        return self._database.read(job_statements.find_job, job_id, self.path)
 
     def find_by_id_or_file(self, wanted: str) -> JobRecord:
         """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.
@@ -45,7 +45,7 @@ class JobVerbs(ReadingVerbs):
         Raises:
             JobNotFound: no job matches, or more than one id begins so.
         """
-        return self._database.read(lambda connection: job_statements.find_job_or_file(connection, wanted, self.path))
+        return self._database.read(job_statements.find_job_or_file, wanted, self.path)
 
     def matching(
         self,
@@ -61,15 +61,13 @@ class JobVerbs(ReadingVerbs):
         """
         passed_over = None if limit is not None or current else self._passed_over()
         records = self._database.read(
-            lambda connection: job_statements.list_jobs(
-                connection,
-                self.path,
-                status=status,
-                file_name=file_name,
-                current=current,
-                limit=limit,
-                passed_over=passed_over,
-            )
+            job_statements.list_jobs,
+            self.path,
+            status=status,
+            file_name=file_name,
+            current=current,
+            limit=limit,
+            passed_over=passed_over,
         )
         _warn_of(passed_over)
         return records
@@ -117,7 +115,7 @@ class JobVerbs(ReadingVerbs):
 
     def refusal(self, request: OpenRequest, decision: Decision) -> PlanChanged:
         """Return the error that refuses a request, with what each choice would keep. No writer waits for the counts."""
-        return self._database.read_apart(lambda connection: refusal(connection, request, decision, self.path))
+        return self._database.read_apart(refusal, request, decision, self.path)
 
     def _passed_over(self) -> list[StoreDamaged] | None:
         """Return a list for the errors of unreadable jobs; None: raise the error, because the store can be repaired."""
@@ -147,7 +145,7 @@ class JobVerbs(ReadingVerbs):
 
     def was_deleted(self, job_id: str) -> bool:
         """Whether a job of this id was deleted, and not imported or merged again later."""
-        return self._database.read(lambda connection: was_deleted(connection, job_id))
+        return self._database.read(was_deleted, job_id)
 
 
 def _warn_of(passed_over: list[StoreDamaged] | None) -> None:
@@ -201,9 +199,7 @@ class ImportFacts(ReadingVerbs):
         expected, job_id = state.results(), state.job_id
 
         def page(after: int, limit: int) -> list[result_statements.ResultRow]:
-            return self._database.read(
-                lambda connection: result_statements.result_page(connection, job_id, after, limit)
-            )
+            return self._database.read(result_statements.result_page, job_id, after, limit)
 
         for rows in result_statements.paged(page):
             for index, text in result_statements.verified_page(self.path, job_id, rows):

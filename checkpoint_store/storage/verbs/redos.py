@@ -27,7 +27,7 @@ class MarkVerbs(ReadingVerbs):
 
     def all_of(self, job_id: str) -> frozenset[redos.Mark]:
         """Return which chunks of a job are to be done again."""
-        return self._database.read(lambda connection: redos.marks(connection, job_id))
+        return self._database.read(redos.marks, job_id)
 
     def first(self, job_id: str) -> int | None:
         """Return the lowest chunk of a job that is to be done again, if any. This is the quickest read of it."""

@@ -46,9 +46,7 @@ class ResultVerbs(ReadingVerbs):
         """
 
         def read() -> tuple[str, str]:
-            row = self._database.read(
-                lambda connection: result_statements.result_row(connection, job_id, index, self._healing.substitutes)
-            )
+            row = self._database.read(result_statements.result_row, job_id, index, self._healing.substitutes)
             text, digest = row or (None, None)
             if digest is None:
                 raise ChunkNotCompleted(job_id, index, completed=row is not None)
@@ -70,11 +68,7 @@ class ResultVerbs(ReadingVerbs):
         """
 
         def read(after: int, limit: int) -> list[tuple[int, str]]:
-            rows = self._database.read(
-                lambda connection: result_statements.result_page(
-                    connection, job_id, after, limit, self._healing.substitutes
-                )
-            )
+            rows = self._database.read(result_statements.result_page, job_id, after, limit, self._healing.substitutes)
             return result_statements.verified_page(self.path, job_id, rows)
 
         yield from result_statements.paged(lambda after, limit: self._healing.run(lambda: read(after, limit), job_id))
@@ -113,9 +107,9 @@ class ResultVerbs(ReadingVerbs):
 
         def read() -> JobCosts:
             if not self._healing.substitutes:
-                self._database.read(lambda connection: cost_statements.refuse_missing(connection, job_id, self.path))
+                self._database.read(cost_statements.refuse_missing, job_id, self.path)
             own, carried = (self._added_up(job_id, 0, cost, is_own=is_own) for is_own in (True, False))
-            return self._database.read(lambda connection: reservations.job_costs(connection, job_id, own, carried))
+            return self._database.read(reservations.job_costs, job_id, own, carried)
 
         return self._healing.run(read, job_id)
 
@@ -124,13 +118,11 @@ class ResultVerbs(ReadingVerbs):
         where = cost_statements.readable(cost, substitutes)
         counted: set[int] | None = None
         if not is_own:  # looked for once, and not for each page
-            counted = self._database.read(lambda connection: total_statements.paid_once(connection, job_id))
+            counted = self._database.read(total_statements.paid_once, job_id)
 
         def page(after: int) -> Sequence[tuple[Any, ...]]:
             return self._database.read(
-                lambda connection: cost_statements.page(
-                    connection, job_id, after, where, is_own=is_own, substitutes=substitutes
-                )
+                cost_statements.page, job_id, after, where, is_own=is_own, substitutes=substitutes
             )
 
         try:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, TypeVarTuple
 
 from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
 from checkpoint_store.model.records import RunnerRecord
@@ -54,6 +54,7 @@ class QueuedReleases(deque[Release]):
 
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _FINALIZER_WAIT_SECONDS_MAX: Final = 0.5
 """The longest wait of a finalizer for other processes."""
@@ -167,7 +168,7 @@ class RunnerStorage(ForkAware):
     def _put_back(self, job_id: str, runner_id: int, moved: dict[Path, Path]) -> None:
         """Put the lock file of a runner back that was not released: without it, the runner would be taken for dead."""
         with suppress(CheckpointStoreError, OSError):
-            at_work = self._database.read(lambda connection: runners.runners_at_work(connection, job_id))
+            at_work = self._database.read(runners.runners_at_work, job_id)
             if runner_id in {runner.runner_id for runner in at_work}:
                 for lock_file, aside in moved.items():
                     aside.rename(lock_file)
@@ -218,7 +219,11 @@ def add_runner(connection: sqlite3.Connection, job_id: str, lock_file: Path, *, 
 
 
 def write_of_job(
-    database: Database, job_id: str, work: Callable[[sqlite3.Connection], T], *, only_if_free: bool = False
+    database: Database,
+    job_id: str,
+    work: Callable[[sqlite3.Connection, *Ts], T],
+    *given: *Ts,
+    only_if_free: bool = False,
 ) -> T:
     """Return what ``work`` wrote in one transaction for a job; ``only_if_free`` is for finalizers.
 
@@ -227,11 +232,12 @@ def write_of_job(
     """
     try:
         if only_if_free:
-            return database.write_if_free(work, patience_seconds=_FINALIZER_WAIT_SECONDS_MAX)
-        return database.write(work)
+            wait = _FINALIZER_WAIT_SECONDS_MAX
+            return database.write_if_free(lambda connection: work(connection, *given), patience_seconds=wait)
+        return database.write(lambda connection: work(connection, *given))
     except StoreDamaged as error:
         if code_of(error.__cause__ or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            raise database.read(lambda connection: no_job(connection, job_id, database.path)) from error
+            raise database.read(no_job, job_id, database.path) from error
         raise
 
 
@@ -259,7 +265,7 @@ class LivingRunners(ReadingVerbs):
 
     def is_any_alive(self, job_id: str) -> bool:
         """Whether a runner of a job is alive now: the lock that it holds says so."""
-        return self._database.read(lambda connection: liveness.is_anyone_at_work(connection, self.path, job_id))
+        return self._database.read(liveness.is_anyone_at_work, self.path, job_id)
 
     def elsewhere(self, but: Collection[int | None]) -> list[tuple[str, str, int]]:
         """Return the job, the host and the process id of each living runner of any job, by number.
@@ -275,4 +281,4 @@ class LivingRunners(ReadingVerbs):
 
     def count(self, job_id: str, *, but: int | None = None) -> int:
         """Return how many runners work on a job and are alive, the runner ``but`` not counted. Nothing is reaped."""
-        return self._database.read(lambda connection: liveness.living_runners(connection, self.path, job_id, but))
+        return self._database.read(liveness.living_runners, self.path, job_id, but)

@@ -44,11 +44,8 @@ class StateVerbs:
             CurrentJobChanged: the store does not have the job, and another one became current. Nothing was written.
             JobBusy: it changes the plan of a job that a loop works on, or a runner has alone. Nothing was written.
         """
-
-        def write(connection: sqlite3.Connection) -> Saved:
-            return save_state.save_changes(connection, state, self.path, known, looked)
-
-        return self._healing.run(lambda: self._database.write(write))
+        save = save_state.save_changes
+        return self._healing.run(lambda: self._database.write(save, state, self.path, known, looked))
 
     def current(self, known: Known | None) -> Known | None:
         """Return the current job, results included; ``known`` itself if the store still has that content."""
@@ -81,7 +78,7 @@ class StateVerbs:
 
     def complete_and_run(self, completion: Completion) -> None:
         """Record a completion, and set its job ``running`` unless it is paused or complete. Durable on return."""
-        self._database.write(lambda connection: completions.complete_and_run(connection, completion))
+        self._database.write(completions.complete_and_run, completion)
 
     def take_in(self, state: ProcessingState) -> JobRecord:
         """Add the parts of a state that the store lacks, as the newest and current job. Durable when this returns.
@@ -89,8 +86,4 @@ class StateVerbs:
         Raises:
             ChunkAlreadyCompleted: the store has another result for a chunk. Nothing was written.
         """
-        return self._healing.run(
-            lambda: self._database.write(
-                lambda connection: save_state.save(connection, state, self.path, replace=False)
-            )
-        )
+        return self._healing.run(lambda: self._database.write(save_state.save, state, self.path, replace=False))
