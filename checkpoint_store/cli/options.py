@@ -180,12 +180,7 @@ job_argument: Final = click.argument(
 
 
 def chosen_job(store: CheckpointStore, job: str | None) -> Job:
-    """Return the job that JOB names; None is the job that was opened last.
-
-    Raises:
-        click.ClickException: nothing is named, and the store has no job.
-        JobNotFound: no job, or more than one, is named so; the message has the file name that is most like it.
-    """
+    """Return the job that JOB names; None is the job that was opened last. An error names the likeliest file."""
     if job is None:
         newest = store.latest_job()
         if newest is None:

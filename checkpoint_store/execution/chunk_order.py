@@ -19,11 +19,8 @@ _WINDOW_CHUNKS: Final = 4096
 def in_order_if_needed(reading: Reading, completion: Completion) -> Completion:
     """Return a completion that the storage records only in the order of its job, where that is sequential.
 
-    Call this for a completion out of a file, where nobody has its job open.
-
-    Raises:
-        ChunkOutOfOrder: the job is sequential, and a chunk before this chunk is not complete.
-        JobNotFound: the store lacks the job.
+    Call this for a completion out of a file, where nobody has its job open. :class:`ChunkOutOfOrder` if a chunk before
+    this chunk is not complete.
     """
     if not reading.jobs.find(completion.job_id).sequential:
         return completion
@@ -40,14 +37,11 @@ class ChunkOrder:
         """All chunks below this index were complete when they were looked at; a redo may have been asked for since."""
 
     def require(self, completions: Sequence[Completion]) -> None:
-        """Refuse to complete chunks while a chunk before them is neither complete nor among them.
+        """Raise :class:`ChunkOutOfOrder` while a chunk before these chunks is neither complete nor among them.
 
         This looks for a gap anywhere before chunks that the caller completes by hand: a loop claims its chunks in
         order. What another process may change meanwhile, such as a redo, is looked at when they are recorded:
         see ``storage/statements/order.py``.
-
-        Raises:
-            ChunkOutOfOrder: an earlier chunk is neither complete nor among these chunks.
         """
         for completion in completions:
             if completion.previous_digest is None and completion.chunk_index > self._complete_below:

@@ -61,11 +61,7 @@ class StoreElsewhere:
     def record(
         self, job_id: str, fingerprints: Mapping[int, str | None], handle: str | None, *, attempt: int | None
     ) -> None:
-        """Open the store, and record a handle; see :meth:`HandleStorage.record`.
-
-        Raises:
-            StorageUnavailableError: the store's file is missing, as on another machine.
-        """
+        """Open the store (it is missing on another machine), and record a handle; see :meth:`HandleStorage.record`."""
         if not is_there(self.path):
             reason = "it is not on this machine; return the handle, and record it where the loop runs"
             raise StorageUnavailableError(self.path, reason)
@@ -83,11 +79,7 @@ class StoreElsewhere:
 
 
 def persist(record: Callable[[], None], handle: str | None, owner: str) -> None:
-    """Record a handle, and wait long for a locked store: the work behind the handle is paid for.
-
-    Raises:
-        CheckpointStoreError: the handle cannot be recorded; the notes of the error have it.
-    """
+    """Record a handle, and wait long for a locked store: its work is paid for. The notes of an error have it."""
     for timeouts in range(1, _BUSY_TIMEOUTS_MAX + 1):
         try:
             record()
@@ -112,9 +104,6 @@ def checked_handle(handle: object, owner: str) -> str | None:
 
     It is a text of 1 to 4,096 characters, without NUL. ``owner`` are the chunks that it belongs to, as words of the
     error.
-
-    Raises:
-        InvalidArgumentError: it is something else; the error names the chunks and the value.
     """
     if handle is None:
         return None

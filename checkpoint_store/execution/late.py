@@ -49,10 +49,8 @@ class LateRecorder:
     def look_before(self, chunk: ClaimedChunk) -> tuple[bool, str | None]:
         """Record the unrecorded results, and look at a chunk before a try; see :meth:`JobExecution.look_at`.
 
-        The result of an earlier try may wait in a file: the process of that try had closed the store when it came.
-
-        Raises:
-            CheckpointStoreError: a result that waits cannot be recorded now. The try would be paid for in vain.
+        The result of an earlier try may wait in a file: the process of that try had closed the store when it came. If
+        it cannot be recorded now, that is raised: the try would be paid for in vain.
         """
         if chunk.number > chunk.attempts_in_loop:  # another loop tried it
             self._context.take_in_unrecorded()
@@ -127,8 +125,7 @@ class LateRecorder:
 def _unless_deleted(record: Callable[[], str], begins: str) -> str:
     """Return what ``record`` returns; if the job was deleted, return words that say so, with ``begins`` before them.
 
-    Raises:
-        JobNotFound: another store, which lacks the job, is at the path now.
+    :class:`JobNotFound` is raised all the same if another store, which lacks the job, is at the path now.
     """
     try:
         return record()

@@ -52,12 +52,7 @@ def ending_by(error: BaseException) -> tuple[JobStatus, BaseException | None]:
 
 
 def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
-    """Change a job's status as the record says. Durable when this returns; see :meth:`StoreContext.job_changed`.
-
-    Raises:
-        JobNotFound: the job was deleted.
-        JobIncomplete: the job is to be completed, and chunks are left.
-    """
+    """Change a job's status as the record says (not to completed while chunks are left). Durable on return."""
     _record_change(context.storage, job_id, wanted)
     context.job_ended(job_id)
 

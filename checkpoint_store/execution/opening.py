@@ -145,11 +145,7 @@ class OpenArguments:
 
 
 def open_job(context: StoreContext, arguments: OpenArguments) -> JobRecord:
-    """Return the job that these arguments lead to; it is then the newest and the current job. Durable on return.
-
-    Raises:
-        JobBusy, PlanChanged: as :meth:`CheckpointStore.open_job` says. Nothing was changed.
-    """
+    """Return the job that the arguments lead to, now the newest and the current; durable. A refusal changes nothing."""
 
     def own_runner_id(job_id: str) -> int | None:  # called in the transaction: it only looks, and ends no idle runner
         claims = context.claims.at_hand(job_id)

@@ -22,11 +22,7 @@ T = TypeVar("T")
 
 
 def encoded(result: object, *, chunk_index: int, job_id: str | None = None) -> str:
-    """Return the JSON text of a chunk's result.
-
-    Raises:
-        InvalidResultError: the result cannot be stored as it is; the error has the value, which may be paid for.
-    """
+    """Return the JSON text of a chunk's result; an error has the value, which may be paid for."""
     try:
         return json_text.encode_result(result)
     except Exception as error:  # reading an attribute of the caller's value may raise anything

@@ -100,11 +100,7 @@ class LoopState:
             return True
 
     def retry_while_busy(self, call: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Make a call, and repeat it while another process keeps the store locked.
-
-        Raises:
-            StoreBusy: the store stayed locked for too long, or a signal came meanwhile.
-        """
+        """Make a call, and repeat it while others keep the store locked: not for too long, nor after a signal."""
         since = time.monotonic()
         is_logged = False
         while True:
@@ -127,12 +123,9 @@ class LoopState:
                 return outcome
 
     def raise_if_locked(self) -> None:
-        """Raise the error of the last call if it waited in vain, less than a lock timeout ago.
+        """Raise the :class:`StoreBusy` of the last call if it waited in vain, less than a lock timeout ago.
 
         Calls that fail together end the loop after one wait, and not after a wait each.
-
-        Raises:
-            StoreBusy: the store stayed locked for too long.
         """
         if self._locked is not None:
             busy, at = self._locked

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 def check_shard(shard: Shard | None, total_chunks: int, *, is_sequential: bool = False) -> None:
     """Refuse a shard that is no part of a job, before anything is called.
 
-    Raises:
-        InvalidArgumentError: the job does not have all of its chunks; or the job is sequential, and the shard leaves
-            out chunks on whose results the others depend.
+    Nor may a shard of a sequential job leave out chunks on whose results the others depend.
     """
     if shard is None:
         return
@@ -95,9 +93,6 @@ def checked_work(fn: Any, *, awaited: bool = False) -> None:
     """Refuse a function that cannot return a result, before any call is paid for.
 
     ``awaited``: the loop awaits what ``fn`` returns.
-
-    Raises:
-        InvalidArgumentError: ``fn`` cannot be called, or returns a generator, or a coroutine that nobody awaits.
     """
     if not callable(fn):
         raise InvalidArgumentError("fn", fn, "is no function")

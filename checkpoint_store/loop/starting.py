@@ -97,10 +97,8 @@ class Starter:
     def hand_over(self) -> None:
         """Let the started chunks begin. Their begin is noted just before, in one write; see :meth:`Claims.note_begun`.
 
-        So a process that is killed while it starts chunks leaves no chunk in doubt that nobody worked on.
-
-        Raises:
-            CheckpointStoreError: the begin could not be noted. No chunk begins; all are released.
+        So a process that is killed while it starts chunks leaves no chunk in doubt that nobody worked on. If the begin
+        cannot be noted, no chunk begins, and all are released.
         """
         if self._place.begins_at_hand_over:
             started = self._schedule.in_flight.items()
@@ -145,10 +143,7 @@ class Starter:
         """Start an attempt at a claimed chunk: give the work to the executor. The begin is noted before the work.
 
         A chunk that was completed meanwhile is passed over. A chunk that cannot be sent to where the work is done has
-        failed; a chunk that a broken executor does not take is postponed.
-
-        Raises:
-            BaseException: the executor refused the work; the chunk is released.
+        failed; a chunk that a broken executor does not take is postponed; and one that it refuses is released.
         """
         execution = self._state.execution
         self._state.queue.start(chunk)

@@ -43,14 +43,11 @@ class Canonical(NamedTuple):
 
 
 def canonical(content: object) -> Canonical:
-    """Return the bytes that identify a content by rule 2.
+    """Return the bytes that identify a content by rule 2; :class:`NotIdentifiedError` for all that is not named here.
 
     Text, bytes and JSON data count as they are; a dataclass or a pydantic model by all its fields but ``index`` and
     ``chunk_index``. Inside JSON data and fields, dates, UUIDs, paths, enums and Decimals count by their text, and
     dataclasses and models by all their fields.
-
-    Raises:
-        NotIdentifiedError: the content is, or holds, anything else.
     """
     if isinstance(content, str):
         return Canonical(1, text_content(content))
@@ -206,11 +203,8 @@ def as_rows(chunks: Any, by: Callable[[Any], Any] | None) -> tuple[Any, Callable
 def rows_of(frame: Any) -> list[dict[str, Any]]:
     """Return the rows of a frame in order, each as a dict by the names of its columns.
 
-    A missing value (NaN, NaT, NA) becomes None, and a scalar or an array of numpy becomes a value of Python.
-
-    Raises:
-        InvalidArgumentError: the table is no frame of pandas or polars, or two columns have one name, or a name is no
-            text.
+    A missing value (NaN, NaT, NA) becomes None, and a scalar or an array of numpy becomes a value of Python. Two
+    columns of one name, and a name that is no text, are refused.
     """
     kind = type(frame).__name__
     if not hasattr(frame, "to_dicts") and not (hasattr(frame, "iterrows") and hasattr(frame, "to_dict")):

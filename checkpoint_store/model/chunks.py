@@ -249,11 +249,7 @@ def spellings(key: Key) -> list[str]:
 
 
 def checked_keys(keys: Iterable[object]) -> tuple[Key, ...]:
-    """Return the keys of a mapping of chunks.
-
-    Raises:
-        InvalidArgumentError: a key is no text and no whole number, or two keys read the same; it names them.
-    """
+    """Return the keys of a mapping of chunks: texts or whole numbers, none of which reads like another."""
     seen = dict[str, Key]()
     for position, given in enumerate(keys):
         key = given if isinstance(given, str) else as_int(given)

@@ -6,13 +6,10 @@ from checkpoint_store.errors import InvalidArgumentError
 
 
 def checked_flag(name: str, value: object) -> bool:
-    """Return an argument that is True or False. 0, 1 and the bool of numpy are taken, too.
+    """Return an argument that is True or False, and refuse others. 0, 1 and the bool of numpy are taken, too.
 
     Python takes any text for True, ``"no"`` and ``"0"`` of an environment variable included: ``fresh="no"`` would pay
     for every chunk again.
-
-    Raises:
-        InvalidArgumentError: the value is neither True nor False.
     """
     try:
         if value in (True, False):

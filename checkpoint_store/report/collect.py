@@ -32,12 +32,7 @@ class JobPart:
 
 
 def jobs_of(store: CheckpointStore, wanted: Iterable[Job | str] | None) -> list[Job]:
-    """Return the jobs of a report, each once: those that are named, or all, the one opened last first.
-
-    Raises:
-        JobNotFound: a name fits no job, or more than one.
-        InvalidArgumentError: ``wanted`` is something else than several jobs.
-    """
+    """Return the jobs of a report, each once: those that are named, or all, the one opened last first."""
     if wanted is not None and (isinstance(wanted, str) or not isinstance(wanted, Iterable)):
         raise InvalidArgumentError("jobs", wanted, "is no list of jobs, ids or file names")
     named = store.jobs() if wanted is None else [job if isinstance(job, Job) else store.job(job) for job in wanted]

@@ -60,11 +60,7 @@ _REMEDY: Final = "name another file, or replace it with replace=True"
 
 
 def report_path(given: object) -> Path:
-    """Return the absolute path of a report.
-
-    Raises:
-        ReportTargetError: ``given`` is no path, or is relative, and the working folder was removed.
-    """
+    """Return the absolute path of a report. A relative path is refused where the working folder was removed."""
     name = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else ""
     if not name or "\0" in name:
         raise ReportTargetError(given, "give the path of a file")

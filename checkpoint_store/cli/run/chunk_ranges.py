@@ -106,12 +106,7 @@ class NamedChunks:
         return bool(self.named or self.chunks is not None or self.keys)
 
     def of(self, job: Job) -> list[int]:
-        """Return the indices of the named chunks, ascending; an empty list if no chunk is named.
-
-        Raises:
-            ChunkOutOfRange: the job has no such chunk.
-            KeyNotFound: no chunk has the key.
-        """
+        """Return the indices of the named chunks, ascending (none: an empty list); refuse one that the job lacks."""
         ranges = (*self.named, *([] if self.chunks is None else [self.chunks]))
         parts = [part for chunk_ranges in ranges for part in chunk_ranges.ranges]
         for part in parts:  # first: a range may be endless

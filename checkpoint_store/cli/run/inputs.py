@@ -82,11 +82,8 @@ def lines(text: str) -> list[TextChunk]:
 def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
     """Return a chunk for each row of a CSV file: a JSON object with the names of the first row.
 
-    Tabs stand between the fields if ``tabbed``; else commas, or what parts the names of the first row instead.
-
-    Raises:
-        UnreadableRecordsError: a row has more fields than the first row, two columns have one name, or a quote never
-            ends.
+    Tabs stand between the fields if ``tabbed``; else commas, or what parts the names of the first row instead. A row
+    with more fields than the first, two columns of one name, and a quote that never ends are refused.
     """
     csv.field_size_limit(_FIELD_LENGTH_MAX)  # the default refuses a long text
     delimiter = "\t" if tabbed else next((mark for mark in _DELIMITERS if len(_first_row(text, mark)) > 1), ",")

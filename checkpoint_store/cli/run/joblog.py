@@ -117,11 +117,7 @@ class JobLog:
 
     @contextmanager
     def _alone(self, seconds_max: float = math.inf) -> Iterator[None]:
-        """Keep other runs from writing at the same moment; closing the file unlocks it, too.
-
-        Raises:
-            BlockingIOError: another run had the log for longer, such as one that Ctrl-Z stopped.
-        """
+        """Keep other runs from writing now; closing the file unlocks it, too. A run that Ctrl-Z stopped may keep it."""
         until = time.monotonic() + seconds_max
         while not self._try_to_lock():
             if time.monotonic() >= until:

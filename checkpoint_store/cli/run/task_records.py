@@ -61,8 +61,7 @@ class Task:
     def variables(self, chunk: TextChunk) -> dict[str, str]:
         """Return the environment variables for the current try at a chunk. An unknown value is empty, for ``set -u``.
 
-        Raises:
-            CommandFailedError: what was recorded for the chunk before is too long for a variable.
+        What was recorded for the chunk before may be too long for a variable: :class:`CommandFailedError`.
         """
         attempt = current_attempt()
         previous = attempt.previous if isinstance(attempt.previous, dict) else {}

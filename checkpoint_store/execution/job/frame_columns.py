@@ -22,12 +22,7 @@ RESULT: Final = "result"
 
 
 def imported(library: str) -> ModuleType:
-    """Return pandas or polars.
-
-    Raises:
-        MissingExtra: the library is not installed.
-        InvalidArgumentError: ``library`` is neither "pandas" nor "polars".
-    """
+    """Return pandas or polars, imported here; :class:`MissingExtra` if it is not installed."""
     try:
         if library == "pandas":
             import pandas as pd
@@ -43,11 +38,7 @@ def imported(library: str) -> ModuleType:
 
 
 def library_of(frame: object) -> Library:
-    """Return which library a frame is of.
-
-    Raises:
-        InvalidArgumentError: ``frame`` is no frame of either library.
-    """
+    """Return which library a frame is of, or refuse what is no frame."""
     homes = {kind.__module__.partition(".")[0] for kind in type(frame).__mro__}
     for library in get_args(Library):
         if library in homes and hasattr(type(frame), "columns"):

@@ -160,11 +160,7 @@ class RunningLoop(ForkAware, Generic[T]):
         self._loop.forget()
 
     def run(self) -> Iterator[T]:
-        """Yield the items of the loop until it ends, or its store is closed.
-
-        Raises:
-            StoreClosed: the store was closed meanwhile. The results of the chunks in hand are recorded.
-        """
+        """Yield the items until the loop ends. :class:`StoreClosed`, if it was closed, has all in hand recorded."""
         self._loops.enter(self)
         try:
             self._under_way = self._loop.run()

@@ -128,10 +128,7 @@ class UnrecordedResults(ForkAware):
         """Record the kept results, and remove their files. Durable when this returns.
 
         The result of a job that the store lacks, and that nobody deleted, stays in its file: another store was put in
-        the place of the store that has the job.
-
-        Raises:
-            CheckpointStoreError: a result cannot be recorded yet; the notes name the chunks, and where the results are.
+        the place of the store that has the job. The notes of an error name the chunks, and where the results are.
         """
         with self._recording:
             strays: dict[object, UnrecordedResult] = {}

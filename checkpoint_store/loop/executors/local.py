@@ -273,11 +273,7 @@ def checked_executor(given: Any) -> None:
 
 
 def check_sending(executor: object, fn: object) -> None:
-    """Refuse a function that cannot be sent to the workers of an executor. Some reasons show at the first attempt only.
-
-    Raises:
-        InvalidArgumentError: the executor is a pool of processes, and the function has no pickle.
-    """
+    """Refuse a function that has no pickle for a pool of processes. Some reasons show at the first attempt only."""
     pools = sys.modules.get("concurrent.futures.process")
     if pools is None or not isinstance(executor, pools.ProcessPoolExecutor):
         return

@@ -103,12 +103,7 @@ class Workplace:
         return self._workers
 
     def submit(self, fn: Callable[[Any], Any], attempt: Attempt, chunk: Any) -> Future[Any]:
-        """Give the executor one attempt at a chunk.
-
-        Raises:
-            BrokenExecutor: the executor is broken, or was shut down.
-            InvalidArgumentError: the executor returned something else than a ``concurrent.futures.Future``.
-        """
+        """Give the executor one attempt at a chunk; :class:`BrokenExecutor` if it is broken, or was shut down."""
         try:
             future = self._submitted(fn, attempt, chunk)
         except RuntimeError as error:
@@ -192,11 +187,7 @@ class Workplace:
             self.ready_at = time.monotonic() + wait_seconds
 
     def renew(self, job_id: str) -> None:
-        """Replace the broken executor by a new one, once the wait before that is over.
-
-        Raises:
-            WorkerDied: the executor cannot be made anew, or was made anew too often without any result.
-        """
+        """Replace the broken executor, once the wait is over, or raise :class:`WorkerDied` where that cannot help."""
         if self._breaks >= _BREAKS_MAX:
             raise WorkerDied(f"{_BREAKS_MAX} executors broke, one after the other, without any result")
         make = self._make or (None if self._is_shut_down else _maker_like(self._executor))

@@ -134,9 +134,6 @@ def stop_rule(stop_on: Errors | None) -> Callable[[BaseException], bool]:
 
     Only an empty collection takes the place of the fatal errors: then no error stops the job. A loop that
     stops at errors of its own must still stop at a bad key.
-
-    Raises:
-        InvalidArgumentError: ``stop_on`` is neither exception types nor a function.
     """
     named = matcher("stop_on", stop_on, is_fatal)
     if stop_on is None or (isinstance(stop_on, Collection) and not stop_on):
@@ -237,11 +234,7 @@ def _has_no_key(error: BaseException) -> bool:
 
 
 def pause_before_retry(wait: Wait | None, attempt_count: int, error: BaseException) -> float:
-    """Return the seconds to wait after this many attempts, the last of which ended with ``error``.
-
-    Raises:
-        InvalidArgumentError: ``wait`` is a function that returned no number of seconds.
-    """
+    """Return the seconds to wait after this many attempts, the last of which ended with ``error``."""
     requested = retry_after(error)
     if requested is not None:  # with jitter: the service is busy already
         if requested > _RETRY_AFTER_SECONDS_MAX:

@@ -138,11 +138,7 @@ def _refuse(path: str, reason: str) -> NoReturn:
 
 
 def read_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text.
-
-    Raises:
-        StateFormatError: it is not JSON, or holds a number or a name that a state cannot keep.
-    """
+    """Return the value of a JSON text; refuse a number or a name that a state cannot keep."""
     if not isinstance(text, str | bytes):
         raise StateFormatError(None, f"is of the type {type(text).__name__}, not JSON text")
     try:

@@ -67,11 +67,7 @@ def encode(value: object, *, name: str = "result") -> str:
 
 
 def encode_result(value: object) -> str:
-    """Return the JSON text of a result; see :func:`encode`. A typed result is read back at once, as its type.
-
-    Raises:
-        InvalidResultError: the value would not come back equal; ``path`` says where.
-    """
+    """Return the JSON text of a result; see :func:`encode`. A typed result must come back equal as its type."""
     text = encode(value)
     if type(value) is dict or not is_typed(value):
         return text

@@ -87,10 +87,8 @@ def results_text(results: Iterable[Sequence[str]], *, has_earlier: bool = False)
 def state_head(job: object, completed: Iterable[Sequence[int]], size_bytes: int | None = None) -> Iterator[str]:
     """Yield the text before the results, for :func:`state_text`.
 
-    ``size_bytes`` is the length that the text is to have: blanks behind the last completed chunk fill it up.
-
-    Raises:
-        ValueError: the text is longer; most of it was yielded by then.
+    ``size_bytes`` is the length that the text is to have: blanks behind the last completed chunk fill it up. If it is
+    longer, ValueError is raised when most of it was yielded.
     """
     fields = _head_fields(job)
     yield fields

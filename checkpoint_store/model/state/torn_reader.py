@@ -153,11 +153,7 @@ class TornReader:
         return self._text[self.at : self.at + 1]
 
     def value(self) -> Any:
-        """Return the value that begins here.
-
-        Raises:
-            ValueError: the text has no whole value here, or a value that no state can keep.
-        """
+        """Return the value that begins here, or raise ValueError if it is not whole, or none that a state can keep."""
         self._skip_blanks()
         begin = self.at
         try:

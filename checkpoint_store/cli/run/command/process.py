@@ -101,17 +101,12 @@ class StdinWriter:
 def output_in_time(
     child: subprocess.Popen[bytes], seconds_max: float | None, is_killed: Callable[[], bool]
 ) -> tuple[bytes, bytes]:
-    """Return what a program printed on stdout and stderr until its end.
+    """Return what a program printed on stdout and stderr until its end, or raise ``subprocess.TimeoutExpired``.
 
-    Args:
-        child: the program, with pipes for both; its ``stdin`` is None, because a :class:`StdinWriter` has it.
-        seconds_max: how long it may take; None for any time. After a pause of the container a program whose answer is
-            paid for has the rest of its time to hand the answer over.
-        is_killed: whether somebody has killed the program meanwhile: a process that it started may live on, and hold
-            its stdout.
-
-    Raises:
-        subprocess.TimeoutExpired: the program took longer, or was killed. Some process still has its stdout or stderr.
+    Some process still has its stdout or stderr then. The ``stdin`` of ``child`` is None: a :class:`StdinWriter` has it.
+    ``seconds_max`` is how long it may take; None for any time. After a pause of the container a program whose answer is
+    paid for has the rest of its time to hand the answer over. ``is_killed`` says whether somebody killed the program
+    meanwhile: a process that it started may live on, and hold its stdout.
     """
     for wait_seconds in _waits(inf if seconds_max is None else seconds_max):
         with suppress(subprocess.TimeoutExpired):

@@ -90,11 +90,7 @@ class OutputLog:
 
 
 def open_to_append(path: Path, flags: int) -> int:
-    """Open a file of this command to append to it, and return its descriptor; a new file is private.
-
-    Raises:
-        OSError: it cannot be opened, or a symlink or anything but a regular file is in its place.
-    """
+    """Open a regular file of this command, no symlink, to append to it; return its descriptor. A new one is private."""
     flags |= os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # wait for nobody at a pipe
     file = os.open(path, flags, _PRIVATE)
     mode = os.fstat(file).st_mode
