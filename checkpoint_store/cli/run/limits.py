@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import time
@@ -156,38 +157,41 @@ _DEADLINE_SECONDS_MIN: Final = 0.001
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """The limits of a run: workers, retries, time and money. They are no part of a job's plan."""
+    """The limits of a run, as its options name them: workers, retries, time and money. No job's plan has them."""
 
     workers: int = 1
     retries: int = 0
     """Attempts after the first attempt at a chunk."""
-    timeout_seconds: float | None = None
+    timeout: float | None = None
     max_cost: float | None = None
     cost: str = "cost"
     """The field of a result, or the dotted path, that holds the cost."""
     max_calls_per_minute: float | None = None
-    deadline_at: float | None = None
-    """The moment of the monotonic clock from which no further chunk of any input starts."""
     only: ChunkRanges | None = None
     """The chunks to work on; None for all."""
     halt: Halt | None = None
     """When failed chunks end the run; None: the first failed chunk does, unless there are retries."""
-    deadline_seconds: float | None = None
-    """The time for all inputs, as a person gave it; ``deadline_at`` is its end."""
+    deadline: float | None = None
+    """The seconds for all inputs; when they are over, no further chunk of any input starts."""
     joblog: Path | None = None
     """The file in which each try is logged; None to log no try."""
     frees_failed: bool = False
     """Whether the chunks that used up their tries are freed."""
+    _began_at: float = field(default_factory=time.monotonic)
 
     @property
     def are_over(self) -> bool:
         """Whether the deadline has passed."""
-        return self.deadline_at is not None and time.monotonic() >= self.deadline_at
+        return self._seconds_left <= 0
+
+    @property
+    def _seconds_left(self) -> float:
+        return math.inf if self.deadline is None else self._began_at + self.deadline - time.monotonic()
 
     @property
     def deadline_text(self) -> str:
         """The reason of a run that ended at its deadline: the option as a person gave it, for all inputs of the run."""
-        return f"the --deadline of {number(self.deadline_seconds or 0.0)} s is reached"
+        return f"the --deadline of {number(self.deadline or 0.0)} s is reached"
 
     @property
     def ends_at_first_failure(self) -> bool:
@@ -199,8 +203,8 @@ class RunLimits:
         """The options of ``Job.map``."""
         common: dict[str, Any] = {"workers": self.workers, "max_cost": self.max_cost, "cost": self.cost}
         common |= {"max_calls_per_minute": self.max_calls_per_minute, "only": self.only and self.only.indices}
-        if self.deadline_at is not None:
-            common["deadline_seconds"] = max(self.deadline_at - time.monotonic(), _DEADLINE_SECONDS_MIN)
+        if self.deadline is not None:
+            common["deadline_seconds"] = max(self._seconds_left, _DEADLINE_SECONDS_MIN)
         if self.ends_at_first_failure:
             # A failure ends the run and counts against no chunk: the person who runs again has mended its cause.
             return common | {"stop_on": Exception, "max_attempts": sys.maxsize}

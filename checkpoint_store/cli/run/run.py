@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -25,11 +24,7 @@ from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles
 from checkpoint_store.cli.run.limits import FailureWatch, RunLimits
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
-from checkpoint_store.cli.run.plan_options import (
-    limit_options,
-    request_options,
-    workers_option,
-)
+from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.run_context import Files, RunContext, RunInterrupts, show_summary
 from checkpoint_store.cli.run.task import do_task
@@ -49,9 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store import CheckpointStore
-    from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
     from checkpoint_store.cli.run.inputs import Input
-    from checkpoint_store.cli.run.limits import Halt
     from checkpoint_store.cli.run.request import Request
     from checkpoint_store.cli.run.task_records import Clean
 
@@ -89,44 +82,21 @@ changing what it does, begin anew with --fresh.
 @limit_options
 @json_option
 @click.pass_context
-def run(
-    ctx: click.Context,
-    /,
-    *,
-    workers: int,
-    retries: int,
-    halt: Halt | None,
-    timeout: float | None,
-    max_cost: float | None,
-    cost: str,
-    max_calls_per_minute: float | None,
-    deadline: float | None,
-    only: ChunkRanges | None,
-    joblog: Path | None,
-    as_json: bool,
-    **options: Any,
-) -> int:
+def run(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -> int:
     """Run each FILE and return the worst of the exit codes."""
+    given = {name: options.pop(name) for name in LIMIT_NAMES}
     request = request_of(ctx, **options)
-    for_command = (
-        ("--halt", halt),
-        ("--timeout", timeout),
-        ("--max-cost", max_cost),
-        ("--max-calls-per-minute", max_calls_per_minute),
-    )
-    for option, value in for_command:
-        if value is not None and not request.command:
-            raise click.UsageError(f"{option} is for a COMMAND.")
+    for name in ("halt", "timeout", "max_cost", "max_calls_per_minute"):
+        if given[name] is not None and not request.command:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for a COMMAND.")
     if as_json and STANDARD in (request.output, *(request.files if request.output is None else ())):
         raise click.UsageError("--json prints on standard output, and so does the text: name a file with --output.")
     screen = Screen()
     inputs = checked_inputs(request, screen)
-    if only is not None:
-        only.check_count(inputs)
+    if given["only"] is not None:
+        given["only"].check_count(inputs)
     files = Files(len(inputs))
-    deadline_at = None if deadline is None else time.monotonic() + deadline
-    numbers = (workers, retries, timeout, max_cost, cost, max_calls_per_minute)
-    limits = RunLimits(*numbers, deadline_at, only, halt, deadline, joblog, frees_failed=FREES_FAILED in ctx.meta)
+    limits = RunLimits(workers, **given, frees_failed=FREES_FAILED in ctx.meta)
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD
@@ -140,9 +110,10 @@ def run(
         return run_report.plan_changed(changed, line, of_chunks, grown=grown, has_command=bool(request.command))
 
     known = ctx.meta.get(LATER_FILES)
-    for report in _reports(
+    done = _run_all(
         request, inputs, limits, screen, words_of=words_of, known=known, files=files, change_text=change_text
-    ):
+    )
+    for report in _reports(done, request.store_path, inputs, screen, files):
         files.add(report)
         run_report.show(screen, report, request.store_path)
     show_summary(screen, files, request.store_path)
@@ -161,22 +132,22 @@ def run(
 
 
 def _reports(
-    request: Request, inputs: list[Input], limits: RunLimits, screen: Screen, *, files: Files, **more: Any
+    done: Iterator[Report], store_path: str, inputs: list[Input], screen: Screen, files: Files
 ) -> Iterator[Report]:
     """Yield the report of each input, also where an error of the store ends the run once a job is opened."""
     try:
-        yield from _run_all(request, inputs, limits, screen, files=files, **more)
+        yield from done
     except (CheckpointStoreError, OSError, click.ClickException) as error:
         if not files.reports and files.begun is None:
             raise  # there is nothing else to tell
         if len(files.reports) == len(inputs):  # the store could not be closed as it should be
-            files.closing_failure = {"error": message_of(error, request.store_path), "type": type(error).__name__}
+            files.closing_failure = {"error": message_of(error, store_path), "type": type(error).__name__}
             screen.error(files.closing_failure["error"])
             return
         in_work, *others = inputs[len(files.reports) :]
         report = files.begun or Report(printable(in_work.path), total_chunks=len(in_work.content.chunks))
         report.exit_code, report.broken_off_by = UNUSABLE, type(error).__name__
-        report.error = message_of(error, request.store_path)
+        report.error = message_of(error, store_path)
         yield report
         for source in others:
             yield _not_begun(source, PAUSED)
@@ -203,11 +174,7 @@ def _run_all(
     if request.command:
         on_end = log.write if log else None
         command = Command(
-            request.command,
-            request.answers,
-            cost=limits.cost,
-            timeout_seconds=limits.timeout_seconds,
-            on_end=on_end,
+            request.command, request.answers, cost=limits.cost, timeout_seconds=limits.timeout, on_end=on_end
         )
     kill = command.kill if command else lambda: None
     interrupts = RunInterrupts(kill, quiet=screen.err.is_interactive)
