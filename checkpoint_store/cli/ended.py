@@ -67,7 +67,8 @@ def ended_by_signals(argv: Sequence[str]) -> Iterator[None]:
     """
     numbers = (signal.SIGINT, *ENDING_SIGNALS) if (works := works_on_chunks(argv)) else ENDING_SIGNALS
     before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread() and (works or _prints_json(argv)):
+    is_held = works or asks_for_json(argv) or not _ALWAYS_JSON.isdisjoint(argv[1:2])
+    if is_held and threading.current_thread() is threading.main_thread():
         before = {number: signal.getsignal(number) for number in numbers}
         before = {number: handler for number, handler in before.items() if handler in _AS_NEW}
     if before:
@@ -102,10 +103,6 @@ def is_ending() -> bool:
 def works_on_chunks(argv: Sequence[str]) -> bool:
     """Whether the command is one that works on chunks, and goes on with them when it is typed again."""
     return argv[1:2] in (["run"], ["resume"])
-
-
-def _prints_json(argv: Sequence[str]) -> bool:
-    return asks_for_json(argv) or not _ALWAYS_JSON.isdisjoint(argv[1:2])
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:

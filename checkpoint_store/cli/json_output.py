@@ -118,12 +118,10 @@ def print_text(text: str, *, in_array: bool = False, by_signal: bool = False) ->
     Only where the reader stands still does a signal end the process in the middle: nothing is printed any more then.
     """
     with undisturbed(), _uninterrupted():
-        is_printed = write_patiently(text, lambda: by_signal or _is_asked_to_end())
+        is_printed = write_patiently(
+            text, lambda: by_signal or is_ending() or not signal.sigpending().isdisjoint(_HELD_BACK)
+        )
         _Document.has_open_array, _Document.is_whole = in_array and is_printed, not (in_array and is_printed)
-
-
-def _is_asked_to_end() -> bool:
-    return is_ending() or not signal.sigpending().isdisjoint(_HELD_BACK)
 
 
 @contextmanager

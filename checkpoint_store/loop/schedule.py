@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -267,9 +268,6 @@ class Schedule:
             return
         for item in items:
             heapq.heappush(self._reordered, (item.index, item))
-        below = float("inf") if everything else self._lowest_claimed()
+        below = math.inf if everything else min((chunk.index for chunk in self._claimed()), default=math.inf)
         while self._reordered and self._reordered[0][0] < below:
             yield heapq.heappop(self._reordered)[1]
-
-    def _lowest_claimed(self) -> float:
-        return min((chunk.index for chunk in self._claimed()), default=float("inf"))

@@ -222,11 +222,10 @@ def _repeats(error: BaseException, context: BaseException) -> bool:
 
 def reports_no_data(error: BaseException) -> bool:
     """Whether a service answered with a page, a broken body or nothing in place of data, here or in another process."""
-    return any(met_no_data(link) or _arrived_as_no_data(link) for link in links(error))
+    return any(
+        met_no_data(link) or (isinstance(link, WorkFailed) and any(words in link.text for words in _NO_DATA))
+        for link in links(error)
+    )
 
 
 _NO_DATA: Final = (HTML_PAGE, NO_JSON, NO_FIELD)
-
-
-def _arrived_as_no_data(link: BaseException) -> bool:
-    return isinstance(link, WorkFailed) and any(words in link.text for words in _NO_DATA)

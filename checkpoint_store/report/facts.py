@@ -150,7 +150,7 @@ _COMMAND_LINE: Final = "command_line"
 
 def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
     """Return the progress of a job, and the settings that it was made for."""
-    progress = summary.progress
+    progress, runners = summary.progress, job.runners() if summary.is_active else []
     return {
         "job_id": summary.job_id,
         "file_name": summary.file_name,
@@ -175,12 +175,8 @@ def job_facts(job: Job, summary: JobSummary) -> dict[str, Any]:
         "sequential": job.sequential,
         "in_doubt_with_handle": summary.in_doubt_with_handle,
         "superseded_by": summary.superseded_by,
-        "runners": _living_runners(job) if summary.is_active else [],
+        "runners": [dataclasses.asdict(runner) for runner in runners if runner.is_alive],
     }
-
-
-def _living_runners(job: Job) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(runner) for runner in job.runners() if runner.is_alive]
 
 
 def lines(summary: JobSummary, store_path: Path) -> dict[str, str]:

@@ -50,7 +50,7 @@ _TOTAL_FIELDS: Final = (
 
 def record(job: JobSummary) -> dict[str, Any]:
     """Return a job as JSON data, without its results."""
-    progress = job.progress
+    progress, total = job.progress, job.progress.total_chunks
     return {
         "job_id": job.job_id,
         "file_name": job.file_name,
@@ -62,7 +62,7 @@ def record(job: JobSummary) -> dict[str, Any]:
         "is_active": job.is_active,
         "is_interrupted": job.is_interrupted,
         "superseded_by": job.superseded_by,
-        "total_chunks": progress.total_chunks,
+        "total_chunks": total,
         "completed_chunks": progress.completed_chunks,
         "failed_chunks": job.failed_chunks,
         "in_doubt_chunks": job.in_doubt_chunks,
@@ -70,7 +70,8 @@ def record(job: JobSummary) -> dict[str, Any]:
         "redo_chunks": job.redo_chunks,
         "replaced_cost": job.replaced_cost,
         "failed_cost": job.failed_cost,
-        "percent": _percent(progress.completed_chunks, progress.total_chunks),
+        # With two digits behind the point, rounded down: 100 means that all are complete.
+        "percent": 10_000 * progress.completed_chunks // total / 100 if total else 100.0,
         "chunks_per_minute": progress.chunks_per_minute,
         "seconds_left": job.seconds_left,
         "started_at": progress.started_at.isoformat(),
@@ -79,11 +80,6 @@ def record(job: JobSummary) -> dict[str, Any]:
         "config": dict(job.config),
         "metadata": dict(job.metadata),
     }
-
-
-def _percent(completed: int, total: int) -> float:
-    """Return a share in percent with two digits behind the point, rounded down: 100 means that all are complete."""
-    return 10_000 * completed // total / 100 if total else 100.0
 
 
 @store_command("list")

@@ -138,7 +138,8 @@ def _process_chunks(job: Job, task: Task, report: Report, snapshot: JobSnapshot,
     except CommandKilledError:
         pass  # the second Ctrl-C, for which _fill_in sets the exit code, or --halt now
     except FAILURES as error:
-        report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {_failure_text(error)}"
+        text = f"{error.path} {error.reason}" if isinstance(error, InvalidResultError) else str(error)
+        report.failed_chunk, report.error = error.chunk_index, f"chunk {error.chunk_index}: {text}"
         report.answer_kept = isinstance(error, InvalidResultError)
         report.is_misread = isinstance(context.clean, Command) and context.clean.is_misread
         _mark_failed(job, f"{OtherFormError.__name__}: {report.error}" if report.is_misread else report.error)
@@ -176,10 +177,6 @@ def _away_text(error: ServiceUnavailable) -> str:
     if 0 < error.remaining_chunks <= len(error.tried):  # all that are left: perhaps the service is not at fault
         text += "; if the service answers other calls, mend these chunks, or give them more time (--timeout)"
     return text
-
-
-def _failure_text(error: CommandFailedError | InvalidResultError) -> str:
-    return f"{error.path} {error.reason}" if isinstance(error, InvalidResultError) else str(error)
 
 
 def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContext) -> None:

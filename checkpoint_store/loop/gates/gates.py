@@ -7,6 +7,7 @@ A chunk starts when all gates are open.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ServiceUnavailable
@@ -154,7 +155,8 @@ class OutageGate(Gate):
             return OPEN
         in_stretch = self._schedule.count_in_stretch(outage.stretch) if in_flight else 0
         asked_seconds = 0.0 if in_flight else outage.asked_in_vain  # a call in flight may still succeed
-        if not asked_seconds and not outage.has_lasted_too_long(in_stretch, self._is_call_due):
+        is_call_due = partial(self._schedule.has_another, None, self._state.claim, now=True)
+        if not asked_seconds and not outage.has_lasted_too_long(in_stretch, is_call_due):
             return outage.opens_at(in_stretch)
         remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
         if not remaining_chunks:  # other loops have completed or failed them
@@ -166,9 +168,6 @@ class OutageGate(Gate):
         error.__cause__ = outage.last_error
         self._state.pause_by(error, "the service answers no call")
         return UNTIL_ONE_ENDS
-
-    def _is_call_due(self) -> bool:
-        return self._schedule.has_another(None, self._state.claim, now=True)
 
     def free_places(self, in_flight: int) -> int:
         """See :meth:`Gate.free_places`."""

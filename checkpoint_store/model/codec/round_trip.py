@@ -68,22 +68,23 @@ def _fields_of(kind: Any) -> tuple[str, ...] | None:
 
 def _differences(value: Any, back: Any, path: str) -> Iterator[str]:
     """Yield each place at which the value that was read differs from the stored one."""
+    parts: list[tuple[str, Any, Any]] = []
     if is_typed(value):
-        yield from _differences_of_fields(value, back, path)
+        if is_alike := type(back) is type(value):
+            read = _parts_of(back)
+            parts = [(f".{name}", item, read.get(name, ...)) for name, item in _parts_of(value).items()]
     elif isinstance(value, dict):
-        yield from _differences_of_items(value, back, path)
+        if is_alike := isinstance(back, dict) and value.keys() == back.keys():
+            parts = [(f"[{key!r}]", item, back[key]) for key, item in value.items()]
     elif isinstance(value, list | tuple):
-        yield from _differences_of_sequence(value, back, path)
-    elif not _is_equal(value, back):
+        if is_alike := isinstance(value, list) is isinstance(back, list) and len(value) == len(back):
+            parts = [(f"[{index}]", *pair) for index, pair in enumerate(zip(value, back, strict=True))]
+    else:
+        is_alike = _is_equal(value, back)
+    if not is_alike:
         yield path
-
-
-def _differences_of_fields(value: Any, back: Any, path: str) -> Iterator[str]:
-    if type(back) is not type(value):
-        yield path
-        return
-    for name, item in _parts_of(value).items():
-        yield from _differences(item, _parts_of(back).get(name, ...), f"{path}.{name}")
+    for name, item, read_item in parts:
+        yield from _differences(item, read_item, path + name)
 
 
 def _parts_of(value: Any) -> dict[str, Any]:
@@ -93,22 +94,6 @@ def _parts_of(value: Any) -> dict[str, Any]:
     fields = {name: getattr(value, name, ...) for name in type(value).model_fields}
     more = (getattr(value, name, None) for name in ("__pydantic_extra__", "__pydantic_private__"))
     return fields | {name: item for some in more for name, item in (some or {}).items()}
-
-
-def _differences_of_items(value: dict[Any, Any], back: Any, path: str) -> Iterator[str]:
-    if not isinstance(back, dict) or value.keys() != back.keys():
-        yield path
-        return
-    for key, item in value.items():
-        yield from _differences(item, back[key], f"{path}[{key!r}]")
-
-
-def _differences_of_sequence(value: list[Any] | tuple[Any, ...], back: Any, path: str) -> Iterator[str]:
-    if isinstance(value, list) is not isinstance(back, list) or len(value) != len(back):
-        yield path
-        return
-    for index, (item, same) in enumerate(zip(value, back, strict=True)):
-        yield from _differences(item, same, f"{path}[{index}]")
 
 
 def _is_equal(value: Any, back: Any) -> bool:
