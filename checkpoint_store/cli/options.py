@@ -6,6 +6,7 @@ import math
 import os
 import re
 import warnings
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -40,27 +41,27 @@ _ONE_WORD: Final = re.compile(r"[\w./@%+=,-]+")
 """A name that a shell takes as a single word without quotes. A job with any other name is offered by its id."""
 
 
-class PositiveNumber(click.FloatRange):
-    """A finite number above 0. The range of click itself lets NaN through, and its message has ``x>0`` for words."""
+class FiniteNumber(click.FloatRange):
+    """A finite number, above 0 or in ``bounds``. The range of click lets NaN through, and its message says ``x>0``."""
 
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
+    def __init__(self, other_kind: str = "not a number above 0", **bounds: Any) -> None:
+        super().__init__(**bounds or {"min": 0, "min_open": True})
+        self._other_kind = other_kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number; show a usage error for anything else."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not (math.isfinite(number) and number > 0):
-            self.fail(f"{value} is not a number above 0.", param, ctx)
+        number = math.nan
+        with suppress(click.BadParameter):
+            number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is {self._other_kind}.", param, ctx)
         return number
 
 
 NO_LIMIT: Final = "none"
 
 
-class PositiveNumberOrNone(PositiveNumber):
+class FiniteNumberOrNone(FiniteNumber):
     """A finite number above 0, or the word ``none``, which takes a limit back."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -13,7 +13,7 @@ from rich.filesize import decimal
 from checkpoint_store import InvalidArgumentError, ReportTargetError, report
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import (
-    PositiveNumber,
+    FiniteNumber,
     WholeNumber,
     chosen_job,
     complete_job,
@@ -141,7 +141,7 @@ _REPORT_INTERVAL_SECONDS: Final = 5.0
 @click.option(
     "--every",
     metavar="SECONDS",
-    type=PositiveNumber(),
+    type=FiniteNumber(),
     default=_REPORT_INTERVAL_SECONDS,
     show_default=True,
     help="With --follow: how often to look whether something changed.",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from checkpoint_store import CheckpointStoreError
 from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.options import (
+    FiniteNumber,
     WholeNumber,
     chosen_job,
     job_argument,
@@ -121,28 +121,12 @@ def _show_merge(screen: Screen, other: Path, report: MergeReport) -> None:
 
 
 _DAYS_MAX: Final = 365_000
-
-
-class _Days(click.FloatRange):
-    """A number of days from 0."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, max=_DAYS_MAX)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number; show a usage error for anything else."""
-        try:
-            days = float(value)
-        except ValueError:
-            days = math.nan
-        if not 0 <= days <= _DAYS_MAX:
-            self.fail(f"{value} is no number of days from 0 to {_DAYS_MAX:,}.", param, ctx)
-        return days
+_DAYS: Final = FiniteNumber(f"no number of days from 0 to {_DAYS_MAX:,}", min=0, max=_DAYS_MAX)
 
 
 @store_command("prune")
 @click.option("--keep-last", metavar="N", type=WholeNumber(min=0), help="Keep the N jobs that were opened last.")
-@click.option("--older-than", "days", metavar="DAYS", type=_Days(), help="Keep what changed in the last DAYS days.")
+@click.option("--older-than", "days", metavar="DAYS", type=_DAYS, help="Keep what changed in the last DAYS days.")
 @click.option("--yes", is_flag=True, help="Delete. Without this option, only say what would be deleted.")
 def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: str, as_json: bool) -> None:
     """Delete old and superseded jobs, and files moved aside.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.options import NO_LIMIT, PositiveNumber, PositiveNumberOrNone, WholeNumber, store_option
+from checkpoint_store.cli.options import NO_LIMIT, FiniteNumber, FiniteNumberOrNone, WholeNumber, store_option
 from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.limits import HaltType
@@ -167,13 +167,13 @@ _LIMITS: Final = (
     click.option(
         "--timeout",
         metavar="SECONDS",
-        type=PositiveNumber(),
+        type=FiniteNumber(),
         help="Kill a COMMAND that takes longer than this; the chunk fails.",
     ),
     click.option(
         "--max-cost",
         metavar="AMOUNT",
-        type=PositiveNumberOrNone(),
+        type=FiniteNumberOrNone(),
         callback=lambda _ctx, _parameter, value: None if value == NO_LIMIT else value,
         help="Pause before the job costs more, failed tries included, or at a result whose cost cannot be read. "
         "none: no limit.",
@@ -189,13 +189,13 @@ _LIMITS: Final = (
     click.option(
         "--max-calls-per-minute",
         metavar="N",
-        type=PositiveNumber(),
+        type=FiniteNumber(),
         help="Start COMMAND at most N times in a minute, over all runs of the job at the same time.",
     ),
     click.option(
         "--deadline",
         metavar="SECONDS",
-        type=PositiveNumber(),
+        type=FiniteNumber(),
         help="After this time start no further chunk, finish the chunks in hand, and pause (exit 75).",
     ),
     click.option(

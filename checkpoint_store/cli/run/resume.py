@@ -12,7 +12,7 @@ import click
 from checkpoint_store import JobStatus
 from checkpoint_store.cli.options import (
     NO_LIMIT,
-    PositiveNumberOrNone,
+    FiniteNumberOrNone,
     chosen_job,
     job_argument,
     open_to_go_on,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-cost",
     metavar="AMOUNT",
-    type=PositiveNumberOrNone(),
+    type=FiniteNumberOrNone(),
     help="Take this budget, not the last run's; see run --max-cost. none: no limit.",
 )
 @click.option(
