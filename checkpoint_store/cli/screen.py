@@ -218,12 +218,9 @@ def plain_error(text: str | None) -> str:
 
 
 def shares(ranges: Iterable[tuple[int, int]], total: int, cells: int) -> list[float]:
-    """Return the completed share of each of ``cells`` equal parts of all chunks, in linear time.
+    """Return the completed share of each of ``cells`` (1 to ``total``) equal parts of all chunks, in linear time.
 
-    Args:
-        ranges: half-open ranges of completed indices, in ascending order.
-        total: the number of chunks, at least ``cells``.
-        cells: the number of parts, at least 1.
+    ``ranges`` are half-open ranges of completed indices, in ascending order.
     """
     covered = [0] * cells
     edges = [cell * total // cells for cell in range(cells + 1)]

@@ -17,14 +17,10 @@ _COLUMN_GAP_WIDTH: Final = 2
 def fitting_columns(
     widths: Mapping[str, int], width: int, *, flexible: str, flexible_width_min: int, dropped_first: Sequence[str]
 ) -> tuple[list[str], int]:
-    """Return the columns that a screen has room for, and the width of the one whose cells are cut.
+    """Return the columns that a screen has room for, and the width of the one whose cells are cut: ``flexible``.
 
-    Args:
-        widths: the width of the longest cell of each column, by the name of the column.
-        width: the width of the screen.
-        flexible: the column whose cells are cut.
-        flexible_width_min: what this column has at least.
-        dropped_first: the columns that a narrow screen drops, in this order.
+    ``widths`` are those of the longest cell of each column, by its name. A narrow screen drops columns in the order of
+    ``dropped_first``.
     """
     names = list(widths)
 

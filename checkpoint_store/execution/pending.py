@@ -35,12 +35,9 @@ class ChunksInTurn:
     """The chunks of a queue, one after the other. Use it in a ``with`` block, which ends the queue.
 
     The end frees the chunks that were claimed and not handed out. A chunk that was handed out is the caller's, and the
-    finalizer of its :class:`AttemptInHand` frees it.
-
-    Args:
-        open_queue: begins the queue where the chunks are claimed.
-        wait: wait for chunks that loops of other threads or processes have claimed.
-        is_over: called before each chunk with the queue, and the chunk before it or None. True ends the loop.
+    finalizer of its :class:`AttemptInHand` frees it. ``wait``: wait for chunks that loops of other threads or processes
+    have claimed. ``is_over`` is called before each chunk with the queue, and the chunk before it or None; True ends the
+    loop.
     """
 
     queue: ChunkQueue

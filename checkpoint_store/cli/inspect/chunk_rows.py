@@ -45,13 +45,9 @@ def chunk_map(
 ) -> Text:
     """Return a map of the chunks: one line for few chunks, at most three for any number, and a line of words.
 
-    Args:
-        console: the console that the map has to fit.
-        completed: half-open ranges of completed indices, in ascending order.
-        total: the number of chunks, at least 1.
-        others: half-open ranges of the chunks that are ``failed``, ``in doubt``, ``running`` or ``to redo``. A cell of
-            several chunks has the sign of the first of these kinds that it holds, so that one failed chunk in a million
-            is seen.
+    ``completed`` and ``others`` are half-open ranges, ``completed`` ascending, ``others`` of the chunks that are
+    ``failed``, ``in doubt``, ``running`` or ``to redo``. A cell of several chunks has the sign of the first of these
+    kinds that it holds, so that one failed chunk in a million is seen.
     """
     width = max(10, min(console.width, 104) - 4)
     width -= width % 10

@@ -83,11 +83,8 @@ def cleaned(text: str, language: str | None) -> TracedText:
 def cleaned_as(text: str, language: str | None) -> tuple[str | None, TracedText]:
     """Return the language by whose rules a text was cleaned, and the text cleaned.
 
-    The rules are applied until nothing changes: cleaning a clean text changes nothing.
-
-    Args:
-        text: the text.
-        language: what is spoken, a tag such as ``en`` or ``de-AT``; None for English where the text looks like it.
+    The rules are applied until nothing changes: cleaning a clean text changes nothing. ``language`` is what is spoken,
+    a tag such as ``en`` or ``de-AT``; None for English where the text looks like it.
     """
     before, traced = text, _without_marks(TracedText.of(text))
     if language is None and looks_english(_tidied(traced, is_english=False).text):

@@ -53,20 +53,13 @@ class TextChunk:
 
 
 def split(text: str, *, chunk_size: int, overlap: int, tokenizer: str | None = None) -> list[TextChunk]:
-    """Cut ``text`` into chunks.
+    """Cut ``text``, whose lines end with a line feed, into chunks.
 
     A cut depends only on the text since the cut before it. So an edit changes no chunk before it, and the chunks after
-    it are unchanged from the first cut that old and new text share.
-
-    Args:
-        text: the text; its lines end with a line feed.
-        chunk_size: the most characters of a chunk, or the most tokens if there is a tokenizer. A bracket or a grapheme
-            cluster that is longer makes a chunk of its own length.
-        overlap: the most characters of a context.
-        tokenizer: the name of an OpenAI model, or the path of a Hugging Face ``tokenizer.json``.
-
-    Raises:
-        UnknownTokenizerError: no tokenizer has this name.
+    it are unchanged from the first cut that old and new text share. ``chunk_size`` is the most characters of a chunk,
+    or the most tokens if there is a tokenizer: the name of an OpenAI model, or the path of a Hugging Face
+    ``tokenizer.json``. A bracket or a grapheme cluster that is longer makes a chunk of its own length. ``overlap`` is
+    the most characters of a context.
     """
     cuts = _Cuts(text, _Ruler(chunk_size, tokenizer))
     chunks: list[TextChunk] = []

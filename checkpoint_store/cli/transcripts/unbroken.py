@@ -53,11 +53,7 @@ def may_cut(text: str, position: int, known_cut: int = 0) -> bool:
     """Return whether a cut before ``text[position]`` tears no grapheme cluster.
 
     White space that carries a mark is held to the character before it: who strips white space would lose it.
-
-    Args:
-        text: the text.
-        position: the index of the character behind the cut.
-        known_cut: an index up to ``position`` where the text may be cut, from which flags are counted.
+    ``known_cut`` is an index up to ``position`` where the text may be cut, from which flags are counted.
     """
     if not 0 < position < len(text):
         return True
@@ -138,9 +134,7 @@ _WORD_LENGTH_MAX: Final = 64
 class UnbrokenSpans:
     """The spans of a text that a cut leaves whole, each with the rest of the words that it touches.
 
-    Args:
-        text: the text.
-        chunk_size: the size of a chunk in characters; a longer bracket may be cut.
+    A bracket longer than ``chunk_size`` characters may be cut.
     """
 
     def __init__(self, text: str, chunk_size: int) -> None:

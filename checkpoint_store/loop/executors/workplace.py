@@ -31,10 +31,9 @@ _RENEWAL_WAIT_SECONDS_MAX: Final = 1.0
 class Workplace:
     """The executor of one loop, from its first attempt to the end of the loop.
 
-    Args:
-        given: an executor, a function that makes one, or None for threads of our own.
-        workers: how many chunks to give the executor at the same time; None for as many as it works on.
-        has_time_limit: whether an attempt has a time limit, which the time in the executor's queue would use up.
+    ``given`` is an executor, a function that makes one, or None for threads of our own. It is given as many chunks at
+    the same time as it has ``workers`` (None: as many as it works on). ``has_time_limit``: an attempt has a time limit,
+    which the time in the executor's queue would use up.
     """
 
     def __init__(

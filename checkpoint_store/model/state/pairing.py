@@ -21,15 +21,10 @@ def chunk_of_each(
 ) -> Sequence[int]:
     """Return the chunk of each result, in the order of the results. The later of two results of one chunk counts.
 
-    Args:
-        completed: the completed chunks (0-based).
-        results: the results.
-        known: the chunks of the first results, as far as they are known (``result_indices``).
-        by_own_index: whether ``chunk_index`` in the results says which chunk they belong to, if all results have it and
-            it names exactly the completed chunks. So it is in states of versions before 1.2, and in files kept by hand.
-
-    Raises:
-        StateFormatError: a result cannot be paired; it names the place.
+    ``known`` are the chunks of the first results, as far as they are known (``result_indices``). ``by_own_index``: the
+    ``chunk_index`` in the results says which chunk they belong to, if all results have it and it names exactly the
+    completed chunks. So it is in states of versions before 1.2, and in files kept by hand. The error names the place of
+    a result that cannot be paired.
     """
     if len(known) == len(results):
         return known
@@ -145,17 +140,11 @@ def pairing_as_stored(
 ) -> Sequence[int] | None:
     """Return the first pairing that leaves all stored results at their chunks; else the one that moves none of them.
 
-    None if each of the pairings moves a stored result, or if nothing tells which one of two is right.
-
-    Args:
-        stored: the results in the store, in the order of their chunks.
-        results: the results of the state.
-        paired: the chunk of each of them, as the state has it.
-        others: the other pairings that its lists suggest.
-        was_given: whether the caller got this result of this chunk earlier: such a result tells the right pairing if
-            the store has another one by now.
-        names_each: whether the caller named the chunk of each result, and decides where nothing else tells: neither
-            such a result nor the ``chunk_index`` of the results.
+    None if each of the pairings moves a stored result, or if nothing tells which one of two is right. ``stored`` is in
+    the order of the chunks; ``paired`` are the chunks of ``results`` as the state has them, and ``others`` the other
+    pairings that its lists suggest. ``was_given`` says whether the caller got this result of this chunk earlier: such a
+    result tells the right pairing if the store has another one by now. ``names_each``: the caller named the chunk of
+    each result, and decides where nothing else tells: neither such a result nor the ``chunk_index`` of the results.
     """
     pairings = [(indices, _changed(stored, indices, results)) for indices in (paired, *others)]
     for indices, changed in pairings:

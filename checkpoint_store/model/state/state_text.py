@@ -56,12 +56,8 @@ def state_text(
 ) -> Iterator[str]:
     """Yield the text of a state, in constant memory.
 
-    Args:
-        job: has the other fields of a state as attributes: a state, or a job's record.
-        completed: the completed chunks, in pages.
-        results: the results as JSON text without a newline, in pages.
-        result_indices: the chunk of each result, in pages.
-        redo_chunks: the completed chunks that are to be done again.
+    ``job`` has the other fields of a state as attributes: a state, or a job's record. The completed chunks, the results
+    (as JSON text without a newline) and their chunks come in pages.
     """
     yield from state_head(job, completed)
     yield from results_text(results)

@@ -137,10 +137,7 @@ class TornReader:
 
         A comma inside a damaged value looks like one between two values. Behind it, a line is indented further; where
         no line ends, the rest of a text follows. What is no JSON at all comes from the damage, and not from a value.
-
-        Args:
-            indent: the blanks before each value that begins a line; None where all are on one line.
-            next_value: the begin of the next value on the same line.
+        ``indent`` are the blanks before each value that begins a line; None where all are on one line.
         """
         _, newline, own_indent = self._skip_blanks().rpartition("\n")
         if newline and indent is not None:

@@ -74,11 +74,9 @@ class UnusableAnswerError(Exception):
 class AnswerReader:
     """Reads what COMMAND printed.
 
-    Args:
-        field: the field of a JSON object that has the text, or the dotted path (``choices.0.message.content``), which
-            begins with an index where a list is printed (``0.generated_text``).
-        raw: take what was printed as the text, every character of it.
-        for_records: whether a chunk is a record, so that a JSON object is an answer, too.
+    ``field`` is the field of a JSON object that has the text, or the dotted path (``choices.0.message.content``), which
+    begins with an index where a list is printed (``0.generated_text``). ``raw``: what was printed is the text, every
+    character of it. ``for_records``: a chunk is a record, so that a JSON object is an answer, too.
     """
 
     field: str = TEXT_FIELD

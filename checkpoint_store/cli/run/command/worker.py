@@ -49,14 +49,9 @@ class Command:
     """Run one program for each chunk; several threads may call this object at the same time.
 
     The program runs in a session of its own, so that a Ctrl-C in the terminal does not reach it: its work on the chunk
-    may have been paid for. It has no terminal to ask questions on.
-
-    Args:
-        argv: the program and its arguments.
-        answers: reads what the program prints.
-        cost: the field, or the dotted path, that holds the cost in the JSON that the program prints.
-        timeout_seconds: how long the program may take for a chunk before it is killed.
-        on_end: called with each call that has ended, in the thread that made the call.
+    may have been paid for. It has no terminal to ask questions on. ``cost`` is the field, or the dotted path, that
+    holds the cost in the JSON that the program prints. It is killed after ``timeout_seconds`` for a chunk. ``on_end``
+    is called with each call that has ended, in the thread that made the call.
     """
 
     def __init__(

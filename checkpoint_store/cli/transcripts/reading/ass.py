@@ -31,11 +31,7 @@ def is_ass(text: str) -> bool:
 
 
 def read_ass(text: str) -> list[Cue]:
-    """Return the cues of an ``.ass`` or ``.ssa`` file.
-
-    Raises:
-        BadLineError: a line of the events cannot be read.
-    """
+    """Return the cues of an ``.ass`` or ``.ssa`` file; :class:`BadLineError` at a line of the events that is none."""
     section, cues, actors = "", [], []
     fields: tuple[str, ...] = _FIELDS
     for number, line in enumerate(text.split("\n"), start=1):

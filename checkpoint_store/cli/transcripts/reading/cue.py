@@ -10,12 +10,7 @@ from checkpoint_store.cli.transcripts.times import SETTING
 
 
 class BadLineError(Exception):
-    """A line cannot be read without guessing.
-
-    Args:
-        line_number: the number of the line in its file, from 1; 0 where the place has no line.
-        reason: what is wrong with it, and what it should be.
-    """
+    """A line (from 1; 0 where the place has none) cannot be read without guessing; ``reason`` says what is wrong."""
 
     def __init__(self, line_number: int, reason: str) -> None:
         self.line_number, self.reason = line_number, reason
@@ -134,12 +129,7 @@ def time_line_without_arrow(line: str) -> TimeLine | None:
 
 
 def is_broken_time_line(line: str, *, expected: bool) -> bool:
-    """Return whether a line that is no time line was meant to be one.
-
-    Args:
-        line: the line.
-        expected: whether a time line must stand here, because a cue's number stands above.
-    """
+    """Return whether a line that is no time line was meant to be one; ``expected``: a cue's number stands above."""
     arrow = (">" in line or "→" in line) and _HAS_ARROW.search(line) is not None
     if arrow and (_HALF_A_CLOCK.search(line) or expected):
         return True

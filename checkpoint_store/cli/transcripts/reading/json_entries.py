@@ -67,9 +67,7 @@ class Entry:
 def entries_of(values: Sequence[Any], speakers: Mapping[Any, str]) -> list[Entry | None]:
     """Return an entry for each value of a list, or None where a value has no text.
 
-    Args:
-        values: the list.
-        speakers: the names of the speakers, by what stands in an entry in their place.
+    ``speakers`` are the names of the speakers, by what stands in an entry in their place.
     """
     unit_ms = _unit_ms(values)
     return [_entry(value, unit_ms, speakers) for value in values]
@@ -176,12 +174,7 @@ def _time_ms(value: Mapping[str, Any], names: Mapping[str, float | None], unit_m
 
 
 def milliseconds(time: Any, unit_ms: float) -> int | None:
-    """Return a time in milliseconds, or None if it is no number.
-
-    Args:
-        time: what stands in the place of a time.
-        unit_ms: the milliseconds of its unit.
-    """
+    """Return a time in milliseconds, of which its unit has ``unit_ms``; None if it is no number."""
     is_time = isinstance(time, int | float) and abs(time) < _TICKS_MAX and abs(time) * unit_ms < _TIME_MS_MAX
     return round(time * unit_ms) if is_time else None
 
@@ -204,9 +197,7 @@ def _unit_ms(values: Sequence[Any]) -> float:
 def turns(entries: Iterable[Entry], *, own_spaces: bool) -> list[Cue]:
     """Return a cue for the entries that follow each other without a pause and without a change of the speaker.
 
-    Args:
-        entries: words or sentences, in the order of the list.
-        own_spaces: whether the texts bring the white space between them along.
+    ``own_spaces``: the texts of the entries bring the white space between them along.
     """
     cues: list[Cue] = []
     text, speaker, start, end = "", "", 0, 0

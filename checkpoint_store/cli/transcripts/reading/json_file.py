@@ -100,11 +100,9 @@ def _is_document(text: str) -> bool:
 
 
 def read_json(text: str) -> list[Cue]:
-    """Return what the JSON document of a recognizer says.
+    """Return what the JSON document of a recognizer says; :class:`BadLineError` if it is of another kind.
 
-    Raises:
-        BadLineError: the document is no JSON, or is of another kind; a segment has no text; or the whole text has words
-            that the entries have not.
+    So it is if a segment has no text, and if the whole text has words that the entries have not.
     """
     try:
         document = json.loads(text.lstrip("\ufeff"))

@@ -208,9 +208,7 @@ _BLANK: Final = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f")
 def speech(cues: Iterable[Cue], *, shows_again: bool) -> str:
     """Return the spoken text; a pause of two seconds or another speaker begins a paragraph.
 
-    Args:
-        cues: what is shown, in any order.
-        shows_again: whether the format is one of captions, which may show a word more than once.
+    ``cues`` come in any order. ``shows_again``: the format is one of captions, which may show a word more than once.
     """
     labelled = [_labelled(cue) for cue in sorted(cues, key=lambda cue: cue.start_ms)]
     once = said_once(labelled) if shows_again else labelled

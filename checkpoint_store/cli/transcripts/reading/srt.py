@@ -83,9 +83,7 @@ class CueTexts:
     def drop_spaced_number(self, index: int, number_lines: Mapping[int, int]) -> None:
         """Take the number of the cue that follows out again, and the empty lines behind it; see :func:`spaced_numbers`.
 
-        Args:
-            index: that of the time line of the cue.
-            number_lines: the index of each such number by that of its time line.
+        ``number_lines`` has the index of each such number by that of its time line; ``index`` is that of the time line.
         """
         if index in number_lines:
             del self._cues[-1][2][number_lines[index] - index :]
@@ -108,11 +106,7 @@ class CueTexts:
 
 
 def read_srt(text: str) -> list[Cue]:
-    """Return the cues of a ``.srt`` file.
-
-    Raises:
-        BadLineError: a time line is mistyped so that its times cannot be told.
-    """
+    """Return the cues of a ``.srt`` file. :class:`BadLineError` at a time line whose times cannot be told."""
     lines, cues, numbers = text.split("\n"), CueTexts(), _Numbers()
     spaced = spaced_numbers(lines)
     for index, line in enumerate(lines):
@@ -185,10 +179,7 @@ class _Numbers:
     def is_next(self, number: int, *, after_blank_line: bool, begins_again: bool) -> bool:
         """Return whether ``number``, which stands on the line above a time line, is the number of the cue.
 
-        Args:
-            number: the number.
-            after_blank_line: whether the line above the number is empty.
-            begins_again: whether the times begin again, as where a file ends without an empty line before the next.
+        ``begins_again``: the times begin again, as where a file ends without an empty line before the next.
         """
         is_first_of_file = number == 1 and begins_again and self._has_begun
         if not after_blank_line and number != self.last + 1 and not is_first_of_file:
@@ -200,11 +191,7 @@ class _Numbers:
 
 
 def read_sbv(text: str) -> list[Cue]:
-    """Return the cues of a ``.sbv`` file.
-
-    Raises:
-        BadLineError: a time line is mistyped so that its times cannot be told.
-    """
+    """Return the cues of a ``.sbv`` file. :class:`BadLineError` at a time line whose times cannot be told."""
     cues = CueTexts()
     for number, line in enumerate(text.split("\n"), start=1):
         times = sbv_times(line)

@@ -37,11 +37,7 @@ def is_tsv(text: str) -> bool:
 
 
 def read_tsv(text: str) -> list[Cue]:
-    """Return the segments of Whisper's TSV; its times are milliseconds.
-
-    Raises:
-        BadLineError: a line has not three columns, or its times are no numbers.
-    """
+    """Return the segments of Whisper's TSV, times in milliseconds; :class:`BadLineError` at a line that is none."""
     cues, has_header = [], False
     for number, line in enumerate(text.split("\n"), start=1):
         start, _, rest = line.strip("\ufeff").partition("\t")
@@ -65,8 +61,7 @@ def is_csv(text: str) -> bool:
 def read_csv(text: str) -> list[Cue]:
     """Return the segments of a table with the columns ``start``, ``end``, ``text``, and perhaps ``speaker``.
 
-    Raises:
-        BadLineError: a row has no text, a time in it is no time, or a quote never ends.
+    :class:`BadLineError` at a row without a text, at a time that is none, and at a quote that never ends.
     """
     numbers, rows = [], []
     for number, row in _rows(text.lstrip("\ufeff")):
@@ -110,11 +105,7 @@ def are_labels(text: str) -> bool:
 
 
 def read_labels(text: str) -> list[Cue]:
-    """Return the labels of an Audacity file.
-
-    Raises:
-        BadLineError: a line is no label.
-    """
+    """Return the labels of an Audacity file; :class:`BadLineError` at a line that is none."""
     cues = []
     for number, line in enumerate(text.strip("\ufeff").split("\n"), start=1):
         label = _LABEL.fullmatch(line)

@@ -121,14 +121,10 @@ _MESS_MAX: Final = 0.5
 
 
 def read_text(path: Path, encoding: str | None = None) -> str:
-    """Return the text of a file as it is, but its lines end with a line feed.
+    """Return the text of a file (``-`` is standard input) as it is, but its lines end with a line feed.
 
-    Args:
-        path: the file; ``-`` is standard input.
-        encoding: the encoding of a file without a byte order mark; UTF-8 if None.
-
-    Raises:
-        UnreadableTranscriptError: the file does not exist, is no text, or has another encoding.
+    ``encoding`` is that of a file without a byte order mark; UTF-8 if None. :class:`UnreadableTranscriptError` if the
+    file does not exist, is no text, or has another encoding.
     """
     data = _bytes_of(path)
     what = other_kind(data)

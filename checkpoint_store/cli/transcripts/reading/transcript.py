@@ -90,14 +90,9 @@ class Transcript:
 def read_transcript(path: Path, encoding: str | None = None, *, as_plain_text: bool = False) -> Transcript:
     """Read a caption file, a recognizer's JSON or table, or plain text; its lines end with a line feed.
 
-    Args:
-        path: the file.
-        encoding: the encoding of a file without a byte order mark; UTF-8 if None.
-        as_plain_text: whether the text is taken as it is, whatever it looks like.
-
-    Raises:
-        UnreadableTranscriptError: the file does not exist, is of another kind, has a line that cannot be read without
-            losing words, or says nothing.
+    ``as_plain_text``: the text is taken as it is, whatever it looks like. See :func:`read_text` for ``encoding`` and
+    for :class:`UnreadableTranscriptError`, which also says that a line cannot be read without losing words, or that the
+    file says nothing.
     """
     text = read_text(path, encoding)
     is_as_it_is = as_plain_text or not text.strip()

@@ -171,8 +171,7 @@ class _Reader:
 def read_ttml(text: str) -> list[Cue]:
     """Return the cues of a TTML file: its paragraphs, in the order of the file.
 
-    Raises:
-        BadLineError: the file is no well-formed XML, or a time or a text in it cannot be placed.
+    :class:`BadLineError` if it is no well-formed XML, or where a time or a text in it cannot be placed.
     """
     reader = _Reader()
     reader.read(_with_prefixes_declared(text))

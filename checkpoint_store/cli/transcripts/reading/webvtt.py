@@ -39,11 +39,7 @@ def has_header(text: str) -> bool:
 
 
 def read_webvtt(text: str) -> list[Cue]:
-    """Return the cues of a WebVTT file.
-
-    Raises:
-        BadLineError: a time line is mistyped so that its times cannot be told.
-    """
+    """Return the cues of a WebVTT file. :class:`BadLineError` at a time line whose times cannot be told."""
     lines, cues = text.split("\n"), CueTexts()
     index, has_cue, last_number = _after_header(lines), False, 0
     spaced, crowded = spaced_numbers(lines), crowded_names(lines)
