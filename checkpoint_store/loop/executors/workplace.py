@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
 from checkpoint_store.loop.executors import local, processes
 from checkpoint_store.loop.executors.engine import Engine
-from checkpoint_store.loop.executors.futures import wait_for_one
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
@@ -26,6 +25,14 @@ _BREAKS_MAX: Final = 10
 _RENEWAL_WAIT_SECONDS_MIN: Final = 0.05
 _RENEWAL_WAIT_SECONDS_MAX: Final = 1.0
 """The wait before a broken executor is made anew doubles from the minimum to the maximum."""
+
+
+class _Foreign(local.OwnExecutor):
+    """Takes the steps of our own executors where the executor is another, which knows none of them."""
+
+    def handed_over_max(self) -> int:
+        """Return 1: such work begins when it is submitted."""
+        return 1
 
 
 class Workplace:
@@ -65,14 +72,10 @@ class Workplace:
         """Whether the call of :meth:`submit` does the work, instead of only accepting it."""
         self.begins_at_hand_over = self._is_own_kind and not self.runs_inline
         """Whether no work begins before :meth:`hand_over`. Otherwise it may begin within :meth:`submit`."""
-        self.handed_over_max: Callable[[], int] = executor.handed_over_max if self._is_own_kind else lambda: 1
-        """Says how many attempts to hand over at once now."""
-        self.gather: Callable[[Collection[Future[Any]]], None] = (
-            executor.gather if self._is_own_kind else lambda _: None
-        )
-        """Waits a moment for quick attempts to end together; see :meth:`OwnExecutor.gather`."""
-        self.lets_work_end: Callable[[], bool] = executor.lets_work_end if self._is_own_kind else lambda: True
-        """Says whether the work could end lately; see :meth:`OwnExecutor.lets_work_end`."""
+        steps: local.OwnExecutor = executor if self._is_own_kind else _Foreign()
+        self._steps = steps  # those below are described at OwnExecutor
+        self.handed_over_max, self.hand_over, self.wait = steps.handed_over_max, steps.hand_over, steps.wait
+        self.gather, self.lets_work_end, self.cancel_unknown = steps.gather, steps.lets_work_end, steps.cancel_unknown
 
     def open(self, fn: Callable[[Any], Any]) -> None:
         """Make the executor unless the caller gave one; refuse an executor that cannot do this work."""
@@ -123,12 +126,6 @@ class Workplace:
         with processes.launching():
             return self._executor.submit(processes.call_elsewhere, fn, attempt, chunk)
 
-    def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
-        """Wait until an attempt has ended, or the time is over. Return whether any has ended; may return early."""
-        wait = self._executor.wait if self._is_own_kind else wait_for_one
-        has_ended: bool = wait(futures, timeout_seconds)
-        return has_ended
-
     def failure_of(self, error: BaseException) -> BaseException:
         """Return the failure for an exception of a future, which comes from the executor and not from the work."""
         return self._executor.as_failure(error) if isinstance(self._executor, Engine) else error
@@ -144,8 +141,7 @@ class Workplace:
         """Abandon an attempt, and return whether it is certain that the attempt never started."""
         if local.never_started(self._executor, future):
             return True
-        if self._is_own_kind:
-            self._executor.abandon(future)
+        self._steps.abandon(future)
         return False
 
     def withdraw(self, future: Future[Any]) -> bool:
@@ -155,20 +151,9 @@ class Workplace:
         future.cancel()  # an engine may drop it
         return False
 
-    def hand_over(self) -> None:
-        """Let the executor begin its submitted attempts; call this before any step that may take time."""
-        if self._is_own_kind:
-            self._executor.hand_over()
-
-    def cancel_unknown(self, known: Collection[Future[Any]]) -> None:
-        """Let no submitted work begin whose future the loop does not have. Only an executor of our own can do that."""
-        if self._is_own_kind:
-            self._executor.cancel_unknown(known)
-
     def cancel_orphans(self, futures: Iterable[Future[Any]], *, is_ending: bool) -> None:
         """Cancel the futures that nobody works on any more; see :meth:`OwnExecutor.cancel_orphans`."""
-        if self._is_own_kind:
-            self.is_orphaned = self._executor.cancel_orphans(futures, is_ending=is_ending)
+        self.is_orphaned = self._steps.cancel_orphans(futures, is_ending=is_ending)
 
     # -- when it breaks
 
