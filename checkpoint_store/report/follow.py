@@ -50,21 +50,9 @@ def follow(
     are complete, or when no runner has been at work for ``idle_seconds``. The last page is not loaded again. While the
     store is busy, the page stays as it is. Ctrl-C writes the last page, too, and then raises KeyboardInterrupt.
 
-    Args:
-        store: an open store; ``read_only=True`` will do.
-        path: see ``write``.
-        jobs: see ``write``; with None, jobs that begin meanwhile are on the page, too.
-        every_seconds: the seconds between two looks at the jobs, after which the page also loads itself again.
-        idle_seconds: the work counts as ended when no runner has been at work for this many seconds.
-        replace: see ``write``.
-        on_written: called with the path after each time the page was written.
-        inputs: see ``write``, like the options below.
-        cost: see ``inputs``.
-        text_bytes_max: see ``inputs``.
-        rows_max: see ``inputs``.
-
-    Raises:
-        MissingExtra, ReportTargetError, JobNotFound, InvalidArgumentError: as :func:`write`.
+    With None for ``jobs``, those that begin meanwhile are on the page, too. ``every_seconds`` is the time between two
+    looks at the jobs, after which the page also loads itself again. ``on_written`` is called with the path each time.
+    All other arguments, and the errors, are those of :func:`write`.
     """
     require_extra()
     _check_seconds("every_seconds", every_seconds)
