@@ -94,7 +94,6 @@ class OpenArguments:
     fresh: bool = False
     exclusive: bool = False
     request: OpenRequest = field(init=False)
-    """The open request for the storage."""
     sequence: Sequence[Any] | None = field(init=False)
     """The chunks; None if only their number is given."""
 

@@ -56,7 +56,6 @@ class Outage:
         self._failed_at = -math.inf
         """The moment of the failure that ended the last stretch."""
         self.last_error: BaseException | None = None
-        """The last error of the service."""
         self._tried: set[int] = set()
 
     # -- what the loop asks

@@ -155,7 +155,6 @@ def _resume_lines(job: Job, data: Mapping[str, Any], store_path: str) -> list[st
 
 
 def _page_data(job: Job) -> dict[str, Any]:
-    """Return what ``show`` shows."""
     data = record(job.summary())
     field, costs = costs_of(job, data["metadata"])
     return data | {

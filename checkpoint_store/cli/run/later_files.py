@@ -43,7 +43,6 @@ class LaterFiles:
     paths: tuple[str, ...] = ()
     """The paths of the first of these files, absolute."""
     count: int = 0
-    """The number of these files."""
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> LaterFiles:

@@ -135,11 +135,9 @@ class Report:
     run: dict[str, Any] | None = None
     """The record of the run, as ``Job.last_run`` has it; None if the run began no chunk."""
     run_summary: str | None = None
-    """The run in one line."""
     file_number: int = 1
     """The number of this file among the files of the run, from 1."""
     file_count: int = 1
-    """How many files the run has."""
     pause_asked: bool = False
     """Whether a pause that somebody asked for ended the work on this file, and with that the whole run."""
 

@@ -41,7 +41,6 @@ class ClaimingLoop:
     inside: tuple[int, int] | None = None
     """The attempt at a chunk of the job, by its index and number, whose work runs the loop; None if no work does."""
     is_active: bool = True
-    """Whether the loop has not ended."""
     started_in_a_row: int = 0
     """How many chunks were started since a chunk was completed or failed."""
     done_at: float = float("-inf")
