@@ -23,6 +23,7 @@ from checkpoint_store.storage.statements.attempts import liveness
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import pruning
 from checkpoint_store.storage.statements.plans import earlier_job, open_job, run_plan
+from checkpoint_store.storage.statements.plans.comparison import PlanSearch
 from checkpoint_store.storage.verbs.base import ReadingVerbs, SelfHealing
 from checkpoint_store.storage.verbs.budgets import BudgetStorage
 from checkpoint_store.storage.verbs.chunks import ChunkVerbs, KeyVerbs
@@ -104,7 +105,8 @@ class Reading(ReadingVerbs):
 
         def read(connection: sqlite3.Connection) -> RunPlan:
             earlier, substitutes = earlier_job.earlier_job(connection, request, self.path), self.healing.substitutes
-            return run_plan.plan_run(connection, request, self.path, earlier, cost=cost, substitutes=substitutes)
+            search = PlanSearch(connection, request, self.path)
+            return run_plan.plan_run(search, earlier, cost=cost, substitutes=substitutes)
 
         return self.healing.run(lambda: self._database.read(read))
 
@@ -113,8 +115,8 @@ class Reading(ReadingVerbs):
 
         def read(connection: sqlite3.Connection) -> RunPlan:
             record, substitutes = job_statements.find_job(connection, job_id, self.path), self.healing.substitutes
-            request = OpenRequest(record.plan, None, None, "refuse", fresh=False)
-            return run_plan.plan_run(connection, request, self.path, record, cost=cost, substitutes=substitutes)
+            search = PlanSearch(connection, OpenRequest(record.plan, None, None, "refuse", fresh=False), self.path)
+            return run_plan.plan_run(search, record, cost=cost, substitutes=substitutes)
 
         return self.healing.run(lambda: self._database.read(read), job_id)
 

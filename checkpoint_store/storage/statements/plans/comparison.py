@@ -11,6 +11,18 @@ from checkpoint_store.storage.statements.statement import Statement
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from checkpoint_store.storage.records.open_requests import OpenRequest
+
+
+class PlanSearch(NamedTuple):
+    """A request to open a job, and the store that is searched for it, in an open transaction."""
+
+    connection: sqlite3.Connection
+    request: OpenRequest
+    path: Path
+    """The store file, for messages."""
 
 
 def is_covered(differs_in: str, ignoring: frozenset[str] | None) -> bool:

@@ -18,6 +18,7 @@ from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.statements.plans import earlier_job, stored_answers
 from checkpoint_store.storage.statements.plans.carry_over import carry_over, chunks_at_work
+from checkpoint_store.storage.statements.plans.comparison import PlanSearch
 from checkpoint_store.storage.statements.plans.stored_answers import results_by_place
 from checkpoint_store.storage.statements.plans.stored_results import StoredResults, jobs_before, setting_names
 
@@ -35,15 +36,16 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
 
     If the plan differs, and ``on_change`` is "refuse", return the decision to refuse it. Nothing was changed, then.
     """
+    search = PlanSearch(connection, request, path)
     earlier = None if request.fresh else earlier_job.earlier_job(connection, request, path)
-    decision = decide(connection, request, earlier, path)
+    decision = decide(search, earlier)
     if decision.action == "refuse":
         return decision
     if decision.earlier is not None and decision.action == "extend":
         grown = earlier_job.extend(connection, decision.earlier, request, path)
-        return OpenedJob(_resume(connection, grown, request, path, has_grown=True), None)
+        return OpenedJob(_resume(search, grown, has_grown=True), None)
     if decision.earlier is not None and decision.action in ("resume", "complete"):
-        return OpenedJob(_resume(connection, decision.earlier, request, path), None)
+        return OpenedJob(_resume(search, decision.earlier), None)
     job = _begin(connection, request, path)
     chunk_statements.put(connection, job.job_id, request.keys or ())
     if decision.reused:
@@ -54,11 +56,12 @@ def open_job(connection: sqlite3.Connection, request: OpenRequest, path: Path) -
     return OpenedJob(job, decision.elsewhere or None)
 
 
-def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRecord | None, path: Path) -> Decision:
+def decide(search: PlanSearch, earlier: JobRecord | None) -> Decision:
     """Return the decision for a request and the earlier job. Reads only.
 
     Results of other jobs are looked for only where a new job begins. A refusal says later what could be kept.
     """
+    connection, request, _ = search
     differences = [] if earlier is None else compare(earlier.plan, request.plan_by(earlier.fingerprint_rule))
     if earlier is not None and not differences:
         is_done = not earlier.remaining_count
@@ -71,59 +74,55 @@ def decide(connection: sqlite3.Connection, request: OpenRequest, earlier: JobRec
         differences = earlier_job.differences_at_beginning(connection, earlier, request, differences)
     if earlier is not None and request.on_change in ("refuse", "extend"):
         return Decision("refuse", earlier, differences, {})
-    stored = StoredResults(connection, request, path)
-    reused, by_place = _reusable(connection, request, earlier, stored, path)
-    handles = stored_answers.for_new_job(connection, request, path, reused) if request.on_change == "reuse" else {}
+    stored = StoredResults(*search)
+    reused, by_place = _reusable(search, earlier, stored)
+    handles = stored_answers.for_new_job(search, reused) if request.on_change == "reuse" else {}
     action: Action = "restart" if request.on_change == "restart" else "reuse"
     elsewhere = stored.elsewhere(reused, by_place)
     if earlier is None and not reused and not handles:
         action = "new"
         if request.on_change == "refuse":  # no job of the file has handles
-            elsewhere = elsewhere._replace(handles=len(stored_answers.for_new_job(connection, request, path, {})))
+            elsewhere = elsewhere._replace(handles=len(stored_answers.for_new_job(search, {})))
     return Decision(action, earlier, differences, reused, elsewhere, handles=handles)
 
 
 def _reusable(
-    connection: sqlite3.Connection, request: OpenRequest, earlier: JobRecord | None, stored: StoredResults, path: Path
+    search: PlanSearch, earlier: JobRecord | None, stored: StoredResults
 ) -> tuple[dict[int, Source], dict[int, Source]]:
     """Return the results that a new job takes over, and those that it could take by the places of their chunks."""
+    request = search.request
     if request.on_change != "reuse":
         return {}, {}
     reused = stored.reusable()
     if BY_PLACE in request.reuse_ignoring:
-        return reused | results_by_place(connection, request, path, request.reuse_ignoring, reused), {}
+        return reused | results_by_place(search, request.reuse_ignoring, reused), {}
     differing = () if earlier is None else setting_names(earlier.plan, request.plan)
-    return reused, results_by_place(connection, request, path, request.reuse_ignoring.union(differing), reused)
+    return reused, results_by_place(search, request.reuse_ignoring.union(differing), reused)
 
 
 def reusable_for_rest(
-    connection: sqlite3.Connection,
-    request: OpenRequest,
-    job: JobRecord,
-    path: Path,
-    *,
-    reads_only: bool,
-    has_grown: bool = False,
+    search: PlanSearch, job: JobRecord, *, reads_only: bool, has_grown: bool
 ) -> tuple[dict[int, Source], bool]:
     """Return the results that a job which goes on can take over: results of other jobs since the last search.
 
     Chunks that a living runner has begun are left out; the second value is whether any was. A runner looks at a chunk
     that has waited before it begins it. With ``reads_only`` a dead runner is not reaped.
     """
+    connection, request, path = search
     if request.fingerprints is None or not job.remaining_count:
         return {}, False
-    givers = _givers(connection, request, job, path, has_grown=has_grown)
+    givers = _givers(search, job, has_grown=has_grown)
     if givers == set():
         return {}, False
     sources = {}
     is_torn = request.plan.sequential and job.redo_count  # later results were made from other ones
     if job.completed_count < job.total_chunks and not is_torn:
-        sources = StoredResults(connection, request, path).reusable_since(job, of=givers)
+        sources = StoredResults(*search).reusable_since(job, of=givers)
         if BY_PLACE in request.reuse_ignoring:
             done = {*result_statements.indices(connection, job.job_id), *sources}
-            sources |= results_by_place(connection, request, path, request.reuse_ignoring, done)
+            sources |= results_by_place(search, request.reuse_ignoring, done)
     if job.redo_count:
-        sources |= stored_answers.answers(connection, request, job, path, of=givers)
+        sources |= stored_answers.answers(search, job, of=givers)
     if not sources:
         return {}, False
     liveness = Liveness(connection, path, job.job_id, reads_only=reads_only)
@@ -134,15 +133,14 @@ def reusable_for_rest(
     return free, len(free) < len(sources)
 
 
-def _givers(
-    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, has_grown: bool
-) -> set[str] | None:
+def _givers(search: PlanSearch, job: JobRecord, *, has_grown: bool) -> set[str] | None:
     """Return the jobs whose results and handles a job that goes on takes; None: those of any job.
 
     Without a word of the caller's it takes those of jobs for which the caller said so before. A job that ``has_grown``
     takes them from the jobs with which it shares results already: so an input that was cut off for one run is not paid
     for again. A job that another job replaced, and whose plan is back, takes what the other job paid for.
     """
+    connection, request, path = search
     if _looks(request):
         return None
     if has_grown:
@@ -152,19 +150,13 @@ def _givers(
 
 
 def handles_for_rest(
-    connection: sqlite3.Connection,
-    request: OpenRequest,
-    job: JobRecord,
-    path: Path,
-    reused: Mapping[int, Source],
-    *,
-    has_grown: bool = False,
+    search: PlanSearch, job: JobRecord, reused: Mapping[int, Source], *, has_grown: bool
 ) -> dict[int, str]:
     """Return the handles of other jobs that a job which goes on can take over, besides the ``reused`` results."""
-    givers = _givers(connection, request, job, path, has_grown=has_grown)
-    if request.fingerprints is None or givers == set():
+    givers = _givers(search, job, has_grown=has_grown)
+    if search.request.fingerprints is None or givers == set():
         return {}
-    return stored_answers.for_rest(connection, request, path, job, reused, of=givers)
+    return stored_answers.for_rest(search, job, reused, of=givers)
 
 
 def _looks(request: OpenRequest) -> bool:
@@ -207,10 +199,9 @@ def _begin(connection: sqlite3.Connection, request: OpenRequest, path: Path) -> 
     return job_statements.find_job(connection, job_id, path)
 
 
-def _resume(
-    connection: sqlite3.Connection, job: JobRecord, request: OpenRequest, path: Path, *, has_grown: bool = False
-) -> JobRecord:
+def _resume(search: PlanSearch, job: JobRecord, *, has_grown: bool = False) -> JobRecord:
     """Go on with a job of the same plan, whatever its status."""
+    connection, request, path = search
     changes: dict[str, Any] = {}
     job_id = job.job_id
     job = stretch.go_on(connection, job_id, path)
@@ -230,10 +221,10 @@ def _resume(
         rows = ({"in_job": job_id, "at_index": index, "value": fingerprint} for index, fingerprint in named)
         result_statements.SET_FINGERPRINT.run_many(connection, rows)
     stored_answers.adopt(connection, job, request)
-    reused, leaves_some = reusable_for_rest(connection, request, job, path, reads_only=False, has_grown=has_grown)
+    reused, leaves_some = reusable_for_rest(search, job, reads_only=False, has_grown=has_grown)
     if reused:
         job = carry_over(connection, job, reused, request, path)
-    held = handles_for_rest(connection, request, job, path, reused, has_grown=has_grown)
+    held = handles_for_rest(search, job, reused, has_grown=has_grown)
     stored_answers.carry(connection, job, request, held)
     if job.remaining_count:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}

@@ -13,7 +13,7 @@ from checkpoint_store.storage.sql import bindparam, completed_chunks, null, sele
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.plans import stored_answers
-from checkpoint_store.storage.statements.plans.comparison import beginning, is_covered
+from checkpoint_store.storage.statements.plans.comparison import PlanSearch, beginning, is_covered
 from checkpoint_store.storage.statements.plans.earlier_job import can_grow, job_to_extend
 from checkpoint_store.storage.statements.plans.stored_answers import results_by_place
 from checkpoint_store.storage.statements.plans.stored_results import (
@@ -126,7 +126,8 @@ def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Deci
     """
     earlier = decision.earlier
     assert earlier is not None, "only a request that differs from an earlier job is refused"
-    stored = StoredResults(connection, request, path)
+    search = PlanSearch(connection, request, path)
+    stored = StoredResults(*search)
     counts = KeptCounts(stored, request)
     reused = stored.reusable()
     given = sorted(request.reuse_ignoring - {BY_PLACE})
@@ -141,11 +142,11 @@ def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Deci
     taken = counts.indices(frozenset(choices.widest)) if choices.made else set(reused)
     by_place: dict[int, Source] = {}
     for names in dict.fromkeys([choices.widest or differing, wide]):
-        by_place = results_by_place(connection, request, path, frozenset(names), taken)
+        by_place = results_by_place(search, frozenset(names), taken)
         if by_place:
             choices.made.append(((*names, BY_PLACE), len(taken) + len(by_place)))
             break
-    again = _ToRedo(connection, request, path)
+    again = _ToRedo(search)
     kept = len(reused) - again.count(reused)
     kept_by_choice = again.left_out(choices.made, at_least=kept, by_place=again.count(by_place))
     return PlanChanged(
@@ -155,7 +156,7 @@ def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Deci
         kept,
         choices=kept_by_choice,
         kept_by_place=len(by_place) - again.count(by_place),
-        reusable_handles=len(stored_answers.for_new_job(connection, request, path, reused)),
+        reusable_handles=len(stored_answers.for_new_job(search, reused)),
         extends=request.on_change == "extend",
         can_grow=can_grow(job_to_extend(connection, request, path) or earlier, request),
         chunks_have_fields=request.by_old_rule is not None,  # rule 1 differs for objects only
@@ -165,12 +166,12 @@ def refusal(connection: sqlite3.Connection, request: OpenRequest, decision: Deci
 class _ToRedo:
     """The results that are to be done again: a new job takes them over with their redo marks, and pays for them."""
 
-    def __init__(self, connection: sqlite3.Connection, request: OpenRequest, path: Path) -> None:
-        self._connection, self._request, self._path = connection, request, path
+    def __init__(self, search: PlanSearch) -> None:
+        self._search = search
 
     def count(self, sources: Mapping[int, Source]) -> int:
         """Return how many of these results are to be done again."""
-        return len(redos.of_kept(self._connection, sources))
+        return len(redos.of_kept(self._search.connection, sources))
 
     def left_out(
         self, choices: list[tuple[tuple[str, ...], int]], *, at_least: int, by_place: int
@@ -182,12 +183,12 @@ class _ToRedo:
             at_least: how many results plain ``reuse`` keeps.
             by_place: how many results that only their place identifies are to be done again.
         """
-        if redos.ANY.run(self._connection).fetchone() is None:  # no search for each choice
+        if redos.ANY.run(self._search.connection).fetchone() is None:  # no search for each choice
             return choices
         kept: list[tuple[tuple[str, ...], int]] = []
         for names, count in choices:
-            request = replace(self._request, reuse_ignoring=frozenset(names) - {BY_PLACE})
-            again = self.count(StoredResults(self._connection, request, self._path).reusable())
+            request = replace(self._search.request, reuse_ignoring=frozenset(names) - {BY_PLACE})
+            again = self.count(StoredResults(*self._search._replace(request=request)).reusable())
             left = count - again - (by_place if BY_PLACE in names else 0)
             if left > at_least:
                 kept.append((names, left))

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.model.money import Cost
-    from checkpoint_store.storage.records.open_requests import Decision, OpenRequest, Source
+    from checkpoint_store.storage.records.open_requests import Source
     from checkpoint_store.storage.records.records import Costs, JobRecord
     from checkpoint_store.storage.statements.costs import Page
+    from checkpoint_store.storage.statements.plans.comparison import PlanSearch
     from checkpoint_store.storage.statements.results import Substitutes
 
 _C: Final = completed_chunks.c
@@ -38,29 +39,24 @@ _PAYER: Final = Statement(
 )
 
 
-def plan_run(
-    connection: sqlite3.Connection,
-    request: OpenRequest,
-    path: Path,
-    earlier: JobRecord | None,
-    *,
-    cost: str,
-    substitutes: Substitutes,
-) -> RunPlan:
-    """Return the prediction of a run that opens a job with ``request``.
+def plan_run(search: PlanSearch, earlier: JobRecord | None, *, cost: str, substitutes: Substitutes) -> RunPlan:
+    """Return the prediction of a run that opens a job with the request.
 
     ``earlier``: the job with which the plan is compared. Its costs are used for the estimate of a fresh job, too.
     ``cost``: the field of the results, or the dotted path, with the cost.
     """
-    decision = decide(connection, request, None if request.fresh else earlier, path)
-    if decision.action == "refuse":
-        decision = _with_kept(connection, request, decision, path)
+    connection, request, path = search
+    decision = decide(search, None if request.fresh else earlier)
+    if decision.action == "refuse":  # with the results and the handles that on_change="reuse" would take
+        reused = StoredResults(*search).reusable()
+        handles_of_new = stored_answers.for_new_job(search, reused)
+        decision = dataclasses.replace(decision, reused=reused, handles=handles_of_new)
     job = decision.earlier if decision.action in ("resume", "extend", "complete") else None
     rest: dict[int, Source] = {}
     has_grown = decision.action == "extend"
     if job is not None:
         job = job._replace(total_chunks=request.plan.total_chunks)
-        rest, _ = reusable_for_rest(connection, request, job, path, reads_only=True, has_grown=has_grown)
+        rest, _ = reusable_for_rest(search, job, reads_only=True, has_grown=has_grown)
     reused_count = len(decision.reused) if job is None else job.done_count + len(rest)
     reused_count -= len(redos.of_kept(connection, decision.reused if job is None else rest))
     troubled = [] if job is None else attempt_log.latest(connection, job.job_id, path, outcomes=("failed", "abandoned"))
@@ -70,7 +66,7 @@ def plan_run(
         held = handles.left_in(connection, job.job_id).keys() - rest.keys()
         if request.plan.sequential and rest:  # the handles behind were made from results that these replace
             held = {index for index in held if index < min(rest)}
-        held |= handles_for_rest(connection, request, job, path, rest, has_grown=has_grown).keys()
+        held |= handles_for_rest(search, job, rest, has_grown=has_grown).keys()
     failed = tuple(record.chunk_index for record in troubled if record.is_last)
     to_do = 0 if decision.action == "refuse" else request.plan.total_chunks - reused_count - len(failed)
     if failed and request.plan.sequential:  # the chunks after it wait for it
@@ -102,13 +98,6 @@ def plan_run(
         kept_elsewhere=decision.elsewhere.chunks + decision.elsewhere.by_place,
         other_settings=decision.elsewhere.other_settings,
     )
-
-
-def _with_kept(connection: sqlite3.Connection, request: OpenRequest, decision: Decision, path: Path) -> Decision:
-    """Return a refusal with the results and the handles that ``on_change="reuse"`` would take."""
-    reused = StoredResults(connection, request, path).reusable()
-    handles = stored_answers.for_new_job(connection, request, path, reused)
-    return dataclasses.replace(decision, reused=reused, handles=handles)
 
 
 def _means(connection: sqlite3.Connection, job: JobRecord, results: Costs) -> tuple[float | None, float | None]:

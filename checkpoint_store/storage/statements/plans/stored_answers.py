@@ -21,45 +21,38 @@ from checkpoint_store.storage.statements.statement import Statement
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Container, Mapping
-    from pathlib import Path
 
     from sqlalchemy import Select
 
     from checkpoint_store.storage.records.open_requests import OpenRequest
     from checkpoint_store.storage.records.records import JobRecord
     from checkpoint_store.storage.statements.handles import HandleRow
+    from checkpoint_store.storage.statements.plans.comparison import PlanSearch
 
 
-def for_new_job(
-    connection: sqlite3.Connection, request: OpenRequest, path: Path, reused: Mapping[int, Source]
-) -> dict[int, str]:
+def for_new_job(search: PlanSearch, reused: Mapping[int, Source]) -> dict[int, str]:
     """Return the newest handle that a new job with these results can take over, by chunk. Reads only.
 
     A handle is taken under the conditions of a result: the same fingerprint and settings. A result that is to be done
     again takes the handle of the same redo.
     """
-    asked_at = redos.of_kept(connection, reused)
-    return _taken(connection, request, path, reused, asked_at, begun_in=_last_source(reused, ""))
+    asked_at = redos.of_kept(search.connection, reused)
+    return _taken(search, reused, asked_at, begun_in=_last_source(reused, ""))
 
 
 def for_rest(
-    connection: sqlite3.Connection,
-    request: OpenRequest,
-    path: Path,
-    job: JobRecord,
-    reused: Mapping[int, Source],
-    *,
-    of: Container[str] | None,
+    search: PlanSearch, job: JobRecord, reused: Mapping[int, Source], *, of: Container[str] | None
 ) -> dict[int, str]:
     """Return the handles that a job which goes on can take over, for chunks left without a handle.
 
     ``reused``: the results that the job takes over. ``of``: take the handles of these jobs only; None: of any job.
     """
+    connection = search.connection
     done = {*result_statements.indices(connection, job.job_id), *reused}
     marks = {mark.chunk_index: mark.asked_at for mark in redos.marks(connection, job.job_id)}
     asked_at = {at: asked for at, asked in marks.items() if at not in reused} | redos.of_kept(connection, reused)
     begun_in = _last_source(reused, job.job_id)  # a plan reads them there: they are not carried over
-    taken = _taken(connection, request, path, done, asked_at, begun_in=begun_in, but_job=job.job_id, of=of)
+    taken = _taken(search, done, asked_at, begun_in=begun_in, but_job=job.job_id, of=of)
     own = handles.left_in(connection, job.job_id).keys() - reused.keys()
     return {at: handle for at, handle in taken.items() if at not in own}
 
@@ -89,9 +82,7 @@ def adopt(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) 
 
 
 def _taken(
-    connection: sqlite3.Connection,
-    request: OpenRequest,
-    path: Path,
+    search: PlanSearch,
     done: Collection[int],
     asked_at: Mapping[int, str],
     *,
@@ -100,6 +91,7 @@ def _taken(
     of: Container[str] | None = None,
 ) -> dict[int, str]:
     """Return handles by chunk. ``asked_at``: when each redo of the ``done`` chunks was asked for, by chunk."""
+    connection, request, path = search
     if request.fingerprints is None:
         return {}
     begun = Begun(begun_in, min(asked_at, default=len(done)))
@@ -107,7 +99,7 @@ def _taken(
     given = chain.from_iterable(request.fingerprints_by(rule) or () for rule in rules)
     outstanding = handles.outstanding(connection, given, request.plan.total_chunks, but_job)
     rows = [row for row in outstanding if of is None or row.job_id in of]
-    rows = [row for row in rows if _goes_on(connection, request, row, begun)]
+    rows = [row for row in rows if _goes_on(search, row, begun)]
     rule_of = {
         job.job_id: 1 if job.fingerprint_rule == 1 and normal_name(job.file_name) == request.plan.file_name else 0
         for job in (find_job(connection, job_id, path) for job_id in {row.job_id for row in rows})
@@ -117,7 +109,7 @@ def _taken(
     for rule in set(rule_of.values()):  # rule 1 reads only a part of an object: it counts within a file
         by_redo: dict[tuple[str | None, str], str] = {}
         for row in rows:
-            if rule_of.get(row.job_id) == rule and _fits(connection, request, path, row):
+            if rule_of.get(row.job_id) == rule and _fits(search, row):
                 for redo in {None, row.redo_asked_at}:  # a chunk that has no result yet takes any handle
                     by_redo.setdefault((redo, row.fingerprint), row.handle)
         for at, fingerprint in enumerate(request.fingerprints_by(rule) or ()):
@@ -127,21 +119,22 @@ def _taken(
     return by_chunk
 
 
-def _fits(connection: sqlite3.Connection, request: OpenRequest, path: Path, row: HandleRow) -> bool:
+def _fits(search: PlanSearch, row: HandleRow) -> bool:
     """Whether the job that recorded a handle has the settings of the plan, as far as they count."""
+    connection, request, path = search
     origin = handles.origin(connection, row.job_id, row.chunk_index)
     if origin == row.job_id:
         return True
     return same_settings(find_job(connection, origin, path).plan, request.plan, request.reuse_ignoring)
 
 
-def _goes_on(connection: sqlite3.Connection, request: OpenRequest, row: HandleRow, begun: Begun) -> bool:
+def _goes_on(search: PlanSearch, row: HandleRow, begun: Begun) -> bool:
     """Whether the work of a handle began with the results that the job of the plan has before it."""
-    if not request.plan.sequential:
+    if not search.request.plan.sequential:
         return True
     if row.chunk_index != begun.chunks:
         return False
-    return row.job_id == begun.job_id or has_same_results(connection, begun, row.job_id)
+    return row.job_id == begun.job_id or has_same_results(search.connection, begun, row.job_id)
 
 
 _C: Final = completed_chunks.c
@@ -160,13 +153,12 @@ _OF_UNKNOWN_CHUNKS: Final = Statement(lambda: _results().where(_C.fingerprint.is
 """SQLite returns no row of a job that knows its chunks: the write transaction waits for no loop over such rows."""
 
 
-def results_by_place(
-    connection: sqlite3.Connection, request: OpenRequest, path: Path, ignoring: frozenset[str], but: Container[int]
-) -> dict[int, Source]:
+def results_by_place(search: PlanSearch, ignoring: frozenset[str], but: Container[int]) -> dict[int, Source]:
     """Return results of the newest job of the file that has them, and that has as many chunks.
 
     ``ignoring``: the settings in which the job may differ. ``but``: the chunks that have a result already.
     """
+    connection, request, path = search
     plan = request.plan
     if all(index in but for index in range(plan.total_chunks)):
         return {}
@@ -203,9 +195,7 @@ _ANSWERS: Final = Statement(
 )
 
 
-def answers(
-    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, of: Container[str] | None
-) -> dict[int, Source]:
+def answers(search: PlanSearch, job: JobRecord, *, of: Container[str] | None) -> dict[int, Source]:
     """Return the sources of results of other jobs that answer the redo marks of a job, by chunk index.
 
     ``of``: take the results of these jobs only; None: of any job.
@@ -213,9 +203,10 @@ def answers(
     The results were made under the same settings. For a sequential job, all results come from one other job, which has
     the same results before the first mark; the chunks end before the first mark that this other job does not answer.
     """
+    connection, request, _ = search
     marks = sorted(redos.marks(connection, job.job_id))
     fingerprints = list(request.fingerprints_by(job.fingerprint_rule) or ()) if marks else []
-    by_redo = _answers_in_store(connection, request, job, path, of=of) if fingerprints else {}
+    by_redo = _answers_in_store(search, job, of=of) if fingerprints else {}
     of_chunks = {
         mark.chunk_index: by_redo.get((mark.asked_at, fingerprints[mark.chunk_index]), []) for mark in marks if by_redo
     }
@@ -244,12 +235,13 @@ def _in_order(connection: sqlite3.Connection, job: JobRecord, of_chunks: dict[in
 
 
 def _answers_in_store(
-    connection: sqlite3.Connection, request: OpenRequest, job: JobRecord, path: Path, *, of: Container[str] | None
+    search: PlanSearch, job: JobRecord, *, of: Container[str] | None
 ) -> dict[tuple[str, Any], list[Source]]:
     """Return the sources of results that answer a redo, those of the newest job first.
 
     The key is (when the redo was asked for, fingerprint of the chunk).
     """
+    connection, request, path = search
     usable: dict[str, bool] = {}
     by_redo = defaultdict(list)
     for asked_at, fingerprint, job_id, index in _ANSWERS.run(connection, but_job=job.job_id):
