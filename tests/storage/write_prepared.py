@@ -22,7 +22,6 @@ import sqlalchemy
 from checkpoint_store import storage
 from checkpoint_store.storage import tables
 from checkpoint_store.storage.statements import prepared
-from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -46,9 +45,9 @@ _IMPORTS = "from __future__ import annotations\n\nfrom typing import Final\n"
 _BY_NAME = '"""By the name of the statement: its text, with the names of its values, such as ``:in_job``."""'
 
 
-def columns() -> dict[str, tuple[str, ...]]:
+def columns() -> dict[str, set[str]]:
     """The columns of each table."""
-    return {table.name: tuple(table.columns.keys()) for table in tables.metadata.tables.values()}
+    return {table.name: set(table.columns.keys()) for table in tables.metadata.tables.values()}
 
 
 def modules() -> list[Any]:
@@ -108,12 +107,6 @@ def source_of_texts(file: str) -> str:
     return "\n".join([purpose, _IMPORTS, *body])
 
 
-def source_of_columns() -> str:
-    """The file with the columns of the tables."""
-    body = [f"COLUMNS: Final[dict[str, tuple[str, ...]]] = {columns()!r}"]
-    return "\n".join(['"""The columns of the tables."""', _IMPORTS, *body, '"""The names of the columns, by table."""'])
-
-
 def source_of_statements() -> str:
     """The file that knows all texts, and the version of SQLAlchemy that compiled them."""
     imports = f"{_IMPORTS}\nfrom checkpoint_store.storage.statements.prepared import {', '.join(sorted(FILES))}\n"
@@ -125,13 +118,11 @@ def source_of_statements() -> str:
 
 def write() -> None:
     """Write the folder of the prepared texts."""
-    sources = {"columns": source_of_columns(), "statements": source_of_statements()}
-    sources |= {file: source_of_texts(file) for file in FILES}
+    sources = {"statements": source_of_statements()} | {file: source_of_texts(file) for file in FILES}
     for file, source in sources.items():
         (FOLDER / f"{file}.py").write_text(f"{source}\n", "utf-8")
     subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(FOLDER)], check=True)
 
 
 if __name__ == "__main__":
-    COLUMNS.update(columns())  # the modules that are imported now look for a table that is new
     write()

@@ -14,10 +14,10 @@ from checkpoint_store.storage.connection.errors import verdict_of
 from checkpoint_store.storage.sql import attempts, chunk_redos, completed_chunks, jobs, or_, select
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
+from checkpoint_store.storage.statements.columns import COLUMNS, READERS
 from checkpoint_store.storage.statements.compiled import rows_of_job
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
-from checkpoint_store.storage.statements.prepared.columns import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, names_of, path_of
 from checkpoint_store.system.paths import unavailable_reason
 
@@ -38,17 +38,6 @@ LIMIT 1
 
 The statement is text: each opening of a small store runs it, and compiling it would take longer than running it.
 """
-
-
-_ROWS: Final = {
-    "attempts": rows.ATTEMPT,
-    "runners": rows.RUNNER,
-    "completed_chunks": rows.COMPLETED,
-    "chunk_handles": rows.HANDLE,
-    "chunk_keys": rows.KEY,
-    "chunk_redos": rows.REDO,
-}
-"""The readers of the rows of a job, by table."""
 
 
 _NOWHERE: Final = Statement(
@@ -154,7 +143,7 @@ def _count_jobs(connection: sqlite3.Connection) -> int:
 def _unreadable_rows(connection: sqlite3.Connection, job_id: str) -> Iterator[Problem]:
     """Yield the rows that the commands could not show."""
     path = path_of(connection)
-    for table, readers in _ROWS.items():
+    for table, readers in READERS.items():
         cursor = rows_of_job(table, tuple(readers)).run(connection, in_job=job_id)
         names = names_of(cursor)
         for values in cursor:

@@ -19,7 +19,7 @@ from checkpoint_store.errors import (
 )
 from checkpoint_store.storage.connection import pragmas
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.storage.statements.prepared.columns import COLUMNS
+from checkpoint_store.storage.statements.columns import COLUMNS
 from checkpoint_store.system.descriptors import file_bytes_max, shortage_now
 from checkpoint_store.system.files import FULL, NO_LOCKS, NO_LOCKS_REASON, final_path, free_bytes, full_error
 from checkpoint_store.system.log import log

@@ -14,9 +14,9 @@ from checkpoint_store.model.money import usual_cost_in
 from checkpoint_store.storage.sql import attempts, bindparam, runners, select
 from checkpoint_store.storage.statements.attempts.attempts import THIS
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
+from checkpoint_store.storage.statements.columns import COLUMNS, READERS
 from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, insert_into, rows_of_job
-from checkpoint_store.storage.statements.prepared.columns import COLUMNS
-from checkpoint_store.storage.statements.statement import Statement, named_rows
+from checkpoint_store.storage.statements.statement import Statement, named_rows, select_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,11 +27,12 @@ _W: Final = runners.c
 _COLUMNS: Final = COLUMNS["attempts"]
 _RUNNER: Final = COLUMNS["runners"][1:]
 """The columns of a runner without its id."""
-_ENDED: Final = COLUMNS["attempts"][5:]
-"""The columns of an attempt that has ended: all behind ``started_at``."""
+_BEGUN: Final = ("chunk_index", "number", "runner_id", "started_at")
+_ENDED: Final = tuple(name for name in READERS["attempts"] if name not in _BEGUN)
+"""The columns of an attempt that has ended."""
 _ABSENT: Final = (None, None, None, None)
 _ATTEMPTS: Final = Statement(
-    lambda: select(attempts).where(_A.job_id == bindparam("in_job")).order_by(_A.chunk_index, _A.number)
+    lambda: f"{select_text('attempts', _COLUMNS)} WHERE job_id = :in_job ORDER BY chunk_index, number"
 )
 _HERE: Final = Statement(
     lambda: select(*(_A[name] for name in _AttemptHere._fields)).where(*at_chunk(_A)).order_by(_A.number)

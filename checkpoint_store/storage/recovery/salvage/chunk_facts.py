@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, rows_by_job, select_from, unreadable_in
 from checkpoint_store.storage.statements import redos
+from checkpoint_store.storage.statements.columns import COLUMNS, READERS
 from checkpoint_store.storage.statements.compiled import insert_into
-from checkpoint_store.storage.statements.prepared.columns import COLUMNS
-from checkpoint_store.storage.statements.rows import HANDLE, KEY, REDO
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from checkpoint_store.storage.recovery.salvage.copies import Copy
 
-FACTS: Final = {"chunk_keys": KEY, "chunk_handles": HANDLE, "chunk_redos": REDO}
 _NOUNS: Final = {"chunk_keys": "keys", "chunk_handles": "handles", "chunk_redos": "redo marks"}
 """The name of a table's rows in a report."""
 _IN_PLACE_OF_UNREAD: Final = {"fingerprint": None, "recorded_at": UNKNOWN_TIME, "after_attempt": 0}
@@ -25,7 +23,7 @@ _IN_PLACE_OF_UNREAD: Final = {"fingerprint": None, "recorded_at": UNKNOWN_TIME, 
 
 def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) -> None:
     """Fill in the facts that a copy has of the chunks of these jobs."""
-    for table, readers in FACTS.items():
+    for table in _NOUNS:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is None:
             copy.facts_read |= {(table, job_id) for job_id in totals}
             continue
@@ -40,7 +38,7 @@ def read(connection: sqlite3.Connection, copy: Copy, totals: Mapping[str, int]) 
             was_complete, copy.complete = copy.complete, True
             for _, (index, *values) in rows_by_job(copy, fetch, {job_id: total}):
                 fact = dict(zip(names, values, strict=True))
-                unread = unreadable_in(readers, fact)
+                unread = unreadable_in(READERS[table], fact)
                 copy.complete = copy.complete and not unread
                 if unread <= _IN_PLACE_OF_UNREAD.keys():
                     in_place = {name: _IN_PLACE_OF_UNREAD[name] for name in unread}
@@ -59,7 +57,7 @@ def carry_over(connection: sqlite3.Connection, job_id: str, total: int, copies: 
     """
     having = [copy for copy in copies if job_id in copy.jobs]
     having = [copy for copy in having if not copy.state] or having
-    for table in FACTS:
+    for table in _NOUNS:
         taken: dict[int, dict[str, Any]] = {}
         for copy in having[:1] if table == "chunk_redos" else having:
             for index, fact in copy.facts.get((table, job_id), {}).items():

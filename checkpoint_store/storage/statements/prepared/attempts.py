@@ -219,10 +219,6 @@ excluded.handle, fingerprint = coalesce(excluded.fingerprint, chunk_handles.fing
 excluded.recorded_at""",
     "handles._SET_FINGERPRINT": """UPDATE chunk_handles SET fingerprint=:new_fingerprint WHERE chunk_handles.job_id =
 :in_job AND chunk_handles.chunk_index = :at_index""",
-    "merging.attempts._ATTEMPTS": """SELECT attempts.job_id, attempts.chunk_index, attempts.number, attempts.runner_id,
-attempts.started_at, attempts.finished_at, attempts.outcome, attempts.error, attempts.seconds, attempts.counted,
-attempts.is_last, attempts.reserved_cost, attempts.cost, attempts.replaced_result_id FROM attempts WHERE attempts.job_id
-= :in_job ORDER BY attempts.chunk_index, attempts.number""",
     "merging.attempts._BY_LOCK_FILE": """SELECT runners.runner_id FROM runners WHERE runners.lock_file = :its_lock_file
 """,
     "merging.attempts._HERE": """SELECT attempts.number, attempts.runner_id, attempts.started_at, attempts.finished_at,
