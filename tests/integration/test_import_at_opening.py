@@ -74,6 +74,11 @@ def test_each_row_of_the_table(situation: Situation, expected: Action) -> None:
     assert decide(situation) == expected
 
 
+def change(path: Path, changes: dict[str, object]) -> None:
+    """Change fields in a state file, as an editor does."""
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | changes, indent=2))
+
+
 BY_HAND: dict[str, tuple[dict[str, object], str | None]] = {
     "a status": ({"status": "failed"}, "is failed with 2 completed chunks, and the store says running with 2"),
     "fewer chunks": (
@@ -95,8 +100,7 @@ def test_a_change_by_hand_has_no_effect_and_a_warning_says_so(
         manager.save(ProcessingState(file_name="talk.txt", status="running", total_chunks=3))
         manager.update_chunk_complete(0, "a")
         manager.update_chunk_complete(1, "b")
-    content = json.loads(manager.state_path.read_bytes()) | changes
-    manager.state_path.write_text(json.dumps(content, indent=2))
+    change(manager.state_path, changes)
     a_minute_later = time.time() + 60
     os.utime(manager.state_path, (a_minute_later, a_minute_later))
     with warnings.catch_warnings(record=True) as given, StateManager(tmp_path / "talk.json") as manager:
@@ -108,6 +112,19 @@ def test_a_change_by_hand_has_no_effect_and_a_warning_says_so(
     assert [str(warning.message) for warning in given] == warnings_logged
     assert len(warnings_logged) == (expected is not None)
     assert all(f"{expected}; a change by hand" in line for line in warnings_logged)
+
+
+def test_a_state_file_of_a_moment_before_is_no_change_by_hand(tmp_path: Path) -> None:
+    """If two processes record chunks in one millisecond, the state file may lack one of them: that warns nobody."""
+    with StateManager(tmp_path / "talk.json") as manager:
+        manager.save(ProcessingState(file_name="talk.txt", status="running", total_chunks=3))
+        manager.update_chunk_complete(0, "a")
+    change(manager.state_path, {"completed_chunks": [], "processed_results": [], "result_indices": []})
+    with warnings.catch_warnings(), StateManager(tmp_path / "talk.json") as manager:
+        warnings.simplefilter("error")
+        state = manager.load()
+    assert state is not None
+    assert state.completed_chunks == [0]
 
 
 @pytest.fixture
