@@ -104,8 +104,28 @@ def test_no_chunk_is_acknowledged_once_the_wal_was_emptied(tmp_path: Path, monke
     job = store.job("talk.txt")
     os.truncate(path.with_name("talk.db-wal"), 0)
     for index in (BEFORE, BEFORE + 1):
-        with pytest.raises(StorageUnavailableError, match="another program emptied the -wal beside it"):
+        with pytest.raises(StorageUnavailableError, match="another program overwrote or emptied the -wal beside it"):
             job.complete(index, "y")
+    with pytest.raises(StorageUnavailableError):
+        store.close()
+
+
+@pytest.mark.slow
+def test_an_older_copy_of_all_files_in_the_place_of_the_open_ones_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restored copy of the folder lacks acknowledged chunks, and no copy knows of them: the next call says it."""
+    monkeypatch.setattr(file_guard, "_WAL_LOOK_INTERVAL_SECONDS", 0.0)
+    folder, copy = tmp_path / "store", tmp_path / "copy"
+    folder.mkdir()
+    store = CheckpointStore(folder / "talk.db", state_file=None)
+    _write(store, 0, BEFORE)
+    job = store.job("talk.txt")
+    subprocess.run(["cp", "-a", folder, copy], check=True)
+    _write(store, BEFORE, AT)
+    subprocess.run(["cp", "-a", f"{copy}/.", folder], check=True)
+    with pytest.raises(StorageUnavailableError, match="another program overwrote or emptied the -wal beside it"):
+        job.complete(AT, "y")
     with pytest.raises(StorageUnavailableError):
         store.close()
 

@@ -12,7 +12,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.connection.open_lock import SHARED_BYTES, SHARED_FIRST
-from checkpoint_store.storage.files.identity import FileIdentity, emptied, gone, identity_of, overwritten, parted
+from checkpoint_store.storage.files.identity import (
+    FileIdentity,
+    gone,
+    identity_of,
+    overwritten,
+    parted,
+    wal_overwritten,
+)
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.descriptors import OpenFile, lock_for_all
 from checkpoint_store.system.log import log
@@ -27,6 +34,8 @@ _WAL_LOOK_INTERVAL_SECONDS: Final = 0.05
 """Between two looks at the WAL and its index: more questions to the file system would delay a quick commit."""
 _COUNTER_AT: Final = 24
 """The byte at which a store file has its change counter, which SQLite never sets back (sqlite.org/fileformat2.html)."""
+_WAL_HEADER_BYTES: Final = 32
+_SALTS: Final = slice(16, 24)
 _WAL_BEGINS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
 
@@ -46,6 +55,8 @@ class FileGuard:
         connections of this process may share what is gone."""
         self._inode = self._written_at = self._counter = 0
         """The inode of the file, its time of modification (ns) and its change counter at the last look."""
+        self._salts, self._wal_bytes = b"", 0
+        """The salts of the WAL at the last look, and its size; 0 if the salts were new then."""
         self._kept: list[int] = []
         """At most one descriptor, whose lock keeps SQLite from copying the WAL."""
 
@@ -59,14 +70,13 @@ class FileGuard:
         return tuple(map(identity_of, self._beside))
 
     def spoiled(self) -> StorageUnavailableError | None:
-        """Look at the file and its WAL. Return the error of each later call if either was spoiled; otherwise None.
+        """Look at the file. Return the error of each call from now on if it was spoiled now or earlier; else None.
 
         If the file was overwritten, SQLite does not copy the WAL into it when the connections are closed.
         """
         if self._spoiled is None:
             with suppress(OSError):
                 self._look_at_file(os.stat(self._name))
-                self._look_at_wal()
         return None if self._spoiled is None else self._spoiled(self._path)
 
     def refuse_if_moved(self, identity: FileIdentity | None, beside: tuple[FileIdentity | None, ...]) -> None:
@@ -86,7 +96,8 @@ class FileGuard:
         if self._spoiled is None and time.monotonic() - self._looked_at_seconds >= _WAL_LOOK_INTERVAL_SECONDS:
             if any(was not in (None, now) for was, now in zip(beside, self.beside(), strict=True)):
                 self._spoiled = parted
-            self._look_at_wal()
+            else:
+                self._look_at_wal()
         if self._spoiled is not None:
             raise self._spoiled(self._path)
 
@@ -116,8 +127,14 @@ class FileGuard:
         self._kept.extend(lock_for_all(self._path, SHARED_FIRST, SHARED_BYTES))
 
     def _look_at_wal(self) -> None:
-        """Note that the WAL has no header: it was emptied, and SQLite went on behind what it knew of."""
+        """Note that the WAL lost its header, or was made shorter. Called after a write of this process only.
+
+        SQLite makes a WAL shorter in the first transaction with new salts, which is over by the next write.
+        """
         with suppress(OSError):
-            header = self._open_wal.read(os.stat(self._wal), len(_WAL_BEGINS[0]), 0)
-            if self._spoiled is None and header not in (None, b"", *_WAL_BEGINS):
-                self._spoiled = emptied
+            status = os.stat(self._wal)  # first: SQLite changes the salts, and then the size
+            header = self._open_wal.read(status, _WAL_HEADER_BYTES, 0) or b""
+            is_known = header[_SALTS] == self._salts
+            if header[:4] not in (b"", *_WAL_BEGINS) or (is_known and status.st_size < self._wal_bytes):
+                self._spoiled = wal_overwritten
+            self._salts, self._wal_bytes = header[_SALTS], status.st_size if is_known else 0

@@ -79,11 +79,11 @@ def parted(path: Path) -> StorageUnavailableError:
     )
 
 
-def emptied(path: Path) -> StorageUnavailableError:
-    """Return the error for an open store whose WAL another program emptied: SQLite reads no WAL without a beginning."""
+def wal_overwritten(path: Path) -> StorageUnavailableError:
+    """Return the error for an open store whose WAL another program overwrote, or emptied."""
     return StorageUnavailableError(
         path,
-        "another program emptied the -wal beside it while it is open",
+        "another program overwrote or emptied the -wal beside it while it is open",
         f"{_CLOSE.capitalize()}: {_COMES_BACK}. Let nobody write into its files while it is open.",
     )
 
