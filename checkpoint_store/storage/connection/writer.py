@@ -103,7 +103,12 @@ class WriterConnection(UnrepeatedConnection):
         try:
             refuse_inner_call(self.lock, self.file.path)
             with self.lock:
-                return data_version_of(self._set())
+                connection = self._set()
+                try:
+                    return data_version_of(connection)
+                except BaseException as error:
+                    self._abandon(error)
+                    raise
         except StoreBusy:
             return None
 
