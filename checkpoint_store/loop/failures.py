@@ -90,6 +90,9 @@ class FailurePolicy:
             is_retried = not stops_the_job and self._is_retried(error)
             trouble = trouble_of(error) if is_retried else Trouble.NONE
             is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
+            others_go_on = trouble is not Trouble.BUSY or self._schedule.goes_on(
+                list if state.is_ending else state.claim
+            )
             is_spared = not is_retried and is_away(error)
         except BaseException as mistake:  # of the exception, of the caller's function, or of the store
             if isinstance(mistake, Exception):
@@ -119,7 +122,8 @@ class FailurePolicy:
         except ChunkAlreadyCompleted:
             self._note_overtaken(chunk, message, copy, how["cost"], seconds)
             return
-        wait_seconds = wait_after(self._state, self._outage, attempt, error, trouble, is_last=next_attempt is None)
+        how_to_wait = {"is_last": next_attempt is None, "others_go_on": others_go_on}
+        wait_seconds = wait_after(self._state, self._outage, attempt, error, trouble, **how_to_wait)
         is_tried_again = next_attempt is not None and wait_seconds is not None
         state.events.ended("retried" if is_tried_again else "failed", chunk, message, cost, seconds)
         if next_attempt is not None and wait_seconds is not None:

@@ -186,14 +186,24 @@ class Outage:
 
 
 def wait_after(
-    state: LoopState, outage: Outage, attempt: InFlight, error: BaseException, trouble: Trouble, *, is_last: bool
+    state: LoopState,
+    outage: Outage,
+    attempt: InFlight,
+    error: BaseException,
+    trouble: Trouble,
+    *,
+    is_last: bool,
+    others_go_on: bool,
 ) -> float | None:
     """Return the seconds to wait before the next attempt at a chunk; tell the outage how long to wait.
 
-    None where the caller's ``wait`` failed, which ends the loop.
+    None where the caller's ``wait`` failed, which ends the loop. ``others_go_on``: whether other chunks are done
+    meanwhile. If not, a chunk that a busy service refused waits no longer than the loop.
     """
     wait, attempt_count = state.options.wait, attempt.chunk.attempts_in_loop
     in_a_row = outage.waits_in_a_row(attempt.stretch) if trouble is not Trouble.NONE else 0
+    if wait is None and trouble is Trouble.BUSY and not others_go_on:
+        attempt_count = in_a_row
     if is_last and callable(wait):  # it says how long to wait before a retry, and there is none
         wait = None
     try:

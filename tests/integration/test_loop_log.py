@@ -12,6 +12,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore, Job, JobPaused, StorageFullError, StoreBusy
 from checkpoint_store.execution.claims import chunk_queue
+from checkpoint_store.loop.service import retry_policy
 
 from .map_tools import CHUNKS, Flaky, upper
 from .test_broken_executors import Threads
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Lines = list[tuple[str, str]]
+
+
+class BusyError(Exception):
+    """A call that came too soon."""
+
+    status_code = 429
 
 
 class HopelessError(Exception):
@@ -59,6 +66,33 @@ def test_each_retry_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
     assert [message.partition(",")[0] for _, message in lines()] == [f"job {job.job_id}"] * 2
     for number in (2, 3):
         assert only(lines(), f"chunk 4: attempt {number} follows after 0.01 s.*the line is down") == "INFO"
+
+
+class Choosy:
+    """A service that is busy for ``b`` until it refused ``a`` three times, and for ``a`` until just after it did ``b``."""
+
+    def __init__(self) -> None:
+        self.refused, self.has_answered, self.is_free = 0, False, False
+
+    def __call__(self, text: str) -> str:
+        is_free, self.is_free = self.is_free, self.has_answered and text == "a"
+        self.refused += text == "a"
+        if self.refused < 3 or (text == "a" and not is_free):
+            raise BusyError
+        self.has_answered = True
+        return text
+
+
+def test_the_last_chunk_waits_no_longer_than_the_loop_for_a_busy_service(
+    store: CheckpointStore, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk that was often refused among others lets these go first. At the end there is nobody to let go first."""
+    monkeypatch.setattr(retry_policy, "_BACKOFF_SECONDS_MIN", 0.01)
+    job = store.open_job("talk.srt", chunks=["a", "b"])
+    assert [item.result for item in job.map(Choosy())] == ["b", "a"]
+    waits = [match[1] for _, line in lines() if (match := re.search(r"chunk 0: .* follows after ([0-9.]+) s", line))]
+    assert len(waits) >= 4
+    assert float(waits[-1]) <= 0.02
 
 
 def test_a_chunk_that_is_failed_is_a_line(job: Job, lines: Callable[[], Lines]) -> None:
