@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import CheckpointStoreError
-from checkpoint_store.cli.paths import STANDARD, job_name
+from checkpoint_store.cli.paths import STANDARD
 from checkpoint_store.cli.run.report import READER_FIELD
 from checkpoint_store.cli.run.request import cuts_files
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
@@ -60,9 +60,8 @@ def kept_by_growing(
     """Return how many results the earlier job of an input keeps if it grows; None if it cannot grow."""
     if not {difference.field for difference in differences} <= {"total_chunks", "chunks"}:
         return None
-    settings = request.settings_of(source) | {"on_change": "extend"}
     with suppress(CheckpointStoreError):
-        run_plan = store.plan(job_name(source.path, store_path), chunks=source.content.chunks, **settings)
+        run_plan = request.plan_of(source, store, store_path, on_change="extend")
         return run_plan.kept if run_plan.action == "extend" else None
     return None
 
@@ -84,9 +83,7 @@ def _is_text_same(
         return None
     with suppress(CheckpointStoreError, UnreadableTranscriptError, UnknownTokenizerError, OSError):
         cut = dataclasses.replace(source, content=before.read(source.path))
-        name = job_name(source.path, store_path)
-        settings = before.settings_of(cut) | {"on_change": "refuse"}
-        run_plan = store.plan(name, chunks=cut.content.chunks, **settings)
+        run_plan = before.plan_of(cut, store, store_path, on_change="refuse")
         return all(difference.field != "chunks" for difference in run_plan.differences)
     return None
 

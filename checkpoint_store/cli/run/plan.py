@@ -17,7 +17,7 @@ from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
 from checkpoint_store.cli.options import json_option, open_for_reading, print_json
-from checkpoint_store.cli.paths import input_text, job_name, on_one_line, printable, typed_line
+from checkpoint_store.cli.paths import input_text, on_one_line, printable, typed_line
 from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
@@ -161,12 +161,11 @@ def _ignoring(
     request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan
 ) -> tuple[int, str] | None:
     """Return how many results a refused run could keep in spite of its settings, and with which options."""
-    settings = request.settings_of(source)
     names = [difference.field for difference in run_plan.differences if difference.field not in _NO_SETTINGS]
     if run_plan.action != "refuse" or not names:
         return None
-    reuse = settings | {"on_change": "reuse", "reuse_ignoring": (*settings["reuse_ignoring"], *names)}
-    kept = store.plan(job_name(source.path, path), chunks=source.content.chunks, **reuse).kept
+    ignoring = (*request.settings_of(source)["reuse_ignoring"], *names)
+    kept = request.plan_of(source, store, path, on_change="reuse", reuse_ignoring=ignoring).kept
     options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in names)
     return (kept, f"--on-change reuse {options}") if kept > run_plan.kept else None
 
@@ -175,8 +174,7 @@ def _plan_of(
     request: Request, source: Input, store: CheckpointStore, path: Path, cost: str
 ) -> tuple[RunPlan, str | None]:
     """Return what run would do with an input, and why it would not begin, if its output is in the way."""
-    arguments = {"chunks": source.content.chunks, "cost": cost, **request.settings_of(source)}
-    run_plan = store.plan(job_name(source.path, path), **arguments)
+    run_plan = request.plan_of(source, store, path, cost=cost)
     try:
         task = request.task_of(source, store, path)
         if changed := read_otherwise(store, task):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from checkpoint_store import CheckpointStore
+    from checkpoint_store import CheckpointStore, RunPlan
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.run.outputs.output import Output
     from checkpoint_store.cli.screen import Screen
@@ -79,6 +79,11 @@ class Request:
             "fresh": self.fresh,
         }
 
+    def plan_of(self, source: Input, store: CheckpointStore, store_path: Path, **changed: Any) -> RunPlan:
+        """Return what opening the job of an input would do, with other values for some of the arguments."""
+        arguments = {"chunks": source.content.chunks, **self.settings_of(source), **changed}
+        return store.plan(job_name(source.path, store_path), **arguments)
+
     def _config(self, content: Content) -> dict[str, Any]:
         cut: dict[str, Any] = {"split": self.split}
         if self.split == "text":
@@ -115,8 +120,7 @@ class Request:
             return source
         content = self._content_read_by(newest.config.get("reader"), source.content)
         begun = dataclasses.replace(source, content=content)
-        settings = self.settings_of(begun) | {"on_change": "refuse"}
-        run_plan = store.plan(name, chunks=content.chunks, **settings)
+        run_plan = self.plan_of(begun, store, store_path, on_change="refuse")
         return begun if run_plan.job_id == newest.job_id else source
 
     def _content_read_by(self, reader: Any, content: Content) -> Content:
