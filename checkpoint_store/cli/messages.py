@@ -140,6 +140,7 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
             rf"\bcall store\.job\({_TEXT}\)\.export\(path\)",
             lambda match: f"run checkpoint-store export {_words(match[1])[0]} FILE{_STORE}",
         ),
+        (rf"\bstore\.job\({_TEXT}\)\.pause\(\)", lambda match: f"checkpoint-store pause {_words(match[1])[0]}{_STORE}"),
         (r"\bcall store\.import_state\(path\)", f"run checkpoint-store import FILE{_STORE}"),
         (
             rf"\bCheckpointStore\({_TEXT}\)\.import_state\({_TEXT}\)",

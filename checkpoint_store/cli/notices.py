@@ -172,7 +172,7 @@ NOTICES: Final = Notices()
 
 
 class _Waits(Handler):
-    """Hands on the lines of the log about waits, and no other line."""
+    """Hands on the lines of the log about waits and the work of other programs, and no other line."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         super().__init__()
@@ -186,9 +186,10 @@ class _Waits(Handler):
 
 @contextmanager
 def saying_waits(say: Callable[[str], object]) -> Iterator[None]:
-    """In this block, call ``say`` with the text of each wait.
+    """In this block, call ``say`` with the text of each wait, and of the work of another program.
 
-    It says which file is in use, by whom, and the longest wait; or which chunks another process has in hand.
+    It says which file is in use, by whom, and the longest wait; which chunks another process has in hand; or which
+    process works on another plan.
     """
     log, handler = getLogger("checkpoint_store"), _Waits(say)
     level = log.level

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.plan import compare, normal_name, same_settings
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import A_WAIT, log
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
@@ -39,6 +39,7 @@ def warn_of_double_work(context: StoreContext, request: OpenRequest, job_id: str
         if other != job_id and may_give_results(context.reading.jobs, request, other):
             log.warning(
                 "job %s: process %d on %s works on job %s, another plan of this file, and both pay for the chunks that "
-                "neither has finished yet. To end its work: checkpoint-store pause %s",
+                "neither has finished yet. To end its work: store.job(%r).pause()",
                 *(job_id, pid, host, other, other),
+                extra=A_WAIT,
             )

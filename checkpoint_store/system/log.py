@@ -48,7 +48,7 @@ def log_suppressed(error: BaseException, what: str) -> None:
 
 
 A_WAIT: Final = {"is_wait": True}
-"""The mark (``extra``) of a line about a wait; the command prints these lines."""
+"""The mark (``extra``) of a line about a wait, or about work of another program; the command prints these lines."""
 LOG_WAIT_AFTER_SECONDS: Final = 0.5
 """A shorter wait for another process is usual, and is not logged."""
 

@@ -98,6 +98,24 @@ def test_a_command_that_waits_for_nobody_says_nothing_of_it(stored: Folder) -> N
 
 
 @pytest.mark.slow
+def test_a_run_of_an_edited_file_names_the_run_that_still_works_on_the_old_text(
+    lecture: Folder, children: Children
+) -> None:
+    """The new run says which process pays for the same chunks, and which command ends its work."""
+    words = ("run", "lecture.txt", *SIX, *lecture.command(HANGING))
+    first = children.start(COMMAND_LINE, *words)
+    until(lambda: len(pids(lecture)) == 1)
+    job = lecture.json("show")["job_id"]
+    lecture.write("lecture.txt", "A first line.\n\n" + lecture.read("lecture.txt"))
+    second = children.start(COMMAND_LINE, *words)
+    until(lambda: len(pids(lecture)) == 2)
+    lecture.write("release", "")
+    _, said = second.communicate(timeout=60)
+    assert f"process {first.pid} on " in said
+    assert f"checkpoint-store pause {job}\n" in said
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_a_run_that_waits_long_for_another_run_names_it(
     lecture: Folder, children: Children, monkeypatch: pytest.MonkeyPatch, is_stopped: bool

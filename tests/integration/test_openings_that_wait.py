@@ -151,4 +151,4 @@ def test_an_opening_says_which_other_program_works_on_another_plan_of_the_file(
         open_plan(store, 2)
     (line,) = caplog.messages
     assert f"process {other.pid} " in line
-    assert line.endswith(f"checkpoint-store pause {job_id}")
+    assert line.endswith(f"store.job({job_id!r}).pause()")
