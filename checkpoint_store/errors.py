@@ -363,10 +363,9 @@ class ChunkInWork(CheckpointStoreError):
 
 
 class RunnerReleased(CheckpointStoreError):
-    """The lock file of this runner is gone: its chunks may be those of other runners.
+    """The lock file of this runner is gone (released by hand while stopped, or removed): others may have its chunks.
 
-    Somebody released the runner by hand while its process was stopped, or another program removed the file. The runner
-    starts none of these chunks. What it has recorded is safe. ``runner`` is its number in the store.
+    The runner starts none of these chunks. What it has recorded is safe. ``runner`` is its number in the store.
     """
 
     def __init__(self, job_id: str, runner: int) -> None:

@@ -90,9 +90,7 @@ class FailurePolicy:
             is_retried = not stops_the_job and self._is_retried(error)
             trouble = trouble_of(error) if is_retried else Trouble.NONE
             is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
-            others_go_on = trouble is not Trouble.BUSY or self._schedule.goes_on(
-                list if state.is_ending else state.claim
-            )
+            others_go_on = trouble is not Trouble.BUSY or self._others_go_on()
             is_spared = not is_retried and is_away(error)
         except BaseException as mistake:  # of the exception, of the caller's function, or of the store
             if isinstance(mistake, Exception):
@@ -139,6 +137,11 @@ class FailurePolicy:
             remedy = "give its exception a number from 0 to 10^15 as cost"
             self._log(chunk, "attempt %d cost %s, which is no amount: %s", chunk.number, stated, remedy)
         return stated is not None
+
+    def _others_go_on(self) -> bool:
+        """Whether a chunk is in flight, or can start now."""
+        claim = list if self._state.is_ending else self._state.claim
+        return bool(self._schedule.in_flight) or self._schedule.has_another(None, claim, now=True)
 
     def _has_another(self, index: int) -> bool:
         """Whether another chunk can be tried: by this loop or, if it is ending and claims none, by the next loop."""

@@ -178,10 +178,6 @@ class Schedule:
         self._claim_where_none_is_ready(claim)
         return bool(self._ready)
 
-    def goes_on(self, claim: Callable[[], list[ClaimedChunk]]) -> bool:
-        """Whether a chunk is in flight, or can start now. ``claim`` claims a chunk if none is ready."""
-        return bool(self.in_flight) or self.has_another(None, claim, now=True)
-
     def _claimed(self) -> Iterator[ClaimedChunk]:
         """Yield the chunks that are claimed and not completed."""
         return itertools.chain((attempt.chunk for attempt in self.in_flight.values()), self.retries, self._ready)

@@ -35,12 +35,12 @@ def pause_and_exit(*_):
 
 
 def interrupted(*arguments):
-    StoreFile.refuse_if_moved = original  # type: ignore[method-assign]
+    StoreFile.refuse_if_moved = original
     signal.raise_signal(signal.SIGTERM)
     original(*arguments)
 
 
 signal.signal(signal.SIGTERM, pause_and_exit)
 original = StoreFile.refuse_if_moved
-StoreFile.refuse_if_moved = interrupted  # type: ignore[method-assign]
+StoreFile.refuse_if_moved = interrupted
 complete()
