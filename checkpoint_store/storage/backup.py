@@ -80,19 +80,14 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
             # A copy at rest is one file. In WAL mode, opening it would look for a WAL.
             copy.execute("PRAGMA journal_mode = DELETE").fetchone()
 
-    try:
+    with sqlite_errors.translated(target):
         sqlite_errors.repeated_once(fill, target)
-    except sqlite_errors.UNREADABLE as error:
-        raise sqlite_errors.translate(error, target, 0) from error
 
 
 def verify(target: Path) -> None:
     """Raise :class:`StoreDamaged` unless the file at ``target``, which no one has open, is a sound database."""
-    with closing(_open(target)) as copy:
-        try:
-            (verdict,) = sqlite_errors.verdict_of(copy, "integrity_check(1)", target)
-        except sqlite_errors.UNREADABLE as error:
-            raise sqlite_errors.translate(error, target, 0) from error
+    with closing(_open(target)) as copy, sqlite_errors.translated(target):
+        (verdict,) = sqlite_errors.verdict_of(copy, "integrity_check(1)", target)
     if verdict != "ok":
         raise StoreDamaged(target, f"the copy does not verify: {sqlite_errors.in_one_line(verdict)}")
 
@@ -104,22 +99,17 @@ def end_runners(target: Path) -> None:
     not count.
     """
     moment = now()
-    with closing(_open(target)) as copy:
-        try:
-            tables = "SELECT count(*) > 1 FROM sqlite_master WHERE name IN ('attempts', 'runners')"
-            if copy.execute(tables).fetchone() == (0,):
-                return  # an older schema
-            copy.execute("PRAGMA journal_mode = MEMORY").fetchone()
-            copy.execute("PRAGMA synchronous = EXTRA")
-            copy.execute("BEGIN")
-            in_doubt = (
-                "UPDATE attempts SET outcome = 'abandoned', counted = 0, finished_at = ? WHERE outcome = 'running'"
-            )
-            copy.execute(in_doubt, (moment,))
-            copy.execute("UPDATE runners SET ended_at = ? WHERE ended_at IS NULL", (moment,))
-            copy.execute("COMMIT")
-        except sqlite_errors.UNREADABLE as error:
-            raise sqlite_errors.translate(error, target, 0) from error
+    with closing(_open(target)) as copy, sqlite_errors.translated(target):
+        tables = "SELECT count(*) > 1 FROM sqlite_master WHERE name IN ('attempts', 'runners')"
+        if copy.execute(tables).fetchone() == (0,):
+            return  # an older schema
+        copy.execute("PRAGMA journal_mode = MEMORY").fetchone()
+        copy.execute("PRAGMA synchronous = EXTRA")
+        copy.execute("BEGIN")
+        in_doubt = "UPDATE attempts SET outcome = 'abandoned', counted = 0, finished_at = ? WHERE outcome = 'running'"
+        copy.execute(in_doubt, (moment,))
+        copy.execute("UPDATE runners SET ended_at = ? WHERE ended_at IS NULL", (moment,))
+        copy.execute("COMMIT")
     verify(target)
 
 
@@ -202,7 +192,7 @@ class RollingBackup:
         grew = (self._follows_growth or not self._copied_bytes) and self._size() >= self._copied_bytes * _GROWTH
         if not grew and moment - self._made_at < _AGE_SECONDS_MAX:
             return None
-        return self._make(in_between=True)
+        return self.make(in_between=True)
 
     def _newest(self) -> Path | None:
         """Return the newest automatic backup if it has the newest schema; None if it has not, or no backup is there."""
@@ -215,13 +205,10 @@ class RollingBackup:
         (pages,), (page_bytes,) = (self._database.read_row(f"PRAGMA {name}", ()) or (0,) for name in names)
         return int(pages * page_bytes)
 
-    def make(self) -> Path | None:
-        """Back up when a job ends; see :meth:`_make`."""
-        return self._make(in_between=False)
-
-    def _make(self, *, in_between: bool) -> Path | None:
+    def make(self, *, in_between: bool = False) -> Path | None:
         """Back up unless that would take more than its share, or the newest backup has the same content.
 
+        ``in_between``: while a job runs; otherwise a job ends.
         A failure of the backup does not disturb the store. Returns the backup with the present content; None if no
         backup has it.
         """

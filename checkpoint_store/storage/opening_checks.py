@@ -71,10 +71,8 @@ def refuse_foreign_wal(path: Path, lock_timeout_seconds: float) -> None:
     with openings.lock:
         if not is_there(path) or openings.is_open(path):
             return
-        try:
+        with sqlite_errors.translated(path, lock_timeout_seconds):
             reason = sqlite_siblings.reason_foreign(path)
-        except sqlite_errors.UNREADABLE as error:
-            raise sqlite_errors.translate(error, path, lock_timeout_seconds) from error
     if reason is not None:
         raise StoreDamaged(path, reason)
 

@@ -271,11 +271,11 @@ def test_a_damaged_backup_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptu
         rolling._follows_growth = False  # as with a state file, whose writing would mend the result
         for index, in_between in enumerate([False, True]):
             job.complete(index, _result(index))
-            assert rolling._make(in_between=in_between)
+            assert rolling.make(in_between=in_between)
         _spoil_result(tmp_path / "talks.db", 0)
         job.complete(2, _result(2))
         caplog.clear()
-        assert rolling._make(in_between=False)
+        assert rolling.make(in_between=False)
         messages = [record.getMessage() for record in caplog.records]
     assert [message for message in messages if "has a damaged result" in message] == [
         (

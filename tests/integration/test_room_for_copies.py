@@ -96,7 +96,7 @@ def test_a_copy_with_a_damaged_result_replaces_no_sound_one(tmp_path: Path) -> N
         job.complete(0, _RESULT)
         database = store._context.storage.job_changes._database
         rolling = RollingBackup(database, tmp_path / "talks.lock", follows_growth=False)
-        sound = rolling._make(in_between=True)
+        sound = rolling.make(in_between=True)
         database.write(lambda connection: connection.execute("UPDATE chunk_results SET result = '\"y\"'"))
         job.complete(1, _RESULT)
         damaged = rolling.make()

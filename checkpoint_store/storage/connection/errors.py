@@ -8,15 +8,10 @@ import json
 import os
 import sqlite3
 import traceback
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from checkpoint_store.errors import (
-    CheckpointStoreError,
-    StorageUnavailableError,
-    StoreBusy,
-    StoreDamaged,
-)
+from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreBusy, StoreDamaged
 from checkpoint_store.storage.connection import pragmas
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.statements.columns import COLUMNS
@@ -27,7 +22,7 @@ from checkpoint_store.system.paths import unavailable_reason
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -112,9 +107,15 @@ def release_statements(error: BaseException | None) -> None:
     SQLite keeps a closed connection open until its last statement is finished (sqlite.org/c3ref/close.html). Until
     then the file looks open, and a recovery in an ``except`` block would wait for its own process.
     """
-    seen: list[BaseException] = []  # SQLAlchemy's error and the one of sqlite3 may be the cause of each other
+    for each in _causes(error):
+        traceback.clear_frames(each.__traceback__)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and its causes. SQLAlchemy's error and the one of sqlite3 may be the cause of each other."""
+    seen: list[BaseException] = []
     while error is not None and error not in seen:
-        traceback.clear_frames(error.__traceback__)
+        yield error
         seen.append(error)
         error = error.__cause__
 
@@ -147,13 +148,7 @@ def failed_read_of(error: BaseException | None) -> BaseException | None:
 
     Where the disk answers a read with EIO, SQLite (from 3.33 on) says that the file is malformed.
     """
-    seen: list[BaseException] = []  # see release_statements()
-    while error is not None and error not in seen:
-        if code_of(error) & 0xFF == sqlite3.SQLITE_CORRUPT:
-            return error
-        seen.append(error)
-        error = error.__cause__
-    return None
+    return next((each for each in _causes(error) if code_of(each) & 0xFF == sqlite3.SQLITE_CORRUPT), None)
 
 
 def is_to_be_repeated(error: BaseException, path: Path) -> bool:
@@ -194,6 +189,15 @@ def verdict_of(connection: sqlite3.Connection, check: str, path: Path) -> list[s
         if not is_last:
             log.warning("%s: a check found damage, and is repeated once: %s", path, in_one_line(lines[0]))
     return lines
+
+
+@contextmanager
+def translated(path: Path, waited_seconds: float = 0.0) -> Iterator[None]:
+    """Raise the library's error in place of one of SQLite's; see :func:`translate`."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise translate(error, path, waited_seconds) from error
 
 
 def translate(error: Unreadable, path: Path, waited_seconds: float) -> CheckpointStoreError:
@@ -256,7 +260,8 @@ def _has_no_locks(path: Path) -> bool:
 
 def _looks_full(path: Path) -> bool:
     free = free_bytes(path)
-    return (free is not None and free < _ROOM_BYTES_MIN) or _over_size_limit(path) or _probe_fails(path)
+    is_short = free is not None and free < _ROOM_BYTES_MIN
+    return is_short or _over_size_limit(path) or getattr(_probe(path), "errno", 0) in FULL
 
 
 def _over_size_limit(path: Path) -> bool:
@@ -279,11 +284,6 @@ def _why_not_written(path: Path) -> str | None:
     if error is not None and error.errno in {errno.EACCES, errno.EPERM}:
         return f"give the permission to create files in {path.parent}, or open it with read_only=True to read"
     return None if error is None else error.strerror or str(error)
-
-
-def _probe_fails(path: Path) -> bool:
-    error = _probe(path)
-    return error is not None and error.errno in FULL
 
 
 def _probe(path: Path) -> OSError | None:

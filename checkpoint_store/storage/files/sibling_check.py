@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.files.siblings import Siblings
@@ -59,7 +59,7 @@ def refuse_foreign(store: Path) -> None:
     """
     foreign = _foreign(store)
     for _ in range(_LOOKS):
-        if foreign is None or foreign.user_id != 0:
+        if foreign is None or foreign[1] != 0:
             break
         time.sleep(_LOOK_SECONDS)  # root may have made it just now, and give it away the next moment
         foreign = _foreign(store)
@@ -114,20 +114,13 @@ def _keeps_owners(store: Path) -> bool:
         return True
 
 
-class _ForeignFile(NamedTuple):
-    """A file of another user."""
-
-    path: Path
-    user_id: int
-
-
-def _foreign(store: Path) -> _ForeignFile | None:
-    """Return the first file of the store that belongs to another user; None if no file does."""
+def _foreign(store: Path) -> tuple[Path, int] | None:
+    """Return the first file of the store that belongs to another user, and that user; None if no file does."""
     ours = _ours(store)
     for path in (store, *Siblings(store).opened()):
         status = _look(path)
         if status is not None and status.st_uid not in ours:
-            return _ForeignFile(path, status.st_uid)
+            return path, status.st_uid
     return None
 
 

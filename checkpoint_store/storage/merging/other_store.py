@@ -12,7 +12,7 @@ from checkpoint_store.storage import backup
 from checkpoint_store.storage.checks import integrity
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, open_copy, reason_foreign
 from checkpoint_store.storage.connection.database import Database
-from checkpoint_store.storage.connection.errors import UNREADABLE, translate
+from checkpoint_store.storage.connection.errors import translated
 from checkpoint_store.storage.connection.open_lock import Presence, alone, store_lock
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.connection.read_only import ReadOnlyDatabase
@@ -79,12 +79,11 @@ def copy_of_store(
 
 
 def _refuse_damaged(connection: sqlite3.Connection, other: Path, remedy: str) -> None:
-    try:
-        problem = next(integrity.problems_of(connection, other), None)
-    except StoreDamaged as error:
-        raise StoreDamaged(other, error.reason, job_id=error.job_id, remedy=remedy) from error
-    except UNREADABLE as error:
-        raise translate(error, other, 0) from error
+    with translated(other):
+        try:
+            problem = next(integrity.problems_of(connection, other), None)
+        except StoreDamaged as error:
+            raise StoreDamaged(other, error.reason, job_id=error.job_id, remedy=remedy) from error
     if problem is not None:
         raise StoreDamaged(other, str(problem), remedy=remedy)
 
@@ -144,17 +143,14 @@ def _filled(beside: Path, timeout_seconds: float, fill: Callable[[Path], None]) 
 
 
 def _made(copy: Path, fill: Callable[[Path], None]) -> sqlite3.Connection:
-    try:
-        with storage_errors(copy):
-            fill(copy)
-            connection = open_copy(copy, ALONE)
-            try:
-                connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
-            except BaseException:
-                connection.close()
-                raise
-    except UNREADABLE as error:
-        raise translate(error, copy, 0) from error
+    with translated(copy), storage_errors(copy):
+        fill(copy)
+        connection = open_copy(copy, ALONE)
+        try:
+            connection.execute("SELECT count(*) FROM jobs").fetchone()  # opens the file
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 

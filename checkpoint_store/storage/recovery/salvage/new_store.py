@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.pragmas import PAGE_BYTES
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
-from checkpoint_store.system.files import storage_error
+from checkpoint_store.system.files import storage_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,18 +36,14 @@ def read_new_store(path: Path) -> NewStore:
     Raises:
         CheckpointStoreError: the disk fails to read it, also when that is repeated.
     """
-    try:
-        return sqlite_errors.repeated_once(lambda: _content(path), path)
-    except sqlite_errors.UNREADABLE as error:
-        raise sqlite_errors.translate(error, path, 0) from error
-    except OSError as error:
-        raise storage_error(error, path) from error
 
+    def read() -> NewStore:
+        with closing(sqlite3.connect(path)) as connection:
+            roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0").fetchall()
+        return NewStore(path.read_bytes(), frozenset(root for (root,) in roots))
 
-def _content(path: Path) -> NewStore:
-    with closing(sqlite3.connect(path)) as connection:
-        roots = connection.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0").fetchall()
-    return NewStore(path.read_bytes(), frozenset(root for (root,) in roots))
+    with storage_errors(path), sqlite_errors.translated(path):
+        return sqlite_errors.repeated_once(read, path)
 
 
 def put_schema(new: NewStore, copy: Path) -> bool:

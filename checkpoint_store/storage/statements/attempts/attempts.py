@@ -106,6 +106,8 @@ def _begin_first() -> Any:
 
 
 _BEGIN_FIRST: Final = Statement(_begin_first, order=("in_job", "runner", "at", "indices"))
+COST_ADDED: Final = func.coalesce(_A.cost + bindparam("its_cost"), _A.cost, bindparam("its_cost"))
+"""The cost of an attempt and a further one, as far as they are known."""
 THIS: Final[Any] = (*at_chunk(_A), _A.number == bindparam("its_number"))
 """The conditions that an attempt has the number ``its_number`` at its chunk."""
 
@@ -153,7 +155,7 @@ _FAIL: Final = Statement(
             seconds=bindparam("its_seconds"),
             counted=bindparam("its_counted"),
             is_last=bindparam("now_last"),
-            cost=func.coalesce(_A.cost + bindparam("its_cost"), _A.cost, bindparam("its_cost")),
+            cost=COST_ADDED,
             reserved_cost=case((bindparam("may_be_billed") == 1, _A.reserved_cost), else_=None),
         )
     )

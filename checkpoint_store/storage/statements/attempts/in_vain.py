@@ -8,7 +8,7 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.money import usual_cost_in
 from checkpoint_store.storage.sql import attempts, bindparam, case, func, literal_column, null, or_, select
-from checkpoint_store.storage.statements.attempts.attempts import THIS, literal
+from checkpoint_store.storage.statements.attempts.attempts import COST_ADDED, THIS, literal
 from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, end_attempt, insert_into
 from checkpoint_store.storage.statements.order import is_from_older
 from checkpoint_store.storage.statements.statement import Statement
@@ -35,7 +35,7 @@ _WAS_NOT_COMPLETED: Final = _A.outcome != literal(AttemptOutcome.COMPLETED)
 _NOTED: Final[dict[str, Any]] = {
     "error": func.coalesce(_A.error + literal_column("char(10)"), literal_column("''")) + bindparam("what"),
     "seconds": func.coalesce(bindparam("its_seconds"), _A.seconds),
-    "cost": func.coalesce(_A.cost + bindparam("its_cost"), _A.cost, bindparam("its_cost")),
+    "cost": COST_ADDED,
 }
 _IN_VAIN: Final[dict[str, Any]] = {
     "outcome": AttemptOutcome.FAILED.value,

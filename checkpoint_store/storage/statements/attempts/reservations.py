@@ -12,7 +12,7 @@ from checkpoint_store.storage.sql import attempts, bindparam, func, literal_colu
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements.attempts import in_vain, replaced
 from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_RANGE, TROUBLE, is_complete, of_jobs
-from checkpoint_store.storage.statements.attempts.attempts import THIS, literal
+from checkpoint_store.storage.statements.attempts.attempts import COST_ADDED, THIS, literal
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _A: Final = attempts.c
 _W: Final = runners.c
 _ENDED_WITHOUT_RESULT: Final[Any] = (IN_JOB_BY_RANGE, TROUBLE)
 _RUNNING: Final = _A.outcome == literal(AttemptOutcome.RUNNING)
+_OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
 
 # A failed try without a cost does not count: it says nothing about the cost of a chunk.
 _COSTS: Final = Statement(
@@ -52,11 +53,7 @@ _IN_WORK: Final = Statement(
     )
 )
 _RESERVE: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(*THIS, _A.runner_id == bindparam("its_runner"), _RUNNING)
-        .values(reserved_cost=bindparam("amount"))
-    )
+    lambda: attempts.update().where(*THIS, *_OF_RUNNER).values(reserved_cost=bindparam("amount"))
 )
 
 
@@ -106,14 +103,13 @@ def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: 
     )
 
 
-_OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner")
 _REPORT: Final = Statement(
     lambda: (
         attempts.update()
-        .where(*THIS, _OF_RUNNER, _A.outcome == literal(AttemptOutcome.RUNNING))
+        .where(*THIS, *_OF_RUNNER)
         .values(
             error=func.coalesce(_A.error + literal_column("char(10)"), literal_column("''")) + bindparam("its_error"),
-            cost=func.coalesce(_A.cost + bindparam("its_cost"), _A.cost, bindparam("its_cost")),
+            cost=COST_ADDED,
         )
     )
 )
