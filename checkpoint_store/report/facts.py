@@ -86,17 +86,12 @@ class TextTable:
     """Texts that occur often, each stored once: a column holds the position of a text in the table."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        self._positions: dict[str, int] = {}
+        self.positions: dict[str, int] = {}
+        """The position of each text, ascending."""
 
     def position_of(self, text: str | None) -> int:
-        """Return the position of a text in ``texts``; -1 for None."""
-        if text is None:
-            return -1
-        position = self._positions.setdefault(text, len(self.texts))
-        if position == len(self.texts):
-            self.texts.append(text)
-        return position
+        """Return the position of a text, which gets the next one if it is new; -1 for None."""
+        return -1 if text is None else self.positions.setdefault(text, len(self.positions))
 
 
 class Completions:
@@ -117,11 +112,11 @@ class Completions:
     def as_json(self) -> dict[str, Any]:
         """Return the columns, except those without content."""
         columns = dict(self._columns)
-        if not self._sources.texts:
+        if not self._sources.positions:
             del columns["source"]
         if not any(cost is not None for cost in columns["cost"]):
             del columns["cost"]
-        return columns | {"sources": self._sources.texts}
+        return columns | {"sources": list(self._sources.positions)}
 
 
 def attempt_columns(attempts: Iterable[AttemptRecord], origin_ms: int) -> dict[str, Any]:
@@ -141,7 +136,7 @@ def attempt_columns(attempts: Iterable[AttemptRecord], origin_ms: int) -> dict[s
         columns["runner"].append(attempt.runner)
         outcomes.append(_LETTERS[attempt.outcome])
         flags.append("1" if attempt.counted else "0")
-    return columns | {"outcome": "".join(outcomes), "counted": "".join(flags), "errors": errors.texts}
+    return columns | {"outcome": "".join(outcomes), "counted": "".join(flags), "errors": list(errors.positions)}
 
 
 _COMMAND_LINE: Final = "command_line"

@@ -41,34 +41,21 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.request import Request
 
 
-class BudgetOutlook(NamedTuple):
-    """Whether a run would begin a chunk within its budget."""
-
-    is_over: bool
-    """Whether the run would pause at once."""
-    text: str
-    """The text for a person; empty without a budget to speak of."""
-
-
-NO_BUDGET = BudgetOutlook(is_over=False, text="")
-
-
-def budget_outlook(store: CheckpointStore, run_plan: RunPlan, max_cost: float | None, cost: str) -> BudgetOutlook:
-    """Return what a budget allows a run to do."""
+def budget_outlook(store: CheckpointStore, run_plan: RunPlan, max_cost: float | None, cost: str) -> tuple[bool, str]:
+    """Return whether a run would pause at once for its budget, and what to say of the budget; empty if it is ample."""
     if max_cost is None or not run_plan.chunks_to_do:
-        return NO_BUDGET
+        return False, ""
     if run_plan.job_id is None:  # a new job has spent nothing
-        return BudgetOutlook(is_over=False, text=_how_many_fit(run_plan, max_cost, 0.0))
+        return False, _how_many_fit(run_plan, max_cost, 0.0)
     costs = store.job(run_plan.job_id).costs(cost)
     if costs.allow_another(max_cost):
-        text = _how_many_fit(run_plan, max_cost, (costs.cost or 0.0) + costs.reserved_cost)
-        return BudgetOutlook(is_over=False, text=text)
+        return False, _how_many_fit(run_plan, max_cost, (costs.cost or 0.0) + costs.reserved_cost)
     if costs.unreadable_chunk is not None:
         where = f"the cost of chunk {costs.unreadable_chunk} cannot be read as {cost!r}"
-        return BudgetOutlook(is_over=True, text=f"no chunk would begin: {where}; see --cost")
+        return True, f"no chunk would begin: {where}; see --cost"
     in_doubt = f", {amount(costs.reserved_cost)} more in doubt" if costs.reserved_cost else ""
     spent = f"{amount(costs.cost or 0)} spent{in_doubt}, and the dearest chunk cost {amount(costs.dearest_cost)}"
-    return BudgetOutlook(is_over=True, text=f"no chunk fits into {amount(max_cost)}: {spent}")
+    return True, f"no chunk fits into {amount(max_cost)}: {spent}"
 
 
 def _how_many_fit(run_plan: RunPlan, max_cost: float, spent: float) -> str:
@@ -107,7 +94,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     """Plan each FILE. Most limits of a run change nothing here; they are taken so that run's line can be typed."""
     request = request_of(ctx, **{name: value for name, value in options.items() if name not in LIMIT_NAMES})
     terminal = Screen()
-    plans: list[tuple[Input, RunPlan, str | None, int, BudgetOutlook, _Change]] = []
+    plans: list[tuple[Input, RunPlan, str | None, int, tuple[bool, str], _Change]] = []
     max_cost, cost, only = options["max_cost"], options["cost"], options["only"]
     with _store_or_stand_in(request.store_path, terminal) as (store, path):
         inputs = checked_inputs(request, terminal)
@@ -127,13 +114,13 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
     if as_json:
         records = [
             dataclasses.asdict(run_plan)
-            | {"output_refused": refusal, "redo_chunks": redo_chunks, "over_budget": budget.is_over}
-            for _, run_plan, refusal, redo_chunks, budget, _ in plans
+            | {"output_refused": refusal, "redo_chunks": redo_chunks, "over_budget": is_over_budget}
+            for _, run_plan, refusal, redo_chunks, (is_over_budget, _), _ in plans
         ]
         print_json({"store": request.store_path, "plans": records})
         return
-    for source, run_plan, refusal, redo_chunks, budget, change in plans:
-        facts = [*_facts(run_plan, to_do_text(run_plan, only), redo_chunks, workers, change), ("budget", budget.text)]
+    for source, run_plan, refusal, redo_chunks, (_, budget), change in plans:
+        facts = [*_facts(run_plan, to_do_text(run_plan, only), redo_chunks, workers, change), ("budget", budget)]
         _show(terminal, input_text(source.path), run_plan, facts)
         for label, words in _whole_lines(run_plan, request, refusal, change):
             terminal.out.print(Text.assemble((f"  {label}  ", "dim"), words), soft_wrap=True)
@@ -257,6 +244,8 @@ def _whole_lines(run_plan: RunPlan, request: Request, refusal: str | None, chang
 
 def _facts(run_plan: RunPlan, to_do: str, redo_chunks: int, workers: int, change: _Change) -> list[tuple[str, str]]:
     job = (run_plan.job_id or "")[:8]
+    cost, seconds = (run_plan.estimated_cost, run_plan.estimated_seconds) if run_plan.chunks_to_do else (None, None)
+    by = f" with {workers} workers" if workers > 1 else ""
     doubt = "  (begun and never ended, possibly billed; done again)"
     held = "  (with a handle: a service holds their work, and can be asked for it)"
     return [
@@ -269,22 +258,9 @@ def _facts(run_plan: RunPlan, to_do: str, redo_chunks: int, workers: int, change
         ("in doubt", screen.indices(run_plan.in_doubt) + doubt if run_plan.in_doubt else ""),
         ("held", screen.indices(run_plan.with_handle) + held if run_plan.with_handle else ""),
         ("spent", screen.cost(run_plan.spent) if run_plan.spent else ""),
-        ("cost", _cost(run_plan)),
-        ("time", _time(run_plan, workers)),
+        ("cost", f"about {screen.cost(cost)} more" if cost else ""),
+        ("time", f"about {screen.duration(seconds)}{by}" if seconds is not None else ""),
     ]
-
-
-def _cost(run_plan: RunPlan) -> str:
-    if not run_plan.chunks_to_do or not run_plan.estimated_cost:
-        return ""
-    return f"about {screen.cost(run_plan.estimated_cost)} more"
-
-
-def _time(run_plan: RunPlan, workers: int) -> str:
-    if not run_plan.chunks_to_do or run_plan.estimated_seconds is None:
-        return ""
-    by = f" with {workers} workers" if workers > 1 else ""
-    return f"about {screen.duration(run_plan.estimated_seconds)}{by}"
 
 
 COMMANDS: Final[tuple[click.Command, ...]] = (plan,)
