@@ -38,6 +38,19 @@ def test_text_that_is_no_transcript_stays_as_it_is(tmp_path: Path, text: str) ->
     assert read(tmp_path, "a.txt", text) == text
 
 
+@each_case(
+    "text",
+    [
+        "Ana Costa (00:05): We begin.\nBo (00:09): Fine.\n\nAna Costa (00:12): Good (at 0:10): 2.",
+        "Ana Costa [00:05 - 00:07]: We begin.\nBo [00:09 --> 00:11]: Fine.\n\nAna Costa [0:12 - 0:13]: Good (at 0:10): 2.",
+    ],
+)
+def test_a_time_between_a_speaker_and_the_words_goes(tmp_path: Path, text: str) -> None:
+    """The time, or two times, stand in brackets behind the name; a time in brackets within the words stays."""
+    said = "Ana Costa: We begin.\nBo: Fine.\n\nAna Costa: Good (at 0:10): 2."
+    assert read(tmp_path, "a.txt", text) == said
+
+
 def test_a_time_before_a_speaker_goes(tmp_path: Path) -> None:
     """A time without brackets before a speaker is removed."""
     lines = ["0:00 Ana: We begin.", "0:05 Bo: Fine.", "", "0:09 Ana: Good."]

@@ -35,6 +35,8 @@ _FORMS: Final = (
     re.compile(rf"(?P<style>[\[(]?)(?P<time>{_CLOCK})[\])]?(?P<name>)(?P<words>)"),
     # Premiere: "00:00:05:12 - 00:00:07:00"; Resolve has it in brackets.
     re.compile(rf"(?P<style>[\[(]?)(?P<time>{_CLOCK})\s*[-–—]\s*{_CLOCK}[\])]?(?P<name>)(?P<words>)"),
+    # "Ana Costa (00:05): Hello", "SPEAKER_00 [00:00:05 - 00:00:07]: Hello".
+    re.compile(rf"{_NAME}\s*(?P<style>[\[(]){_TIME}(?:\s*[-–—]+>?\s*{_CLOCK})?[\])]:\s*(?P<words>\S.*)"),
     # Descript and Sonix: "[00:00:05] Ana: Hello".
     re.compile(rf"(?P<style>[\[(]){_TIME}[\])]\s*(?P<name>)(?P<words>\S.*)"),
     _SPEAKER_IN_LINE,
