@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import shutil
@@ -15,8 +16,10 @@ from checkpoint_store.system.files import (
     FULL,
     GUARDS,
     PRIVATE,
+    leftovers,
     match_owner,
     open_new,
+    remove_leftover,
     storage_errors,
     sync_folder,
     temporary_path,
@@ -72,8 +75,10 @@ def replace_file(
     except TypeError:
         raise InvalidArgumentError("texts", texts, "is no iterable of texts") from None
     temporary = temporary_path(path)
-    with storage_errors(path), replacing(temporary, path):
-        size = _write_new(temporary, parts, owned, path if keeps_mode else None)
+    if kept is None:  # a state file, which has a backup, is written often, and swept when its store is opened
+        _sweep_dead(path)
+    with storage_errors(path), _new_file(temporary) as descriptor, replacing(temporary, path):
+        size = _write_new(descriptor, parts, owned, path if keeps_mode else None)
         if kept is not None and not _same_bytes(path, temporary):
             keep_previous(path, kept)
     return size
@@ -110,10 +115,35 @@ def replacing(temporary: Path, path: Path) -> Iterator[None]:
     sync_folder(path.parent)
 
 
-def _write_new(path: Path, texts: Iterable[str], like: Path | None, previous: Path | None) -> int:
+@contextmanager
+def _new_file(path: Path) -> Iterator[int]:
+    """Create a file, and lock it before it has a byte and until the block ends; see :func:`_sweep_dead`."""
     descriptor = open_new(path)
+    try:
+        with suppress(OSError):  # a mount without locks: nobody sweeps there
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _sweep_dead(path: Path) -> None:
+    """Remove the temporary files of killed writers of ``path``; the file of a writer at work is locked, and stays."""
+    with suppress(OSError):
+        for leftover in leftovers(path):
+            descriptor = os.open(leftover, os.O_RDONLY | GUARDS)
+            try:
+                with suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if os.fstat(descriptor).st_size:
+                        remove_leftover(leftover)
+            finally:
+                os.close(descriptor)
+
+
+def _write_new(descriptor: int, texts: Iterable[str], like: Path | None, previous: Path | None) -> int:
     # The built-in open() is gone while the interpreter ends.
-    with io.BufferedWriter(io.FileIO(descriptor, "wb"), _BUFFER_BYTES) as file:
+    with io.BufferedWriter(io.FileIO(descriptor, "wb", closefd=False), _BUFFER_BYTES) as file:
         size = sent = synced = 0
         for text in texts:
             size += file.write(_encoded(text))

@@ -15,7 +15,7 @@ import pytest
 from conftest import program
 from each_case import each_case
 
-from checkpoint_store import CheckpointStore
+from checkpoint_store import CheckpointStore, replace_file
 from checkpoint_store.errors import InvalidArgumentError, StorageFullError, StorageUnavailableError
 from checkpoint_store.storage.connection import errors
 from checkpoint_store.system import descriptors, file_replacement, files
@@ -240,6 +240,21 @@ def test_sweep_takes_names_literally(tmp_path: Path, name: str) -> None:
     assert len(names(tmp_path)) == len(others) + 1
     files.sweep(tmp_path / name)
     assert sorted(others) == names(tmp_path)
+
+
+def test_the_next_writer_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
+    """An export, a page or an output that was killed leaves no file for ever; a writer at work keeps its own."""
+    path = tmp_path / "page.html"
+    path.with_name(f"page.html{LEFTOVER}").write_text("half")
+
+    def texts() -> Iterator[str]:
+        yield "x" * 100_000
+        replace_file(path, ["of another writer"])
+        yield "y"
+
+    assert replace_file(path, texts()) == 100_001
+    assert names(tmp_path) == ["page.html"]
+    assert path.stat().st_size == 100_001
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
