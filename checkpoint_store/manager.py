@@ -81,6 +81,9 @@ class StateManager(OfOneProcess):
         self._opened = _Opened()
         weakref.finalize(self, close_unattended, self._opened.close)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {str(self.state_path)!r}>"
+
     def __setattr__(self, name: str, value: object) -> None:
         if not keeps_path(name, vars(self).get(name), value):
             super().__setattr__(name, value)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from checkpoint_store import CheckpointStore, Job, PendingChunk
+from checkpoint_store import CheckpointStore, Job, PendingChunk, StateManager
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import Opener
 
 
@@ -55,3 +57,10 @@ def test_the_faces_offer_what_a_user_may_call() -> None:
     inner = {"work", "take_up", "leave", "trouble", "costs_after", "save_state", "current_state", "clear_job"}
     inner |= {"current_job_row", "complete_current"}
     assert [name for face in (Job, CheckpointStore, PendingChunk) for name in inner if hasattr(face, name)] == []
+
+
+def test_a_manager_says_its_state_file_and_opens_nothing(tmp_path: Path) -> None:
+    """A manager at a prompt shows the path of its state file; no file is made for that."""
+    path = tmp_path / "talk.json"
+    assert repr(StateManager(path)) == f"<StateManager {str(path)!r}>"
+    assert list(tmp_path.iterdir()) == []
