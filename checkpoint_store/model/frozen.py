@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 def _refuse_in_list(_self: object, *_args: object, **_kwargs: object) -> NoReturn:
     raise TypeError(
-        "a list in a state cannot be changed; save a state with another list in its place, such as "
+        "a list in a state cannot be changed; change a copy, list(...), or save a state with another list, such as "
         "state.replace(completed_chunks=[*state.completed_chunks, 2])"
     )
 
 
 def _refuse_in_dict(_self: object, *_args: object, **_kwargs: object) -> NoReturn:
     raise TypeError(
-        "a dict in a state cannot be changed; save a state with another dict in its place, such as "
+        "a dict in a state cannot be changed; change a copy, dict(...), or save a state with another dict, such as "
         'state.replace(config={**state.config, "language": "en"})'
     )
 

@@ -86,6 +86,8 @@ def test_a_changed_copy_is_what_is_saved() -> None:
         (lambda state: state.processed_results.extend([]), "state.replace(completed_chunks="),
         (lambda state: state.config.update(a=1), "state.replace(config={**state.config"),
         (lambda state: state.processed_results[0].pop("text"), "state.replace(config="),
+        (lambda state: state.processed_results.sort(key=len), "change a copy, list(...)"),
+        (lambda state: state.processed_results[0].update(a=1), "change a copy, dict(...)"),
     ],
 )
 def test_a_collection_says_how_to_change_it(change: Any, remedy: str) -> None:
