@@ -15,7 +15,7 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobBusy, current_attempt
 from checkpoint_store.model.clock import parse_time
-from checkpoint_store.storage.connection.store_file import StoreFile
+from checkpoint_store.storage.connection.file_guard import FileGuard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,15 +74,15 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
     """A finalizer that runs in the middle of a transaction neither waits for it nor forgets the chunk."""
     loop = job.pending()
     kept = [next(loop), next(loop)]
-    original = StoreFile.refuse_if_moved
+    original = FileGuard.refuse_if_moved
 
-    def where(self: StoreFile, *identities: Any) -> None:
+    def where(self: FileGuard, *identities: Any) -> None:
         if len(kept) == 2:
             kept.pop(0)
         original(self, *identities)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StoreFile, "refuse_if_moved", where)
+        patch.setattr(FileGuard, "refuse_if_moved", where)
         job.complete(5, "x")
     assert len(kept) == 1
     other = open_store().latest_job()
@@ -98,9 +98,9 @@ def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
     loops = [job.pending()]
     next(loops[0]).complete("x")
     other = threading.Thread(target=lambda: next(job.pending()).complete("y"))
-    original = StoreFile.refuse_if_moved
+    original = FileGuard.refuse_if_moved
 
-    def where(self: StoreFile, *identities: Any) -> None:
+    def where(self: FileGuard, *identities: Any) -> None:
         if loops and threading.current_thread() is threading.main_thread():
             other.start()
             time.sleep(0.3)
@@ -108,7 +108,7 @@ def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
         original(self, *identities)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StoreFile, "refuse_if_moved", where)
+        patch.setattr(FileGuard, "refuse_if_moved", where)
         job.complete(5, "z")
     other.join()
     assert list(job.items()) == [(0, "x"), (1, "y"), (5, "z")]

@@ -13,7 +13,8 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, Job, JobPaused, StoreBusy, StoreClosed
 from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.connection.store_file import ReaderConnection, StoreFile
+from checkpoint_store.storage.connection.file_guard import FileGuard
+from checkpoint_store.storage.connection.store_file import ReaderConnection
 from checkpoint_store.storage.connection.writer import WriterConnection
 from checkpoint_store.storage.group_commit import Writer
 
@@ -39,7 +40,7 @@ def job(store: CheckpointStore) -> Iterator[Job]:
 @pytest.mark.parametrize(
     ("held_by", "method"),
     [
-        (StoreFile, "refuse_if_moved"),
+        (FileGuard, "refuse_if_moved"),
         (ReaderConnection, "ready"),
         (Writer, "_write_alone"),
     ],
@@ -185,12 +186,12 @@ def test_a_function_of_the_caller_that_writes_while_its_job_is_opened_is_refused
     assert [job.file_name for job in store.jobs()] == ["first"]
 
 
-@pytest.mark.parametrize("held_by", [StoreFile, StateFile])
+@pytest.mark.parametrize("held_by", [FileGuard, StateFile])
 def test_a_handler_may_close_the_store_in_the_middle_of_a_call(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, held_by: Any
 ) -> None:
     """The store is closed by another thread once the interrupted call is through; the result is recorded."""
-    name = "refuse_if_moved" if held_by is StoreFile else "_update"
+    name = "refuse_if_moved" if held_by is FileGuard else "_update"
     job, original = store.open_job("talk.srt", total_chunks=1), getattr(held_by, name)
     before = signal.signal(signal.SIGTERM, lambda *_: store.close())
 

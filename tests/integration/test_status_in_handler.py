@@ -12,7 +12,8 @@ from conftest import program
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager
 from checkpoint_store.execution.claims import requests
 from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.connection.store_file import ReaderConnection, StoreFile
+from checkpoint_store.storage.connection.file_guard import FileGuard
+from checkpoint_store.storage.connection.store_file import ReaderConnection
 from checkpoint_store.storage.verbs.states import StateVerbs
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 MOMENTS = [
     ("save", StateVerbs, "save"),
-    ("save", StoreFile, "refuse_if_moved"),
+    ("save", FileGuard, "refuse_if_moved"),
     ("save", StateFile, "_update"),
     ("update", ReaderConnection, "ready"),
-    ("update", StoreFile, "refuse_if_moved"),
+    ("update", FileGuard, "refuse_if_moved"),
     ("update", StateFile, "_update"),
 ]
 
@@ -99,7 +100,7 @@ def test_a_call_after_the_interrupted_call_comes_after_its_status(
         state = ProcessingState(file_name="talk.srt", total_chunks=3, status="running")
         manager.save(state)
         on_sigterm(lambda *_: manager.set_status("failed", "asked to stop"))
-        _interrupt(monkeypatch, StoreFile, "refuse_if_moved")
+        _interrupt(monkeypatch, FileGuard, "refuse_if_moved")
         manager.update_chunk_complete(0, "x")
         if call == "has_incomplete_job":
             assert not manager.has_incomplete_job()
@@ -120,7 +121,7 @@ def test_a_job_sets_a_status_in_the_middle_of_a_completion(
     """``job.fail`` in a handler waits for nothing, and a status that is set later stands."""
     job = store.open_job("talk.srt", total_chunks=2)
     on_sigterm(lambda *_: job.fail("a signal came"))
-    _interrupt(monkeypatch, StoreFile, "refuse_if_moved")
+    _interrupt(monkeypatch, FileGuard, "refuse_if_moved")
     job.complete(0, "x")
     job.set_status("paused")
     assert (job.status, job.error_message) == ("paused", None)

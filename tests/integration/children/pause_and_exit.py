@@ -9,7 +9,7 @@ import signal
 import sys
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager
-from checkpoint_store.storage.connection.store_file import StoreFile
+from checkpoint_store.storage.connection.file_guard import FileGuard
 
 if sys.argv[1:]:
     manager = StateManager("state.json")
@@ -35,12 +35,12 @@ def pause_and_exit(*_):
 
 
 def interrupted(*arguments):
-    StoreFile.refuse_if_moved = original
+    FileGuard.refuse_if_moved = original
     signal.raise_signal(signal.SIGTERM)
     original(*arguments)
 
 
 signal.signal(signal.SIGTERM, pause_and_exit)
-original = StoreFile.refuse_if_moved
-StoreFile.refuse_if_moved = interrupted
+original = FileGuard.refuse_if_moved
+FileGuard.refuse_if_moved = interrupted
 complete()
