@@ -95,6 +95,27 @@ def test_an_error_whose_fields_raise_is_a_failure_like_any_other(
     assert len(list(job.attempts())) == 5
 
 
+def refuse(_: object) -> Any:
+    raise RuntimeError
+
+
+OWN_FIELDS = ("__dict__", "__cause__", "__context__", "__suppress_context__", "__traceback__")
+
+
+def test_an_error_that_hides_what_stands_behind_it_is_a_failure_like_any_other(store: CheckpointStore) -> None:
+    """An error whose causes cannot be read fails its chunk after all tries, by its name, and the other chunk is done."""
+
+    def work(text: str) -> str:
+        if text in OWN_FIELDS:
+            raise type("HidingError", (Exception,), {text: property(refuse, lambda *_: None)})
+        return text
+
+    job = store.open_job("f", chunks=[*OWN_FIELDS, "c"])
+    assert [item.result for item in job.map(work, on_error="record", wait=0)] == ["c"]
+    assert [record.attempt for record in job.failed_chunks()] == [3] * len(OWN_FIELDS)
+    assert {str(record.error).partition(":")[0] for record in job.failed_chunks()} == {"HidingError"}
+
+
 @pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, GeneratorExit])
 @pytest.mark.parametrize("field", ["text", "cost"])
 def test_an_error_that_ends_the_program_where_it_is_read_is_recorded(
