@@ -128,3 +128,21 @@ def test_what_is_taken_in_leaves_a_file_that_keeps_the_result_of_another_store(t
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
         assert list(store.job(job.job_id).items()) == [(0, "own")]
     assert unrecorded_files.read(store.path, file) == results[1:]
+
+
+def test_a_merge_names_the_results_that_the_other_store_has_still_to_record(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who merges the store of a shard learns of its unrecorded results, and the next merge takes them."""
+    with CheckpointStore(tmp_path / "whole.db") as whole, CheckpointStore(tmp_path / "shard.db") as shard:
+        shards_job = shard.open_job("talk.srt", total_chunks=2)
+        shard._context.unrecorded.keep([shards_job._execution.completion(0, {"paid": 0})])  # type: ignore[union-attr]
+        caplog.clear()
+        whole.merge(tmp_path / "shard.db")
+        (job,) = whole.jobs()
+        (file,) = tmp_path.glob("*.unrecorded-*")
+        assert [str(file) in line for line in caplog.messages if "could not record" in line] == [True]
+        assert job.remaining() == [range(2)]
+        shard.close()
+        whole.merge(tmp_path / "shard.db")
+        assert job.remaining() == [range(1, 2)]

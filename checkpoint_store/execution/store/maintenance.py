@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import StateFormatError, StoreTargetError
 from checkpoint_store.execution.lifecycle import delete_with_copies
 from checkpoint_store.execution.store.open_store import OpenStore
+from checkpoint_store.execution.unrecorded.taking_in import warn_of_waiting
 from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.reports import PruneReport, prune_request
 from checkpoint_store.state_file.reader import job_shown_by, read_state, without_secrets
@@ -43,7 +44,8 @@ class StoreMaintenance(OpenStore):
         Returns:
             What was taken of each job. Where both stores have a result for a chunk and the results differ, this store
             keeps its own, and ``contradictions`` names the chunk; so does a warning in the log. A job that was deleted
-            here, or is of another plan under the same id, is ``passed_over``.
+            here, or is of another plan under the same id, is ``passed_over``. Results that the other store could not
+            record yet, and keeps in a file, are not taken: a warning in the log names that file.
 
         Raises:
             StoreTargetError: ``path`` is neither a store nor a state file, or is this store. Nothing was changed.
@@ -58,6 +60,7 @@ class StoreMaintenance(OpenStore):
             else:
                 try:
                     report = storage.merge(resolve(path))
+                    warn_of_waiting(resolve(path))
                 except StoreTargetError as error:
                     if NO_DATABASE not in error.reason:
                         raise

@@ -22,9 +22,10 @@ from checkpoint_store.errors import (
 from checkpoint_store.execution.chunk_order import in_order_if_needed
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
+from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.files.unrecorded import plan_digest
 from checkpoint_store.system.files import remove_file
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import A_WAIT, log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -112,6 +113,17 @@ def take_in(
             with suppress(OSError):
                 path.unlink(missing_ok=True)
             log.warning("taken in from %s: %s that had not been recorded", path, counted(len(results), "result"))
+
+
+def warn_of_waiting(other: Path) -> None:
+    """Log which results wait beside another store, which was merged without them. Nothing is written."""
+    for path in Siblings(other).unrecorded():
+        log.warning(
+            "%s was merged without the results in %s, which it could not record yet. A run there, or "
+            "CheckpointStore(%r), records them: merge it again then",
+            *(other, path, str(other)),
+            extra=A_WAIT,
+        )
 
 
 def leave_only(path: Path, left: Sequence[UnrecordedResult]) -> None:
