@@ -26,7 +26,7 @@ from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import leftovers, remove_file, storage_errors, sweep
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log
-from checkpoint_store.system.paths import is_there
+from checkpoint_store.system.paths import is_there, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -293,6 +293,5 @@ def _move_aside(path: Path) -> None:
 
 
 def _is_large(path: Path) -> bool:
-    with suppress(OSError):
-        return path.stat().st_size > SMALL_BYTES
-    return False
+    status = status_of(path)
+    return status is not None and status.st_size > SMALL_BYTES

@@ -27,6 +27,7 @@ from checkpoint_store.system.files import (
     temporary_path,
 )
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,11 +159,8 @@ BackupVersion = tuple[int, int]
 
 def version_of(path: Path) -> BackupVersion | None:
     """Return what tells the backup at a path from an earlier backup there; None if the file cannot be looked at."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns
+    status = status_of(path)
+    return None if status is None else (status.st_ino, status.st_mtime_ns)
 
 
 class RollingBackup:

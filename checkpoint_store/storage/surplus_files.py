@@ -16,6 +16,7 @@ from checkpoint_store.storage.files.names import STAND_IN_FOLDER, moved_at
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import remove_file
 from checkpoint_store.system.log import log, log_unread
+from checkpoint_store.system.paths import status_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -122,19 +123,14 @@ def prunable_files(
 
 
 def _changed_at(path: Path) -> datetime:
-    try:
-        return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-    except OSError:
-        return datetime.now(UTC)
+    status = status_of(path, follow_symlinks=False)
+    return datetime.now(UTC) if status is None else datetime.fromtimestamp(status.st_mtime, UTC)
 
 
 def _size_of(path: Path) -> int | None:
     """Return the size of a regular file; None for anything else, which no store has made."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    status = status_of(path, follow_symlinks=False)
+    return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
 def remove_files(paths: Iterable[Path]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.system.file_replacement import keep_previous, replacing
 from checkpoint_store.system.files import open_regular, sync_folder, temporary_path
+from checkpoint_store.system.paths import status_of
 
 if sys.platform == "linux":
     import fcntl
@@ -46,9 +47,8 @@ class Identity(NamedTuple):
 
 def identity(path: Path) -> Identity | None:
     """Return the identity of the file at ``path``; None unless it is a regular file that has a single name."""
-    with suppress(OSError):
-        return _identity(os.lstat(path))
-    return None
+    status = status_of(path, follow_symlinks=False)
+    return None if status is None else _identity(status)
 
 
 def _identity(status: os.stat_result) -> Identity | None:

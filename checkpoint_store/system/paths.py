@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 _NOTHING_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
+def status_of(path: str | Path, *, follow_symlinks: bool = True) -> os.stat_result | None:
+    """Return the status of a file; None if there is no file, or the file system does not say."""
+    with suppress(OSError):
+        return os.stat(path, follow_symlinks=follow_symlinks)
+    return None
+
+
 def is_there(path: Path) -> bool:
     """Return whether a file or a folder is at ``path``.
 

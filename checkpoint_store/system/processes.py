@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from checkpoint_store.system.paths import table_lines
+from checkpoint_store.system.paths import status_of, table_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,11 +41,7 @@ def host_name() -> str:
 
 def who_has_open(paths: Iterable[Path]) -> list[int]:
     """Return the processes that have one of these files open, this one included."""
-    wanted = set()
-    for path in paths:
-        with suppress(OSError):
-            status = os.stat(path)
-            wanted.add((status.st_dev, status.st_ino))
+    wanted = {(status.st_dev, status.st_ino) for status in filter(None, map(status_of, paths))}
     return sorted(int(process.name) for process in _processes() if _has_one_of(process, wanted))
 
 
@@ -57,11 +53,10 @@ def _processes() -> list[Path]:
 
 def _has_one_of(process: Path, wanted: set[tuple[int, int]]) -> bool:
     with suppress(OSError):
-        for name in os.listdir(process / "fd"):  # a descriptor may be gone the next moment
-            with suppress(OSError):
-                status = os.stat(process / "fd" / name)
-                if (status.st_dev, status.st_ino) in wanted:
-                    return True
+        for name in os.listdir(process / "fd"):
+            status = status_of(process / "fd" / name)  # None: the descriptor is gone by now
+            if status is not None and (status.st_dev, status.st_ino) in wanted:
+                return True
     return False
 
 
@@ -84,10 +79,7 @@ def _writers(paths: Iterable[Path]) -> set[int]:
     On some file systems (btrfs) /proc/locks has other device numbers than ``stat``. So only inodes are compared, and
     the caller also asks which processes have the file open.
     """
-    inodes = set()
-    for path in paths:
-        with suppress(OSError):
-            inodes.add(str(os.stat(path).st_ino))
+    inodes = {str(status.st_ino) for status in filter(None, map(status_of, paths))}
     pids = set()
     with suppress(OSError, ValueError):
         for line in table_lines(_PROC / "locks"):

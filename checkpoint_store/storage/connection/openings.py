@@ -12,6 +12,7 @@ from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.paths import status_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,27 +117,20 @@ class _Openings(ForkAware):
         return bool(self._opened) and (_key_of(path) in self._opened or self._has_file(path))
 
     def _has_file(self, path: Path) -> bool:
-        try:
-            status = os.stat(path)
-        except OSError:
-            return False
+        status = status_of(path)
         opened = [each.path for each in list(self._opened.values())]  # another thread may open a store meanwhile
-        return any(_is_same(status, file) for path in opened for file in (path, StoreFiles(path).shm))
+        files = (file for path in opened for file in (path, StoreFiles(path).shm))
+        return status is not None and any(_is_same(status, file) for file in files)
 
 
 def _is_same(status: os.stat_result, path: Path) -> bool:
-    try:
-        return os.path.samestat(status, os.stat(path))
-    except OSError:
-        return False
+    other = status_of(path)
+    return other is not None and os.path.samestat(status, other)
 
 
 def _key_of(path: Path) -> FileKey:
-    try:
-        folder = os.stat(path.parent)
-    except OSError:
-        return 0, 0, str(path)
-    return folder.st_dev, folder.st_ino, path.name
+    folder = status_of(path.parent)
+    return (0, 0, str(path)) if folder is None else (folder.st_dev, folder.st_ino, path.name)
 
 
 openings: Final = _Openings()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from checkpoint_store.system.paths import status_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -184,7 +186,5 @@ def moved_aside(path: Path, why: str) -> Path:
 
 def has_bytes(path: Path) -> bool:
     """Return whether a file is at ``path``, and is not empty."""
-    try:
-        return path.stat().st_size > 0
-    except OSError:
-        return False
+    status = status_of(path)
+    return status is not None and status.st_size > 0

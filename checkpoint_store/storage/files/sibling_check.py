@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import stat
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StoreTargetError
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.system.files import GUARDS, PRIVATE, match_owner, open_new, temporary_path
 from checkpoint_store.system.log import log
-from checkpoint_store.system.paths import file_system, is_on_read_only_system
+from checkpoint_store.system.paths import file_system, is_on_read_only_system, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +42,7 @@ def refuse_planted(store: Path) -> None:
     Touches nothing. For the state file, see :func:`passed_over`.
     """
     for path in Siblings(store).opened():
-        status = _look(path)
+        status = status_of(path, follow_symlinks=False)
         if status is None:
             continue
         if not stat.S_ISREG(status.st_mode):
@@ -92,7 +91,7 @@ def why_unwritable(store: Path) -> tuple[str, str]:
 
 def _of_another_user(store: Path) -> str:
     """Return words that name the owner of the store file; empty if the owner is this user."""
-    status = _look(store)
+    status = status_of(store, follow_symlinks=False)
     if status is None or status.st_uid == os.geteuid():
         return ""
     return f" of another user (uid {status.st_uid})"
@@ -118,7 +117,7 @@ def _foreign(store: Path) -> tuple[Path, int] | None:
     """Return the first file of the store that belongs to another user, and that user; None if no file does."""
     ours = _ours(store)
     for path in (store, *Siblings(store).opened()):
-        status = _look(path)
+        status = status_of(path, follow_symlinks=False)
         if status is not None and status.st_uid not in ours:
             return path, status.st_uid
     return None
@@ -131,7 +130,7 @@ def make_private(store: Path, state_files: Iterable[Path] = ()) -> None:
     """
     ours = _ours(store)
     for path in (store, *Siblings(store).opened(), *state_files):
-        status = _look(path)
+        status = status_of(path, follow_symlinks=False)
         if status is None or not stat.S_ISREG(status.st_mode) or status.st_uid not in ours:
             continue
         if status.st_mode & 0o077 and (status.st_nlink == 1 or os.geteuid() == status.st_uid != 0):
@@ -172,7 +171,7 @@ def passed_over(state_file: Path, store: Path) -> str | None:
 
     None if the state file is read, or does not exist.
     """
-    status = _look(state_file)
+    status = status_of(state_file, follow_symlinks=False)
     if status is None:
         return None
     if not os.access(state_file, os.R_OK):
@@ -186,14 +185,8 @@ def _ours(store: Path) -> set[int]:
     """Return the users whose files count as ours: the user of this process; for root, also the owner of the store."""
     me = os.geteuid()
     keeper = Siblings(store).keeper() if me == 0 else None
-    status = None if keeper is None else _look(keeper)
+    status = None if keeper is None else status_of(keeper, follow_symlinks=False)
     return {me} if status is None else {me, status.st_uid}
-
-
-def _look(path: Path) -> os.stat_result | None:
-    with suppress(OSError):
-        return os.lstat(path)
-    return None
 
 
 def kind_of(mode: int) -> str:

@@ -30,7 +30,7 @@ from checkpoint_store.storage.statements.attempts import runners as runner_state
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
 from checkpoint_store.system.files import free_bytes, has_no_inode
-from checkpoint_store.system.paths import file_system
+from checkpoint_store.system.paths import file_system, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -275,15 +275,10 @@ def _room(path: Path, state_file: Path) -> Iterator[Finding]:
         "left-over files": beside.strays(),
         "unrecorded results": beside.unrecorded(),
     }
-    sizes = {name: sum(map(_size, paths)) for name, paths in parts.items()}
+    statuses = {name: filter(None, map(status_of, paths)) for name, paths in parts.items()}
+    sizes = {name: sum(status.st_size for status in its) for name, its in statuses.items()}
     parts_text = ", ".join(f"{name} {size_text(size)}" for name, size in sizes.items() if size)
     yield Finding("ok", "room", ": ".join(filter(None, (size_text(sum(sizes.values())), parts_text))))
-
-
-def _size(path: Path) -> int:
-    with suppress(OSError):
-        return path.stat().st_size
-    return 0
 
 
 def _space(path: Path) -> Iterator[Finding]:
