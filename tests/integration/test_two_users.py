@@ -148,6 +148,7 @@ def test_another_users_file_is_not_taken_as_the_store(store: Path, mode: int, ru
     said = run_as(BO, store.parent, "go on")
     assert said.startswith("StoreTargetError"), said
     assert "belongs to another user" in said
+    assert "work on it as that user, or on a copy that the user makes" in said
     assert snapshot(store.parent) == before
     said = run_as(BO, store.parent, "read")
     assert ("paid for" in said) is (mode != 0o600), said

@@ -179,8 +179,8 @@ class RunningLoop(ForkAware, Generic[T]):
         """Make the next item ready; False at the end."""
         with self._lock:
             if self._process != os.getpid():
-                reason = "this loop belongs to the parent of this forked process; begin a loop of its own here"
-                raise StorageUnavailableError(self._loops.path, reason)
+                reason = "this loop belongs to the parent of this forked process"
+                raise StorageUnavailableError(self._loops.path, reason, "Begin another loop in this process.")
             assert self._under_way is not None
             self._inside, self._driven_by = threading.get_ident(), acting_thread()
             try:

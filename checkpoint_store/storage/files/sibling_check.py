@@ -67,7 +67,8 @@ def refuse_foreign(store: Path) -> None:
     path, user_id = foreign
     what = f"belongs to another user (uid {user_id})"
     if path == store:
-        raise StoreTargetError(store, f"it {what}, so there is no permission to work on it; copy it, and open the copy")
+        remedy = "work on it as that user, or on a copy that the user makes"
+        raise StoreTargetError(store, f"it {what}, so there is no permission to work on it; {remedy}")
     raise _refusal(store, path, what)
 
 

@@ -27,7 +27,7 @@ with CheckpointStore("talks.db") as store:
         try:
             next(items)
         except CheckpointStoreError as error:
-            print("refused", "forked" in str(error), flush=True)
+            print("refused", str(error).partition(" now: ")[2], flush=True)
         del items
         gc.collect()
         store.close()
