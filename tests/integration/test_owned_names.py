@@ -15,6 +15,7 @@ from each_case import each_case
 from checkpoint_store import (
     CheckpointStore,
     CheckpointStoreError,
+    ProcessingState,
     ReportTargetError,
     StorageFullError,
     StoreRecovered,
@@ -151,6 +152,17 @@ def test_a_store_knows_the_owner_of_a_name(tmp_path: Path, *, is_open: bool) -> 
             report.write(store, tmp_path / "talk.html", replace=True)
     other.close()
     assert owners == [other.path, other.path, other.path, store.path, None, None, None, None]
+
+
+@pytest.mark.parametrize("end", [".json", ".bak"])
+def test_a_job_is_exported_to_the_state_file_of_its_store_by_name(store: CheckpointStore, end: str) -> None:
+    """The path of the store's own state file is taken for no file of another store, such as one without a suffix."""
+    job = store.open_job("talk.txt", chunks=["a", "b"])
+    job.complete(0, "A")
+    path = store.path.with_suffix(end)
+    path.write_text(job.state().to_json())
+    job.complete(1, "B")
+    assert ProcessingState.from_json(job.export(path).read_bytes()) == job.state()
 
 
 @pytest.mark.slow_variants

@@ -85,12 +85,14 @@ def store_in_use(path: Path, *, but: Path) -> Path | None:
     """Return the store that has ``path`` among its files, and that is open in a process; None if no store has.
 
     No store file is opened for this: to close it would drop the locks of a connection of this process. ``but``: the
-    store file of the caller, which is open.
+    store file of the caller, which is open. ``talk`` and ``talk.db`` have one lock: the caller's, if one is ``but``.
     """
+    own = StoreFiles(but).open_lock
     for store in sorted(possible_stores(path), key=is_there, reverse=True):  # the one in use exists
-        lock = SharedLock(StoreFiles(store).open_lock, create=False)
+        open_lock = StoreFiles(store).open_lock
+        lock = SharedLock(open_lock, create=False)
         try:
-            if not lock.take(alone=True) and not (is_there(store) and is_there(but) and store.samefile(but)):
+            if not lock.take(alone=True) and not (is_there(own) and open_lock.samefile(own)):
                 return store
         finally:
             lock.release()
