@@ -12,7 +12,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, StorageUnavailableError, StoreRecovered
-from checkpoint_store.storage.connection import file_guard
+from checkpoint_store.storage.connection import file_guard, pragmas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,22 @@ def test_what_the_wal_has_is_kept_if_an_open_store_is_overwritten(
     with store:
         assert [index for index in dict(store.job("talk.txt").items()) if index < AT] == list(range(AT))
         assert store.check() == []
+
+
+def test_no_close_writes_an_overwritten_store_over_its_state_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a rollback journal, the state file may be all that knows of the chunks that the other content lacks."""
+    monkeypatch.setattr(pragmas, "journal_mode_for", lambda _: "truncate")
+    path, copy = tmp_path / "talk.db", tmp_path / "copy.db"
+    store = _grown(path, copy)
+    written = path.with_suffix(".json").read_bytes()
+    _overwrite(path, copy)
+    with REFUSED:
+        store.close()
+    assert path.with_suffix(".json").read_bytes() == written
+    with pytest.warns(StoreRecovered, match="taken in"):
+        CheckpointStore(path).close()
 
 
 @pytest.mark.slow

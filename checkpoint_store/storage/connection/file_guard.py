@@ -79,6 +79,12 @@ class FileGuard:
                 self._look_at_file(os.stat(self._name))
         return None if self._spoiled is None else self._spoiled(self._path)
 
+    def refuse_if_overwritten(self) -> None:
+        """Raise if the store file was overwritten, or its WAL: a copy of what is read would replace a better one."""
+        error = self.spoiled()
+        if error is not None and self._spoiled is not parted:
+            raise error
+
     def refuse_if_moved(self, identity: FileIdentity | None, beside: tuple[FileIdentity | None, ...]) -> None:
         """Raise if the store file was removed, replaced or overwritten, or its WAL or the index of the WAL.
 

@@ -240,6 +240,7 @@ class ReaderConnection(StoreConnection):
 
         def transaction(connection: sqlite3.Connection) -> T:
             connection.execute("BEGIN")
+            self.file.guard.refuse_if_overwritten()
             value = work(connection)
             connection.execute("COMMIT")
             return value
