@@ -192,7 +192,7 @@ def test_failed_chunks_are_found_without_going_through_all_attempts(store: Check
     statements = [
         attempt_log._FAILED_CHUNKS,
         attempt_log._LAST_RUNNING,
-        attempt_log._LAST_RUNNING_OR_IN_TROUBLE,
+        attempt_log._LAST_IN_TROUBLE,
         job_summaries._TROUBLED,
         job_summaries._IN_HAND,
     ]
