@@ -179,6 +179,13 @@ def test_mistyped_times_are_read_as_what_is_meant(tmp_path: Path, time: str) -> 
     assert read(tmp_path, "a.srt", content) == "One. Two. Three."
 
 
+def test_a_time_before_the_beginning_is_the_beginning(tmp_path: Path) -> None:
+    """A program that shifts all times writes a minus; a dash and a time of the day in the words are said."""
+    cues = "1\n-00:00:03,500 --> -00:00:02,000\nOne.\n\n2\n-00:00:01,500 --> 00:00:02,000\nTwo.\n\n"
+    content = f"{cues}3\n00:00:02,000 --> 00:00:03,000\nThree.\n-10:30 is late.\n"
+    assert read(tmp_path, "a.srt", content) == "One. Two. Three. -10:30 is late."
+
+
 @each_case(
     "line",
     [
