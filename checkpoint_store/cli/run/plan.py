@@ -119,8 +119,8 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         ]
         print_json({"store": request.store_path, "plans": records})
         return
-    for source, run_plan, refusal, redo_chunks, (_, budget), change in plans:
-        facts = [*_facts(run_plan, to_do_text(run_plan, only), redo_chunks, workers, change), ("budget", budget)]
+    for source, run_plan, refusal, redo_chunks, (_, outlook), change in plans:
+        facts = [*_facts(run_plan, to_do_text(run_plan, only), redo_chunks, workers, change), ("budget", outlook)]
         _show(terminal, input_text(source.path), run_plan, facts)
         for label, words in _whole_lines(run_plan, request, refusal, change):
             terminal.out.print(Text.assemble((f"  {label}  ", "dim"), words), soft_wrap=True)
