@@ -7,6 +7,7 @@ fields, because a worker process sends its errors to the process of the loop.
 from __future__ import annotations
 
 import math
+import os
 import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -175,9 +176,10 @@ class StoreInUse(StoreBusy):
         who = f"process {', '.join(map(str, holders))}" if holders else UNSEEN_PROCESS
         super().__init__(path, waited_seconds, who, holders=holders)
         waited = f" (waited {waited_seconds:g} s)" if waited_seconds else ""
-        self.args = (
-            f"{self.path} is in use: {who} has it open; end it first, and call again{waited}. The file is as it was.",
-        )
+        says = f"{who} has it open; end it first"
+        if list(holders) == [os.getpid()]:
+            says = "this process has it open; close it first"
+        self.args = (f"{self.path} is in use: {says}, and call again{waited}. The file is as it was.",)
 
 
 class ErasureUnfinished(CheckpointStoreError):
