@@ -91,7 +91,7 @@ def test_the_time_between_two_writes_counts_and_short_writes_follow_at_once(
     other.execute("BEGIN IMMEDIATE")
     writer.transact(0.01)
     clock.waits.clear()
-    clock.now += 0.01
+    clock.now += 0.011
     writer.write(0.001)
     writer.write(0.001)
     assert clock.waits == []
