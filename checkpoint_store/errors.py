@@ -176,10 +176,8 @@ class StoreInUse(StoreBusy):
         who = f"process {', '.join(map(str, holders))}" if holders else UNSEEN_PROCESS
         super().__init__(path, waited_seconds, who, holders=holders)
         waited = f" (waited {waited_seconds:g} s)" if waited_seconds else ""
-        says = f"{who} has it open; end it first"
-        if list(holders) == [os.getpid()]:
-            says = "this process has it open; close it first"
-        self.args = (f"{self.path} is in use: {says}, and call again{waited}. The file is as it was.",)
+        says = "this process has it open; close" if list(holders) == [os.getpid()] else f"{who} has it open; end"
+        self.args = (f"{self.path} is in use: {says} it first, and call again{waited}. The file is as it was.",)
 
 
 class ErasureUnfinished(CheckpointStoreError):
