@@ -238,9 +238,9 @@ def test_an_answer_that_is_no_utf8_is_not_recorded(lecture: Folder) -> None:
 
 def test_an_answer_that_json_cannot_hold_fails_its_chunk(lecture: Folder) -> None:
     """The store's own check speaks, with the chunk and the place."""
-    source = """print(r'{"cleaned_text": "x \\ud800"}')"""
+    source = f"""print('{{"cleaned_text": "x", "levels": {"[" * 201 + "]" * 201}}}')"""
     done = lecture.run("run", "lecture.txt", *lecture.command(source), code=1)
-    assert "chunk 0: result['cleaned_text']" in done.stderr
+    assert "chunk 0: result['levels'][0]" in done.stderr
 
 
 @each_case(
