@@ -60,6 +60,8 @@ class Service:
     calls: list[tuple[float, int]] = field(default_factory=list)
     """When each call came, and the status that it got; 0 for a connection that was cut."""
     key_is_right: bool = False
+    comes_back: threading.Event = field(default_factory=threading.Event)
+    """Ends the time without a connection early."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -88,7 +90,7 @@ class Service:
 
     def _refuse(self, seconds: float) -> None:
         self._hang_up()
-        time.sleep(seconds)
+        self.comes_back.wait(seconds)
         self._listen()
 
     def _is_on(self, name: str, outage: tuple[int, float]) -> bool:
