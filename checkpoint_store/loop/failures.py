@@ -90,7 +90,8 @@ class FailurePolicy:
             is_retried = not stops_the_job and self._is_retried(error)
             trouble = trouble_of(error) if is_retried else Trouble.NONE
             is_alone = trouble is Trouble.ERROR and not self._has_another(chunk.index)
-            others_go_on = trouble is not Trouble.BUSY or self._others_go_on()
+            is_busy = trouble is Trouble.BUSY
+            others_go_on = is_busy and (bool(self._schedule.in_flight) or self._has_another(None, now=True))
             is_spared = not is_retried and is_away(error)
         except BaseException as mistake:  # of the exception, of the caller's function, or of the store
             if isinstance(mistake, Exception):
@@ -138,16 +139,12 @@ class FailurePolicy:
             self._log(chunk, "attempt %d cost %s, which is no amount: %s", chunk.number, stated, remedy)
         return stated is not None
 
-    def _others_go_on(self) -> bool:
-        """Whether a chunk is in flight, or can start now."""
-        claim = list if self._state.is_ending else self._state.claim
-        return bool(self._schedule.in_flight) or self._schedule.has_another(None, claim, now=True)
-
-    def _has_another(self, index: int) -> bool:
-        """Whether another chunk can be tried: by this loop or, if it is ending and claims none, by the next loop."""
+    def _has_another(self, index: int | None, *, now: bool = False) -> bool:
+        """Whether this loop can try another chunk (``now``: at once) or, if it is ending, the next loop can."""
         if not (state := self._state).is_ending:
-            return self._schedule.has_another(index, state.claim)
-        return self._schedule.has_another(index, list) or leaves_another(state.execution, state.options.shard)
+            return self._schedule.has_another(index, state.claim, now=now)
+        is_there = self._schedule.has_another(index, list, now=now)
+        return is_there or (not now and leaves_another(state.execution, state.options.shard))
 
     def _note_failed_chunk(self, chunk: ClaimedChunk, error: BaseException) -> None:
         """Log that a chunk is tried no more in this run; end the loop if ``on_error`` is ``"stop"``."""
