@@ -111,17 +111,9 @@ def test_control_each_chunk_for_itself(store: CheckpointStore, monkeypatch: pyte
     """The rule before this one: every failure counts, and only its chunk waits. It fails chunks for good."""
     monkeypatch.setattr(Outage, "counts", lambda *_, **__: True)
     monkeypatch.setattr(Outage, "opens_at", lambda *_: 0.0)
-    failed: list[int] = []
     with Service(Outages(refused=(50, 60.0))) as service:
         client = Client(service.port)
-
-        def note(event: LoopEvent) -> None:
-            if event.kind == "failed":
-                failed.append(event.index)
-            if len(failed) == 10:
-                service.comes_back.set()
-
-        store.map(client, PROMPTS[60:260], file_name="f", workers=4, on_error="record", wait=0.5, on_event=note)
+        store.map(client, PROMPTS[60:260], file_name="f", workers=4, on_error="record", wait=0.5, on_event=service.note)
     job = store.latest_job()
     assert job is not None
     assert job.failed_chunks()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from checkpoint_store import Job
+    from checkpoint_store.model.loop_records import LoopEvent
 
 POISON = "poison"
 """The prompt at which the service always fails."""
@@ -62,6 +63,7 @@ class Service:
     key_is_right: bool = False
     comes_back: threading.Event = field(default_factory=threading.Event)
     """Ends the time without a connection early."""
+    failed_chunks: int = 0
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -92,6 +94,12 @@ class Service:
         self._hang_up()
         self.comes_back.wait(seconds)
         self._listen()
+
+    def note(self, event: LoopEvent) -> None:
+        """End the time without a connection once ten chunks failed, however long that takes."""
+        self.failed_chunks += event.kind == "failed"
+        if self.failed_chunks == 10:
+            self.comes_back.set()
 
     def _is_on(self, name: str, outage: tuple[int, float]) -> bool:
         after, seconds = outage
