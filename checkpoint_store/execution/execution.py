@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.loops.open_loops import Loops
     from checkpoint_store.model.chunks import Shard
     from checkpoint_store.model.money import Cost
+    from checkpoint_store.storage.records.open_requests import OpenRequest
 
 
 class JobExecution:
@@ -49,6 +50,7 @@ class JobExecution:
         total_chunks: int,
         given: Given | None = None,
         *,
+        request: OpenRequest | None = None,
         store: object = None,
         fingerprint_by: Fingerprint | None = None,
         fingerprint_rule: int = FINGERPRINT_RULE,
@@ -69,7 +71,7 @@ class JobExecution:
         self._claims: Claims | None = None
         self._asked_for: set[int] = set()
         """The chunks that had a handle when they were tried: that try asks the service for the result."""
-        self.lifecycle: Final = JobLifecycle(context, self.recorded)
+        self.lifecycle: Final = JobLifecycle(context, self.recorded, request)
         """How the job begins to run, pauses and ends."""
         context.growing.add(ref(self, context.growing.discard))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.requests import KnownPauses, must_queue_pause
+from checkpoint_store.execution.other_plans import look_again
 from checkpoint_store.model.exceptions import set_field
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log_suppressed
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.recorded_job import RecordedJob
     from checkpoint_store.model.loop_records import RunRecord
+    from checkpoint_store.storage.records.open_requests import OpenRequest
     from checkpoint_store.storage.records.records import StatusChange
 
 _PAUSED_JOB: Final = "_checkpoint_store_paused_job"
@@ -26,8 +28,9 @@ _PAUSED_JOB: Final = "_checkpoint_store_paused_job"
 class JobLifecycle:
     """The changes of one job's status. Safe to share between threads."""
 
-    def __init__(self, context: StoreContext, recorded: RecordedJob) -> None:
+    def __init__(self, context: StoreContext, recorded: RecordedJob, request: OpenRequest | None) -> None:
         self._context, self._recorded, self._job_id = context, recorded, recorded.job_id
+        self._request = request
         self.pauses: Final = KnownPauses()
         """The pauses that the holder of this job knows of."""
         self._blocks: Final[dict[int, list[bool]]] = {}
@@ -59,12 +62,17 @@ class JobLifecycle:
         self._context.pauses.record()
         return self._context.storage.claims.last_pause(self._job_id)
 
+    def look_again(self) -> None:
+        """Record unrecorded results, and take over what other jobs got since this job was opened: a loop begins."""
+        self._context.record_unrecorded()
+        look_again(self._context, self._request, self._job_id)
+
     def mark_running(self, known_pause: int | None) -> None:
         """Set the job ``running`` as a loop begins, if chunks are left, unless it was paused since the call.
 
         ``known_pause``: the last pause that was known at the call. Pauses that were asked for are not withdrawn.
         """
-        self._context.record_unrecorded()
+        self.look_again()
         if not self.pauses.covers(self._last_pause(), known_pause):
             return
         if self._recorded.record().status is not JobStatus.RUNNING and self._recorded.progress().remaining_chunks:

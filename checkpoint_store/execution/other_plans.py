@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from checkpoint_store.errors import JobNotFound
+from checkpoint_store.errors import JobNotFound, StoreBusy
 from checkpoint_store.model.plan import compare, normal_name, same_settings
-from checkpoint_store.system.log import A_WAIT, log
+from checkpoint_store.system.log import A_WAIT, log, log_suppressed
 
 if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
@@ -27,6 +28,25 @@ def may_give_results(jobs: JobVerbs, request: OpenRequest, job_id: str) -> bool:
         and same_settings(job.plan, request.plan, request.reuse_ignoring)
         and bool(compare(job.plan, request.plan_by(job.fingerprint_rule)))
     )
+
+
+def look_again(context: StoreContext, request: OpenRequest | None, job_id: str) -> None:
+    """Give a job the results that other jobs got since it was opened with a request, as its next opening would.
+
+    A call may end after its job was replaced by a job of an edited plan, and before the first loop of that job.
+    """
+    if request is None or request.on_change != "reuse" or request.fresh or request.fingerprints is None:
+        return
+    try:
+        if context.reading.jobs.has_news(job_id):
+            with suppress(StoreBusy):
+                context.storage.claims.release(job_id)  # a chunk that is not in hand may get the result of another job
+            with context.claims.none_begins():
+                context.storage.job_changes.look_again(request, job_id)
+                context.claims.free_completed(job_id)
+            context.job_changed(job_id)
+    except Exception as error:  # whatever a function of the caller's does: the loop says itself what it cannot do
+        log_suppressed(error, f"job {job_id}: the results that other jobs got since its opening were not taken over")
 
 
 def warn_of_double_work(context: StoreContext, request: OpenRequest, job_id: str) -> None:

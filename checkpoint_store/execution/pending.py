@@ -190,7 +190,7 @@ class PendingLoop(Generic[T]):
             raise
 
     def _claimed_chunks(self) -> Iterator[T]:
-        self._execution.record_unrecorded()
+        self._execution.lifecycle.look_again()
         open_queue = partial(self._execution.queue, max_attempts=self._max_attempts)
         with ChunksInTurn(open_queue, wait=self._wait, is_over=self._is_over) as chunks:
             for chunk in chunks:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -140,3 +142,48 @@ def test_another_process_that_edits_the_plan_and_undoes_that_gives_its_results_t
     next(waiting)
     children.run(program(__file__, "edit_and_undo"), store.path, *CHUNKS)
     assert (list(waiting), paid) == ([], Counter("ab"))
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+@pytest.mark.parametrize("loop", [by_map, by_hand])
+def test_a_late_result_of_the_replaced_job_is_there_for_the_first_loop_of_the_edited_job(
+    store: CheckpointStore, loop: Any, *, sequential: bool
+) -> None:
+    """A chunk in hand is completed after the edited plan was opened, and the edited job does not pay for it again."""
+    paid.clear()
+    plan: dict[str, Any] = {"sequential": sequential, "on_change": "reuse"}
+    chunk = next(store.open_job("talk.txt", chunks=CHUNKS, **plan).pending())
+    edited = store.open_job("talk.txt", chunks=[*CHUNKS, "e"], **plan)
+    chunk.complete(work(chunk.data))
+    list(loop(edited))
+    assert (paid, edited.status) == (Counter("abcde"), "completed")
+    assert next(edited.results()) == {"text": "a"}
+
+
+def test_a_loop_that_finds_every_result_at_its_beginning_completes_its_job(store: CheckpointStore) -> None:
+    """Nothing is left to do, so the job and its state file are completed although no chunk of it ran."""
+    chunk = next(store.open_job("talk.txt", chunks=["a"], on_change="reuse").pending())
+    edited = store.open_job("talk.txt", chunks=["a", "a"], on_change="reuse")
+    chunk.complete({"text": "a"})
+    assert list(edited.pending()) == []
+    assert (edited.status, edited.remaining()) == ("completed", [])
+    assert json.loads(store.path.with_suffix(".json").read_text())["status"] == "completed"
+
+
+def test_a_file_that_is_gone_at_the_second_look_keeps_no_earlier_chunk_from_its_work(
+    store: CheckpointStore, tmp_path: Path
+) -> None:
+    """The chunks are files that the caller's function identifies: the loop ends at the one that is gone."""
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.write_text(path.name)
+    plan: dict[str, Any] = {"on_change": "reuse", "fingerprint": Path.read_text}
+    late = next(store.open_job("talk.txt", chunks=paths[:2], **plan).pending())
+    edited = store.open_job("talk.txt", chunks=paths, **plan)
+    late.complete("a")
+    paths[2].unlink()
+    done = []
+    with pytest.raises(FileNotFoundError):
+        for item in edited.map(Path.read_text):
+            done.append(item.index)
+    assert done == [0, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.execution.execution import JobExecution
@@ -68,6 +69,7 @@ class JobOfRecord:
             record.job_id,
             record.total_chunks,
             given,
+            request=None if arguments is None else replace(arguments.request, keys=None),
             store=self._store,
             fingerprint_by=None if arguments is None else arguments.fingerprint,
             fingerprint_rule=record.fingerprint_rule,

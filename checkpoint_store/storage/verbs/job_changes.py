@@ -17,6 +17,7 @@ from checkpoint_store.storage.statements.attempts import runners as runner_state
 from checkpoint_store.storage.statements.job_endings import finish_if_done
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import pruning, stretch
+from checkpoint_store.storage.statements.plans.open_job import look_again
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.reports import Prunable, PruneRequest
     from checkpoint_store.storage.connection.database import Database
+    from checkpoint_store.storage.records.open_requests import OpenRequest
     from checkpoint_store.storage.records.records import StatusChange
 
 
@@ -71,6 +73,10 @@ class JobChanges:
                 runner_statements.ASK_TO_PAUSE.run(connection, job_id=job_id, asked_at=now())
 
         self._database.write(write)
+
+    def look_again(self, request: OpenRequest, job_id: str) -> None:
+        """Give a job the results that other jobs got since it was opened with a request. Durable when this returns."""
+        self._database.write(lambda connection: look_again(connection, request, job_id, self.path))
 
     def leave_out(self, job_id: str, seconds: float) -> None:
         """Take the last ``seconds`` out of a job's worked time, if no completion came in them. Durable on return.

@@ -13,6 +13,7 @@ from checkpoint_store.storage.statements.job_rows import was_deleted
 from checkpoint_store.storage.statements.jobs import job_summaries
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.plans.refusal import refusal
+from checkpoint_store.storage.statements.plans.stored_results import has_news
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.storage.verbs.runners import LivingRunners
 from checkpoint_store.system.log import log, warn_caller
@@ -38,6 +39,10 @@ class JobVerbs(ReadingVerbs):
             JobNotFound: no job has this id, or more than one.
         """
         return self._database.read(job_statements.find_job, job_id, self.path)
+
+    def has_news(self, job_id: str) -> bool:
+        """Return whether other jobs have results that they had not when results were last searched for this job."""
+        return self._database.read(lambda read: has_news(read, job_statements.find_job(read, job_id, self.path)))
 
     def find_by_id_or_file(self, wanted: str) -> JobRecord:
         """Return the job with this id, or the newest job of the file with this name, or the job whose id begins so.

@@ -14,6 +14,7 @@ from checkpoint_store.storage.records.state_fields import metadata_text
 from checkpoint_store.storage.statements import chunks as chunk_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.attempts.liveness import Liveness
+from checkpoint_store.storage.statements.job_endings import finish_if_done
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.statements.plans import earlier_job, stored_answers
@@ -221,11 +222,7 @@ def _resume(search: PlanSearch, job: JobRecord, *, has_grown: bool = False) -> J
         rows = ({"in_job": job_id, "at_index": index, "value": fingerprint} for index, fingerprint in named)
         result_statements.SET_FINGERPRINT.run_many(connection, rows)
     stored_answers.adopt(connection, job, request)
-    reused, leaves_some = reusable_for_rest(search, job, reads_only=False, has_grown=has_grown)
-    if reused:
-        job = carry_over(connection, job, reused, request, path)
-    held = handles_for_rest(search, job, reused, has_grown=has_grown)
-    stored_answers.carry(connection, job, request, held)
+    job, leaves_some = _take_over(search, job, has_grown=has_grown)
     if job.remaining_count:
         changes |= {"status": JobStatus.RUNNING.value, "error_message": None}
     elif job.status is not JobStatus.COMPLETED:
@@ -236,3 +233,23 @@ def _resume(search: PlanSearch, job: JobRecord, *, has_grown: bool = False) -> J
     job_statements.make_current(connection, job_id)
     job = job_statements.find_job(connection, job_id, path)
     return _has_looked(connection, job, path) if _looks(request) and not leaves_some else job
+
+
+def look_again(connection: sqlite3.Connection, request: OpenRequest, job_id: str, path: Path) -> None:
+    """Give a job that was opened with a request what other jobs got since, as its next opening would."""
+    search = PlanSearch(connection, request, path)
+    job, leaves_some = _take_over(search, job_statements.find_job(connection, job_id, path), has_grown=False)
+    finish_if_done(connection, job_id)
+    if not leaves_some:
+        _has_looked(connection, job, path)
+
+
+def _take_over(search: PlanSearch, job: JobRecord, *, has_grown: bool) -> tuple[JobRecord, bool]:
+    """Give a job that goes on the results and handles of other jobs; see :func:`reusable_for_rest`."""
+    connection, request, path = search
+    reused, leaves_some = reusable_for_rest(search, job, reads_only=False, has_grown=has_grown)
+    if reused:
+        job = carry_over(connection, job, reused, request, path)
+    held = handles_for_rest(search, job, reused, has_grown=has_grown)
+    stored_answers.carry(connection, job, request, held)
+    return job, leaves_some

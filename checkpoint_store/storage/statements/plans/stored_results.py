@@ -219,6 +219,14 @@ def jobs_before(connection: sqlite3.Connection, but_job: str, number: int) -> tu
     return row
 
 
+def has_news(connection: sqlite3.Connection, job: JobRecord) -> bool:
+    """Return whether any other job has results that it had not when results were last searched for a job."""
+    number = job.looked_number or 0
+    before = jobs_before(connection, job.job_id, number)
+    since = _HOLDERS.run(connection, number=number, but_job=job.job_id)
+    return before != (job.looked_jobs, job.looked_chunks) or since.fetchone() is not None
+
+
 def setting_names(old: Plan, new: Plan) -> tuple[str, ...]:
     """Return the settings in which two plans differ, named as ``reuse_ignoring`` does."""
     chunks = ("file_name", "total_chunks", "sequential", "chunks")
