@@ -151,14 +151,16 @@ def _missing_field(error: BaseException) -> str | None:
 def _field_at_fault(error: BaseException) -> str | None:
     """Return the field of an answer that the instruction works on which failed; None if it works on something else.
 
-    The answer is a variable, or comes right from the call that asks for it. Other data may have such fields of its own.
+    The answer is a variable, or comes right from the call that asks for it. Other data may have such fields of its own,
+    and who asks the field of a whole answer for what it does not have (``answer.content.text``) makes a mistake.
     """
     if error.__traceback__ is None:
         return None
+    is_no_answer = type(error) is AttributeError and error.obj is not None
     *_, (frame, _) = walk_tb(error.__traceback__)
     for owner, step in pairwise(_last_steps(error)):
         clients, asked = _FIELDS_OF_ANSWERS.get(step.argval if step.opname == "LOAD_ATTR" else "", (frozenset(), ""))
-        if clients.isdisjoint(sys.modules):
+        if clients.isdisjoint(sys.modules) or (is_no_answer and getattr(error, "name", "") != step.argval):
             continue
         asks = asked in frame.f_code.co_names
         if _VARIABLE.fullmatch(owner.opname) is None:
@@ -166,10 +168,18 @@ def _field_at_fault(error: BaseException) -> str | None:
         else:
             name = owner.argval[-1] if isinstance(owner.argval, tuple) else owner.argval
             answer = frame.f_locals.get(name, frame.f_globals.get(name))
-            is_answer = _package_of(answer) in clients or (asks and isinstance(answer, _NO_ANSWERS))
+            is_of_client = _package_of(answer) in clients and _lacks(answer, step.argval)
+            is_answer = is_of_client or (asks and isinstance(answer, _NO_ANSWERS))
         if is_answer:
             return str(step.argval)
     return None
+
+
+def _lacks(answer: object, field: str) -> bool:
+    try:
+        return getattr(answer, field, None) is None
+    except Exception:  # openai makes output_text of other fields, which the answer may lack, too
+        return True
 
 
 def _lacks_output(error: BaseException) -> bool:

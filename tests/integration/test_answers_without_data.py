@@ -57,13 +57,17 @@ def test_an_answer_of_openai_that_holds_nothing_is_the_services_trouble(ask: Cal
         assert f"the service answered without {field}" in describe(caught.value)
 
 
+def answer_of(client: str, **fields: Any) -> Any:
+    return type("Answer", (), {"__module__": f"{client}.types", **fields})()
+
+
 @each_case(("client", "field"), [("anthropic", "content"), ("cohere", "message")])
 def test_an_empty_answer_of_another_client_is_told_by_the_type_of_the_answer(
     monkeypatch: pytest.MonkeyPatch, client: str, field: str
 ) -> None:
     """The field of the answer is None, and the work fails at it."""
     monkeypatch.setitem(sys.modules, client, ModuleType(client))
-    answer = type("Answer", (), {"__module__": f"{client}.types", field: None})()
+    answer = answer_of(client, **{field: None})
     works: list[Callable[[], Any]] = [lambda: answer.content[0].text, lambda: answer.message.content[0].text]
     with pytest.raises((TypeError, AttributeError)) as caught:
         works[field == "message"]()
@@ -82,6 +86,29 @@ def test_a_mistake_at_a_field_of_the_same_name_stays_a_mistake(monkeypatch: pyte
         lambda: page.content[0], lambda: page.message.content, lambda: page.data[0], lambda: len(page.output_text),
         lambda: nothing.content, lambda: words.data, lambda: words.message,
     ]  # fmt: skip
+    check_mistakes(mistakes)
+
+
+def test_a_mistake_at_a_whole_answer_stays_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each further call would be paid for, and none would help: ``answer.content.text``, where content is a list."""
+    for client in ("anthropic", "cohere", "openai"):
+        monkeypatch.setitem(sys.modules, client, ModuleType(client))
+    nothing: Any = None
+    content = answer_of("anthropic", content=[SimpleNamespace(text="Fine.")])
+    message = answer_of("cohere", message=SimpleNamespace(content=None))
+    spoken = answer_of("openai", output_text="Fine.", choices=[SimpleNamespace(message="Fine.")])
+    drawn = answer_of("openai", data=[SimpleNamespace(url="u")])
+    messages = SimpleNamespace(create=lambda: content)
+    mistakes: list[Callable[[], Any]] = [
+        lambda: content.content.text, lambda: message.message.content[0].text, lambda: spoken.output_text.txt,
+        lambda: spoken.choices.message, lambda: drawn.data.url, lambda: nothing + spoken.output_text,
+        lambda: SimpleNamespace(messages=messages).messages.create().content.text,
+    ]  # fmt: skip
+    check_mistakes(mistakes)
+
+
+def check_mistakes(mistakes: list[Callable[[], Any]]) -> None:
+    """Each of the functions makes a mistake of its own, for which no service is to blame."""
     for work in mistakes:
         with pytest.raises((TypeError, AttributeError)) as caught:
             work()
