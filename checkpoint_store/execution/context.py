@@ -172,6 +172,13 @@ class StoreContext:
         self.record_unrecorded()
         take_in(self.storage, self.record, self.unrecorded.passed_over)
 
+    def pause_recorded(self, job_id: str) -> None:
+        """Let the loops of this process, of any store object, see a pause before they start their next chunk."""
+        for context in list(_made.values()):
+            claims = context.claims.at_hand(job_id)
+            if claims is not None:
+                claims.runner.look_for_pause()
+
     def job_grew(self, job_id: str, total_chunks: int, given: Given | None) -> None:
         """Let the loops of this store object that are at work on a job see the chunks that the job has now."""
         self.grown[job_id] = max(total_chunks, self.grown.get(job_id, 0))

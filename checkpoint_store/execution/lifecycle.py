@@ -53,13 +53,14 @@ def ending_by(error: BaseException) -> tuple[JobStatus, BaseException | None]:
 
 def change(context: StoreContext, job_id: str, wanted: StatusChange) -> None:
     """Change a job's status as the record says (not to completed while chunks are left). Durable on return."""
-    _record_change(context.storage, job_id, wanted)
+    _record_change(context, context.storage, job_id, wanted)
     context.job_ended(job_id)
 
 
-def _record_change(storage: Storage, job_id: str, wanted: StatusChange) -> None:
+def _record_change(context: StoreContext, storage: Storage, job_id: str, wanted: StatusChange) -> None:
     storage.job_changes.set_status(job_id, wanted)
     if wanted.asks_for_pause:
+        context.pause_recorded(job_id)
         log.info("job %s: a pause was asked for; each loop on it ends after the chunks in hand", job_id)
 
 
@@ -68,7 +69,7 @@ def change_soon(context: StoreContext, job_id: str, wanted: StatusChange) -> Non
     storage = context.storage  # a read-only store refuses now
 
     def record() -> None:
-        _record_change(storage, job_id, wanted)
+        _record_change(context, storage, job_id, wanted)
         context.job_changed(job_id)
 
     context.pauses.add(job_id, record, is_pause=wanted.asks_for_pause)

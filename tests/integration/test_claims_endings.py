@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import program
+from each_case import each_case
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, ChunkOutOfRange, Job, JobNotFound, StateManager
 from checkpoint_store.execution.claims.chunk_queue import PAUSE_CHECK_INTERVAL_SECONDS
 from checkpoint_store.execution.claims.runner import OwnRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Children, Opener
@@ -198,12 +200,27 @@ def test_a_pause_ends_running_loops_within_a_second(store: CheckpointStore, chil
         thread.join()
         claims.last_pause = original  # type: ignore[method-assign]
         assert done > 0
-        assert looks <= (ended - began) / PAUSE_CHECK_INTERVAL_SECONDS + 1  # by the clock, not by the chunk
+        looks_max = (ended - began) / PAUSE_CHECK_INTERVAL_SECONDS + 2  # by the clock, and after the pause
+        assert looks <= looks_max, "not by the chunk"
         assert ended - asked[0] < 5, "a hang, not a second"
         assert job.status == "paused"
     children.finish(children.start(ask_pause, "resume"), "go\n")
     assert job.status == "running"
     assert next(job.pending()).index > 0
+
+
+@each_case("workers, through", [(0, "this object"), (1, "this object"), (1, "another object"), (3, "this object")])
+def test_after_a_pause_the_loops_of_the_process_start_no_chunk(
+    store: CheckpointStore, open_store: Opener, workers: int, through: str
+) -> None:
+    """A pause by the same process ends a loop of quick chunks after the chunks in hand. Zero workers: ``pending()``."""
+    job = store.open_job(f"{workers} {through}", total_chunks=300)
+    pausing = job if through == "this object" else open_store().job(job.job_id)
+    loop: Iterator[Any] = job.map(str, workers=workers, on_pause="return") if workers else job.pending()
+    next(loop)
+    pausing.pause()
+    assert len(list(loop)) < max(1, workers)
+    assert job.status == "paused"
 
 
 def test_a_pause_of_the_past_ends_no_loop(job: Job) -> None:

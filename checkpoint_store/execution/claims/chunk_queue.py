@@ -118,7 +118,7 @@ class ChunkQueue:
         """How many pauses were queued for this job before the loop began."""
         queued_pauses.record()
         self._first_pause = claims.last_pause()
-        self._checked_pause_at = time.monotonic()
+        self._loop.looked_for_pause_at = time.monotonic()
         self._paused = False
         self._comes_back = False
         """Whether the loop asked for its last chunk right after a completion."""
@@ -127,14 +127,17 @@ class ChunkQueue:
         claims.runner.enter(self._loop)
 
     def is_paused(self) -> bool:
-        """Whether a pause ends this loop; see :class:`KnownPauses`. The store is asked at most four times a second."""
+        """Whether a pause ends this loop; see :class:`KnownPauses`.
+
+        The store is asked four times a second, and after each pause that this process has recorded.
+        """
         if not self._paused and self._queued_pauses.asked(self.claims.job_id) != self._asked_before:
             self._paused = True  # first: whatever becomes of its record
             self._queued_pauses.record()
             self._note_pause(self.claims.last_pause())
         moment = time.monotonic()
-        if not self._paused and moment - self._checked_pause_at > PAUSE_CHECK_INTERVAL_SECONDS:
-            self._checked_pause_at = moment
+        if not self._paused and moment - self._loop.looked_for_pause_at > PAUSE_CHECK_INTERVAL_SECONDS:
+            self._loop.looked_for_pause_at = moment
             pause = self.claims.last_pause()
             if pause > self._first_pause:
                 self._note_pause(pause)

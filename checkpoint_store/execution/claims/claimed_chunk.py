@@ -41,6 +41,8 @@ class ClaimingLoop:
     inside: tuple[int, int] | None = None
     """The attempt at a chunk of the job, by its index and number, whose work runs the loop; None if no work does."""
     is_active: bool = True
+    looked_for_pause_at: float = float("-inf")
+    """When the loop last asked the store for a pause, on the monotonic clock."""
     started_in_a_row: int = 0
     """How many chunks were started since a chunk was completed or failed."""
     done_at: float = float("-inf")

@@ -186,7 +186,7 @@ class Claims(ForkAware):
         self.done([completion.chunk_index for completion in completions if self._has_ended(completion)])
         if self.storage.releases:  # they could not be freed while the completions were being written
             self._release_queued()
-        if not self.runner.has_loops:
+        if not self.runner.loops:
             self.end_if_idle(wait=True)
 
     def _has_ended(self, completion: Completion) -> bool:
@@ -283,7 +283,7 @@ class Claims(ForkAware):
                 chunk.is_failed = True
             if outcome.next_claim is None or chunk is None:
                 self.done([index])
-                if not self.runner.has_loops:
+                if not self.runner.loops:
                     self.end_if_idle(wait=True)
                 return None
             self.storage.done(chunk.runner_id, chunk.claim)

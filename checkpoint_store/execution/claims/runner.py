@@ -40,7 +40,8 @@ class OwnRunner:
         """Whether this runner is exclusive: no other runner may work on the job."""
         self._seen_alive: dict[int, float] = {}
         """When another runner was last found alive, on the monotonic clock, by runner id."""
-        self._loops: set[ClaimingLoop] = set()
+        self.loops: set[ClaimingLoop] = set()
+        """The loops that need this runner."""
 
     @property
     def is_registered(self) -> bool:
@@ -76,21 +77,21 @@ class OwnRunner:
 
     def enter(self, loop: ClaimingLoop) -> None:
         """Note that a loop begins."""
-        self._loops.add(loop)
+        self.loops.add(loop)
 
     def leave(self, loop: ClaimingLoop) -> None:
         """Note that a loop has ended. A finalizer may call this: no lock is waited for."""
-        self._loops.discard(loop)
+        self.loops.discard(loop)
 
-    @property
-    def has_loops(self) -> bool:
-        """Whether any loop needs this runner."""
-        return bool(self._loops)
+    def look_for_pause(self) -> None:
+        """Let each loop ask the store for a pause before it starts its next chunk."""
+        for loop in list(self.loops):
+            loop.looked_for_pause_at = float("-inf")
 
     @property
     def loop_threads(self) -> list[int]:
         """The thread that drives each loop that needs this runner, by its identifier."""
-        return [loop.driven_by for loop in list(self._loops)]
+        return [loop.driven_by for loop in list(self.loops)]
 
     def has_running_loop(self, *, but_this_thread: bool) -> bool:
         """Whether a thread that is alive drives a loop of this runner; ``but_this_thread``: another thread."""
@@ -104,7 +105,7 @@ class OwnRunner:
 
         With ``look``, read the store: an exclusive runner may end, too, if the job is completed.
         """
-        if self.runner_id is None or self._loops:
+        if self.runner_id is None or self.loops:
             return False
         return not self.is_exclusive or (look and self.is_dispensable())
 
