@@ -186,6 +186,13 @@ def test_a_time_before_the_beginning_is_the_beginning(tmp_path: Path) -> None:
     assert read(tmp_path, "a.srt", content) == "One. Two. Three. -10:30 is late."
 
 
+def test_a_score_behind_the_dash_of_a_speaker_is_said(tmp_path: Path) -> None:
+    """A time before the beginning has a fraction, as all that programs write in captions; ``- 1:2 -> 3:2`` has none."""
+    for said in ("- 1:2 → 3:2", "-10:30 -> 11:30 is the plan."):
+        content = f"1\n00:00:01,000 --> 00:00:03,000\n{said}\n\n2\n00:00:03,000 --> 00:00:05,000\nFine.\n"
+        assert read(tmp_path, "a.srt", content) == f"{said} Fine."
+
+
 @each_case(
     "line",
     [

@@ -64,8 +64,8 @@ _UNUSUAL_SIGN: Final = re.compile("[\uff1a\uff0c\uff0e⟶⇒➔➜]|&gt;")
 _COLONS: Final = (":", "\uff1a")
 _CLOCK_ALONE: Final = re.compile(rf"\s*{_CLOCK}\s*")
 _TIME_LINE: Final = re.compile(rf"\s*{_CLOCK}\s*{_ARROW}\s*{_CLOCK}(?![\w:])(.*)")
-_BEFORE_ZERO: Final = re.compile(r"(?:^|(?<=>))\s*-\s?\d{1,4}(?::\d{1,2}){1,2}(?:[.,]\d{1,9})?(?=\s|$)")
-"""A time before the beginning, as a program writes it that shifts all times."""
+_BEFORE_ZERO: Final = re.compile(r"(?:^|(?<=>))\s*-\s?\d{1,4}(?::\d{1,2}){1,2}[.,]\d{1,9}(?=\s|$)")
+"""A time before the beginning, as a program writes it that shifts all times; ``- 1:2 → 3:2`` is speech."""
 _TWO_CLOCKS: Final = re.compile(rf"\s*{_CLOCK}[\s,;|-]+{_CLOCK}\s*")
 _TWO_LONG_CLOCKS: Final = re.compile(rf"(?=[^:]*:[^:]*:[^:]*:[^:]*:)\s*{_CLOCK}[^\d:]{{1,8}}{_CLOCK}\s*")
 """Two times with hours and fractions, and some word or arrow between them: ``00:00:01,000 to 00:00:03,000``."""
