@@ -35,12 +35,12 @@ def pause_and_exit(*_):
 
 
 def interrupted(*arguments):
-    FileGuard.refuse_if_moved = original
+    FileGuard.refuse_if_moved = original  # type: ignore[method-assign]
     signal.raise_signal(signal.SIGTERM)
     original(*arguments)
 
 
 signal.signal(signal.SIGTERM, pause_and_exit)
 original = FileGuard.refuse_if_moved
-FileGuard.refuse_if_moved = interrupted
+FileGuard.refuse_if_moved = interrupted  # type: ignore[method-assign]
 complete()
