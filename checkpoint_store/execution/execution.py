@@ -21,7 +21,7 @@ from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attem
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.error_text import check_error, describe
+from checkpoint_store.model.error_text import checked_error, describe
 from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.money import COST_DEFAULT, cost_in
 from checkpoint_store.model.plan import FINGERPRINT_RULE, Fingerprint
@@ -260,7 +260,7 @@ class JobExecution:
         failure is only noted if a later try has the chunk, or if the try's own work reports it: that try goes on.
         """
         index = self.recorded.checked_index(index)
-        check_error(error)
+        error = checked_error(error)
         paid, message, in_hand = amount_paid(error, cost), describe(error), self.claims.in_hand
         if attempt is None and self.late.note_reported(in_hand.get(index), error, message, paid):
             return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused, StoreBusy
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.error_text import check_error, describe
+from checkpoint_store.model.error_text import checked_error, describe, readable
 from checkpoint_store.model.money import cost_in
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.service_answer import field_of
@@ -48,6 +48,7 @@ def ending_by(error: BaseException) -> tuple[JobStatus, BaseException | None]:
     """Return the status of a job whose work an exception ended, and the error to keep with the job."""
     if asks_to_end(error) or type(error) is JobPaused:
         return JobStatus.PAUSED, None
+    error = readable(error)
     return JobStatus.PAUSED if isinstance(error, JobPaused) else JobStatus.FAILED, error
 
 
@@ -84,9 +85,7 @@ def status_named(status: str) -> JobStatus:
 
 def status_change(status: JobStatus, error: BaseException | str | None) -> StatusChange:
     """Return the change to a status, with the message of an error, which is checked; its secrets are replaced."""
-    if error is not None:
-        check_error(error)
-    message = None if error is None else describe(error)
+    message = None if error is None else describe(checked_error(error))
     return StatusChange(status, message, is_completed_instead=False)
 
 
@@ -122,7 +121,7 @@ def leave(
 
 def keep_errors(context: StoreContext, error: BaseException) -> None:
     """Record an exception with each job whose loop it ended, unless the caller has ended the job itself."""
-    for job_id, cause in context.loops.left.ended_by(error).items():
+    for job_id, cause in context.loops.left.ended_by(readable(error)).items():
         try:
             record = context.reading.jobs.find(job_id)
             if record.status in (JobStatus.RUNNING, JobStatus.PAUSED) and record.error_message is None:

@@ -88,10 +88,30 @@ def _members(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException
             yield error
 
 
-def check_error(error: object) -> None:
-    """Raise :class:`InvalidArgumentError` if what a caller gave as an error is neither an exception nor a text."""
-    if not isinstance(error, BaseException | str):
+def checked_error(error: object) -> BaseException | str:
+    """Return what a caller gave as an error, :func:`readable`; refuse what is neither an exception nor a text."""
+    if isinstance(error, BaseException):
+        return readable(error)
+    if not isinstance(error, str):
         raise InvalidArgumentError("error", error, "is neither an exception nor a text; give one of them")
+    return error
+
+
+def readable(error: BaseException) -> BaseException:
+    """Return an exception, or :func:`unread` if its class lets nobody read what stands behind it.
+
+    Such a class has a property ``__cause__``, ``__dict__`` or ``__traceback__`` that raises an error.
+    """
+    try:
+        read = [(vars(link), link.__traceback__) for link in links(error)]
+    except Exception:  # whatever a property of the caller's exception does
+        return unread(error)
+    return error if read else unread(error)
+
+
+def unread(error: BaseException) -> WorkFailed:
+    """Return a substitute for an exception of which only the name of its class, and perhaps a cost, can be read."""
+    return WorkFailed(type(error).__name__, "(nothing more can be read of it)", cost=field_of(error, "cost"))
 
 
 def describe(error: BaseException | str) -> str:

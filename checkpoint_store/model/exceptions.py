@@ -17,5 +17,8 @@ def add_note(error: BaseException, note: str) -> None:
 
 def notes_of(error: BaseException) -> list[str]:
     """Return the notes of an exception that are texts. Its class may answer with anything, or raise an error."""
-    notes = vars(error).get("__notes__")
+    try:
+        notes = vars(error).get("__notes__")
+    except Exception:  # whatever a property of the class does
+        return []
     return [note for note in notes if isinstance(note, str)] if isinstance(notes, list | tuple) else []

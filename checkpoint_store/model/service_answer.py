@@ -24,10 +24,8 @@ _NESTING_MAX: Final = 6
 
 def field_of(holder: Any, name: str) -> Any:
     """Return a field of an object or a mapping, or None."""
-    if isinstance(holder, Mapping):
-        return holder.get(name)
     try:
-        return getattr(holder, name, None)
+        return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
     except Exception:  # whatever a property of the caller's exception does
         return None
 

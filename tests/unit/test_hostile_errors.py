@@ -116,6 +116,24 @@ def test_an_error_that_hides_what_stands_behind_it_is_a_failure_like_any_other(s
     assert {str(record.error).partition(":")[0] for record in job.failed_chunks()} == {"HidingError"}
 
 
+@pytest.mark.parametrize("field", [*OWN_FIELDS, "__class__"])
+def test_an_error_that_hides_what_stands_behind_it_is_recorded_by_hand(store: CheckpointStore, field: str) -> None:
+    """An error whose fields raise is kept, by its name, with the chunk or the job that it fails, and leaves its block."""
+    hiding = type("HidingError", (Exception,), {field: property(refuse, lambda *_: None), "cost": 0.5})
+    job = store.open_job("f", chunks=["a", "b"])
+    next(job.pending()).fail(hiding())
+    job.fail_chunk(1, hiding())
+    assert {str(attempt.error).partition(":")[0] for attempt in job.attempts()} == {"HidingError"}
+    assert job.costs().failed_cost == (0.0 if field == "__class__" else 1.0)
+    job.fail(hiding())
+    assert (job.status, str(job.state().error_message).partition(":")[0]) == ("failed", "HidingError")
+    with pytest.raises(hiding), store.open_job("g", chunks=["a"]) as other:
+        raise hiding
+    assert (other.status, str(other.state().error_message).partition(":")[0]) == ("failed", "HidingError")
+    with pytest.raises(hiding), store:
+        raise hiding
+
+
 @pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, GeneratorExit])
 @pytest.mark.parametrize("field", ["text", "cost"])
 def test_an_error_that_ends_the_program_where_it_is_read_is_recorded(

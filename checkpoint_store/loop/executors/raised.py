@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import WorkFailed
 from checkpoint_store.loop.service.retry_policy import as_work_failed
 from checkpoint_store.loop.signals import a_loop_ends_at_once
-from checkpoint_store.model.error_text import links, raised_from, text_of
+from checkpoint_store.model.error_text import raised_from, readable, text_of, unread
 from checkpoint_store.model.exceptions import add_note, notes_of, set_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from checkpoint_store.errors import WorkFailed
 
 _CHAIN_LENGTH_MAX: Final = 10
 _ELSEWHERE: Final = "It was raised in another process:"
@@ -39,7 +40,7 @@ class Raised:
             causes = tuple(raised_from(error) is inner for error, inner in pairwise(chain))
             return _arrived, (causes, *map(_sendable, chain))
         except BaseException:  # a property that calls sys.exit() fails its own call only
-            return _arrived, ((), _unread(self.error))
+            return _arrived, ((), unread(self.error))
 
     def as_failure(self) -> BaseException:
         """Return the exception that the loop treats as the failure of the chunk.
@@ -47,25 +48,12 @@ class Raised:
         An exception that would end the generator or the program that raises it again becomes a :class:`WorkFailed`, and
         so does one whose class lets nobody read what stands behind it, as by a property ``__cause__`` that fails.
         """
-        if not _can_be_read(self.error):
-            return _unread(self.error)
-        if not isinstance(self.error, _ENDS_A_GENERATOR) and not _ends_one_call(self.error):
-            return self.error
-        failure = _as_work_failed(self.error)
-        failure.__cause__ = self.error
+        error = readable(self.error)
+        if not isinstance(error, _ENDS_A_GENERATOR) and not _ends_one_call(error):
+            return error
+        failure = _as_work_failed(error)
+        failure.__cause__ = error
         return failure
-
-
-def _can_be_read(error: BaseException) -> bool:
-    try:
-        read = [(vars(link), link.__traceback__) for link in links(error)]
-    except Exception:  # whatever a property of the caller's exception does
-        return False
-    return bool(read)
-
-
-def _unread(error: BaseException) -> WorkFailed:
-    return WorkFailed(type(error).__name__, "(nothing more can be read of it)")
 
 
 def is_cancellation_of_task(error: BaseException) -> bool:

@@ -29,7 +29,7 @@ from checkpoint_store.loop.service.service_errors import (
 )
 from checkpoint_store.loop.service.unknown_model import MODEL_NOT_FOUND, names_unknown_model
 from checkpoint_store.model.chunks import as_float
-from checkpoint_store.model.error_text import links, text_of
+from checkpoint_store.model.error_text import links, readable, text_of
 from checkpoint_store.model.money import cost_of_error, unreadable_cost_of
 from checkpoint_store.model.service_answer import field_of
 from checkpoint_store.system.log import log
@@ -203,7 +203,10 @@ def is_fatal(error: BaseException) -> bool:
 
 def blames_no_chunk(error: BaseException | str) -> bool:
     """Whether no chunk is at fault: the service is away, or every chunk would meet the error. A text says nothing."""
-    return isinstance(error, BaseException) and (is_away(error) or is_fatal(error))
+    if isinstance(error, BaseException):
+        error = readable(error)
+        return is_away(error) or is_fatal(error)
+    return False
 
 
 def is_away(error: BaseException) -> bool:
