@@ -56,8 +56,10 @@ class OpenFile:
             for descriptor in (self._descriptor, *map(int, os.listdir("/dev/fd"))):
                 with suppress(OSError):  # a descriptor may be gone the next moment
                     if os.path.samestat(os.fstat(descriptor), status):
-                        self._descriptor = descriptor
-                        return os.pread(descriptor, size_bytes, offset)
+                        raw = os.pread(descriptor, size_bytes, offset)
+                        if os.path.samestat(os.fstat(descriptor), status):  # it was of this file all the time
+                            self._descriptor = descriptor
+                            return raw
         return None
 
 

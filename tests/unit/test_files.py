@@ -369,3 +369,20 @@ def test_a_file_may_be_named_by_text(tmp_path: Path) -> None:
     for text in ("old", "new"):
         file_replacement.replace_file(str(path), [text], backup=str(backup))
     assert (path.read_text(), backup.read_text()) == ("new", "old")
+
+
+def test_a_descriptor_that_becomes_another_files_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may close a file, and open another one, while a descriptor of the process is read."""
+    path, other, pread = tmp_path / "talk.db", tmp_path / "other", os.pread
+    path.write_bytes(b"ours")
+    other.write_bytes(b"bits")
+    with path.open("rb") as file, other.open("rb") as another:
+
+        def pread_too_late(descriptor: int, size: int, offset: int) -> bytes:
+            os.dup2(another.fileno(), descriptor)
+            return pread(descriptor, size, offset)
+
+        status = os.fstat(file.fileno())
+        assert descriptors.OpenFile().read(status, 4, 0) == b"ours"
+        monkeypatch.setattr(os, "pread", pread_too_late)
+        assert descriptors.OpenFile().read(status, 4, 0) is None

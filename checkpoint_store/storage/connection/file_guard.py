@@ -6,6 +6,7 @@ WAL of the file as it was, and its last close would mix the two for good.
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from contextlib import suppress
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 _WAL_LOOK_INTERVAL_SECONDS: Final = 0.05
 """Between two looks at the WAL and its index: more questions to the file system would delay a quick commit."""
-_COUNTER_AT: Final = 24
-"""The byte at which a store file has its change counter, which SQLite never sets back (sqlite.org/fileformat2.html)."""
+_READ_VERSION_AT: Final = 19
+"""The byte of a store file that is 2 if the file has a WAL. The change counter, which SQLite never sets back, is in the
+four bytes from 24 on (sqlite.org/fileformat2.html)."""
 _WAL_HEADER_BYTES: Final = 32
 _SALTS: Final = slice(16, 24)
 _WAL_BEGINS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
@@ -49,12 +51,13 @@ class FileGuard:
         self._wal = str(files.wal)
         self._beside: Final = (self._wal, str(files.shm))
         self._looked_at_seconds = 0.0
-        self._open_file, self._open_wal = OpenFile(), OpenFile()
+        self._open_file = OpenFile()
         self._spoiled: Callable[[Path], StorageUnavailableError] | None = None
         """The error of each later call, once the WAL or its index was removed, or another program wrote into a file:
         connections of this process may share what is gone."""
         self._inode = self._written_at = self._counter = 0
-        """The inode of the file, its time of modification (ns) and its change counter at the last look."""
+        """The inode of the file and its time of modification (ns) at the last look, and its last change counter that is
+        committed for certain."""
         self._salts, self._wal_bytes = b"", 0
         """The salts of the WAL at the last look, and its size; 0 if the salts were new then."""
         self._kept: list[int] = []
@@ -119,14 +122,16 @@ class FileGuard:
         """
         if status.st_mtime_ns == self._written_at and status.st_ino == self._inode:
             return
-        for _ in range(2):  # a descriptor may have become another file's between two calls
-            raw = self._open_file.read(status, 4, _COUNTER_AT)
-            if raw is None:
-                return
-            counter = int.from_bytes(raw, "big")
-            if status.st_ino != self._inode or counter >= self._counter:
-                self._inode, self._written_at, self._counter = status.st_ino, status.st_mtime_ns, counter
-                return
+        committed = self._counter if status.st_ino == self._inode else 0  # first: another thread may note a later one
+        raw = self._open_file.read(status, 9, _READ_VERSION_AT)
+        if raw is None:
+            return
+        counter = int.from_bytes(raw[5:], "big")
+        if counter >= committed:
+            if raw[:1] != b"\2":  # with a rollback journal, the file may have a transaction that is rolled back later
+                counter -= 1
+            self._inode, self._written_at, self._counter = status.st_ino, status.st_mtime_ns, counter
+            return
         self._spoiled = overwritten
         log.warning("%s was overwritten while it is open: its WAL is kept", self._path)
         # SQLite copies the WAL at the last close, if it gets the file for itself.
@@ -138,9 +143,10 @@ class FileGuard:
         SQLite makes a WAL shorter in the first transaction with new salts, which is over by the next write.
         """
         with suppress(OSError):
-            status = os.stat(self._wal)  # first: SQLite changes the salts, and then the size
-            header = self._open_wal.read(status, _WAL_HEADER_BYTES, 0) or b""
-            is_known = header[_SALTS] == self._salts
-            if header[:4] not in (b"", *_WAL_BEGINS) or (is_known and status.st_size < self._wal_bytes):
+            with io.FileIO(self._wal) as wal:  # no lock of SQLite is on the WAL
+                size_bytes = os.fstat(wal.fileno()).st_size  # first: SQLite changes the salts, and then the size
+                header = wal.read(_WAL_HEADER_BYTES)
+            is_known = bool(header) and header[_SALTS] == self._salts
+            if header[:4] not in (b"", *_WAL_BEGINS) or (is_known and size_bytes < self._wal_bytes):
                 self._spoiled = wal_overwritten
-            self._salts, self._wal_bytes = header[_SALTS], status.st_size if is_known else 0
+            self._salts, self._wal_bytes = header[_SALTS], size_bytes if is_known else 0
