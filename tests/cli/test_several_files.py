@@ -67,6 +67,20 @@ def test_a_run_says_where_it_is_and_the_end_adds_up(talks: Folder) -> None:
 
 
 @pytest.mark.slow
+def test_all_files_that_cannot_be_run_are_named_at_once(talks: Folder) -> None:
+    """A run of six files, three of them unusable, is refused with each of the three and its reason, and begins none."""
+    talks.write("empty.txt", "")
+    talks.write("nul.txt", "a\0b")
+    said = talks.run("run", "missing.txt", "a.txt", "empty.txt", "b.txt", "nul.txt", "c.txt", code=2).stderr
+    assert said.splitlines() == [
+        "checkpoint-store: 3 of 6 FILEs cannot be run, and none was begun:",
+        "  missing.txt: no such file",
+        "  empty.txt is empty",
+        "  nul.txt is not a text file (it has a NUL at character 1)",
+    ]
+    assert sorted(path.name for path in talks.path.iterdir()) == sorted([*TALKS, "empty.txt", "nul.txt"])
+
+
 def test_the_document_has_the_facts_of_the_screen(talks: Folder) -> None:
     """A script that reads --json knows what a person reads: outcomes, chunks, cost, and the line that goes on."""
     talks.write("c.txt", "bad")

@@ -13,8 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.paths import STANDARD, is_same_place, path_text
-from checkpoint_store.cli.run.outputs.output import check_output
+from checkpoint_store.cli.run.outputs.output import UnusableOutputError, check_output
 from checkpoint_store.cli.transcripts.clean import cleaned_as
+from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import TextChunk
 
 if TYPE_CHECKING:
@@ -143,22 +144,29 @@ def read_inputs(
     chunks would be paid for once more. ``output`` is that of the one input, if it is not the default one.
 
     Raises:
-        UnusableInputError: two inputs have the same output, or an input is its own output.
-        UnreadableTranscriptError: a file holds no transcript.
-        UnusableOutputError: an output cannot be written.
+        UnusableInputError: a file holds no transcript, its output cannot be written, two inputs have the same output,
+            or an input is its own output. The error names each such path with its reason.
     """
     products = {default_output(path) for path in paths if output is None} - {STANDARD}
     skipped = {path: "what another FILE was cleaned to" for path in paths if path in products}
     skipped |= _second_names([path for path in dict.fromkeys(paths) if path not in products])
     chosen = [path for path in dict.fromkeys(paths) if path not in skipped]
     targets: dict[str, Path] = {}
+    inputs, refusals = list[Input](), list[str]()
     for path in chosen:
         target = output or default_output(path)
-        if output is not None or path.parent.exists():  # otherwise reading says that there is no FILE
-            check_output(target)
-        if target != STANDARD:
-            _check_no_collision(path, target, targets)
-    return [Input(path, read(path), output or default_output(path)) for path in chosen], skipped
+        try:
+            if output is not None or path.parent.exists():  # otherwise reading says that there is no FILE
+                check_output(target)
+            if target != STANDARD:
+                _check_no_collision(path, target, targets)
+            inputs.append(Input(path, read(path), target))
+        except (UnusableInputError, UnreadableTranscriptError, UnusableOutputError) as error:
+            refusals.append(str(error))
+    if refusals:
+        heading = [f"{len(refusals):,} of {len(chosen):,} FILEs cannot be run, and none was begun:"]
+        raise UnusableInputError("\n  ".join([*(heading if len(refusals) > 1 else ()), *refusals]))
+    return inputs, skipped
 
 
 def _second_names(paths: Sequence[Path]) -> dict[Path, str]:

@@ -243,7 +243,7 @@ def checked_inputs(request: Request, screen: Screen) -> list[Input]:
         raise click.BadParameter(
             f"{error}; name an OpenAI model, or a tokenizer.json", param_hint="--tokenizer"
         ) from error
-    except (UnusableInputError, UnreadableTranscriptError, UnusableOutputError) as error:
+    except UnusableInputError as error:
         raise click.ClickException(str(error)) from error
     for path, what in skipped.items():
         screen.note(f"{printable(path)} is {what}; passed over", style="dim")
