@@ -342,10 +342,12 @@ class JobBusy(CheckpointStoreError):
 
     def __init__(self, job_id: str, pid: int, host: str, since: str, runner: int | None = None) -> None:
         self.job_id, self.pid, self.host, self.since, self.runner = job_id, pid, host, since, runner
-        remedy = "Wait for it to end, or stop it, and call again."
-        message = f"job {job_id} is being worked on by process {pid} on {host} since {since}. {remedy}"
-        by_hand = f" If that process was stopped for good: job.release_runner({runner})"
-        super().__init__(message if runner is None else message + by_hand)
+        who, remedy = f"process {pid} on {host}", "Wait for it to end, or stop it, and call again."
+        if (pid, host) == (os.getpid(), os.uname().nodename):
+            who, remedy = "this process", "End its loop or `with` block here, or close its store, and call again."
+        elif runner is not None:
+            remedy += f" If that process was stopped for good: job.release_runner({runner})"
+        super().__init__(f"job {job_id} is being worked on by {who} since {since}. {remedy}")
 
 
 class ChunkInWork(CheckpointStoreError):
@@ -356,10 +358,8 @@ class ChunkInWork(CheckpointStoreError):
 
     def __init__(self, job_id: str, chunk_index: int, pid: int, host: str) -> None:
         self.job_id, self.chunk_index, self.pid, self.host = job_id, chunk_index, pid, host
-        super().__init__(
-            f"chunk {chunk_index} of job {job_id} is being worked on by process {pid} on {host}. Wait until the "
-            "chunk is done, or pause the job, and call again."
-        )
+        remedy = "Wait until the chunk is done, or pause the job, and call again."
+        super().__init__(f"chunk {chunk_index} of job {job_id} is being worked on by process {pid} on {host}. {remedy}")
 
 
 class RunnerReleased(CheckpointStoreError):

@@ -311,10 +311,13 @@ def test_who_is_refused_changes_nothing(job: Job, open_store: Opener) -> None:
 
 
 def test_exclusive_is_refused_while_others_are_at_work(job: Job, open_store: Opener) -> None:
-    """``exclusive=True`` is refused while another runner is at work, and granted when that runner has ended."""
+    """``exclusive=True`` is refused while another runner is at work, and granted when that runner has ended.
+
+    The error of a runner of the same process says to end its loop, and not to stop the process, which is the caller's own.
+    """
     working, wanting = job.pending(), open_store()
     next(working)
-    with pytest.raises(JobBusy) as caught:
+    with pytest.raises(JobBusy, match=r"by this process since \S+\. End its loop .* and call again\.$") as caught:
         wanting.open_job("talk.srt", total_chunks=TOTAL, exclusive=True)
     assert caught.value.pid == os.getpid()
     working.close()
