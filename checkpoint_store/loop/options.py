@@ -179,7 +179,7 @@ class Options:
             object.__setattr__(self, name, checked_flag(name, getattr(self, name)))
         self._whole("max_attempts")
         if self.workers is not None:
-            self._whole("workers")
+            self._whole("workers", up_to=sys.maxsize)
         for name in ("timeout_seconds", "outage_seconds", "max_cost"):
             self._positive(name, getattr(self, name), up_to=math.inf)
         if self.outage_seconds is None:
@@ -224,8 +224,10 @@ class Options:
         if getattr(self, name) not in words:
             raise InvalidArgumentError(name, getattr(self, name), f"is none of {', '.join(map(repr, words))}")
 
-    def _whole(self, name: str) -> None:
+    def _whole(self, name: str, *, up_to: float = math.inf) -> None:
         number = count_from(getattr(self, name))
         if number is None:
             raise InvalidArgumentError(name, getattr(self, name), "is not a whole number from 1")
+        if number > up_to:
+            raise InvalidArgumentError(name, number, f"is more than {up_to:,}, which is the most")
         object.__setattr__(self, name, number)

@@ -307,6 +307,7 @@ def test_a_missing_extra_is_one_line(job: Job, monkeypatch: pytest.MonkeyPatch) 
         ("workers", 0),
         ("workers", True),
         ("workers", 1.5),
+        ("workers", 10**400),
         ("max_attempts", 0),
         ("max_attempts", None),
         ("on_error", "ignore"),

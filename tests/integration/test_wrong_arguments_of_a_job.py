@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from each_case import each_case
 
-from checkpoint_store import InvalidArgumentError
+from checkpoint_store import InvalidArgumentError, doctor
 
 if TYPE_CHECKING:
     from checkpoint_store import CheckpointStore
@@ -39,3 +39,12 @@ def test_what_is_no_number_of_a_runner_is_refused(store: CheckpointStore, runner
     """``release_runner`` takes a whole number, and names ``runner`` otherwise."""
     with pytest.raises(InvalidArgumentError, match=r"runner=.* is no whole number"):
         store.open_job("f", total_chunks=2).release_runner(runner)
+
+
+def test_what_cannot_be_told_of_progress_is_refused(store: CheckpointStore) -> None:
+    """``store.check`` and ``doctor`` name an ``on_progress`` that is no function."""
+    wrong: Any = 3
+    with pytest.raises(InvalidArgumentError, match="on_progress=3 is no function"):
+        store.check(on_progress=wrong)
+    with pytest.raises(InvalidArgumentError, match="on_progress=3 is no function"):
+        doctor(store.path, on_progress=wrong)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, counted
+from checkpoint_store.errors import InvalidArgumentError, StorageUnavailableError, StoreDamaged, counted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.records import Problem
 from checkpoint_store.storage.connection.errors import verdict_of
@@ -68,8 +68,15 @@ OnProgress = Callable[[int, int], object]
 """A function that gets the number of checked jobs, and of all jobs, before the first job and after each."""
 
 
+def check_listener(on_progress: object) -> None:
+    """Raise :class:`InvalidArgumentError` if ``on_progress`` is neither a function nor None."""
+    if on_progress is not None and not callable(on_progress):
+        raise InvalidArgumentError("on_progress", on_progress, "is no function of the checked jobs and of all jobs")
+
+
 def check(database: AnyDatabase, on_progress: OnProgress | None = None) -> list[Problem]:
     """Return the problems of a store: in structure, references, counts, and the digest of every result."""
+    check_listener(on_progress)
     try:
         return database.read(lambda connection: list(problems_of(connection, database.path, on_progress)))
     except StoreDamaged as error:  # the check itself cannot read on

@@ -65,6 +65,7 @@ class Finding:
 
 def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | None = None) -> list[Finding]:
     """Return all findings about the store at ``path``."""
+    integrity.check_listener(on_progress)
     contents = list(_contents(path, state_file, on_progress))
     is_sound = any((finding.level, finding.what) == ("ok", _CONTENTS) for finding in contents)
     return [
