@@ -81,6 +81,24 @@ def test_a_server_that_command_leaves_behind_costs_no_answer(left_running: Path)
 
 
 @pytest.mark.slow
+def test_a_run_says_that_it_waits_for_a_process_that_command_left_behind(tmp_path: Path) -> None:
+    """The process may print the rest of the answer, so it is waited for; people learn once what holds the run up."""
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        (tmp_path / "go").touch()
+
+    script = f"(while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; echo answer) & exit 0"
+    command = Command(("sh", "-c", script), AnswerReader(), say=say)
+    assert command(TextChunk("text"), _VARIABLES)[0]["cleaned_text"].strip() == "answer"
+    (text,) = said
+    assert text.startswith(
+        "'sh' has ended, and a process that it left in the background holds its output: the run waits"
+    )
+
+
+@pytest.mark.slow
 def test_a_server_that_command_leaves_behind_hides_no_exit_code(left_running: Path) -> None:
     """COMMAND has ended by itself, and has not taken too long."""
     command = Command(leaving(left_running, "exit 3"), AnswerReader(), timeout_seconds=0.3)

@@ -173,9 +173,8 @@ def _run_all(
     log = None if limits.joblog is None else JobLog(limits.joblog, request.command, inputs, screen)
     if request.command:
         on_end = log.write if log else None
-        command = Command(
-            request.command, request.answers, cost=limits.cost, timeout_seconds=limits.timeout, on_end=on_end
-        )
+        about = request.command, request.answers
+        command = Command(*about, cost=limits.cost, timeout_seconds=limits.timeout, on_end=on_end, say=screen.note)
     kill = command.kill if command else lambda: None
     interrupts = RunInterrupts(kill, quiet=screen.err.is_interactive)
     failures = FailureWatch(limits.halt, kill, screen.note, limits.ends_at_first_failure)

@@ -57,6 +57,7 @@ def kill_group(child: subprocess.Popen[bytes]) -> None:
 
 
 _WAIT_SLICE_SECONDS: Final = 0.5
+_SLICES_UNTIL_SAID: Final = 2
 _STOOD_STILL_SECONDS_MIN: Final = 1.0
 """A wait that ends so much too late says that this process stood still meanwhile: a paused container, a SIGSTOP.
 
@@ -99,20 +100,28 @@ class StdinWriter:
 
 
 def output_in_time(
-    child: subprocess.Popen[bytes], seconds_max: float | None, is_killed: Callable[[], bool]
+    child: subprocess.Popen[bytes],
+    seconds_max: float | None,
+    is_killed: Callable[[], bool],
+    on_wait: Callable[[], object],
 ) -> tuple[bytes, bytes]:
     """Return what a program printed on stdout and stderr until its end, or raise ``subprocess.TimeoutExpired``.
 
     Some process still has its stdout or stderr then. The ``stdin`` of ``child`` is None: a :class:`StdinWriter` has it.
     ``seconds_max`` is how long it may take; None for any time. After a pause of the container a program whose answer is
     paid for has the rest of its time to hand the answer over. ``is_killed`` says whether somebody killed the program
-    meanwhile: a process that it started may live on, and hold its stdout.
+    meanwhile: a process that it started may live on, and hold its stdout. ``on_wait`` is called once the program itself
+    has ended for a second: nobody knows whether the process that holds its stdout prints the rest of the answer.
     """
+    slices_since_end = 0
     for wait_seconds in _waits(inf if seconds_max is None else seconds_max):
         with suppress(subprocess.TimeoutExpired):
             return child.communicate(timeout=wait_seconds)
         if is_killed() and child.poll() is not None:
             break
+        slices_since_end += has_program_ended(child)
+        if slices_since_end == _SLICES_UNTIL_SAID:
+            on_wait()
     return child.communicate(timeout=_LAST_LOOK_SECONDS)  # it may have ended when the last wait did
 
 

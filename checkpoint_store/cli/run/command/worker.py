@@ -51,7 +51,7 @@ class Command:
     The program runs in a session of its own, so that a Ctrl-C in the terminal does not reach it: its work on the chunk
     may have been paid for. It has no terminal to ask questions on. ``cost`` is the field, or the dotted path, that
     holds the cost in the JSON that the program prints. It is killed after ``timeout_seconds`` for a chunk. ``on_end``
-    is called with each call that has ended, in the thread that made the call.
+    is called with each call that has ended, and ``say`` with a notice for people, in the thread that made the call.
     """
 
     def __init__(
@@ -62,9 +62,12 @@ class Command:
         cost: str = "cost",
         timeout_seconds: float | None = None,
         on_end: Callable[[CommandCall], object] | None = None,
+        say: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._argv = argv
         self._on_end = on_end
+        self._say = say
+        self._has_said_wait = False
         self._answers = answers
         self._cost = cost
         self._timeout_seconds = timeout_seconds
@@ -176,6 +179,13 @@ class Command:
         if self._killed:  # kill() came before the child was in the set
             kill_group(child)
 
+    def _say_wait(self) -> None:
+        if not self._has_said_wait:
+            self._has_said_wait = True
+            left = f"{self._argv[0]!r} has ended, and a process that it left in the background holds its output"
+            remedy = "if that process prints no part of the answer, start it with >/dev/null 2>&1"
+            self._say(f"{left}: the run waits for its end; {remedy}")
+
     def _goes_on_printing(self, child: subprocess.Popen[bytes]) -> bool:
         return not self._killed and group_lives(child)
 
@@ -192,7 +202,7 @@ class Command:
         self._children.add(child)
         try:
             self._kill_if_too_late(child)
-            stdout, stderr = output_in_time(child, self._timeout_seconds, lambda: self._killed)
+            stdout, stderr = output_in_time(child, self._timeout_seconds, lambda: self._killed, self._say_wait)
             if child in self._cut_off:
                 raise CommandKilledError
         except subprocess.TimeoutExpired as late:
