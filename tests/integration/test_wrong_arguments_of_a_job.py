@@ -48,3 +48,15 @@ def test_what_cannot_be_told_of_progress_is_refused(store: CheckpointStore) -> N
         store.check(on_progress=wrong)
     with pytest.raises(InvalidArgumentError, match="on_progress=3 is no function"):
         doctor(store.path, on_progress=wrong)
+
+
+@each_case(
+    "name", ["job_id", "file_name", "video_title", "model", "provider", "config", "sequential", "status", "metadata"]
+)
+def test_what_identifies_a_job_cannot_be_set(store: CheckpointStore, name: str) -> None:
+    """An attribute of a job refuses another value: the calls of this object would go to two jobs."""
+    job = store.open_job("f", total_chunks=2)
+    before = getattr(job, name)
+    with pytest.raises(AttributeError, match=name):
+        setattr(job, name, "x")
+    assert getattr(job, name) == before

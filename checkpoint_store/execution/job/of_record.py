@@ -56,6 +56,11 @@ class JobOfRecord:
         self.sequential: Final = record.sequential
         """Whether each chunk's work depends on the results before it."""
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self.__dict__:
+            raise AttributeError(f"the {name} of a job cannot be set")
+        super().__setattr__(name, value)
+
     @_FirstAsked
     def _execution(self) -> JobExecution:
         """The job at work, made when it is first asked for: a list of jobs would make six objects for each job."""
