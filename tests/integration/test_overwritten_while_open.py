@@ -163,6 +163,30 @@ def test_a_fork_does_not_mix_a_wal_with_an_overwritten_file(tmp_path: Path) -> N
         assert [index for index in dict(store.job("talk.txt").items()) if index < AT] == list(range(AT))
 
 
+@pytest.mark.slow
+def test_a_child_that_lives_on_does_not_keep_an_overwritten_store_from_coming_back(tmp_path: Path) -> None:
+    """The lock that keeps the WAL ends when the process closes the store that took it."""
+    path, copy = tmp_path / "talk.db", tmp_path / "copy.db"
+    store = _grown(path, copy)
+    _overwrite(path, copy)
+    with REFUSED:
+        store.job("talk.txt").complete(AT, "y")
+    until, end = os.pipe()
+    if (child := os.fork()) == 0:
+        os.close(end)
+        os.read(until, 1)
+        os._exit(0)
+    with REFUSED:
+        store.close()
+    try:
+        with pytest.warns(StoreRecovered, match="chunks back"):
+            CheckpointStore(path).close()
+    finally:
+        os.close(end)
+        os.waitpid(child, 0)
+        os.close(until)
+
+
 def test_no_chunk_is_acknowledged_once_the_wal_was_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written to a WAL without a beginning would be gone at a kill, without a word."""
     monkeypatch.setattr(file_guard, "_WAL_LOOK_INTERVAL_SECONDS", 0.0)

@@ -99,6 +99,7 @@ class StoreConnection(ForkAware):
         if self.connection is not None:
             _inherited.append(self.connection)
         self.connection = None
+        self.file.guard.release()
         self.lock = threading.RLock()
         """Held by the thread that uses the connection. No thread takes it twice; see :func:`refuse_inner_call`."""
         self._at_rest: list[bool] = []
