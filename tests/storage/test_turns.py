@@ -109,3 +109,16 @@ def test_a_writer_that_meets_nobody_never_waits(writer: Writer, clock: Clock, ot
     writer.write(1.0)
     writer.write(1.0)
     assert clock.waits == []
+
+
+def test_after_a_commit_that_met_a_reader_the_writer_does_not_wait_for_the_time_before_its_transaction(
+    writer: Writer, clock: Clock, other: sqlite3.Connection
+) -> None:
+    """With a rollback journal, a commit waits for readers. The hours since the store was opened are no write."""
+    clock.now = 7200.0
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM t").fetchall()
+    writer.transact(0.0)
+    assert len(clock.waits) == 1
+    writer.write(0.0)
+    assert len(clock.waits) == 1

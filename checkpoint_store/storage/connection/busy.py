@@ -63,6 +63,7 @@ class Turns:
             else:
                 return connection.total_changes - changes_before
             self._shared_writes = _SHARED_WRITES
+            self._began_at = time.monotonic()  # of a commit that meets a reader, the beginning is not known
         elif not connection.in_transaction and (left_seconds := self._next_at - time.monotonic()) > 0:
             time.sleep(left_seconds)
         return patiently(
