@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
     from checkpoint_store.model.loop_records import EventKind
+    from checkpoint_store.model.money import Cost
     from checkpoint_store.storage.records.records import Completion
+
+
+def _cost_of(completion: Completion, result: object, cost: Cost) -> float | None:
+    """Return the cost of a result. A function of the caller's was called as the completion was made."""
+    return cost_in(result, cost) if isinstance(cost, str) else completion.cost
 
 
 class Statistics:
@@ -46,12 +52,12 @@ class Statistics:
         self._started_at = now()
         self._began = time.monotonic()
 
-    def completed(self, result: object, seconds: float | None) -> None:
+    def completed(self, completion: Completion, result: object) -> None:
         """Count a recorded result, and how long the work on it took."""
         self._completed += 1
-        if seconds is not None:
-            self._work.add(seconds)
-        self._add_cost(cost_in(result, self._options.cost))
+        if completion.seconds is not None:
+            self._work.add(completion.seconds)
+        self._add_cost(_cost_of(completion, result, self._options.cost))
         tokens = tokens_in(result)
         if tokens is not None:
             self._tokens = (self._tokens or 0) + tokens
@@ -156,12 +162,13 @@ class Events:
     def completed(self, completion: Completion, result: object) -> None:
         """Note that a chunk is complete."""
         if self._hook is not None:
-            cost, seconds = cost_in(result, self._cost), completion.seconds
+            cost, seconds = _cost_of(completion, result, self._cost), completion.seconds
             self._note("completed", completion.chunk_index, attempt=completion.attempt, cost=cost, seconds=seconds)
 
     def redone(self, completion: Completion, result: object) -> None:
         """Note that a result was not recorded: its chunk has another result, and is to be done again."""
-        error, cost = "the chunk was asked to be done again after this try began", cost_in(result, self._cost)
+        error = "the chunk was asked to be done again after this try began"
+        cost = _cost_of(completion, result, self._cost)
         about = {"attempt": completion.attempt, "cost": cost, "seconds": completion.seconds, "error": error}
         self._note("retried", completion.chunk_index, **about)
 

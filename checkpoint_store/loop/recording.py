@@ -161,7 +161,7 @@ class Recorder:
             recorded = [success for success in recorded if self._is_answer(success)]
         items: list[MapItem] = []
         for done, result in recorded:
-            self._state.statistics.completed(result, done.seconds)
+            self._state.statistics.completed(done, result)
             if done.chunk_index not in self._completed_late:
                 self._state.events.completed(done, result)
                 items.append(MapItem(done.chunk_index, result, self._state.execution.keys.of(done.chunk_index)))

@@ -236,3 +236,22 @@ def test_costs_in_texts_count_in_totals_and_in_a_plan(job: Job) -> None:
     assert job.totals("cost") == {"cost": 0.75}
     plan = job.plan()
     assert (plan.spent, plan.estimated_cost) == (0.75, 0.375 * 8)
+
+
+@pytest.mark.parametrize(("max_cost", "calls"), [(None, 1), (100, 2)])
+def test_a_function_is_asked_for_a_cost_once_and_once_more_for_a_budget(
+    job: Job, max_cost: float | None, calls: int
+) -> None:
+    """The record, the event and the sum of the run take the first answer; a budget adds up what the store has."""
+    asked: list[Any] = []
+    told: list[float | None] = []
+
+    def cost(result: Any) -> float:
+        asked.append(result)
+        return 0.5
+
+    list(job.map(Counted("result"), cost=cost, max_cost=max_cost, on_event=lambda event: told.append(event.cost)))
+    assert len(asked) == calls * len(CHUNKS)
+    assert told.count(0.5) == len(CHUNKS)
+    assert job.last_run is not None
+    assert job.last_run.cost == 6.0
