@@ -108,14 +108,14 @@ def list_jobs(
     refuse_two_formats(table_format, as_json=as_json)
     with open_for_reading(store_path) as store:
         summaries, unread = listing.readable(store)
-        every = [record(job) for job in summaries]
-        records = listing.chosen(every, status, listing.names_of(file_name, store.path), since, limit)
+        chosen = listing.chosen(summaries, status, listing.names_of(file_name, store.path), since, limit)
+        records = [record(job) for job in chosen]
         has_costs = listing.add_costs(records, store.job, _totals)
     if as_json:
         print_json({"store": store_path, "jobs": records} | unread)
     elif table_format is not None:
         print_table(table_format, listing.LIST_COLUMNS, [row | {"status": row["shown_status"]} for row in records])
-    elif (every or unread) and not records:
+    elif (summaries or unread) and not records:
         Screen().note(f"no job of {store_path} matches")
     else:
         tables.show_list(Screen(), records, store_path)

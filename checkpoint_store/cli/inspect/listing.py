@@ -6,7 +6,7 @@ import dataclasses
 import re
 import warnings
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,23 +100,23 @@ def names_of(file: str | None, store_path: Path) -> frozenset[str] | None:
 
 
 def chosen(
-    records: Sequence[dict[str, Any]],
+    jobs: Sequence[JobSummary],
     status: str | None,
     file_names: frozenset[str] | None,
     since: datetime | None,
     limit: int | None,
-) -> list[dict[str, Any]]:
+) -> list[JobSummary]:
     """Return the jobs that pass these filters, in their order; a filter of None lets all pass. See :func:`names_of`."""
 
-    def passes(record: Mapping[str, Any]) -> bool:
-        name = composed(record["file_name"])
+    def passes(job: JobSummary) -> bool:
+        name = composed(job.file_name)
         return (
-            status in (None, record["shown_status"])
+            status in (None, job.shown_status)
             and (file_names is None or not file_names.isdisjoint((name, PurePath(name).name)))
-            and (since is None or datetime.fromisoformat(record["updated_at"]) >= since)
+            and (since is None or job.progress.updated_at >= since)
         )
 
-    return list(filter(passes, records))[:limit]
+    return list(islice(filter(passes, jobs), limit))
 
 
 def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:
