@@ -65,6 +65,7 @@ OPERATIONS: dict[str, type[Operation]] = {
     "paid-in-vain": verb_operations.PaidInVain,
     "handles": verb_operations.Handles,
     "describe": verb_operations.Describe,
+    "late-for-another-plan": verb_operations.LateForAnotherPlan,
     "delete": verb_operations.Delete,
     "prune": verb_operations.Prune,
     "merge": verb_operations.Merge,

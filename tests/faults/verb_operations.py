@@ -92,6 +92,32 @@ class Describe(Operation):
         self.store._context.storage.job_changes.leave_out(self.job.job_id, 0.5)
 
 
+class LateForAnotherPlan(Operation):
+    """A chunk of a replaced job ends after the edited plan was opened: the loop of the edited plan takes its result."""
+
+    plan: ClassVar[dict[str, Any]] = {"chunks": [*"abcdefG"], "on_change": "reuse"}
+    verbs = ("JobChanges.look_again",)
+
+    @staticmethod
+    def template(folder: Path) -> None:
+        with CheckpointStore(folder / STORE) as store:
+            job = store.open_job(INPUT, chunks=[*"abcdefg"])
+            job.complete_many((index, result_of(index)) for index in range(DONE))
+
+    def __init__(self, folder: Path) -> None:
+        with CheckpointStore(folder / STORE) as earlier:
+            replaced = earlier.open_job(INPUT, chunks=[*"abcdefg"])
+            super().__init__(folder)
+            replaced.complete(DONE, result_of(DONE))
+
+    def attempt(self) -> None:
+        assert self.job is not None
+        for chunk in self.job.pending():
+            chunk.complete(result_of(chunk.index))
+            self.acknowledged[chunk.index] = True
+        self.acknowledged[DONE] = True
+
+
 class Delete(Operation):
     """Another job is deleted, with the bytes of its results."""
 
