@@ -128,7 +128,11 @@ class Reading(ReadingVerbs):
         return self._database.closed
 
     def close(self) -> None:
-        """Close the file; every acknowledged result is durable already. Closing twice is fine."""
+        """Close the file; every acknowledged result is durable already. Closing twice is fine.
+
+        Raises:
+            StorageUnavailableError: another program overwrote the file or its WAL. The file is closed.
+        """
         self._database.close()
 
     def facts(self) -> dict[str, Any]:

@@ -90,8 +90,10 @@ def _release_everything(context: StoreContext, error: BaseException | None) -> N
             raise
         _end_runners(context, error)
     finally:
-        context.reading.close()
-        context.loops.is_closed = True
+        try:
+            context.reading.close()
+        finally:
+            context.loops.is_closed = True
 
 
 def _end_runners(context: StoreContext, error: BaseException | None) -> None:

@@ -178,8 +178,8 @@ class OpenStore:
         wait: it returns, and the store is closed as soon as that work, or that call, is done.
 
         Raises:
-            CheckpointStoreError: a result cannot be recorded (the notes name the chunks), or the state file cannot be
-                written. The store is closed all the same.
+            CheckpointStoreError: a result cannot be recorded (the notes name the chunks), the state file cannot be
+                written, or another program overwrote the store while it was open. The store is closed all the same.
         """
         self._close(None)
 

@@ -97,10 +97,16 @@ class Database:
         return self.writer.write_if_free(work, patience_seconds=patience_seconds)
 
     def close(self) -> None:
-        """Close the connections. The last process to leave a store copies the WAL into the file and removes it."""
+        """Close the connections. The last process to leave a store copies the WAL into the file and removes it.
+
+        Raises:
+            StorageUnavailableError: another program overwrote the file or its WAL. The connections are closed.
+        """
         for connection in (self._long_reader, self.reader, self.writer):  # the writer last: ``closed`` asks the writer
             connection.close()
-        self.writer.file.guard.release()
+        guard = self.writer.file.guard
+        guard.release()
         self._leave()
         if self._presence is not None:
             self._presence.end()
+        guard.refuse_if_overwritten()

@@ -132,10 +132,7 @@ class FileGuard:
                 counter -= 1
             self._inode, self._written_at, self._counter = status.st_ino, status.st_mtime_ns, counter
             return
-        self._spoiled = overwritten
-        log.warning("%s was overwritten while it is open: its WAL is kept", self._path)
-        # SQLite copies the WAL at the last close, if it gets the file for itself.
-        self._kept.extend(lock_for_all(self._path, SHARED_FIRST, SHARED_BYTES))
+        self._spoil(overwritten)
 
     def _look_at_wal(self) -> None:
         """Note that the WAL lost its header, or was made shorter. Called after a write of this process only.
@@ -148,5 +145,14 @@ class FileGuard:
                 header = wal.read(_WAL_HEADER_BYTES)
             is_known = bool(header) and header[_SALTS] == self._salts
             if header[:4] not in (b"", *_WAL_BEGINS) or (is_known and size_bytes < self._wal_bytes):
-                self._spoiled = wal_overwritten
+                self._spoil(wal_overwritten)
             self._salts, self._wal_bytes = header[_SALTS], size_bytes if is_known else 0
+
+    def _spoil(self, error: Callable[[Path], StorageUnavailableError]) -> None:
+        """Let each later call raise an error.
+
+        Keep SQLite from copying the WAL into the file at the last close, which it does where it gets the file alone.
+        """
+        self._spoiled = error
+        log.warning("%s or its WAL was overwritten while it is open: the WAL is not copied into it", self._path)
+        self._kept.extend(lock_for_all(self._path, SHARED_FIRST, SHARED_BYTES))
