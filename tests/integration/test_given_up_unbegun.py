@@ -10,8 +10,7 @@ import pytest
 from conftest import wait_until
 
 from checkpoint_store.execution.claims import chunk_queue
-from checkpoint_store.loop.executors.local import Threads
-from checkpoint_store.loop.executors.workplace import Workplace
+from checkpoint_store.loop.executors.local import OwnExecutor, Threads
 from checkpoint_store.loop.schedule import RetryQueue
 from checkpoint_store.storage.runner_lock import begun_by, runner_lock_paths
 
@@ -57,7 +56,8 @@ def test_what_waited_for_a_worker_is_not_in_doubt(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(chunk_queue, "_CLAIMED_AHEAD_SECONDS", 0.0)
-    monkeypatch.setattr(Workplace, "wait", interrupted)
+    for kind in (OwnExecutor, Threads):
+        monkeypatch.setattr(kind, "wait", interrupted)
     job = store.open_job("talk.srt", total_chunks=10)
     with pytest.raises(KeyboardInterrupt):
         list(job.map(work, workers=WORKERS, executor=executor))

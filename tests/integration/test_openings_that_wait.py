@@ -29,16 +29,17 @@ def open_plan(store: CheckpointStore, number: int) -> Any:
 
 def test_calls_of_two_loops_that_open_a_third_plan_do_not_wait_for_each_other(store: CheckpointStore) -> None:
     """Each call in flight would wait for the other's end: the one that begins to wait last goes on at once."""
+    texts = (["a", "b"], ["A", "x"])  # no text is in both: a loop takes over what the other plan has at its beginning
     both_have_an_item, through = threading.Barrier(3), threading.Semaphore(0)
 
     def work(text: str) -> str:
-        if text != "a":
+        if text in "bx":
             both_have_an_item.wait(60)
             open_plan(store, 2)
             through.release()
         return text.upper()
 
-    loops = [open_plan(store, number).map(work, workers=2, only=range(2)) for number in (0, 1)]
+    loops = [store.open_job("talk.txt", chunks=each, on_change="reuse").map(work, workers=2) for each in texts]
     for loop in loops:
         next(loop)
     both_have_an_item.wait(60)
