@@ -6,7 +6,6 @@ WAL of the file as it was, and its last close would mix the two for good.
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from contextlib import suppress
@@ -51,7 +50,7 @@ class FileGuard:
         self._wal = str(files.wal)
         self._beside: Final = (self._wal, str(files.shm))
         self._looked_at_seconds = 0.0
-        self._open_file = OpenFile()
+        self._open_file, self._open_wal = OpenFile(), OpenFile()
         self._spoiled: Callable[[Path], StorageUnavailableError] | None = None
         """The error of each later call, once the WAL or its index was removed, or another program wrote into a file:
         connections of this process may share what is gone."""
@@ -140,13 +139,14 @@ class FileGuard:
         SQLite makes a WAL shorter in the first transaction with new salts, which is over by the next write.
         """
         with suppress(OSError):
-            with io.FileIO(self._wal) as wal:  # no lock of SQLite is on the WAL
-                size_bytes = os.fstat(wal.fileno()).st_size  # first: SQLite changes the salts, and then the size
-                header = wal.read(_WAL_HEADER_BYTES)
+            status = os.stat(self._wal)  # first: SQLite changes the salts, and then the size
+            header = self._open_wal.read(status, _WAL_HEADER_BYTES, 0)
+            if header is None:
+                return
             is_known = bool(header) and header[_SALTS] == self._salts
-            if header[:4] not in (b"", *_WAL_BEGINS) or (is_known and size_bytes < self._wal_bytes):
+            if header[:4] not in (b"", *_WAL_BEGINS) or (is_known and status.st_size < self._wal_bytes):
                 self._spoil(wal_overwritten)
-            self._salts, self._wal_bytes = header[_SALTS], size_bytes if is_known else 0
+            self._salts, self._wal_bytes = header[_SALTS], status.st_size if is_known else 0
 
     def _spoil(self, error: Callable[[Path], StorageUnavailableError]) -> None:
         """Let each later call raise an error.

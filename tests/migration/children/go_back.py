@@ -22,7 +22,7 @@ def refused(words):
 
 
 with CheckpointStore(path, state_file=None) as store:
-    refused("has it open; end it first")
+    refused("this process has it open; close it first")
     for chunk in store.latest_job().pending():
         chunk.fail("not now")
         break
