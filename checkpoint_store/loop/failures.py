@@ -121,8 +121,9 @@ class FailurePolicy:
         except ChunkAlreadyCompleted:
             self._note_overtaken(chunk, message, copy, how["cost"], seconds)
             return
-        how_to_wait = {"is_last": next_attempt is None, "others_go_on": others_go_on}
-        wait_seconds = wait_after(self._state, self._outage, attempt, error, trouble, **how_to_wait)
+        wait_seconds = wait_after(
+            state, self._outage, attempt, error, trouble, is_last=next_attempt is None, others_go_on=others_go_on
+        )
         is_tried_again = next_attempt is not None and wait_seconds is not None
         state.events.ended("retried" if is_tried_again else "failed", chunk, message, cost, seconds)
         if next_attempt is not None and wait_seconds is not None:
