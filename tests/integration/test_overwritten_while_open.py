@@ -52,6 +52,17 @@ def _empty(path: Path, _: Path) -> None:
     os.truncate(path, 0)
 
 
+def _comes_back(store: CheckpointStore, path: Path) -> None:
+    """Close the overwritten store, which is refused, and see that the next opening has every chunk."""
+    with REFUSED:
+        store.close()
+    with pytest.warns(StoreRecovered, match="chunks back"):
+        store = CheckpointStore(path)
+    with store:
+        assert [index for index in dict(store.job("talk.txt").items()) if index < AT] == list(range(AT))
+        assert store.check() == []
+
+
 @pytest.mark.slow_variants
 @pytest.mark.parametrize("spoil", [_overwrite, _empty])
 @pytest.mark.parametrize("is_idle", [False, True], ids=["at work", "idle"])
@@ -65,13 +76,7 @@ def test_what_the_wal_has_is_kept_if_an_open_store_is_overwritten(
     for _ in range(0 if is_idle else 2):
         with REFUSED:
             store.job("talk.txt").complete(AT, "y")
-    with REFUSED:
-        store.close()
-    with pytest.warns(StoreRecovered, match="chunks back"):
-        store = CheckpointStore(path)
-    with store:
-        assert [index for index in dict(store.job("talk.txt").items()) if index < AT] == list(range(AT))
-        assert store.check() == []
+    _comes_back(store, path)
 
 
 def test_no_close_writes_an_overwritten_store_over_its_state_file(
@@ -150,12 +155,7 @@ def test_a_fork_does_not_mix_a_wal_with_an_overwritten_file(tmp_path: Path) -> N
     os.waitpid(child, 0)
     with REFUSED:
         store.job("talk.txt").complete(AT, "y")
-    with REFUSED:
-        store.close()
-    with pytest.warns(StoreRecovered, match="chunks back"):
-        store = CheckpointStore(path)
-    with store:
-        assert [index for index in dict(store.job("talk.txt").items()) if index < AT] == list(range(AT))
+    _comes_back(store, path)
 
 
 @pytest.mark.slow
