@@ -11,7 +11,6 @@ import pkgutil
 import re
 import subprocess
 import sys
-import textwrap
 from importlib import import_module
 from itertools import chain, product
 from pathlib import Path
@@ -27,22 +26,24 @@ from checkpoint_store.storage.statements.statement import Statement
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOLDER = Path(prepared.__path__[0])
 SQLALCHEMY = ".".join(sqlalchemy.__version__.split(".")[:2])
 BOTH = (False, True)
-LINE_LENGTH = 120
-END = '""",'
 LITERAL = re.compile("'[^']*'")
 
-FILES = {
-    "jobs": ("compiled", "job_endings", "job_rows", "jobs", "order", "plans"),
-    "attempts": ("attempts", "handles", "merging", "redos"),
-    "results": ("checks", "chunks", "completions", "costs", "results", "totals"),
-}
-"""By the file that has their texts: the modules and folders of statements."""
+HEAD = f"""\"\"\"The texts of the statements, as SQLAlchemy compiles them from the tables: all SQL that ordinary work runs.
 
-_IMPORTS = "from __future__ import annotations\n\nfrom typing import Final\n"
-_BY_NAME = '"""By the name of the statement: its text, with the names of its values, such as ``:in_job``."""'
+``python tests/storage/write_prepared.py`` writes this file, and a test compares it with the statements. These texts are
+run whatever SQLAlchemy is installed.
+\"\"\"
+
+from __future__ import annotations
+
+from typing import Final
+
+SQLALCHEMY: Final = "{SQLALCHEMY}"
+\"\"\"The version of SQLAlchemy that compiled the texts.\"\"\"
+STATEMENTS: Final[dict[str, str]] = """
+FOOT = '"""By the name of the statement: its text, with the names of its values, such as ``:in_job``."""'
 
 
 def columns() -> dict[str, set[str]]:
@@ -81,47 +82,12 @@ def texts() -> dict[str, str]:
     return {name: statement.compiled() for name, statement in sorted(statements().items())}
 
 
-def written(name: str, text: str) -> str:
-    """The entry of a statement, in lines of the usual length."""
-    begin = f'    {json.dumps(name)}: """'
-    wrapper = textwrap.TextWrapper(LINE_LENGTH, break_long_words=False, break_on_hyphens=False)
-    whole = LITERAL.sub(lambda literal: literal[0].replace(" ", "\0"), text)  # no line ends in a text of SQL
-    lines = [line.replace("\0", " ") for line in wrapper.wrap("." * len(begin) + whole)]
-    lines[0] = begin + lines[0][len(begin) :]
-    if text.endswith('"') or len(lines[-1]) + len(END) > LINE_LENGTH:
-        lines.append("")
-    return "\n".join(lines) + END
-
-
-def file_of(name: str) -> str:
-    """The file with the text of the statement of this name."""
-    (file,) = (file for file, places in FILES.items() if name.split(".", maxsplit=1)[0] in places)
-    return file
-
-
-def source_of_texts(file: str) -> str:
-    """A file of prepared texts."""
-    purpose = f'"""The texts of the statements of {", ".join(f"``{place}``" for place in FILES[file])}."""'
-    entries = (written(name, text) for name, text in texts().items() if file_of(name) == file)
-    body = ["TEXTS: Final[dict[str, str]] = {", *entries, "}", _BY_NAME]
-    return "\n".join([purpose, _IMPORTS, *body])
-
-
-def source_of_statements() -> str:
-    """The file that knows all texts, and the version of SQLAlchemy that compiled them."""
-    imports = f"{_IMPORTS}\nfrom checkpoint_store.storage.statements.prepared import {', '.join(sorted(FILES))}\n"
-    version = f'SQLALCHEMY: Final = "{SQLALCHEMY}"\n"""The version of SQLAlchemy that compiled the texts."""\n'
-    every = ", ".join(f"**{file}.TEXTS" for file in FILES)
-    body = [version, f"STATEMENTS: Final[dict[str, str]] = {{{every}}}", _BY_NAME]
-    return "\n".join(['"""All texts of the statements."""', imports, *body])
-
-
 def write() -> None:
-    """Write the folder of the prepared texts."""
-    sources = {"statements": source_of_statements()} | {file: source_of_texts(file) for file in FILES}
-    for file, source in sources.items():
-        (FOLDER / f"{file}.py").write_text(f"{source}\n", "utf-8")
-    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(FOLDER)], check=True)
+    """Write the file of the prepared texts, each text on one line."""
+    entries = (f"    {json.dumps(name)}: {json.dumps(text)},\n" for name, text in texts().items())
+    path = Path(prepared.__file__)
+    path.write_text(f"{HEAD}{{\n{''.join(entries)}}}\n{FOOT}\n", "utf-8")
+    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(path)], check=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 from checkpoint_store.storage.sql import VALUE, compiled
-from checkpoint_store.storage.statements.prepared.statements import STATEMENTS
+from checkpoint_store.storage.statements.prepared import STATEMENTS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,7 +26,7 @@ Given = ParamSpec("Given")
 class Statement:
     """A statement's SQL text, and the order of its values. The text is looked up when it is first used.
 
-    The text comes from :data:`.prepared.statements.STATEMENTS`, by the statement's name. A statement that is not
+    The text comes from :data:`.prepared.STATEMENTS`, by the statement's name. A statement that is not
     prepared is built: as an expression, which is compiled and imports SQLAlchemy, or as a text of our own names.
 
     ``order``: the order in which callers pass plain tuples; None: no caller does.
