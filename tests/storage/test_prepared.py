@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REMEDY = "run: python tests/storage/write_prepared.py"
-UNPREPARED: Statement = Statement(lambda: select(jobs.c.job_id))
+UNPREPARED: Statement = Statement(select(jobs.c.job_id))
 
 
 def test_every_statement_is_prepared_as_it_is_built() -> None:

@@ -74,7 +74,7 @@ def statements() -> dict[str, Statement]:
     in_groups = chain.from_iterable(value for value in values if type(value) is tuple)
     in_modules = [value for value in (*values, *in_groups) if isinstance(value, Statement)]
     every = (*in_modules, *in_forms())
-    return {statement.name: statement for statement in every if not isinstance(statement._build(), str)}
+    return {statement.name: statement for statement in every if not isinstance(statement.expression, str)}
 
 
 def texts() -> dict[str, str]:

@@ -41,25 +41,21 @@ The statement is text: each opening of a small store runs it, and compiling it w
 
 
 _NOWHERE: Final = Statement(
-    lambda: (
-        select(attempts.c.job_id, attempts.c.chunk_index)
-        .distinct()
-        .join_from(attempts, jobs, attempts.c.job_id == jobs.c.job_id)
-        .where(or_(attempts.c.chunk_index < 0, attempts.c.chunk_index >= jobs.c.total_chunks))
-    )
+    select(attempts.c.job_id, attempts.c.chunk_index)
+    .distinct()
+    .join_from(attempts, jobs, attempts.c.job_id == jobs.c.job_id)
+    .where(or_(attempts.c.chunk_index < 0, attempts.c.chunk_index >= jobs.c.total_chunks))
 )
 """Finds attempts at chunks that the job does not have."""
 _POINTLESS: Final = Statement(
-    lambda: (
-        select(chunk_redos.c.job_id, chunk_redos.c.chunk_index)
-        .outerjoin_from(
-            chunk_redos,
-            completed_chunks,
-            (completed_chunks.c.job_id == chunk_redos.c.job_id)
-            & (completed_chunks.c.chunk_index == chunk_redos.c.chunk_index),
-        )
-        .where(completed_chunks.c.job_id.is_(None))
+    select(chunk_redos.c.job_id, chunk_redos.c.chunk_index)
+    .outerjoin_from(
+        chunk_redos,
+        completed_chunks,
+        (completed_chunks.c.job_id == chunk_redos.c.job_id)
+        & (completed_chunks.c.chunk_index == chunk_redos.c.chunk_index),
     )
+    .where(completed_chunks.c.job_id.is_(None))
 )
 """Finds redo marks of incomplete chunks: a job would count such a chunk as left twice."""
 

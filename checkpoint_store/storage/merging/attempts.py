@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
 
+
+class _AttemptHere(NamedTuple):
+    """An attempt that this store has."""
+
+    number: int
+    runner_id: int
+    started_at: str
+    finished_at: str | None
+    outcome: str
+
+
 _A: Final = attempts.c
 _W: Final = runners.c
 _COLUMNS: Final = COLUMNS["attempts"]
@@ -31,16 +42,10 @@ _BEGUN: Final = ("chunk_index", "number", "runner_id", "started_at")
 _ENDED: Final = tuple(name for name in READERS["attempts"] if name not in _BEGUN)
 """The columns of an attempt that has ended."""
 _ABSENT: Final = (None, None, None, None)
-_ATTEMPTS: Final = Statement(
-    lambda: f"{select_text('attempts', _COLUMNS)} WHERE job_id = :in_job ORDER BY chunk_index, number"
-)
-_HERE: Final = Statement(
-    lambda: select(*(_A[name] for name in _AttemptHere._fields)).where(*at_chunk(_A)).order_by(_A.number)
-)
-_BY_LOCK_FILE: Final = Statement(lambda: select(_W.runner_id).where(_W.lock_file == bindparam("its_lock_file")))
-_UPDATE: Final = Statement(
-    lambda: attempts.update().where(*THIS).values({name: bindparam(f"new_{name}") for name in _ENDED})
-)
+_ATTEMPTS: Final = Statement(f"{select_text('attempts', _COLUMNS)} WHERE job_id = :in_job ORDER BY chunk_index, number")
+_HERE: Final = Statement(select(*(_A[name] for name in _AttemptHere._fields)).where(*at_chunk(_A)).order_by(_A.number))
+_BY_LOCK_FILE: Final = Statement(select(_W.runner_id).where(_W.lock_file == bindparam("its_lock_file")))
+_UPDATE: Final = Statement(attempts.update().where(*THIS).values({name: bindparam(f"new_{name}") for name in _ENDED}))
 
 
 class LeftOut(NamedTuple):
@@ -130,16 +135,6 @@ def _unknown_runner(job_id: str, its_id: int) -> dict[str, Any]:
     """Return a stand-in for a runner whose row the other store has lost."""
     unknown = {"job_id": job_id, "lock_file": f"unknown-runner-{its_id}-of-{job_id}", "host": "", "pid": 0}
     return unknown | {"exclusive": 0, "started_at": now(), "ended_at": None}
-
-
-class _AttemptHere(NamedTuple):
-    """An attempt that this store has."""
-
-    number: int
-    runner_id: int
-    started_at: str
-    finished_at: str | None
-    outcome: str
 
 
 def _take_chunk(

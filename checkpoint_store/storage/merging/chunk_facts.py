@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 _SET_METADATA: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(jobs.c.job_id == bindparam("in_job"), jobs.c.metadata.is_(null()))
-        .values(metadata=bindparam("given"))
-    )
+    jobs.update()
+    .where(jobs.c.job_id == bindparam("in_job"), jobs.c.metadata.is_(null()))
+    .values(metadata=bindparam("given"))
 )
 
 

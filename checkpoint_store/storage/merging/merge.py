@@ -34,24 +34,22 @@ if TYPE_CHECKING:
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 _PAGE: Final = Statement(
-    lambda: (
-        select(
-            _C.chunk_index,
-            _R.result,
-            _C.digest,
-            _R.digest,
-            _C.completed_at,
-            _C.fingerprint,
-            _C.source_job_id,
-            _C.source_chunk_index,
-            _C.source_differs_in,
-            _C.redo_asked_at,
-        )
-        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
-        .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after"))
-        .order_by(_C.chunk_index)
-        .limit(bindparam("rows"))
+    select(
+        _C.chunk_index,
+        _R.result,
+        _C.digest,
+        _R.digest,
+        _C.completed_at,
+        _C.fingerprint,
+        _C.source_job_id,
+        _C.source_chunk_index,
+        _C.source_differs_in,
+        _C.redo_asked_at,
     )
+    .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+    .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after"))
+    .order_by(_C.chunk_index)
+    .limit(bindparam("rows"))
 )
 
 

@@ -27,12 +27,12 @@ _JOB_NUMBER_GAP: Final = 1024
 """Add this number to the numbers of the jobs here if no numbers below them are free."""
 _OF_CHUNKS: Final = ("total_chunks", "chunks")
 _LOOKED: Final = ("looked_number", "looked_jobs", "looked_chunks")
-_LEAST_NUMBER: Final = Statement(lambda: select(func.min(_J.job_number), func.max(_J.is_current)))
+_LEAST_NUMBER: Final = Statement(select(func.min(_J.job_number), func.max(_J.is_current)))
 # In two steps: each number is unique at each moment, and SQLite looks at one row after the other.
 _LOWER_NUMBERS: Final = Statement(
-    lambda: jobs.update().values({"job_number": -_J.job_number - bindparam("gap"), **dict.fromkeys(_LOOKED, null())})
+    jobs.update().values({"job_number": -_J.job_number - bindparam("gap"), **dict.fromkeys(_LOOKED, null())})
 )
-_RAISE_NUMBERS: Final = Statement(lambda: jobs.update().values(job_number=-_J.job_number))
+_RAISE_NUMBERS: Final = Statement(jobs.update().values(job_number=-_J.job_number))
 
 
 def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken: Collection[str]) -> JobRecord | None:

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 _K: Final = chunk_keys.c
 _IN_JOB: Final[Any] = _K.job_id == bindparam("in_job")
-_ALL: Final = Statement(lambda: select(_K.chunk_index, _K.key).where(_IN_JOB).order_by(_K.chunk_index))
-_REMOVE: Final = Statement(lambda: chunk_keys.delete().where(_IN_JOB, _K.chunk_index >= bindparam("start")))
+_ALL: Final = Statement(select(_K.chunk_index, _K.key).where(_IN_JOB).order_by(_K.chunk_index))
+_REMOVE: Final = Statement(chunk_keys.delete().where(_IN_JOB, _K.chunk_index >= bindparam("start")))
 _ADD: Final = insert_into("chunk_keys")
-HAS_KEYS: Final = Statement(lambda: select(_K.chunk_index).where(_IN_JOB).limit(literal_column("1")))
+HAS_KEYS: Final = Statement(select(_K.chunk_index).where(_IN_JOB).limit(literal_column("1")))
 INDEX_OF: Final = Statement(
-    lambda: select(_K.chunk_index).where(_IN_JOB, _K.key == bindparam("its_key")), order=("in_job", "its_key")
+    select(_K.chunk_index).where(_IN_JOB, _K.key == bindparam("its_key")), order=("in_job", "its_key")
 )
-KEY_AT: Final = Statement(lambda: select(_K.key).where(*at_chunk(_K)), order=("in_job", "at_index"))
+KEY_AT: Final = Statement(select(_K.key).where(*at_chunk(_K)), order=("in_job", "at_index"))
 
 
 def all_of(connection: sqlite3.Connection, job_id: str) -> list[tuple[int, str]]:
@@ -73,14 +73,12 @@ _IN_VAIN: Final[Any] = case(
     )
 )
 _ATTEMPT_SUMS: Final = Statement(
-    lambda: (
-        select(_A.chunk_index, func.count(), func.sum(_A.seconds), func.sum(_IN_VAIN))
-        .where(_A.job_id == bindparam("in_job"))
-        .group_by(_A.chunk_index)
-    )
+    select(_A.chunk_index, func.count(), func.sum(_A.seconds), func.sum(_IN_VAIN))
+    .where(_A.job_id == bindparam("in_job"))
+    .group_by(_A.chunk_index)
 )
 _CARRIED: Final = Statement(
-    lambda: select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.source_job_id.is_not(None))
+    select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.source_job_id.is_not(None))
 )
 
 
@@ -100,20 +98,16 @@ PAGE_ROWS: Final = 4096
 """The most rows of a page; a page of fewer is the last one."""
 _LATER: Final[Any] = tuple_(_A.chunk_index, _A.number) > tuple_(bindparam("after_index"), bindparam("after_number"))
 _ATTEMPTS: Final = Statement(
-    lambda: (
-        select(*(_A[name] for name in rows.ATTEMPT if name != "replaced_result_id"))
-        .where(_A.job_id == bindparam("in_job"), _LATER)
-        .order_by(_A.chunk_index, _A.number)
-        .limit(bindparam("rows"))
-    )
+    select(*(_A[name] for name in rows.ATTEMPT if name != "replaced_result_id"))
+    .where(_A.job_id == bindparam("in_job"), _LATER)
+    .order_by(_A.chunk_index, _A.number)
+    .limit(bindparam("rows"))
 )
 _COMPLETIONS: Final = Statement(
-    lambda: (
-        select(*(_C[name] for name in CompletionRecord.__slots__))
-        .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after_index"))
-        .order_by(_C.chunk_index)
-        .limit(bindparam("rows"))
-    )
+    select(*(_C[name] for name in CompletionRecord.__slots__))
+    .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after_index"))
+    .order_by(_C.chunk_index)
+    .limit(bindparam("rows"))
 )
 
 

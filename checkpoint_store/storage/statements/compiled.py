@@ -144,15 +144,13 @@ _MORE: Final[tuple[Any, Any]] = bindparam("more"), bindparam("at")
 
 # The single steps, for a transaction in which a chunk may be complete already: the row of such a chunk stays, and the
 # number of changed rows says so.
-ADD_RESULT: Final = Statement(lambda: _add_result(bindparam), order=("job_id", "chunk_index", "result", "digest"))
+ADD_RESULT: Final = Statement(_add_result(bindparam), order=("job_id", "chunk_index", "result", "digest"))
 COMPLETE: Final = Statement(
-    lambda: _complete(bindparam, bindparam("result_id")).on_conflict_do_nothing(
-        index_elements=["job_id", "chunk_index"]
-    ),
+    _complete(bindparam, bindparam("result_id")).on_conflict_do_nothing(index_elements=["job_id", "chunk_index"]),
     order=("job_id", "chunk_index", "completed_at", "fingerprint", "digest", "result_id"),
 )
-COUNT: Final = Statement(lambda: _count(bindparam("in_job"), *_MORE))
-COUNT_LAST: Final = Statement(lambda: _count_last(bindparam("in_job"), *_MORE, _COMPLETED))
+COUNT: Final = Statement(_count(bindparam("in_job"), *_MORE))
+COUNT_LAST: Final = Statement(_count_last(bindparam("in_job"), *_MORE, _COMPLETED))
 
 # The fast insert: one row for a view of the connection's own is one completion, and the statement is a transaction.
 # Each statement releases the GIL and has a cost of its own. If a chunk is complete already, the whole insert fails.
@@ -212,22 +210,20 @@ def _new(name: str) -> Any:
     return literal_column(f"NEW.{name}")
 
 
-_ADD_NEW: Final = Statement(lambda: _add_result(_new))
-_COMPLETE_NEW: Final = Statement(lambda: _complete(_new, func.last_insert_rowid()))
+_ADD_NEW: Final = Statement(_add_result(_new))
+_COMPLETE_NEW: Final = Statement(_complete(_new, func.last_insert_rowid()))
 _COUNT_OF_NEW: Final = (_new("job_id"), _new("more"), func.coalesce(_new("latest_at"), _new("completed_at")))
 _IS_COUNTED: Final = _new("more").is_not(null())
-_COUNT_NEW: Final = Statement(lambda: _count(*_COUNT_OF_NEW).where(_IS_COUNTED))
+_COUNT_NEW: Final = Statement(_count(*_COUNT_OF_NEW).where(_IS_COUNTED))
 _COUNT_LAST_NEW: Final = Statement(
-    lambda: _count_last(*_COUNT_OF_NEW, note_completed(_new("job_id"))).where(
+    _count_last(*_COUNT_OF_NEW, note_completed(_new("job_id"))).where(
         _IS_COUNTED, func.changes() == literal_column("0")
     )
 )
 _END_ATTEMPT_OF_NEW: Final = Statement(
-    lambda: end_attempt(*map(_new, ("job_id", "chunk_index", "attempt", "completed_at", "seconds")))
+    end_attempt(*map(_new, ("job_id", "chunk_index", "attempt", "completed_at", "seconds")))
 )
-_CLAIM_NEXT: Final = Statement(
-    lambda: _claim_untried(*map(_new, ("job_id", "next_index", "runner_id", "completed_at")))
-)
+_CLAIM_NEXT: Final = Statement(_claim_untried(*map(_new, ("job_id", "next_index", "runner_id", "completed_at"))))
 _STEPS: Final = (_ADD_NEW, _COMPLETE_NEW, _COUNT_NEW, _COUNT_LAST_NEW, _END_ATTEMPT_OF_NEW)
 """The steps of a completion, in their order, for the trigger of a view."""
 
@@ -244,51 +240,43 @@ def _refuse_out_of_order() -> Select[Any]:
     return select(literal_column("RAISE(ABORT, 'out of order')")).where(or_(at_redo, ~or_(is_first, before)))
 
 
-_REQUIRE_ORDER: Final = Statement(_refuse_out_of_order)
+_REQUIRE_ORDER: Final = Statement(_refuse_out_of_order())
 
-RESULT_TEXT: Final = Statement(lambda: select(_R.result).where(_R.result_id == bindparam("id")))
-REMOVE_RESULT: Final = Statement(lambda: chunk_results.delete().where(_R.result_id == bindparam("id")))
-PRESENT: Final = Statement(
-    lambda: select(_C.digest, _C.result_id, _C.completed_at, _C.source_job_id).where(*at_chunk(_C))
-)
+RESULT_TEXT: Final = Statement(select(_R.result).where(_R.result_id == bindparam("id")))
+REMOVE_RESULT: Final = Statement(chunk_results.delete().where(_R.result_id == bindparam("id")))
+PRESENT: Final = Statement(select(_C.digest, _C.result_id, _C.completed_at, _C.source_job_id).where(*at_chunk(_C)))
 SET_SOURCE: Final = Statement(
-    lambda: (
-        completed_chunks.update()
-        .where(*at_chunk(_C))
-        .values(
-            source_job_id=bindparam("source"),
-            source_chunk_index=bindparam("source_index"),
-            source_differs_in=bindparam("differs_in"),
-        )
+    completed_chunks.update()
+    .where(*at_chunk(_C))
+    .values(
+        source_job_id=bindparam("source"),
+        source_chunk_index=bindparam("source_index"),
+        source_differs_in=bindparam("differs_in"),
     )
 )
 SET_RESULT: Final = Statement(
-    lambda: (
-        completed_chunks.update()
-        .where(*at_chunk(_C))
-        .values(
-            completed_at=bindparam("at"),
-            fingerprint=func.coalesce(bindparam("new_fingerprint"), _C.fingerprint),
-            digest=bindparam("new_digest"),
-            result_id=bindparam("new_id"),
-            # The job that replaces a result pays for the new one.
-            source_job_id=None,
-            source_chunk_index=None,
-            source_differs_in=None,
-            redo_asked_at=func.coalesce(bindparam("asked_at"), _C.redo_asked_at),
-        )
+    completed_chunks.update()
+    .where(*at_chunk(_C))
+    .values(
+        completed_at=bindparam("at"),
+        fingerprint=func.coalesce(bindparam("new_fingerprint"), _C.fingerprint),
+        digest=bindparam("new_digest"),
+        result_id=bindparam("new_id"),
+        # The job that replaces a result pays for the new one.
+        source_job_id=None,
+        source_chunk_index=None,
+        source_differs_in=None,
+        redo_asked_at=func.coalesce(bindparam("asked_at"), _C.redo_asked_at),
     )
 )
 _MARKED: Final = select(chunk_redos.c.chunk_index).where(*of_same_chunk(chunk_redos.c, _C)).exists()
-IS_COMPLETED: Final = Statement(lambda: select(_C.chunk_index).where(*at_chunk(_C), ~_MARKED))
-WITH_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_not(None)), order=("in_job",))
-WITHOUT_RESULT: Final = Statement(lambda: _indices().where(_C.digest.is_(None)), order=("in_job",))
+IS_COMPLETED: Final = Statement(select(_C.chunk_index).where(*at_chunk(_C), ~_MARKED))
+WITH_RESULT: Final = Statement(_indices().where(_C.digest.is_not(None)), order=("in_job",))
+WITHOUT_RESULT: Final = Statement(_indices().where(_C.digest.is_(None)), order=("in_job",))
 RESULT_PAGE: Final = Statement(
-    lambda: (
-        select(_C.chunk_index, _R.result, _C.digest, _R.digest)
-        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
-        .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after"), _C.digest.is_not(None))
-        .order_by(_C.chunk_index)
-        .limit(bindparam("rows"))
-    )
+    select(_C.chunk_index, _R.result, _C.digest, _R.digest)
+    .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+    .where(_C.job_id == bindparam("in_job"), _C.chunk_index > bindparam("after"), _C.digest.is_not(None))
+    .order_by(_C.chunk_index)
+    .limit(bindparam("rows"))
 )

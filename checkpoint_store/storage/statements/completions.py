@@ -32,11 +32,9 @@ COMPLETIONS_AT_ONCE_MAX: Final = 64
 
 _C: Final = completed_chunks.c
 _SET_SETTINGS: Final = Statement(
-    lambda: (
-        completed_chunks.update()
-        .where(*compiled.at_chunk(_C), _C.source_job_id.is_(null()))
-        .values(source_differs_in=bindparam("differs_in"))
-    )
+    completed_chunks.update()
+    .where(*compiled.at_chunk(_C), _C.source_job_id.is_(null()))
+    .values(source_differs_in=bindparam("differs_in"))
 )
 
 Change = tuple[str, int, str]
@@ -264,11 +262,9 @@ def _remove(connection: sqlite3.Connection, result_id: int | None) -> None:
 
 
 _RUN_AGAIN: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(jobs.c.job_id == bindparam("in_job"), jobs.c.status != JobStatus.PAUSED.value)
-        .values(status=JobStatus.RUNNING.value, updated_at=not_back(bindparam("at")))
-    )
+    jobs.update()
+    .where(jobs.c.job_id == bindparam("in_job"), jobs.c.status != JobStatus.PAUSED.value)
+    .values(status=JobStatus.RUNNING.value, updated_at=not_back(bindparam("at")))
 )
 
 

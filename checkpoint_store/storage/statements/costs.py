@@ -109,19 +109,15 @@ def _page(*, of_field: bool, goes_on: bool) -> Select[Any]:
 
 
 _NARROW: Final = Statement(
-    lambda: (
-        select(_C.result_id, _C.chunk_index, _C.digest)
-        .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(None), _C.result_id > bindparam("after"), _IS_WANTED)
-        .order_by(_C.result_id)
-        .limit(_COSTS_PER_PAGE)
-    )
+    select(_C.result_id, _C.chunk_index, _C.digest)
+    .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(None), _C.result_id > bindparam("after"), _IS_WANTED)
+    .order_by(_C.result_id)
+    .limit(_COSTS_PER_PAGE)
 )
 _MISSING: Final = Statement(
-    lambda: (
-        select(func.count(_C.digest) - func.count(_R.result_id))
-        .select_from(completed_chunks.outerjoin(chunk_results, _R.result_id == _C.result_id))
-        .where(_C.job_id == bindparam("in_job"))
-    )
+    select(func.count(_C.digest) - func.count(_R.result_id))
+    .select_from(completed_chunks.outerjoin(chunk_results, _R.result_id == _C.result_id))
+    .where(_C.job_id == bindparam("in_job"))
 )
 
 

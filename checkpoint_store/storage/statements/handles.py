@@ -63,38 +63,32 @@ def _record() -> sqlite.Insert:
     return added.on_conflict_do_update(index_elements=["job_id", "chunk_index"], set_=newer)
 
 
-_RECORD: Final = Statement(_record)
+_RECORD: Final = Statement(_record())
 _LOOK_AT: Final = Statement(
-    lambda: select(
+    select(
         select(_H.handle).where(*_HERE).scalar_subquery(),
         select(_C.chunk_index).where(*at_chunk(_C), ~redos.is_marked(_C)).exists(),
     ),
     order=("in_job", "at_index", "in_job", "at_index"),
 )
 _HAS_ANY: Final = Statement(
-    lambda: select(select(_H.handle).where(_H.job_id == bindparam("in_job")).exists()), order=("in_job",)
+    select(select(_H.handle).where(_H.job_id == bindparam("in_job")).exists()), order=("in_job",)
 )
 _ADD: Final = insert_into("chunk_handles")
 _OF_JOB: Final = Statement(
-    lambda: (
-        select(_H.chunk_index, _H.fingerprint)
-        .where(_H.job_id == bindparam("in_job"), is_left())
-        .order_by(_H.chunk_index)
-    )
+    select(_H.chunk_index, _H.fingerprint).where(_H.job_id == bindparam("in_job"), is_left()).order_by(_H.chunk_index)
 )
 _SAME: Final = chunk_handles.alias()
 _ORIGIN: Final = Statement(
-    lambda: (
-        select(_SAME.c.job_id)
-        .join_from(chunk_handles, _SAME, (_SAME.c.fingerprint == _H.fingerprint) & (_SAME.c.handle == _H.handle))
-        .where(*_HERE)
-        .order_by(_SAME.c.recorded_at, _SAME.c.job_id == _H.job_id)
-        .limit(literal_column("1"))
-    )
+    select(_SAME.c.job_id)
+    .join_from(chunk_handles, _SAME, (_SAME.c.fingerprint == _H.fingerprint) & (_SAME.c.handle == _H.handle))
+    .where(*_HERE)
+    .order_by(_SAME.c.recorded_at, _SAME.c.job_id == _H.job_id)
+    .limit(literal_column("1"))
 )
-_FORGET_LEFT: Final = Statement(lambda: chunk_handles.delete().where(*_HERE, is_left()))
+_FORGET_LEFT: Final = Statement(chunk_handles.delete().where(*_HERE, is_left()))
 _SET_FINGERPRINT: Final = Statement(
-    lambda: chunk_handles.update().where(*_HERE).values(fingerprint=bindparam("new_fingerprint"))
+    chunk_handles.update().where(*_HERE).values(fingerprint=bindparam("new_fingerprint"))
 )
 _ASKED_AT: Final = select(chunk_redos.c.asked_at).where(*of_same_chunk(chunk_redos.c, _H)).scalar_subquery()
 
@@ -109,11 +103,11 @@ def _outstanding(with_fingerprint: Any) -> Select[Any]:
 
 
 _IS_KNOWN: Final = _H.fingerprint.is_not(null())
-_OUTSTANDING: Final = Statement(lambda: _outstanding(_IS_KNOWN))
+_OUTSTANDING: Final = Statement(_outstanding(_IS_KNOWN))
 _EACH: Final = func.json_each(bindparam("fingerprints")).table_valued("value")
-_OUTSTANDING_OF: Final = Statement(lambda: _outstanding(_H.fingerprint.in_(select(_EACH.c.value))))
+_OUTSTANDING_OF: Final = Statement(_outstanding(_H.fingerprint.in_(select(_EACH.c.value))))
 _IS_ANY_BEHIND: Final = Statement(
-    lambda: select(_H.chunk_index).where(_IS_KNOWN).limit(literal_column("1")).offset(bindparam("number"))
+    select(_H.chunk_index).where(_IS_KNOWN).limit(literal_column("1")).offset(bindparam("number"))
 )
 _FINGERPRINTS_AT_ONCE: Final = 500
 

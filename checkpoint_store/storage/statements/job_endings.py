@@ -25,12 +25,12 @@ def _finish(*more: Any) -> Any:
     return jobs.update().where(*_NOTHING_LEFT, *more).values(**ended)
 
 
-_FINISH: Final = Statement(_finish)
+_FINISH: Final = Statement(_finish())
 _FINISH_RUNNING: Final = Statement(
-    lambda: _finish(jobs.c.status == literal_column("'running'"), jobs.c.completed_count > literal_column("0"))
+    _finish(jobs.c.status == literal_column("'running'"), jobs.c.completed_count > literal_column("0"))
 )
-_COMPLETED_JOB: Final = Statement(lambda: select(jobs.c.job_id).where(*_NOTHING_LEFT))
-_NOTE_COMPLETED: Final = Statement(lambda: select(note_completed(jobs.c.job_id)).where(*_NOTHING_LEFT))
+_COMPLETED_JOB: Final = Statement(select(jobs.c.job_id).where(*_NOTHING_LEFT))
+_NOTE_COMPLETED: Final = Statement(select(note_completed(jobs.c.job_id)).where(*_NOTHING_LEFT))
 
 
 def finish_if_done(connection: sqlite3.Connection, job_id: str) -> bool:

@@ -54,9 +54,9 @@ _PREFIX_LENGTH_MIN: Final = 8
 """A shorter beginning of an id may be a typing error, or name a job that never was."""
 _WHOLE_ID_LENGTH: Final = 36
 """The length of a whole id, which is looked up by the index."""
-_DELETED: Final = Statement(lambda: select(_D.job_id, _D.deleted_at).where(_D.job_id == bindparam("in_job")))
+_DELETED: Final = Statement(select(_D.job_id, _D.deleted_at).where(_D.job_id == bindparam("in_job")))
 _DELETED_BY_PREFIX: Final = Statement(
-    lambda: select(_D.job_id, _D.deleted_at).where(
+    select(_D.job_id, _D.deleted_at).where(
         func.substr(_D.job_id, 1, func.length(bindparam("prefix"))) == bindparam("prefix")
     )
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.records.records import Completion
 
 _IS_SEQUENTIAL: Final = Statement(
-    lambda: select(jobs.c.job_id).where(jobs.c.job_id == bindparam("in_job"), jobs.c.sequential == literal_column("1"))
+    select(jobs.c.job_id).where(jobs.c.job_id == bindparam("in_job"), jobs.c.sequential == literal_column("1"))
 )
 
 

@@ -71,13 +71,11 @@ COMPLETED_BETWEEN: Final = (
 )
 """The SQL expression for the number of complete chunks in ``[start, stop)`` that are to be done again."""
 
-_FIND: Final = Statement(lambda: select(_M.after_attempt, _M.asked_at).where(*_HERE), order=("in_job", "at_index"))
-_MARKS: Final = Statement(
-    lambda: select(_M.chunk_index, _M.after_attempt, _M.asked_at).where(_IN_JOB), order=("in_job",)
-)
-ANY: Final = Statement(lambda: select(literal_column("1")).select_from(chunk_redos).limit(literal_column("1")))
-_FIRST: Final = Statement(lambda: select(func.min(_M.chunk_index)).where(_IN_JOB), order=("in_job",))
-UNMARK: Final = Statement(lambda: chunk_redos.delete().where(*_HERE))
+_FIND: Final = Statement(select(_M.after_attempt, _M.asked_at).where(*_HERE), order=("in_job", "at_index"))
+_MARKS: Final = Statement(select(_M.chunk_index, _M.after_attempt, _M.asked_at).where(_IN_JOB), order=("in_job",))
+ANY: Final = Statement(select(literal_column("1")).select_from(chunk_redos).limit(literal_column("1")))
+_FIRST: Final = Statement(select(func.min(_M.chunk_index)).where(_IN_JOB), order=("in_job",))
+UNMARK: Final = Statement(chunk_redos.delete().where(*_HERE))
 
 
 def _last_attempt() -> Any:
@@ -90,26 +88,22 @@ def _mark() -> Any:
     return chunk_redos.insert().values(**here, asked_at=bindparam("at"), after_attempt=last).inline()
 
 
-_MARK: Final = Statement(_mark)
-FORGET_HANDLE: Final = Statement(lambda: chunk_handles.delete().where(*at_chunk(chunk_handles.c)))
-NO_LONGER_COUNTED: Final = Statement(lambda: attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
-NOTE_ANSWER: Final = Statement(
-    lambda: completed_chunks.update().where(*at_chunk(_C)).values(redo_asked_at=bindparam("at"))
-)
+_MARK: Final = Statement(_mark())
+FORGET_HANDLE: Final = Statement(chunk_handles.delete().where(*at_chunk(chunk_handles.c)))
+NO_LONGER_COUNTED: Final = Statement(attempts.update().where(*at_chunk(_A)).values(counted=0, is_last=0))
+NOTE_ANSWER: Final = Statement(completed_chunks.update().where(*at_chunk(_C)).values(redo_asked_at=bindparam("at")))
 _ANSWERED: Final = Statement(
-    lambda: select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.redo_asked_at.is_not(null()))
+    select(_C.chunk_index).where(_C.job_id == bindparam("in_job"), _C.redo_asked_at.is_not(null()))
 )
-_DROP_MARKS_OF_INCOMPLETE: Final = Statement(lambda: chunk_redos.delete().where(_IN_JOB, ~_IS_COMPLETE))
+_DROP_MARKS_OF_INCOMPLETE: Final = Statement(chunk_redos.delete().where(_IN_JOB, ~_IS_COMPLETE))
 _LAST_ATTEMPT_OF_MARKED: Final = _last_attempt().where(*of_same_chunk(_A, _M)).scalar_subquery()
 """The SQL expression for the number of the last attempt at the chunk of a row of ``chunk_redos``; 0 for no attempt."""
 _LOWER_AFTER_ATTEMPT: Final = Statement(
-    lambda: (
-        chunk_redos.update()
-        .where(_IN_JOB, _M.after_attempt > _LAST_ATTEMPT_OF_MARKED)
-        .values(after_attempt=_LAST_ATTEMPT_OF_MARKED)
-    )
+    chunk_redos.update()
+    .where(_IN_JOB, _M.after_attempt > _LAST_ATTEMPT_OF_MARKED)
+    .values(after_attempt=_LAST_ATTEMPT_OF_MARKED)
 )
-_FIND_LAST_ATTEMPT: Final = Statement(lambda: _last_attempt().where(*at_chunk(_A)))
+_FIND_LAST_ATTEMPT: Final = Statement(_last_attempt().where(*at_chunk(_A)))
 
 
 def mark(connection: sqlite3.Connection, job_id: str, asked_at: Mapping[int, str]) -> None:

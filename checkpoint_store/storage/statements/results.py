@@ -49,18 +49,14 @@ _NOT_TO_REDO: Final[Any] = _IN_JOB, ~redos.is_marked(_C)
 _BETWEEN: Final[Any] = _IN_JOB, _C.chunk_index >= bindparam("start"), _C.chunk_index < bindparam("stop")
 
 WITHOUT_FINGERPRINT: Final = Statement(
-    lambda: select(_C.chunk_index).where(_IN_JOB, _C.fingerprint.is_(null())).limit(literal_column("1"))
+    select(_C.chunk_index).where(_IN_JOB, _C.fingerprint.is_(null())).limit(literal_column("1"))
 )
 """Finds a chunk that was completed while its content was not at hand."""
 SET_FINGERPRINT: Final = Statement(
-    lambda: (
-        completed_chunks.update()
-        .where(*at_chunk(_C), _C.fingerprint.is_(null()))
-        .values(fingerprint=bindparam("value"))
-    )
+    completed_chunks.update().where(*at_chunk(_C), _C.fingerprint.is_(null())).values(fingerprint=bindparam("value"))
 )
 _COUNT_BETWEEN: Final = Statement(
-    lambda: select(
+    select(
         select(func.count()).select_from(completed_chunks).where(*_BETWEEN).scalar_subquery(),
         redos.COMPLETED_BETWEEN,
     )
@@ -70,34 +66,28 @@ _COUNT_BETWEEN: Final = Statement(
 They take half of the time of one count that looks for a mark at each completed chunk.
 """
 INDICES_BETWEEN: Final = Statement(
-    lambda: select(_C.chunk_index).where(*_BETWEEN, ~redos.is_marked(_C)).order_by(_C.chunk_index),
+    select(_C.chunk_index).where(*_BETWEEN, ~redos.is_marked(_C)).order_by(_C.chunk_index),
     order=("in_job", "start", "stop"),
 )
 _FIRST_FROM: Final = Statement(
-    lambda: (
-        select(_C.chunk_index)
-        .where(*_NOT_TO_REDO, _C.chunk_index >= bindparam("start"))
-        .order_by(_C.chunk_index)
-        .limit(literal_column("1"))
-    )
+    select(_C.chunk_index)
+    .where(*_NOT_TO_REDO, _C.chunk_index >= bindparam("start"))
+    .order_by(_C.chunk_index)
+    .limit(literal_column("1"))
 )
-_INDICES: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB).order_by(_C.chunk_index))
+_INDICES: Final = Statement(select(_C.chunk_index).where(_IN_JOB).order_by(_C.chunk_index))
 _NARROW_PAGE: Final = Statement(
-    lambda: (
-        select(_C.chunk_index, _C.result_id, _C.digest)
-        .where(_IN_JOB, _C.chunk_index > bindparam("after"), _C.digest.is_not(null()))
-        .order_by(_C.chunk_index)
-        .limit(bindparam("rows"))
-    )
+    select(_C.chunk_index, _C.result_id, _C.digest)
+    .where(_IN_JOB, _C.chunk_index > bindparam("after"), _C.digest.is_not(null()))
+    .order_by(_C.chunk_index)
+    .limit(bindparam("rows"))
 )
-_RESULT_BY_ID: Final = Statement(lambda: select(_R.result, _R.digest).where(_R.result_id == bindparam("id")))
-_DIGESTS: Final = Statement(lambda: select(_C.chunk_index, _C.digest).where(_IN_JOB))
+_RESULT_BY_ID: Final = Statement(select(_R.result, _R.digest).where(_R.result_id == bindparam("id")))
+_DIGESTS: Final = Statement(select(_C.chunk_index, _C.digest).where(_IN_JOB))
 _RESULT: Final = Statement(
-    lambda: (
-        select(_R.result, _C.digest)
-        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
-        .where(*at_chunk(_C))
-    )
+    select(_R.result, _C.digest)
+    .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+    .where(*at_chunk(_C))
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache, partial
 from operator import itemgetter
 from pathlib import Path
@@ -26,24 +27,23 @@ Given = ParamSpec("Given")
 class Statement:
     """A statement's SQL text, and the order of its values. The text is looked up when it is first used.
 
-    The text comes from :data:`.prepared.STATEMENTS`, by the statement's name. A statement that is not
-    prepared is built: as an expression, which is compiled and imports SQLAlchemy, or as a text of our own names.
+    The text comes from :data:`.prepared.STATEMENTS`, by the statement's name. A statement that is not prepared is a
+    text of our own names, or is compiled, which imports SQLAlchemy.
 
     ``order``: the order in which callers pass plain tuples; None: no caller does.
     ``name``: the name in the prepared texts; None: the module with the statement, and the statement's name there.
     """
 
-    __slots__ = ("_build", "_get", "_name", "_order", "names", "text")
+    __slots__ = ("_expression", "_get", "_module", "_name", "_order", "names", "text")
 
     text: str
     names: tuple[str, ...]
 
     def __init__(
-        self, build: Callable[[], Built], *, order: tuple[str, ...] | None = None, name: str | None = None
+        self, expression: Built | partial[Built], *, order: tuple[str, ...] | None = None, name: str | None = None
     ) -> None:
-        self._build = build
-        self._order = order
-        self._name = name
+        self._expression, self._order, self._name = expression, order, name
+        self._module = sys._getframe(1).f_globals  # as the interpreter ends, sys.modules is empty
 
     def __getattr__(self, name: str) -> Any:
         """Look up the statement when a slot without a value is asked for."""
@@ -58,13 +58,17 @@ class Statement:
         """The name of the statement in the prepared texts: ``jobs._FIND``, ``jobs._supersede(1)``."""
         if self._name is not None:
             return self._name
-        of_module = [*self._build.__globals__.items()]  # as the interpreter ends, sys.modules is empty
-        names = (name for name, value in of_module if value is self)
-        return f"{_place_of(self._build.__module__)}.{next(names, '')}"
+        names = (name for name, value in [*self._module.items()] if value is self)
+        return f"{_place_of(self._module['__name__'])}.{next(names, '')}"
+
+    @property
+    def expression(self) -> Built:
+        """The expression, or a text."""
+        return self._expression() if isinstance(self._expression, partial) else self._expression
 
     def compiled(self) -> str:
-        """Build the statement anew: its text, with the names of its values."""
-        built = self._build()
+        """Return the text of the expression, with the names of its values."""
+        built = self.expression
         return built if isinstance(built, str) else compiled(built)
 
     def values(self, **named: Any) -> tuple[Any, ...]:

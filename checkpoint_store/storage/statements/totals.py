@@ -89,14 +89,12 @@ def _short_texts() -> Select[Any]:
     return select(field.value).where(field.kind == literal_column("'text'"), is_short)
 
 
-_TOTAL: Final = Statement(_total)
-_SHORT_TEXTS: Final = Statement(_short_texts)
-_INDICES: Final = Statement(lambda: select(_C.chunk_index).where(_IN_JOB, _COUNTS))
+_TOTAL: Final = Statement(_total())
+_SHORT_TEXTS: Final = Statement(_short_texts())
+_INDICES: Final = Statement(select(_C.chunk_index).where(_IN_JOB, _COUNTS))
 # What this job paid for itself, also before a redo, is in its own costs, and is not carried.
 _REDO_ELSEWHERE: Final[Any] = case((_C.source_job_id != _C.job_id, _C.redo_asked_at))
-_PAID_ONCE: Final = Statement(
-    lambda: select(_C.chunk_index).where(_IN_JOB, or_(_IS_OWN, _first_carried(_REDO_ELSEWHERE)))
-)
+_PAID_ONCE: Final = Statement(select(_C.chunk_index).where(_IN_JOB, or_(_IS_OWN, _first_carried(_REDO_ELSEWHERE))))
 
 
 def paid_once(connection: sqlite3.Connection, job_id: str) -> set[int]:

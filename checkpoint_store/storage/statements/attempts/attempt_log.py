@@ -82,12 +82,10 @@ def is_last_and_incomplete() -> tuple[Any, Any]:
 
 
 _FAILED_CHUNKS: Final = Statement(
-    lambda: (
-        select(_A.chunk_index).where(IN_JOB_BY_RANGE, TROUBLE, _A.is_last == 1, ~is_complete()).order_by(_A.chunk_index)
-    )
+    select(_A.chunk_index).where(IN_JOB_BY_RANGE, TROUBLE, _A.is_last == 1, ~is_complete()).order_by(_A.chunk_index)
 )
 _SECONDS: Final = Statement(
-    lambda: select(func.count(_A.seconds), func.total(_A.seconds)).where(
+    select(func.count(_A.seconds), func.total(_A.seconds)).where(
         _IN_JOB, _A.outcome == literal(AttemptOutcome.COMPLETED)
     )
 )
@@ -100,12 +98,10 @@ def _shown_columns() -> list[Any]:
 
 
 _EARLIER: Final = Statement(
-    lambda: (
-        select(*_shown_columns())
-        .where(*at_chunk(_A), _A.number < bindparam("before"), ~is_complete())
-        .order_by(_A.number.desc())
-        .limit(1)
-    )
+    select(*_shown_columns())
+    .where(*at_chunk(_A), _A.number < bindparam("before"), ~is_complete())
+    .order_by(_A.number.desc())
+    .limit(1)
 )
 
 
@@ -114,8 +110,8 @@ def _last_of(*kind: Any) -> Select[Any]:
 
 
 # Each finds the attempts by an index: other attempts may be a million.
-_LAST_RUNNING: Final = Statement(lambda: _last_of(*_RUNNING))
-_LAST_IN_TROUBLE: Final = Statement(lambda: _last_of(IN_JOB_BY_RANGE, TROUBLE, _LOOKED_FOR))
+_LAST_RUNNING: Final = Statement(_last_of(*_RUNNING))
+_LAST_IN_TROUBLE: Final = Statement(_last_of(IN_JOB_BY_RANGE, TROUBLE, _LOOKED_FOR))
 
 
 def retry_failed(connection: sqlite3.Connection, job_id: str, indices: Sequence[int] | None = None) -> int:

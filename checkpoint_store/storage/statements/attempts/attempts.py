@@ -82,19 +82,17 @@ def literal(outcome: AttemptOutcome) -> Any:
 
 
 _ATTEMPTS_IN: Final = Statement(
-    lambda: (
-        select(*(_A[name] for name in AttemptRow._fields))
-        .where(
-            _A.job_id == bindparam("in_job"),
-            _A.chunk_index >= bindparam("start"),
-            _A.chunk_index < bindparam("stop"),
-        )
-        .order_by(_A.chunk_index, _A.number)
-    ),
+    select(*(_A[name] for name in AttemptRow._fields))
+    .where(
+        _A.job_id == bindparam("in_job"),
+        _A.chunk_index >= bindparam("start"),
+        _A.chunk_index < bindparam("stop"),
+    )
+    .order_by(_A.chunk_index, _A.number),
     order=("in_job", "start", "stop"),
 )
 _BEGIN: Final = Statement(
-    lambda: attempts.insert().values(begun(*map(bindparam, ("in_job", "at_index", "new_number", "runner", "at")))),
+    attempts.insert().values(begun(*map(bindparam, ("in_job", "at_index", "new_number", "runner", "at")))),
     order=("in_job", "at_index", "new_number", "runner", "at"),
 )
 _EACH: Final = func.json_each(bindparam("indices")).table_valued("value")
@@ -105,7 +103,7 @@ def _begin_first() -> Any:
     return attempts.insert().from_select(list(values), select(*values.values()))
 
 
-_BEGIN_FIRST: Final = Statement(_begin_first, order=("in_job", "runner", "at", "indices"))
+_BEGIN_FIRST: Final = Statement(_begin_first(), order=("in_job", "runner", "at", "indices"))
 COST_ADDED: Final = func.coalesce(_A.cost + bindparam("its_cost"), _A.cost, bindparam("its_cost"))
 """The cost of an attempt and a further one, as far as they are known."""
 THIS: Final[Any] = (*at_chunk(_A), _A.number == bindparam("its_number"))
@@ -134,50 +132,42 @@ def _counted() -> Any:
 
 
 _RUNNING: Final[Any] = _A.outcome == literal(AttemptOutcome.RUNNING)
-_COUNTED: Final = Statement(_counted)
+_COUNTED: Final = Statement(_counted())
 _OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
-_ALLOW_MORE: Final = Statement(lambda: attempts.update().where(*THIS).values(is_last=literal_column("0")))
+_ALLOW_MORE: Final = Statement(attempts.update().where(*THIS).values(is_last=literal_column("0")))
 _USE_UP: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(*THIS)
-        .values(is_last=literal_column("1"), error=func.coalesce(_A.error, literal_column(f"'{NO_RESULT_TEXT}'")))
-    )
+    attempts.update()
+    .where(*THIS)
+    .values(is_last=literal_column("1"), error=func.coalesce(_A.error, literal_column(f"'{NO_RESULT_TEXT}'")))
 )
 _FAIL: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(*THIS)
-        .values(
-            outcome=AttemptOutcome.FAILED.value,
-            finished_at=bindparam("at"),
-            error=bindparam("its_error"),
-            seconds=bindparam("its_seconds"),
-            counted=bindparam("its_counted"),
-            is_last=bindparam("now_last"),
-            cost=COST_ADDED,
-            reserved_cost=case((bindparam("may_be_billed") == 1, _A.reserved_cost), else_=None),
-        )
+    attempts.update()
+    .where(*THIS)
+    .values(
+        outcome=AttemptOutcome.FAILED.value,
+        finished_at=bindparam("at"),
+        error=bindparam("its_error"),
+        seconds=bindparam("its_seconds"),
+        counted=bindparam("its_counted"),
+        is_last=bindparam("now_last"),
+        cost=COST_ADDED,
+        reserved_cost=case((bindparam("may_be_billed") == 1, _A.reserved_cost), else_=None),
     )
 )
 _ABANDON: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(*THIS, *_OF_RUNNER)
-        .values(outcome=AttemptOutcome.ABANDONED.value, counted=0, finished_at=bindparam("at"))
-    )
+    attempts.update()
+    .where(*THIS, *_OF_RUNNER)
+    .values(outcome=AttemptOutcome.ABANDONED.value, counted=0, finished_at=bindparam("at"))
 )
-_FORGET: Final = Statement(lambda: attempts.delete().where(*THIS, *_OF_RUNNER))
-_IN_HAND: Final = Statement(lambda: select(_A.job_id, _A.chunk_index, _A.number).where(*_OF_RUNNER))
+_FORGET: Final = Statement(attempts.delete().where(*THIS, *_OF_RUNNER))
+_IN_HAND: Final = Statement(select(_A.job_id, _A.chunk_index, _A.number).where(*_OF_RUNNER))
 _ABANDON_ALL: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(*_OF_RUNNER)
-        .values(
-            outcome=AttemptOutcome.ABANDONED.value,
-            finished_at=bindparam("at"),
-            counted=case((handles.of_attempt(), literal_column("0")), else_=bindparam("its_counted")),
-        )
+    attempts.update()
+    .where(*_OF_RUNNER)
+    .values(
+        outcome=AttemptOutcome.ABANDONED.value,
+        finished_at=bindparam("at"),
+        counted=case((handles.of_attempt(), literal_column("0")), else_=bindparam("its_counted")),
     )
 )
 

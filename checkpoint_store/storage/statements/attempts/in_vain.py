@@ -59,16 +59,16 @@ def _note(values: dict[str, Any], *noted_as: str) -> Statement:
     ``noted_as``: the parameters with the lines in which it may have been noted before.
     """
     is_new = [_at_line(name) == literal_column("0") for name in noted_as]
-    return Statement(lambda: attempts.update().where(*THIS, _WAS_NOT_COMPLETED, *is_new).values(_NOTED | values))
+    return Statement(attempts.update().where(*THIS, _WAS_NOT_COMPLETED, *is_new).values(_NOTED | values))
 
 
 # The reason may be another one when the result comes again: other results may have been recorded since.
 _NOTE_RESULT: Final = _note(_IN_VAIN, *_REASONS, "the_same")
 # What the attempt reserved still counts where nobody knows what it cost.
 _NOTE_FAILURE: Final = _note({"reserved_cost": case((bindparam("its_cost").is_(null()), _A.reserved_cost))}, "line")
-_OUTCOME: Final = Statement(lambda: select(_A.outcome).where(*THIS))
+_OUTCOME: Final = Statement(select(_A.outcome).where(*THIS))
 _HAS_THE_FAILURE: Final = Statement(
-    lambda: select(_A.number).where(
+    select(_A.number).where(
         *THIS,
         _A.outcome == literal(AttemptOutcome.FAILED),
         or_(_A.cost.is_not(null()), bindparam("its_cost").is_(null())),
@@ -77,7 +77,7 @@ _HAS_THE_FAILURE: Final = Statement(
 )
 """Whether an attempt was recorded as failed with these lines: the commit may be stored though it reported an error."""
 _IS_COMPLETED_BY_ANOTHER: Final = Statement(
-    lambda: select(_OTHERS.c.number).where(
+    select(_OTHERS.c.number).where(
         *at_chunk(_OTHERS.c),
         _OTHERS.c.outcome == literal(AttemptOutcome.COMPLETED),
         _OTHERS.c.number != bindparam("its_number"),
@@ -85,7 +85,7 @@ _IS_COMPLETED_BY_ANOTHER: Final = Statement(
     )
 )
 _LATEST: Final = Statement(
-    lambda: select(
+    select(
         func.coalesce(func.max(_A.number), literal_column("0")),
         *(func.coalesce(func.max(_at_line(name)), literal_column("0")) for name in _REASONS),
     ).where(*at_chunk(_A))
@@ -93,7 +93,7 @@ _LATEST: Final = Statement(
 """The highest number of an attempt at a chunk, and for each of these lines whether the error of an attempt has it."""
 _ADD: Final = insert_into("attempts")
 _END: Final = Statement(
-    lambda: end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds"))).where(
+    end_attempt(*map(bindparam, ("in_job", "at_index", "attempt", "at", "seconds"))).where(
         func.instr(_ERROR, literal_column(f"'{_IS_THE_SAME}'")) == literal_column("0")
     )
 )

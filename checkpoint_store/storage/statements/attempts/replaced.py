@@ -24,21 +24,19 @@ _HERE: Final[Any] = at_chunk(_A)
 _REPLACED: Final = _A.replaced_result_id.is_not(null())
 _THIS: Final = attempts.alias()
 _NOTE: Final = Statement(
-    lambda: (
-        attempts.update()
+    attempts.update()
+    .where(
+        *_HERE,
+        _A.number
+        == select(func.max(_THIS.c.number))
         .where(
-            *_HERE,
-            _A.number
-            == select(func.max(_THIS.c.number))
-            .where(
-                *at_chunk(_THIS.c),
-                _THIS.c.outcome == literal(AttemptOutcome.COMPLETED),
-                _THIS.c.replaced_result_id.is_(null()),
-            )
-            .scalar_subquery(),
+            *at_chunk(_THIS.c),
+            _THIS.c.outcome == literal(AttemptOutcome.COMPLETED),
+            _THIS.c.replaced_result_id.is_(null()),
         )
-        .values(cost=bindparam("amount"), replaced_result_id=bindparam("result"))
+        .scalar_subquery(),
     )
+    .values(cost=bindparam("amount"), replaced_result_id=bindparam("result"))
 )
 _LAST_NUMBER: Final = (
     select(func.coalesce(func.max(_THIS.c.number), literal_column("0")) + literal_column("1"))
@@ -46,31 +44,27 @@ _LAST_NUMBER: Final = (
     .scalar_subquery()
 )
 _ADD: Final = Statement(
-    lambda: (
-        attempts.insert()
-        .values(
-            job_id=bindparam("in_job"),
-            chunk_index=bindparam("at_index"),
-            number=_LAST_NUMBER,
-            runner_id=literal_column("0"),
-            started_at=bindparam("made_at"),
-            finished_at=bindparam("made_at"),
-            outcome=literal(AttemptOutcome.COMPLETED),
-            counted=literal_column("0"),
-            is_last=literal_column("0"),
-            cost=bindparam("amount"),
-            replaced_result_id=bindparam("result"),
-        )
-        .inline()
+    attempts.insert()
+    .values(
+        job_id=bindparam("in_job"),
+        chunk_index=bindparam("at_index"),
+        number=_LAST_NUMBER,
+        runner_id=literal_column("0"),
+        started_at=bindparam("made_at"),
+        finished_at=bindparam("made_at"),
+        outcome=literal(AttemptOutcome.COMPLETED),
+        counted=literal_column("0"),
+        is_last=literal_column("0"),
+        cost=bindparam("amount"),
+        replaced_result_id=bindparam("result"),
     )
+    .inline()
 )
 _AFTER: Final = Statement(
-    lambda: (
-        select(_A.replaced_result_id, _A.chunk_index, literal_column("'replaced'"), _A.cost)
-        .where(_A.job_id == bindparam("in_job"), _A.replaced_result_id > bindparam("after"), _REPLACED)
-        .order_by(_A.replaced_result_id)
-        .limit(bindparam("rows"))
-    )
+    select(_A.replaced_result_id, _A.chunk_index, literal_column("'replaced'"), _A.cost)
+    .where(_A.job_id == bindparam("in_job"), _A.replaced_result_id > bindparam("after"), _REPLACED)
+    .order_by(_A.replaced_result_id)
+    .limit(bindparam("rows"))
 )
 _ELSE: Final[Any] = literal_column("0")
 _MADE_ELSEWHERE: Final[Any] = (
@@ -82,14 +76,14 @@ _MADE_ELSEWHERE: Final[Any] = (
     .subquery()
 )
 _ELSEWHERE: Final = Statement(
-    lambda: select(
+    select(
         func.count(_MADE_ELSEWHERE.c.cost),
         func.total(_MADE_ELSEWHERE.c.cost),
         func.coalesce(func.max(_MADE_ELSEWHERE.c.cost), 0.0),
     )
 )
-BY_JOB: Final = Statement(lambda: of_jobs(select(_A.job_id, func.total(_A.cost))).where(_REPLACED).group_by(_A.job_id))
-_OF_JOB: Final = Statement(lambda: select(func.total(_A.cost)).where(IN_JOB_BY_RANGE, _REPLACED))
+BY_JOB: Final = Statement(of_jobs(select(_A.job_id, func.total(_A.cost))).where(_REPLACED).group_by(_A.job_id))
+_OF_JOB: Final = Statement(select(func.total(_A.cost)).where(IN_JOB_BY_RANGE, _REPLACED))
 
 
 def note(connection: sqlite3.Connection, completion: Completion, result_id: int | None, made_at: str) -> None:

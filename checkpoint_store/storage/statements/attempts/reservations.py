@@ -29,15 +29,13 @@ _OF_RUNNER: Final[Any] = _A.runner_id == bindparam("its_runner"), _RUNNING
 
 # A failed try without a cost does not count: it says nothing about the cost of a chunk.
 _COSTS: Final = Statement(
-    lambda: select(func.count(func.nullif(_A.cost, literal_column("0"))), func.total(_A.cost), func.max(_A.cost)).where(
+    select(func.count(func.nullif(_A.cost, literal_column("0"))), func.total(_A.cost), func.max(_A.cost)).where(
         *_ENDED_WITHOUT_RESULT
     )
 )
-FAILED_BY_JOB: Final = Statement(
-    lambda: of_jobs(select(_A.job_id, func.total(_A.cost))).where(TROUBLE).group_by(_A.job_id)
-)
+FAILED_BY_JOB: Final = Statement(of_jobs(select(_A.job_id, func.total(_A.cost))).where(TROUBLE).group_by(_A.job_id))
 _IN_DOUBT: Final = Statement(
-    lambda: select(func.total(_A.reserved_cost)).where(
+    select(func.total(_A.reserved_cost)).where(
         *_ENDED_WITHOUT_RESULT,
         _A.reserved_cost.is_not(null()),
         ~is_complete(),
@@ -45,16 +43,12 @@ _IN_DOUBT: Final = Statement(
 )
 # By the runners at work, because a job has few of them, and may have any number of attempts.
 _IN_WORK: Final = Statement(
-    lambda: (
-        select(func.count(_A.reserved_cost), func.total(func.max(_A.reserved_cost, bindparam("dearest"))))
-        .select_from(runners)
-        .join(attempts, _A.runner_id == _W.runner_id)
-        .where(_W.job_id == bindparam("in_job"), _W.ended_at.is_(null()), _RUNNING)
-    )
+    select(func.count(_A.reserved_cost), func.total(func.max(_A.reserved_cost, bindparam("dearest"))))
+    .select_from(runners)
+    .join(attempts, _A.runner_id == _W.runner_id)
+    .where(_W.job_id == bindparam("in_job"), _W.ended_at.is_(null()), _RUNNING)
 )
-_RESERVE: Final = Statement(
-    lambda: attempts.update().where(*THIS, *_OF_RUNNER).values(reserved_cost=bindparam("amount"))
-)
+_RESERVE: Final = Statement(attempts.update().where(*THIS, *_OF_RUNNER).values(reserved_cost=bindparam("amount")))
 
 
 def spending(connection: sqlite3.Connection, job_id: str, results: Costs) -> Spending:
@@ -104,21 +98,19 @@ def reserve(connection: sqlite3.Connection, job_id: str, runner_id: int, claim: 
 
 
 _REPORT: Final = Statement(
-    lambda: (
-        attempts.update()
-        .where(*THIS, *_OF_RUNNER)
-        .values(
-            error=func.coalesce(_A.error + literal_column("char(10)"), literal_column("''")) + bindparam("its_error"),
-            cost=COST_ADDED,
-        )
+    attempts.update()
+    .where(*THIS, *_OF_RUNNER)
+    .values(
+        error=func.coalesce(_A.error + literal_column("char(10)"), literal_column("''")) + bindparam("its_error"),
+        cost=COST_ADDED,
     )
 )
 _REPORTED: Final = Statement(
-    lambda: select(_A.cost, _A.error, _A.started_at).where(
+    select(_A.cost, _A.error, _A.started_at).where(
         *THIS, _A.outcome != literal(AttemptOutcome.COMPLETED), _A.cost.is_not(None)
     )
 )
-_TAKE_COST: Final = Statement(lambda: attempts.update().where(*THIS).values(cost=None))
+_TAKE_COST: Final = Statement(attempts.update().where(*THIS).values(cost=None))
 
 
 def report(connection: sqlite3.Connection, failed: FailedAttempt) -> bool:

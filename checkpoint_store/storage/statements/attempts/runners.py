@@ -19,28 +19,20 @@ if TYPE_CHECKING:
 _W: Final = runners.c
 _ADDED: Final = ("job_id", "lock_file", "host", "pid", "exclusive", "started_at")
 
-MAKE_EXCLUSIVE: Final = Statement(
-    lambda: runners.update().where(_W.runner_id == bindparam("its_id")).values(exclusive=1)
-)
-END: Final = Statement(
-    lambda: runners.update().where(_W.runner_id == bindparam("its_id")).values(ended_at=bindparam("at"))
-)
-_LOCK_FILE: Final = Statement(
-    lambda: select(_W.lock_file).where(_W.runner_id == bindparam("its_id"), _W.ended_at.is_(null()))
-)
+MAKE_EXCLUSIVE: Final = Statement(runners.update().where(_W.runner_id == bindparam("its_id")).values(exclusive=1))
+END: Final = Statement(runners.update().where(_W.runner_id == bindparam("its_id")).values(ended_at=bindparam("at")))
+_LOCK_FILE: Final = Statement(select(_W.lock_file).where(_W.runner_id == bindparam("its_id"), _W.ended_at.is_(null())))
 OF_JOB: Final = Statement(
-    lambda: select(_W.runner_id).where(_W.runner_id == bindparam("its_id"), _W.job_id == bindparam("in_job"))
+    select(_W.runner_id).where(_W.runner_id == bindparam("its_id"), _W.job_id == bindparam("in_job"))
 )
 CLEAR_PAUSES: Final = Statement(
-    lambda: (
-        pauses.update()
-        .where(pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null()))
-        .values(cleared_at=bindparam("at"))
-    )
+    pauses.update()
+    .where(pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null()))
+    .values(cleared_at=bindparam("at"))
 )
 ASK_TO_PAUSE: Final = insert_into("pauses", ("job_id", "asked_at"))
 _LAST_PAUSE: Final = Statement(
-    lambda: select(func.coalesce(func.max(pauses.c.pause_id), 0)).where(
+    select(func.coalesce(func.max(pauses.c.pause_id), 0)).where(
         pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null())
     )
 )

@@ -59,13 +59,11 @@ def _outcome_before() -> Any:
     return earlier.order_by(before.c.number.desc()).limit(literal_column("1")).scalar_subquery()
 
 
-_TROUBLED: Final = Statement(_troubled)
+_TROUBLED: Final = Statement(_troubled())
 _IN_HAND: Final = Statement(
-    lambda: (
-        select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt(), _outcome_before())
-        .select_from(attempts)
-        .where(_A.outcome == literal(AttemptOutcome.RUNNING), *is_last_and_incomplete())
-    )
+    select(_A.job_id, _A.chunk_index, _A.number, _A.runner_id, handles.of_attempt(), _outcome_before())
+    .select_from(attempts)
+    .where(_A.outcome == literal(AttemptOutcome.RUNNING), *is_last_and_incomplete())
 )
 
 

@@ -41,7 +41,7 @@ _JOB_PAGE_ROWS: Final = 200  # few enough that their rows are gone before the ga
 _JOB_ID: Final = JobRecord._fields.index("job_id")
 
 _ROWS: Final = Statement(
-    lambda: select(*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
+    select(*(_J[name] for name in JobRecord._fields[:-1]), redos.count_of(_J.job_id).label("redo_count"))
 )
 
 
@@ -55,7 +55,7 @@ def _where(*conditions: str) -> str:
     return f"{_ROWS.text}{where} ORDER BY job_number DESC LIMIT :rows"
 
 
-_FIND: Final = Statement(lambda: f"{_ROWS.text} WHERE job_id = :in_job")
+_FIND: Final = Statement(f"{_ROWS.text} WHERE job_id = :in_job")
 # substr, not LIKE: an id is text, and % or _ in it mean themselves.
 _BY_PREFIX: Final = "substr(job_id, 1, length(:prefix)) = :prefix"
 _OF_STATUS: Final = "status = :its_status"
@@ -73,60 +73,52 @@ _INCOMPLETE: Final = """superseded_by IS NULL AND (
     completed_count < total_chunks OR EXISTS (SELECT 1 FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id)
 )"""
 _NO_LONGER_CURRENT: Final = Statement(
-    lambda: jobs.update().where(_J.is_current == 1, _J.job_id != bindparam("but_job")).values(is_current=0)
+    jobs.update().where(_J.is_current == 1, _J.job_id != bindparam("but_job")).values(is_current=0)
 )
-_MAKE_CURRENT: Final = Statement(lambda: jobs.update().where(_J.is_current == 0, _OF_JOB).values(is_current=1))
+_MAKE_CURRENT: Final = Statement(jobs.update().where(_J.is_current == 0, _OF_JOB).values(is_current=1))
 _MAKE_NEWEST: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(_OF_JOB, _J.job_number < select(func.max(_J.job_number)).scalar_subquery())
-        .values(job_number=literal_column(_NEXT))
-    )
+    jobs.update()
+    .where(_OF_JOB, _J.job_number < select(func.max(_J.job_number)).scalar_subquery())
+    .values(job_number=literal_column(_NEXT))
 )
 _NOT_SUPERSEDED: Final = Statement(
-    lambda: jobs.update().where(_OF_JOB, _J.superseded_by.is_not(null())).values(superseded_by=null())
+    jobs.update().where(_OF_JOB, _J.superseded_by.is_not(null())).values(superseded_by=null())
 )
 _newer: Final = jobs.alias("newer")
 _DELETED_IDS: Final = select(deleted_jobs.c.job_id)
 _SUPERSEDED_BY_DELETED: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(_J.superseded_by.in_(_DELETED_IDS))
-        .values(
-            superseded_by=select(_newer.c.job_id)
-            .where(_newer.c.file_name == _J.file_name, _newer.c.job_number > _J.job_number)
-            .order_by(_newer.c.job_number.desc())
-            .limit(literal_column("1"))
-            .correlate(jobs)
-            .scalar_subquery()
-        )
+    jobs.update()
+    .where(_J.superseded_by.in_(_DELETED_IDS))
+    .values(
+        superseded_by=select(_newer.c.job_id)
+        .where(_newer.c.file_name == _J.file_name, _newer.c.job_number > _J.job_number)
+        .order_by(_newer.c.job_number.desc())
+        .limit(literal_column("1"))
+        .correlate(jobs)
+        .scalar_subquery()
     )
 )
-_DELETE: Final = Statement(lambda: jobs.delete().where(_OF_JOB))
-_DELETE_RESULTS: Final = Statement(lambda: chunk_results.delete().where(_R.job_id.in_(_DELETED_IDS)))
+_DELETE: Final = Statement(jobs.delete().where(_OF_JOB))
+_DELETE_RESULTS: Final = Statement(chunk_results.delete().where(_R.job_id.in_(_DELETED_IDS)))
 _KEEP_DELETED: Final = Statement(
-    lambda: (
-        deleted_jobs.insert()
-        .prefix_with("OR IGNORE")
-        .values(job_id=bindparam("job_id"), deleted_at=bindparam("deleted_at"))
-        .inline()
-    )
+    deleted_jobs.insert()
+    .prefix_with("OR IGNORE")
+    .values(job_id=bindparam("job_id"), deleted_at=bindparam("deleted_at"))
+    .inline()
 )
-_FORGET_DELETED: Final = Statement(lambda: deleted_jobs.delete().where(deleted_jobs.c.job_id == bindparam("in_job")))
+_FORGET_DELETED: Final = Statement(deleted_jobs.delete().where(deleted_jobs.c.job_id == bindparam("in_job")))
 _RECOUNT: Final = Statement(
-    lambda: (
-        jobs.update()
-        .where(_OF_JOB)
-        .values(
-            completed_count=select(func.count())
-            .select_from(completed_chunks)
-            .where(_C.job_id == bindparam("in_job"))
-            .scalar_subquery()
-        )
+    jobs.update()
+    .where(_OF_JOB)
+    .values(
+        completed_count=select(func.count())
+        .select_from(completed_chunks)
+        .where(_C.job_id == bindparam("in_job"))
+        .scalar_subquery()
     )
 )
 _COUNTS: Final = Statement(
-    lambda: select(func.count().label("jobs"), func.coalesce(func.sum(_J.completed_count), 0).label("completed_chunks"))
+    select(func.count().label("jobs"), func.coalesce(func.sum(_J.completed_count), 0).label("completed_chunks"))
 )
 
 

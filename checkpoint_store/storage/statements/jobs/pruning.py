@@ -48,25 +48,21 @@ _OLD: Final[Any] = (
     is_complete(),
     ~redos.is_marked(_A),
 )
-_COUNT_OLD: Final = Statement(lambda: select(func.count()).select_from(attempts).where(*_OLD))
-_DELETE_OLD: Final = Statement(lambda: attempts.delete().where(*_OLD))
-_COUNT_ATTEMPTS: Final = Statement(lambda: select(func.count()).select_from(attempts).where(_IN_JOB))
+_COUNT_OLD: Final = Statement(select(func.count()).select_from(attempts).where(*_OLD))
+_DELETE_OLD: Final = Statement(attempts.delete().where(*_OLD))
+_COUNT_ATTEMPTS: Final = Statement(select(func.count()).select_from(attempts).where(_IN_JOB))
 _RESULT_BYTES: Final = Statement(
-    lambda: (
-        select(func.coalesce(func.sum(func.length(cast(chunk_results.c.result, LargeBinary))), literal_column("0")))
-        .join_from(completed_chunks, chunk_results, chunk_results.c.result_id == completed_chunks.c.result_id)
-        .where(completed_chunks.c.job_id == bindparam("in_job"))
-    )
+    select(func.coalesce(func.sum(func.length(cast(chunk_results.c.result, LargeBinary))), literal_column("0")))
+    .join_from(completed_chunks, chunk_results, chunk_results.c.result_id == completed_chunks.c.result_id)
+    .where(completed_chunks.c.job_id == bindparam("in_job"))
 )
 _OPEN_HANDLE: Final = Statement(
-    lambda: (
-        select(_H.chunk_index)
-        .where(
-            _H.job_id == bindparam("in_job"),
-            handles.is_left(),
-        )
-        .limit(literal_column("1"))
+    select(_H.chunk_index)
+    .where(
+        _H.job_id == bindparam("in_job"),
+        handles.is_left(),
     )
+    .limit(literal_column("1"))
 )
 # For each deleted job SQLite looks for its runners, and no index of the schema has those that have ended.
 _INDEX_RUNNERS: Final = "CREATE INDEX ix_runners_job_id ON runners (job_id)"

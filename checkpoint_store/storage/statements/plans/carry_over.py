@@ -41,16 +41,14 @@ if TYPE_CHECKING:
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 _STORED: Final = Statement(
-    lambda: (
-        select(_R.result, _C.digest, _R.digest, _C.source_job_id, _C.source_chunk_index, _C.redo_asked_at)
-        .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
-        .where(*compiled.at_chunk(_C))
-    )
+    select(_R.result, _C.digest, _R.digest, _C.source_job_id, _C.source_chunk_index, _C.redo_asked_at)
+    .outerjoin_from(completed_chunks, chunk_results, _R.result_id == _C.result_id)
+    .where(*compiled.at_chunk(_C))
 )
 
 _COMPLETE: Final = compiled.insert_into("completed_chunks")
 _AT_WORK: Final = Statement(
-    lambda: select(attempts.c.chunk_index, attempts.c.number, attempts.c.runner_id).where(
+    select(attempts.c.chunk_index, attempts.c.number, attempts.c.runner_id).where(
         attempts.c.outcome == literal_column("'running'"), IN_JOB_BY_RUNNING
     )
 )
@@ -132,26 +130,22 @@ _H: Final = chunk_handles.c
 _SAME: Final = chunk_handles.alias()
 _THIS: Final[Any] = (*at_chunk(_H), _SAME.c.handle == _H.handle, _SAME.c.fingerprint == _H.fingerprint)
 _PAID: Final = Statement(
-    lambda: (
-        select(_C.chunk_index, _R.result)
-        .select_from(chunk_handles)
-        .join(_SAME, (_SAME.c.fingerprint == _H.fingerprint) & (_SAME.c.job_id == _H.job_id))
-        .join(completed_chunks, (_C.job_id == _SAME.c.job_id) & (_C.chunk_index == _SAME.c.chunk_index))
-        .join(chunk_results, _R.result_id == _C.result_id)
-        .where(*_THIS, _C.source_job_id.is_(null()))
-        .order_by(_C.chunk_index)
-    )
+    select(_C.chunk_index, _R.result)
+    .select_from(chunk_handles)
+    .join(_SAME, (_SAME.c.fingerprint == _H.fingerprint) & (_SAME.c.job_id == _H.job_id))
+    .join(completed_chunks, (_C.job_id == _SAME.c.job_id) & (_C.chunk_index == _SAME.c.chunk_index))
+    .join(chunk_results, _R.result_id == _C.result_id)
+    .where(*_THIS, _C.source_job_id.is_(null()))
+    .order_by(_C.chunk_index)
 )
 """The results of a job that it paid for, of the chunks with the handle and the fingerprint of one chunk."""
 _PLACES: Final = Statement(
-    lambda: (
-        select(func.count(), func.min(_SAME.c.recorded_at), jobs.c.job_number)
-        .select_from(chunk_handles)
-        .join(_SAME, _SAME.c.fingerprint == _H.fingerprint)
-        .join(jobs, jobs.c.job_id == _SAME.c.job_id)
-        .where(*_THIS)
-        .group_by(_SAME.c.job_id)
-    )
+    select(func.count(), func.min(_SAME.c.recorded_at), jobs.c.job_number)
+    .select_from(chunk_handles)
+    .join(_SAME, _SAME.c.fingerprint == _H.fingerprint)
+    .join(jobs, jobs.c.job_id == _SAME.c.job_id)
+    .where(*_THIS)
+    .group_by(_SAME.c.job_id)
 )
 
 

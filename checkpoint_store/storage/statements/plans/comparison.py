@@ -49,18 +49,16 @@ _OTHER: Final = completed_chunks.alias("other")
 _OWN_RESULT: Final = chunk_results.alias("own_result")
 _OTHER_RESULT: Final = chunk_results.alias("other_result")
 _SAME: Final = Statement(
-    lambda: (
-        select(func.count())
-        .select_from(_OWN)
-        .join(_OTHER, _OTHER.c.chunk_index == _OWN.c.chunk_index)
-        .join(_OWN_RESULT, _OWN_RESULT.c.result_id == _OWN.c.result_id)
-        .join(_OTHER_RESULT, _OTHER_RESULT.c.result_id == _OTHER.c.result_id)
-        .where(
-            _OWN.c.job_id == bindparam("its_id"),
-            _OTHER.c.job_id == bindparam("other_id"),
-            _OWN.c.chunk_index < bindparam("stop"),
-            _OWN_RESULT.c.result == _OTHER_RESULT.c.result,
-        )
+    select(func.count())
+    .select_from(_OWN)
+    .join(_OTHER, _OTHER.c.chunk_index == _OWN.c.chunk_index)
+    .join(_OWN_RESULT, _OWN_RESULT.c.result_id == _OWN.c.result_id)
+    .join(_OTHER_RESULT, _OTHER_RESULT.c.result_id == _OTHER.c.result_id)
+    .where(
+        _OWN.c.job_id == bindparam("its_id"),
+        _OTHER.c.job_id == bindparam("other_id"),
+        _OWN.c.chunk_index < bindparam("stop"),
+        _OWN_RESULT.c.result == _OTHER_RESULT.c.result,
     )
 )
 

@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 
 _C: Final = completed_chunks.c
 _FINGERPRINTS: Final = Statement(
-    lambda: select(_C.chunk_index, _C.fingerprint).where(
-        _C.job_id == bindparam("in_job"), _C.fingerprint.is_not(null())
-    )
+    select(_C.chunk_index, _C.fingerprint).where(_C.job_id == bindparam("in_job"), _C.fingerprint.is_not(null()))
 )
 _PAYERS: Final = Statement(
-    lambda: select(_C.source_job_id).where(_C.job_id == bindparam("in_job"), _C.source_job_id.is_not(null())).distinct()
+    select(_C.source_job_id).where(_C.job_id == bindparam("in_job"), _C.source_job_id.is_not(null())).distinct()
 )
 _CONTENT_NOT_GIVEN: Final = "not given (only their number is)"
 

@@ -108,11 +108,7 @@ def _settings(job: Holder) -> tuple[str | None, str | None, str]:
 
 _C: Final = completed_chunks.c
 _DIFFERS_IN: Final = Statement(
-    lambda: (
-        select(_C.source_differs_in)
-        .where(_C.job_id == bindparam("in_job"), _C.source_differs_in.is_not(null()))
-        .distinct()
-    )
+    select(_C.source_differs_in).where(_C.job_id == bindparam("in_job"), _C.source_differs_in.is_not(null())).distinct()
 )
 _NAMES_MAX: Final = 6
 """If more settings than these differ, none is looked at alone: no message could name all the choices."""

@@ -30,12 +30,10 @@ if TYPE_CHECKING:
 
 _C: Final = completed_chunks.c
 _PAYER: Final = Statement(
-    lambda: (
-        select(_C.source_job_id)
-        .join_from(completed_chunks, jobs, jobs.c.job_id == _C.source_job_id)
-        .where(_C.job_id == bindparam("in_job"))
-        .limit(literal_column("1"))
-    )
+    select(_C.source_job_id)
+    .join_from(completed_chunks, jobs, jobs.c.job_id == _C.source_job_id)
+    .where(_C.job_id == bindparam("in_job"))
+    .limit(literal_column("1"))
 )
 
 

@@ -148,8 +148,8 @@ def _results() -> Select[Any]:
     )
 
 
-_RESULTS: Final = Statement(_results)
-_OF_UNKNOWN_CHUNKS: Final = Statement(lambda: _results().where(_C.fingerprint.is_(null())))
+_RESULTS: Final = Statement(_results())
+_OF_UNKNOWN_CHUNKS: Final = Statement(_results().where(_C.fingerprint.is_(null())))
 """SQLite returns no row of a job that knows its chunks: the write transaction waits for no loop over such rows."""
 
 
@@ -181,17 +181,15 @@ def results_by_place(search: PlanSearch, ignoring: frozenset[str], but: Containe
 
 
 _ANSWERS: Final = Statement(
-    lambda: (
-        select(_C.redo_asked_at, _C.fingerprint, _C.job_id, _C.chunk_index)
-        .join_from(completed_chunks, jobs, jobs.c.job_id == _C.job_id)
-        .where(
-            _C.redo_asked_at.is_not(null()),
-            _C.job_id != bindparam("but_job"),
-            _C.digest.is_not(null()),
-            _C.source_differs_in.is_(null()),
-        )
-        .order_by(jobs.c.job_number.desc(), _C.chunk_index)
+    select(_C.redo_asked_at, _C.fingerprint, _C.job_id, _C.chunk_index)
+    .join_from(completed_chunks, jobs, jobs.c.job_id == _C.job_id)
+    .where(
+        _C.redo_asked_at.is_not(null()),
+        _C.job_id != bindparam("but_job"),
+        _C.digest.is_not(null()),
+        _C.source_differs_in.is_(null()),
     )
+    .order_by(jobs.c.job_number.desc(), _C.chunk_index)
 )
 
 

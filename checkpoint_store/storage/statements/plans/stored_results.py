@@ -51,27 +51,23 @@ class Holder(NamedTuple):
 
 _COLUMNS: Final = tuple(_J[name] for name in Holder._fields)
 _HOLDERS: Final = Statement(
-    lambda: (
-        select(*_COLUMNS)
-        .where(
-            _J.completed_count > literal_column("0"),
-            _J.job_id != bindparam("but_job"),
-            _J.job_number > bindparam("number"),
-        )
-        .order_by(_J.job_number.desc())
+    select(*_COLUMNS)
+    .where(
+        _J.completed_count > literal_column("0"),
+        _J.job_id != bindparam("but_job"),
+        _J.job_number > bindparam("number"),
     )
+    .order_by(_J.job_number.desc())
 )
 _BEFORE: Final = Statement(
-    lambda: select(func.count(), func.coalesce(func.sum(_J.completed_count), literal_column("0"))).where(
+    select(func.count(), func.coalesce(func.sum(_J.completed_count), literal_column("0"))).where(
         _J.job_number <= bindparam("number"), _J.job_id != bindparam("but_job")
     )
 )
 _FINGERPRINTS: Final = Statement(
-    lambda: (
-        select(_C.chunk_index, _C.fingerprint, _C.source_differs_in)
-        .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(null()), _C.fingerprint.is_not(null()))
-        .order_by(_C.chunk_index)
-    )
+    select(_C.chunk_index, _C.fingerprint, _C.source_differs_in)
+    .where(_C.job_id == bindparam("in_job"), _C.digest.is_not(null()), _C.fingerprint.is_not(null()))
+    .order_by(_C.chunk_index)
 )
 NOTHING: Final[frozenset[str]] = frozenset()
 
