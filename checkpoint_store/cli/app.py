@@ -7,6 +7,7 @@ import shutil
 import sys
 import warnings
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -42,47 +43,43 @@ _WHOLE_SENTENCE: Final = 200
 _BROKEN_PIPE: Final = 141  # the exit code of a program that SIGPIPE ended
 
 
-NAMES: Final = {
-    "run": ("run", "resume"),
-    "plan": ("plan",),
-    "jobs": ("list", "show", "results", "export", "import", "delete"),
-    "chunks": ("chunks", "errors", "retry", "redo", "pause"),
-    "report": ("report",),
-    "machines": ("release", "merge", "prune"),
-    "schema": ("migrate", "path", "datasette-metadata"),
-    "health": ("backup", "restore", "recover", "check", "doctor"),
-}
-"""The commands of each module, in the order in which people use them."""
-
-
 _SECTIONS: Final = {
-    "Work": ("run", "resume", "plan", "retry", "redo", "pause", "release"),
-    "Look": ("list", "show", "results", "export", "chunks", "errors", "report", "path", "datasette-metadata"),
-    "Care": ("import", "delete", "merge", "prune", "migrate", "backup", "restore", "recover", "check", "doctor"),
+    "Work": {
+        "run": "run.run",
+        "resume": "run.resume",
+        "plan": "run.plan",
+        "retry": "inspect.chunks",
+        "redo": "inspect.chunks",
+        "pause": "inspect.chunks",
+        "release": "maintain.machines",
+    },
+    "Look": {
+        "list": "inspect.jobs",
+        "show": "inspect.jobs",
+        "results": "inspect.jobs",
+        "export": "inspect.jobs",
+        "chunks": "inspect.chunks",
+        "errors": "inspect.chunks",
+        "report": "inspect.report",
+        "path": "maintain.schema",
+        "datasette-metadata": "maintain.schema",
+    },
+    "Care": {
+        "import": "inspect.jobs",
+        "delete": "inspect.jobs",
+        "merge": "maintain.machines",
+        "prune": "maintain.machines",
+        "migrate": "maintain.schema",
+        "backup": "maintain.health",
+        "restore": "maintain.health",
+        "recover": "maintain.health",
+        "check": "maintain.health",
+        "doctor": "maintain.health",
+    },
 }
-"""The sections of ``--help``, and the commands of each. A command in no section is not shown."""
-
-
-def commands_of(module: str) -> tuple[click.Command, ...]:
-    """Return the commands of a module, and import it only now: most modules need other large modules."""
-    match module:
-        case "run":
-            from checkpoint_store.cli.run.resume import COMMANDS
-        case "plan":
-            from checkpoint_store.cli.run.plan import COMMANDS
-        case "jobs":
-            from checkpoint_store.cli.inspect.jobs import COMMANDS
-        case "chunks":
-            from checkpoint_store.cli.inspect.chunks import COMMANDS
-        case "report":
-            from checkpoint_store.cli.inspect.report import COMMANDS
-        case "machines":
-            from checkpoint_store.cli.maintain.machines import COMMANDS
-        case "schema":
-            from checkpoint_store.cli.maintain.schema import COMMANDS
-        case _:
-            from checkpoint_store.cli.maintain.health import COMMANDS
-    return COMMANDS
+"""The sections of ``--help``, and the commands of each with their modules, in the order in which people use them."""
+MODULES: Final = {name: module for commands in _SECTIONS.values() for name, module in commands.items()}
+"""The module of each command. It is imported with its command: most modules need other large modules."""
 
 
 class _Formatter(click.HelpFormatter):
@@ -105,26 +102,26 @@ class _Group(click.Group):
     context_class = _Context
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return [name for names in NAMES.values() for name in names]
+        return list(MODULES)
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        module = next((module for module, names in NAMES.items() if name in names), None)
+        if name not in MODULES:
+            return None
         with _without_collecting():
-            commands = commands_of(module or "run")
-        chosen = next((command for command in commands if command.name == name), None)
-        if chosen is not None:
-            chosen.context_class = _Context
-        return chosen
+            module = import_module(f"checkpoint_store.cli.{MODULES[name]}")
+        commands = (value for value in vars(module).values() if isinstance(value, click.Command))
+        command = next(command for command in commands if command.name == name)
+        command.context_class = _Context
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in sections: to work on chunks, to look at the store, and to take care of it."""
-        names = self.list_commands(ctx)
-        for section, members in _SECTIONS.items():
-            commands = [command for name in names if name in members and (command := self.get_command(ctx, name))]
+        for section, names in _SECTIONS.items():
+            commands = [command for name in names if (command := self.get_command(ctx, name))]
             with formatter.section(section):
                 formatter.write_dl(
                     [(command.name or "", command.get_short_help_str(_WHOLE_SENTENCE)) for command in commands],
-                    col_max=max(map(len, names)),
+                    col_max=max(map(len, MODULES)),
                 )
 
 

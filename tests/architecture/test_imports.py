@@ -109,7 +109,10 @@ def test_statements_import_no_sqlalchemy() -> None:
 
 
 def test_no_import_hides() -> None:
-    """No module is imported by a computed name, where these tests would not see it; the package's own door excepted."""
+    """No module is imported by a computed name, where these tests would not see it.
+
+    The package's own door is excepted, and the command group, which has the modules of its commands in a table.
+    """
     hiding = [
         within(path)
         for path in all_but("")
@@ -117,7 +120,7 @@ def test_no_import_hides() -> None:
         for node in nodes_of(tree_of(path))
         if isinstance(node, ast.Name) and node.id in ("__import__", "import_module")
     ]
-    assert hiding == []
+    assert hiding == ["cli/app.py"]
 
 
 def test_dependencies_are_what_is_imported() -> None:

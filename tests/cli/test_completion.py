@@ -13,7 +13,7 @@ import pytest
 from each_case import each_case
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.app import NAMES, run_command_line
+from checkpoint_store.cli.app import MODULES, run_command_line
 
 from .conftest import ROOT
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _COMMAND = "import sys; from checkpoint_store.cli import main; sys.argv[0] = 'checkpoint-store'; sys.exit(main())"
 _OF_SHELL = ("COMP_WORDS", "COMP_CWORD", "_CHECKPOINT_STORE_COMPLETE")
-_COMMANDS = [name for names in NAMES.values() for name in names]
+_COMMANDS = list(MODULES)
 _TAKE_A_JOB = ("show", "results", "export", "delete", "chunks", "errors", "retry", "redo", "pause", "report", "release")
 
 

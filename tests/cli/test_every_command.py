@@ -14,7 +14,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.app import NAMES
+from checkpoint_store.cli.app import MODULES
 
 from .conftest import AS_ANYBODY, ROOT, Folder
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-COMMANDS = tuple(name for names in NAMES.values() for name in names)
+COMMANDS = tuple(MODULES)
 PAGE = (ROOT / "docs" / "reference-output.md").read_text("utf-8")
 ROWS = {
     cells[0].strip("` "): (cells[2], tuple(map(int, cells[3].split(","))))

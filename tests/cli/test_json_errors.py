@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from each_case import each_case
 
-from checkpoint_store.cli.app import NAMES
+from checkpoint_store.cli.app import MODULES
 
 if TYPE_CHECKING:
     from .conftest import Folder
 
-_COMMANDS = tuple(name for names in NAMES.values() for name in names)
+_COMMANDS = tuple(MODULES)
 _WORDS = {
     "run": ("absent.txt",),
     "plan": ("absent.txt",),

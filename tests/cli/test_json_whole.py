@@ -15,7 +15,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.app import NAMES, run_command_line
+from checkpoint_store.cli.app import MODULES, run_command_line
 from checkpoint_store.cli.ended import Terminated
 
 from .conftest import ROOT, SIX
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .conftest import Folder
 
 STORE = ".processing_state.db"
-_COMMANDS = tuple(name for names in NAMES.values() for name in names)
+_COMMANDS = tuple(MODULES)
 INTERRUPTED = {"error": "interrupted", "type": "KeyboardInterrupt", "exit_code": 130}
 PAUSED = {"error": str(Terminated(signal.SIGINT, goes_on=True)), "type": "Terminated", "exit_code": 75}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from each_case import each_case
 
-from checkpoint_store.cli.app import NAMES
+from checkpoint_store.cli.app import MODULES
 from checkpoint_store.cli.stand_in import stand_in
 
 from .conftest import Folder, write_lecture
@@ -18,7 +18,7 @@ from .conftest import Folder, write_lecture
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = tuple(name for names in NAMES.values() for name in names)
+COMMANDS = tuple(MODULES)
 CAT = ("--", "cat")
 SECRET = "sk-proj-" + "a1B2c3D4" * 6
 STORE = ".processing_state.db"

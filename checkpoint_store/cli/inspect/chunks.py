@@ -256,6 +256,3 @@ def pause(*, job_id: str | None, store_path: str, as_json: bool) -> None:
     else:
         running_text = f"; {screen.chunk_count(running)} in hand will be finished first" if running else ""
         Screen().note(f"job {job.job_id[:8]} ({on_one_line(job.file_name)}) is paused{running_text}")
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (chunks, errors, retry, redo, pause)

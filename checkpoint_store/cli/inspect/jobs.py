@@ -275,6 +275,3 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
     its_results = f"its {count:,} result{'' if count == 1 else 's'}"
     what = f"job {data['job_id'][:8]} ({on_one_line(data['file_name'])}, {data['shown_status']}) and {its_results}"
     Screen().note(f"deleted {what}" if yes else f"would delete {what}; nothing is deleted without --yes")
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (list_jobs, show, results, export, import_job, delete)

@@ -262,6 +262,3 @@ def _tell(store: CheckpointStore, output: Path, jobs: Sequence[Job] | None, *, a
         plural = "" if len(reported_jobs) == 1 else "s"
         count = f"{len(reported_jobs):,} job{plural}"
         Screen().note(f"{path_text(output)}: {count}, {chunk_count(chunks)}, {decimal(size_bytes)}")
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (report_command,)

@@ -199,6 +199,3 @@ def _print_finding(console: Console, finding: Finding) -> None:
 def _spoken(finding: Finding) -> dict[str, Any]:
     texts = {"says": spoken(finding.says), "remedy": finding.remedy and spoken(finding.remedy)}
     return dataclasses.asdict(finding) | texts
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (backup, restore, recover, check, doctor)

@@ -172,6 +172,3 @@ def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary],
 def _job_text(summary: JobSummary) -> str:
     done = f"{summary.progress.completed_chunks:,} of {chunk_count(summary.progress.total_chunks)}"
     return f"{summary.job_id[:8]}  {on_one_line(summary.file_name)}  {summary.shown_status}, {done}"
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (release, merge, prune)

@@ -87,6 +87,3 @@ def datasette_metadata(*, private: bool, store_path: str, as_json: bool) -> None
     from checkpoint_store import datasette_metadata as metadata_of  # the other commands are quicker without it
 
     print_json(metadata_of(store_path, private=private))
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (migrate, path, datasette_metadata)

@@ -261,6 +261,3 @@ def _facts(run_plan: RunPlan, to_do: str, redo_chunks: int, workers: int, change
         ("cost", f"about {screen.cost(cost)} more" if cost else ""),
         ("time", f"about {screen.duration(seconds)}{by}" if seconds is not None else ""),
     ]
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (plan,)

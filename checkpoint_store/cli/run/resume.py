@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -206,6 +206,3 @@ def _memory_of(job: Job, store: CheckpointStore, store_path: str) -> dict[str, A
 def _gone(folder: str, store_path: str) -> str:
     line = typed_line(["run"], store_path, "FILE", "[-- COMMAND]")
     return f"the folder of its last run, {printable(folder)}, is no longer there; put it back, or go on with: {line}"
-
-
-COMMANDS: Final[tuple[click.Command, ...]] = (run, resume)
