@@ -1,4 +1,4 @@
-"""Output for people: consoles, marks, tables, and short texts for times, numbers and progress."""
+"""Output for people: consoles, marks, and short texts for times, numbers and progress."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store import JobStatus
@@ -244,46 +242,3 @@ def shade(share: float, shades: str) -> str:
         return shades[-1]
     between = shades[1:-1]
     return between[min(int(share * len(between)), len(between) - 1)]
-
-
-def table(*columns: str, right: frozenset[int] = frozenset()) -> Table:
-    """Return an empty table; each cell stays on one line."""
-    result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for position, name in enumerate(columns):
-        result.add_column(name, justify="right" if position in right else "left", no_wrap=True)
-    return result
-
-
-def print_rows(
-    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: frozenset[int]
-) -> None:
-    """Print a table of any number of rows, each cell on one line. Where it fits, in a tenth of the time of Rich's."""
-    widths = [max(_width(row[column]) for row in [columns, *rows]) for column in range(len(columns))]
-    if sum(widths) + 2 * (len(widths) - 1) > console.width:
-        narrow = table(*columns, right=right)
-        for row in rows:
-            narrow.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-        print_table(console, narrow)
-        return
-    text = Text()
-    for row in [[Text(name, style="bold") for name in columns], *rows]:
-        parts: list[str | Text] = []
-        for column, cell in enumerate(row):
-            blanks = " " * (widths[column] - _width(cell))
-            parts += ["  " if column else "", *((blanks, cell) if column in right else (cell, blanks))]
-        line = Text.assemble(*parts)
-        line.rstrip()
-        text.append_text(line).append("\n")
-    console.print(text, soft_wrap=True, end="")
-
-
-def _width(cell: str | Text) -> int:
-    return cell_len(cell if isinstance(cell, str) else cell.plain)
-
-
-def print_table(console: Console, table: Table) -> None:
-    """Print a table without the blanks at the ends of its lines."""
-    for line in console.render_lines(table, pad=False):
-        text = Text.assemble(*((segment.text, segment.style or "") for segment in line))
-        text.rstrip()
-        console.print(text, soft_wrap=True)

@@ -9,7 +9,7 @@ from each_case import each_case
 from rich.cells import cell_len
 
 from checkpoint_store import BudgetReached, CheckpointStore
-from checkpoint_store.cli import screen, widths
+from checkpoint_store.cli import screen, table
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.run_context import Files
 
@@ -158,7 +158,7 @@ def test_the_library_writes_numbers_the_same_way() -> None:
 def test_a_cut_text_takes_its_width_and_no_more(width: int) -> None:
     """A character of two cells is not halved, what is cut off is said, and no more is cut off than has to be."""
     for text in ("講義の記録", "e\u0301a\u0301e\u0301a\u0301e\u0301", "abcdefghijkl"):
-        for cut in (widths.without_end(text, width), widths.without_beginning(text, width)):
+        for cut in (table.without_end(text, width), table.without_beginning(text, width)):
             assert cell_len(cut) <= max(0, width)
             assert cut == text or ".." in cut or width < 2
             assert cut == text or cell_len(cut) >= width - 1

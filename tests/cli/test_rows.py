@@ -8,7 +8,7 @@ from each_case import each_case
 from rich.console import Console
 from rich.text import Text
 
-from checkpoint_store.cli import screen
+from checkpoint_store.cli.table import print_rows, print_table, table
 
 COLUMNS = ("JOB", "FILE", "DONE", "FAILED")
 ROWS = [
@@ -35,11 +35,11 @@ def _console(width: int, *, is_terminal: bool) -> Console:
 def test_rows_look_as_richs_table_does(width: int, *, is_terminal: bool) -> None:
     """Wide and right-aligned cells, empty ones at the end, colours; on a narrow screen each line stays within it."""
     drawn, by_rich = _console(width, is_terminal=is_terminal), _console(width, is_terminal=is_terminal)
-    screen.print_rows(drawn, COLUMNS, ROWS, right=frozenset({2, 3}))
-    table = screen.table(*COLUMNS, right=frozenset({2, 3}))
+    print_rows(drawn, COLUMNS, ROWS, right=frozenset({2, 3}))
+    expected = table(*COLUMNS, right=frozenset({2, 3}))
     for row in ROWS:
-        table.add_row(*row)
-    screen.print_table(by_rich, table)
+        expected.add_row(*row)
+    print_table(by_rich, expected)
 
     def shown(console: Console) -> list[str]:
         assert isinstance(console.file, StringIO)

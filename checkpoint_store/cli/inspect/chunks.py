@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.cells import cell_len
 from rich.text import Text
 
 from checkpoint_store import JobStatus
@@ -27,22 +26,23 @@ from checkpoint_store.cli.redone import to_redo_text, tries_in_vain
 from checkpoint_store.cli.run.chunk_ranges import NamedChunks, takes_chunks
 from checkpoint_store.cli.run.go_on_lines import resume_line
 from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.widths import fitting_columns, without_end
+from checkpoint_store.cli.table import Column, print_fitting, without_end
 
 if TYPE_CHECKING:
     from checkpoint_store import ChunkRecord
 
-_STATUS_COLUMN: Final = "STATUS"
-_ERROR: Final = "LAST ERROR"
-_ALWAYS: Final = ("CHUNKS", "COUNT", _STATUS_COLUMN)
-"""The columns that are shown even if they are empty."""
-_COLUMNS: Final = (*_ALWAYS, "TRIES", "SINCE", _ERROR)
-_TABLE: Final = ("start", "stop", "status", *ATTEMPT_FIELDS, "tries", "redo")
-_ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT_FIELDS)
-_RIGHT: Final = frozenset({"COUNT", "TRIES"})
+_COLUMNS: Final = (
+    Column("CHUNKS"),
+    Column("COUNT", is_right=True),
+    Column("STATUS"),
+    Column("TRIES", is_right=True, may_be_left_out=True),
+    Column("SINCE", may_be_left_out=True),
+    Column("LAST ERROR", may_be_left_out=True, cut=without_end),
+)
 _DROPPED_FIRST: Final = ("SINCE", "TRIES", "COUNT")
 """Columns that a narrow screen drops, in this order. The numbers of the chunks and their status stay whole."""
-_ERROR_WIDTH_MIN: Final = 12
+_TABLE: Final = ("start", "stop", "status", *ATTEMPT_FIELDS, "tries", "redo")
+_ERROR_TABLE: Final = ("chunk_index", "outcome", "is_last", *ATTEMPT_FIELDS)
 _STYLES: Final = {"to-redo": "blue", "running": "cyan", "completed": "green", "failed": "red", "in-doubt": "yellow"}
 
 
@@ -73,7 +73,7 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
     elif table_format is not None:
         print_table(table_format, _TABLE, rows)
     elif rows:
-        _show_rows(Screen(), rows)
+        print_fitting(Screen().out, _COLUMNS, list(map(_cells, rows)), _DROPPED_FIRST)
     else:
         which = f"no chunk that is {status}" if status else "no chunks"
         Screen().note(f"job {job.job_id[:8]} has {which}")
@@ -81,38 +81,21 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
         Screen().note(to_redo_text(to_redo))
 
 
-def _show_rows(terminal: Screen, rows: list[dict[str, Any]]) -> None:
-    cells = [_cells(row) for row in rows]
-    widths = {name: max(map(cell_len, column)) for name, *column in zip(_COLUMNS, *cells, strict=True)}
-    columns, error_width = fitting_columns(
-        {name: width for name, width in widths.items() if width or name in _ALWAYS},
-        terminal.out.width,
-        flexible=_ERROR,
-        flexible_width_min=_ERROR_WIDTH_MIN,
-        dropped_first=_DROPPED_FIRST,
-    )
-    lines: list[list[str | Text]] = []
-    for row in cells:
-        texts: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
-        texts[_STATUS_COLUMN] = Text(texts[_STATUS_COLUMN], style=_STYLES.get(texts[_STATUS_COLUMN], ""))
-        texts[_ERROR] = without_end(texts[_ERROR], error_width)
-        lines.append([texts[name] for name in columns])
-    right = frozenset(place for place, name in enumerate(columns) if name in _RIGHT)
-    screen.print_rows(terminal.out, columns, lines, right=right)
-
-
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any]) -> dict[str, str | Text]:
     last = row["stop"] - 1
     since = row["finished_at"] or row["started_at"]
-    name = "" if row["key"] is None else f" ({on_one_line(str(row['key']))})"
-    return (
-        f"{row['start']}{name}" if row["start"] == last else f"{row['start']}-{last}",
-        f"{row['stop'] - row['start']:,}",
-        row["status"],
-        str(row["tries"] or ""),
-        screen.ago(datetime.fromisoformat(since)) if since else "",
-        screen.plain_error(row["error"] or _held(row["handle"])).partition("\n")[0],
-    )
+    return {
+        "CHUNKS": f"{row['start']}{_key_text(row['key'])}" if row["start"] == last else f"{row['start']}-{last}",
+        "COUNT": f"{row['stop'] - row['start']:,}",
+        "STATUS": Text(row["status"], style=_STYLES.get(row["status"], "")),
+        "TRIES": str(row["tries"] or ""),
+        "SINCE": screen.ago(datetime.fromisoformat(since)) if since else "",
+        "LAST ERROR": screen.plain_error(row["error"] or _held(row["handle"])).partition("\n")[0],
+    }
+
+
+def _key_text(key: object) -> str:
+    return "" if key is None else f" ({on_one_line(str(key))})"
 
 
 # -- errors
@@ -163,8 +146,7 @@ def _show_error(terminal: Screen, record: ChunkRecord, attempt_total: int) -> No
     what, style = ("failed", "red") if record.is_last else ("failed, tried again by the next run", "yellow")
     if record.outcome == "abandoned":
         what = "in doubt and passed over" if record.is_last else "in doubt, tried again by the next run"
-    name = "" if record.key is None else f" ({on_one_line(str(record.key))})"
-    head = Text.assemble((f"chunk {record.chunk_index}{name}", "bold"), "  ", (what, style))
+    head = Text.assemble((f"chunk {record.chunk_index}{_key_text(record.key)}", "bold"), "  ", (what, style))
     terminal.out.print(head.append(f"  {screen.attempt_count(attempt_total)}, {when}", style="dim"), soft_wrap=True)
     for line in (screen.plain_error(record.error) or "its process ended before it gave a result").splitlines():
         terminal.out.print(Text.assemble(("  | ", style), line), soft_wrap=True)

@@ -6,9 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.cells import cell_len
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store.cli import screen
@@ -16,36 +14,43 @@ from checkpoint_store.cli.inspect import chunk_rows
 from checkpoint_store.cli.inspect.listing import USUAL_FIELDS
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import on_one_line, typed_line
-from checkpoint_store.cli.widths import fitting_columns, without_beginning, without_end
+from checkpoint_store.cli.table import Column, facts_table, print_fitting, print_table, without_beginning, without_end
 from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.table import Table
+
     from checkpoint_store.cli.screen import Screen
 
 _JOB_ID_LENGTH_MIN: Final = 8
-_FILE_WIDTH_MIN: Final = 12
+_REDO_MEANING: Final = "each keeps its earlier result until the new result is there"
 _VALUE_MAX: Final = 60
 """Show at most this many cells of a setting: a prompt of many lines would push everything else off the screen."""
-_COLUMNS: Final = ("JOB", "FILE", "STATUS", "DONE", "", "RATE", "TIME LEFT", "UPDATED")
+_COLUMNS: Final = (
+    Column("JOB"),
+    Column("FILE", cut=without_beginning),
+    Column("STATUS"),
+    Column("DONE", is_right=True),
+    Column("", is_right=True),
+    Column("RATE", is_right=True),
+    Column("TIME LEFT", is_right=True, may_be_left_out=True),
+    Column("UPDATED"),
+    *(
+        Column(name, is_right=True, may_be_left_out=True)
+        for name in ("TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS")
+    ),
+)
 _DROPPED_FIRST: Final = (
     *("RATE", "TOKENS", "UPDATED", "TIME LEFT", "COST", ""),
     *("TO REDO", "IN DOUBT", "FAILED", "STATUS", "DONE"),
 )
 """Columns that a narrow screen drops, in this order. The id stays whole, because people type it."""
-_RIGHT: Final = frozenset({"DONE", "", "RATE", "TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
-_COUNT_COLUMNS: Final = {"redo_chunks": "TO REDO", "failed_chunks": "FAILED", "in_doubt_chunks": "IN DOUBT"}
-_COST_COLUMNS: Final = {"cost": "COST", "tokens": "TOKENS"}
-_EMPTY_IF_ALL_GOES_WELL: Final = frozenset({"TIME LEFT", "TO REDO", "FAILED", "IN DOUBT", "COST", "TOKENS"})
-"""Columns that are left out if they are empty."""
 _OF_LIBRARY: Final = frozenset(
     error.__name__ for error in (BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable)
 )
 """Errors with which a loop ends, and which a job keeps as the reason."""
-_REDO_MEANING: Final = "each keeps its earlier result until the new result is there"
-_FILE: Final = 1
-_STATUS: Final = 2
 
 
 def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: str) -> None:
@@ -54,31 +59,12 @@ def show_list(terminal: Screen, records: Sequence[dict[str, Any]], store_path: s
         terminal.note(f"{store_path} has no job yet; begin one with: {typed_line(['run'], store_path, 'FILE')}")
         return
     length = _prefix_length([record["job_id"] for record in records])
-    amounts = [_amounts(records, name) for name in _COST_COLUMNS]
+    costs, tokens = _amounts(records, "cost"), _amounts(records, "tokens")
     rows = [
-        (
-            *_row(record, length),
-            *(str(record[name] or "") for name in _COUNT_COLUMNS),
-            *(known.get(record["job_id"], "") for known in amounts),
-        )
+        _row(record, length) | {"COST": costs.get(record["job_id"], ""), "TOKENS": tokens.get(record["job_id"], "")}
         for record in records
     ]
-    columns = (*_COLUMNS, *_COUNT_COLUMNS.values(), *_COST_COLUMNS.values())
-    widths = {name: max(map(cell_len, cells)) for name, *cells in zip(columns, *rows, strict=True)}
-    columns_shown, file_width = fitting_columns(
-        {name: width for name, width in widths.items() if width or name not in _EMPTY_IF_ALL_GOES_WELL},
-        terminal.out.width,
-        flexible=_COLUMNS[_FILE],
-        flexible_width_min=_FILE_WIDTH_MIN,
-        dropped_first=_DROPPED_FIRST,
-    )
-    positions = [columns.index(name) for name in columns_shown]
-    lines: list[list[str | Text]] = []
-    for row in rows:
-        cells = [*row[:_FILE], without_beginning(row[_FILE], file_width), *row[_FILE + 1 :]]
-        lines.append([screen.status_text(cells[at]) if at == _STATUS else cells[at] for at in positions])
-    right = frozenset(place for place, name in enumerate(columns_shown) if name in _RIGHT)
-    screen.print_rows(terminal.out, columns_shown, lines, right=right)
+    print_fitting(terminal.out, _COLUMNS, rows, _DROPPED_FIRST)
 
 
 def _amounts(records: Sequence[dict[str, Any]], name: str) -> dict[str, str]:
@@ -88,18 +74,21 @@ def _amounts(records: Sequence[dict[str, Any]], name: str) -> dict[str, str]:
     return dict(zip(known, texts, strict=True))
 
 
-def _row(record: dict[str, Any], length: int) -> tuple[str, ...]:
+def _row(record: dict[str, Any], length: int) -> dict[str, str | Text]:
     completed, total = record["completed_chunks"], record["total_chunks"]
-    return (
-        record["job_id"][:length],
-        on_one_line(record["file_name"]),
-        record["shown_status"],
-        f"{completed:,}/{total:,}",
-        screen.percent(completed, total),
-        screen.rate(record["chunks_per_minute"]),
-        screen.duration(record["seconds_left"]) if record["seconds_left"] else "",
-        screen.ago(datetime.fromisoformat(record["updated_at"])),
-    )
+    return {
+        "JOB": record["job_id"][:length],
+        "FILE": on_one_line(record["file_name"]),
+        "STATUS": screen.status_text(record["shown_status"]),
+        "DONE": f"{completed:,}/{total:,}",
+        "": screen.percent(completed, total),
+        "RATE": screen.rate(record["chunks_per_minute"]),
+        "TIME LEFT": screen.duration(record["seconds_left"]) if record["seconds_left"] else "",
+        "UPDATED": screen.ago(datetime.fromisoformat(record["updated_at"])),
+        "TO REDO": str(record["redo_chunks"] or ""),
+        "FAILED": str(record["failed_chunks"] or ""),
+        "IN DOUBT": str(record["in_doubt_chunks"] or ""),
+    }
 
 
 def _prefix_length(job_ids: Sequence[str]) -> int:
@@ -117,7 +106,7 @@ def _common_length(first: str, second: str) -> int:
 def show_job(terminal: Screen, data: dict[str, Any]) -> None:
     """Print the facts of one job and a map of its chunks."""
     terminal.out.print(Text(on_one_line(data["file_name"]), style="bold"), soft_wrap=True)
-    screen.print_table(terminal.out, _facts_table(data))
+    print_table(terminal.out, facts_table(_facts(data)))
     if data["damage"]:  # it has a line to type, which a table would break
         terminal.out.print(Text.assemble(("  damaged  ", "dim"), (data["damage"], "red")), soft_wrap=True)
     if data["total_chunks"]:
@@ -127,19 +116,10 @@ def show_job(terminal: Screen, data: dict[str, Any]) -> None:
 
 def job_page(terminal: Screen, data: dict[str, Any]) -> Group:
     """Return what :func:`show_job` prints as one piece, to be drawn again in its place."""
-    page: list[Text | Table] = [Text(on_one_line(data["file_name"]), style="bold"), _facts_table(data)]
+    page: list[Text | Table] = [Text(on_one_line(data["file_name"]), style="bold"), facts_table(_facts(data))]
     if data["total_chunks"]:
         page += [Text(), _map(terminal, data)]
     return Group(*page)
-
-
-def _facts_table(data: dict[str, Any]) -> Table:
-    facts = Table.grid(padding=(0, 2, 0, 0))
-    facts.add_column(no_wrap=True)
-    facts.add_column(overflow="fold")
-    for name, value in _facts(data):
-        facts.add_row(Text(f"  {name}", style="dim"), value if isinstance(value, Text) else Text(value))
-    return facts
 
 
 def _map(terminal: Screen, data: dict[str, Any]) -> Text:
@@ -152,7 +132,7 @@ def _map(terminal: Screen, data: dict[str, Any]) -> Text:
     return Text("\n").join([picture, legend])
 
 
-def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
+def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text | None]]:
     from checkpoint_store.cli.run.task_records import MEMORY  # most commands print no page of a job
 
     is_of_command = MEMORY in data["metadata"]
@@ -160,7 +140,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
     completed, total = data["completed_chunks"], data["total_chunks"]
     updated = datetime.fromisoformat(data["updated_at"])
     started = datetime.fromisoformat(data["started_at"])
-    facts: list[tuple[str, str | Text | None]] = [
+    return [
         ("job", data["job_id"]),
         ("status", screen.status_text(data["shown_status"])),
         ("", _superseded_text(data)),
@@ -169,7 +149,7 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),
         (
             "to redo",
-            _count_text(data, "redo_chunks", _REDO_MEANING, "blue"),
+            _count_text(data, "redo_chunks", "each keeps its earlier result until the new result is there", "blue"),
         ),
         ("failed", _count_text(data, "failed_chunks", "passed over; see errors, and retry")),
         ("in doubt", _count_text(data, "in_doubt_chunks", _in_doubt_meaning(data["in_doubt_with_handle"]), "yellow")),
@@ -183,7 +163,6 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text]]:
         ("metadata", _shortened_values(metadata)),
         ("error", _error(data["error_message"], is_of_command=is_of_command)),
     ]
-    return [(name, value) for name, value in facts if value]
 
 
 def _superseded_text(data: dict[str, Any]) -> str | None:

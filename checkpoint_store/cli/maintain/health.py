@@ -18,7 +18,8 @@ from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import open_for_reading, print_json, store_command
 from checkpoint_store.cli.paths import NamedFile, path_text, typed_line
-from checkpoint_store.cli.screen import PIPE_WIDTH, Screen, print_table
+from checkpoint_store.cli.screen import PIPE_WIDTH, Screen
+from checkpoint_store.cli.table import print_table
 from checkpoint_store.errors import StoreDamaged
 
 if TYPE_CHECKING:

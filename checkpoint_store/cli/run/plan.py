@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
@@ -30,6 +29,7 @@ from checkpoint_store.cli.run.work import read_otherwise, with_results_of_links
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.stand_in import stand_in, unrecorded_beside
+from checkpoint_store.cli.table import facts_table, print_table
 from checkpoint_store.errors import StoreTargetError
 
 if TYPE_CHECKING:
@@ -206,14 +206,10 @@ def _store_or_stand_in(store_path: str, terminal: Screen) -> Iterator[tuple[Chec
             yield store, store.path
 
 
-def _show(terminal: Screen, name: str, run_plan: RunPlan, all_facts: list[tuple[str, str]]) -> None:
+def _show(terminal: Screen, name: str, run_plan: RunPlan, facts: list[tuple[str, str]]) -> None:
     words, style = _ACTIONS[run_plan.action]
     terminal.out.print(Text.assemble((name, "bold"), "  ", (words, style)), soft_wrap=True)
-    facts = Table.grid(padding=(0, 2, 0, 0))
-    for label, value in all_facts:
-        if value:
-            facts.add_row(Text(f"  {label}", style="dim"), Text(value))
-    screen.print_table(terminal.out, facts)
+    print_table(terminal.out, facts_table(facts))
 
 
 def _redo_count(store: CheckpointStore, run_plan: RunPlan, only: ChunkRanges | None) -> int:

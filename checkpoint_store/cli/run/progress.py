@@ -13,7 +13,7 @@ from rich.text import Text
 
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.notices import NOTICES
-from checkpoint_store.cli.widths import without_beginning
+from checkpoint_store.cli.table import without_beginning
 from checkpoint_store.errors import CheckpointStoreError
 
 if TYPE_CHECKING:
