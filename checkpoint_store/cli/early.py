@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from contextlib import suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -24,8 +25,13 @@ def what_to_install(error: Exception) -> str | None:
 
 
 def asks_for_json(argv: Sequence[str]) -> bool:
-    """Return whether ``--json`` is an option of ours; what follows ``--`` is COMMAND, with its own options."""
-    return "--json" in (argv[1 : argv.index("--")] if "--" in argv else argv[1:])
+    """Return whether ``--json`` is an option of a command line."""
+    return "--json" in own_words(argv[1:])
+
+
+def own_words(line: Sequence[str]) -> list[str]:
+    """Return the words of a line before ``--``: what follows is COMMAND, with its own options."""
+    return list(takewhile(lambda word: word != "--", line))
 
 
 def tell_early(argv: Sequence[str], message: str, kind: str, exit_code: int) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from checkpoint_store.cli.early import own_words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -157,8 +159,8 @@ def why_no_new_file(folder: Path) -> str | None:
 
 def dash_hint(words: Sequence[str]) -> str | None:
     """Return how to write the first word that was taken for an option and looks like a file's name, or None."""
-    options = words[: words.index("--")] if "--" in words else words
-    name = next((word for word in options if word.startswith("-") and ("." in word or os.path.lexists(word))), None)
+    options = (word for word in own_words(words) if word.startswith("-"))
+    name = next((word for word in options if "." in word or os.path.lexists(word)), None)
     return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}"
 
 
@@ -239,7 +241,7 @@ def current_folder() -> Path:
 
 def store_named_by(argv: Sequence[str]) -> str:
     """Return the store of a command line that ended with an error."""
-    words = list(argv[: argv.index("--")] if "--" in argv else argv)
+    words = own_words(argv)
     named = os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word == "--store" and following:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli.run.later_files import LaterFiles
+from checkpoint_store.cli.run.memory import LaterFiles
 
 from .conftest import Folder
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from checkpoint_store import JobsPassedOver, JobStatus
+from checkpoint_store.cli.early import own_words
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import ParamType, composed, job_name, printable
+from checkpoint_store.cli.run.memory import memory_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,17 +42,9 @@ def costs_of(job: Job, metadata: Mapping[str, Any]) -> tuple[str, JobCosts]:
 
 
 def _field_of_last_run(metadata: Mapping[str, Any]) -> list[str]:
-    if not metadata:
-        return []
-    from checkpoint_store.cli.run.memory import is_memory  # most jobs are not worked off by a command
-    from checkpoint_store.cli.run.task_records import MEMORY
-
-    memory = metadata.get(MEMORY)
-    if not is_memory(memory):
-        return []
-    words = memory["words"]
-    options = words[: words.index("--")] if "--" in words else words
-    return [value for option, value in pairwise(options) if option == _COST_OPTION][-1:]
+    memory = memory_of(metadata)
+    pairs = pairwise(own_words(memory["words"]) if memory else ())
+    return [value for option, value in pairs if option == _COST_OPTION][-1:]
 
 
 JOB_STATUSES: Final = (*(status.value for status in JobStatus), "interrupted", "superseded")

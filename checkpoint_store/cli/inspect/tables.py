@@ -14,6 +14,7 @@ from checkpoint_store.cli.inspect import chunk_rows
 from checkpoint_store.cli.inspect.listing import USUAL_FIELDS
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.paths import on_one_line, typed_line
+from checkpoint_store.cli.run.memory import MEMORY
 from checkpoint_store.cli.table import Column, facts_table, print_fitting, print_table, without_beginning, without_end
 from checkpoint_store.errors import BudgetReached, ChunkFailed, CostUnknown, DeadlineReached, ServiceUnavailable
 
@@ -133,8 +134,6 @@ def _map(terminal: Screen, data: dict[str, Any]) -> Text:
 
 
 def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text | None]]:
-    from checkpoint_store.cli.run.task_records import MEMORY  # most commands print no page of a job
-
     is_of_command = MEMORY in data["metadata"]
     metadata = {name: value for name, value in data["metadata"].items() if name != MEMORY}
     completed, total = data["completed_chunks"], data["total_chunks"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli.paths import STANDARD, job_name, path_text, printable, shell_words
-from checkpoint_store.cli.run.memory import open_job
+from checkpoint_store.cli.run.opening import open_job
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.task import refuse_output
 from checkpoint_store.cli.screen import Screen, chunk_count

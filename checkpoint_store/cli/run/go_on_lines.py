@@ -11,9 +11,8 @@ from checkpoint_store.cli.options import NO_LIMIT
 from checkpoint_store.cli.paths import STANDARD, as_argument, shell_words, typed_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRanges, ChunkRangesType
 from checkpoint_store.cli.run.command.answer import OtherFormError
-from checkpoint_store.cli.run.memory import is_memory
+from checkpoint_store.cli.run.memory import MEMORY, memory_of
 from checkpoint_store.cli.run.plan_options import FIELD_OF_TEXT, HIGHER_AMOUNT, OPEN_AMOUNT, OPEN_FIELD
-from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.errors import BudgetReached, CostUnknown
 
 if TYPE_CHECKING:
@@ -32,8 +31,8 @@ def resume_line(job: Job, store_path: str, *, only: ChunkRanges | None = None, f
     ``only`` is the part of a run that has not begun; None for that of the last run. With ``failed``, the command also
     frees the chunks that used up their tries.
     """
-    memory = job.metadata.get(MEMORY)
-    if not is_memory(memory):
+    memory = memory_of(job.metadata)
+    if memory is None:
         return None
     words = ["resume", job.job_id[:8], *(["--failed"] if failed else [])]
     part = ChunkRangesType().convert(memory["only"], None, None) if only is None and "only" in memory else only

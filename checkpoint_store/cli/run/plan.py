@@ -19,13 +19,13 @@ from checkpoint_store.cli.options import json_option, open_for_reading, print_js
 from checkpoint_store.cli.paths import input_text, on_one_line, printable, typed_line
 from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
+from checkpoint_store.cli.run.opening import read_otherwise, with_results_of_links
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.plan_part import plan_of_part, to_do_text
 from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
-from checkpoint_store.cli.run.work import read_otherwise, with_results_of_links
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.stand_in import stand_in, unrecorded_beside

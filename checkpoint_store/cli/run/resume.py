@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from checkpoint_store import JobStatus
+from checkpoint_store.cli.early import own_words
 from checkpoint_store.cli.options import (
     NO_LIMIT,
     FiniteNumberOrNone,
@@ -22,20 +23,19 @@ from checkpoint_store.cli.options import (
 from checkpoint_store.cli.paths import STANDARD, current_folder, printable, typed_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.go_on_lines import FOLDER, GOES_ON_WITH, OPENED, resume_line
-from checkpoint_store.cli.run.later_files import (
+from checkpoint_store.cli.run.memory import (
     LATER_FILES,
     NOT_BEGUN,
     LaterFiles,
     NotBegun,
     as_moved,
     as_seen_from,
+    memory_of,
     not_begun,
 )
-from checkpoint_store.cli.run.memory import is_memory
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.run.plan_options import checked_field
 from checkpoint_store.cli.run.run import FREES_FAILED, run
-from checkpoint_store.cli.run.task_records import MEMORY
 from checkpoint_store.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -129,11 +129,10 @@ def _is_complete(job: Job) -> bool:
 
 def _lacks_text(job: Job, store: CheckpointStore) -> bool:
     """Whether a complete job that remembers its command has no text: it could not be written, or was removed."""
-    memory = job.metadata.get(MEMORY)
-    if not is_memory(memory) or job.superseded_by is not None or as_moved(memory, job.file_name, store.path) is None:
+    memory = memory_of(job.metadata)
+    if memory is None or job.superseded_by is not None or as_moved(memory, job.file_name, store.path) is None:
         return False
-    options = memory["words"][: memory["words"].index("--")] if "--" in memory["words"] else memory["words"]
-    is_printed = ("--output", str(STANDARD)) in pairwise(options)
+    is_printed = ("--output", str(STANDARD)) in pairwise(own_words(memory["words"]))
     return not is_printed and not OutputLog(store.path).has_text_of(job.job_id)
 
 
@@ -142,8 +141,8 @@ def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
 
     An option of the value None stays as it was. ``NO_LIMIT`` drops ``--max-cost``; for ``--cost`` it is a field's name.
     """
-    stop = words.index("--") if "--" in words else len(words)
-    options, command = words[:stop], words[stop:]
+    options = own_words(words)
+    command = words[len(options) :]
     for name, value in changed.items():
         option = OPENED[name]
         if value is not None:
@@ -156,8 +155,8 @@ def _changed(words: list[str], changed: Mapping[str, Any]) -> list[str]:
 
 def _later_of(store: CheckpointStore, job: Job | None, store_path: str) -> NotBegun | None:
     """Return the files that a job's last run did not begin; None where it does not remember its command."""
-    memory = None if job is None else job.metadata.get(MEMORY)
-    if job is None or not is_memory(memory):
+    memory = None if job is None else memory_of(job.metadata)
+    if job is None or memory is None:
         return None
     moved = as_moved(memory, job.file_name, store.path)
     if moved is None or not Path(moved["folder"]).is_dir():
@@ -178,8 +177,8 @@ def _say_complete(job: Job | None, later: NotBegun | None, *, as_json: bool) -> 
 
 
 def _memory_of(job: Job, store: CheckpointStore, store_path: str) -> dict[str, Any]:
-    memory = job.metadata.get(MEMORY)
-    if not is_memory(memory):
+    memory = memory_of(job.metadata)
+    if memory is None:
         if job.file_name == str(STANDARD):
             line = typed_line(["run", str(STANDARD)], store_path, "[OPTIONS] [-- COMMAND] < FILE")
             raise click.ClickException(
@@ -199,7 +198,7 @@ def _memory_of(job: Job, store: CheckpointStore, store_path: str) -> dict[str, A
             "back to the folder where it was"
         )
     if not Path(moved["folder"]).is_dir():
-        raise click.ClickException(f"{_gone(moved['folder'], store_path)}")
+        raise click.ClickException(_gone(moved["folder"], store_path))
     return moved
 
 

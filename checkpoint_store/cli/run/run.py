@@ -21,8 +21,8 @@ from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
 from checkpoint_store.cli.run.go_on_lines import NOT_REMEMBERED, line_of_run, line_to_go_on, words_of_line
 from checkpoint_store.cli.run.joblog import JobLog
-from checkpoint_store.cli.run.later_files import LATER_FILES, NOT_BEGUN, LaterFiles
 from checkpoint_store.cli.run.limits import FailureWatch, RunLimits
+from checkpoint_store.cli.run.memory import LATER_FILES, NOT_BEGUN, LaterFiles
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of

@@ -17,11 +17,11 @@ from checkpoint_store.cli.run.command.answer import TEXT_FIELD, OtherFormError, 
 from checkpoint_store.cli.run.command.failures import CommandFailedError, CommandKilledError, ServiceAwayError
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.limits import FAILURES
-from checkpoint_store.cli.run.memory import open_job
+from checkpoint_store.cli.run.opening import open_job, with_results_of_links
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.progress import LiveView
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, PAUSED, UNUSABLE, Report
-from checkpoint_store.cli.run.work import COPY_BEGINS, Work, cost_unknown_text, kept_answers, with_results_of_links
+from checkpoint_store.cli.run.work import COPY_BEGINS, Work, cost_unknown_text, kept_answers
 from checkpoint_store.cli.screen import attempt_count, duration, indices, plain_error
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.errors import (

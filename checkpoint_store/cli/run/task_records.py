@@ -10,7 +10,7 @@ from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.paths import STANDARD, on_one_line
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.failures import CommandFailedError
-from checkpoint_store.cli.run.later_files import NO_LATER_FILES, LaterFiles
+from checkpoint_store.cli.run.memory import NO_LATER_FILES, LaterFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,8 +29,6 @@ FAILED: Final = 1
 UNUSABLE: Final = 2
 PAUSED: Final = 75
 INTERRUPTED: Final = 130
-MEMORY: Final = "command_line"
-"""The key of a job's metadata that holds the command line of its last run."""
 CONTEXT_LENGTH_MAX: Final = 20_000
 """The most characters of a context: the kernel takes no variable of more than 128 KiB."""
 _JSON_LENGTH_MAX: Final = 100_000
