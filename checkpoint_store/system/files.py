@@ -80,10 +80,13 @@ def open_regular(path: str | Path, flags: int) -> int:
         OSError: it cannot be opened, or a symlink (ELOOP) or anything but a regular file (EINVAL) has its name.
     """
     file = os.open(path, flags | GUARDS)
-    if stat.S_ISREG(os.fstat(file).st_mode):
-        return file
-    os.close(file)
-    raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    except BaseException:
+        os.close(file)
+        raise
+    return file
 
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

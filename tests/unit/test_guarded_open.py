@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from each_case import each_case
@@ -16,6 +17,9 @@ from checkpoint_store.cli.run.outputs.log import open_to_append
 from checkpoint_store.storage import runner_lock
 from checkpoint_store.storage.connection.errors import translate
 from checkpoint_store.system.files import GUARDS, NEW, final_path, open_regular, storage_error, temporary_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PACKAGE = Path(checkpoint_store.__file__).parent
 OPENERS = {"system/files.py", "cli/run/outputs/log.py"}
@@ -38,6 +42,27 @@ def test_only_a_regular_file_is_opened(opener: object, tmp_path: Path) -> None:
     file = opener(tmp_path / "there", os.O_RDWR)
     assert os.read(file, 9) == b"as it was"
     os.close(file)
+
+
+@pytest.mark.parametrize("opener", [open_regular, open_to_append])
+def test_a_file_that_cannot_be_looked_at_is_closed(
+    opener: Callable[[Path, int], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk does not answer after the opening, no descriptor is left open."""
+    opened: list[int] = []
+
+    def failing(file: int) -> os.stat_result:
+        opened.append(file)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / "there").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", failing)
+        with pytest.raises(OSError, match="Input/output error"):
+            opener(tmp_path / "there", os.O_RDWR)
+    with pytest.raises(OSError) as caught:
+        os.fstat(*opened)
+    assert caught.value.errno == errno.EBADF
 
 
 def test_a_pipe_in_the_place_of_a_runners_lock_is_not_waited_for(tmp_path: Path) -> None:

@@ -93,14 +93,17 @@ def open_to_append(path: Path, flags: int) -> int:
     """Open a regular file of this command, no symlink, to append to it; return its descriptor. A new one is private."""
     flags |= os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # wait for nobody at a pipe
     file = os.open(path, flags, _PRIVATE)
-    mode = os.fstat(file).st_mode
-    if stat.S_ISREG(mode):
+    try:
+        mode = os.fstat(file).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
         if flags & os.O_CREAT and mode & _PRIVATE != _PRIVATE:  # a umask can take rights from the owner, too
             with suppress(OSError):  # a file of another user stays as it is
                 os.fchmod(file, _PRIVATE)
-        return file
-    os.close(file)
-    raise OSError(errno.EINVAL, "is no regular file", str(path))
+    except BaseException:
+        os.close(file)
+        raise
+    return file
 
 
 def give_to_owner(made: Path, like: Path) -> None:
