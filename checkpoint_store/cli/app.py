@@ -16,12 +16,11 @@ import click
 
 from checkpoint_store import __version__
 from checkpoint_store.cli.early import asks_for_json, what_to_install
-from checkpoint_store.cli.encodings import unsayable_message
 from checkpoint_store.cli.ended import EXIT_PAUSED, Terminated, ended_by_signals
-from checkpoint_store.cli.json_output import begin_document, print_error
 from checkpoint_store.cli.messages import message_of, spoken
 from checkpoint_store.cli.notices import NOTICES, saying_waits
 from checkpoint_store.cli.paths import store_named_by
+from checkpoint_store.cli.stdout import begin_document, print_error, unsayable_message
 from checkpoint_store.errors import CheckpointStoreError, JobNotFound, ResultsElsewhere
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.cli import screen
 
 if TYPE_CHECKING:
-    from checkpoint_store import Job, RunRecord
+    from collections.abc import Sequence
+
+    from checkpoint_store import ChunkRecord, Job, RunRecord
 
 _REFRESH_SECONDS: Final = 0.5
 
@@ -86,3 +88,18 @@ class JobSnapshot:
         """The numbers of failed chunks and of chunks in doubt as text; empty if both are 0."""
         counts = (("failed", self.failed_chunks), ("in doubt", self.in_doubt_chunks))
         return ", ".join(f"{count:,} {name}" for name, count in counts if count)
+
+
+def tries_in_vain(job: Job, records: Sequence[ChunkRecord]) -> dict[int, int]:
+    """Return how many tries each of these chunks had since it last got a result, by index.
+
+    Only a chunk that is done again had a result before: without such a chunk the attempts of the job are not read.
+    """
+    counts = {record.chunk_index: record.attempt for record in records}
+    if redone := counts.keys() & set(job.to_redo()):
+        counts |= dict.fromkeys(redone, 0)
+        for attempt in job.attempts():  # by chunk, and in the order of the tries
+            if attempt.chunk_index in redone:
+                was_in_vain = attempt.outcome != "completed"
+                counts[attempt.chunk_index] = counts[attempt.chunk_index] + 1 if was_in_vain else 0
+    return counts

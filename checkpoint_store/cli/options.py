@@ -15,7 +15,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from checkpoint_store import CheckpointStore, CheckpointStoreError, StoreTargetError
-from checkpoint_store.cli import json_output
 from checkpoint_store.cli.messages import names_copy
 from checkpoint_store.cli.paths import (
     DEFAULT_STORE,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from checkpoint_store import Job, JobSummary
 
 
-print_json: Final = json_output.print_json
 _ID_LENGTH: Final = 8
 _LOCK_TIMEOUT_SECONDS: Final = 0.5
 _ONE_WORD: Final = re.compile(r"[\w./@%+=,-]+")

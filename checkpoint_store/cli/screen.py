@@ -16,8 +16,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 from checkpoint_store import JobStatus
-from checkpoint_store.cli.encodings import sayable
 from checkpoint_store.cli.notices import NOTICES
+from checkpoint_store.cli.stdout import sayable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -191,6 +191,12 @@ def percent(completed: int, total: int) -> str:
 def chunk_count(count: int) -> str:
     """Return a number of chunks with its noun: ``1 chunk``, ``1,200 chunks``."""
     return f"{count:,} chunk{'' if count == 1 else 's'}"
+
+
+def to_redo_text(count: int) -> str:
+    """Return the notice that this many chunks are to be done again, and keep their results until then."""
+    are, keep = ("is", "it keeps its") if count == 1 else ("are", "each keeps its")
+    return f"{chunk_count(count)} {are} to be done again; {keep} earlier result until the new result is there"
 
 
 def attempt_count(count: int) -> str:

@@ -1,9 +1,12 @@
-"""Tables for people, which fit into the cells of a screen: a Chinese character takes two of them, an accent none."""
+"""Tables: for people, in the cells of a screen, of which a Chinese character takes two; for programs, as CSV or TSV."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+import csv
+import io
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import click
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rich.console import Console
+
 
 _CUT: Final = ".."
 _COLUMN_GAP_WIDTH: Final = 2
@@ -39,8 +43,10 @@ def print_fitting(
     fitting = [column for column in columns if widths[column.name] or not column.may_be_left_out]
 
     def room() -> int:
-        others = [max(cell_len(column.name), widths[column.name]) for column in fitting if not column.cut]
-        return console.width - sum(others) - _COLUMN_GAP_WIDTH * len(others)
+        others = (
+            max(cell_len(column.name), widths[column.name]) + _COLUMN_GAP_WIDTH for column in fitting if not column.cut
+        )
+        return console.width - sum(others)
 
     for name in dropped_first:
         if room() < _CUT_WIDTH_MIN:
@@ -126,3 +132,38 @@ def without_beginning(text: str, width: int) -> str:
     while cell_len(text[start:]) > width - len(_CUT) and start < len(text):
         start += 1
     return f"{_CUT}{text[start:]}"[: max(0, width)]
+
+
+_DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
+
+
+def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--csv`` and ``--tsv``; the function takes ``table_format``: ``"csv"``, ``"tsv"`` or None."""
+    for name in reversed(_DELIMITERS):
+        text = f"Print a table on stdout, as {name.upper()}."
+        function = click.option("table_format", f"--{name}", flag_value=name, default=None, help=text)(function)
+    return function
+
+
+def refuse_two_formats(table_format: str | None, *, as_json: bool) -> None:
+    """Raise a usage error where both JSON and a table are asked for."""
+    if as_json and table_format is not None:
+        raise click.UsageError(f"--json and --{table_format} exclude each other.")
+
+
+def print_csv(table_format: str, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Print these fields of the rows under a line with their names; what is absent or None is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, columns, extrasaction="ignore", delimiter=_DELIMITERS[table_format], lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in rows)
+    click.echo(text.getvalue(), nl=False)
+
+
+def _csv_cell(value: Any) -> Any:
+    """Return a text on one line, without what steers a screen: a line is a row."""
+    if not isinstance(value, str):
+        return value
+    return "".join(char if char.isprintable() else " " for char in str(value))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from checkpoint_store.report.destination import Options
 from checkpoint_store.report.follow import follow
-from checkpoint_store.report.template import require_extra
-from checkpoint_store.report.write import pieces, write
+from checkpoint_store.report.write import pieces, require_extra, write
 
 __all__ = ["Options", "follow", "pieces", "require_extra", "write"]

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store import InvalidArgumentError, JobStatus, StoreBusy
 from checkpoint_store.report.collect import jobs_of
 from checkpoint_store.report.destination import ROWS_MAX, TEXT_BYTES_MAX, Options, refuse_to_replace, report_path
-from checkpoint_store.report.template import require_extra
-from checkpoint_store.report.write import write_page
+from checkpoint_store.report.write import require_extra, write_page
 
 if TYPE_CHECKING:
     import os

@@ -28,7 +28,7 @@ OF_AN_EXTRA = {
     "loop/executors/dask_executor.py": {"distributed"},
     "loop/executors/ray_executor.py": {"ray"},
     "loop/progress_bar.py": {"tqdm"},
-    "report/template.py": {"jinja2"},
+    "report/write.py": {"jinja2"},
     "storage/datasette/plugin.py": {"markupsafe", "pluggy"},
     "testing/__init__.py": {"pytest"},
 }

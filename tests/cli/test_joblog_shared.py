@@ -13,7 +13,7 @@ import pytest
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.cli.run import joblog
-from checkpoint_store.cli.run.command.call import CommandCall
+from checkpoint_store.cli.run.command.outcome import CommandCall
 from checkpoint_store.cli.screen import Screen
 
 from .conftest import SIX

@@ -15,9 +15,9 @@ import pytest
 from checkpoint_store.cli.transcripts import clean as clean_module
 from checkpoint_store.cli.transcripts import split as split_module
 from checkpoint_store.cli.transcripts.reading.cue import Cue, Line
-from checkpoint_store.cli.transcripts.reading.names import with_names
 from checkpoint_store.cli.transcripts.reading.speech import speech
 from checkpoint_store.cli.transcripts.reading.srt import read_srt
+from checkpoint_store.cli.transcripts.reading.transcript import with_names
 from checkpoint_store.cli.transcripts.reading.webvtt import read_webvtt
 from checkpoint_store.cli.transcripts.split import split
 

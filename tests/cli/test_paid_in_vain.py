@@ -12,7 +12,7 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore, report
 from checkpoint_store.cli.run.command.answer import AnswerReader
-from checkpoint_store.cli.run.command.failures import CommandFailedError
+from checkpoint_store.cli.run.command.outcome import CommandFailedError
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.transcripts.split import TextChunk
 from tests.report.pages import facts

@@ -26,7 +26,8 @@ def halfway(
     with monkeypatch.context() as patch:
         patch.setattr(transcript, "_READER_VERSION", 1)
         if misread is not None:
-            patch.setitem(transcript._CAPTIONS, "WebVTT", lambda text: read_webvtt(text.replace(*misread)))
+            form = transcript._FORMATS["WebVTT"]._replace(read=lambda text: read_webvtt(text.replace(*misread)))
+            patch.setitem(transcript._FORMATS, "WebVTT", form)
         folder.run("run", "talk.vtt", *SMALL, *command, code=1)
     folder.command(LOGGING_COMMAND)
     return command

@@ -16,10 +16,10 @@ import pytest
 from conftest import full_pipe, wait_until
 
 from checkpoint_store import CheckpointStore
-from checkpoint_store.cli import json_output
+from checkpoint_store.cli import stdout as stdout_module
 from checkpoint_store.cli.app import _failed
 from checkpoint_store.cli.ended import Terminated
-from checkpoint_store.cli.json_output import begin_document
+from checkpoint_store.cli.stdout import begin_document
 
 if TYPE_CHECKING:
     from .conftest import Folder
@@ -78,7 +78,7 @@ def test_a_slow_reader_gets_the_whole_text(monkeypatch: pytest.MonkeyPatch) -> N
     reader.start()
     with open(ends[1], "w", encoding="utf-8") as stdout, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stdout)
-        assert json_output.write_patiently(text, lambda: True)
+        assert stdout_module.write_patiently(text, lambda: True)
     reader.join()
     assert b"".join(read).decode() == text
 
@@ -87,19 +87,19 @@ def test_a_reader_that_stands_still_is_given_up_only_if_somebody_asks(monkeypatc
     """Without a signal the text waits for its reader, however long that takes."""
     asked = iter([False, False, True])
     reading, writing = os.pipe()
-    monkeypatch.setattr(json_output, "READER_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(json_output, "READER_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(stdout_module, "READER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(stdout_module, "READER_LOOK_SECONDS", 0.001)
     with open(reading, "rb"), open(writing, "w", encoding="utf-8") as stdout, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", stdout)
-        assert not json_output.write_patiently("x" * 1_000_000, lambda: next(asked))
+        assert not stdout_module.write_patiently("x" * 1_000_000, lambda: next(asked))
     assert list(asked) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt("interrupted"), Terminated(signal.SIGTERM)], ids=["^C", "TERM"])
 def test_the_last_word_of_a_signal_waits_for_no_reader(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """The signal came between two pieces of a document, and nobody takes the piece that tells of it."""
-    monkeypatch.setattr(json_output, "READER_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(json_output, "READER_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(stdout_module, "READER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(stdout_module, "READER_LOOK_SECONDS", 0.001)
     reading, writing = full_pipe()
     os.set_blocking(writing, False)
     with open(reading, "rb"), open(writing, "w", encoding="utf-8") as stdout, monkeypatch.context() as patch:

@@ -12,7 +12,7 @@ import pytest
 from conftest import wait_until
 
 from checkpoint_store.cli.run.command.answer import AnswerReader
-from checkpoint_store.cli.run.command.failures import CommandFailedError, CommandKilledError
+from checkpoint_store.cli.run.command.outcome import CommandFailedError, CommandKilledError
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.transcripts.split import TextChunk
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from checkpoint_store import StoreDamaged
 from checkpoint_store.cli import screen
+from checkpoint_store.cli.job_snapshot import tries_in_vain
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.redone import tries_in_vain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

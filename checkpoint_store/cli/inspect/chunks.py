@@ -12,21 +12,20 @@ from rich.text import Text
 from checkpoint_store import JobStatus
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.inspect.chunk_rows import ATTEMPT_FIELDS, CHUNK_STATUSES, count_in, rows_of
-from checkpoint_store.cli.inspect.results_output import print_table, refuse_two_formats, table_options
+from checkpoint_store.cli.job_snapshot import tries_in_vain
 from checkpoint_store.cli.options import (
     chosen_job,
     job_argument,
     open_for_reading,
     open_for_writing,
-    print_json,
     store_command,
 )
 from checkpoint_store.cli.paths import on_one_line, typed_line
-from checkpoint_store.cli.redone import to_redo_text, tries_in_vain
 from checkpoint_store.cli.run.chunk_ranges import NamedChunks, takes_chunks
 from checkpoint_store.cli.run.go_on_lines import resume_line
-from checkpoint_store.cli.screen import Screen
-from checkpoint_store.cli.table import Column, print_fitting, without_end
+from checkpoint_store.cli.screen import Screen, to_redo_text
+from checkpoint_store.cli.stdout import print_json
+from checkpoint_store.cli.table import Column, print_csv, print_fitting, refuse_two_formats, table_options, without_end
 
 if TYPE_CHECKING:
     from checkpoint_store import ChunkRecord
@@ -71,7 +70,7 @@ def chunks(*, job_id: str | None, status: str | None, table_format: str | None, 
     if as_json:
         print_json({"job_id": job.job_id, "total_chunks": job.total_chunks, "counts": counts, "chunks": rows})
     elif table_format is not None:
-        print_table(table_format, _TABLE, rows)
+        print_csv(table_format, _TABLE, rows)
     elif rows:
         print_fitting(Screen().out, _COLUMNS, list(map(_cells, rows)), _DROPPED_FIRST)
     else:
@@ -127,7 +126,7 @@ def errors(*, job_id: str | None, table_format: str | None, store_path: str, as_
         print_json({"job_id": job.job_id, **status, "errors": [dataclasses.asdict(record) for record in ordered]})
         return
     if table_format is not None:
-        print_table(table_format, _ERROR_TABLE, map(dataclasses.asdict, ordered))
+        print_csv(table_format, _ERROR_TABLE, map(dataclasses.asdict, ordered))
         return
     terminal = Screen()
     for record in ordered:

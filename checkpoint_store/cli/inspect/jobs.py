@@ -12,8 +12,6 @@ import click
 from checkpoint_store.cli.inspect import following, listing, tables
 from checkpoint_store.cli.inspect.chunk_rows import tried_ranges
 from checkpoint_store.cli.inspect.listing import costs_of
-from checkpoint_store.cli.inspect.results_output import counted_out, print_table, refuse_two_formats, table_options
-from checkpoint_store.cli.json_output import harmless_json, print_array, print_text
 from checkpoint_store.cli.options import (
     WholeNumber,
     chosen_job,
@@ -21,12 +19,13 @@ from checkpoint_store.cli.options import (
     job_to_delete,
     open_for_reading,
     open_for_writing,
-    print_json,
     store_command,
 )
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, on_one_line, path_text
-from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.screen import Screen, chunk_count, to_redo_text
 from checkpoint_store.cli.stand_in import open_or_create
+from checkpoint_store.cli.stdout import harmless_json, print_array, print_json, print_text
+from checkpoint_store.cli.table import print_csv, refuse_two_formats, table_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -114,7 +113,7 @@ def list_jobs(
     if as_json:
         print_json({"store": store_path, "jobs": records} | unread)
     elif table_format is not None:
-        print_table(table_format, listing.LIST_COLUMNS, [row | {"status": row["shown_status"]} for row in records])
+        print_csv(table_format, listing.LIST_COLUMNS, [row | {"status": row["shown_status"]} for row in records])
     elif (summaries or unread) and not records:
         Screen().note(f"no job of {store_path} matches")
     else:
@@ -182,12 +181,28 @@ def results(*, job_id: str | None, field: str | None, store_path: str, as_json: 
     """
     with open_for_reading(store_path) as store:
         job = chosen_job(store, job_id)
-        items = counted_out(job, job.items())
+        items = _counted_out(job)
         if as_json:
             print_array(_as_records(items, field, job.keys()))
             return
         for text in _as_text(items, field):
             click.echo(text, nl=False)
+
+
+def _counted_out(job: Job) -> Iterator[tuple[int, Any]]:
+    """Yield the results with their chunks; then say on stderr if chunks lack their final result.
+
+    In a file into which stdout goes, the results of a half-done job look whole.
+    """
+    count = 0
+    for item in job.items():
+        yield item
+        count += 1
+    if count < job.total_chunks:
+        whole = f"{chunk_count(job.total_chunks)} of job {job.job_id[:8]}"
+        Screen().note(f"not all results: {count:,} of the {whole} {'has' if count == 1 else 'have'} a result")
+    if to_redo := len(job.to_redo()):
+        Screen().note(to_redo_text(to_redo))
 
 
 def _as_records(

@@ -18,13 +18,13 @@ from checkpoint_store.cli.options import (
     chosen_job,
     complete_job,
     open_for_reading,
-    print_json,
     store_command,
 )
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, job_name, path_text, printable
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
 from checkpoint_store.cli.run.request import Request, cuts_files
 from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import UnknownTokenizerError
 

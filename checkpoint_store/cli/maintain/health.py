@@ -16,9 +16,10 @@ from rich.text import Text
 from checkpoint_store import Finding, RecoveryReport, migration_status, recover_store, restore_store
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
-from checkpoint_store.cli.options import open_for_reading, print_json, store_command
+from checkpoint_store.cli.options import open_for_reading, store_command
 from checkpoint_store.cli.paths import NamedFile, path_text, typed_line
 from checkpoint_store.cli.screen import PIPE_WIDTH, Screen
+from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.cli.table import print_table
 from checkpoint_store.errors import StoreDamaged
 

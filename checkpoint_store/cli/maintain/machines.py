@@ -17,13 +17,13 @@ from checkpoint_store.cli.options import (
     job_argument,
     open_for_reading,
     open_for_writing,
-    print_json,
     store_command,
 )
 from checkpoint_store.cli.paths import on_one_line, printable, typed_line
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stand_in import open_or_create
+from checkpoint_store.cli.stdout import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

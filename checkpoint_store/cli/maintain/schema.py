@@ -17,8 +17,9 @@ from checkpoint_store import (
     migration_status,
 )
 from checkpoint_store import migrate as migrate_store
-from checkpoint_store.cli.options import open_for_reading, print_json, sibling_of, store_command
+from checkpoint_store.cli.options import open_for_reading, sibling_of, store_command
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.stdout import print_json
 
 _NAMED: Final = (SchemaTooNew, SchemaTooOld, StorageUnavailableError, StoreBusy, StoreDamaged)
 """The errors about a file that is a store."""

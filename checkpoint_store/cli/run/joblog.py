@@ -20,7 +20,7 @@ import click
 
 from checkpoint_store.cli.paths import is_same_place, owner_of, path_text, shell_words, why_no_new_file
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
-from checkpoint_store.cli.run.command.call import CommandCall
+from checkpoint_store.cli.run.command.outcome import CommandCall
 from checkpoint_store.cli.run.outputs.log import give_to_owner, open_to_append
 from checkpoint_store.cli.transcripts.clean import CLEANER_NAME
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.paths import ParamType
 from checkpoint_store.cli.run.command.answer import OtherFormError
-from checkpoint_store.cli.run.command.failures import CommandFailedError, CommandMissingError, CommandRefusedError
+from checkpoint_store.cli.run.command.outcome import CommandFailedError, CommandMissingError, CommandRefusedError
 from checkpoint_store.cli.screen import chunk_count, number, plain_error
 from checkpoint_store.errors import InvalidResultError
 

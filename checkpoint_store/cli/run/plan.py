@@ -15,30 +15,59 @@ from rich.text import Text
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
-from checkpoint_store.cli.options import json_option, open_for_reading, print_json
+from checkpoint_store.cli.options import json_option, open_for_reading
 from checkpoint_store.cli.paths import input_text, on_one_line, printable, typed_line
-from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
 from checkpoint_store.cli.run.opening import read_otherwise, with_results_of_links
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
-from checkpoint_store.cli.run.plan_part import plan_of_part, to_do_text
 from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
-from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.screen import Screen, chunk_count, to_redo_text
 from checkpoint_store.cli.screen import cost as amount
 from checkpoint_store.cli.stand_in import stand_in, unrecorded_beside
+from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.cli.table import facts_table, print_table
 from checkpoint_store.errors import StoreTargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from checkpoint_store import RunPlan
+    from checkpoint_store import CheckpointStore, RunPlan
     from checkpoint_store.cli.run.chunk_ranges import ChunkRanges
     from checkpoint_store.cli.run.inputs import Input
     from checkpoint_store.cli.run.request import Request
+
+
+_GOES_ON: Final = ("resume", "extend", "complete")
+
+
+def _plan_of_part(run_plan: RunPlan, store: CheckpointStore, only: ChunkRanges | None) -> RunPlan:
+    """Return the plan of a run of these chunks alone; a run under ``reuse`` may have less to do."""
+    if only is None or not run_plan.chunks_to_do:
+        return run_plan
+    in_part = {
+        name: tuple(index for index in getattr(run_plan, name) if index in only)
+        for name in ("failed", "in_doubt", "with_handle")
+    }
+    count = len(only.indices)
+    if run_plan.action in _GOES_ON:
+        count = only.count_left(store.job(str(run_plan.job_id))) - len(in_part["failed"])
+    to_do = min(count, run_plan.chunks_to_do)
+    changes: dict[str, Any] = {**in_part, "chunks_to_do": to_do}
+    for name in ("estimated_cost", "estimated_seconds"):
+        whole = getattr(run_plan, name)
+        changes[name] = None if whole is None else whole * to_do / run_plan.chunks_to_do
+    return dataclasses.replace(run_plan, **changes)
+
+
+def _to_do_text(run_plan: RunPlan, only: ChunkRanges | None) -> str:
+    """Return how many chunks a run would do: ``4 of 6 chunks``."""
+    if only is None:
+        return f"{run_plan.chunks_to_do:,} of {chunk_count(run_plan.total_chunks)}"
+    most = "at most " if run_plan.action == "reuse" else ""
+    return f"{most}{run_plan.chunks_to_do:,} of the {chunk_count(len(only.indices))} of --only {only}"
 
 
 def budget_outlook(store: CheckpointStore, run_plan: RunPlan, max_cost: float | None, cost: str) -> tuple[bool, str]:
@@ -105,7 +134,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
             if only is not None:
                 only.check(source)
             whole_plan, refusal = _plan_of(request, source, store, path, cost)
-            run_plan = plan_of_part(whole_plan, store, only)
+            run_plan = _plan_of_part(whole_plan, store, only)
             budget = budget_outlook(store, run_plan, max_cost, cost)
             if run_plan.estimated_seconds is not None:
                 run_plan = dataclasses.replace(run_plan, estimated_seconds=run_plan.estimated_seconds / workers)
@@ -120,7 +149,7 @@ def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) 
         print_json({"store": request.store_path, "plans": records})
         return
     for source, run_plan, refusal, redo_chunks, (_, outlook), change in plans:
-        facts = [*_facts(run_plan, to_do_text(run_plan, only), redo_chunks, workers, change), ("budget", outlook)]
+        facts = [*_facts(run_plan, _to_do_text(run_plan, only), redo_chunks, workers, change), ("budget", outlook)]
         _show(terminal, input_text(source.path), run_plan, facts)
         for label, words in _whole_lines(run_plan, request, refusal, change):
             terminal.out.print(Text.assemble((f"  {label}  ", "dim"), words), soft_wrap=True)

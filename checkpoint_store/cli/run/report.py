@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from checkpoint_store.cli.paths import STANDARD, on_one_line, typed_line
-from checkpoint_store.cli.redone import to_redo_text
 from checkpoint_store.cli.run.plan_options import FIELD_OF_TEXT, HIGHER_AMOUNT
 from checkpoint_store.cli.run.task_records import DONE, FAILED, INTERRUPTED, UNUSABLE, Report
-from checkpoint_store.cli.screen import chunk_count, duration, marks
+from checkpoint_store.cli.screen import chunk_count, duration, marks, to_redo_text
 from checkpoint_store.cli.screen import cost as amount
 
 if TYPE_CHECKING:

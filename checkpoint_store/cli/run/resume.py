@@ -17,7 +17,6 @@ from checkpoint_store.cli.options import (
     chosen_job,
     job_argument,
     open_to_go_on,
-    print_json,
     store_command,
 )
 from checkpoint_store.cli.paths import STANDARD, current_folder, printable, typed_line
@@ -37,6 +36,7 @@ from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.run.plan_options import checked_field
 from checkpoint_store.cli.run.run import FREES_FAILED, run
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.stdout import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

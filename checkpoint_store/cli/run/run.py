@@ -12,7 +12,7 @@ import click
 from checkpoint_store import current_attempt
 from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.notices import NOTICES
-from checkpoint_store.cli.options import json_option, print_json
+from checkpoint_store.cli.options import json_option
 from checkpoint_store.cli.paths import STANDARD, input_text, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
@@ -37,6 +37,7 @@ from checkpoint_store.cli.run.task_records import (
     Report,
 )
 from checkpoint_store.cli.screen import Screen
+from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.errors import CheckpointStoreError, PlanChanged
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store import JobNotFound, JobStatus
-from checkpoint_store.cli.job_snapshot import JobSnapshot
+from checkpoint_store.cli.job_snapshot import JobSnapshot, tries_in_vain
 from checkpoint_store.cli.paths import input_text, printable
-from checkpoint_store.cli.redone import tries_in_vain
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, OtherFormError, UnreadAnswerError, field_at
-from checkpoint_store.cli.run.command.failures import CommandFailedError, CommandKilledError, ServiceAwayError
+from checkpoint_store.cli.run.command.outcome import CommandFailedError, CommandKilledError, ServiceAwayError
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.limits import FAILURES
 from checkpoint_store.cli.run.opening import open_job, with_results_of_links

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store import JobStatus, current_attempt
 from checkpoint_store.cli.paths import STANDARD, on_one_line
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
-from checkpoint_store.cli.run.command.failures import CommandFailedError
+from checkpoint_store.cli.run.command.outcome import CommandFailedError
 from checkpoint_store.cli.run.memory import NO_LATER_FILES, LaterFiles
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store import current_attempt
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD, OtherFormError, UnreadAnswerError
-from checkpoint_store.cli.run.command.failures import CommandFailedError
+from checkpoint_store.cli.run.command.outcome import CommandFailedError
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.opening import differ_in_form
 

@@ -8,8 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.command.answer import OtherFormError, UnreadAnswerError, UnusableAnswerError, cost_printed
-from checkpoint_store.cli.run.command.call import CommandCall
-from checkpoint_store.cli.run.command.failures import (
+from checkpoint_store.cli.run.command.outcome import (
+    CommandCall,
     CommandFailedError,
     CommandKilledError,
     CommandMissingError,

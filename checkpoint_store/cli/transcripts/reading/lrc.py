@@ -6,8 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.transcripts.reading.cue import clock_ms
-from checkpoint_store.cli.transcripts.reading.markup import marked_up_cue
+from checkpoint_store.cli.transcripts.reading.cue import clock_ms, marked_up_cue
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.cue import Cue

@@ -16,11 +16,11 @@ from checkpoint_store.cli.transcripts.reading.cue import (
     broken_time_line,
     clock_ms,
     is_broken_time_line,
+    marked_up_cue,
     time_line,
     time_line_without_arrow,
     without_directions,
 )
-from checkpoint_store.cli.transcripts.reading.markup import marked_up_cue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,20 @@ _COUNTED_NAME: Final = re.compile(r"(.*?)(\d{1,9})\s*")
 _SBV_BREAK: Final = re.compile(r"(?i)\[br\]")
 _TWO_HALVES: Final = re.compile(r"\s*([\w:.]+)\s?[,;]\s?[\w:.]*\s*")
 _BEFORE_COLON: Final = re.compile(r"\w:")
+
+
+def is_srt(text: str) -> bool:
+    """Return whether one of the first two lines that are not empty has two times."""
+    return any(map(time_line, _first_lines(text)))
+
+
+def is_sbv(text: str) -> bool:
+    """Return whether one of the first two lines that are not empty has the two times of a ``.sbv`` file."""
+    return any(map(sbv_times, _first_lines(text)))
+
+
+def _first_lines(text: str) -> list[str]:
+    return [line for line in text.split("\n", 50) if line.strip()][:2]
 
 
 class CueTexts:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from checkpoint_store.cli.paths import as_argument, input_text, shell_words
 from checkpoint_store.cli.transcripts.reading.ass import is_ass, read_ass
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, time_line
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError
 from checkpoint_store.cli.transcripts.reading.json_file import is_json, read_json
 from checkpoint_store.cli.transcripts.reading.lrc import is_lrc, is_whisper_text, read_lrc, read_whisper_text
-from checkpoint_store.cli.transcripts.reading.names import with_names
 from checkpoint_store.cli.transcripts.reading.speech import speech
-from checkpoint_store.cli.transcripts.reading.srt import read_sbv, read_srt, sbv_times
+from checkpoint_store.cli.transcripts.reading.srt import is_sbv, is_srt, read_sbv, read_srt
 from checkpoint_store.cli.transcripts.reading.table import are_labels, is_csv, is_tsv, read_csv, read_labels, read_tsv
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError, other_text_kind, read_text
 from checkpoint_store.cli.transcripts.reading.timed_text import without_time_lines
@@ -24,56 +24,95 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from checkpoint_store.cli.transcripts.reading.cue import Cue
+    from checkpoint_store.cli.transcripts.reading.cue import Cue, Line
 
 _READER_VERSION: Final = 2
 """Raise it once a release reads a format better: results of another reading belong to another plan."""
-_FIRST_LINES: Final = 2
 _TIMED_TEXT: Final = "Text with times"
 _AS_IT_IS: Final = "--plain-text"
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 """A surrogate without its other half: JSON can write it, and UTF-8 cannot."""
 _END_OF_FILE: Final = re.compile(r"\x1a\s*\Z")
 """The sign with which programs of DOS end a file."""
-_SUFFIXES: Final = {
-    ".srt": "SRT",
-    ".vtt": "WebVTT",
-    ".sbv": "SBV",
-    ".ass": "ASS",
-    ".ssa": "ASS",
-    ".ttml": "TTML",
-    ".dfxp": "TTML",
-    ".json": "JSON",
-    ".lrc": "LRC",
-}
-_CAPTIONS: Final[dict[str, Callable[[str], list[Cue]]]] = {
-    "SRT": read_srt,
-    "WebVTT": read_webvtt,
-    "SBV": read_sbv,
-    "ASS": read_ass,
-    "TTML": read_ttml,
-}
-_HEARD: Final[dict[str, Callable[[str], list[Cue]]]] = {
-    "JSON": read_json,
-    "TSV": read_tsv,
-    "CSV": read_csv,
-    "Labels": read_labels,
-    "LRC": read_lrc,
-    "Whisper text": read_whisper_text,
-}
-"""The formats in which a word that stands twice was heard twice; captions may only show it twice."""
 
-_TESTS: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
-    ("WebVTT", has_header),
-    ("TSV", is_tsv),
-    ("ASS", is_ass),
-    ("TTML", is_ttml),
-    ("JSON", is_json),
-    ("CSV", is_csv),
-    ("Labels", are_labels),
-    ("LRC", is_lrc),
-    ("Whisper text", is_whisper_text),
+
+class _Format(NamedTuple):
+    """A format with times."""
+
+    read: Callable[[str], list[Cue]]
+    is_of_kind: Callable[[str], bool]
+    """Knows the format by the beginning of a text."""
+    suffixes: tuple[str, ...] = ()
+    are_captions: bool = False
+    """Whether a word that stands twice may only be shown twice; in the other formats it was heard twice."""
+
+
+_FORMATS: Final = {
+    "WebVTT": _Format(read_webvtt, has_header, (".vtt",), are_captions=True),
+    "TSV": _Format(read_tsv, is_tsv),
+    "ASS": _Format(read_ass, is_ass, (".ass", ".ssa"), are_captions=True),
+    "TTML": _Format(read_ttml, is_ttml, (".ttml", ".dfxp"), are_captions=True),
+    "JSON": _Format(read_json, is_json, (".json",)),
+    "CSV": _Format(read_csv, is_csv),
+    "Labels": _Format(read_labels, are_labels),
+    "LRC": _Format(read_lrc, is_lrc, (".lrc",)),
+    "Whisper text": _Format(read_whisper_text, is_whisper_text),
+    "SRT": _Format(read_srt, is_srt, (".srt",), are_captions=True),
+    "SBV": _Format(read_sbv, is_sbv, (".sbv",), are_captions=True),
+}
+"""The formats in the order in which a text is looked at for them."""
+_NAME_LINE: Final = re.compile(r"\(([^()]{1,60})\)")
+_MACHINE_NAME: Final = re.compile(
+    r"(?:(?P<amazon>(?:spk|speaker)_\d+):|\((?P<whisper>speaker (?:\d+|\?))\)|\[(?P<pyannote>SPEAKER_\d+)\](?!:))\s*"
 )
+_BETWEEN_SPEAKERS: Final = "-"
+
+
+def with_names(cues: list[Cue]) -> list[Cue]:
+    """Return the cues with the names as speakers, or the cues as they are.
+
+    A name that only a program writes counts if half of the cues begin with such a name. A line in brackets may be a
+    noise; it counts if nine of ten cues begin with such a line.
+    """
+    full = [cue for cue in cues if cue.lines]
+    by_machine = sum(bool(_machine_name(cue.lines[0])[0]) for cue in full)
+    if by_machine and 2 * by_machine >= len(full):
+        return [_with_speakers(cue, _machine_name) for cue in cues]
+    names = [name for cue in full if len(cue.lines) > 1 and (name := _name_line(cue.lines[0]))]
+    if len(names) <= 1 or 10 * len(names) < 9 * len(full):
+        return cues
+    known = set(names)
+
+    def name_and_words(line: Line) -> tuple[str, str]:
+        name = _name_line(line)
+        return (name, "") if name in known else ("", line.text)
+
+    return [_with_speakers(cue, name_and_words) for cue in cues]
+
+
+def _machine_name(line: Line) -> tuple[str, str]:
+    """Return the name that a program wrote at the beginning of a line, or an empty text, and the words behind it."""
+    match = _MACHINE_NAME.match(line.text)
+    return (next(filter(None, match.groups())), line.text[match.end() :]) if match else ("", line.text)
+
+
+def _name_line(line: Line) -> str:
+    match = _NAME_LINE.fullmatch(line.text)
+    return match[1].strip() if match else ""
+
+
+def _with_speakers(cue: Cue, name_and_words: Callable[[Line], tuple[str, str]]) -> Cue:
+    """Return a cue whose names are its speakers; a dash above the name of another speaker goes, too."""
+    lines: list[Line] = []
+    speaker = ""
+    for line in cue.lines:
+        name, words = name_and_words(line)
+        speaker = name or speaker
+        if name and lines and lines[-1].text == _BETWEEN_SPEAKERS:
+            lines.pop()
+        if words:
+            lines.append(dataclasses.replace(line, text=words, speaker=line.speaker or speaker))
+    return dataclasses.replace(cue, lines=tuple(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,30 +165,20 @@ def _transcript_or_way_out(path: Path, text: str) -> Transcript:
 def _transcript(path: Path, text: str) -> Transcript:
     plain_text, suffix = text, path.suffix.lower()
     text = _END_OF_FILE.sub("", text)
-    kind = _kind_by_content(text, suffix)
+    kind = next((name for name, form in _FORMATS.items() if form.is_of_kind(text)), None)
+    if kind == "SRT" and suffix == ".vtt":  # the header is missing
+        kind = "WebVTT"
     other = other_text_kind(text, suffix) if kind is None else None
     if other is not None:
         raise UnreadableTranscriptError(f"{input_text(path)} {other.format(name=shell_words([as_argument(path)]))}")
-    kind = kind or _SUFFIXES.get(suffix)
+    kind = kind or next((name for name, form in _FORMATS.items() if suffix in form.suffixes), None)
     if kind is None:
         turns = without_time_lines(text)
-        return (
-            Transcript(text, None)
-            if turns is None
-            else Transcript(turns, f"{_TIMED_TEXT} {_READER_VERSION}", plain_text)
-        )
-    if kind in _CAPTIONS:
+        reader = f"{_TIMED_TEXT} {_READER_VERSION}"
+        return Transcript(text, None) if turns is None else Transcript(turns, reader, plain_text)
+    form = _FORMATS[kind]
+    if form.are_captions:
         text = text.replace("\ufeff", "")  # each file has a mark of its own where some were put together
-    cues = (_CAPTIONS | _HEARD)[kind](text)
-    words = speech(with_names(cues) if kind in _CAPTIONS else cues, shows_again=kind in _CAPTIONS)
+    cues = form.read(text)
+    words = speech(with_names(cues) if form.are_captions else cues, shows_again=form.are_captions)
     return Transcript(words, f"{kind} {_READER_VERSION}", plain_text)
-
-
-def _kind_by_content(text: str, suffix: str) -> str | None:
-    for kind, is_of_kind in _TESTS:
-        if is_of_kind(text):
-            return kind
-    first = [line for line in text.split("\n", 50) if line.strip()][:_FIRST_LINES]
-    if any(time_line(line) for line in first):
-        return "WebVTT" if suffix == ".vtt" else "SRT"
-    return "SBV" if any(sbv_times(line) for line in first) else None

@@ -1,7 +1,8 @@
-"""JSON on standard output: one whole document, whatever happens, also if its reader stands still."""
+"""Standard output: what its encoding takes, and JSON as one whole document, also if its reader stands still."""
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from checkpoint_store.cli.encodings import stdout_says_all
 from checkpoint_store.cli.ended import ENDING_SIGNALS, is_ending, undisturbed
 from checkpoint_store.cli.notices import PIPE_PIECE_BYTES, READER_LOOK_SECONDS, READER_PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from rich.console import Console
 
 
 def write_patiently(text: str, is_asked_to_end: Callable[[], bool]) -> bool:
@@ -52,6 +54,34 @@ def _pipe() -> int | None:
     except (AttributeError, OSError, ValueError):  # it is closed, or an object of the program around
         return None
     return number if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
+
+
+def stdout_says_all() -> bool:
+    """Return whether every character can be written to standard output, or nobody reads it."""
+    encoding = getattr(sys.stdout, "encoding", None)
+    return encoding is None or _says_all(encoding)
+
+
+def sayable(text: str, console: Console) -> str:
+    """Return a text for people, with an escape for each character that the console's encoding lacks."""
+    if _says_all(console.encoding):
+        return text
+    return text.encode(console.encoding, "backslashreplace").decode(console.encoding)
+
+
+def unsayable_message(error: UnicodeEncodeError) -> str:
+    """Return the message for data that standard output cannot take as it is."""
+    lacking = ascii(error.object[error.start])
+    if _says_all(error.encoding):
+        return f"a text has {lacking} in it, half of a character that was cut in two, which cannot be written"
+    return (
+        f"standard output is written in {error.encoding}, which has no {lacking}; "
+        "set PYTHONIOENCODING=utf-8, or read the data with --json"
+    )
+
+
+def _says_all(encoding: str) -> bool:
+    return codecs.lookup(encoding).name.startswith("utf")
 
 
 _ESCAPED: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
