@@ -20,16 +20,11 @@ from checkpoint_store.loop.service.service_errors import Trouble, may_have_arriv
 from checkpoint_store.model.error_text import describe
 
 from .answering_service import AnsweringService
+from .clients import client_of_openai, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-def client_of_openai(url: str) -> Any:
-    import openai  # half a second, which only the process that runs these tests takes
-
-    return openai.OpenAI(base_url=url, api_key="none", max_retries=0)
 
 
 def chat(url: str) -> Any:
@@ -152,7 +147,7 @@ def test_a_portal_that_sends_calls_elsewhere_fails_nobody(tmp_path: Path) -> Non
     """The client of httpx follows no redirect by itself: the loop waits for the end of the portal."""
 
     def ask(text: str) -> Any:
-        return httpx.post(service.url, content=text).raise_for_status().json()
+        return post(service.url, text).raise_for_status().json()
 
     with CheckpointStore(tmp_path / "s.db", state_file=None) as store, AnsweringService(302, b"") as service:
         service.answers_right_after = 8
@@ -168,7 +163,7 @@ def test_a_portal_that_sends_calls_elsewhere_fails_nobody(tmp_path: Path) -> Non
 def test_an_address_that_moved_for_good_is_no_trouble_of_the_service(status: int, trouble: Trouble) -> None:
     """With HTTP 301 or 308 the next call would be sent elsewhere, too: the address is to be corrected."""
     with AnsweringService(status, b"") as service, pytest.raises(httpx.HTTPStatusError) as caught:
-        httpx.post(service.url).raise_for_status()
+        post(service.url).raise_for_status()
     assert trouble_of(caught.value) is trouble
 
 

@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import httpx
 import pytest
 import requests
 from each_case import each_case
@@ -26,6 +25,7 @@ from checkpoint_store.loop.service.service_errors import Trouble, trouble_of
 from checkpoint_store.model.error_text import describe
 
 from .answering_service import AnsweringService
+from .clients import client_of_openai, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ class ByUrllib:
 
 
 def by_httpx(url: str) -> Callable[[str], Any]:
-    return lambda text: httpx.post(url, content=text).json()
+    return lambda text: post(url, text).json()
 
 
 def by_requests(url: str) -> Callable[[str], Any]:
@@ -90,12 +90,6 @@ def by_aiohttp(url: str) -> Callable[[str], Any]:
     return lambda text: asyncio.run(post(text))
 
 
-def client_of_openai(url: str) -> Any:
-    import openai  # half a second, which only the process that runs these tests takes
-
-    return openai.OpenAI(base_url=url, api_key="none", max_retries=0)
-
-
 def by_openai(url: str) -> Callable[[str], Any]:
     return lambda text: client_of_openai(url).completions.create(model="m", prompt=text).choices[0].text
 
@@ -110,7 +104,12 @@ CLIENTS: list[Callable[[str], Callable[[str], Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+def mostly_slow(clients: list[Callable[[str], Any]], quick: set[Callable[[str], Any]]) -> list[Any]:
+    """Return the clients as parameters: what differs is the error, which quick tests look at for each client."""
+    return [client if client in quick else pytest.param(client, marks=pytest.mark.slow) for client in clients]
+
+
+@pytest.mark.parametrize("client", mostly_slow(CLIENTS, quick={ByUrllib, by_httpx, by_aiohttp, by_openai}))
 def test_a_page_in_place_of_data_fails_nobody(store: CheckpointStore, client: Callable[[str], Any]) -> None:
     """More pages than a chunk has tries, and then data: each chunk is done, and each failed try names the page."""
     job = store.open_job("f", chunks=CHUNKS)
@@ -133,6 +132,7 @@ def test_a_page_is_told_by_a_worker_process(client: Callable[[str], Any]) -> Non
     assert (trouble_of(arrived), is_transient(arrived), is_fatal(arrived)) == (Trouble.ERROR, True, False)
 
 
+@pytest.mark.slow
 def test_a_portal_that_stays_pauses_a_job_of_worker_processes(store: CheckpointStore) -> None:
     """The error names the page, so that somebody signs in and runs the job again."""
     job = store.open_job("f", chunks=CHUNKS)
@@ -160,7 +160,7 @@ PARSED_BY_CLIENTS = [by_httpx, by_requests, by_requests_wrapped, by_requests_in_
 
 
 @pytest.mark.parametrize("body", [b"", b'{"choices": [{"te'], ids=["empty", "broken"])
-@pytest.mark.parametrize("client", PARSED_BY_CLIENTS)
+@pytest.mark.parametrize("client", mostly_slow(PARSED_BY_CLIENTS, quick={by_httpx, by_requests}))
 def test_a_body_that_is_no_json_fails_nobody(store: CheckpointStore, client: Callable[[str], Any], body: bytes) -> None:
     """A gateway in trouble answers with nothing, or with half: the loop waits, as where the connection is cut."""
     job = store.open_job("f", chunks=CHUNKS)
@@ -203,7 +203,11 @@ def refusal(code: Any) -> bytes:
 
 
 @pytest.mark.parametrize("client", [by_openai, in_a_variable])
-@pytest.mark.parametrize("body", [b"{}", refusal(429), refusal(None)], ids=["empty", "429", "no code"])
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", refusal(429), pytest.param(refusal(None), marks=pytest.mark.slow)],
+    ids=["empty", "429", "no code"],
+)
 def test_an_answer_without_choices_fails_nobody(
     store: CheckpointStore, client: Callable[[str], Any], body: bytes
 ) -> None:

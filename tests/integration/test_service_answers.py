@@ -15,6 +15,7 @@ from checkpoint_store.loop.executors.raised import Raised
 from checkpoint_store.model.error_text import describe
 
 from .answering_service import AnsweringService
+from .clients import client_of_openai, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[CheckpointStore]:
 
 
 def by_httpx(url: str) -> Any:
-    return httpx.post(url).raise_for_status().json()
+    return post(url).raise_for_status().json()
 
 
 def by_requests(url: str) -> Any:
@@ -47,10 +48,7 @@ def by_requests(url: str) -> Any:
 
 
 def by_openai(url: str) -> Any:
-    import openai  # half a second, which only the process that runs these tests takes
-
-    client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
-    return client.completions.create(model="small", prompt="c").id
+    return client_of_openai(url).completions.create(model="small", prompt="c").id
 
 
 @pytest.mark.parametrize("client", [by_httpx, by_requests, by_openai])

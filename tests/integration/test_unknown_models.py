@@ -13,6 +13,7 @@ from each_case import each_case
 from checkpoint_store import CheckpointStore
 
 from .answering_service import AnsweringService
+from .clients import client_of_openai, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[CheckpointStore]:
 
 
 def by_httpx(url: str) -> Callable[[str], Any]:
-    return lambda text: httpx.post(url, content=text).raise_for_status().json()
+    return lambda text: post(url, text).raise_for_status().json()
 
 
 def by_requests(url: str) -> Callable[[str], Any]:
@@ -44,9 +45,7 @@ def by_requests(url: str) -> Callable[[str], Any]:
 
 
 def by_openai(url: str) -> Callable[[str], Any]:
-    import openai  # half a second, which only the process that runs these tests takes
-
-    client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
+    client = client_of_openai(url)
     return lambda text: client.completions.create(model="gpt-9", prompt=text).id
 
 
@@ -144,6 +143,7 @@ def test_something_else_of_a_model_that_is_not_there_is_the_failure_of_its_chunk
         assert (len(job.failed_chunks()), len(service.calls)) == (6, 6)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("status", "code"), [(404, "not_found"), (400, None), (422, "model_not_found")], ids=["404", "400", "422"]
 )
