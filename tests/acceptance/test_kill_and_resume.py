@@ -59,14 +59,14 @@ def test_a_mistake_of_the_script_is_named(kill_and_resume: KillAndResume, style:
 
 
 def test_a_kill_may_cost_each_call_for_its_chunk(kill_and_resume: KillAndResume, tmp_path: Path) -> None:
-    """A script records its chunk after five calls. Killed at each of them, it is not blamed for those that it repeats."""
+    """A script records its chunk after three calls. Killed at each of them, it is not blamed for those that it repeats."""
     (tmp_path / "clean.py").write_text(
         "from pathlib import Path\ndef ask(number):\n    return str(number)\n"
-        "Path('talk.out').write_text(' '.join(ask(number) for number in range(5)))\n",
+        "Path('talk.out').write_text(' '.join(ask(number) for number in range(3)))\n",
         encoding="utf-8",
     )
-    seen = kill_and_resume(tmp_path / "clean.py", paid="ask", calls_at_once=5, outputs=["talk.out"])
-    assert (seen.calls, seen.kills, seen.asked) == (5, 5, 1 + 2 + 3 + 4 + 5 + 5)
+    seen = kill_and_resume(tmp_path / "clean.py", paid="ask", calls_at_once=3, outputs=["talk.out"])
+    assert (seen.calls, seen.kills, seen.asked) == (3, 3, 1 + 2 + 3 + 3)
 
 
 @pytest.mark.slow

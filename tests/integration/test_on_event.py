@@ -166,6 +166,7 @@ def test_a_result_that_cannot_be_stored_is_a_failed_try(job: Job) -> None:
     assert "precious" not in (events[1].error or "")
 
 
+@pytest.mark.slow
 def test_a_late_result_is_told_of(job: Job) -> None:
     """A try that took too long is retried or failed; its result, which comes all the same, completes the chunk."""
     events: list[LoopEvent] = []
@@ -207,7 +208,7 @@ def test_a_chunk_that_another_runner_was_quicker_with_is_complete(job: Job, open
 def test_every_try_that_starts_ends_once(store: CheckpointStore) -> None:
     """Over threads and failures of any kind, a screen that draws what is in work is right in every moment."""
     chance = random.Random(7)
-    job = store.open_job("many.srt", chunks=[str(number) for number in range(200)])
+    job = store.open_job("many.srt", chunks=[str(number) for number in range(80)])
     events: list[LoopEvent] = []
     threads: set[int] = set()
 
@@ -216,7 +217,7 @@ def test_every_try_that_starts_ends_once(store: CheckpointStore) -> None:
         threads.add(threading.get_ident())
 
     def work(text: str) -> dict[str, Any]:
-        if chance.random() < 0.4:
+        if chance.random() < 0.5:
             raise chance.choice([ValueError(text), ConnectionError(text), KeyError(text), Costly(text)])
         return {"text": text, "cost": 0.5}
 
@@ -240,6 +241,7 @@ def test_every_try_that_starts_ends_once(store: CheckpointStore) -> None:
     assert sum(event.cost or 0 for event in events) == pytest.approx(job.last_run.cost)
 
 
+@pytest.mark.slow
 def test_an_executor_that_does_not_take_a_chunk_loses_no_event(job: Job) -> None:
     """The same try starts again in the new pool, by the same number."""
     made: list[ThreadPoolExecutor] = []
@@ -274,7 +276,7 @@ def test_an_error_of_the_hook_is_logged_and_ends_nothing(job: Job, caplog: pytes
     assert job.status == "completed"
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [False, True], ids=["once", "whenever it is called"])
 @pytest.mark.parametrize("kind", ["started", "completed", "retried"])
 @pytest.mark.parametrize("workers", [1, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,7 +69,7 @@ class WithoutModuleError(Exception):
 def nested() -> Exception:
     """Return a group in more groups than calls may be nested."""
     error: Exception = ValueError("no")
-    for _ in range(5000):
+    for _ in range(sys.getrecursionlimit() + 100):
         error = ExceptionGroup("one", [error])
     return error
 
