@@ -237,6 +237,7 @@ def test_without_retries_the_run_ends_and_says_what_was_printed(lecture: Folder)
         assert raw.execute("SELECT count(*) FROM chunk_results WHERE result LIKE '%overloaded%'").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_the_remedy_is_in_the_message(lecture: Folder) -> None:
     """Whose program calls the text otherwise reads which option names it, and the run with it goes through."""
     answer = """import sys; print('{"response": "Yes.", "cost": 0.5}')"""

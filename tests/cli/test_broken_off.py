@@ -96,6 +96,7 @@ def test_the_only_run_is_not_said_to_share_the_work(lecture: Folder) -> None:
     assert "another run" not in said
 
 
+@pytest.mark.slow
 def test_a_job_that_was_deleted_meanwhile_has_nothing_safe(lecture: Folder) -> None:
     """The run does not call chunks safe whose results were deleted with their job."""
     delete = f"PYTHONPATH={quote(str(ROOT))} {sys.executable} -m checkpoint_store delete lecture.txt --yes >&2"

@@ -44,6 +44,7 @@ def test_a_backup_that_has_no_folder_is_not_told_to_name_another_store(store: Pa
     assert "--store" not in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_backup_does_not_go_to_a_file_whose_name_is_a_dash(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``-`` means standard output to other commands, which cannot take a backup: the message says so."""
     monkeypatch.chdir(store.parent)

@@ -45,6 +45,7 @@ def test_a_copied_input_with_another_command_names_the_option_that_takes_its_res
     assert lecture.read("copy.cleaned.txt") == lecture.read("lecture.cleaned.txt")
 
 
+@pytest.mark.slow
 def test_results_that_two_changes_are_away_are_offered_with_all_that_differs(lecture: Folder) -> None:
     """The model was changed, and then the prompt: the line that keeps everything names both, and can be typed."""
     command = lecture.command(LOGGING_COMMAND)

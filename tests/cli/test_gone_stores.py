@@ -96,7 +96,7 @@ def test_the_library_says_so_too(gone: Folder) -> None:
 
 
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("is_gone", [True, False])
 @pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
 def test_plan_says_what_run_and_resume_do_after_they_have_brought_the_store_back(
@@ -180,6 +180,7 @@ def test_resume_begins_no_store(folder: Folder) -> None:
     assert folder.files() == set()
 
 
+@pytest.mark.slow
 def test_a_run_after_a_torn_state_file_pays_only_for_what_is_lost(lecture: Folder) -> None:
     """The config is behind the tear: the refusal names the options with which the results are taken up."""
     run = ("run", "lecture.txt", *SIX)
@@ -221,6 +222,7 @@ def test_a_copy_that_cannot_be_tried_ends_no_command_by_an_error_of_the_system(
     assert ".processing_state.db" in gone.files()
 
 
+@pytest.mark.slow
 def test_of_the_backups_the_newest_is_tried(gone: Folder) -> None:
     """Ten copies of a store of gigabytes are not written again, only to look at what a run would do."""
     keep(gone.path, COPIES["backup"])

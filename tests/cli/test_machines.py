@@ -95,6 +95,7 @@ def test_prune_says_what_goes_and_deletes_it_with_yes_only(lecture: Folder) -> N
     assert lecture.json("prune", "--keep-last", 1)["jobs"] == []
 
 
+@pytest.mark.slow
 def test_prune_says_where_a_later_run_pays_again(lecture: Folder) -> None:
     """The newest job of a file is what makes another run of the file cost nothing; a superseded job is not."""
     lecture.run(*WORDS, *lecture.command())

@@ -60,6 +60,7 @@ def test_an_output_of_a_deleted_job_is_replaced_no_more(lecture: Folder) -> None
     assert lecture.calls() == []
 
 
+@pytest.mark.slow
 def test_a_deleted_job_takes_no_other_jobs_lines_along(lecture: Folder) -> None:
     """The output of a job that is still there is replaced by the next run as before."""
     lecture.write("other.txt", "Other.")

@@ -105,6 +105,7 @@ def test_a_change_of_plan_is_said_first(lecture: Folder) -> None:
     assert "--on-change reuse" in lecture.run("run", "lecture.txt", *SIX, "--model", "two", code=2).stderr
 
 
+@pytest.mark.slow
 def test_the_text_of_an_earlier_job_of_the_input_is_replaced(lecture: Folder) -> None:
     """A run replaces the output of an earlier job of its input, even if the store noted no output."""
     lecture.run("run", "lecture.txt", *SIX)

@@ -103,6 +103,7 @@ def test_the_right_field_reads_the_answer_that_is_kept(lecture: Folder, right: t
     assert lecture.read("lecture.cleaned.txt").count("PAID ANSWER") == 6
 
 
+@pytest.mark.slow
 def test_the_line_after_a_field_that_is_named_wrongly_pays_for_nothing(lecture: Folder) -> None:
     """The lines of the run, of ``resume``, of ``show`` and of the page leave the field open, and work once it is named."""
     opened = "--result-field FIELD"
@@ -145,6 +146,7 @@ def test_a_field_that_has_another_text_is_named_rightly_without_a_call(lecture: 
     assert set(lecture.read("lecture.cleaned.txt").split()) == {"RIGHT"}
 
 
+@pytest.mark.slow
 def test_a_job_without_results_pays_for_no_answer_that_another_field_was_read_of(lecture: Folder) -> None:
     """A run that failed at its first call left a job behind, which must not hide the answers that are paid for."""
     command = lecture.command(f"import os, sys; os.path.exists('away') and sys.exit(1)\n{TWO_TEXTS}")
@@ -162,6 +164,7 @@ def test_a_job_without_results_pays_for_no_answer_that_another_field_was_read_of
     assert set(lecture.read("lecture.cleaned.txt").split()) == {"RIGHT"}
 
 
+@pytest.mark.slow
 def test_a_job_that_was_begun_anew_goes_on_by_its_own_line(lecture: Folder) -> None:
     """A run with --fresh whose first call fails passed the check for another field: its line is not refused for that."""
     command = lecture.command(f"import os, sys; os.path.exists('away') and sys.exit(1)\n{TWO_TEXTS}")
@@ -195,6 +198,7 @@ def test_a_run_says_that_an_answer_that_no_store_can_hold_is_kept(lecture: Folde
     assert "PAID" in lecture.run("errors").stdout
 
 
+@pytest.mark.slow
 def test_another_form_after_a_right_one_is_tried_again(lecture: Folder) -> None:
     """A model that once leaves out the field does not end a night's run; its answer is kept, and the chunk is done."""
     lecture.run("run", "lecture.txt", *SIX, "--retries", 1, *lecture.command(THEN_OTHER_FORM))
@@ -215,6 +219,7 @@ def test_another_form_after_right_ones_of_an_earlier_run_is_tried_again(lecture:
     assert lecture.read("calls") == "x" * 8  # one of them in vain
 
 
+@pytest.mark.slow
 def test_a_chunk_that_failed_shows_the_reason_without_the_copy(lecture: Folder) -> None:
     """The summary of a run has the reason; the copy of an answer, which may fill many screens, is shown by errors."""
     cut_off = _COUNTED + """print('{"cleaned_text": "PAID ANSW')"""

@@ -152,6 +152,7 @@ def test_planning_touches_nothing(lecture: Folder) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_plan_takes_a_state_file_into_account(lecture: Folder) -> None:
     """Where only the state file is left, a run would take it in: the plan knows, and leaves it alone."""
     lecture.run("run", "lecture.txt", *SIX)

@@ -233,6 +233,7 @@ def test_output_dash_is_stdout_and_output_path_a_file(folder: Folder) -> None:
     assert (code, stdout, folder.read("two.txt")) == (0, "", "TWO HERE.\n"), stderr
 
 
+@pytest.mark.slow
 def test_the_devices_of_stdin_and_stdout_are_no_files(folder: Folder) -> None:
     """``/dev/stdin`` and ``/dev/stdout`` are the streams, and no file is made in the folder of the devices."""
     code, stdout, stderr = filtered(folder, "One here.\n", "/dev/stdin", *folder.command())

@@ -57,6 +57,7 @@ def test_a_redo_and_the_line_that_it_prints(done: Folder) -> None:
     assert done.json("list")["jobs"][0]["cost"] == 4.5
 
 
+@pytest.mark.slow
 def test_resume_does_what_is_left_of_a_job_that_was_set_to_completed(done: Folder) -> None:
     """A program may set that status while chunks are to be done again."""
     done.run("redo", "lecture.txt", "1")

@@ -76,6 +76,7 @@ def test_a_run_of_several_files_begins_a_store_for_those_that_are_not_refused(oc
     assert [job["file_name"] for job in occupied.json("list")["jobs"]] == ["other.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::checkpoint_store.StoreRecovered")  # it is told, and so it is meant to be
 def test_a_state_file_is_still_taken_in(folder: Folder) -> None:
     """Where only the state file survived, a run goes on with its job, also where its output has to be looked at."""

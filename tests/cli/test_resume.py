@@ -80,6 +80,7 @@ def test_a_job_of_standard_input_is_gone_on_with_by_the_same_text(lecture: Folde
     assert len(lecture.calls()) == 6
 
 
+@pytest.mark.slow
 def test_metadata_of_the_user_stays(lecture: Folder) -> None:
     """The command line is one key beside what the user said about the job."""
     words = ("run", "lecture.txt", *SIX, *lecture.command())
@@ -117,6 +118,7 @@ OCCUPIES_OUTPUT = (
 )
 
 
+@pytest.mark.slow
 def test_a_text_that_could_not_be_written_is_written(lecture: Folder) -> None:
     """All chunks are paid for, and a stranger's file is in the way of the text: once it is away, resume writes the text."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command(OCCUPIES_OUTPUT), code=2)

@@ -58,7 +58,7 @@ def test_a_cost_may_stand_in_a_field_called_none(lecture: Folder) -> None:
     assert lecture.json("show")["metadata"]["command_line"]["words"].count("--cost") == 1
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", ["edited", "gone", "output"])
 def test_failed_chunks_are_freed_after_the_check(lecture: Folder, spoilt: str) -> None:
     """Where the input was edited or is gone, or the output is in the way, resume --failed frees nothing."""

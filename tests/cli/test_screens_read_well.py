@@ -86,6 +86,7 @@ def test_a_run_counts_failures_in_the_plural(lecture: Folder) -> None:
     assert "  run  " not in said
 
 
+@pytest.mark.slow
 def test_a_run_counts_each_kind_of_failure(lecture: Folder) -> None:
     """A program that fails is told from an answer that has no text, and no try is left out of the count."""
     said = lecture.run("run", "lecture.txt", *SIX, "--retries", "1", *lecture.command(UNEVEN)).stderr

@@ -60,6 +60,7 @@ def test_an_edit_does_everything_behind_it_again(lecture: Folder) -> None:
     assert [index for index, _ in told(lecture)] == [0, 1, 2, 3, 4, 5, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_it_is_part_of_the_plan_and_for_a_command(lecture: Folder) -> None:
     """A run that was not sequential before says so; the built-in cleaner has no use for it."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command("print('x')"))
@@ -80,6 +81,7 @@ def test_a_result_too_long_for_a_variable_fails_the_next_chunk(lecture: Folder) 
     assert [text.split()[0] for text in texts] == ["0", *["20000"] * 5]
 
 
+@pytest.mark.slow
 def test_a_plan_says_what_a_service_holds(lecture: Folder) -> None:
     """Before anything is done: which chunks have a handle."""
     lecture.write("fail-2", "")

@@ -81,6 +81,7 @@ def test_all_files_that_cannot_be_run_are_named_at_once(talks: Folder) -> None:
     assert sorted(path.name for path in talks.path.iterdir()) == sorted([*TALKS, "empty.txt", "nul.txt"])
 
 
+@pytest.mark.slow
 def test_the_document_has_the_facts_of_the_screen(talks: Folder) -> None:
     """A script that reads --json knows what a person reads: outcomes, chunks, cost, and the line that goes on."""
     talks.write("c.txt", "bad")

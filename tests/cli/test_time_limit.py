@@ -73,6 +73,7 @@ def leaving(path: Path, rest: str) -> tuple[str, ...]:
     return ("sh", "-c", f"cat > /dev/null; setsid sleep 60 & echo $! > {path}; {rest}")
 
 
+@pytest.mark.slow
 def test_a_server_that_command_leaves_behind_costs_no_answer(left_running: Path) -> None:
     """COMMAND has answered and ended well: its answer is taken when --timeout is over, and not paid for again."""
     command = Command(leaving(left_running, "echo answer; echo word >&2"), AnswerReader(), timeout_seconds=0.3)
@@ -151,6 +152,7 @@ def test_a_server_that_command_leaves_behind_delays_no_kill(left_running: Path, 
             call.result(20)
 
 
+@pytest.mark.slow
 def test_what_took_too_long_may_be_billed(lecture: Folder) -> None:
     """With --max-cost, a COMMAND that was ended by --timeout keeps its reservation until its chunk is done."""
     words = ("--timeout", 0.5, "--retries", 5, "--max-cost", 2)

@@ -91,7 +91,7 @@ def test_the_lines_of_a_paused_run_with_a_failed_chunk(here: Folder) -> None:
     assert "6 chunks done" in paste(here, again.replace("AMOUNT", "9")).stderr
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("again", ["show", "show --failed", "redo", "plan", "page"])
 def test_the_lines_of_those_who_look(here: Folder, again: str) -> None:
     """show, redo, plan and the page offer lines that name the store, too."""
@@ -143,7 +143,7 @@ def test_the_lines_of_a_job_that_remembers_no_command(here: Folder) -> None:
     assert told == f"checkpoint-store run --store {shlex.quote(STORE)} FILE"
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "verb"),
     [(errors.JobBusy("JOB", 1, "here", "now", 3), "release"), (errors.ChunkFailed("JOB", 2, "chunk 1: no"), "retry")],
@@ -236,6 +236,7 @@ def test_the_page_leaves_a_budget_open(here: Folder) -> None:
         assert "resume" not in facts(report.write(store, here.path / "page.html"))["lines"]
 
 
+@pytest.mark.slow
 def test_the_page_frees_what_failed_where_nothing_else_is_left(here: Folder) -> None:
     """The line of the page frees what failed, as that of ``show`` does."""
     run(here, "--retries", "1", code=1)

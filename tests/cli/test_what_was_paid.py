@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from conftest import program
 
 from .conftest import SIX
@@ -71,6 +72,7 @@ def test_list_and_show_find_the_cost_where_the_last_run_was_told_that_it_stands(
     assert "cost 1.5 totals" in words(lecture.run("show").stdout)
 
 
+@pytest.mark.slow
 def test_a_plan_says_that_nothing_fits_into_the_budget(lecture: Folder) -> None:
     """``plan`` says that no chunk fits into a budget at which ``run`` pauses at once, or how many chunks fit."""
     command = lecture.command(NESTED)
@@ -96,6 +98,7 @@ def test_a_plan_says_that_a_cost_cannot_be_read(lecture: Folder) -> None:
     assert "budget no chunk would begin: the cost of chunk 0 cannot be read as 'cost'; see --cost" in words(said)
 
 
+@pytest.mark.slow
 def test_retry_of_a_failed_job_does_not_contradict_its_status(lecture: Folder) -> None:
     """The first failure ended the run, and left the chunk its tries: there is nothing to free, and the run goes on."""
     lecture.run(*RUN, *lecture.command(PRICED), code=1)

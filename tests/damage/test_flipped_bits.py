@@ -197,7 +197,7 @@ def test_a_damaged_name_in_the_schema_is_damage(sound: Path, tmp_path: Path, new
         CheckpointStore(path).close()
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [b"lock_file TEXT", b"outcome TEXT", b"completed_at TEXT"])
 @pytest.mark.parametrize("words", ["restore talks.db --store sound.db", "merge talks.db --store sound.db"])
 def test_a_capital_in_the_schema_of_another_store_is_no_traceback(

@@ -46,6 +46,7 @@ def test_a_restore_names_the_results_that_it_leaves_behind(path: Path, caplog: p
         assert [index for index, _ in store.job("other.txt").items()] == [1]
 
 
+@pytest.mark.slow
 def test_a_restore_names_the_chunks_that_were_done_again_since(path: Path) -> None:
     """The backup has as many chunks, with earlier results: the warning has the command that brings the newer back."""
     with CheckpointStore(path) as store:

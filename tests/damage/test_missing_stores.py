@@ -54,6 +54,7 @@ def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) ->
         assert len(list(store.job(job.job_id).results(missing="skip"))) == 7
 
 
+@pytest.mark.slow
 def test_a_store_that_is_emptied_while_it_is_open_keeps_what_its_log_has(tmp_path: Path) -> None:
     """A WAL keeps what was committed since its last checkpoint, at a new connection and at the last close."""
     path = tmp_path / "talks.db"
@@ -126,6 +127,7 @@ def test_a_log_that_a_long_reader_let_grow_is_read_to_its_end(tmp_path: Path) ->
         assert dict(store.job(job.job_id).items()) == texts
 
 
+@pytest.mark.slow
 def test_a_log_of_another_time_is_not_taken_in(tmp_path: Path) -> None:
     """A WAL that would take chunks back is moved aside with the file, before SQLite copies it into the file."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
@@ -150,6 +152,7 @@ def test_a_state_file_that_is_ahead_is_taken_in(tmp_path: Path) -> None:
         assert dict(store.job(job_id).items()) == {index: _result(index) for index in range(9)}
 
 
+@pytest.mark.slow
 def test_a_torn_state_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     """Where a torn state file is all there is, its whole lines come back once the loss of the rest is accepted."""
     job_id = _make(tmp_path, done=9, backup=False)
@@ -175,6 +178,7 @@ def test_a_torn_state_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     assert list(tmp_path.glob("talks.json.corrupt-*"))
 
 
+@pytest.mark.slow
 def test_a_manager_follows_the_same_rule(tmp_path: Path) -> None:
     """``StateManager.load()`` recovers by itself, with the warning, or stops with the error."""
     job_id = _make(tmp_path)
@@ -216,6 +220,7 @@ def test_a_text_that_is_no_utf_8_is_damage(tmp_path: Path) -> None:
     assert "chunk 5" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_state_file_that_is_ahead_and_contradicts_is_damage(tmp_path: Path) -> None:
     """Where the state file knows more chunks and another result, neither is taken: the error names the way out."""
     job_id = _make(tmp_path, done=4, backup=False)
@@ -236,6 +241,7 @@ def test_a_state_file_that_is_ahead_and_contradicts_is_damage(tmp_path: Path) ->
         assert store.job(job_id).result(4) == _result(4)
 
 
+@pytest.mark.slow
 def test_a_store_copied_back_over_a_redo_comes_back_whole(tmp_path: Path) -> None:
     """A state file says of a chunk what a backup says: nothing is lost, though the older store has another result."""
     job_id = _make(tmp_path, done=TOTAL, backup=False)
@@ -251,6 +257,7 @@ def test_a_store_copied_back_over_a_redo_comes_back_whole(tmp_path: Path) -> Non
         assert (store.job(job_id).result(2), store.job(job_id).result(3)) == ({"newer": True}, _result(3))
 
 
+@pytest.mark.slow
 def test_a_manager_finds_a_store_of_which_only_a_backup_is_left(tmp_path: Path) -> None:
     """``load()`` with nothing there but an automatic backup is a recovery, and not an empty answer."""
     job_id = _make(tmp_path, state_file=False)

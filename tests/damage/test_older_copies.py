@@ -67,6 +67,7 @@ def test_a_store_that_went_back_in_time_is_not_moved_to_another_schema(tmp_path:
     assert [file.name for file in tmp_path.glob("talks.db.backup*")] == ["talks.db.backup-1.2-0007"]
 
 
+@pytest.mark.slow
 def test_migrate_says_that_it_recovered_and_reads_the_state_file(tmp_path: Path) -> None:
     """A damaged store of an older schema gives what its state file has, too, and nobody takes the loss for an upgrade."""
     path, newest = tmp_path / "talks.db", tmp_path / "newest"

@@ -214,7 +214,7 @@ def test_what_stands_in_a_lock_files_place_is_not_touched(tmp_path: Path, kind: 
         assert store.check() == []
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("index", ["ix_jobs_file_name ON jobs (model)", "ix_attempts_running ON attempts (number)"])
 def test_an_index_without_its_rows_is_noticed_on_opening(tmp_path: Path, index: str) -> None:
     """A job, or a claim, that is there and not found would be begun again: no digest sees that, the structure does."""

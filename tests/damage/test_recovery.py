@@ -105,6 +105,7 @@ def test_a_replaced_result_does_not_come_back_from_a_page_of_before(tmp_path: Pa
         assert dict(store.job(job.job_id).items()) == ({0: "newer", 1: "other"} if backup else {1: "other"})
 
 
+@pytest.mark.slow
 def test_a_spoilt_digest_does_not_make_its_result_a_replaced_one(tmp_path: Path) -> None:
     """The digest of chunk 0 was spoilt, and chunk 2 became a second chunk 3: every result is taken from its own row."""
     path = tmp_path / "talks.db"
@@ -139,6 +140,7 @@ def test_a_damaged_digest_does_not_keep_its_result_away(tmp_path: Path, digest: 
         assert store.job(job_id).result(3) == _result(3)
 
 
+@pytest.mark.slow
 def test_a_result_that_only_an_old_backup_has_comes_back(tmp_path: Path) -> None:
     """Two results were spoilt at different times, and backups followed: each comes back from the backup kept for it."""
     job_ids = []
@@ -157,6 +159,7 @@ def test_a_result_that_only_an_old_backup_has_comes_back(tmp_path: Path) -> None
             assert dict(store.job(job_id).items()) == {index: f"text {number}.{index}" for index in range(2)}
 
 
+@pytest.mark.slow
 def test_the_digest_decides_and_not_the_state_file(tmp_path: Path) -> None:
     """A state file that was tampered with puts nothing in the place of what was stored."""
     job_id = _make(tmp_path)
@@ -192,6 +195,7 @@ def test_chunks_without_a_surviving_digest_are_counted(tmp_path: Path) -> None:
         assert "no digest of 6 of them survived" in str(store.recovery)
 
 
+@pytest.mark.slow
 def test_a_result_that_was_replaced_since_does_not_come_back(tmp_path: Path) -> None:
     """No older result of a backup is taken if the store, or its state file, knows of a newer result."""
     job_id = _make(tmp_path)
@@ -242,6 +246,7 @@ def test_an_accepted_loss_leaves_a_job_that_resumes(tmp_path: Path) -> None:
         job.finish()
 
 
+@pytest.mark.slow
 def test_no_job_in_any_copy_is_a_loss_to_be_accepted(tmp_path: Path) -> None:
     """A store that cannot be read at all is not replaced by an empty store without an error."""
     _make(tmp_path, backup=False, state_file=False)
@@ -303,7 +308,7 @@ def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
     assert not list(tmp_path.glob("talks.db.corrupt-*"))
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("moves", [True, False])
 def test_a_recovery_with_a_loss_that_ends_early_keeps_what_a_backup_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, moves: bool

@@ -63,6 +63,7 @@ def test_the_results_and_the_config_behind_the_damage_come_back(tmp_path: Path) 
         assert dict(job.items()) == {index: result_of(index) for index in (0, 3, 4)}
 
 
+@pytest.mark.slow
 def test_where_the_config_is_lost_the_results_are_taken_up_as_the_error_says(tmp_path: Path) -> None:
     """The error names the fields that may differ; with them, the next run does only what is lost."""
     path = leave_state_file(tmp_path)
@@ -112,6 +113,7 @@ def test_where_the_name_of_the_file_is_lost_the_report_says_how_it_is_put_back(
     assert "run checkpoint-store import FILE --store" in line
 
 
+@pytest.mark.slow
 def test_who_had_begun_anew_takes_them_up_too(tmp_path: Path) -> None:
     """``reuse`` alone finds nothing and begins a job; the next run names what may differ, and pays for the rest only."""
     path = leave_state_file(tmp_path)
@@ -138,6 +140,7 @@ def test_a_caller_with_a_number_of_chunks_takes_them_up_too(tmp_path: Path) -> N
         assert [chunk.index for chunk in job.pending()] == [3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_sequential_job_takes_up_the_beginning(tmp_path: Path) -> None:
     """A sequential job takes up the results before a missing result: those behind it were made from it."""
     path = leave_state_file(tmp_path, sequential=True)

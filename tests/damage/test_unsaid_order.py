@@ -44,6 +44,7 @@ def test_a_recovery_from_a_state_file_alone_says_what_it_assumes(path: Path) -> 
     assert (report.recovered_chunks, report.loses) == (1, False)
 
 
+@pytest.mark.slow
 def test_an_unreadable_value_is_not_taken_from_a_state_file(path: Path) -> None:
     """A value that no copy has is lost: the store is not opened until somebody accepts the loss."""
     spoil(path)

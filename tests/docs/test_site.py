@@ -34,6 +34,7 @@ def generated() -> ModuleType:
         sys.path.pop(0)
 
 
+@pytest.mark.slow
 def test_the_pages_are_made_outside_of_pytest() -> None:
     """A contributor builds the site, where nobody has put the folders of the tests on the path."""
     code = "import generated; print(generated.errors()[:5], end='')"

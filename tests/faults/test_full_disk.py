@@ -104,6 +104,7 @@ def _assert_written_in_place_is_lost(control: Path) -> None:
     control.unlink()
 
 
+@pytest.mark.slow_variants
 def test_a_full_disk_is_said_and_gone_on_from(small_disk: Path, figures: Figures) -> None:
     """On a full disk the error says where and how much is free, nothing is lost, and the same job goes on with room."""
     control = small_disk / "control.json"

@@ -160,6 +160,7 @@ def test_a_call_that_began_before_a_redo_does_not_answer_it(
     assert (job.to_redo(), job.result(0)["index"], job.costs().cost) == ([], "second", 0.875)
 
 
+@pytest.mark.slow
 def test_a_late_answer_within_the_loop_does_not_answer_a_redo(job: Job) -> None:
     """The loop makes the call that the redo asks for, although an earlier one answers meanwhile."""
     third = threading.Event()
@@ -181,6 +182,7 @@ def test_a_late_answer_within_the_loop_does_not_answer_a_redo(job: Job) -> None:
     assert job.costs().cost == 0.75
 
 
+@pytest.mark.slow
 def test_a_late_answer_that_is_recorded_already_leaves_the_redo_its_next_try(job: Job) -> None:
     """A late answer that equals the result to be replaced does not take the redo's next try away."""
     third = threading.Event()

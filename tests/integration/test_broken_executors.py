@@ -179,7 +179,7 @@ def test_an_executor_that_cannot_be_made_again_says_why(job: Job) -> None:
 STOPPED = program(__file__, "broken_for_ever")
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_loop_whose_executors_keep_breaking(children: Children, number: signal.Signals) -> None:
     """A signal ends a loop whose executors keep breaking, before the next launch or within a pause."""

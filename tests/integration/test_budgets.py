@@ -348,6 +348,7 @@ def test_a_result_that_another_one_forestalled_was_paid_for(job: Job, open_store
     assert (caught.value.spent, spent(job)) == (1.0, 0.75)
 
 
+@pytest.mark.slow
 def test_a_late_result_and_the_next_one_are_both_paid_for(store: CheckpointStore) -> None:
     """A try that was given up gives its result all the same; so does the try that began meanwhile."""
     job = store.open_job("two", chunks=["slow", "other"])
@@ -386,6 +387,7 @@ def kill_at(children: Children, chunk: str) -> None:
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_the_first_chunk_holds_up_nobody(children: Children, job: Job) -> None:
     """While no cost is known one chunk is in work over all runners, and a dead runner has none."""
     kill_at(children, "chunk 0")
@@ -469,6 +471,7 @@ def test_without_a_budget_the_store_is_not_asked(job: Job, monkeypatch: pytest.M
     assert len(list(job.map(Priced(0.5), workers=8))) == len(CHUNKS)
 
 
+@pytest.mark.slow
 def test_an_unreadable_cost_stops_what_waits_for_another_runner(job: Job, open_store: Opener) -> None:
     """A loop that waits for the budget sees that it will never know it."""
     other = open_store().latest_job()

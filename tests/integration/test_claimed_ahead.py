@@ -105,6 +105,7 @@ def test_a_loop_without_workers_gives_back_what_it_claimed_ahead_after_a_slow_ch
     assert ahead[21] in ([], [22])  # the next chunk may be claimed in the commit of a completion
 
 
+@pytest.mark.slow
 def test_pending_gives_back_what_it_claimed_ahead_after_a_slow_chunk(store: CheckpointStore) -> None:
     """The chunks that follow are claimed one at a time again, and none is passed over."""
     job = store.open_job("talk.srt", total_chunks=TOTAL)

@@ -85,6 +85,7 @@ def attempts(path: Path) -> list[tuple[Any, ...]]:
     return rows(path, "SELECT chunk_index, number, outcome FROM attempts ORDER BY 1, 2")
 
 
+@pytest.mark.slow_variants
 @LOOPS
 def test_a_chunk_that_ends_alone_is_one_commit(
     store: CheckpointStore, searches: list[int], loop: Callable[[Job], list[int]]
@@ -96,6 +97,7 @@ def test_a_chunk_that_ends_alone_is_one_commit(
     assert sum(searches) <= 3 * WORKERS
 
 
+@pytest.mark.slow_variants
 @LOOPS
 def test_no_more_is_claimed_than_is_worked_on(store: CheckpointStore, loop: Callable[[Job], list[int]]) -> None:
     """The chunks behind those in work are left to other runners."""
@@ -112,6 +114,7 @@ def test_no_more_is_claimed_than_is_worked_on(store: CheckpointStore, loop: Call
     assert max(running) == WORKERS
 
 
+@pytest.mark.slow_variants
 @LOOPS
 def test_what_others_tried_or_completed_is_passed_over(
     store: CheckpointStore, open_store: Opener, loop: Callable[[Job], list[int]]

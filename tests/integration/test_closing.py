@@ -257,6 +257,7 @@ def test_a_loop_that_is_left_until_the_process_ends_loses_nothing(way: str, chil
     assert len(paid) >= WORKERS
 
 
+@pytest.mark.slow
 def test_processes_that_are_at_work_when_the_store_closes_lose_nothing(children: Children, tmp_path: Path) -> None:
     """A pool of processes is waited for as threads are."""
     children.run(program(__file__, "left_pool"))

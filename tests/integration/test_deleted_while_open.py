@@ -169,6 +169,7 @@ def test_a_store_goes_on_where_its_file_gets_another_inode_number(
         assert list(job.results()) == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_the_wal_of_a_store_comes_back_if_a_strange_file_replaced_the_store(tmp_path: Path) -> None:
     """What no other copy has is read from the WAL beside the strange file, and the error counts what is lost."""
     path = tmp_path / "talk.db"

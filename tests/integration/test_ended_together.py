@@ -81,6 +81,7 @@ def test_answers_that_come_after_their_time_outs_are_recorded_where_a_function_o
     wait_until(lambda: job.progress().completed_chunks == 3)
 
 
+@pytest.mark.slow
 def test_answers_that_come_after_their_time_outs_are_recorded_where_the_store_was_locked(
     open_store: Opener, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,7 @@ def job(store: CheckpointStore) -> Job:
     return store.open_job("f", chunks=["a", "b", "c"])
 
 
+@pytest.mark.slow
 def test_a_client_of_dasks_is_told_what_to_give(job: Job) -> None:
     """A real Dask client as executor is refused with the call that makes an executor of it."""
     with ExitStack() as stack, pytest.raises(InvalidArgumentError, match=r"checkpoint_store\.executors\.dask"):

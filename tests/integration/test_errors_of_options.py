@@ -38,8 +38,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("in_block", [False, True])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("in_block", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_job_is_paused_with_the_message(
     store: CheckpointStore, option: str, workers: int, *, in_block: bool

@@ -239,6 +239,7 @@ def test_reports_of_one_try_are_one_try_each_with_its_cost(job: Job) -> None:
     assert tries(job)[2:] == [(3, "failed", 0.5)]
 
 
+@pytest.mark.slow
 def test_a_report_of_a_try_that_took_too_long_does_not_free_the_try_after_it(job: Job) -> None:
     """The later try is at work: the report is noted with the try that made it."""
     second_began, reported, taken = threading.Event(), threading.Event(), list[Any]()

@@ -20,6 +20,7 @@ def test_a_forked_child_that_goes_on_with_a_loop_gets_an_error(children: Childre
     assert ended == "0 [1, 2, 3] completed"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("where", ["child", "parent"])
 def test_a_file_that_was_open_at_a_fork_is_opened_again_at_once(

@@ -190,6 +190,7 @@ def test_handles_of_a_job_that_knew_only_the_number_travel_once_the_chunks_are_k
     assert handles(store.open_job("talk.txt", chunks=EDITED, on_change="reuse"))[4] == "batch-1"
 
 
+@pytest.mark.slow
 def test_the_answer_to_a_handle_of_another_model_is_given_to_nobody_else(
     store: CheckpointStore, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_runner_lock_lists_what_is_begun(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_waited_for_its_next_try_is_not_in_doubt(tmp_path: Path, children: Children) -> None:
     """Killed while a chunk that failed waits to be tried again: nobody was asked for it meanwhile."""
     children.run(program(__file__, "killed_before_retry"), code=-9)

@@ -126,6 +126,7 @@ class Looks:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_loop_waits_for_chunks_that_a_pool_completes(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -147,6 +148,7 @@ def test_a_loop_waits_for_chunks_that_a_pool_completes(
     assert "this loop waits for 4 chunks, from chunk 0 on, that pending() gave to this program" in caplog.text
 
 
+@pytest.mark.slow_variants
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("loop", ["amap", "apending"])
 def test_a_task_waits_for_a_chunk_of_another_task(store: CheckpointStore, loop: str) -> None:

@@ -92,6 +92,7 @@ class Hanging:
         return self.futures[-1]
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_came_late_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A result, a failure and a result that was paid for in vain: the money of none of them is forgotten."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -86,6 +86,7 @@ def test_each_try_is_a_call(job: Job) -> None:
     assert time.monotonic() - start >= 2 * len(CHUNKS) * 0.025
 
 
+@pytest.mark.slow
 def test_asyncio_is_limited_alike(job: Job) -> None:
     """The event loop goes on meanwhile."""
     work, ticks = Timed(), []
@@ -228,6 +229,7 @@ def test_a_deadline_ends_what_waits(job: Job) -> None:
         assert time.monotonic() - start < 20
 
 
+@pytest.mark.slow
 def test_a_deadline_in_an_outage_names_the_outage(job: Job) -> None:
     """Who reads the traceback sees that the service was away; an outage that is over is no cause."""
     error = ConnectionError("refused")

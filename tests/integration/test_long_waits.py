@@ -93,6 +93,7 @@ def test_a_long_call_of_another_process_is_no_reason_to_take_its_chunk(
     assert (record.levelname, "release_runner" in record.getMessage()) == ("INFO", False)
 
 
+@pytest.mark.slow
 def test_a_loop_of_this_process_is_never_named(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

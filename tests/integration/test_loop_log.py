@@ -83,6 +83,7 @@ class Choosy:
         return text
 
 
+@pytest.mark.slow
 def test_the_last_chunk_waits_no_longer_than_the_loop_for_a_busy_service(
     store: CheckpointStore, lines: Callable[[], Lines], monkeypatch: pytest.MonkeyPatch
 ) -> None:

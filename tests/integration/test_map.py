@@ -151,6 +151,7 @@ def test_work_in_flight_is_bounded(store: CheckpointStore) -> None:
     assert begun == 200
 
 
+@pytest.mark.slow
 def test_ordered_work_is_bounded_too(store: CheckpointStore) -> None:
     """While the first chunk hangs, the others do not pile up without end."""
     job = store.open_job("many", total_chunks=600)
@@ -172,6 +173,7 @@ def test_ordered_work_is_bounded_too(store: CheckpointStore) -> None:
     assert len(begun) == 600
 
 
+@pytest.mark.slow
 def test_ordered_work_goes_on_to_the_retry_that_all_of_it_waits_for(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

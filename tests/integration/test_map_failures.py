@@ -50,6 +50,7 @@ def test_a_failed_chunk_is_tried_again_after_a_while(job: Job) -> None:
     assert (work.calls.count(2), waits, job.status) == (3, [1, 2], "completed")
 
 
+@pytest.mark.slow
 def test_the_usual_wait_grows_and_jitters(job: Job) -> None:
     """Without options, a second try waits for about half a second, with jitter."""
     work = Flaky(c0=1)

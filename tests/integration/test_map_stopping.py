@@ -66,6 +66,7 @@ def test_work_that_hangs_everywhere_pauses_the_job(job: Job) -> None:
     assert (job.status, job.failed_chunks()) == ("paused", [])
 
 
+@pytest.mark.slow
 def test_a_late_result_is_recorded(job: Job) -> None:
     """A result that comes after its time-out was paid for: it is recorded, and its chunk is not called again."""
     calls, waits = [], threading.Event()
@@ -118,6 +119,7 @@ def test_a_program_ends_although_a_thread_hangs(children: Children) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_hanging_place_of_a_callers_executor_blames_no_other_chunk(job: Job) -> None:
     """What waits for its place has not begun: it is not timed out for it."""
     go = threading.Event()

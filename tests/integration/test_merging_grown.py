@@ -124,6 +124,7 @@ def test_names_in_another_spelling_are_one_file(tmp_path: Path) -> None:
         assert (merged.is_new, merged.remaining_chunks) == (False, 0)
 
 
+@pytest.mark.slow
 def test_what_ended_after_a_first_merge_gets_its_end(tmp_path: Path) -> None:
     """An attempt that was in work at the first merge is in doubt until the second one; its cost is counted then, once."""
     one, two = shard(tmp_path / "one", range(8, 12)), shard(tmp_path / "two", range(3, 6))

@@ -98,6 +98,7 @@ def test_shards_of_killed_processes_are_merged(tmp_path: Path, children: Childre
     assert len(again) + len(recorded) == len(CHUNKS)
 
 
+@pytest.mark.slow
 def test_a_store_whose_log_came_without_its_index_is_merged(tmp_path: Path, children: Children) -> None:
     """A store and its WAL that were copied from a dead machine are read whole: the newest results are in the WAL."""
     (tmp_path / "one").mkdir()
@@ -118,6 +119,7 @@ def test_a_store_whose_log_came_without_its_index_is_merged(tmp_path: Path, chil
     assert {one.name: one.read_bytes() for one in home.parent.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_store_in_use_is_merged_and_merged_again_later(tmp_path: Path, children: Children) -> None:
     """The other machine works on meanwhile: a second merge takes what came since, and the attempts get their ends."""
     (tmp_path / "one").mkdir()

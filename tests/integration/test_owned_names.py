@@ -81,6 +81,7 @@ def left_by(store: CheckpointStore) -> list[Path]:
     return [*left, *map(temporary_path, left), StoreFiles(store.path).recovered]
 
 
+@pytest.mark.slow_variants
 def test_a_store_owns_what_it_writes(used: CheckpointStore) -> None:
     """Each file that a store leaves is its own, in its unfinished form, too, whether it is there or not."""
     assert [path.name for path in left_by(used) if not used.owns(path)] == []

@@ -235,7 +235,7 @@ def test_a_sequential_job_takes_no_answers_behind_another_result(tmp_path: Path)
     assert goes_on(path, "abcd", "undone", sequential=True) == ([2, 3], ["first", "mine", "undone", "undone"])
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("again", ["first", "again"])
 def test_a_recovery_knows_who_paid_for_a_result_that_was_done_again(tmp_path: Path, again: str) -> None:
     """An older backup still has the chunk as carried over; this job paid for it since, and its budget counts that."""

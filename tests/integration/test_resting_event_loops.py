@@ -102,6 +102,7 @@ def test_a_loop_goes_on_after_a_rest(
     assert service.calls == list(range(job.total_chunks))
 
 
+@pytest.mark.slow
 def test_an_answer_after_a_rest_is_that_of_the_text_that_its_call_had(
     event_loop: asyncio.AbstractEventLoop, store: CheckpointStore, service: Service, tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_result_that_comes_after_a_pause_is_recorded(
     assert job.costs().cost == 0.5
 
 
+@pytest.mark.slow
 def test_a_result_that_comes_too_late_was_paid_for(
     event_loop: asyncio.AbstractEventLoop, job: Job, service: Service
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_result_that_comes_too_late_was_paid_for(
     assert (job.costs().cost, job.costs().failed_cost) == (0.75, 0.5)
 
 
+@pytest.mark.slow
 def test_what_a_late_failure_cost_is_counted(event_loop: asyncio.AbstractEventLoop, job: Job, service: Service) -> None:
     """The cost of a failure counts, even if the failure comes after a rest of the event loop."""
     consumer = begun(event_loop, job, service)
@@ -169,6 +172,7 @@ def test_a_result_that_comes_after_the_store_was_closed_is_taken_in_by_the_next_
     assert len(service.calls) == 8
 
 
+@pytest.mark.slow
 def test_a_cancellation_while_a_late_result_is_recorded_loses_nothing(
     event_loop: asyncio.AbstractEventLoop, job: Job, service: Service
 ) -> None:
@@ -196,6 +200,7 @@ def test_a_cancellation_while_a_late_result_is_recorded_loses_nothing(
     assert job.result(0) == {"index": 0, "cost": 0.5}
 
 
+@pytest.mark.slow
 def test_an_interrupt_before_a_late_result_is_recorded_loses_nothing(
     event_loop: asyncio.AbstractEventLoop, job: Job, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

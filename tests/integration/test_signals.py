@@ -141,6 +141,7 @@ def test_asyncio_finishes_what_is_in_hand(
     assert printed == "first paused 2 0 0\n"
 
 
+@pytest.mark.slow
 def test_every_loop_of_an_event_loop_finishes_what_is_in_hand(children: Children, open_store: Opener) -> None:
     """The one that is ready first waits for the other, whose calls the end of the program would cancel."""
     process = children.start(PRESSES, "two_loops")
@@ -155,6 +156,7 @@ def test_every_loop_of_an_event_loop_finishes_what_is_in_hand(children: Children
     assert sorted(printed.splitlines()) == ["first paused 2 0 0", "second paused 2 0 0"]
 
 
+@pytest.mark.slow
 def test_two_ctrl_c_end_asyncio_at_once(children: Children, open_store: Opener) -> None:
     """What was in hand is in doubt."""
     process = children.start(PRESSES, "one_loop")

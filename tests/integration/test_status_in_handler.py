@@ -57,6 +57,7 @@ def _run_at_once(record: Callable[[], None], _: tuple[()]) -> None:
     thread.join(0.5)  # not longer: the interrupted call may have the lock that this thread waits for
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_early", [False, True])
 @pytest.mark.parametrize(("call", "holder", "method"), MOMENTS)
 def test_a_manager_sets_a_status_in_the_middle_of_its_own_call(

@@ -35,6 +35,7 @@ def test_a_pause_of_the_process_is_no_time_of_an_attempt(children: Children, loo
     assert children.finish(process, "paid\n") == "paid!\n{}\n"
 
 
+@pytest.mark.slow
 def test_an_answer_that_a_blocked_event_loop_could_not_read_is_in_time(store: CheckpointStore) -> None:
     """The program blocks its event loop for longer than ``timeout_seconds``: no call that was answered is made again."""
     job, calls = store.open_job("talk.srt", total_chunks=1), []
@@ -91,6 +92,7 @@ def test_a_service_is_not_given_up_before_it_is_asked_again(tmp_path: Path, held
         assert (job.status, len(work.calls)) == ("completed", 5)
 
 
+@pytest.mark.slow
 def test_chunks_that_wait_for_their_retry_keep_no_service_from_being_given_up(tmp_path: Path) -> None:
     """Each chunk has failed and waits for a minute: the job is paused after ``outage_seconds``, and not then."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None, durability="process") as store:

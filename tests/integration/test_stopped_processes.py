@@ -65,7 +65,7 @@ def test_a_stopped_process_is_named_with_what_to_do(tmp_path: Path, children: Ch
     ask(tmp_path / "talks.db", inside)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", INSIDE)
 def test_a_process_at_work_is_named_without_advice(tmp_path: Path, children: Children, inside: str) -> None:
     """The error about a lock names a slow process that holds it, and does not advise to end that process."""

@@ -72,6 +72,7 @@ def test_what_came_back_beside_an_interrupt_is_recorded(store: CheckpointStore) 
     assert job.status == "paused"
 
 
+@pytest.mark.slow
 def test_a_late_result_is_yielded_also_where_the_store_cannot_be_read_after_it(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -461,6 +461,7 @@ def test_what_a_killed_writer_left_is_read_without_a_trace(here: Path, children:
     assert snapshot(here) == before
 
 
+@pytest.mark.slow
 def test_a_log_without_its_index_is_opened_by_a_writer(here: Path, children: Children) -> None:
     """Files that were copied from elsewhere: reading says what it cannot, writing goes on."""
     process = children.start(WRITER, "quiet")

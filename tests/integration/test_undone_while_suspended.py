@@ -114,6 +114,7 @@ def test_the_opening_of_another_file_waits_for_no_call_in_flight(store: Checkpoi
     assert len(list(waiting)) == 3
 
 
+@pytest.mark.slow
 def test_an_error_of_a_call_in_flight_ends_its_own_loop_and_not_the_opening(store: CheckpointStore) -> None:
     """The loop raises the error of the call when it goes on."""
     release = threading.Event()

@@ -162,6 +162,7 @@ def test_a_manager_keeps_a_result_that_its_store_cannot_take(tmp_path: Path) -> 
     assert (state.completed_chunks, kept(tmp_path)) == ([0], [])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("knows", ["saved", "loaded", "never looked"])
 def test_the_new_results_of_a_state_that_cannot_be_saved_are_kept(tmp_path: Path, knows: str) -> None:
     """A processor that saves its whole state after each chunk, and ends with the error, loses no answer."""
@@ -242,6 +243,7 @@ def test_results_of_another_plan_are_not_kept(tmp_path: Path) -> None:
         assert (loaded.model, loaded.completed_chunks) == ("small", [])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("how", ["save", "update", "complete"])
 def test_the_newest_of_several_results_that_replace_each_other_stands(tmp_path: Path, how: str) -> None:
     """A program that records a better result of a chunk, while the store can take none, finds that result."""

@@ -143,6 +143,7 @@ def test_one_that_comes_after_its_time_is_kept_too(job: Job) -> None:
     assert "'answer': 'paid for'" in str(record.error)
 
 
+@pytest.mark.slow
 def test_one_that_comes_after_its_time_is_kept_with_the_try_that_made_it(store: CheckpointStore) -> None:
     """The next try, which never began, is no failure; and the budget counts the cost, not what was reserved, too."""
     job = store.open_job("f", chunks=["a", "b"])

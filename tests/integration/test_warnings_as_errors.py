@@ -62,6 +62,7 @@ def test_a_manager_records_a_result_before_it_warns_of_a_recovery(tmp_path: Path
         assert dict(store.jobs()[0].items()) == {0: "first", 1: "paid for"}
 
 
+@pytest.mark.slow
 def test_a_manager_saves_a_state_before_it_warns_of_a_recovery(tmp_path: Path) -> None:
     """The state may hold results that are nowhere else."""
     with StateManager(tmp_path / "state.json") as manager:

@@ -21,6 +21,7 @@ def test_a_worker_outlives_what_its_parent_answers(children: Children, names: li
     assert children.run(WORKER, *names) == "alive\n"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("names", [["SIGTERM"] * 2, ["SIGINT", "SIGTERM"], ["SIGINT", "SIGINT", "SIGTERM"]])
 def test_a_pool_that_broke_can_end_its_workers(children: Children, names: list[str]) -> None:
     """A broken pool ends its workers by SIGTERM, even after a Ctrl-C, so the program does not hang."""

@@ -62,6 +62,7 @@ def test_an_upgrade_keeps_what_a_user_added(dump: Path, tmp_path: Path) -> None:
     assert _rows(path) == before
 
 
+@pytest.mark.slow
 def test_the_way_back_keeps_what_a_user_added(tmp_path: Path) -> None:
     """A store that is taken back to schema 1.0 has the columns and indexes of its user."""
     path = tmp_path / "talks.db"
@@ -101,7 +102,7 @@ def _of_user(path: Path) -> list[list[tuple[Any, ...]]]:
         ]
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
 def test_an_upgrade_keeps_the_constraints_of_a_column(dump: Path, tmp_path: Path, caplog: Any) -> None:
     """Collation, default, check, reference and computed values of a user's column are as the user wrote them."""
@@ -131,11 +132,12 @@ def _anew(path: Path, column: str) -> None:
         )
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("column", "lost"),
     [
-        ("owner TEXT COLLATE NOCASE -- who, (\n", None),
         ("name_length INTEGER AS (length(file_name)) STORED", "is only in"),
+        ("owner TEXT COLLATE NOCASE -- who, (\n", None),
         ("owner TEXT UNIQUE -- who, (\n", "has lost its constraints, which are only in"),
     ],
 )
@@ -158,6 +160,7 @@ def test_an_upgrade_names_what_only_the_copy_has(
         assert raw.execute(f"SELECT {name} FROM jobs ORDER BY job_id").fetchall() == before
 
 
+@pytest.mark.slow
 def test_a_column_that_an_error_keeps_out_ends_the_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk is full as a column is put back, nothing is upgraded: the column is not left behind."""
     path = tmp_path / "talks.db"
@@ -250,6 +253,7 @@ def test_an_upgrade_leaves_the_references_of_a_user_alone(tmp_path: Path) -> Non
         assert raw.execute("SELECT file_name FROM titles").fetchall() == [("mine",)]
 
 
+@pytest.mark.slow
 def test_an_index_of_json_keeps_no_store_from_its_work(tmp_path: Path) -> None:
     """A user may index a field of the results, and compute a column from the config, also while a loop works."""
     path = tmp_path / "talks.db"

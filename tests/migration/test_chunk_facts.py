@@ -72,7 +72,7 @@ def test_a_refusal_names_the_schema_that_was_asked_for(path: Path) -> None:
     assert ".." not in str(refused.value).replace(str(path), "")
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "what"), [("chunk_handles", "handles"), ("chunk_keys", "keys"), ("chunk_redos", "redo marks")]
 )

@@ -68,6 +68,7 @@ def test_a_dump_is_upgraded_and_resumed(dump: Path, tmp_path: Path) -> None:
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@pytest.mark.slow
 def test_the_copy_of_a_killed_upgrade_is_swept_by_the_next(tmp_path: Path, children: Children) -> None:
     """No unfinished copy, with results, stays beside a store of which an upgrade was killed."""
     path = tmp_path / "talks.db"
@@ -95,6 +96,7 @@ def test_no_copy_is_named_that_there_was_no_room_for(tmp_path: Path) -> None:
         assert len(store.jobs()) == 3
 
 
+@pytest.mark.slow
 def test_upgrades_that_are_killed_again_and_again_leave_one_copy(tmp_path: Path, children: Children) -> None:
     """Killed upgrades fill no disk with copies, and push out no backup of another content."""
     path = tmp_path / "talks.db"
@@ -108,7 +110,7 @@ def test_upgrades_that_are_killed_again_and_again_leave_one_copy(tmp_path: Path,
     assert len(list(tmp_path.glob("*.backup-*"))) == 2
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("dump", [dump for dump in DUMPS if dump.stem in ("1_0", "1_3")], ids=lambda path: path.stem)
 @pytest.mark.parametrize("change", BY_HAND.values(), ids=list(BY_HAND))
 def test_an_older_store_that_was_changed_by_hand_is_made_anew(dump: Path, change: str, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def path(tmp_path: Path) -> Path:
     return store.path
 
 
+@pytest.mark.slow
 def test_a_refused_way_back_leaves_no_backup_and_pushes_out_none(path: Path) -> None:
     """A refused downgrade leaves no backup, and pushes out no older backup, however often it is tried."""
     before = {each.name: each.read_bytes() for each in path.parent.glob("talks.db.backup-*")}

@@ -67,6 +67,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_a_recovery_keeps_who_paid_and_what_was_replaced(tmp_path: Path) -> None:
     """A store that is made anew from its backup counts money as before, and offers no replaced job."""
     path = tmp_path / "talks.db"

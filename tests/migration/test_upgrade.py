@@ -116,6 +116,7 @@ def test_read_only_refuses_an_older_file_untouched(path: Path, next_version: Any
     assert snapshot(path.parent) == before
 
 
+@pytest.mark.slow
 def test_asking_whether_to_migrate_writes_nothing(path: Path, next_version: Any) -> None:
     """``migration_status`` says from where to where."""
     current = migration_status(path)
@@ -206,6 +207,7 @@ REBUILD = """driver = op.get_bind().exec_driver_sql
     driver("ALTER TABLE rebuilt RENAME TO jobs")"""
 
 
+@pytest.mark.slow
 def test_a_table_that_others_refer_to_can_be_rebuilt(path: Path, next_version: Any) -> None:
     """Dropping it would take along every row that refers to it, without an error; and views would forbid it."""
     next_version(REBUILD)
@@ -248,6 +250,7 @@ def test_many_processes_upgrade_one_file_once(path: Path, tmp_path: Path, childr
     assert len(list(path.parent.glob("talks.db.backup-*"))) == 1
 
 
+@pytest.mark.slow
 def test_an_older_file_with_a_log_but_no_index_is_upgraded(path: Path, next_version: Any, children: Children) -> None:
     """An older file with a WAL and without an index, as copied from a switched-off machine, is upgraded."""
     children.run(program(__file__, "killed_with_late"), path, code=-9)

@@ -41,6 +41,7 @@ def test_a_chunk_to_redo_is_told_from_the_others(path: Path) -> None:
     assert (asked_again["redo_asked_at"][:2], asked_again["result"]) == ("20", '{"text": "two", "cost": 0.25}')
 
 
+@pytest.mark.slow
 def test_a_job_with_a_chunk_to_redo_is_unfinished(path: Path) -> None:
     """Datasette shows a job as unfinished until its redone chunk is there, and keeps the earlier cost."""
     assert [row["completed_count"] for row in _asked(path, "unfinished_jobs")] == [1]
