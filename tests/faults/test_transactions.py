@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import traceback
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,18 @@ def test_every_connection_is_set_alike(open_store: Opener, monkeypatch: pytest.M
         found = _pragmas(connection, *names)
         trusted = int(sqlite3.sqlite_version_info < (3, 41))
         assert found == [synchronous, journal, 0, 0, 1, 1, trusted, 1, pragmas.WAL_BYTES_MAX, 2]
+
+
+def test_on_macos_a_sync_waits_for_the_disk_itself(open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS an ordinary sync leaves the bytes in the memory of the disk, which a power cut clears."""
+    monkeypatch.setattr(pragmas, "sys", SimpleNamespace(platform="darwin"))
+    store = open_store()
+    job = store.open_job("talk.srt", total_chunks=1)
+    job.complete(0, "x")
+    job.result(0)
+    database: Any = store._context.storage.database
+    for connection in (database.writer.connection, database.reader.connection):  # one commits, the other copies the WAL
+        assert _pragmas(connection, "fullfsync", "checkpoint_fullfsync") == [1, 1]
 
 
 @pytest.mark.slow_variants
