@@ -160,12 +160,12 @@ def make_folder(folder: Path) -> None:
     """Create a folder with the folders above it that are missing; durable when this returns.
 
     Raises:
-        StorageUnavailableError: it cannot be created.
+        StorageUnavailableError: it cannot be created, or looked at.
     """
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
     with storage_errors(folder):
+        if folder.is_dir():
+            return
+        make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         open_to_owner(folder)
         sync_folder(folder.parent)

@@ -347,3 +347,11 @@ def test_a_store_and_a_manager_share_the_files(manager: StateManager) -> None:
         assert manager.load() == job.state()
         manager.update_chunk_complete(1, "B")
         assert list(job.results()) == ["A", "B"]
+
+
+def test_a_folder_that_cannot_be_made_gets_an_error_of_the_library(tmp_path: Path) -> None:
+    """The system does not even say whether a folder with a name that is too long is there: the error names it."""
+    path = tmp_path / ("x" * 300) / "talk.json"
+    with StateManager(path) as manager, pytest.raises(StorageUnavailableError, match="File name too long") as caught:
+        manager.save(ProcessingState(file_name="talk.srt", total_chunks=1))
+    assert caught.value.path == str(path.parent)
