@@ -58,7 +58,8 @@ PRIVATE: Final = 0o600
 def open_new(path: str | Path) -> int:
     """Create a file for writing, and return its descriptor. The file is private, whatever the umask is.
 
-    A umask can take rights from the owner, too: then nothing could open the file again.
+    A umask can take rights from the owner, too: then nothing could open the file again. After an error, the file is
+    removed.
 
     Raises:
         FileExistsError: the path exists already, even as a dangling symlink.
@@ -69,6 +70,8 @@ def open_new(path: str | Path) -> int:
             os.fchmod(file, PRIVATE)
     except BaseException:
         os.close(file)
+        with suppress(OSError):
+            os.unlink(path)
         raise
     return file
 

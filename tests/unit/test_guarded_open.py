@@ -16,7 +16,7 @@ from checkpoint_store import StorageFullError, StorageUnavailableError
 from checkpoint_store.cli.run.outputs.log import open_to_append
 from checkpoint_store.storage import runner_lock
 from checkpoint_store.storage.connection.errors import translate
-from checkpoint_store.system.files import GUARDS, NEW, final_path, open_regular, storage_error, temporary_path
+from checkpoint_store.system.files import GUARDS, NEW, final_path, open_new, open_regular, storage_error, temporary_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,11 +44,11 @@ def test_only_a_regular_file_is_opened(opener: object, tmp_path: Path) -> None:
     os.close(file)
 
 
-@pytest.mark.parametrize("opener", [open_regular, open_to_append])
+@pytest.mark.parametrize("opener", [open_regular, open_to_append, lambda path, _: open_new(path.with_name("new"))])
 def test_a_file_that_cannot_be_looked_at_is_closed(
     opener: Callable[[Path, int], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the disk does not answer after the opening, no descriptor is left open."""
+    """If the disk does not answer after the opening, no descriptor is left open, and no new file is left."""
     opened: list[int] = []
 
     def failing(file: int) -> os.stat_result:
@@ -63,6 +63,7 @@ def test_a_file_that_cannot_be_looked_at_is_closed(
     with pytest.raises(OSError) as caught:
         os.fstat(*opened)
     assert caught.value.errno == errno.EBADF
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
 def test_a_pipe_in_the_place_of_a_runners_lock_is_not_waited_for(tmp_path: Path) -> None:
