@@ -13,7 +13,10 @@ from conftest import Children, program
 from checkpoint_store import CheckpointStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from fork_server import ForkServer
 
 SPEND = program(__file__, "spend")
 TOTAL = 600
@@ -36,12 +39,14 @@ class Spent:
         return max(0.0, self.spent - MAX_COST)
 
 
-def run(folder: Path, *, rule: str, seed: int, workers: int, processes: int) -> Spent:
+def run(
+    folder: Path, fork_server: Callable[[], ForkServer], *, rule: str, seed: int, workers: int, processes: int
+) -> Spent:
     """Let processes that start at the same moment spend one budget, and return what they spent."""
     folder.mkdir()
     with CheckpointStore(folder / "talks.db", state_file=None) as store:
         store.open_job("f", total_chunks=TOTAL)
-    children = Children(folder)
+    children = Children(folder, fork_server)
     try:
         ends = children.together(processes, SPEND, rule, seed, workers, TOTAL, MAX_COST)
     finally:
@@ -58,10 +63,12 @@ def run(folder: Path, *, rule: str, seed: int, workers: int, processes: int) -> 
     return Spent(sum(float(cost) for _, cost in calls), len(calls), allowed_over)
 
 
-def storm(folder: Path, *, rule: str, rounds: int, workers: int, processes: int) -> list[Spent]:
+def storm(
+    folder: Path, fork_server: Callable[[], ForkServer], *, rule: str, rounds: int, workers: int, processes: int
+) -> list[Spent]:
     """Run several times, each with other costs; print the figures."""
     runs = [
-        run(folder / f"{rule}-{seed}", rule=rule, seed=seed, workers=workers, processes=processes)
+        run(folder / f"{rule}-{seed}", fork_server, rule=rule, seed=seed, workers=workers, processes=processes)
         for seed in range(rounds)
     ]
     worst = max(runs, key=lambda one: one.over)
@@ -83,17 +90,17 @@ SIZES = [(workers, processes) for processes in (1, 4) for workers in (1, 8, 32)]
 @pytest.mark.parametrize(("workers", "processes"), SIZES)
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.storm)])
 def test_what_is_spent_over_is_what_nobody_could_know(
-    tmp_path: Path, rounds: int, workers: int, processes: int
+    tmp_path: Path, fork_server: Callable[[], ForkServer], rounds: int, workers: int, processes: int
 ) -> None:
     """The budget is exceeded by what the chunks then in work cost above the dearest result, and by nothing else."""
-    for one in storm(tmp_path, rule="reserve", rounds=rounds, workers=workers, processes=processes):
+    for one in storm(tmp_path, fork_server, rule="reserve", rounds=rounds, workers=workers, processes=processes):
         assert one.over <= one.allowed_over + ROUNDING
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.storm)])
-def test_the_control_spends_more(tmp_path: Path, rounds: int) -> None:
+def test_the_control_spends_more(tmp_path: Path, fork_server: Callable[[], ForkServer], rounds: int) -> None:
     """A budget that each process reckons for itself, by the mean cost of a chunk, is exceeded beyond the bound."""
-    runs = storm(tmp_path, rule="control", rounds=rounds, workers=8, processes=4)
+    runs = storm(tmp_path, fork_server, rule="control", rounds=rounds, workers=8, processes=4)
     assert any(one.over > one.allowed_over + ROUNDING for one in runs)

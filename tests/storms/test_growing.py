@@ -7,21 +7,24 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ROOT, TESTS, program
+from conftest import Children, program
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from checkpoint_store import CheckpointStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fork_server import ForkServer
 
 RUNNER = program(__file__, "feed_runner")
 counted: Counter[str] = Counter()
@@ -33,6 +36,7 @@ class Feed(RuleBasedStateMachine):
     """What the store held before a run, read past the library, says what the run may pay for."""
 
     sequential = False
+    fork_server: Callable[[], ForkServer]
     extends = True
     """False in the control: there ``restart`` stands for a version that does not let a job grow."""
 
@@ -89,18 +93,16 @@ class Feed(RuleBasedStateMachine):
     def _batch(self, runs: list[tuple[int, int]]) -> None:
         (self.folder / "feed.json").write_text(json.dumps(self.texts))
         stored = self._stored()
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-W", "error", RUNNER, *map(str, (number, *run, *map(int, self._kind())))],
-                cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}"},
-                stderr=subprocess.PIPE,
-            )
-            for number, run in enumerate(runs)
-        ]
-        errors = [process.communicate(timeout=120)[1] for process in processes]
+        children = Children(self.folder, self.fork_server)
+        try:
+            processes = [
+                children.start(RUNNER, number, *run, *map(int, self._kind())) for number, run in enumerate(runs)
+            ]
+            errors = [process.communicate(timeout=120)[1] for process in processes]
+        finally:
+            children.end_all()
         killed = {number for number, process in enumerate(processes) if process.returncode == -signal.SIGKILL}
-        assert {process.returncode for process in processes} <= {0, -signal.SIGKILL}, b"".join(errors).decode()
+        assert {process.returncode for process in processes} <= {0, -signal.SIGKILL}, "".join(errors)
         self._check_paid(stored, killed)
         grown = json.loads((self.folder / "feed.json").read_text())
         if grown != self.texts:
@@ -171,6 +173,12 @@ class Feed(RuleBasedStateMachine):
 
 class SequentialFeed(Feed):
     sequential = True
+
+
+@pytest.fixture(autouse=True)
+def runs_are_forks(fork_server: Callable[[], ForkServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runs of a feed be forks of the process that has imported the package."""
+    monkeypatch.setattr(Feed, "fork_server", staticmethod(fork_server), raising=False)
 
 
 def storm(machine: type[Feed], machines: int, steps: int) -> None:

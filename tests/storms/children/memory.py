@@ -20,7 +20,7 @@ with CheckpointStore("talks.db", durability="process") as store:
     job = store.open_job("talk.srt", total_chunks=total)
     for number, item in enumerate(job.map(lambda index: {"text": f"chunk {index} " * 10}, workers=4), 1):
         if keeps:
-            kept.append((item, bytes(1000)))
+            kept.append((item, bytes(4000)))
         if number % (total // 10) == 0:
             found.append(megabytes("VmRSS"))
     done = job.progress().completed_chunks
