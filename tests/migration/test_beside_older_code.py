@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from conftest import ROOT, Children, program
+from conftest import ROOT, program
 
 from checkpoint_store import CheckpointStore, StoreInUse, migration_status
 from checkpoint_store.model.store_file import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from conftest import Children
 
 COMMITS: Final = {"1.1": "1c6a042^", "1.2": "39abf56"}
 """The last commit before open stores shared a lock, and the last one of each later schema."""
@@ -23,36 +26,41 @@ OLDER = program(__file__, "older_code")
 UPGRADE = program(__file__, "upgrade_and_stop")
 
 
+@pytest.fixture(scope="module")
+def code_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make a folder with the code of an earlier schema: the first program that imports it compiles it for the others."""
+
+    def make(version: str) -> Path:
+        folder = tmp_path_factory.mktemp("frozen")
+        kept = subprocess.run(
+            ["git", "archive", COMMITS[version], "checkpoint_store", "migrations"],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        if kept.returncode:
+            pytest.skip(f"needs the history of the repository: {kept.stderr.decode().strip()}")
+        subprocess.run(["tar", "-x", "-C", folder], input=kept.stdout, check=True)
+        return folder
+
+    return cache(make)
+
+
 @pytest.fixture(params=[version for version in COMMITS if version != SCHEMA_VERSION])
-def version(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def version(request: pytest.FixtureRequest, tmp_path: Path, code_of: Callable[[str], Path]) -> str:
     """An earlier schema, with the code of its commit in the folder ``frozen``."""
-    return install(tmp_path, request.param)
+    (tmp_path / "frozen").symlink_to(code_of(request.param))
+    return str(request.param)
 
 
-def install(folder: Path, version: str) -> str:
-    """Put the code of an earlier schema into the folder ``frozen``."""
-    commit = COMMITS[version]
-    kept = subprocess.run(
-        ["git", "archive", commit, "checkpoint_store", "migrations"], cwd=ROOT, capture_output=True, check=False
-    )
-    if kept.returncode:
-        pytest.skip(f"needs the history of the repository: {kept.stderr.decode().strip()}")
-    (folder / "frozen").mkdir()
-    subprocess.run(["tar", "-x", "-C", folder / "frozen"], input=kept.stdout, check=True)
-    return version
+def start_older(children: Children, version: str, *words: object) -> subprocess.Popen[str]:
+    """Start a program of the older code, whose interpreter has not imported the code of today."""
+    return children.start(OLDER, version, *words, fresh=True)
 
 
-@pytest.fixture
-def children(tmp_path: Path) -> Iterator[Children]:
-    """Programs without a server that has imported the code of today."""
-    made = Children(tmp_path)
-    yield made
-    made.end_all()
-
-
-def begin(children: Children, version: str) -> None:
+def begin(children: Children, version: str, journal: str = "WAL") -> None:
     """Let the older code make a store in which nothing is done yet."""
-    children.run(OLDER, version, "begin", 60, "WAL")
+    children.run(OLDER, version, "begin", 60, journal, fresh=True)
 
 
 @pytest.mark.slow
@@ -61,7 +69,7 @@ def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
 ) -> None:
     """The error names the process; it finishes its work on its schema, and the next open upgrades what it left."""
     begin(children, version)
-    worker = children.start(OLDER, version, "work", 60, "WAL")
+    worker = start_older(children, version, "work", 60, "WAL")
     assert [children.next_line(worker) for _ in range(6)] == list("012345")
     with pytest.raises(StoreInUse, match=f"process {worker.pid} has it open; end it first") as caught:
         CheckpointStore(tmp_path / "talks.db", lock_timeout_seconds=0.1)
@@ -77,7 +85,7 @@ def test_an_upgrade_is_refused_while_the_older_code_is_at_work(
 def test_an_upgrade_that_waits_goes_on_once_the_older_code_has_ended(children: Children, version: str) -> None:
     """Killed in the middle of its work: every chunk is paid for once, but for the one that it had in hand."""
     begin(children, version)
-    worker = children.start(OLDER, version, "work", 60, "WAL")
+    worker = start_older(children, version, "work", 60, "WAL")
     done = [int(children.next_line(worker)) for _ in range(6)]
     upgrade = children.start(UPGRADE, "waits", 60)
     assert children.next_line(upgrade) == "waits"
@@ -93,7 +101,7 @@ def test_the_older_code_does_not_get_in_before_the_commit(tmp_path: Path, childr
     begin(children, version)
     upgrade = children.start(UPGRADE, "before", 0)
     assert children.next_line(upgrade) == "before"
-    older = children.start(OLDER, version, "look", 0 if version == "1.1" else 60, "WAL")
+    older = start_older(children, version, "look", 0 if version == "1.1" else 60, "WAL")
     if version == "1.1":  # it knows nothing of our lock
         assert children.next_line(older) == "open 0"
         assert children.finish(upgrade, "go on\n") == f"StoreInUse ({older.pid},)\n"
@@ -110,23 +118,23 @@ def test_the_older_code_is_kept_out_until_the_commit(children: Children, version
     begin(children, version)
     upgrade = children.start(UPGRADE, "alone", 0)
     assert children.next_line(upgrade) == "alone"
-    assert children.run(OLDER, version, "look", 0.1, "WAL") in ("StoreBusy\n", "StorageUnavailableError\n")
-    older = children.start(OLDER, version, "look", 60, "WAL")
+    assert children.run(OLDER, version, "look", 0.1, "WAL", fresh=True) in ("StoreBusy\n", "StorageUnavailableError\n")
+    older = start_older(children, version, "look", 60, "WAL")
     assert children.finish(upgrade, "go on\n") == f"{list(range(TOTAL))}\n"
     assert children.finish(older, "go on\n") == "SchemaTooNew\n"
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("version", ["1.1"], indirect=True)
 def test_an_idle_process_with_a_rollback_journal_is_seen(
-    tmp_path: Path, children: Children, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, children: Children, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An upgrade waits for an idle process of the older version that only /proc shows, as on a network file system."""
-    version = install(tmp_path, "1.1")
-    children.run(OLDER, version, "begin", 60, "rollback journal")
+    begin(children, version, "rollback journal")
     for module in ("pragmas", "open_lock"):
         name = f"checkpoint_store.storage.connection.{module}.journal_mode_for"
         monkeypatch.setattr(name, lambda path: "truncate")
-    idle = children.start(OLDER, version, "look", 0, "rollback journal")
+    idle = start_older(children, version, "look", 0, "rollback journal")
     assert children.next_line(idle) == "open 0"
     with pytest.raises(StoreInUse, match=f"process {idle.pid} has it open"):
         CheckpointStore(tmp_path / "talks.db", lock_timeout_seconds=0.1)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from conftest import ROOT, program, snapshot
+from conftest import ROOT, Children, program, snapshot
 
 from checkpoint_store import (
     CheckpointStore,
@@ -33,10 +30,10 @@ from . import future, make_dump
 from .revisions import known_revisions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Children
+    from fork_server import ForkServer
 
 
 @pytest.fixture
@@ -275,29 +272,38 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
-def alembic(root: Path, *words: object, code: int = 0) -> str:
-    """Run the command in a checkout's root and return all that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "alembic", *map(str, words)],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
+ALEMBIC = "import sys; from alembic.config import main; sys.dont_write_bytecode = True; main(sys.argv[1:], 'alembic')"
+
+
+class Alembic(Protocol):
+    """Runs the command in the root of a checkout, expects this exit code, and returns all that was printed."""
+
+    def __call__(self, *words: object, code: int = ...) -> str: ...
+
+
+@pytest.fixture
+def alembic(checkout: Path, fork_server: Callable[[], ForkServer]) -> Iterator[Alembic]:
+    """Run Alembic's command in the checkout, in a fork: what ``-m alembic`` calls."""
+    children = Children(checkout, fork_server)
+
+    def run(*words: object, code: int = 0) -> str:
+        process = children.start(ALEMBIC, *words)
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == code, output + errors
+        assert "Traceback" not in errors
+        return output + errors
+
+    yield run
+    children.end_all()
 
 
 @pytest.mark.slow
-def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
+def test_up_down_up_with_rows(path: Path, alembic: Alembic) -> None:
     """A copy is kept before each change; the rows of a store that was taken down are in it. Attempts are not lost so."""
     at = ("-x", f"store={path}")
     whole = contents(path)
     with pytest.raises(AssertionError, match="5 are recorded; they would be lost"):
-        alembic(checkout, *at, "downgrade", "base")
+        alembic(*at, "downgrade", "base")
     assert contents(path) == whole
     for backup in path.parent.glob("talks.db.backup-*"):
         backup.unlink()
@@ -305,10 +311,10 @@ def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
         raw.execute("DELETE FROM attempts")
         raw.commit()
     before = contents(path)
-    assert "talks.db.backup-" in alembic(checkout, *at, "downgrade", "base")
+    assert "talks.db.backup-" in alembic(*at, "downgrade", "base")
     assert contents(path).count("CREATE TABLE") == 1
     (backup,) = path.parent.glob("talks.db.backup-*")
-    alembic(checkout, *at, "upgrade", "head")
+    alembic(*at, "upgrade", "head")
     assert rows(path) == rows(path.parent.parent / "empty.db", made_by=CheckpointStore)
     path.unlink()
     shutil.copy(backup, path)
@@ -319,21 +325,21 @@ def test_up_down_up_with_rows(path: Path, checkout: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("revision", "lacking"), [("1.0", "1.0"), ("base", "1.0")])
-def test_a_refusal_of_alembic_names_the_revision(path: Path, checkout: Path, revision: str, lacking: str) -> None:
+def test_a_refusal_of_alembic_names_the_revision(path: Path, alembic: Alembic, revision: str, lacking: str) -> None:
     """The error says which revision was asked for, and which schema has no place for the rows."""
-    said = alembic(checkout, "-x", f"store={path}", "downgrade", revision, code=1)
+    said = alembic("-x", f"store={path}", "downgrade", revision, code=1)
     assert f"could not be brought from schema {SCHEMA_VERSION} to {revision}: schema {lacking} has no place for" in said
 
 
 @pytest.mark.slow
-def test_jobs_that_alembic_dropped_come_back(path: Path, checkout: Path) -> None:
+def test_jobs_that_alembic_dropped_come_back(path: Path, alembic: Alembic) -> None:
     """``downgrade base`` is no way to delete a job: its own backup brings all of them back, and says so."""
     at = ("-x", f"store={path}")
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("DELETE FROM attempts")
         raw.commit()
-    alembic(checkout, *at, "downgrade", "base")
-    alembic(checkout, *at, "upgrade", "head")
+    alembic(*at, "downgrade", "base")
+    alembic(*at, "upgrade", "head")
     with pytest.warns(StoreRecovered, match="knows of more completed chunks"):
         store = CheckpointStore(path)
     with store:
@@ -344,13 +350,13 @@ def test_jobs_that_alembic_dropped_come_back(path: Path, checkout: Path) -> None
 
 
 @pytest.mark.slow
-def test_one_revision_up_down_up_with_rows(path: Path, checkout: Path, tmp_path: Path) -> None:
+def test_one_revision_up_down_up_with_rows(path: Path, checkout: Path, alembic: Alembic, tmp_path: Path) -> None:
     """Rows stay where a revision can be taken back."""
     shutil.rmtree(checkout / "migrations")
     future.make_scripts(checkout)
     at = ("-x", f"store={path}")
     before = rows(path)
-    alembic(checkout, *at, "upgrade", "head")
+    alembic(*at, "upgrade", "head")
     assert rows(path) != before
     with pytest.raises(SchemaTooNew):
         CheckpointStore(path)
@@ -364,25 +370,25 @@ def rows(path: Path, made_by: Callable[[Path], CheckpointStore] | None = None) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["check"], ["history"], ["heads"], ["show", "head"]])
-def test_reading_commands_write_nothing(path: Path, checkout: Path, words: list[str]) -> None:
+def test_reading_commands_write_nothing(path: Path, checkout: Path, alembic: Alembic, words: list[str]) -> None:
     """Alembic's reading commands write neither in the store's folder nor in the checkout."""
     before, checkout_before = snapshot(path.parent), snapshot(checkout)
-    alembic(checkout, "-x", f"store={path}", *words)
+    alembic("-x", f"store={path}", *words)
     assert snapshot(path.parent) == before
     assert snapshot(checkout) == checkout_before
 
 
 @pytest.mark.slow
-def test_current_and_check_say_where_a_store_stands(path: Path, checkout: Path) -> None:
+def test_current_and_check_say_where_a_store_stands(path: Path, alembic: Alembic) -> None:
     """``current`` names the head and ``check`` finds nothing to do."""
-    assert f"{SCHEMA_VERSION} (head)" in alembic(checkout, "-x", f"store={path}", "current")
-    assert "No new upgrade operations" in alembic(checkout, "-x", f"store={path}", "check")
+    assert f"{SCHEMA_VERSION} (head)" in alembic("-x", f"store={path}", "current")
+    assert "No new upgrade operations" in alembic("-x", f"store={path}", "check")
 
 
 @pytest.mark.slow
-def test_the_default_store_is_the_one_here(checkout: Path) -> None:
+def test_the_default_store_is_the_one_here(checkout: Path, alembic: Alembic) -> None:
     """``upgrade head`` creates ``.processing_state.db`` here, and private."""
-    alembic(checkout, "upgrade", "head")
+    alembic("upgrade", "head")
     made = checkout / ".processing_state.db"
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
     with CheckpointStore(made, state_file=None, migrate=False) as store:
@@ -391,15 +397,15 @@ def test_the_default_store_is_the_one_here(checkout: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["current"], ["check"], ["downgrade", "base"], ["stamp", "head"]])
-def test_commands_on_a_missing_store_create_none(checkout: Path, words: list[str]) -> None:
+def test_commands_on_a_missing_store_create_none(checkout: Path, alembic: Alembic, words: list[str]) -> None:
     """Alembic's commands on a missing store create no file, and say in a line what to do."""
-    printed = alembic(checkout, *words, code=1)
+    printed = alembic(*words, code=1)
     assert "no such file" in printed
     assert not list(checkout.glob(".processing_state.db*"))
 
 
 @pytest.mark.slow
-def test_a_strangers_database_is_refused_untouched(checkout: Path, tmp_path: Path) -> None:
+def test_a_strangers_database_is_refused_untouched(alembic: Alembic, tmp_path: Path) -> None:
     """Alembic's commands leave the database of another program untouched."""
     folder = tmp_path / "other"
     folder.mkdir()
@@ -408,23 +414,23 @@ def test_a_strangers_database_is_refused_untouched(checkout: Path, tmp_path: Pat
         raw.commit()
     before = (folder / "other.db").read_bytes()
     for words in (["upgrade", "head"], ["stamp", "head"]):
-        assert "another program" in alembic(checkout, "-x", f"store={folder / 'other.db'}", *words, code=1)
+        assert "another program" in alembic("-x", f"store={folder / 'other.db'}", *words, code=1)
     assert (folder / "other.db").read_bytes() == before
 
 
 @pytest.mark.slow
-def test_a_failing_upgrade_of_a_new_file_leaves_none(checkout: Path) -> None:
+def test_a_failing_upgrade_of_a_new_file_leaves_none(checkout: Path, alembic: Alembic) -> None:
     """What never became a store is taken away again."""
     shutil.rmtree(checkout / "migrations")
     future.make_scripts(checkout, "raise ValueError('in the middle')")
-    assert "in the middle" in alembic(checkout, "upgrade", "head", code=1)
+    assert "in the middle" in alembic("upgrade", "head", code=1)
     assert not list(checkout.glob(".processing_state.db*"))
 
 
 @pytest.mark.slow
-def test_sql_is_printed_without_a_store(checkout: Path) -> None:
+def test_sql_is_printed_without_a_store(checkout: Path, alembic: Alembic) -> None:
     """``upgrade head --sql`` prints the statements and needs no store."""
-    assert "CREATE TABLE jobs" in alembic(checkout, "upgrade", "head", "--sql")
+    assert "CREATE TABLE jobs" in alembic("upgrade", "head", "--sql")
     assert not list(checkout.glob(".processing_state*"))
 
 

@@ -7,19 +7,18 @@ import threading
 
 from checkpoint_store import CheckpointStore
 
+TOTAL = 100
 store = CheckpointStore("talks.db", durability="process")
-job = store.open_job("f", total_chunks=300)
+job = store.open_job("f", total_chunks=TOTAL)
 failed = []
 
 
 def work(thread):
     try:
-        for index in range(300):
+        for index in range(TOTAL):
             # Every thread of every process completes every chunk, each in an order of its own.
-            job.complete(
-                (index * 7 + thread * 61 + int(sys.argv[-1]) * 97) % 300,
-                {"n": (index * 7 + thread * 61 + int(sys.argv[-1]) * 97) % 300},
-            )
+            chosen = (index * 7 + thread * 61 + int(sys.argv[-1]) * 97) % TOTAL
+            job.complete(chosen, {"n": chosen})
     except BaseException as error:
         failed.append(repr(error))
 
