@@ -10,10 +10,26 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from checkpoint_store import current_attempt
 
 from .executors_work import TwoArgumentsError
+
+
+def start_ray(**options: Any) -> None:
+    """Start Ray with two places. It gives its own processes half a minute to start, which a busy machine may need twice."""
+    import ray  # a second, and few tests need it
+
+    for tries_left in (2, 1, 0):
+        try:
+            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **options)
+        except Exception as error:
+            if not tries_left or "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+        else:
+            return
 
 
 def logged(chunk: list[str]) -> tuple[Path, str]:

@@ -30,18 +30,24 @@ KINDS = ["dask", pytest.param("ray", marks=pytest.mark.slow)]
 LETTERS = "abcdefghij"
 
 
+@pytest.fixture(scope="module")
+def ray() -> Iterator[None]:
+    """Let Ray run, which takes ten seconds to start."""
+    ray = pytest.importorskip("ray")
+    work.start_ray(runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}})
+    yield
+    ray.shutdown()
+
+
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[[str], Any]]:
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Any]]:
     """Make an executor of two worker processes, each for one call at a time."""
     with ExitStack() as stack:
 
         def maker(kind: str) -> Any:
             if kind == "dask":
                 return executors.dask(dask_client(stack, 2, processes=True))
-            ray = pytest.importorskip("ray")
-            here = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
-            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", runtime_env=here)
-            stack.callback(ray.shutdown)
+            request.getfixturevalue("ray")
             return executors.ray()
 
         yield maker

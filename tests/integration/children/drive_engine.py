@@ -5,7 +5,6 @@ argv: the folder of the tests, the engine, the folder for calls, the address of 
 
 from __future__ import annotations
 
-import logging
 import sys
 
 sys.path.insert(0, sys.argv[1])
@@ -20,9 +19,7 @@ if __name__ == "__main__":
 
         executor = executors.dask(Client(where))
     else:
-        import ray
-
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        work.start_ray()
         executor = executors.ray()
     with CheckpointStore("talks.db") as store:
         job = store.open_job("f", chunks=[[folder, letter] for letter in "abcdefghij"])
