@@ -157,3 +157,20 @@ def test_no_value_shows_in_an_error_or_its_cause(store: CheckpointStore) -> None
     shown = "".join(traceback.format_exception(caught.value))
     assert "UNIQUE constraint failed: deleted_jobs.job_id" in shown
     assert SECRET not in shown
+
+
+def test_no_value_shows_in_an_error_of_a_migration(store: CheckpointStore) -> None:
+    """A migration moves results, and SQLAlchemy, which runs its statements, shows values in its errors by default."""
+    from checkpoint_store.storage.upgrade.sqlalchemy_connection import sqlalchemy_connection
+
+    def move(connection: sqlite3.Connection) -> None:
+        with sqlalchemy_connection(connection) as its:
+            for _ in range(2):
+                its.exec_driver_sql(_CHUNK, (SECRET,))
+
+    database: Any = store._context.storage.database
+    with pytest.raises(CheckpointStoreError) as caught:
+        database.write(move)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "sqlalchemy.exc.IntegrityError" in shown
+    assert SECRET not in shown
