@@ -61,6 +61,7 @@ def test_where_no_job_is_begun_the_error_is_all(talks: Folder) -> None:
     assert done.code == 2
 
 
+@pytest.mark.slow
 def test_an_error_of_the_store_in_the_only_file_tells_what_was_done(talks: Folder) -> None:
     """What is done and paid for is safe, and so said, with the line that goes on."""
     talks.write("d.txt", "\n\n".join(f"This is number {number}." for number in range(4)))

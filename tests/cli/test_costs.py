@@ -69,6 +69,7 @@ while not pathlib.Path("release").exists():
 print(json.dumps({"cleaned_text": sys.stdin.read(), "cost": 0.25}))"""
 
 
+@pytest.mark.slow
 def test_what_others_pay_meanwhile_is_not_what_this_run_paid(lecture: Folder) -> None:
     """While five chunks are done at 0.25, another program pays 8 for the sixth: the job cost 9.25, and this run 1.25."""
 

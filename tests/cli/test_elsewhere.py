@@ -31,6 +31,7 @@ def test_a_copied_input_says_one_line_and_reuse_takes_its_results(lecture: Folde
     assert calls(lecture) == 12
 
 
+@pytest.mark.slow
 def test_a_copied_input_with_another_command_names_the_option_that_takes_its_results(lecture: Folder) -> None:
     """The copy is done by another COMMAND: reuse alone takes nothing, and the note has the line that takes them all."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command(LOGGING_COMMAND))

@@ -86,6 +86,7 @@ def test_the_map_shows_what_is_to_be_done_again(refused: Folder) -> None:
     assert refused.json("show")["redo_ranges"] == [[1, 3], [5, 6]]
 
 
+@pytest.mark.slow
 def test_the_note_about_other_settings_names_an_option_that_is_not_given(lecture: Folder) -> None:
     """The note about other settings does not propose ``--on-change reuse`` to who gave it, nor unset settings."""
     lecture.run("run", "lecture.txt", *SIX)
@@ -113,6 +114,7 @@ def test_a_new_job_in_place_of_another_remembers_its_command_from_its_first_mome
     assert lecture.json("show")["metadata"]["command_line"]["only"] == "0-1"
 
 
+@pytest.mark.slow
 def test_so_does_a_job_in_place_of_one_without_results(lecture: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A corrected model in the first minute needs no --on-change."""
     lecture.run("run", "lecture.txt", *SIX, "--", "false", code=1)

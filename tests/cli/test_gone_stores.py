@@ -62,7 +62,7 @@ def test_the_command_names_the_copy_and_the_line_that_brings_the_store_back(gone
     assert gone.json("list")["jobs"][0]["status"] == "completed"
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("names", COPIES.values(), ids=COPIES)
 def test_an_emptied_store_is_spoken_of_like_one_that_is_gone(gone: Folder, names: list[str]) -> None:
     """A truncated file beside a copy is a loss, and nothing to begin a store in; the line that is printed works."""
@@ -199,7 +199,7 @@ def test_a_run_after_a_torn_state_file_pays_only_for_what_is_lost(lecture: Folde
     assert len(lecture.calls()) == 6 + 2
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default::checkpoint_store.StoreRecovered")
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
 def test_a_copy_that_cannot_be_tried_ends_no_command_by_an_error_of_the_system(

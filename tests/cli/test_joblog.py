@@ -202,6 +202,7 @@ def test_the_store_is_no_log(lecture: Folder) -> None:
     lecture.run("run", "lecture.txt")
 
 
+@pytest.mark.slow
 def test_a_secret_of_the_command_is_in_no_log(lecture: Folder) -> None:
     """A COMMAND that holds a secret is refused as without a log, before it is logged: no log is begun."""
     secret = "sk-proj-" + "a1B2c3D4" * 6

@@ -110,6 +110,7 @@ def test_results_come_as_text(half: Folder) -> None:
     assert text == "\n".join(f"PARAGRAPH {number} SAYS ONE THING AND ANOTHER.\n" for number in range(3))
 
 
+@pytest.mark.slow
 def test_results_of_a_job_that_is_not_complete_say_so(half: Folder) -> None:
     """On stderr: a file into which they go does not look whole. Those of a complete job need no word."""
     notice = f"not all results: 3 of the 6 chunks of job {job_id(half)[:8]} have a result\n"
@@ -131,6 +132,7 @@ def test_results_come_as_json(half: Folder) -> None:
     assert sizes[2] == {"chunk_index": 2, "characters_in": 39}
 
 
+@pytest.mark.slow
 def test_a_field_that_is_not_there_is_an_error(half: Folder) -> None:
     """``results --field`` refuses a field that no result has, and names the fields of the results."""
     done = half.run("results", job_id(half), "--field", "cost", code=2)

@@ -133,6 +133,7 @@ def _count(cues: list[Any], expected: int) -> None:
     assert sum(bool(cue.lines) for cue in cues) == expected
 
 
+@pytest.mark.slow
 def test_the_speakers_of_a_long_meeting_are_taken_in_a_moment() -> None:
     """The captions of a day of meetings, with a name above each, are read as fast as other captions."""
     cues = [Cue(0, 0, (Line("(Ana)"), Line("Hello.")))] * 20_000

@@ -37,6 +37,7 @@ def test_two_machines_do_a_half_each(lecture: Folder) -> None:
     assert again["merged"][0]["jobs"][0]["same_chunks"] == 3
 
 
+@pytest.mark.slow
 def test_a_contradiction_is_exit_1(lecture: Folder) -> None:
     """``merge`` names a chunk for which two stores have different results, and keeps the result of its own store."""
     machine = elsewhere(lecture, "one")
@@ -57,7 +58,7 @@ def test_what_cannot_be_merged_is_a_usage_error(lecture: Folder, other: str) -> 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["a.db bad.db b.db", "bad.db a.db b.db"])
 def test_a_store_that_cannot_be_merged_does_not_stop_the_others(folder: Folder, order: str) -> None:
     """The stores of two machines are merged, the third is named, and the document tells of each of the three."""

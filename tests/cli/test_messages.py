@@ -42,6 +42,7 @@ def test_notes_are_printed() -> None:
     assert "Make room and run the command again" in told
 
 
+@pytest.mark.slow
 def test_the_library_sends_nobody_to_the_command() -> None:
     """Who calls the library may not have the command: a message names the call that helps."""
     rooms = [path for path in (ROOT / "checkpoint_store").rglob("*.py") if path.parts[-2] != "cli"]
@@ -114,6 +115,7 @@ def test_the_doctor_prescribes_commands(folder: Folder) -> None:
     assert finding["remedy"] == f"make one now: checkpoint-store backup DEST --store {quote(str(store.path))}"
 
 
+@pytest.mark.slow
 def test_an_unknown_schema_names_the_option(lecture: Folder) -> None:
     """The error names ``--to``, as it was typed."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())

@@ -28,6 +28,7 @@ def test_recover_says_that_there_is_no_store(folder: Folder) -> None:
         assert folder.files() == set()
 
 
+@pytest.mark.slow
 def test_recover_brings_a_deleted_store_back(lecture: Folder) -> None:
     """Where the store file is gone and its state file is there, there is something to recover."""
     lecture.run("run", "lecture.txt", *SIX)
@@ -45,6 +46,7 @@ def test_what_cannot_be_taken_in_leaves_no_store(folder: Folder, command: str, n
     assert folder.files() == {name}
 
 
+@pytest.mark.slow
 def test_merging_into_a_new_store_takes_everything(lecture: Folder) -> None:
     """What is sound goes into a new store, with nothing else beside it than any store has."""
     lecture.run("run", "lecture.txt", *SIX)

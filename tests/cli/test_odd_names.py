@@ -95,6 +95,7 @@ def test_jobs_of_odd_files_are_named_on_one_line(lecture: Folder) -> None:
     assert f"{SHOWN}.txt  completed" in lecture.run("prune", "--keep-last", "0").stdout
 
 
+@pytest.mark.slow
 def test_list_finds_the_jobs_of_a_file_as_it_is_typed(lecture: Folder) -> None:
     """A name that is no UTF-8, a path from here, and letters as macOS writes them name the job, as ``show`` takes them."""
     text = (lecture.path / "lecture.txt").read_bytes()

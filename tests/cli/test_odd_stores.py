@@ -150,6 +150,7 @@ def test_more_chunks_than_any_input_has_are_refused(tmp_path: Path) -> None:
             store.import_state(tmp_path / "other.json")
 
 
+@pytest.mark.slow
 def test_two_schema_versions_are_damage_and_no_result_is_lost(folder: Folder) -> None:
     """A store with a second row of its schema version is called damaged; a recovery brings its results back."""
     path = folder.path / ".processing_state.db"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from each_case import each_case
 
 from .conftest import SIX
@@ -77,6 +78,7 @@ def test_plan_takes_the_line_of_run(lecture: Folder) -> None:
     assert lecture.json("plan", *WORDS[1:], "--only", "0-2", *lecture.command())["plans"][0]["total_chunks"] == 6
 
 
+@pytest.mark.slow
 def test_a_plan_of_a_part_counts_the_part(lecture: Folder) -> None:
     """What the part will cost is known before a machine is rented for it."""
     priced = lecture.command(PRICED)

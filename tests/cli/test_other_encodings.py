@@ -90,6 +90,7 @@ def odd_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     time.tzset()
 
 
+@pytest.mark.slow_variants
 def test_times_are_shown_in_any_zone(named: Folder, odd_zone: str) -> None:
     """However far from UTC the zone is, show, list and the lines of progress say the time."""
     for words in (("show",), ("show", "--follow"), ("list",), ("errors",)):

@@ -40,6 +40,7 @@ def test_a_link_that_is_put_there_meanwhile_is_not_followed(lecture: Folder) -> 
     assert lecture.json("show")["completed_chunks"] == 6
 
 
+@pytest.mark.slow
 def test_the_folder_may_be_a_link(lecture: Folder) -> None:
     """A folder of texts that lies elsewhere is as good as any."""
     lecture.path.joinpath("texts").mkdir()
@@ -49,6 +50,7 @@ def test_the_folder_may_be_a_link(lecture: Folder) -> None:
     assert lecture.read("texts/out.txt").startswith("Paragraph 0")
 
 
+@pytest.mark.slow
 def test_an_output_of_a_deleted_job_is_replaced_no_more(lecture: Folder) -> None:
     """What cannot be had again from the store is not replaced; and no line about it is left in the store's files."""
     lecture.run("run", "lecture.txt", *SIX)
@@ -71,6 +73,7 @@ def test_a_deleted_job_takes_no_other_jobs_lines_along(lecture: Folder) -> None:
     assert "was not made from" in lecture.run("run", "other.txt", "--fresh", code=2).stderr
 
 
+@pytest.mark.slow
 def test_a_job_that_was_deleted_by_a_program_counts_as_deleted(lecture: Folder) -> None:
     """The library knows nothing of outputs; a line about a job that is gone vouches for no file."""
     lecture.run("run", "lecture.txt", *SIX)
@@ -216,7 +219,7 @@ def test_odd_names_work(folder: Folder, name: bytes) -> None:
     assert len(folder.json("list")["jobs"]) == 1
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["run", "-talk.txt"], ["export", "lecture.txt", "-x.json"], ["backup", "-x.db"]])
 def test_a_dash_in_front_is_explained(lecture: Folder, words: list[str]) -> None:
     """What was taken for options and looks like a file: the message shows how to write it, and that works."""

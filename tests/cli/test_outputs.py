@@ -59,6 +59,7 @@ def test_the_line_to_go_on_has_force_in_it(lecture: Folder) -> None:
     assert "run lecture.txt --force --" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_inputs_of_one_stem_keep_their_texts_apart(folder: Folder) -> None:
     """``talk.vtt`` does not replace what ``talk.srt`` gave, and ``talk.srt`` gives out no other text as its own."""
     folder.write("talk.srt", SRT)
@@ -160,6 +161,7 @@ def test_the_output_is_never_put_over_the_store(lecture: Folder, option: str, na
     assert lecture.json("check")["sound"]
 
 
+@pytest.mark.slow
 def test_what_was_written_is_noted_beside_the_store(lecture: Folder) -> None:
     """0600, by the path from the store's folder, no text in it; a torn line, or one of another kind, is passed over."""
     lecture.run("run", "lecture.txt", *SIX)

@@ -58,6 +58,7 @@ def test_an_answer_without_a_readable_cost_counts_nothing(lecture: Folder, print
         assert store.execute("SELECT cost, failed_cost FROM job_costs").fetchall() == [(None, None)]
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_command_that_took_too_long_counts() -> None:
     """A COMMAND that printed what it cost and then hangs is ended, and its cost is known."""
     command = Command(("sh", "-c", "echo '{\"cost\": 2}'; exec sleep 60"), AnswerReader(), timeout_seconds=0.3)
@@ -122,6 +123,7 @@ def test_the_line_after_a_field_that_is_named_wrongly_pays_for_nothing(lecture: 
     assert lecture.read("calls") == "x" * 7  # resume paid for an answer, and one of both is used
 
 
+@pytest.mark.slow
 def test_an_answer_for_another_text_is_not_read_again(lecture: Folder) -> None:
     """The file was edited in between."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command(OTHER_FORM), code=1)
@@ -134,6 +136,7 @@ def test_an_answer_for_another_text_is_not_read_again(lecture: Folder) -> None:
 TWO_TEXTS = _COUNTED + """print('{"text": "RIGHT", "summary": "WRONG"}')"""
 
 
+@pytest.mark.slow
 def test_a_field_that_has_another_text_is_named_rightly_without_a_call(lecture: Folder) -> None:
     """The answers are recorded with all their fields: the output of the next run has the text of the right one."""
     command = lecture.command(TWO_TEXTS)

@@ -52,6 +52,7 @@ def test_a_plan_says_what_the_run_then_does(lecture: Folder) -> None:
     assert lecture.run("plan", *words, *lecture.command(PRICED)).stdout.startswith("lecture.txt  nothing left to do\n")
 
 
+@pytest.mark.slow
 def test_the_time_is_for_as_many_workers_as_are_meant(lecture: Folder) -> None:
     """``plan --workers 4`` estimates a quarter of the time of a single worker."""
     words = ("lecture.txt", *SIX)
@@ -63,6 +64,7 @@ def test_the_time_is_for_as_many_workers_as_are_meant(lecture: Folder) -> None:
     assert "with 4 workers" in lecture.run("plan", *words, "--workers", 4, *lecture.command(PRICED)).stdout
 
 
+@pytest.mark.slow
 def test_a_changed_option_is_shown_with_the_choices(lecture: Folder) -> None:
     """What differs, and what each choice would keep, in the words that run has for it."""
     lecture.run("run", "lecture.txt", *SIX)
@@ -83,6 +85,7 @@ def test_a_changed_option_is_shown_with_the_choices(lecture: Folder) -> None:
     assert (planned["action"], planned["kept"], planned["chunks_to_do"]) == ("reuse", 5, 1)
 
 
+@pytest.mark.slow
 def test_a_grown_file_may_extend_its_job(folder: Folder) -> None:
     """If lines were only added, ``run`` and ``plan`` offer ``extend``; after an edit they do not."""
     words = ("lines.txt", "--split", "lines", "--", "cat")
@@ -116,7 +119,7 @@ def test_json_needs_no_words_for_a_change(lecture: Folder, monkeypatch: pytest.M
     assert lecture.json("plan", "lecture.txt", *SIX, "--model", "m")["plans"][0]["action"] == "refuse"
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "is_edited", "change"),
     [

@@ -29,6 +29,7 @@ def test_the_reason_of_a_pause_names_the_programs_argument(folder: Folder) -> No
     assert "--max-cost" not in said
 
 
+@pytest.mark.slow
 def test_no_screen_shows_how_the_command_remembers_its_line(lecture: Folder) -> None:
     """No screen shows the command line that ``run`` keeps in the metadata; ``show --json`` has all of the metadata."""
     lecture.run("run", "lecture.txt", *SIX)

@@ -52,6 +52,7 @@ def test_a_half_done_job_that_is_read_better_now_says_so(folder: Folder, monkeyp
     assert folder.calls() == []
 
 
+@pytest.mark.slow
 def test_reuse_keeps_what_was_read_the_same(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk whose text is as it was is not paid for again."""
     command = halfway(folder, monkeypatch)
@@ -86,6 +87,7 @@ def read_as_text(folder: Folder, monkeypatch: pytest.MonkeyPatch, code: int) -> 
     return command
 
 
+@pytest.mark.slow
 def test_a_half_done_job_of_a_text_with_times_goes_on_as_plain_text(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +109,7 @@ def test_only_names_the_chunks_of_a_job_as_the_job_reads_them(folder: Folder, mo
     assert [call.partition("\n")[0] for call in folder.calls()] == ["Ana  0:05"]
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["refuse", "reuse", "restart"])
 def test_a_complete_job_of_a_text_with_times_stays_complete(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, choice: str
@@ -128,6 +130,7 @@ def test_fresh_reads_a_text_with_times_as_this_version_does(folder: Folder, monk
     assert folder.json("show")["config"]["reader"] == "Text with times 2"
 
 
+@pytest.mark.slow
 def test_a_changed_text_with_times_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed text that is read in a new way is refused with the option that reads it as before."""
     command = read_as_text(folder, monkeypatch, 0)

@@ -116,6 +116,7 @@ def test_a_jsonl_file_goes_through_a_program(folder: Folder) -> None:
     assert len(folder.calls()) == 5
 
 
+@pytest.mark.slow
 def test_an_edited_line_alone_is_asked_again(folder: Folder) -> None:
     """A new record, and one that was moved, leave the others as they are."""
     folder.write("data.jsonl", JSONL)
@@ -140,6 +141,7 @@ def test_a_line_of_text_is_answered_with_text(folder: Folder) -> None:
     assert "printed an error: rate limit" in done.stderr
 
 
+@pytest.mark.slow
 def test_half_a_json_answer_to_a_record_fails_it(folder: Folder) -> None:
     """A truncated object is no record; several values, as jq prints them, are."""
     folder.write("data.jsonl", JSONL)

@@ -57,6 +57,7 @@ def test_report_of_named_jobs(done: Folder) -> None:
     assert "is not a job" in done.run("report", "gone.txt", code=2).stderr
 
 
+@pytest.mark.slow
 def test_report_replaces_reports_alone(done: Folder) -> None:
     """Anything else needs --force, and the message says so in the words of the command."""
     done.run("report")
@@ -87,6 +88,7 @@ def test_report_shows_what_the_built_in_cleaner_was_given(lecture: Folder) -> No
     assert index(lecture.path / "report.html")["jobs"][0]["inputs"] == "given"
 
 
+@pytest.mark.slow
 def test_report_notices_a_file_that_changed(done: Folder) -> None:
     """``report --input`` warns of a changed file with as many chunks, and refuses any other file."""
     done.write("lecture.txt", done.read("lecture.txt").replace("another", "the other"))
@@ -125,6 +127,7 @@ def test_a_line_of_json_ends_at_its_line_feed_alone(folder: Folder) -> None:
     assert index(folder.path / "report.html")["jobs"][0]["inputs"] == "given"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(
     "config",
     [

@@ -131,6 +131,7 @@ def test_a_text_that_could_not_be_written_is_written(lecture: Folder) -> None:
     assert "there is nothing to go on with" in lecture.run("resume").stderr
 
 
+@pytest.mark.slow
 def test_an_edited_text_of_a_complete_job_is_left_to_its_owner(lecture: Folder) -> None:
     """A text that a person edited was written: resume has nothing to do, and leaves the text as it is."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())

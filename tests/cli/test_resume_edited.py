@@ -41,6 +41,7 @@ def test_the_line_that_resume_prints_keeps_the_results(
     assert (report["done_before"], report["done_now"]) == (4, 2)
 
 
+@pytest.mark.slow
 def test_a_run_names_its_own_option_alone(lecture: Folder) -> None:
     """Under ``run`` the option is typed behind the same line: no second line is needed."""
     words = ("run", "lecture.txt", *SIX, *lecture.command())

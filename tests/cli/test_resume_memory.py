@@ -48,6 +48,7 @@ def test_a_budget_is_dropped(lecture: Folder) -> None:
     lecture.run("resume", "--max-cost", "none")  # also where there was none
 
 
+@pytest.mark.slow
 def test_a_cost_may_stand_in_a_field_called_none(lecture: Folder) -> None:
     """``resume --cost none`` takes the cost from the field ``none``; only a limit is dropped by that word."""
     priced = """import json, sys; print(json.dumps({"cleaned_text": sys.stdin.read(), "none": 0.25}))"""

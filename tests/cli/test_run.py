@@ -55,6 +55,7 @@ def test_each_chunk_goes_to_the_command_once_and_in_order(lecture: Folder) -> No
     assert [result["chunk_index"] for result in recorded(lecture)] == list(range(6))
 
 
+@pytest.mark.slow
 def test_a_result_says_what_it_took(lecture: Folder) -> None:
     """Text, time and sizes are recorded, and nothing else."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())
@@ -155,6 +156,7 @@ def test_an_output_older_than_the_results_is_written(lecture: Folder) -> None:
     assert "Passage 2" in lecture.read("lecture.cleaned.txt")
 
 
+@pytest.mark.slow
 def test_the_folder_that_it_is_called_from_makes_no_difference(lecture: Folder) -> None:
     """One file is one job, by whatever path it is named."""
     inner = lecture.path / "inner"
@@ -347,6 +349,7 @@ def test_everything_can_be_done_anew(lecture: Folder, words: list[str]) -> None:
 # -- several files
 
 
+@pytest.mark.slow
 def test_several_files_are_jobs_of_one_store(lecture: Folder) -> None:
     """Each has its own job and output; what fails in one does not stop the others; the worst code counts."""
     lecture.write("alpha.txt", "Alpha.")
@@ -385,6 +388,7 @@ def test_the_json_report_is_one_document(lecture: Folder) -> None:
     assert (job["output"], job["output_written"], job["error"]) == ("lecture.cleaned.txt", True, None)
 
 
+@pytest.mark.slow
 def test_results_can_be_read_with_any_sqlite(lecture: Folder) -> None:
     """The store is what the report says it is."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())

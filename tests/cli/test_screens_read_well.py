@@ -61,6 +61,7 @@ def test_an_error_of_the_work_keeps_its_class(folder: Folder) -> None:
     assert "ValueError: no" in folder.run("show").stdout
 
 
+@pytest.mark.slow
 def test_the_legend_names_what_the_map_shows(lecture: Folder) -> None:
     """A complete job has nothing left."""
     lecture.run("run", "lecture.txt", *SIX, "--only", "0-2", *PRICED)

@@ -46,7 +46,7 @@ def test_a_name_that_leads_nowhere_is_refused(lecture: Folder) -> None:
     assert lecture.calls() == []
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["symlink_to", "hardlink_to"])
 @pytest.mark.parametrize("order", [("a link.txt", "lecture.txt"), ("lecture.txt", "a link.txt")])
 def test_another_name_in_a_later_line_is_paid_for_once(lecture: Folder, kind: str, order: tuple[str, str]) -> None:

@@ -129,6 +129,7 @@ def test_a_terminal_that_closes_pauses_the_run(lecture: Folder) -> None:
     assert paid_calls(lecture) == lecture.json("show")["completed_chunks"] == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_stands_still_keeps_no_answer_unrecorded(
     lecture: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ def test_a_budget_that_is_raised_from_elsewhere(here: Folder) -> None:
     assert "6 chunks done" in paste(elsewhere, line.replace("AMOUNT", "9")).stderr
 
 
+@pytest.mark.slow
 def test_a_cost_that_nobody_finds_is_left_open(here: Folder) -> None:
     """The line as it stands pays for nothing more: FIELD is no field."""
     said = run(here, "--max-cost", "9", "--cost", "price", code=75).stderr
@@ -195,6 +196,7 @@ def test_a_store_of_the_environment_is_named(here: Folder) -> None:
     assert not (here.path / ".processing_state.db").exists()
 
 
+@pytest.mark.slow
 def test_the_default_store_is_named_where_the_environment_has_another(lecture: Folder) -> None:
     """The line is typed in the same shell, where a command would take the other store."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())
@@ -222,6 +224,7 @@ def test_a_shell_reads_the_lines_so(here: Folder) -> None:
     assert "6 chunks done" in done.stderr, done.stderr
 
 
+@pytest.mark.slow
 def test_the_page_leaves_a_budget_open(here: Folder) -> None:
     """A resume as it was would pause again at once; how the job is run is shown as no metadata."""
     run(here, "--only", "0")

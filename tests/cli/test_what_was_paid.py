@@ -50,6 +50,7 @@ def test_a_job_whose_tries_all_failed_has_a_cost(lecture: Folder) -> None:
     assert "0.5" in lecture.run("list").stdout
 
 
+@pytest.mark.slow
 def test_what_is_carried_is_not_paid_once_more(lecture: Folder) -> None:
     """After an edit of one chunk, the new job paid for that one; what it carries is told apart, and uses no tokens."""
     command = lecture.command(PRICED)

@@ -365,6 +365,7 @@ def test_no_symlink_is_followed_where_a_file_is_made(tmp_path: Path, name: str) 
     assert victim.read_text() == "not ours"
 
 
+@pytest.mark.slow
 def test_recovery_under_an_open_umask_is_private(tmp_path: Path) -> None:
     """Each file that recovery makes or moves is 0600 even where the umask is 0."""
     _make(tmp_path)

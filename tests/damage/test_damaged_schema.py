@@ -46,7 +46,7 @@ def test_a_damaged_letter_in_the_schema_loses_nothing_without_any_other_copy(tmp
     assert list(tmp_path.glob("*.tmp-*")) == []
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [1, 2, 6])
 def test_a_flipped_bit_before_a_row_of_the_schema_loses_nothing_without_any_other_copy(
     tmp_path: Path, before: int
@@ -76,7 +76,7 @@ def test_a_damaged_schema_with_a_wal_beside_it_loses_nothing(tmp_path: Path) -> 
         assert dict(store.job("talk.srt").items()) == {index: _result(index) for index in range(6)}
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["type", "name", "tbl_name"])
 def test_a_lost_field_in_the_schema_loses_nothing_without_any_other_copy(tmp_path: Path, field: str) -> None:
     """A damaged byte may take a name from the schema: the recovery puts it back in a copy, and reads every row."""

@@ -120,6 +120,7 @@ def test_what_no_copy_has_is_named_and_costs_no_result(made: Path, tmp_path: Pat
         assert sorted(result["text"] for job in store.jobs() for _, result in job.items()) == ["a", "b", "c", "o"]
 
 
+@pytest.mark.slow
 def test_the_newest_row_stays_but_for_what_does_not_read(made: Path, tmp_path: Path) -> None:
     """A recovery takes only the unreadable value of a row from an older copy, and keeps what happened since."""
     shutil.copytree(made, tmp_path / "later")

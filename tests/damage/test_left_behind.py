@@ -66,6 +66,7 @@ def test_a_restore_names_the_chunks_that_were_done_again_since(path: Path) -> No
         assert [result["n"] for _, result in store.job("talk.txt").items()] == [0, 10, 2, 30, 4]
 
 
+@pytest.mark.slow
 def test_a_restore_names_both_chunks_that_are_missing_and_chunks_that_were_done_again(path: Path) -> None:
     """Each has a line of its own, because ``merge`` brings only the missing chunks back."""
     with CheckpointStore(path) as store:
@@ -105,6 +106,7 @@ def test_a_store_that_does_not_read_is_restored_without_a_word(path: Path, wreck
             assert store.job("talk.txt").progress().completed_chunks == 2
 
 
+@pytest.mark.slow
 def test_a_backup_that_has_everything_is_restored_without_a_word(path: Path) -> None:
     """Restoring a backup that has everything, or where there was no store, gives no warning."""
     with CheckpointStore(path) as store:

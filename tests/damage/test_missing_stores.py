@@ -42,6 +42,7 @@ def test_a_store_that_vanished_comes_back_from_what_knows_of_it(tmp_path: Path, 
         assert len(list(store.job(job_id).results(missing="skip"))) == TOTAL
 
 
+@pytest.mark.slow
 def test_an_empty_file_beside_its_log_is_rebuilt_from_the_log(tmp_path: Path) -> None:
     """Opening keeps the WAL of an empty store file, which SQLite would remove: the WAL has what was committed last."""
     with CheckpointStore(tmp_path / "first.db", state_file=None) as store:
@@ -77,6 +78,7 @@ def test_a_store_that_is_emptied_while_it_is_open_keeps_what_its_log_has(tmp_pat
         assert dict(store.job(job.job_id).items()) == {index: _result(index) for index in range(4, 9)}
 
 
+@pytest.mark.slow
 def test_reading_an_empty_file_keeps_its_log(tmp_path: Path) -> None:
     """No call that reads, and no recovery, lets SQLite remove the WAL of an empty store file: it alone has the results."""
     with CheckpointStore(tmp_path / "first.db", state_file=None) as store:
@@ -349,6 +351,7 @@ def test_a_recovery_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None
         assert list(store.jobs()[0].results(missing="skip")) == ["other"]
 
 
+@pytest.mark.slow
 def test_a_store_that_lost_a_replacement_which_its_state_file_has_is_damaged(tmp_path: Path) -> None:
     """A store with as many chunks as its state file, but an older result, hands out no result."""
     job_id = _make(tmp_path, done=5, backup=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DUMPS = sorted(make_dump.DUMPS.glob("*.sql"))
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
 def test_a_backup_of_any_schema_is_restored(dump: Path, tmp_path: Path) -> None:
     """A backup of an older schema is checked, put in place and upgraded."""

@@ -71,6 +71,7 @@ def test_a_recovery_after_a_kill_puts_in_doubt_what_was_in_hand(tmp_path: Path, 
     assert not list(tmp_path.glob("talks.db.runner-*"))
 
 
+@pytest.mark.slow
 def test_a_recovery_from_a_backup_says_that_tries_are_the_backups(tmp_path: Path, children: Children) -> None:
     """What is in hand in a backup is in doubt, its runners have ended, and no later attempt is made up."""
     _make_tries(tmp_path, killed=children)
@@ -107,6 +108,7 @@ def test_tries_that_do_not_read_stop_no_recovery(tmp_path: Path) -> None:
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
 
 
+@pytest.mark.slow
 def test_two_tries_with_one_number_stop_no_recovery(tmp_path: Path) -> None:
     """A flipped bit gives the attempt at chunk 2 to chunk 3: every result comes back, and the report tells of it."""
     with CheckpointStore(tmp_path / "talks.db") as store:
@@ -177,6 +179,7 @@ def test_check_and_doctor_look_at_tries_and_lock_files(tmp_path: Path) -> None:
     assert not stray.exists()
 
 
+@pytest.mark.slow
 def test_a_log_is_judged_while_nobody_in_this_process_opens_the_file(tmp_path: Path, monkeypatch: Any) -> None:
     """The WAL is read without locks, and closing it drops no lock of a connection of another thread."""
     _make(tmp_path, done=5)

@@ -123,7 +123,7 @@ def test_a_spoilt_digest_does_not_make_its_result_a_replaced_one(tmp_path: Path)
         assert dict(store.job(job.job_id).items()) == {index: f"of chunk {index}" for index in range(4)}
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("digest", ["17" + "\0" * 30, "one bit"])
 def test_a_damaged_digest_does_not_keep_its_result_away(tmp_path: Path, digest: str) -> None:
     """The result of chunk 3 and the digest of its chunk are damaged: a backup's result is taken, which is the newest."""
@@ -173,6 +173,7 @@ def test_the_digest_decides_and_not_the_state_file(tmp_path: Path) -> None:
             assert store.job(job_id).result(3) == _result(3)
 
 
+@pytest.mark.slow
 def test_a_tampered_state_file_alone_is_no_proof(tmp_path: Path) -> None:
     """Where the store knows the digest and no copy has a result that matches, recovery stops."""
     _make(tmp_path, done=6, backup=False)
@@ -210,6 +211,7 @@ def test_a_result_that_was_replaced_since_does_not_come_back(tmp_path: Path) -> 
         assert [chunk.index for chunk in store.job(job_id).pending()] == [4]
 
 
+@pytest.mark.slow
 def test_a_replaced_result_whose_digest_reads_comes_from_the_state_file(tmp_path: Path) -> None:
     """Where the row of a completed chunk still reads, its digest says which of two results is the newer one."""
     job_id = _make(tmp_path)
@@ -284,6 +286,7 @@ def test_a_store_that_another_process_has_open_is_left_alone(tmp_path: Path, chi
 FOREIGN = program(__file__, "read_with_sqlite")
 
 
+@pytest.mark.slow
 def test_a_store_that_is_opened_while_it_is_moved_is_put_back(
     tmp_path: Path, monkeypatch: Any, children: Children
 ) -> None:
@@ -372,6 +375,7 @@ def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, chi
     assert len(steps) > 10
 
 
+@pytest.mark.slow
 def test_a_recovery_that_was_ended_later_is_announced(tmp_path: Path) -> None:
     """An open after a recovery that was killed before its last step finishes the recovery, and says so."""
     job_id = _make(tmp_path)

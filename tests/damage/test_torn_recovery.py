@@ -85,7 +85,7 @@ def test_where_the_config_is_lost_the_results_are_taken_up_as_the_error_says(tmp
         assert (again.job_id, list(again.pending())) == (job.job_id, [])
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("also", [(), ("model",)], ids=["the name alone", "and the model"])
 def test_where_the_name_of_the_file_is_lost_the_report_says_how_it_is_put_back(
     tmp_path: Path, also: tuple[str, ...]
@@ -127,6 +127,7 @@ def test_who_had_begun_anew_takes_them_up_too(tmp_path: Path) -> None:
         assert job.result(1) == {"text": "paid for again"}
 
 
+@pytest.mark.slow
 def test_a_caller_with_a_number_of_chunks_takes_them_up_too(tmp_path: Path) -> None:
     """Without the texts of the chunks, results are matched with chunks by their places."""
     path = leave_state_file(tmp_path)
@@ -164,6 +165,7 @@ def test_a_result_whose_chunk_is_known_is_never_taken_by_its_place(tmp_path: Pat
         assert list(job.items()) == []
 
 
+@pytest.mark.slow
 def test_times_that_are_lost_are_those_of_the_recovery(tmp_path: Path) -> None:
     """A recovered job has no time of 1970: a prune by age would remove it first."""
     path = leave_state_file(tmp_path)

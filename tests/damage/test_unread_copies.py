@@ -73,6 +73,7 @@ def test_a_backup_that_does_not_read_is_named(tmp_path: Path, caplog: pytest.Log
     assert backup.name in not_read(caplog)
 
 
+@pytest.mark.slow
 def test_a_recovery_names_a_state_file_that_it_cannot_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

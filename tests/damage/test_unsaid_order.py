@@ -33,6 +33,7 @@ def spoil(path: Path, column: str = "sequential") -> None:
         connection.execute(f"UPDATE jobs SET {column} = 'yes'")
 
 
+@pytest.mark.slow
 def test_a_recovery_from_a_state_file_alone_says_what_it_assumes(path: Path) -> None:
     """The warning and the report say that the recovered job is taken for a job that is not sequential."""
     path.unlink()
@@ -65,7 +66,7 @@ def test_an_unreadable_value_is_taken_from_a_backup(path: Path, open_store: Open
     assert store.open_job("talk.srt", chunks=["a", "b", "c"], sequential=True).progress().completed_chunks == 1
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["looked_number", "looked_jobs", "looked_chunks"])
 def test_what_a_state_file_does_not_have_is_made_anew(path: Path, column: str) -> None:
     """A recovery leaves out an unreadable value that only saves a look at the store, and loses nothing."""

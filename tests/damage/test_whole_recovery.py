@@ -51,6 +51,7 @@ def test_a_recovery_that_cannot_copy_its_log_puts_nothing_in_place(
         assert [list(job.results()) for job in store.jobs()] == [["one", "two", "three"]]
 
 
+@pytest.mark.slow
 def test_a_page_of_another_table_deletes_no_job(tmp_path: Path) -> None:
     """Where a page of chunks overwrote the page of deleted jobs, the backup's chunks come back: nobody deleted their job."""
     path = tmp_path / "talks.db"

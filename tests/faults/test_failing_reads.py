@@ -66,6 +66,7 @@ def test_a_read_that_fails_once_reports_no_damage(
     assert caplog.text.count("a read failed, and is repeated once: database disk image is malformed") == 1
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("failures", [1, 3])
 def test_a_write_that_meets_a_failed_read_reports_no_damage(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, failures: int
@@ -85,6 +86,7 @@ def test_a_write_that_meets_a_failed_read_reports_no_damage(
     assert job.metadata == {"owner": "Ana"}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("check", ["backup", "check", "open"])
 def test_a_check_that_meets_a_failed_read_is_repeated(
     open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, check: str

@@ -122,6 +122,7 @@ async def keep_calls(job: Job, kept: list[Any]) -> None:
     await asyncio.to_thread(begun.wait)
 
 
+@pytest.mark.slow
 def test_another_loop_gets_the_chunks_after_an_item(store: CheckpointStore) -> None:
     """Results that came before the event loop was closed are recorded, and no loop waits for them in vain."""
     job, calls = store.open_job("talk.srt", total_chunks=6), []
@@ -147,6 +148,7 @@ def test_another_loop_gets_the_chunks_after_a_call(store: CheckpointStore) -> No
     del kept
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("kind", KINDS_AT_THE_END)
 def test_the_main_thread_ended_over_a_loop(tmp_path: Path, children: Children, kind: str) -> None:
     """A loop in another thread gets the chunks of that loop; what was paid for is recorded before."""

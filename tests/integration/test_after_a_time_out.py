@@ -125,6 +125,7 @@ def test_the_call_that_answered_has_the_result(job: Job) -> None:
     assert job.costs().cost == 0.5 + 0.25 * len(others)
 
 
+@pytest.mark.slow
 def test_a_try_that_fails_after_the_late_answer_blames_no_other_runner(
     job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:

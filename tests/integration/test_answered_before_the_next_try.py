@@ -189,7 +189,7 @@ def test_an_answer_that_another_process_left_in_a_file_is_found_by_a_loop_that_c
     assert next(job.attempts()).outcome == "completed"
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [None, 1, 2], ids=["pending", "map", "threads"])
 def test_an_answer_whose_file_cannot_be_read_for_a_moment_is_not_paid_for_again(
     store: CheckpointStore, children: Children, monkeypatch: pytest.MonkeyPatch, workers: int | None
@@ -228,6 +228,7 @@ def test_a_link_in_place_of_a_file_of_answers_ends_no_loop(
     assert caplog.text.count("were not taken in") == 1
 
 
+@pytest.mark.slow
 def test_what_a_late_failure_of_another_process_cost_is_counted_before_its_chunk_is_tried_again(
     store: CheckpointStore, children: Children, tmp_path: Path
 ) -> None:

@@ -184,6 +184,7 @@ def test_what_takes_too_long_is_recorded_after_the_end_of_its_loop(store: Checkp
     assert (job.status, len(list(job.attempts())), job.costs().cost) == ("completed", 1, 0.5)
 
 
+@pytest.mark.slow
 def test_the_end_of_the_event_loop_does_not_wait_for_what_takes_too_long(store: CheckpointStore) -> None:
     """``asyncio.run`` cancels a call that took too long, and records what the call returns all the same."""
     job = store.open_job("talk.srt", total_chunks=2)
@@ -221,6 +222,7 @@ def test_a_completion_that_is_cancelled_is_recorded_all_the_same(job: Job) -> No
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_chunk_that_was_not_handed_out_is_not_in_doubt(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled while it waits for the next chunk, the loop frees it."""
     original, claimed = ChunkContents.data, threading.Event()

@@ -83,7 +83,7 @@ def test_a_job_without_results_is_nothing_to_go_on_with(
     assert warned(caplog) == []
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("saves",)], ids=["update_chunk_complete", "save"])
 def test_the_plans_loop_that_was_killed_behind_its_last_chunk_is_told(
     children: Children, words: tuple[str, ...]

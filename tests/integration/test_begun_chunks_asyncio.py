@@ -45,6 +45,7 @@ def test_a_started_chunk_does_not_wait_for_the_next_claim(
     assert (waited, job.status) == ([True, True], "completed")
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("workers", [1, 4])
 def test_nothing_begins_before_the_caller_asks(store: CheckpointStore, workers: int) -> None:
     """A caller that leaves after an item has paid for no chunk but those that began with it."""

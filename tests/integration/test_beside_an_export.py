@@ -92,6 +92,7 @@ def test_an_older_export_is_replaced_without_its_results_being_read(
     assert len(json.loads(path.read_text("utf-8"))["processed_results"]) == CHUNKS
 
 
+@pytest.mark.slow
 def test_an_export_that_was_cut_off_is_not_replaced_unasked(store: CheckpointStore, tmp_path: Path) -> None:
     """Nobody knows what the rest of it was."""
     (job,) = store.jobs()
@@ -103,6 +104,7 @@ def test_an_export_that_was_cut_off_is_not_replaced_unasked(store: CheckpointSto
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_export_that_knows_more_than_the_store_is_not_replaced_unasked(
     store: CheckpointStore, tmp_path: Path
 ) -> None:

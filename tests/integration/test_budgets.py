@@ -116,6 +116,7 @@ def test_the_number_in_work_doubles(store: CheckpointStore) -> None:
     assert max(first.at_work_most[3:7]) <= 4
 
 
+@pytest.mark.slow
 def test_what_is_in_work_is_counted_with_the_dearest_result(job: Job) -> None:
     """Each attempt reserves the dearest result so far, and not the mean."""
     with pytest.raises(BudgetReached) as caught:
@@ -249,6 +250,7 @@ def billed_and_odd(text: str) -> None:
     raise Odd(0.5 if text else 0)
 
 
+@pytest.mark.slow
 def test_a_failed_try_in_another_process_counts(job: Job) -> None:
     """The cost of a failed try in another process counts, even if its exception cannot be pickled."""
     from concurrent.futures import ProcessPoolExecutor
@@ -443,6 +445,7 @@ def test_a_chunk_for_which_nothing_could_be_reserved_is_free(job: Job, monkeypat
     assert job.in_doubt_chunks() == []
 
 
+@pytest.mark.slow
 def test_a_chunk_that_fails_for_good_leaves_no_reservation(job: Job) -> None:
     """A chunk that failed, even a chunk that stopped its loop, leaves no reservation to the next run."""
 

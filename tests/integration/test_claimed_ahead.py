@@ -34,6 +34,7 @@ def running(job: Job) -> list[int]:
     return [chunk.chunk_index for chunk in job.running_chunks()]
 
 
+@pytest.mark.slow
 def test_what_is_claimed_ahead_is_not_said_to_run(
     store: CheckpointStore, open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:

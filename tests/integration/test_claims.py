@@ -90,6 +90,7 @@ def test_what_is_thrown_away_during_a_write_is_free_after_it(
     assert next(other.pending()).index == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_loop_that_is_thrown_away_during_a_write_waits_for_no_other_thread(
     job: Job, monkeypatch: pytest.MonkeyPatch

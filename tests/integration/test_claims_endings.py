@@ -223,6 +223,7 @@ def test_after_a_pause_the_loops_of_the_process_start_no_chunk(
     assert job.status == "paused"
 
 
+@pytest.mark.slow
 def test_a_pause_of_the_past_ends_no_loop(job: Job) -> None:
     """A loop heeds the wishes since its beginning, and none that was taken back."""
     job.pause()

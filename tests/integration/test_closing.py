@@ -135,6 +135,7 @@ def test_who_goes_on_with_a_loop_of_a_closed_store_is_told_so(service: Service, 
     assert len(service.paid) == WORKERS
 
 
+@pytest.mark.slow
 def test_close_from_another_thread_waits_for_what_is_in_flight(service: Service, tmp_path: Path) -> None:
     """The loop, which waits for results at that moment, ends with a clear error."""
     store = CheckpointStore(tmp_path / "talks.db")
@@ -213,6 +214,7 @@ def test_close_out_of_the_work_itself_hangs_nobody(*, workers: int, nested: bool
     assert 5 in paid
 
 
+@pytest.mark.slow
 def test_a_store_and_its_loop_that_are_garbage_together_lose_nothing(service: Service, tmp_path: Path) -> None:
     """A cycle, as a kept traceback makes it, is collected in any order: what is in flight is recorded before."""
     answer_soon(service)
@@ -305,6 +307,7 @@ def amap_left(job: Job, service: Service, leave: Callable[[], None]) -> Any:
     return go()
 
 
+@pytest.mark.slow
 def test_an_amap_that_is_left_without_aclosing_loses_nothing(service: Service, tmp_path: Path) -> None:
     """An ``amap`` that is left early loses no paid call at the end of its ``with`` block or of ``asyncio.run``."""
 

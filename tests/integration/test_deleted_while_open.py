@@ -59,7 +59,7 @@ def test_no_chunk_of_a_store_deleted_in_a_loop_is_paid_for_again(tmp_path: Path)
     assert sorted(paid) == list(range(TOTAL))
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("endings", [("-shm",), ("-wal",), ("-shm", "-wal")], ids="+".join)
 def test_no_chunk_is_paid_for_again_if_the_log_is_removed_in_a_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endings: tuple[str, ...]

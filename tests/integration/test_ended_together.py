@@ -69,6 +69,7 @@ def test_what_calls_cost_is_counted_where_no_other_chunk_can_be_asked_for(
     assert job.costs().failed_cost == 2.0
 
 
+@pytest.mark.slow
 def test_answers_that_come_after_their_time_outs_are_recorded_where_a_function_of_the_caller_raises(
     store: CheckpointStore, slow: Slow
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_folder_whose_name_is_no_utf_8_serves_like_any_other(children: Childre
     assert (output, process.returncode) == ("[]\nTrue\n[(0, 'A')]\n", 0), errors
 
 
+@pytest.mark.slow
 def test_runners_of_two_locales_know_each_other(
     tmp_path: Path, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,7 +81,7 @@ EACH_ORDER = [
 ]
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("order", EACH_ORDER)
 def test_two_files_take_turns_in_whatever_order_chunks_come(
     store: CheckpointStore, path: Path, wait: Callable[[float], None], order: str

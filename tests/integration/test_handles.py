@@ -173,7 +173,7 @@ def test_threads_record_at_the_same_time(store: CheckpointStore) -> None:
     assert [chunk.handle for chunk in job.pending()] == [f"batch-{index}" for index in range(30)]
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("holds", [True, False])
 def test_a_death_while_the_service_works_uses_up_no_try(
     store: CheckpointStore, children: Children, holds: bool

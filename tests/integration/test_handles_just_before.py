@@ -74,6 +74,7 @@ def test_a_try_finds_the_handle_that_was_recorded_during_the_try_before(
     assert found == {0: None, **{index: f"batch-{index}" for index in range(1, TOTAL)}}
 
 
+@pytest.mark.slow_variants
 @LOOPS
 def test_a_handle_that_was_cleared_just_before_is_not_offered(
     store: CheckpointStore,
@@ -92,6 +93,7 @@ def test_a_handle_that_was_cleared_just_before_is_not_offered(
     assert loop(job, clear_next) == {0: "batch-1", **dict.fromkeys(range(1, TOTAL))}
 
 
+@pytest.mark.slow_variants
 def test_a_chunk_that_was_completed_just_before_is_not_given_out(store: CheckpointStore, open_store: Opener) -> None:
     """Another runner completes by hand every chunk behind the one in work: each chunk is done by one of the two."""
     job = store.open_job("talk.srt", total_chunks=TOTAL)

@@ -302,6 +302,7 @@ def test_the_plan_of_a_sequential_job_counts_a_handle_behind_the_results_that_it
     assert handles(store.open_job("talk.txt", **same)) == {2: "batch-1"}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize(("again", "kept"), [("ONE", "batch-1"), ("one more", None)], ids=["the same", "another"])
 @pytest.mark.parametrize("by_hand", [False, True], ids=["redo", "by hand"])
 def test_a_handle_behind_a_result_that_is_done_again(
@@ -335,6 +336,7 @@ def test_a_handle_behind_a_result_that_another_job_did_again(store: CheckpointSt
 # -- copies of the store
 
 
+@pytest.mark.slow
 def test_backups_and_recoveries_keep_them(store: CheckpointStore, open_store: Opener, tmp_path: Path) -> None:
     """A backup has the handles; a store that is made anew from its rows has them, too."""
     job = submitted(store)

@@ -50,6 +50,7 @@ def test_what_a_killed_run_had_begun_is_in_doubt(
         assert job.in_doubt_chunks() == []
 
 
+@pytest.mark.slow
 def test_a_close_that_cannot_record_its_end_leaves_the_chunk_in_hand_alone_in_doubt(tmp_path: Path) -> None:
     """Another program writes while a store is closed: the chunks that were only looked at are as they were."""
     path = tmp_path / "talks.db"

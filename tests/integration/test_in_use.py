@@ -81,6 +81,7 @@ def test_an_idle_store_is_not_taken_from_its_process(
     take(path, 0)
 
 
+@pytest.mark.slow_variants
 @takes_it
 def test_a_killed_process_has_nothing_open(
     path: Path, children: Children, take: Callable[[Path, float], object]
@@ -110,6 +111,7 @@ def test_another_pid_namespace_is_seen(path: Path, take: Callable[[Path, float],
         assert store.jobs()[0].result(1) == "not lost"
 
 
+@pytest.mark.slow_variants
 @takes_it
 def test_closing_another_descriptor_drops_nothing(path: Path, take: Callable[[Path, float], object]) -> None:
     """Each of two stores in a process keeps its lock when the other store closes or the lock file is read.
@@ -144,6 +146,7 @@ def test_a_forked_child_that_lives_on_keeps_nothing(path: Path, children: Childr
     assert children.run(program(__file__, "fork_that_lives_on")) == "True\nNone\nTrue\nNone\n"
 
 
+@pytest.mark.slow
 def test_whoever_waits_goes_on_once_the_store_is_closed(path: Path, children: Children) -> None:
     """A restore that waits for a store goes on once the store is closed, and lets it write its state file."""
     holder = children.start(HOLD, path)
@@ -226,6 +229,7 @@ def elsewhere(path: Path) -> None:
     raise pickle.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_an_upgrade_waits_for_a_runner_of_the_older_version(path: Path, children: Children) -> None:
     """Between two calls, on a file system without a log, only its lock file says that it lives."""
     older(path)

@@ -281,6 +281,7 @@ def test_threads_that_share_pending_do_no_chunk_twice(store: CheckpointStore) ->
 # -- reading back
 
 
+@pytest.mark.slow
 def test_results_of_very_different_sizes_come_in_order(store: CheckpointStore) -> None:
     """Pages are measured by what is in them."""
     job = store.open_job("f", total_chunks=120)

@@ -192,6 +192,7 @@ def test_a_result_that_is_replaced_by_hand_was_paid_for(store: CheckpointStore, 
     assert (job.costs(field).cost, job.costs(field).replaced_cost) == (0.75, 0.5)
 
 
+@pytest.mark.slow
 @USUAL
 def test_a_result_that_a_merge_does_not_keep_was_paid_for(store: CheckpointStore, tmp_path: Path, field: str) -> None:
     """Two machines did the same chunk, and gave two results: one stands, and both were paid for."""

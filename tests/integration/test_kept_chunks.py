@@ -218,6 +218,7 @@ def test_a_loop_ends_that_would_wait_for_a_loop_in_whose_body_its_event_loop_run
     assert (list(around), job.status) == ([], "completed")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_loop_waits_for_a_chunk_that_work_in_hand_took(store: CheckpointStore, open_store: Opener) -> None:
     """Work may take more chunks of its job and complete them; another loop waits for them while the work goes on."""

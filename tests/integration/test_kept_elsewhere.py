@@ -218,7 +218,7 @@ def traced(store: CheckpointStore, request: OpenRequest) -> list[str]:
     return [text for text in statements if "completed_chunks" in text and text.startswith("SELECT")]
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("on_change", ["refuse", "reuse", "restart"])
 def test_an_unchanged_plan_reads_no_other_jobs_chunks(store: CheckpointStore, on_change: str) -> None:
     """However many results the store has, a job that goes on is found without going through them."""

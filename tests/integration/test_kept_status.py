@@ -45,6 +45,7 @@ def test_an_import_keeps_what_was_said_of_a_whole_job(
     assert said_of(tmp_path / "state.json") == kept
 
 
+@pytest.mark.slow_variants
 @AS_RECORDED
 def test_a_merge_keeps_what_was_said_of_a_whole_job(
     tmp_path: Path, written: tuple[str, str | None], kept: tuple[str, str | None]
@@ -60,7 +61,7 @@ def test_a_merge_keeps_what_was_said_of_a_whole_job(
     assert (state.status.value, state.error_message) == kept
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @AS_RECORDED
 def test_a_recovery_keeps_what_was_said_of_a_whole_job(
     tmp_path: Path, written: tuple[str, str | None], kept: tuple[str, str | None]
@@ -90,6 +91,7 @@ def test_a_job_that_is_made_whole_is_completed(tmp_path: Path, comes_by: str) ->
     assert said_of(tmp_path / "state.json") == ("completed", None)
 
 
+@pytest.mark.slow
 def test_the_same_import_twice_changes_no_status(tmp_path: Path) -> None:
     """A state file that brings nothing new says nothing of the job's end."""
     (tmp_path / "old.json").write_text(a_state(**DONE).to_json(), "utf-8")

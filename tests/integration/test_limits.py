@@ -151,6 +151,7 @@ def test_two_loops_of_one_process_share_the_limit(store: CheckpointStore) -> Non
 # -- tokens
 
 
+@pytest.mark.slow
 def test_tokens_are_estimated_before_and_corrected_after(job: Job) -> None:
     """Each call is thought to use 10 and uses 100: it is the 100 that fit into a minute."""
     work, start = Timed(lambda text: {"text": text, "total_tokens": 100}), time.monotonic()
@@ -245,6 +246,7 @@ def test_a_deadline_in_an_outage_names_the_outage(job: Job) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.slow
 def test_a_deadline_that_comes_with_the_last_chunk_is_none(store: CheckpointStore) -> None:
     """Everything is done: the job is completed."""
     job = store.open_job("one", chunks=["a"])

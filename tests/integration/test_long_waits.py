@@ -42,7 +42,7 @@ def answers_once_logged(words: str, answer: Callable[[], None]) -> Iterator[None
         logging.getLogger("checkpoint_store").removeHandler(handler)
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["map", "pending"])
 def test_a_long_wait_for_a_stopped_runner_is_logged(
     store: CheckpointStore,

@@ -77,7 +77,8 @@ def test_a_backup_of_many_results_is_looked_through_in_little_memory(
     assert peak_bytes(lambda: has_sound_results(backup)) < 50_000
 
 
-@pytest.mark.parametrize("chunks", [4_000, pytest.param(40_000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("chunks", [4_000, 40_000])
 def test_a_damaged_backup_of_many_results_is_thinned_out_in_little_memory(
     store: CheckpointStore, job: Job, tmp_path: Path, chunks: int
 ) -> None:

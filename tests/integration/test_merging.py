@@ -74,6 +74,7 @@ def test_any_order_and_any_number_of_times_is_the_same(tmp_path: Path, order: tu
     assert len(wanted["attempts"]) == sum(map(len, parts))
 
 
+@pytest.mark.slow
 def test_attempts_keep_their_host(tmp_path: Path) -> None:
     """A failed try on another machine is told with its error, its cost and its host, and counts against the chunk."""
 
@@ -183,6 +184,7 @@ def test_an_empty_store_takes_all_of_another_one(tmp_path: Path) -> None:
         assert store.state_file.exists()
 
 
+@pytest.mark.slow
 def test_several_jobs_of_one_plan_stay_apart(tmp_path: Path) -> None:
     """A job that was begun anew because its results were bad does not get them back, and contradicts nothing."""
     one = shard(tmp_path / "one", range(2))
@@ -263,6 +265,7 @@ def test_another_plan_under_the_same_id_is_passed_over(tmp_path: Path) -> None:
         assert store.job(NAME).completed_ranges() == [(0, 4)]
 
 
+@pytest.mark.slow
 def test_a_state_file_is_merged(tmp_path: Path) -> None:
     """All that came home of another machine may be its state file; results that differ are named."""
     one, two = shard(tmp_path / "one", range(7)), shard(tmp_path / "two", range(6, 12))

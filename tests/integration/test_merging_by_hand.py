@@ -69,6 +69,7 @@ def test_an_older_copy_adds_no_cost(one: Path, two: Path) -> None:
     assert merged_costs(two, one) == [3.0, 3.0]
 
 
+@pytest.mark.slow
 def test_an_older_state_file_adds_no_cost(one: Path, tmp_path: Path) -> None:
     """A state file from before a result was replaced tells nothing new: that result is counted already."""
     state_file = tmp_path / "before.json"

@@ -65,6 +65,7 @@ def test_a_job_that_grew_here_takes_what_was_done_before(copies: tuple[Path, Pat
         assert store.job(NAME).total_chunks == 14
 
 
+@pytest.mark.slow
 def test_two_jobs_that_grew_apart_stay_apart(copies: tuple[Path, Path]) -> None:
     """Where the same job has other chunks on each machine, nothing is mixed up, and the report says so."""
     one, two = copies
@@ -97,6 +98,7 @@ def test_a_sequential_job_is_another_plan(tmp_path: Path) -> None:
         assert (merged.is_new, len(store.jobs())) == (True, 2)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_open_here_is_merged(tmp_path: Path) -> None:
     """Two stores in one program: the locks of the other one stay what they are, and it goes on."""
     one, two = shard(tmp_path / "one", range(3)), shard(tmp_path / "two", range(3, 6))

@@ -165,6 +165,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     assert contents(one) == before
 
 
+@pytest.mark.slow
 def test_a_merge_beside_a_loop_that_works(tmp_path: Path, children: Children) -> None:
     """A loop of this store goes on meanwhile; it pays for no chunk that the merge brought, and the job is completed."""
     one, two = tmp_path / "one" / "talks.db", shard(tmp_path / "two", range(6, 12))

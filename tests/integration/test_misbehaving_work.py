@@ -210,6 +210,7 @@ def test_every_executor_keeps_the_same_text_of_an_error(store: CheckpointStore, 
     assert texts["none"] is not None
 
 
+@pytest.mark.slow
 def test_the_cause_and_the_traceback_come_home(job: Job) -> None:
     """Pickle loses both; a service's answer often stands in the cause."""
     with (
@@ -276,6 +277,7 @@ def test_what_a_plain_function_returns_to_be_awaited_is_awaited(job: Job) -> Non
     assert asyncio.run(loop()) == ["A", "B", "C", "D"]
 
 
+@pytest.mark.slow
 def test_a_cancelled_amap_records_what_its_threads_still_give(job: Job) -> None:
     """A thread cannot be cancelled, and its call is paid for."""
     begun, go = threading.Event(), threading.Event()

@@ -7,6 +7,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from checkpoint_store.execution.loops import settling
 
 from .claims_tools import CLAIM
@@ -14,7 +16,6 @@ from .claims_tools import CLAIM
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from conftest import Children
 
     from checkpoint_store import CheckpointStore, LoopEvent
@@ -66,6 +67,7 @@ def test_a_call_in_flight_that_waits_for_a_thread_may_let_that_thread_open_a_pla
     assert [item.result for item in loop] == ["B"]
 
 
+@pytest.mark.slow
 def test_the_work_of_a_third_loop_that_waits_for_an_opening_ends_no_wait(store: CheckpointStore) -> None:
     """The calls that the opening waits for end by themselves: their results are taken over."""
     is_waiting = threading.Event()

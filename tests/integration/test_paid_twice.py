@@ -41,6 +41,7 @@ class Service:
         return {"index": index, "cost": PRICE}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("is_first_to_answer", [True, False], ids=["late answer first", "second answer first"])
 def test_both_answers_are_in_the_cost(store: CheckpointStore, *, is_first_to_answer: bool) -> None:
     """Two answers to a chunk both count: one as the result's cost, the other as the cost of a failed try."""
@@ -51,6 +52,7 @@ def test_both_answers_are_in_the_cost(store: CheckpointStore, *, is_first_to_ans
     assert (service.calls >= 2, job.costs().failed_cost) == (True, (service.calls - 1) * PRICE)
 
 
+@pytest.mark.slow
 def test_a_budget_counts_both_answers(store: CheckpointStore) -> None:
     """What was spent is what was billed: the job is paused before it pays for a chunk too many."""
     job = store.open_job("talk.srt", total_chunks=8)

@@ -105,6 +105,7 @@ def test_the_jobs_opened_last_stay_and_so_does_what_is_left_to_do(tmp_path: Path
         assert [job.job_id for job in store.jobs()] == [left]
 
 
+@pytest.mark.slow
 def test_age_and_number_together_let_a_job_go_only_where_both_do(tmp_path: Path) -> None:
     """What changed lately stays, however many came after it."""
     path = tmp_path / "talks.db"
@@ -116,6 +117,7 @@ def test_age_and_number_together_let_a_job_go_only_where_both_do(tmp_path: Path)
         assert store.prune(older_than_days=0).jobs == (second, half, first)
 
 
+@pytest.mark.slow
 def test_money_is_counted_once_after_the_job_that_paid_is_gone(tmp_path: Path) -> None:
     """A result that a job carries stays carried, and a later job that takes it does not count it as its own."""
     path = tmp_path / "talks.db"
@@ -165,6 +167,7 @@ def _raise(error: Exception) -> Any:
     return work
 
 
+@pytest.mark.slow
 def test_a_job_with_work_that_a_service_holds_stays(tmp_path: Path) -> None:
     """The handle of a batch that is paid for is the only way to its results; so is a mark to do a chunk again."""
     path = tmp_path / "talks.db"
@@ -236,6 +239,7 @@ def test_files_that_nothing_needs_go_and_no_others(tmp_path: Path) -> None:
         assert len(store.jobs()) == 1
 
 
+@pytest.mark.slow
 def test_a_state_file_that_shows_a_pruned_job_goes_and_a_backup_is_made(tmp_path: Path) -> None:
     """Nothing brings the job back: no state file, no backup, no merge of another machine's store."""
     path, copy = tmp_path / "talks.db", tmp_path / "copy.db"

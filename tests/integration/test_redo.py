@@ -138,6 +138,7 @@ def test_a_loop_at_work_takes_up_chunks_that_it_has_passed_by(
     assert (calls_of(job), job.status) == ([11, 2, 12, 4, 8, 6], "completed")
 
 
+@pytest.mark.slow
 def test_a_loop_that_many_chunks_are_given_back_to_does_not_look_for_marks_at_each(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

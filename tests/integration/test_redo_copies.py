@@ -63,6 +63,7 @@ def finish(path: Path) -> tuple[list[int], list[str]]:
         return done, texts(job)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_made_anew_knows_what_is_to_be_done_again(path: Path) -> None:
     """A recovered store knows the chunks to be done again, and what their earlier results cost."""
     recover_store(path)
@@ -71,6 +72,7 @@ def test_a_store_that_is_made_anew_knows_what_is_to_be_done_again(path: Path) ->
     assert cost_of(path) == 1.75
 
 
+@pytest.mark.slow
 def test_a_store_that_lost_its_tries_still_ends_the_redo(path: Path) -> None:
     """A mark never waits for a try of a number that does not come: the chunk would be paid for again and again."""
     with closing(sqlite3.connect(path)) as raw, raw:
@@ -80,6 +82,7 @@ def test_a_store_that_lost_its_tries_still_ends_the_redo(path: Path) -> None:
     assert finish(path) == ([], ["second", "last", "first", "last"])
 
 
+@pytest.mark.slow
 def test_pruning_leaves_the_tries_that_a_mark_counts_from(path: Path) -> None:
     """Pruning leaves the tries that a mark counts from, however old they are."""
     with CheckpointStore(path) as store:
@@ -110,6 +113,7 @@ def test_a_lost_store_is_built_from_its_state_file_with_its_marks(path: Path) ->
         assert finish(path)[0] == [1, 3]
 
 
+@pytest.mark.slow
 def test_an_import_takes_no_mark_back_and_adds_none(path: Path, tmp_path: Path) -> None:
     """A state of before the redo, and one of before its new results, change nothing here; a new job has its marks."""
     with CheckpointStore(path) as store:

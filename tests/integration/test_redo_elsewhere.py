@@ -91,7 +91,7 @@ def test_a_job_whose_last_redo_is_merged_is_completed(tmp_path: Path) -> None:
         assert '"status": "completed"' in (tmp_path / "here.json").read_text("utf-8")
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("again", ["here", "there"])
 def test_a_handle_from_before_a_redo_is_no_answer(tmp_path: Path, again: str) -> None:
     """One store still has the handle of the first work, the other asked for a redo: the redo gets no old answer."""
@@ -111,6 +111,7 @@ def test_a_handle_from_before_a_redo_is_no_answer(tmp_path: Path, again: str) ->
             assert {chunk.index: chunk.handle for chunk in job.pending()} == {1: None, 2: "batch-2"}
 
 
+@pytest.mark.slow
 def test_what_a_copy_did_before_the_redo_is_no_answer(tmp_path: Path) -> None:
     """A merged result from before a redo, or from an earlier redo, does not answer the redo."""
     here, there, older = tmp_path / "here.db", tmp_path / "there.db", tmp_path / "older.db"
@@ -142,6 +143,7 @@ def goes_on(
         return done, texts(job)
 
 
+@pytest.mark.slow
 def test_an_edit_and_its_undoing_pay_for_a_redo_once(tmp_path: Path) -> None:
     """The job of the edit did the chunk again; the first job takes that, and says who paid for it."""
     path = tmp_path / "talks.db"
@@ -178,6 +180,7 @@ def test_a_plan_that_is_back_takes_no_answers_of_a_restarted_job(tmp_path: Path)
     assert goes_on(path, "abcd", "undone", on_change="refuse") == ([1], ["first", "undone", "first", "first"])
 
 
+@pytest.mark.slow
 def test_an_edit_answers_no_redo_under_other_settings(tmp_path: Path) -> None:
     """A result of another model answers no redo, though it stands in another job of the file."""
     path = tmp_path / "talks.db"
@@ -200,6 +203,7 @@ def test_chunks_with_the_same_text_are_each_answered_by_their_own(tmp_path: Path
     assert goes_on(path, "aab", "undone") == ([], ["edit 0", "edit 1", "first"])
 
 
+@pytest.mark.slow
 def test_a_store_that_is_made_anew_knows_which_redo_was_answered(tmp_path: Path) -> None:
     """The first job takes the result of the edit's job also after a recovery."""
     path = tmp_path / "talks.db"
@@ -210,6 +214,7 @@ def test_a_store_that_is_made_anew_knows_which_redo_was_answered(tmp_path: Path)
     assert goes_on(path, "abcd", "undone") == ([], ["first", "edit", "first", "first"])
 
 
+@pytest.mark.slow
 def test_a_sequential_job_takes_answers_up_to_the_first_that_is_missing(tmp_path: Path) -> None:
     """Each was made from those before it, there as here."""
     path = tmp_path / "talks.db"
@@ -221,6 +226,7 @@ def test_a_sequential_job_takes_answers_up_to_the_first_that_is_missing(tmp_path
     assert goes_on(path, "abcX", "undone", **in_order) == ([], ["first", "edit", "edit", "edit"])
 
 
+@pytest.mark.slow
 def test_a_sequential_job_takes_no_answers_behind_another_result(tmp_path: Path) -> None:
     """The job of the edit and the first one, which was still at work, each did a chunk: what follows is each one's own."""
     path = tmp_path / "talks.db"
@@ -255,6 +261,7 @@ def test_a_recovery_knows_who_paid_for_a_result_that_was_done_again(tmp_path: Pa
     assert paid() == before == [(0.75, 0.25), (1.0, 0.0)]
 
 
+@pytest.mark.slow
 def test_an_older_copy_adds_no_cost_of_what_was_replaced(tmp_path: Path) -> None:
     """A merged older copy adds no cost of a replaced result, even if the attempt of that result was pruned here."""
     here, older = tmp_path / "here.db", tmp_path / "older.db"

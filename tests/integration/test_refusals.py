@@ -121,6 +121,7 @@ def test_results_of_an_older_job_are_offered_by_place(store: CheckpointStore) ->
     assert list(reused.results()) == ["paid for"] * 3
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("sequential", [False, True])
 def test_what_is_to_be_done_again_is_not_kept(store: CheckpointStore, *, sequential: bool) -> None:
     """The numbers of a refusal are those of the plan that follows: what is left of the chunks will be paid for."""

@@ -120,6 +120,7 @@ def test_an_answer_after_a_rest_is_that_of_the_text_that_its_call_had(
     assert list(store.open_job("talk.srt", **plan, on_change="reuse").items()) == []
 
 
+@pytest.mark.slow
 def test_a_result_that_comes_after_a_pause_is_recorded(
     event_loop: asyncio.AbstractEventLoop, job: Job, service: Service
 ) -> None:

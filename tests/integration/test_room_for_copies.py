@@ -59,6 +59,7 @@ def test_a_growing_store_is_copied_where_no_state_file_follows_it(
     assert sizes[1] >= 3 * sizes[0]
 
 
+@pytest.mark.slow
 def test_a_growing_store_is_copied_where_somebody_carries_the_copies_away(
     tmp_path: Path, passing_time: Callable[[float], None]
 ) -> None:

@@ -52,6 +52,7 @@ def test_ctrl_c_in_the_body_of_a_loop_that_is_left_is_not_lost(children: Childre
     assert children.run(PRESSES, "leaves_the_loop", leave, code=BY_SIGINT) == "paused 0\n0\n"
 
 
+@pytest.mark.slow
 def test_a_job_as_a_context_manager_is_paused_by_every_signal(children: Children, open_store: Opener) -> None:
     """The exit code of a signal, and a pause from elsewhere, are no failure of the job."""
     for number, code in ((signal.SIGINT, BY_SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):

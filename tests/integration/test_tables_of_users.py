@@ -34,6 +34,7 @@ def _run(path: Path, *statements: str) -> None:
             raw.execute(statement)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("call", CALLS, ids=["delete", "prune", "replace"])
 def test_a_row_of_a_user_that_refers_to_ours_is_named(tmp_path: Path, call: Callable[[CheckpointStore], None]) -> None:
     """What a user's row refers to is not deleted: the error names the table, and the same call works without the row."""
@@ -66,6 +67,7 @@ def test_clear_names_the_row_of_a_user_that_refers_to_the_job(tmp_path: Path) ->
         assert state.processed_results == ["ONE", "TWO"]
 
 
+@pytest.mark.slow
 def test_a_redone_result_that_a_users_row_refuses_is_kept(tmp_path: Path) -> None:
     """The answer was paid for: it is recorded once the row is gone, and nothing is asked for again."""
     path = tmp_path / "talks.db"

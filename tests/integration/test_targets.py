@@ -334,6 +334,7 @@ def test_a_closed_store_in_a_folder_that_cannot_be_written_can_be_read(shared: P
     assert snapshot(shared) == before
 
 
+@pytest.mark.slow
 @as_root
 def test_a_store_that_only_its_owner_may_read_names_the_owner(shared: Path, children: Children) -> None:
     """A reader without permission learns whose the file is, and not that something cannot be written."""

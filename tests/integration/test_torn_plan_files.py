@@ -120,6 +120,7 @@ def test_a_recovery_brings_back_what_stands_before_the_tear(tmp_path: Path) -> N
     assert state.model == "m"
 
 
+@pytest.mark.slow
 def test_who_only_wants_to_go_on_is_told_what_that_costs(tmp_path: Path) -> None:
     """The store is gone, and its torn state file names chunks that no copy has: they would be paid for again."""
     path = tmp_path / ".processing_state.json"

@@ -87,7 +87,7 @@ def test_a_strangers_bak_says_what_to_do(tmp_path: Path) -> None:
         assert manager.has_incomplete_job()
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".json", ".bak"])
 def test_where_only_a_torn_state_is_left_the_error_says_how_to_go_on(tmp_path: Path, suffix: str) -> None:
     """Nothing is touched before that; what the error names brings back the results before the tear."""

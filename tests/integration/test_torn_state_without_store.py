@@ -43,6 +43,7 @@ def test_the_state_before_a_torn_one_is_taken_in_at_the_first_start(torn: Path) 
     assert ".processing_state.bak" in str(warning.message)
 
 
+@pytest.mark.slow
 def test_the_start_after_that_is_told_nothing(torn: Path) -> None:
     """The second start after a lost store goes on with the remade store, without a warning."""
     with StateManager(torn) as manager, pytest.warns(StoreRecovered):

@@ -57,6 +57,7 @@ def test_two_programs_at_one_job_are_told(
     assert loaded(manager).results()[3] == "second 3"
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("saves", [False, True], ids=["update_chunk_complete", "save"])
 def test_where_warnings_are_errors_the_result_is_recorded(
     manager: StateManager, other: StateManager, saves: bool

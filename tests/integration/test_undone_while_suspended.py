@@ -43,6 +43,7 @@ def by_hand(job: Job) -> Iterator[object]:
         yield chunk.index
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("sequential", [False, True])
 @pytest.mark.parametrize("loop", [by_map, by_hand])
 def test_a_chunk_that_the_edited_job_paid_for_is_not_paid_for_again(
@@ -132,6 +133,7 @@ def test_an_error_of_a_call_in_flight_ends_its_own_loop_and_not_the_opening(stor
         list(waiting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", [by_map, by_hand])
 def test_another_process_that_edits_the_plan_and_undoes_that_gives_its_results_to_the_waiting_loop(
     store: CheckpointStore, children: Children, loop: Any
@@ -145,6 +147,7 @@ def test_another_process_that_edits_the_plan_and_undoes_that_gives_its_results_t
     assert (list(waiting), paid) == ([], Counter("ab"))
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("sequential", [False, True])
 @pytest.mark.parametrize("loop", [by_map, by_hand])
 def test_a_late_result_of_the_replaced_job_is_there_for_the_first_loop_of_the_edited_job(

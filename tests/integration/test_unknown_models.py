@@ -50,7 +50,7 @@ def by_openai(url: str) -> Callable[[str], Any]:
 
 
 @pytest.mark.parametrize("client", [by_httpx, by_requests, by_openai])
-@pytest.mark.parametrize("status", [404, 400])
+@pytest.mark.parametrize("status", [404, pytest.param(400, marks=pytest.mark.slow)])
 def test_an_unknown_model_pauses_the_job_at_its_first_call(
     store: CheckpointStore, caplog: pytest.LogCaptureFixture, client: Callable[[str], Any], status: int
 ) -> None:

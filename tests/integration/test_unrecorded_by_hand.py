@@ -243,7 +243,7 @@ def test_results_of_another_plan_are_not_kept(tmp_path: Path) -> None:
         assert (loaded.model, loaded.completed_chunks) == ("small", [])
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["save", "update", "complete"])
 def test_the_newest_of_several_results_that_replace_each_other_stands(tmp_path: Path, how: str) -> None:
     """A program that records a better result of a chunk, while the store can take none, finds that result."""

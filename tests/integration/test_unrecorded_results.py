@@ -79,6 +79,7 @@ def test_a_result_that_meets_a_locked_store_is_in_a_file_at_once(open_store: Ope
     assert (calls, list(again.results())) == (["a", "b", "c"], ["A", "B", "C"])
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("opened", [0, 1])
 def test_the_opening_of_an_edited_plan_records_the_results_that_wait(
     opened: int, open_store: Opener, tmp_path: Path

@@ -50,6 +50,7 @@ def made(path: Path) -> None:
 # -- a store that was brought back
 
 
+@pytest.mark.slow
 def test_a_manager_records_a_result_before_it_warns_of_a_recovery(tmp_path: Path) -> None:
     """The call that opens the store may be the one that brings a paid result."""
     with StateManager(tmp_path / "state.json") as manager:

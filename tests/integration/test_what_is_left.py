@@ -38,6 +38,7 @@ def test_asking_what_is_left_claims_nothing(store: CheckpointStore) -> None:
     assert work_through(job) == ["b", "c"]
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_large_job_crosses_pages(store: CheckpointStore) -> None:
     """Ranges are whole where the rows are read in pages of a few thousand."""
     job = store.open_job("f", total_chunks=10_000)

@@ -186,7 +186,7 @@ def test_a_column_that_an_error_keeps_out_ends_the_upgrade(tmp_path: Path, monke
         assert raw.execute("SELECT DISTINCT length(owner) FROM jobs").fetchall() == [(6000000,)]
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("version", "addition", "remedy"),
     [
@@ -239,6 +239,7 @@ def test_a_view_with_the_name_of_a_later_table_is_refused_with_what_helps(tmp_pa
         assert store.check() == []
 
 
+@pytest.mark.slow
 def test_an_upgrade_leaves_the_references_of_a_user_alone(tmp_path: Path) -> None:
     """A user's own table may refer to a job that is gone, and to a column that is not unique: table and rows stay."""
     path = tmp_path / "talks.db"

@@ -50,7 +50,7 @@ def test_going_back_is_refused_where_a_fact_about_a_chunk_would_be_lost(path: Pa
     assert migration_status(path).current == "1.3"
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["metadata = '{}'", "sequential = 1"])
 def test_going_back_is_refused_where_a_fact_about_a_job_would_be_lost(path: Path, change: str) -> None:
     """A downgrade is refused if it would lose the metadata of a job, or that its chunks depend on each other."""
@@ -60,6 +60,7 @@ def test_going_back_is_refused_where_a_fact_about_a_job_would_be_lost(path: Path
         migrate(path, to="1.3")
 
 
+@pytest.mark.slow
 def test_a_refusal_names_the_schema_that_was_asked_for(path: Path) -> None:
     """A refused downgrade names the schema that was asked for, and what would be lost."""
     with CheckpointStore(path, state_file=None) as store:

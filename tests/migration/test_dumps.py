@@ -127,6 +127,7 @@ def test_an_older_store_that_was_changed_by_hand_is_made_anew(dump: Path, change
         assert store.check() == []
 
 
+@pytest.mark.slow
 def test_an_older_store_whose_job_was_deleted_by_hand_says_what_would_be_lost(tmp_path: Path) -> None:
     """The error of an upgrade names the chunks whose job was deleted at a prompt, and the call that accepts the loss."""
     path = tmp_path / "talks.db"

@@ -52,6 +52,7 @@ def test_every_row_is_there_after_the_upgrade(old: Path) -> None:
     assert schema(old) == as_1_1
 
 
+@pytest.mark.slow
 def test_what_refers_to_a_job_still_does(old: Path) -> None:
     """Foreign keys hold, deleting a job takes its chunks along, and the views show what they showed."""
     with CheckpointStore(old) as store:
@@ -81,6 +82,7 @@ def test_a_pending_job_is_shown_and_goes_on(tmp_path: Path) -> None:
         assert (job.job_id, job.status) == (state.job_id, "running")
 
 
+@pytest.mark.slow
 def test_the_way_back_is_refused_where_a_job_is_pending(tmp_path: Path) -> None:
     """The error says how many, and what to do; the file is as it was. Once none is, the way is free."""
     path = tmp_path / "talks.db"

@@ -49,6 +49,7 @@ def test_the_log_says_why_an_older_copy_goes(tmp_path: Path, caplog: pytest.LogC
     assert f"{name}1 is the same as {name}2: removed" in [record.getMessage() for record in caplog.records]
 
 
+@pytest.mark.slow
 def test_a_way_back_that_a_view_of_a_user_bars_names_the_way_out(path: Path) -> None:
     """SQLite drops no column beside a view that cannot be read: the call that the error names makes the way free."""
     with closing(sqlite3.connect(path)) as raw:

@@ -94,6 +94,7 @@ def test_migrations_make_exactly_what_the_metadata_says(migrated: Path, from_met
     assert described(migrated) == described(from_metadata)
 
 
+@pytest.mark.slow
 def test_the_comparison_sees_what_alembic_check_does_not(migrated: Path, from_metadata: Path) -> None:
     """A control: a CHECK, a partial index, an action, WITHOUT ROWID and a view that differ are noticed."""
     changes = [

@@ -46,6 +46,7 @@ def test_a_job_with_a_chunk_left_never_shows_100_percent(path: Path) -> None:
         assert seen(path, percent) == [(99.9, 1)]
 
 
+@pytest.mark.slow
 def test_what_failed_and_what_was_replaced_are_told_apart(path: Path) -> None:
     """``job_costs`` has the cost of failed tries and the cost of replaced results in a column each."""
     assert seen(path, "SELECT cost, failed_cost, replaced_cost FROM job_costs") == [(3.5, 0.5, 1.0)]

@@ -104,6 +104,7 @@ def test_a_job_that_nobody_works_on_ends_it(open_store: Opener, tmp_path: Path) 
     assert (facts(page)["completed"], blocks(page)["index"]["refresh_seconds"]) == (1, None)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("call", ["summaries", "jobs"])
 def test_a_busy_store_does_not_end_it(
     open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str

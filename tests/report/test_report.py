@@ -355,6 +355,7 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(
     assert not [path for path in tmp_path.iterdir() if ".tmp-" in path.name]
 
 
+@pytest.mark.slow
 def test_a_missing_extra_is_said_before_any_work(tmp_path: Path) -> None:
     """A report without jinja2 says what to install, and does not look at the store."""
     done = subprocess.run(

@@ -107,6 +107,7 @@ def test_a_mark_counts_only_at_a_chunk_that_is_complete(job: Job) -> None:
     assert [range(3, 4), range(DONE, DONE + 1)] == job.remaining()
 
 
+@pytest.mark.slow
 def test_the_costs_of_more_carried_results_are_read_in_pages(store: CheckpointStore) -> None:
     """Four times as many results of another job take about four times as many steps: no page looks through all."""
     counts, taken = (DONE // 4, DONE), []
@@ -197,6 +198,7 @@ def test_a_key_is_found_without_a_look_at_other_keys(store: CheckpointStore, nam
     assert 0 < len(steps) < DONE / 10
 
 
+@pytest.mark.slow
 def test_the_handles_of_other_chunks_do_not_slow_down_an_opening(store: CheckpointStore) -> None:
     """A new job takes over the handle of its chunk without a look at the jobs that have handles of other chunks."""
     steps = [0]

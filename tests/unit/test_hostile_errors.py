@@ -117,6 +117,7 @@ def test_an_error_that_hides_what_stands_behind_it_is_a_failure_like_any_other(s
     assert {str(record.error).partition(":")[0] for record in job.failed_chunks()} == {"HidingError"}
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("field", [*OWN_FIELDS, "__class__"])
 def test_an_error_that_hides_what_stands_behind_it_is_recorded_by_hand(store: CheckpointStore, field: str) -> None:
     """An error whose fields raise is kept, by its name, with the chunk or the job that it fails, and leaves its block."""
@@ -135,6 +136,7 @@ def test_an_error_that_hides_what_stands_behind_it_is_recorded_by_hand(store: Ch
         raise hiding
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, GeneratorExit])
 @pytest.mark.parametrize("field", ["text", "cost"])
 def test_an_error_that_ends_the_program_where_it_is_read_is_recorded(

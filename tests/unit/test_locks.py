@@ -72,6 +72,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     assert path.stat().st_ino == number
 
 
+@pytest.mark.slow
 def test_a_stopped_holder_still_holds(tmp_path: Path) -> None:
     """The control: a process that is only stopped keeps its lock; no clock and no process id takes it away."""
     path = tmp_path / "s.lock"
