@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from difflib import get_close_matches
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from checkpoint_store.cli.paths import command_hint, dash_hint, shell_words, store_named_by, typed_line
+from checkpoint_store.cli.early import own_words
+from checkpoint_store.cli.options import JSON_OPTION
+from checkpoint_store.cli.paths import is_program, printable, shell_words, store_named_by, typed_line
 from checkpoint_store.errors import JobNotFound
 
 if TYPE_CHECKING:
@@ -113,7 +116,7 @@ def hint_of(error: click.ClickException, words: Sequence[str]) -> str | None:
 
     If an option gets a hint, the error no longer guesses by likeness: ``--jobs`` is not ``--json``.
     """
-    hint = dash_hint(words) or command_hint(words) if isinstance(error, click.NoSuchOption) else None
+    hint = _dash_hint(words) or _command_hint(words) if isinstance(error, click.NoSuchOption) else None
     if isinstance(error, click.UsageError):
         hint = hint or _meaning(error, words)
     if hint is not None and isinstance(error, click.NoSuchOption):
@@ -127,7 +130,34 @@ def _line_hint(words: Sequence[str]) -> str | None:
         return None
     if ":::" in words or _begins_with_command(words[2:]):
         return f"FILEs come first, and COMMAND after --: checkpoint-store {words[1]} FILE -- COMMAND"
-    return command_hint(words)
+    return _command_hint(words)
+
+
+def _dash_hint(words: Sequence[str]) -> str | None:
+    """Return how to write the first word that was taken for an option and looks like a file's name, or None."""
+    options = (word for word in own_words(words) if word.startswith("-"))
+    name = next((word for word in options if "." in word or os.path.lexists(word)), None)
+    return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}"
+
+
+def _command_hint(words: Sequence[str]) -> str | None:
+    """Return how to write a ``run`` or ``plan`` that has no ``--`` before its COMMAND; None where none is forgotten."""
+    if list(words[1:2]) not in (["run"], ["plan"]) or "--" in words:
+        return None
+    from checkpoint_store.cli.run.plan_options import LIMIT_OPTIONS, REQUEST_OPTIONS  # most lines have no error
+
+    options = [*REQUEST_OPTIONS, *LIMIT_OPTIONS, JSON_OPTION]
+    flags = {name for option in options if getattr(option, "is_flag", False) for name in option.opts}
+    has_file = False
+    for position in range(2, len(words)):
+        word, before = words[position], words[position - 1]
+        if word.startswith("-") or (before.startswith("-") and before not in flags):
+            continue
+        if has_file and shutil.which(word) and (not os.path.lexists(word) or is_program(Path(word))):
+            line = shell_words([*words[1:position], "--", *words[position:]])
+            return f"COMMAND comes after --: checkpoint-store {line}"
+        has_file = True
+    return None
 
 
 def _begins_with_command(words: Sequence[str]) -> bool:

@@ -95,9 +95,8 @@ def _path_in(_: click.Context, __: click.Parameter, target: str) -> str:
     return target.removeprefix("sqlite://").removeprefix("/") if target.startswith("sqlite://") else target
 
 
-store_option: Final = click.option(
-    "store_path",
-    "--store",
+STORE_OPTION: Final = click.Option(
+    ["store_path", "--store"],
     metavar="PATH",
     default=DEFAULT_STORE,
     envvar=STORE_VARIABLE,
@@ -106,7 +105,7 @@ store_option: Final = click.option(
     callback=_path_in,
     help="The store file.",
 )
-json_option: Final = click.option("as_json", "--json", is_flag=True, help="Print one JSON document on stdout.")
+JSON_OPTION: Final = click.Option(["as_json", "--json"], is_flag=True, help="Print one JSON document on stdout.")
 
 
 def store_command(name: str, **about: Any) -> Callable[[Callable[..., Any]], click.Command]:
@@ -114,7 +113,7 @@ def store_command(name: str, **about: Any) -> Callable[[Callable[..., Any]], cli
 
     def command_of(function: Callable[..., Any]) -> click.Command:
         command = click.command(name, cls=click.Command, **about)(function)
-        command.params += click.command()(store_option(json_option(lambda: None))).params
+        command.params += [STORE_OPTION, JSON_OPTION]
         return command
 
     return command_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import unicodedata
 from contextlib import suppress
 from pathlib import Path
@@ -36,8 +35,6 @@ _TYPED: Final = frozenset(range(0x20, 0x7F)) - set(b"'\\")
 """The bytes that stand for themselves in ``$'…'``."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """A character that steers a screen, ends a line, or lets a text be read backwards."""
-FLAGS_OF_RUN: Final = frozenset(("--fresh", "--force", "--json", "--plain-text", "--raw", "--sequential"))
-"""The options of ``run`` and ``plan`` that take no value."""
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 """The beginning of an address, such as ``https://`` or ``s3://``."""
 _PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
@@ -155,29 +152,6 @@ def why_no_new_file(folder: Path) -> str | None:
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
             return f"the file system of {path_text(folder)} is read-only"
     return f"no permission to write in {path_text(folder)}"
-
-
-def dash_hint(words: Sequence[str]) -> str | None:
-    """Return how to write the first word that was taken for an option and looks like a file's name, or None."""
-    options = (word for word in own_words(words) if word.startswith("-"))
-    name = next((word for word in options if "." in word or os.path.lexists(word)), None)
-    return None if name is None else f"To name the file {printable(name)}, write {shell_words([f'./{name}'])}"
-
-
-def command_hint(words: Sequence[str]) -> str | None:
-    """Return how to write a ``run`` or ``plan`` that has no ``--`` before its COMMAND; None where none is forgotten."""
-    if list(words[1:2]) not in (["run"], ["plan"]) or "--" in words:
-        return None
-    has_file = False
-    for position in range(2, len(words)):
-        word, before = words[position], words[position - 1]
-        if word.startswith("-") or (before.startswith("-") and before not in FLAGS_OF_RUN):
-            continue
-        if has_file and shutil.which(word) and (not os.path.lexists(word) or is_program(Path(word))):
-            line = shell_words([*words[1:position], "--", *words[position:]])
-            return f"COMMAND comes after --: checkpoint-store {line}"
-        has_file = True
-    return None
 
 
 def is_program(path: Path) -> bool:

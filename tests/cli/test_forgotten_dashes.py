@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING
 
 from each_case import each_case
 
-from checkpoint_store.cli.paths import FLAGS_OF_RUN
-from checkpoint_store.cli.run.run import run
-
 if TYPE_CHECKING:
     from .conftest import Folder
 
@@ -50,11 +47,6 @@ def test_texts_may_be_executable(lecture: Folder) -> None:
     """An executable text is no program: on some file systems every file is executable."""
     lecture.write("other.txt", "Other.").chmod(0o755)
     lecture.run("run", "lecture.txt", "other.txt")
-
-
-def test_the_flags_are_known() -> None:
-    """The word behind an option is its value, unless the option takes none."""
-    assert {parameter.opts[-1] for parameter in run.params if getattr(parameter, "is_flag", False)} == FLAGS_OF_RUN
 
 
 def test_the_refusal_of_another_setting_says_where_its_options_belong(lecture: Folder) -> None:

@@ -15,12 +15,12 @@ from rich.text import Text
 from checkpoint_store import CheckpointStore, CheckpointStoreError
 from checkpoint_store.cli import screen
 from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
-from checkpoint_store.cli.options import json_option, open_for_reading
+from checkpoint_store.cli.options import JSON_OPTION, open_for_reading
 from checkpoint_store.cli.paths import input_text, on_one_line, printable, typed_line
 from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
 from checkpoint_store.cli.run.opening import read_otherwise, with_results_of_links
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
-from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
+from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, LIMIT_OPTIONS, REQUEST_OPTIONS, workers_option
 from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
@@ -113,11 +113,10 @@ _ACTIONS: Final = {
 }
 
 
-@click.command("plan", cls=FileCommand, help=_HELP)
-@request_options
-@workers_option("The workers of the run, for the estimate of its time.")
-@limit_options
-@json_option
+_WORKERS: Final = workers_option("The workers of the run, for the estimate of its time.")
+
+
+@click.command("plan", cls=FileCommand, help=_HELP, params=[*REQUEST_OPTIONS, _WORKERS, *LIMIT_OPTIONS, JSON_OPTION])
 @click.pass_context
 def plan(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -> None:
     """Plan each FILE. Most limits of a run change nothing here; they are taken so that run's line can be typed."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import click
 
-from checkpoint_store.cli.options import NO_LIMIT, FiniteNumber, FiniteNumberOrNone, WholeNumber, store_option
+from checkpoint_store.cli.options import NO_LIMIT, STORE_OPTION, FiniteNumber, FiniteNumberOrNone, WholeNumber
 from checkpoint_store.cli.paths import AppendedFile, FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.limits import HaltType
 from checkpoint_store.cli.run.task_records import CONTEXT_LENGTH_MAX
 from checkpoint_store.cli.transcripts.reading.text import is_text_encoding
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 OPEN_AMOUNT: Final = "AMOUNT"
 OPEN_FIELD: Final = "FIELD"
@@ -46,58 +42,58 @@ def checked_encoding(_: click.Context, __: click.Parameter, name: str | None) ->
     return name
 
 
-_OPTIONS: Final = (
-    click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FileOrDash("/dev/stdin")),
-    click.option(
-        "--split",
+REQUEST_OPTIONS: Final = (
+    click.Argument(["files"], nargs=-1, required=True, metavar="FILE...", type=FileOrDash("/dev/stdin")),
+    click.Option(
+        ["--split"],
         type=click.Choice(["text", "lines", "csv"]),
         default="text",
         show_default=True,
         help="What a chunk is: a part of a text; each line that is not empty, such as a JSON object or a prompt; each "
         "row of a CSV file, as a JSON object. The output of lines and csv is one line for each chunk, in order.",
     ),
-    click.option(
-        "--chunk-size",
+    click.Option(
+        ["--chunk-size"],
         metavar="N",
         type=WholeNumber(min=1, max=CHUNK_SIZE_MAX),
         help="The most characters of a chunk.  [default: 2000]",
     ),
-    click.option(
-        "--unit",
+    click.Option(
+        ["--unit"],
         type=click.Choice(["characters", "tokens"]),
         default="characters",
         show_default=True,
         help="What --chunk-size counts.",
     ),
-    click.option(
-        "--tokenizer",
+    click.Option(
+        ["--tokenizer"],
         metavar="MODEL",
         help="Whose tokens to count: the name of an OpenAI model, or the path of a tokenizer.json.",
     ),
-    click.option(
-        "--overlap",
+    click.Option(
+        ["--overlap"],
         metavar="N",
         type=WholeNumber(min=0, max=CONTEXT_LENGTH_MAX),
         help="Give COMMAND up to N characters of the text before the chunk, as context beside it, in the environment "
         "variable CHECKPOINT_STORE_CONTEXT.  [default: 200, or a tenth of a chunk size below 2000]",
     ),
-    click.option("--title", help="The title of the talk."),
-    click.option("--model", help="The model that COMMAND uses; another model is another plan."),
-    click.option("--provider", help="The service that runs the model."),
-    click.option("--language", help="The spoken language.  [default: English if the text looks like it]"),
-    click.option(
-        "--encoding",
+    click.Option(["--title"], help="The title of the talk."),
+    click.Option(["--model"], help="The model that COMMAND uses; another model is another plan."),
+    click.Option(["--provider"], help="The service that runs the model."),
+    click.Option(["--language"], help="The spoken language.  [default: English if the text looks like it]"),
+    click.Option(
+        ["--encoding"],
         metavar="NAME",
         callback=checked_encoding,
         help="The encoding of each FILE that has no byte order mark.  [default: utf-8]",
     ),
-    click.option(
-        "--plain-text",
+    click.Option(
+        ["--plain-text"],
         is_flag=True,
         help="Read each FILE as plain text, as it is, even if it looks like captions or a transcript.",
     ),
-    click.option(
-        "--result-field",
+    click.Option(
+        ["--result-field"],
         metavar="NAME",
         callback=checked_field,
         help="The field of COMMAND's JSON that has the text, or a dotted path such as choices.0.message.content, or "
@@ -105,58 +101,58 @@ _OPTIONS: Final = (
         "with { or [, or is a page of HTML, does not.  "
         "[default: cleaned_text]",
     ),
-    click.option(
-        "--sequential",
+    click.Option(
+        ["--sequential"],
         is_flag=True,
         help="Each chunk depends on the answers before it: do the chunks in order, one at a time, each with the answer "
         "before it in CHECKPOINT_STORE_PREVIOUS (and all that was recorded with it in CHECKPOINT_STORE_PREVIOUS_JSON). "
         "A changed chunk changes all chunks behind it, and a run stops at a chunk that fails.",
     ),
-    click.option("--raw", is_flag=True, help="Take what COMMAND prints as it is, JSON or not, every character of it."),
-    click.option(
-        "--output",
+    click.Option(
+        ["--raw"], is_flag=True, help="Take what COMMAND prints as it is, JSON or not, every character of it."
+    ),
+    click.Option(
+        ["--output"],
         metavar="PATH",
         type=FileOrDash(),
         help="Where the text goes; - is standard output.  [default: FILE.cleaned.txt; - where FILE is -]",
     ),
-    click.option(
-        "--force",
+    click.Option(
+        ["--force"],
         is_flag=True,
         help="Replace the output file even if it was edited, or is not an output of this command.",
     ),
-    store_option,
-    click.option(
-        "--on-change",
+    STORE_OPTION,
+    click.Option(
+        ["--on-change"],
         type=click.Choice(["refuse", "reuse", "extend", "restart"]),
         default="refuse",
         show_default=True,
         help="What to do if the file or an option changed since its last job. refuse: stop; reuse: do only the changed "
         "chunks; extend: let the job grow, if the change only adds chunks at the end; restart: do all chunks.",
     ),
-    click.option(
-        "--reuse-ignoring",
+    click.Option(
+        ["--reuse-ignoring"],
         metavar="FIELD",
         multiple=True,
         help="With --on-change reuse: also keep results whose model, provider or config.KEY differs, or (chunks) for "
         "which only the place of the chunk is known (repeatable).",
     ),
-    click.option("--fresh", is_flag=True, help="Begin a new job even if one could go on."),
+    click.Option(["--fresh"], is_flag=True, help="Begin a new job even if one could go on."),
 )
+"""The arguments FILE and the options whose values ``request_of`` takes."""
 
-LIMIT_NAMES: Final = frozenset(
-    {"retries", "halt", "timeout", "max_cost", "cost", "max_calls_per_minute", "deadline", "only", "joblog"}
-)
-_LIMITS: Final = (
-    click.option(
-        "--retries",
+LIMIT_OPTIONS: Final = (
+    click.Option(
+        ["--retries"],
         metavar="N",
         type=WholeNumber(min=0),
         default=0,
         help="Try a chunk up to N times more, then skip it and go on with the others; 'retry' frees it.  "
         "[default: 0, and the first failure ends the run]",
     ),
-    click.option(
-        "--halt",
+    click.Option(
+        ["--halt"],
         metavar="WHEN",
         type=HaltType(),
         help="soon: once a chunk has failed, begin nothing more, no further FILE either, and finish what is in hand; "
@@ -164,71 +160,59 @@ _LIMITS: Final = (
         "never. The forms of GNU parallel work, too: soon,fail=3 and now,fail=20%.  [default: soon for the chunks of a "
         "FILE, and never with --retries]",
     ),
-    click.option(
-        "--timeout",
+    click.Option(
+        ["--timeout"],
         metavar="SECONDS",
         type=FiniteNumber(),
         help="Kill a COMMAND that takes longer than this; the chunk fails.",
     ),
-    click.option(
-        "--max-cost",
+    click.Option(
+        ["--max-cost"],
         metavar="AMOUNT",
         type=FiniteNumberOrNone(),
         callback=lambda _ctx, _parameter, value: None if value == NO_LIMIT else value,
         help="Pause before the job costs more, failed tries included, or at a result whose cost cannot be read. "
         "none: no limit.",
     ),
-    click.option(
-        "--cost",
+    click.Option(
+        ["--cost"],
         metavar="FIELD",
         default="cost",
         show_default=True,
         callback=checked_field,
         help="The field of COMMAND's JSON that holds the cost; usage.cost is the field cost of the object usage.",
     ),
-    click.option(
-        "--max-calls-per-minute",
+    click.Option(
+        ["--max-calls-per-minute"],
         metavar="N",
         type=FiniteNumber(),
         help="Start COMMAND at most N times in a minute, over all runs of the job at the same time.",
     ),
-    click.option(
-        "--deadline",
+    click.Option(
+        ["--deadline"],
         metavar="SECONDS",
         type=FiniteNumber(),
         help="After this time start no further chunk, finish the chunks in hand, and pause (exit 75).",
     ),
-    click.option(
-        "--only",
+    click.Option(
+        ["--only"],
         metavar="RANGES",
         type=ChunkRangesType(),
         help="Work on these chunks alone, such as 0-499 or 3,7,20-29; other machines may do the rest, and 'merge' puts "
         "the results together.",
     ),
-    click.option(
-        "--joblog",
+    click.Option(
+        ["--joblog"],
         metavar="PATH",
         type=AppendedFile(),
         help="Append a line to PATH for each try as it ends, in the tab-separated columns of GNU parallel. Seq is the "
         "chunk, from 0; Exitval is -1 for a COMMAND that took too long or gave no answer.",
     ),
 )
+"""The limits of a run. They are no part of a job's plan."""
+LIMIT_NAMES: Final = frozenset(str(option.name) for option in LIMIT_OPTIONS)
 
 
-def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add FILE... and the options; pass their values to ``request_of``."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
-def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the limits of a run. They are no part of a job's plan."""
-    for option in reversed(_LIMITS):
-        function = option(function)
-    return function
-
-
-def workers_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--workers N``."""
-    return click.option("--workers", metavar="N", type=WholeNumber(min=1), default=1, show_default=True, help=text)
+def workers_option(text: str) -> click.Option:
+    """Return ``--workers N``."""
+    return click.Option(["--workers"], metavar="N", type=WholeNumber(min=1), default=1, show_default=True, help=text)

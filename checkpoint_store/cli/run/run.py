@@ -12,7 +12,7 @@ import click
 from checkpoint_store import current_attempt
 from checkpoint_store.cli.messages import message_of
 from checkpoint_store.cli.notices import NOTICES
-from checkpoint_store.cli.options import json_option
+from checkpoint_store.cli.options import JSON_OPTION
 from checkpoint_store.cli.paths import STANDARD, input_text, printable
 from checkpoint_store.cli.run import report as run_report
 from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
@@ -24,7 +24,7 @@ from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.limits import FailureWatch, RunLimits
 from checkpoint_store.cli.run.memory import LATER_FILES, NOT_BEGUN, LaterFiles
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
-from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, limit_options, request_options, workers_option
+from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, LIMIT_OPTIONS, REQUEST_OPTIONS, workers_option
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.run_context import Files, RunContext, RunInterrupts, show_summary
 from checkpoint_store.cli.run.task import do_task
@@ -77,11 +77,10 @@ changing what it does, begin anew with --fresh.
 """
 
 
-@click.command("run", cls=FileCommand, help=_HELP)
-@request_options
-@workers_option("The number of chunks in work at the same time, each by a COMMAND of its own.")
-@limit_options
-@json_option
+_WORKERS: Final = workers_option("The number of chunks in work at the same time, each by a COMMAND of its own.")
+
+
+@click.command("run", cls=FileCommand, help=_HELP, params=[*REQUEST_OPTIONS, _WORKERS, *LIMIT_OPTIONS, JSON_OPTION])
 @click.pass_context
 def run(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -> int:
     """Run each FILE and return the worst of the exit codes."""
