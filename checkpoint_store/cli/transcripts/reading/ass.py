@@ -7,10 +7,9 @@ empty line. Both are refused here.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms, spoken_by
 
 _FIELDS: Final = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
 _EVENT: Final = re.compile(r"(?i)\s*(Dialogue|Format)\s*:\s*(.*)")
@@ -56,10 +55,7 @@ def _with_actors(cues: list[Cue], actors: list[str]) -> list[Cue]:
     named = [actor for actor in actors if actor]
     if len(set(named)) <= 1 or 2 * len(named) < len(actors):
         return cues
-    return [
-        replace(cue, lines=tuple(replace(line, speaker=actor) for line in cue.lines))
-        for cue, actor in zip(cues, actors, strict=True)
-    ]
+    return spoken_by(cues, actors)
 
 
 def _values(number: int, fields: tuple[str, ...], event: str) -> dict[str, str]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.cli.transcripts.times import SETTING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class BadLineError(Exception):
@@ -54,6 +58,19 @@ class TimeLine:
     start_ms: int
     end_ms: int
     words: str
+
+
+def spoken_by(cues: Iterable[Cue], speakers: Iterable[str]) -> list[Cue]:
+    """Return cues whose lines have these speakers, one for each cue."""
+    return [
+        replace(cue, lines=tuple(replace(line, speaker=speaker) for line in cue.lines))
+        for cue, speaker in zip(cues, speakers, strict=True)
+    ]
+
+
+def first_lines(text: str, count: int) -> list[str]:
+    """Return the first lines that are not empty, without a byte order mark."""
+    return list(islice((line for line in text.lstrip("\ufeff").split("\n", 200) if line.strip()), count))
 
 
 _CLOCK: Final = (

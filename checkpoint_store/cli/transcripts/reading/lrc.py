@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.cli.transcripts.reading.cue import clock_ms, marked_up_cue
+from checkpoint_store.cli.transcripts.reading.cue import clock_ms, first_lines, marked_up_cue
 
 if TYPE_CHECKING:
     from checkpoint_store.cli.transcripts.reading.cue import Cue
@@ -23,7 +22,7 @@ _LINES_LOOKED_AT_MAX: Final = 12
 
 def is_lrc(text: str) -> bool:
     """Return whether a text begins with a tag of LRC (``[ar:Ana]``), and lines with times follow."""
-    lines = _first_lines(text)
+    lines = first_lines(text, _LINES_LOOKED_AT_MAX)
     sung = [line for line in lines if not _TAG.fullmatch(line)]
     return bool(lines) and lines[0] not in sung and _are_enough(_TIME, sung)
 
@@ -50,7 +49,9 @@ def read_lrc(text: str) -> list[Cue]:
 
 def is_whisper_text(text: str) -> bool:
     """Return whether the first lines begin with two times in brackets, as Whisper prints them."""
-    return _are_enough(_SPAN, [line for line in _first_lines(text) if not _BEFORE_SPANS.fullmatch(line.strip())])
+    return _are_enough(
+        _SPAN, [line for line in first_lines(text, _LINES_LOOKED_AT_MAX) if not _BEFORE_SPANS.fullmatch(line.strip())]
+    )
 
 
 def _are_enough(times: re.Pattern[str], lines: list[str]) -> bool:
@@ -79,8 +80,3 @@ def _moment_ms(text: str) -> int:
         return clock
     minutes, _, seconds = text.removesuffix("s").replace(",", ".").rpartition(":")  # 100:23.45 or 12.5s
     return round((int(minutes or 0) * 60 + float(seconds)) * 1000)
-
-
-def _first_lines(text: str) -> list[str]:
-    lines = (line for line in text.lstrip("\ufeff").split("\n", 200) if line.strip())
-    return list(itertools.islice(lines, _LINES_LOOKED_AT_MAX))

@@ -15,6 +15,7 @@ from checkpoint_store.cli.transcripts.reading.cue import (
     TimeLine,
     broken_time_line,
     clock_ms,
+    first_lines,
     is_broken_time_line,
     marked_up_cue,
     time_line,
@@ -38,16 +39,12 @@ _BEFORE_COLON: Final = re.compile(r"\w:")
 
 def is_srt(text: str) -> bool:
     """Return whether one of the first two lines that are not empty has two times."""
-    return any(map(time_line, _first_lines(text)))
+    return any(map(time_line, first_lines(text, 2)))
 
 
 def is_sbv(text: str) -> bool:
     """Return whether one of the first two lines that are not empty has the two times of a ``.sbv`` file."""
-    return any(map(sbv_times, _first_lines(text)))
-
-
-def _first_lines(text: str) -> list[str]:
-    return [line for line in text.split("\n", 50) if line.strip()][:2]
+    return any(map(sbv_times, first_lines(text, 2)))
 
 
 class CueTexts:

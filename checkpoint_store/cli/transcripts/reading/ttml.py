@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, Line, clock_ms, spoken_by
 
 _SEPARATOR: Final = " "
 _METADATA: Final = "#metadata"
@@ -75,13 +75,7 @@ class _Reader:
         """Return the paragraphs; if several people speak, with their names."""
         if len({*self._agents} - {""}) <= 1:
             return self.cues
-        return [
-            replace(cue, lines=tuple(replace(line, speaker=self._name(agent)) for line in cue.lines))
-            for cue, agent in zip(self.cues, self._agents, strict=True)
-        ]
-
-    def _name(self, agent: str) -> str:
-        return " ".join(self._names.get(agent, "").split()) or agent
+        return spoken_by(self.cues, (" ".join(self._names.get(agent, "").split()) or agent for agent in self._agents))
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         namespace, _, name = tag.rpartition(_SEPARATOR)

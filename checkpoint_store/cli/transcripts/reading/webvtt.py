@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.cli.transcripts.reading.cue import (
     BadLineError,
     broken_time_line,
+    first_lines,
     is_broken_time_line,
     time_line,
 )
@@ -34,8 +35,7 @@ _HEADER: Final = re.compile(r"\ufeff?WEBVTT(?:[ \t].*)?")
 
 def has_header(text: str) -> bool:
     """Return whether the first line that is not empty says ``WEBVTT``."""
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    return _HEADER.fullmatch(first.strip()) is not None
+    return any(_HEADER.fullmatch(line.strip()) for line in first_lines(text, 1))
 
 
 def read_webvtt(text: str) -> list[Cue]:
