@@ -31,32 +31,26 @@ def main() -> int:
                 is_begun = True
                 return run_command_line(sys.argv)
         except Terminated as ended:  # a signal that comes later is reported by run_command_line
-            return _ended_early(f"{ended}", type(ended).__name__, ended.exit_code)
+            return _ended_early(f"{ended}", ended, ended.exit_code)
     except ModuleNotFoundError as missing:
         from checkpoint_store.cli.early import what_to_install  # main() catches a Ctrl-C while it imports
 
         need = what_to_install(missing)
         if need is None:
             raise
-        return _ended_early(need, type(missing).__name__, _EXIT_USAGE)
-    except KeyboardInterrupt:  # before or after the work: no chunk is in work
-        if not is_begun:
-            _tell_early("interrupted", "KeyboardInterrupt", _EXIT_INTERRUPTED)
-        return _EXIT_INTERRUPTED
+        return _ended_early(need, missing, _EXIT_USAGE)
+    except KeyboardInterrupt as interrupt:  # before or after the work: no chunk is in work
+        return _EXIT_INTERRUPTED if is_begun else _ended_early("interrupted", interrupt, _EXIT_INTERRUPTED)
 
 
-def _ended_early(message: str, kind: str, exit_code: int) -> int:
+def _ended_early(message: str, error: BaseException, exit_code: int) -> int:
+    from checkpoint_store.cli.early import tell_early  # main() catches a Ctrl-C while it imports
     from checkpoint_store.cli.notices import NOTICES  # main() catches a Ctrl-C while it imports
 
-    NOTICES.write(f"checkpoint-store: {message}\n")
-    _tell_early(message, kind, exit_code)
+    if not isinstance(error, KeyboardInterrupt):
+        NOTICES.write(f"checkpoint-store: {message}\n")
+    tell_early(sys.argv, message, type(error).__name__, exit_code)
     return exit_code
-
-
-def _tell_early(message: str, kind: str, exit_code: int) -> None:
-    from checkpoint_store.cli.early import tell_early  # main() catches a Ctrl-C while it imports
-
-    tell_early(sys.argv, message, kind, exit_code)
 
 
 def _occupy_closed_streams() -> None:

@@ -186,11 +186,7 @@ class _Waits(Handler):
 
 @contextmanager
 def saying_waits(say: Callable[[str], object]) -> Iterator[None]:
-    """In this block, call ``say`` with the text of each wait, and of the work of another program.
-
-    It says which file is in use, by whom, and the longest wait; which chunks another process has in hand; or which
-    process works on another plan.
-    """
+    """In this block, call ``say`` with the text of each wait, and of the work of another program."""
     log, handler = getLogger("checkpoint_store"), _Waits(say)
     level = log.level
     log.addHandler(handler)

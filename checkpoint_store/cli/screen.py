@@ -18,6 +18,7 @@ from rich.text import Text
 from checkpoint_store import JobStatus
 from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.stdout import sayable
+from checkpoint_store.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -74,6 +75,10 @@ class Screen:
     def note(self, text: str | Text, *, style: str = "") -> None:
         """Print one notice on stderr. Text is no markup, and lines are not broken: a line may be a command to copy."""
         self.err.print(Text(text) if isinstance(text, str) else text, style=style or None, soft_wrap=True)
+
+    def fact(self, name: str, text: str | Text, remark: str = "") -> None:
+        """Print one line of a summary: a fact beside its name, and a remark behind it."""
+        self.note(Text.assemble((f"  {name:<7}", "dim"), text, (remark, "dim")))
 
     def error(self, text: str) -> None:
         """Print an error message on stderr."""
@@ -190,7 +195,7 @@ def percent(completed: int, total: int) -> str:
 
 def chunk_count(count: int) -> str:
     """Return a number of chunks with its noun: ``1 chunk``, ``1,200 chunks``."""
-    return f"{count:,} chunk{'' if count == 1 else 's'}"
+    return counted(count, "chunk")
 
 
 def to_redo_text(count: int) -> str:

@@ -32,10 +32,7 @@ _EMPTY_SECONDS_MAX: Final = 60.0
 def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[CheckpointStore]:
     """Yield a store of the same name, with what opening it would bring back from the copies beside the missing file.
 
-    It is made in the folder for temporary files if ``folder`` is None.
-
-    Raises:
-        CheckpointStoreError: the copies make no store, as for the store itself; or they cannot be copied.
+    It is made in the folder for temporary files if ``folder`` is None. Copies that make no store raise its error.
     """
     if folder is None:
         _sweep(Path(tempfile.gettempdir()))
@@ -44,7 +41,8 @@ def stand_in(store_path: Path, folder: Path | None = None) -> Iterator[Checkpoin
         try:
             trial = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder)))
             trial.chmod(0o700)  # a umask can take rights from the owner, too
-            stack.callback(_unlock, _lock(trial))  # before anything is in it: a sweep leaves an empty folder a while
+            with suppress(OSError):  # a file system without locks
+                stack.enter_context(_locked(trial))  # first: a sweep leaves an empty folder a while
             for copy in _copies_of(store_path):
                 shutil.copyfile(copy, trial / copy.name)
                 shutil.copymode(copy, trial / copy.name)  # no store takes in what others may write to
@@ -84,26 +82,19 @@ def _sweep(folder: Path) -> None:
             seconds = time.time() - status.st_mtime
             is_mine = os.geteuid() in (0, status.st_uid)
             if is_mine and (seconds > _EMPTY_SECONDS_MAX or any(trial.iterdir())):
-                lock = _lock(trial)
-                if lock is not None:
+                with _locked(trial):
                     shutil.rmtree(trial, ignore_errors=True)
-                _unlock(lock)
 
 
-def _lock(trial: Path) -> int | None:
-    """Lock the folder of a stand-in until its command ends; None where it is locked."""
+@contextmanager
+def _locked(trial: Path) -> Iterator[None]:
+    """Lock the folder of a stand-in in this block; ``OSError`` where its command is at work."""
     descriptor = os.open(trial, os.O_RDONLY | os.O_DIRECTORY)  # rmtree removes nothing behind a symlink
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        yield
+    finally:
         os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _unlock(lock: int | None) -> None:
-    if lock is not None:
-        os.close(lock)
 
 
 def open_or_create(store_path: str, first: Callable[[CheckpointStore], object] | None) -> CheckpointStore:

@@ -107,12 +107,11 @@ def begin_document() -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    print_text(_document_of(value))
+    print_text(f"{_json_of(value, indent=2)}\n")
 
 
-def _document_of(value: Any) -> str:
-    text = json.dumps(value, indent=2, ensure_ascii=not stdout_says_all(), default=str)
-    return f"{harmless_json(text)}\n"
+def _json_of(value: Any, indent: int | None = None) -> str:
+    return harmless_json(json.dumps(value, indent=indent, ensure_ascii=not stdout_says_all(), default=str))
 
 
 def print_array(elements: Iterable[Any]) -> None:
@@ -122,8 +121,7 @@ def print_array(elements: Iterable[Any]) -> None:
     """
     _Document.has_open_array = False
     for element in elements:
-        text = harmless_json(json.dumps(element, ensure_ascii=not stdout_says_all()))
-        print_text(f"{',' if _Document.has_open_array else '['}\n  {text}", in_array=True)
+        print_text(f"{',' if _Document.has_open_array else '['}\n  {_json_of(element)}", in_array=True)
     print_text("\n]\n" if _Document.has_open_array else "[]\n")
 
 
@@ -135,11 +133,8 @@ def print_error(message: str, kind: str, exit_code: int, *, by_signal: bool = Fa
     if _Document.is_whole:
         return
     error = {"error": message, "type": kind, "exit_code": exit_code}
-    if _Document.has_open_array:
-        text = f",\n  {harmless_json(json.dumps(error, ensure_ascii=not stdout_says_all()))}\n]\n"
-    else:
-        text = _document_of(error)
-    print_text(text, by_signal=by_signal)
+    text = f",\n  {_json_of(error)}\n]" if _Document.has_open_array else _json_of(error, indent=2)
+    print_text(f"{text}\n", by_signal=by_signal)
 
 
 def print_text(text: str, *, in_array: bool = False, by_signal: bool = False) -> None:

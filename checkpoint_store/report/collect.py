@@ -40,13 +40,7 @@ def jobs_of(store: CheckpointStore, wanted: Iterable[Job | str] | None) -> list[
 
 
 def collected(store: CheckpointStore, jobs: Sequence[Job], options: Options) -> list[JobPart]:
-    """Return the part of the page about each job.
-
-    Raises:
-        InvalidArgumentError: inputs were given for a job that is not in the report, or their number is not that of the
-            job's chunks.
-        JobNotFound: a job was deleted meanwhile.
-    """
+    """Return the part of the page about each job."""
     inputs = _inputs_by_job(jobs, options)
     everything = store.summaries()
     summaries = {summary.job_id: summary for summary in everything}

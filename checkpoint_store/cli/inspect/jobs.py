@@ -26,6 +26,7 @@ from checkpoint_store.cli.screen import Screen, chunk_count, to_redo_text
 from checkpoint_store.cli.stand_in import open_or_create
 from checkpoint_store.cli.stdout import harmless_json, print_array, print_json, print_text
 from checkpoint_store.cli.table import print_csv, refuse_two_formats, table_options
+from checkpoint_store.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -120,7 +121,8 @@ def list_jobs(
         tables.show_list(Screen(), records, store_path)
     if not has_costs and not as_json:
         Screen().note("cost and tokens are left out: to read them takes long; choose fewer jobs with --limit")
-    listing.tell(unread)
+    if unread:
+        raise click.ClickException(unread["error"])
 
 
 @store_command("show")
@@ -287,6 +289,6 @@ def delete(*, job_id: str | None, yes: bool, store_path: str, as_json: bool) -> 
         print_json({"deleted": yes, "job": data})
         return
     count = data["completed_chunks"] + data["redo_chunks"]  # these have their earlier results
-    its_results = f"its {count:,} result{'' if count == 1 else 's'}"
-    what = f"job {data['job_id'][:8]} ({on_one_line(data['file_name'])}, {data['shown_status']}) and {its_results}"
+    job_text = f"job {data['job_id'][:8]} ({on_one_line(data['file_name'])}, {data['shown_status']})"
+    what = f"{job_text} and its {counted(count, 'result')}"
     Screen().note(f"deleted {what}" if yes else f"would delete {what}; nothing is deleted without --yes")

@@ -10,8 +10,6 @@ from itertools import islice, pairwise
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from checkpoint_store import JobsPassedOver, JobStatus
 from checkpoint_store.cli.early import own_words
 from checkpoint_store.cli.messages import spoken
@@ -20,6 +18,8 @@ from checkpoint_store.cli.run.memory import memory_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    import click
 
     from checkpoint_store import CheckpointStore, Job, JobCosts, JobSummary
 
@@ -121,23 +121,14 @@ def readable(store: CheckpointStore) -> tuple[list[JobSummary], dict[str, str]]:
     return summaries, {"error": spoken(str(caught[0].message), str(store.path))} if caught else {}
 
 
-def tell(unread: Mapping[str, str]) -> None:
-    """End the command with the error of :func:`readable`, after the readable jobs are printed."""
-    if unread:
-        raise click.ClickException(unread["error"])
-
-
 def add_costs(
     records: Sequence[dict[str, Any]],
     job_of: Callable[[str], Job],
     totals_of: Callable[[Job, Sequence[str]], Mapping[str, int | float]],
 ) -> bool:
-    """Set the costs of each job, and its ``tokens``; None for what is unknown.
+    """Set the costs of each job, and its ``tokens``; None for what is unknown. False: reading them takes too long.
 
     ``totals_of`` returns the sums of fields over the results that a job paid for.
-
-    Returns:
-        False where reading the costs takes too long.
     """
     results = sum(record["completed_chunks"] for record in records)
     is_cheap = len(records) <= JOBS_WITH_COSTS_MAX and results <= RESULTS_WITH_COSTS_MAX

@@ -21,22 +21,19 @@ from checkpoint_store.cli.options import (
     store_command,
 )
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, job_name, path_text, printable
+from checkpoint_store.cli.run.inputs import UnusableInputError
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
 from checkpoint_store.cli.run.request import Request, cuts_files
 from checkpoint_store.cli.screen import Screen, chunk_count
 from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import UnknownTokenizerError
+from checkpoint_store.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from checkpoint_store import CheckpointStore, Job
-    from checkpoint_store.cli.run.inputs import Content
-
-
-class UnusableInputError(Exception):
-    """A file does not have the chunks of a job of the report; the message is one line."""
 
 
 def inputs_of(
@@ -114,7 +111,7 @@ def _cut_again(path: Path, job: Job, encoding: str | None) -> list[Any]:
         plain_text="reader" not in config,
     )
     try:
-        content: Content = request.read(path)
+        content = request.read(path)
     except (UnreadableTranscriptError, UnknownTokenizerError) as error:
         raise UnusableInputError(str(error)) from error
     identify = content.fingerprint if not has_command else (lambda chunk: chunk.content)
@@ -259,6 +256,5 @@ def _tell(store: CheckpointStore, output: Path, jobs: Sequence[Job] | None, *, a
     if as_json:
         print_json({"report": str(output), "jobs": [job.job_id for job in reported_jobs], "size_bytes": size_bytes})
     else:
-        plural = "" if len(reported_jobs) == 1 else "s"
-        count = f"{len(reported_jobs):,} job{plural}"
+        count = counted(len(reported_jobs), "job")
         Screen().note(f"{path_text(output)}: {count}, {chunk_count(chunks)}, {decimal(size_bytes)}")

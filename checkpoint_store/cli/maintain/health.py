@@ -6,14 +6,14 @@ import dataclasses
 import time
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from checkpoint_store import Finding, RecoveryReport, migration_status, recover_store, restore_store
+from checkpoint_store import Finding, migration_status, recover_store, restore_store
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import open_for_reading, store_command
@@ -21,7 +21,7 @@ from checkpoint_store.cli.paths import NamedFile, path_text, typed_line
 from checkpoint_store.cli.screen import PIPE_WIDTH, Screen
 from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.cli.table import print_table
-from checkpoint_store.errors import StoreDamaged
+from checkpoint_store.errors import StoreDamaged, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def saying_how_far(console: Console) -> Iterator[Callable[[int, int], None]]:
         moment = time.monotonic()
         if moment >= due_at:
             due_at = moment + (_TERMINAL_SECONDS if is_screen else _LINE_SECONDS)
-            text = f"checked {checked:,} of {jobs:,} job{'' if jobs == 1 else 's'}"
+            text = f"checked {checked:,} of {counted(jobs, 'job')}"
             console.file.write(f"\r\x1b[K{text}" if is_screen else f"{text}\n")
             console.file.flush()
             is_shown = True
@@ -122,16 +122,13 @@ def recover(*, accept_loss: bool, store_path: str, as_json: bool) -> int:
     """
     report = recover_store(store_path, accept_loss=accept_loss)
     if as_json:
-        print_json(_report(report))
+        jobs = [dataclasses.asdict(job) | {"sources": dict(job.sources)} for job in report.jobs]
+        moved = [str(path) for path in report.moved_aside]
+        facts = {"store": str(report.path), "jobs": jobs, "moved_aside": moved}
+        print_json(facts | {"not_taken": list(report.not_taken)})
     else:
         Screen().note(spoken(str(report)))
     return 1 if report.lost_chunks else 0
-
-
-def _report(report: RecoveryReport) -> dict[str, Any]:
-    jobs = [dataclasses.asdict(job) | {"sources": dict(job.sources)} for job in report.jobs]
-    moved = [str(path) for path in report.moved_aside]
-    return {"store": str(report.path), "jobs": jobs, "moved_aside": moved, "not_taken": list(report.not_taken)}
 
 
 @store_command("check")
@@ -163,16 +160,19 @@ def doctor(*, store_path: str, as_json: bool) -> int:
     Nothing is written. Exit 1 if there is a problem.
     """
     with saying_how_far(Screen().err) as say:
-        findings = examine(store_path, on_progress=say)
+        findings = [
+            dataclasses.replace(finding, says=spoken(finding.says), remedy=finding.remedy and spoken(finding.remedy))
+            for finding in examine(store_path, on_progress=say)
+        ]
     if as_json:
-        print_json([_spoken(finding) for finding in findings])
+        print_json(list(map(dataclasses.asdict, findings)))
     else:
         screen = Screen()
         for finding, following in zip_longest(findings, findings[1:]):
             _print_finding(screen.out, finding)
             is_said_below = following is not None and following.remedy == finding.remedy
             if finding.remedy and finding.level != "ok" and not is_said_below:
-                remedy = f"{'':{_indent_of(screen.out)}}{spoken(finding.remedy)}"
+                remedy = f"{'':{_indent_of(screen.out)}}{finding.remedy}"
                 screen.out.print(Text(remedy, style="dim"), soft_wrap=True)
     return 1 if any(finding.level == "problem" for finding in findings) else 0
 
@@ -185,7 +185,7 @@ def _indent_of(console: Console) -> int:
 def _print_finding(console: Console, finding: Finding) -> None:
     """Print a finding, its lines broken between words on a screen. A remedy is printed apart, as one line to copy."""
     head = Text.assemble((f"{finding.level:<9}", _LEVELS[finding.level]), f"{finding.what:<16}")
-    says, indent = Text(spoken(finding.says), overflow="fold"), _indent_of(console)
+    says, indent = Text(finding.says, overflow="fold"), _indent_of(console)
     if console.width >= PIPE_WIDTH or "checkpoint-store " in says.plain:  # a command is copied as one line, too
         console.print(head.append_text(says), soft_wrap=True)
         return
@@ -196,8 +196,3 @@ def _print_finding(console: Console, finding: Finding) -> None:
         head = Text()
     row.add_row(head, says)
     print_table(console, row)
-
-
-def _spoken(finding: Finding) -> dict[str, Any]:
-    texts = {"says": spoken(finding.says), "remedy": finding.remedy and spoken(finding.remedy)}
-    return dataclasses.asdict(finding) | texts

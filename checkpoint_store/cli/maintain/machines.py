@@ -28,7 +28,7 @@ from checkpoint_store.cli.stdout import print_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoint_store import CheckpointStore, JobSummary, MergeReport, PruneReport, RunnerRecord
+    from checkpoint_store import CheckpointStore, JobSummary, MergeReport, PruneReport
 
 
 @store_command("release")
@@ -50,15 +50,11 @@ def release(*, job_id: str | None, runner: int, store_path: str, as_json: bool) 
     if as_json:
         print_json({"job_id": job.job_id, "freed_chunks": freed, **dataclasses.asdict(released)})
         return
-    note = f"released runner {runner} of job {job.job_id[:8]}: others can work on its {chunk_count(freed)}"
-    Screen().note(note)
+    Screen().note(f"released runner {runner} of job {job.job_id[:8]}: others can work on its {chunk_count(freed)}")
     if released.is_alive:
-        Screen().note(f"checkpoint-store: {_risk(released)}", style="yellow")
-
-
-def _risk(released: RunnerRecord) -> str:
-    where = f"process {released.pid} on {released.host}"
-    return f"{where} is not dead: if it goes on, the chunks in its hand may be paid for twice. End that process."
+        risk = "if it goes on, the chunks in its hand may be paid for twice. End that process."
+        who = f"process {released.pid} on {released.host}"
+        Screen().note(f"checkpoint-store: {who} is not dead: {risk}", style="yellow")
 
 
 @store_command("merge")
@@ -154,7 +150,10 @@ def prune(*, keep_last: int | None, days: float | None, yes: bool, store_path: s
 
 def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary], store_file: Path) -> None:
     for job_id in report.jobs:
-        screen.out.print(f"job   {_job_text(summaries[job_id])}", soft_wrap=True)
+        job, progress = summaries[job_id], summaries[job_id].progress
+        done = f"{progress.completed_chunks:,} of {chunk_count(progress.total_chunks)}"
+        text = f"job   {job_id[:8]}  {on_one_line(job.file_name)}  {job.shown_status}, {done}"
+        screen.out.print(text, soft_wrap=True)
     for path in report.files:
         name = path.name if path.parent == store_file.parent else path  # a stand-in of plan is elsewhere
         screen.out.print(f"file  {printable(name)}", soft_wrap=True)
@@ -167,8 +166,3 @@ def _show(screen: Screen, report: PruneReport, summaries: dict[str, JobSummary],
         line = typed_line(["merge", *(str(store_file.with_name(name)) for name in replaced)], store_file)
         screen.note(f"a store that was replaced may have results that this store lacks; to take them in first: {line}")
     screen.note(str(report) if report.dry_run is False else f"{report}; nothing is deleted without --yes")
-
-
-def _job_text(summary: JobSummary) -> str:
-    done = f"{summary.progress.completed_chunks:,} of {chunk_count(summary.progress.total_chunks)}"
-    return f"{summary.job_id[:8]}  {on_one_line(summary.file_name)}  {summary.shown_status}, {done}"

@@ -84,12 +84,9 @@ class AllRefusedError(Exception):
 def open_for_run(
     request: Request, inputs: Sequence[Input], log: JobLog | None, only: ChunkRanges | None
 ) -> CheckpointStore:
-    """Open the store of a run; create a missing store only if the run is not refused.
+    """Open the store of a run, or raise :class:`AllRefusedError`, because the output of every input is in the way.
 
-    Raises:
-        AllRefusedError: the output of every input is in the way. No store is begun.
-        click.UsageError: the input has not all chunks of ``only``. No store and no job log is begun.
-        CheckpointStoreError, click.ClickException: as opening the store, or the job of the first input.
+    A run that is refused begins no store and no job log.
     """
 
     def first_look(trial: CheckpointStore) -> None:

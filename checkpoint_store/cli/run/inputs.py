@@ -118,7 +118,7 @@ def _as_json(row: dict[str | None, str | list[str] | None], line: int) -> str:
 
 
 class UnusableInputError(Exception):
-    """The inputs cannot be run together; the message is one line."""
+    """An input cannot be run, or does not have the chunks of its job; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,7 @@ def read_inputs(
 
     Outputs of other inputs are skipped: ``*.txt`` names them from the second run on. So is a second name of a file: the
     chunks would be paid for once more. ``output`` is that of the one input, if it is not the default one.
-
-    Raises:
-        UnusableInputError: a file holds no transcript, its output cannot be written, two inputs have the same output,
-            or an input is its own output. The error names each such path with its reason.
+    :class:`UnusableInputError` names each path that cannot be run, with its reason.
     """
     products = {default_output(path) for path in paths if output is None} - {STANDARD}
     skipped = {path: "what another FILE was cleaned to" for path in paths if path in products}

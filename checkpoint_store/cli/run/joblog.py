@@ -48,13 +48,9 @@ _UNWRITTEN_BYTES_MAX: Final = 1 << 20
 
 
 class JobLog:
-    """The log of one run.
+    """The log of one run. It may be neither an input of the run nor its output.
 
-    It may be neither an input of the run nor its output. Without words of COMMAND, it is the log of the built-in
-    cleaner.
-
-    Raises:
-        click.ClickException: no log can be written at ``path``. Nothing was made.
+    Without words of COMMAND, it is the log of the built-in cleaner.
     """
 
     def __init__(self, path: Path, words: Sequence[str], inputs: Sequence[Input], screen: Screen) -> None:

@@ -28,11 +28,8 @@ def with_results_of_links(
 ) -> tuple[Task, RunPlan, str | None]:
     """Let a file that the store knows by another name (a link leads to it) take over the results of that name.
 
-    The store of a trial is elsewhere than ``store_path``.
-
-    Returns:
-        The work, its plan, and the other name. All is as it was, and the name is None, if the store knows no other name
-        of the file, or if the caller said what happens.
+    Return the task, its plan and the other name; the name is None where nothing changed. The store of a trial is
+    elsewhere than ``store_path``.
     """
     settings = task.settings
     if not plan.kept_elsewhere or plan.action != "new" or settings["fresh"] or settings["on_change"] != "refuse":
@@ -51,9 +48,6 @@ def open_job(store: CheckpointStore, task: Task, only: ChunkRanges | None) -> Jo
 
     A new job remembers it from its first transaction on. A line that holds a secret is not remembered. ``only`` is kept
     apart from the line: ``resume`` goes on with all that is left.
-
-    Raises:
-        PlanChanged: as ``open_job``; also where a job without results would go on, and :func:`read_otherwise` objects.
     """
     if changed := read_otherwise(store, task):
         raise changed

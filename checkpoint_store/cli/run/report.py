@@ -34,10 +34,10 @@ def show(screen: Screen, report: Report, store_path: str) -> None:
         _show_failed(screen, report, store_path)
     elif report.exit_code == UNUSABLE:
         screen.error(f"{report.name}: {report.error}")
-        if report.broken_off_by is not None and report.job_id is not None:
+        is_broken_off = report.broken_off_by is not None and report.job_id is not None
+        if is_broken_off or report.completed_chunks:
             _show_counts(screen, report, store_path)
-        elif report.completed_chunks:  # the text cannot be written, and its chunks are done
-            _show_counts(screen, report, store_path)
+        if report.completed_chunks and not is_broken_off:  # the text cannot be written, and its chunks are done
             screen.note("  the same command writes the text once it can be written; no chunk is done again")
     else:
         _show_paused(screen, report, store_path)
@@ -86,9 +86,8 @@ def _head(screen: Screen, report: Report, summary: str) -> Text:
 
 def _show_done(screen: Screen, report: Report, store_path: str) -> None:
     if report.left_to_others:
-        screen.note(
-            _head(screen, report, "the chunks of --only are done; the text is written once the others are, too")
-        )
+        part_done = "the chunks of --only are done; the text is written once the others are, too"
+        screen.note(_head(screen, report, part_done))
         _show_counts(screen, report, store_path)
         _show_store(screen, report, store_path)
         return
@@ -103,7 +102,7 @@ def _show_done(screen: Screen, report: Report, store_path: str) -> None:
     screen.note(head if report.file_count == 1 else head.append(_job_text(report), style="dim"))
     edited = "  (edited since it was written, and left as it was; --force writes it anew)"
     remark = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
-    screen.note(Text.assemble(("  text   ", "dim"), _shown_output(str(report.output)), (remark, "dim")))
+    screen.fact("text", _shown_output(str(report.output)), remark)
     _show_cost(screen, report)
     _show_store(screen, report, store_path)
 
@@ -122,7 +121,7 @@ def _show_done_before(screen: Screen, report: Report) -> None:
 
 def _show_store(screen: Screen, report: Report, store_path: str) -> None:
     if report.file_count == 1:  # the summary of several files names the store once
-        screen.note(Text.assemble(("  store  ", "dim"), store_path, (_job_text(report), "dim")))
+        screen.fact("store", store_path, _job_text(report))
 
 
 def _job_text(report: Report) -> str:
@@ -177,9 +176,8 @@ def _show_counts(screen: Screen, report: Report, store_path: str) -> None:
     if report.in_doubt_chunks:
         meaning = "begun and never ended, possibly billed; the next run does them again"
         if report.broken_off_by is not None:  # some of their results may be kept in a file
-            meaning = (
-                "begun, and no result is recorded; the next run takes in those that are kept, and does the others again"
-            )
+            kept = "the next run takes in those that are kept, and does the others again"
+            meaning = f"begun, and no result is recorded; {kept}"
         if is_removed:
             meaning = "begun, and no result is recorded"
         screen.note(f"  {report.in_doubt_chunks:,} in doubt: {meaning}")
@@ -192,10 +190,10 @@ def _is_removed(store_path: str) -> bool:
 
 def _show_cost(screen: Screen, report: Report) -> None:
     if report.run_summary is not None:
-        screen.note(Text.assemble(("  run    ", "dim"), report.run_summary))
+        screen.fact("run", report.run_summary)
     if report.cost is not None:
         now = f" ({amount(report.cost_now)} now)" if report.cost_now and report.done_before else ""
-        screen.note(Text.assemble(("  cost   ", "dim"), f"{amount(report.cost)}{now}"))
+        screen.fact("cost", f"{amount(report.cost)}{now}")
 
 
 def _origin_text(report: Report) -> str:

@@ -128,11 +128,11 @@ def show_summary(screen: Screen, files: Files, store_path: str) -> None:
     screen.note(Text.assemble((f"{mark} ", "dim"), (head, "bold")))
     before = f" ({facts['done_now']:,} now, {facts['done_before']:,} before)" if facts["done_before"] else ""
     done = f"{facts['completed_chunks']:,} of {facts['total_chunks']:,} done{before}"
-    screen.note(Text.assemble(("  chunks ", "dim"), f"{done}, {facts['remaining_chunks']:,} left"))
+    screen.fact("chunks", f"{done}, {facts['remaining_chunks']:,} left")
     if facts["cost"] is not None:
         now = f" ({amount(facts['cost_now'])} now)" if facts["cost_now"] is not None and facts["done_before"] else ""
-        screen.note(Text.assemble(("  cost   ", "dim"), f"{amount(facts['cost'])}{now}"))
-    screen.note(Text.assemble(("  store  ", "dim"), store_path))
+        screen.fact("cost", f"{amount(facts['cost'])}{now}")
+    screen.fact("store", store_path)
     for outcome in _OUTCOMES[1:]:
         _name(screen, [report for report in files.reports if report.outcome == outcome], outcome)
 

@@ -54,10 +54,7 @@ _PLAIN_KINDS: Final = {
 def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     """Do the chunks of one input that are left, and return the report.
 
-    Raises:
-        PlanChanged: no job of the file has this input and these settings, and another job of the file has results.
-        CheckpointStoreError: the store cannot go on; the recorded results are safe.
-        UnusableOutputError: the text could not be written, so that no chunk was begun.
+    :class:`PlanChanged` and :class:`UnusableOutputError`: no chunk was begun.
     """
     if not task.output.may_be_written() or _may_begin_anew(store, task):
         plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)

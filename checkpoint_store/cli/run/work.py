@@ -70,11 +70,7 @@ class Work:
         """What COMMAND wrote to standard error beside an answer and is not shown yet, by chunk."""
 
     def __call__(self, chunk: TextChunk) -> dict[str, Any]:
-        """Return the result for a chunk.
-
-        Raises:
-            CommandFailedError, UnreadAnswerError: COMMAND gave no answer, or printed something else.
-        """
+        """Return the result for a chunk."""
         index, started = current_attempt().chunk_index, time.monotonic()
         try:
             fields, stderr = self._read_again(index, chunk) or self._clean(chunk, self._task.variables(chunk))

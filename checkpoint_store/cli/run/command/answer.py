@@ -84,12 +84,7 @@ class AnswerReader:
     for_records: bool = False
 
     def read(self, stdout: str, chunk: str) -> dict[str, Any]:
-        """Return the fields of the result, with the text among them.
-
-        Raises:
-            UnusableAnswerError: nothing, half a JSON value, or JSON without the text was printed; with a field of the
-                caller's, also what begins with ``{`` or ``[`` and is no JSON, or a page of HTML.
-        """
+        """Return the fields of the result, with the text among them; :class:`UnusableAnswerError` without a text."""
         if self.raw:
             return {TEXT_FIELD: stdout}
         text = stdout.removeprefix("\ufeff").strip()

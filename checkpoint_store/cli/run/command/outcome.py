@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 NO_ANSWER: Final = -1
 """The exit value of a COMMAND that took too long, or whose answer could not be used."""
-_CANNOT_BE_STARTED: Final = 126
-_NOT_FOUND: Final = 127
+CANNOT_BE_STARTED: Final = 126
+NOT_FOUND: Final = 127
 """The exit codes with which a shell reports that a program cannot be started, or does not exist."""
-_KILLED: Final = 9
 
 
 @dataclass(slots=True)
@@ -58,15 +57,6 @@ class CommandCall:
         self.bytes_out = len(stdout)
         if code:
             self.exit_value, self.signal = max(code, 0), max(-code, 0)
-
-    def was_killed(self) -> None:
-        """Note that the program took too long, and was killed."""
-        self.signal = _KILLED
-
-    def not_started(self, error: OSError) -> None:
-        """Note that the program could not be started."""
-        self.is_made = True
-        self.exit_value = _NOT_FOUND if isinstance(error, FileNotFoundError) else _CANNOT_BE_STARTED
 
 
 _SERVICE_AWAY: Final = {69: "which says that a service is unavailable", 75: "which asks to try again later"}

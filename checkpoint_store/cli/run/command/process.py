@@ -70,11 +70,8 @@ class StdinWriter:
     """A thread that gives a program its stdin.
 
     ``communicate`` writes to stdin in its first call only, and :func:`output_in_time` calls it more often. A program
-    that does not read all of the text is no error.
-
-    Raises:
-        OSError: the system starts no more threads. Make this object before the program starts: without its text the
-            program would be billed for nothing.
+    that does not read all of the text is no error. Make this object before the program starts: where the system starts
+    no more threads (``OSError``), the program would be billed for nothing.
     """
 
     def __init__(self, text: bytes) -> None:

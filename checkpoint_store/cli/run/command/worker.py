@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.cli.run.command.answer import OtherFormError, UnreadAnswerError, UnusableAnswerError, cost_printed
 from checkpoint_store.cli.run.command.outcome import (
+    CANNOT_BE_STARTED,
+    NOT_FOUND,
     CommandCall,
     CommandFailedError,
     CommandKilledError,
@@ -98,15 +101,8 @@ class Command:
         """Return the fields of the result for ``chunk`` (``cleaned_text`` at least), and the program's stderr.
 
         The chunk's own text is the program's stdin; ``variables`` are added to its environment.
-
-        Raises:
-            CommandFailedError: the program took too long, ended with another code than 0, or printed nothing.
-            UnreadAnswerError: the program printed something else than an answer.
-            OtherFormError: the program did so, and its text seems to be in another field; no answer could be read yet.
-            ServiceAwayError: the program ended with code 69 or 75.
-            CommandRefusedError: the program ended with code 77 or 78.
-            CommandMissingError: the program could not be started.
-            CommandKilledError: :meth:`kill` was called meanwhile.
+        Without an answer it raises a :class:`CommandFailedError`, an :class:`UnreadAnswerError`, or, where :meth:`kill`
+        was called meanwhile, :class:`CommandKilledError`.
         """
         text = chunk.text.encode("utf-8")
         call = CommandCall.of(variables, len(text))
@@ -179,6 +175,9 @@ class Command:
         if self._killed:  # kill() came before the child was in the set
             kill_group(child)
 
+    def _goes_on_printing(self, child: subprocess.Popen[bytes]) -> bool:
+        return not self._killed and group_lives(child)
+
     def _say_wait(self) -> None:
         if not self._has_said_wait:
             self._has_said_wait = True
@@ -186,16 +185,14 @@ class Command:
             remedy = "if that process prints no part of the answer, start it with >/dev/null 2>&1"
             self._say(f"{left}: the run waits for its end; {remedy}")
 
-    def _goes_on_printing(self, child: subprocess.Popen[bytes]) -> bool:
-        return not self._killed and group_lives(child)
-
     def _communicate(self, text: bytes, variables: Mapping[str, str], call: CommandCall) -> tuple[bytes, bytes, int]:
         if self._killed:
             raise CommandKilledError
         try:
             child = _start(self._argv, variables, text)
         except OSError as error:
-            call.not_started(error)
+            call.is_made = True
+            call.exit_value = NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_BE_STARTED
             reason = (error.strerror or str(error)) + _MORE_AT_ONCE.get(error.errno or 0, "")
             raise CommandMissingError(f"{self._argv[0]!r} cannot be started: {reason}") from error
         call.is_made = True
@@ -208,7 +205,7 @@ class Command:
         except subprocess.TimeoutExpired as late:
             has_ended = child.poll() is not None
             if child in self._cut_off:
-                call.was_killed()
+                call.signal = signal.SIGKILL
                 raise CommandKilledError from late
             if has_ended and not self._goes_on_printing(child):  # a process that has left the group holds its pipes
                 return *_output_so_far(child), child.wait()
@@ -216,7 +213,7 @@ class Command:
             stdout, stderr = _output_so_far(child)
             if not has_ended and child.wait() == 0:  # it ended well just before the kill: what it printed is paid for
                 return stdout, stderr, 0
-            call.was_killed()
+            call.signal = signal.SIGKILL
             limit = f"{self._timeout_seconds:g} s and was ended; more time: --timeout"
             reason = f"{self._argv[0]!r} took longer than {limit}"
             failure = CommandFailedError(reason, _tail(plain(stderr.decode("utf-8", "replace")).strip()))
@@ -224,7 +221,7 @@ class Command:
             raise failure from late
         except BaseException:
             kill_group(child)
-            call.was_killed()
+            call.signal = signal.SIGKILL
             child.wait()
             raise
         finally:
@@ -246,21 +243,17 @@ def _output_so_far(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
 def _start(argv: tuple[str, ...], variables: Mapping[str, str], text: bytes) -> subprocess.Popen[bytes]:
     writer = StdinWriter(text)
     try:
-        child = _popen(argv, variables)
+        pipe, environment = subprocess.PIPE, _environment(variables)
+        # Running what the person typed is the purpose; there is no shell in between.
+        child = subprocess.Popen(  # noqa: S603 - the command of the user
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=environment
+        )
     except BaseException:
         writer.write_to(None)
         raise
     writer.write_to(child.stdin)
     child.stdin = None
     return child
-
-
-def _popen(argv: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    pipe, environment = subprocess.PIPE, _environment(variables)
-    # Running what the person typed is the purpose; there is no shell in between.
-    return subprocess.Popen(  # noqa: S603 - the command of the user
-        argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=environment
-    )
 
 
 def _environment(variables: Mapping[str, str]) -> Mapping[Any, Any]:

@@ -12,7 +12,7 @@ import json
 import os
 import stat
 from contextlib import suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _PRIVATE: Final = 0o600
-_DIGESTED_AT_ONCE_BYTES: Final = 1 << 20
 _FIELD_COUNT: Final = 4
 """The number of fields of a line: the output, the name of the input, the digest of the text, and the job."""
 
@@ -122,11 +121,8 @@ def digest_of(text: str) -> str:
 
 def digest_at(path: Path) -> str | None:
     """Return the digest of the file at ``path``, or None if there is no file."""
-    digest = sha256()
     try:
         with path.open("rb") as file:
-            for data in iter(lambda: file.read(_DIGESTED_AT_ONCE_BYTES), b""):
-                digest.update(data)
+            return file_digest(file, sha256).hexdigest()
     except FileNotFoundError:
         return None
-    return digest.hexdigest()

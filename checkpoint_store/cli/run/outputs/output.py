@@ -91,12 +91,7 @@ class StandardOutput:
         """Raise :class:`UnusableOutputError` unless the run would leave an existing output as it is; here, nothing."""
 
     def write(self, text: str, _job_id: str, *, has_new_results: bool) -> Outcome:  # noqa: ARG002 - of the file
-        """Print the text, in UTF-8 whatever the locale.
-
-        Raises:
-            UnusableOutputError: the text cannot be written.
-            SystemExit: nobody reads on, as where ``head`` has closed the pipe. The command ends without a word.
-        """
+        """Print the text, in UTF-8 whatever the locale. Where ``head`` has closed the pipe, end without a word."""
         try:
             self._print(text)
         except BrokenPipeError:
@@ -152,11 +147,7 @@ class OutputFile:
         self._replaceable_digest = None
 
     def write(self, text: str, job_id: str, *, has_new_results: bool) -> Outcome:
-        """Write the text, unless the file has it already, or was edited while no result is new.
-
-        Raises:
-            UnusableOutputError: another file was put there since :meth:`may_be_written`, or writing fails.
-        """
+        """Write the text, unless the file has it already, or was edited while no result is new."""
         current, digest = self._digest_on_disk(), digest_of(text)
         if current == digest:
             self._record(digest, job_id)
