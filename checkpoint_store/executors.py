@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from checkpoint_store.loop.executors.dask_executor import DaskExecutor
-from checkpoint_store.loop.executors.ray_executor import RayExecutor
+from checkpoint_store.loop.executors.clusters import DaskExecutor, RayExecutor
 from checkpoint_store.loop.option_names import checks_option_names
 
 if TYPE_CHECKING:

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 THIRD_PARTY_OF_THE_CORE = {"alembic", "filelock", "sqlalchemy"}
 OF_AN_EXTRA = {
     "execution/job/frame_columns.py": {"pandas", "polars"},
-    "loop/executors/dask_executor.py": {"distributed"},
-    "loop/executors/ray_executor.py": {"ray"},
+    "loop/executors/clusters.py": {"distributed", "ray"},
     "loop/progress_bar.py": {"tqdm"},
     "report/write.py": {"jinja2"},
     "storage/datasette/plugin.py": {"markupsafe", "pluggy"},

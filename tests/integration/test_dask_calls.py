@@ -15,7 +15,7 @@ import pytest
 from conftest import wait_until
 
 from checkpoint_store import CheckpointStore, executors
-from checkpoint_store.loop.executors import dask_executor
+from checkpoint_store.loop.executors import clusters
 
 from . import engines_work as work
 from .test_engines import calls, chunks
@@ -171,7 +171,7 @@ def test_a_result_comes_home_from_a_cluster_without_workers(
     store: CheckpointStore, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No worker is left, and none follows: the loop has the result all the same, and does not wait for a worker."""
-    monkeypatch.setattr(dask_executor, "_KEPT_CHECK_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(clusters, "_KEPT_CHECK_INTERVAL_SECONDS", 0.05)
     executor = executors.dask(client)
     scheduler = client.cluster.scheduler
     keep = scheduler.handlers["checkpoint_store_end"]

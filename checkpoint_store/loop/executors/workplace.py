@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidArgumentError, WorkerDied
 from checkpoint_store.loop.executors import local, processes
-from checkpoint_store.loop.executors.engine import Engine
+from checkpoint_store.loop.executors.clusters import Engine
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log
 
