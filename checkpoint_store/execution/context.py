@@ -6,31 +6,25 @@ import sys
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import (
     CheckpointStoreError,
     ChunkAlreadyCompleted,
     ChunkOutOfOrder,
+    InvalidArgumentError,
     StorageUnavailableError,
 )
-from checkpoint_store.execution.backup_listener import BackupListener
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
 from checkpoint_store.execution.claims.requests import QueuedPauses
-from checkpoint_store.execution.loops.open_loops import Loops
 from checkpoint_store.execution.results import keep_reported_costs
-from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
 from checkpoint_store.execution.unrecorded.taking_in import take_in
+from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.store_file import READ_ONLY
-from checkpoint_store.state_file import importer
-from checkpoint_store.state_file.writer import StateFile
-from checkpoint_store.storage.files.names import StoreFiles, state_copies
-from checkpoint_store.storage.files.sibling_check import refuse_foreign
-from checkpoint_store.storage.storage import open_for_reading, open_for_writing
-from checkpoint_store.system.files import storage_error
-from checkpoint_store.system.log import log_suppressed
+from checkpoint_store.storage.backup import version_of
+from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,12 +32,45 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
     from checkpoint_store.execution.chunk_contents import Given, Growing
+    from checkpoint_store.execution.loops.open_loops import Loops
+    from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
     from checkpoint_store.model.loop_records import RunRecord
     from checkpoint_store.model.money import Cost
-    from checkpoint_store.model.store_file import Durability
+    from checkpoint_store.state_file.writer import StateFile
+    from checkpoint_store.storage.backup import BackupVersion
     from checkpoint_store.storage.records.records import Completion, Known
-    from checkpoint_store.storage.recovery.recover import RecoveryReport
     from checkpoint_store.storage.storage import Reading, Storage
+
+
+class BackupListener:
+    """Calls a function with the path of each automatic backup: once, and again after a call that failed."""
+
+    def __init__(self, on_backup: Callable[[Path], object] | None) -> None:
+        if on_backup is not None and not callable(on_backup):
+            raise InvalidArgumentError("on_backup", on_backup, "is no function of the path of a backup")
+        self._on_backup: Final = on_backup
+        self._calls: dict[tuple[Path, BackupVersion | None], object] = {}
+        """The backups for which the function was called, or is called just now."""
+
+    def tell(self, backup: Path | None) -> None:
+        """Call the function with the newest backup; None: no backup was made.
+
+        An earlier process may have been killed before it carried its backup away: that backup counts, too, if it holds
+        all that the store has now. An error of the function is logged, and ends nothing.
+        """
+        if backup is None or self._on_backup is None:
+            return
+        version, call, is_carried = (backup, version_of(backup)), object(), False
+        if self._calls.setdefault(version, call) is not call:  # the loop of another thread may have ended just now
+            return
+        try:
+            self._on_backup(backup)
+            is_carried = True
+        except Exception as error:  # whatever the caller's function raises
+            log.warning("on_backup failed for %s, and will be called for it again: %s", backup, describe(error))
+        finally:
+            if not is_carried:
+                del self._calls[version]
 
 
 _made: Final[WeakValueDictionary[int, StoreContext]] = WeakValueDictionary()
@@ -222,77 +249,3 @@ class StoreContext:
         backup = self.storage.backups.make()
         self.backups.tell(backup)
         return backup is not None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedStore:
-    """A store that was opened, and what its opening did."""
-
-    context: StoreContext
-    recovery: RecoveryReport | None
-    """The report of the recovery that the opening made; None without a recovery."""
-    notices: tuple[str, ...]
-    """The texts of which the caller is to be warned."""
-
-
-def open_store(path: Path, state_file: Path | None, *, lock_timeout_seconds: float, **more: Any) -> OpenedStore:
-    """Open a store, and create, upgrade or recover it first where that is needed; see :class:`CheckpointStore`.
-
-    Raises:
-        StorageUnavailableError: descriptors or memory run out, also while a module is read that only opening needs.
-    """
-    try:
-        return _open_store(path, state_file, lock_timeout_seconds=lock_timeout_seconds, **more)
-    except CheckpointStoreError:
-        raise
-    except OSError as error:
-        raise storage_error(error, path) from error
-    except MemoryError as error:
-        raise StorageUnavailableError(path, "no memory is left") from error
-
-
-def _open_store(
-    path: Path,
-    state_file: Path | None,
-    *,
-    durability: Durability,
-    lock_timeout_seconds: float,
-    migrate: bool,
-    read_only: bool,
-    on_backup: Callable[[Path], object] | None,
-) -> OpenedStore:
-    backups = BackupListener(on_backup)
-    copies = () if state_file is None else state_copies(state_file)
-    if read_only:
-        reading = open_for_reading(path, copies, lock_timeout_seconds=lock_timeout_seconds)
-        return OpenedStore(
-            StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), None, ()
-        )
-    refuse_foreign(path)
-    for_new_store = importer.state_for_new_store(path, state_file)
-    storage, recovery = open_for_writing(
-        path,
-        copies,
-        durability=durability,
-        lock_timeout_seconds=lock_timeout_seconds,
-        migrate=migrate,
-        is_owner_checked=True,
-        has_backup_hook=on_backup is not None,
-    )
-    notice = None
-    try:
-        follower = None
-        if state_file is not None:
-            follower = StateFile(storage, state_file, StoreFiles(path).lock, lock_timeout_seconds=lock_timeout_seconds)
-            follower.sweep()
-        storage.claims.runners.reap_dead()
-        context = StoreContext(storage, storage, follower, Loops(path), UnrecordedResults(storage), backups)
-        if follower is not None:
-            facts, save = storage.import_facts, storage.states.take_in
-            notice = storage.healing.run(lambda: importer.import_at_opening(facts, follower, for_new_store, save))
-        take_in(storage, context.record, context.unrecorded.passed_over, is_opening=True)
-    except BaseException:
-        storage.close()
-        raise
-    notices = (notice, None if recovery is None else str(recovery))
-    return OpenedStore(context, recovery, tuple(filter(None, notices)))

@@ -8,17 +8,30 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import ref
 
-from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, StoreRecovered
+from checkpoint_store.errors import (
+    CheckpointStoreError,
+    InvalidArgumentError,
+    StorageUnavailableError,
+    StoreRecovered,
+)
 from checkpoint_store.execution import lifecycle
-from checkpoint_store.execution.context import StoreContext, open_store
+from checkpoint_store.execution.context import BackupListener, StoreContext
+from checkpoint_store.execution.loops.open_loops import Loops
 from checkpoint_store.execution.store import closing
 from checkpoint_store.execution.store.current_job import CurrentJob
+from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
+from checkpoint_store.execution.unrecorded.taking_in import take_in
 from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.store_file import SCHEMA_VERSION, check_lock_timeout
+from checkpoint_store.state_file import importer
 from checkpoint_store.state_file.exporting import resolve_state_file
+from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.destination import other_owner
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
+from checkpoint_store.storage.files.sibling_check import refuse_foreign
+from checkpoint_store.storage.storage import open_for_reading, open_for_writing
 from checkpoint_store.storage.target import resolve
+from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.log import WarningsLast, warn_caller
 from checkpoint_store.system.paths import absolute
 
@@ -30,6 +43,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.records import Problem
     from checkpoint_store.model.store_file import Durability
+    from checkpoint_store.storage.recovery.recover import RecoveryReport
 
 
 class Beside:
@@ -73,25 +87,29 @@ class OpenStore:
         self.state_file: Final = self._state_path(state_file)
         try:
             with WarningsLast():
-                opened = open_store(
-                    self.path,
-                    self.state_file,
-                    durability=durability,
-                    lock_timeout_seconds=lock_timeout_seconds,
-                    migrate=migrate,
-                    read_only=read_only,
-                    on_backup=on_backup,
-                )
-                self._context = opened.context
-                for notice in opened.notices:
-                    warn_caller(notice, StoreRecovered)
-        except BaseException:  # warnings are errors here
-            if self._context is not None:
+                with storage_errors(self.path):  # descriptors may run out, also while a module is read
+                    context, recovery, notice = _opened(
+                        self.path,
+                        self.state_file,
+                        durability=durability,
+                        lock_timeout_seconds=lock_timeout_seconds,
+                        migrate=migrate,
+                        read_only=read_only,
+                        on_backup=on_backup,
+                    )
+                    self._context = context
+                for text in (notice, recovery):
+                    if text is not None:
+                        warn_caller(str(text), StoreRecovered)
+        except BaseException as error:
+            if self._context is not None:  # warnings are errors here
                 self._context.reading.close()
+            if isinstance(error, MemoryError):
+                raise StorageUnavailableError(self.path, "no memory is left") from error
             raise
-        opened.context.loops.at_exit = partial(closing.end_with_process, ref(opened.context))
-        self._current: Final = CurrentJob(opened.context)
-        self.recovery: Final = opened.recovery
+        context.loops.at_exit = partial(closing.end_with_process, ref(context))
+        self._current: Final = CurrentJob(context)
+        self.recovery: Final = recovery
         """The report of the recovery that opening made; None without a recovery."""
 
     def _state_path(self, state_file: str | os.PathLike[str] | Beside | None) -> Path | None:
@@ -221,3 +239,50 @@ class OpenStore:
                 if not self._is_told_to_close:
                     what = f"{self.path} was never closed: call close(), or use `with CheckpointStore(...)`"
                     warnings.warn(what, ResourceWarning, source=self, stacklevel=2)
+
+
+def _opened(
+    path: Path,
+    state_file: Path | None,
+    *,
+    durability: Durability,
+    lock_timeout_seconds: float,
+    migrate: bool,
+    read_only: bool,
+    on_backup: Callable[[Path], object] | None,
+) -> tuple[StoreContext, RecoveryReport | None, str | None]:
+    """Open a store file, and create, upgrade or recover it first where that is needed.
+
+    Returns also the report of the recovery, if there was one, and what the caller is to be warned of besides.
+    """
+    backups = BackupListener(on_backup)
+    copies = () if state_file is None else state_copies(state_file)
+    if read_only:
+        reading = open_for_reading(path, copies, lock_timeout_seconds=lock_timeout_seconds)
+        return StoreContext(reading, None, None, Loops(path), UnrecordedResults(reading), backups), None, None
+    refuse_foreign(path)
+    for_new_store = importer.state_for_new_store(path, state_file)
+    storage, recovery = open_for_writing(
+        path,
+        copies,
+        durability=durability,
+        lock_timeout_seconds=lock_timeout_seconds,
+        migrate=migrate,
+        is_owner_checked=True,
+        has_backup_hook=on_backup is not None,
+    )
+    notice = follower = None
+    try:
+        if state_file is not None:
+            follower = StateFile(storage, state_file, StoreFiles(path).lock, lock_timeout_seconds=lock_timeout_seconds)
+            follower.sweep()
+        storage.claims.runners.reap_dead()
+        context = StoreContext(storage, storage, follower, Loops(path), UnrecordedResults(storage), backups)
+        if follower is not None:
+            facts, save = storage.import_facts, storage.states.take_in
+            notice = storage.healing.run(lambda: importer.import_at_opening(facts, follower, for_new_store, save))
+        take_in(storage, context.record, context.unrecorded.passed_over, is_opening=True)
+    except BaseException:
+        storage.close()
+        raise
+    return context, recovery, notice
