@@ -15,7 +15,7 @@ from checkpoint_store.execution.claims.requests import RedoMarks
 from checkpoint_store.execution.handles import HandleRecorder
 from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.late import LateRecorder, amount_paid, failure_of
-from checkpoint_store.execution.recorded_job import JobBudget, RecordedJob, RunnersAtWork
+from checkpoint_store.execution.recorded_job import RecordedJob, RunnersAtWork
 from checkpoint_store.execution.results import encoded
 from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attempt_worked_on_here
 from checkpoint_store.model.clock import now
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.chunks import Shard
     from checkpoint_store.model.money import Cost
     from checkpoint_store.storage.records.open_requests import OpenRequest
+    from checkpoint_store.storage.verbs.budgets import BudgetStorage
 
 
 class JobExecution:
@@ -87,11 +88,6 @@ class JobExecution:
     def runners(self) -> RunnersAtWork:
         """The runners that are at work on the job now."""
         return RunnersAtWork(self._context, self.job_id)
-
-    @cached_property
-    def budget(self) -> JobBudget:
-        """The money that the job has spent and reserved."""
-        return JobBudget(self._context, self.job_id)
 
     @cached_property
     def late(self) -> LateRecorder:
@@ -150,6 +146,16 @@ class JobExecution:
             places=places,
             inside=attempt_worked_on_here(self.job_id),
         )
+
+    @property
+    def budgets(self) -> BudgetStorage:
+        """The verbs about the money that jobs have spent and reserved."""
+        return self._context.storage.budgets
+
+    def note_cost_place(self, cost: Cost) -> None:
+        """Note where the cost stands in the results of the job, for results that are completed by hand."""
+        if cost != COST_DEFAULT:
+            self._context.cost_places[self.job_id] = cost
 
     def look_at(self, index: int) -> tuple[bool, str | None]:
         """Return whether a chunk is complete, and the handle of a chunk that is not complete."""

@@ -1,4 +1,4 @@
-"""One job as the store has recorded it: its progress, its money over all runners, and the runners at work."""
+"""One job as the store has recorded it: its progress, and the runners at work."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import ChunkOutOfRange
 from checkpoint_store.model.chunks import as_int, spans_of
-from checkpoint_store.model.money import COST_DEFAULT
-from checkpoint_store.storage.records.records import ReservationRequest
 from checkpoint_store.system.processes import host_name, pause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.claims.runner import OwnRunner
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.money import Cost, Spending
+    from checkpoint_store.model.money import Cost
     from checkpoint_store.model.records import ChunkRecord, Progress
-    from checkpoint_store.storage.records.records import Completion, Costs, JobRecord
-    from checkpoint_store.storage.verbs.budgets import Reserved
+    from checkpoint_store.storage.records.records import Costs, JobRecord
 
 
 class RecordedJob:
@@ -94,35 +90,6 @@ class RecordedJob:
     def costs_after(self, result_id: int, cost: Cost = "cost") -> Costs:
         """Return the costs of the results after a result id (0: all results); ``cost`` names the cost in a result."""
         return self._context.reading.results.costs_after(self.job_id, result_id, cost)
-
-
-class JobBudget:
-    """The money of one job, as all its runners see it. Safe to share between threads."""
-
-    def __init__(self, context: StoreContext, job_id: str) -> None:
-        self._context, self._job_id = context, job_id
-
-    def note_place(self, cost: Cost) -> None:
-        """Note where the cost stands in the results of the job, for results that are completed by hand."""
-        if cost != COST_DEFAULT:
-            self._context.cost_places[self._job_id] = cost
-
-    def spending(self, results: Costs) -> Spending:
-        """Return the money that the job has spent and reserved; ``results`` are the costs of its results."""
-        return self._context.storage.budgets.spending(self._job_id, results)
-
-    def reserve(self, chunk: ClaimedChunk, max_cost: float, cost: Cost, known: Costs) -> Reserved:
-        """Reserve the highest known cost for the attempt at a claimed chunk, if it fits. Durable when this returns."""
-        request = ReservationRequest(self._job_id, chunk.runner_id, chunk.claim, max_cost, cost, known)
-        return self._context.storage.budgets.reserve(request)
-
-    def free(self, chunks: Sequence[ClaimedChunk]) -> None:
-        """Free the reservations of these claimed chunks, which wait for their start. Durable when this returns."""
-        self._context.storage.budgets.free(self._job_id, [(chunk.runner_id, chunk.claim) for chunk in chunks])
-
-    def keep_result(self, completion: Completion) -> None:
-        """Keep the text and the cost of a result whose chunk has another result. Durable when this returns."""
-        self._context.storage.budgets.keep_result(completion)
 
 
 class RunnersAtWork:

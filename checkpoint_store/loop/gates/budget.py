@@ -14,7 +14,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.loop_records import LIMITS
 from checkpoint_store.model.money import fields_of, name_of
-from checkpoint_store.storage.records.records import NO_COSTS
+from checkpoint_store.storage.records.records import NO_COSTS, ReservationRequest
 from checkpoint_store.storage.verbs.budgets import Reserved
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class CostReader:
 
     def spending(self) -> Spending:
         """Return what the job has spent and reserved, by the results that were recorded until the last update."""
-        return self._execution.budget.spending(self.results)
+        return self._execution.budgets.spending(self._execution.job_id, self.results)
 
     def paid(self) -> float | None:
         """Return what the job has paid, failed tries included; None where no cost is known."""
@@ -94,12 +94,11 @@ class BudgetGate(Gate):
 
     def admits(self, chunk: ClaimedChunk) -> bool:
         """Reserve the highest cost so far for a chunk; return whether it fits."""
-        cost = self._state.options.cost
+        cost, budgets = self._state.options.cost, self._execution.budgets
+        about = self._execution.job_id, chunk.runner_id, chunk.claim, self._max_cost, cost
         for _ in range(_STALE_MAX):
-            known = self._reader.results
-            outcome = self._state.retry_while_busy(
-                lambda known=known: self._execution.budget.reserve(chunk, self._max_cost, cost, known)  # type: ignore[misc]
-            )
+            request = ReservationRequest(*about, self._reader.results)
+            outcome = self._state.retry_while_busy(budgets.reserve, request)
             if outcome is not Reserved.STALE:
                 return outcome is Reserved.YES
             self._reader.update()
@@ -110,8 +109,8 @@ class BudgetGate(Gate):
 
         A loop that this thread has left in the middle does not count: this thread would wait for itself.
         """
-        waiting = self._schedule.unstarted()
-        self._state.retry_while_busy(lambda: self._execution.budget.free(waiting))
+        waiting = [(chunk.runner_id, chunk.claim) for chunk in self._schedule.unstarted()]
+        self._state.retry_while_busy(self._execution.budgets.free, self._execution.job_id, waiting)
         others = self._state.retry_while_busy(self._execution.runners.has_others)
         return others or self._state.claims.runner.has_running_loop(but_this_thread=True)
 
