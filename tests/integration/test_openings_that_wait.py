@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkpoint_store.execution.loops import settling
+from checkpoint_store.execution.loops import deadlocks
 
 from .claims_tools import CLAIM
 
@@ -94,7 +94,7 @@ def test_an_opening_goes_on_without_a_call_that_does_not_end(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The program may hold a lock that the call needs. The log says that the chunk may be paid for again."""
-    monkeypatch.setattr(settling, "_WAIT_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(deadlocks, "_WAIT_SECONDS_MAX", 0.0)
     lock = threading.Lock()
 
     def work(text: str) -> str:

@@ -15,8 +15,8 @@ from weakref import WeakSet
 
 from checkpoint_store.errors import JobPaused, StorageUnavailableError, StoreClosed
 from checkpoint_store.execution.claims.chunk_queue import acting_thread
+from checkpoint_store.execution.loops.deadlocks import Settling
 from checkpoint_store.execution.loops.left_loops import LeftLoops
-from checkpoint_store.execution.loops.settling import Settling
 from checkpoint_store.model.attempt import jobs_worked_on_here
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.log import log, log_suppressed
