@@ -18,7 +18,6 @@ from checkpoint_store.loop.gates.gates import UNTIL_ONE_ENDS, Gates, OutageGate,
 from checkpoint_store.loop.gates.limits import deadline_gates, rate_gates
 from checkpoint_store.loop.lifecycle import abandon_in_flight, abandon_unrecorded, begin, conclude, leave_early
 from checkpoint_store.loop.loop_state import POLL_INTERVAL_SECONDS, LoopState
-from checkpoint_store.loop.none_results import NoneResults
 from checkpoint_store.loop.outage import Outage
 from checkpoint_store.loop.progress_bar import LiveBar
 from checkpoint_store.loop.recording import Recorder
@@ -63,7 +62,6 @@ class Loop:
         self._costs = CostReader(execution, options.cost) if needs_costs else None
         self._outage = Outage(options.outage_seconds)
         self._stood_still = StoodStill(self._schedule, self._place, self._outage)
-        self._none_results = NoneResults(self._state)
         self._recorder = Recorder(self._state, self._schedule, self._place, self._outage)
         self._failures = FailurePolicy(self._state, self._schedule, self._place, self._outage)
         gates: list[Gate] = [
@@ -222,7 +220,7 @@ class Loop:
         items = late + recorded
         self._schedule.to_yield += items
         self._gates.recorded(items)
-        self._none_results.recorded(items)
+        self._state.look_for_none(items)
         for attempt, error in outcomes.unstorable:
             self._failures.refuse(attempt, error)
         self._failures.handle(outcomes)

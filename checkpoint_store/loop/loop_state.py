@@ -6,19 +6,20 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
-from checkpoint_store.errors import CheckpointStoreError, StoreBusy
+from checkpoint_store.errors import CheckpointStoreError, ResultIsNone, StoreBusy
 from checkpoint_store.loop.events import Events, Statistics
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.system.log import log, log_suppressed
+from checkpoint_store.system.log import log, log_suppressed, warn_caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
     from checkpoint_store.execution.claims.claimed_chunk import ClaimedChunk
     from checkpoint_store.execution.execution import JobExecution
     from checkpoint_store.loop.options import Options
     from checkpoint_store.loop.signals import Interrupts
+    from checkpoint_store.model.records import MapItem
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -57,6 +58,7 @@ class LoopState:
         """Whether the loop starts nothing more, and leaves the job paused."""
         self.pause_reason: str | None = None
         """The first reason for the pause; None if the loop is not paused."""
+        self._has_warned_of_none = False
 
     def end_with(self, error: BaseException) -> None:
         """End the loop with an error; log the error where an earlier one ends the loop already."""
@@ -131,6 +133,26 @@ class LoopState:
             busy, at = self._locked
             if time.monotonic() < at + self.claims.lock_timeout_seconds:
                 raise busy
+
+    def look_for_none(self, items: Iterable[MapItem]) -> None:
+        """Warn at the first None among recorded results, while most of the chunks are not paid for yet.
+
+        Most often the function of the loop lacks a ``return``. Where warnings are errors, the warning ends the loop.
+        """
+        index = None if self._has_warned_of_none else next((item.index for item in items if item.result is None), None)
+        if index is None:
+            return
+        self._has_warned_of_none = True
+        message = (
+            f"job {self.job_id}: the function of the loop returned None for chunk {index}, and None is recorded as the "
+            "result. If the function lacks a return, mend the function, and have the chunk done again: "
+            f"job.redo([{index}]). If None is meant: warnings.simplefilter('ignore', checkpoint_store.ResultIsNone)."
+        )
+        log.warning("%s", message)
+        try:
+            warn_caller(message, ResultIsNone)
+        except ResultIsNone as error:  # all that is in work is recorded first
+            self.end_with(error)
 
     @contextmanager
     def log_instead_of_raising(self, action: str) -> Iterator[None]:
