@@ -15,7 +15,7 @@ from checkpoint_store.loop.option_names import checks_option_names
 from checkpoint_store.loop.service.retry_policy import blames_no_chunk
 from checkpoint_store.model.chunks import checked_pairs
 from checkpoint_store.model.clock import now
-from checkpoint_store.model.exceptions import add_note
+from checkpoint_store.model.error_text import add_note
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator

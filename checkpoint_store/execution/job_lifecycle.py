@@ -9,7 +9,7 @@ from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.requests import KnownPauses, must_queue_pause
 from checkpoint_store.execution.other_plans import look_again
-from checkpoint_store.model.exceptions import set_field
+from checkpoint_store.model.error_text import set_field
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.system.log import log_suppressed
 from checkpoint_store.system.threads import is_in_signal_handler

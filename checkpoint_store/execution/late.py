@@ -11,8 +11,7 @@ from checkpoint_store.model.attempt import attempt_worked_on_here
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
-from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.exceptions import add_note
+from checkpoint_store.model.error_text import add_note, describe
 from checkpoint_store.model.money import amount, cost_of_error
 from checkpoint_store.storage.records.records import Completion, FailedAttempt
 

@@ -20,8 +20,7 @@ from checkpoint_store.loop.outage import wait_after
 from checkpoint_store.loop.service.retry_policy import is_away, is_transient, matcher, stop_rule
 from checkpoint_store.loop.service.service_errors import Trouble, may_have_arrived, trouble_of
 from checkpoint_store.loop.service.unknown_model import with_remedy
-from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.exceptions import add_note, set_field
+from checkpoint_store.model.error_text import add_note, describe, set_field
 from checkpoint_store.model.money import cost_in, cost_of_error, unreadable_cost_of
 from checkpoint_store.system.log import log, log_suppressed
 

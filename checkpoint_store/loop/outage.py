@@ -10,8 +10,7 @@ from checkpoint_store.errors import first_of
 from checkpoint_store.loop.service.retry_after import retry_after
 from checkpoint_store.loop.service.retry_policy import backoff, pause_before_retry
 from checkpoint_store.loop.service.service_errors import Trouble
-from checkpoint_store.model.error_text import describe
-from checkpoint_store.model.exceptions import set_field
+from checkpoint_store.model.error_text import describe, set_field
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:

@@ -1,14 +1,13 @@
-"""The text of an error, as the store keeps it, and the exceptions behind an exception."""
+"""The text of an error, as the store keeps it, its notes, and the exceptions behind an exception."""
 
 from __future__ import annotations
 
 import re
 from itertools import islice
 from opcode import opmap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, WorkFailed
-from checkpoint_store.model.exceptions import add_note, notes_of
 from checkpoint_store.model.no_data import HTML_PAGE, NO_FIELD, NO_JSON, met_no_data, no_data_remark
 from checkpoint_store.model.service_answer import answer_beyond, field_of
 
@@ -34,6 +33,25 @@ class Remedy(str):
     """What to do about an error: a note of the exception that its message has, too."""
 
     __slots__ = ()
+
+
+def set_field(error: BaseException, name: str, value: Any) -> None:
+    """Set an attribute of an exception, such as ``__cause__``, also if its class forbids it, as a frozen dataclass."""
+    BaseException.__setattr__(error, name, value)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add a note to an exception, as its own ``add_note`` does."""
+    set_field(error, "__notes__", [*notes_of(error), note])
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """Return the notes of an exception that are texts. Its class may answer with anything, or raise an error."""
+    try:
+        notes = vars(error).get("__notes__")
+    except Exception:  # whatever a property of the class does
+        return []
+    return [note for note in notes if isinstance(note, str)] if isinstance(notes, list | tuple) else []
 
 
 def text_of(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from checkpoint_store.execution.claims.requests import handler_interrupts_librar
 from checkpoint_store.execution.loops.deadlocks import work_waits_for_this_thread
 from checkpoint_store.execution.unrecorded.kept_results import note_where, says_where
 from checkpoint_store.model.attempt import threads_at_work
-from checkpoint_store.model.exceptions import add_note, notes_of
+from checkpoint_store.model.error_text import add_note, notes_of
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:

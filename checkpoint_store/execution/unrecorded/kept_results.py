@@ -18,7 +18,7 @@ from checkpoint_store.errors import (
     StoreDamaged,
 )
 from checkpoint_store.execution.unrecorded.taking_in import record_one
-from checkpoint_store.model.exceptions import notes_of, set_field
+from checkpoint_store.model.error_text import notes_of, set_field
 from checkpoint_store.storage.files import unrecorded as unrecorded_files
 from checkpoint_store.storage.files.unrecorded import UnrecordedResult, plan_digest
 from checkpoint_store.system.forks import ForkAware, watch

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.loop.service.retry_policy import as_work_failed
 from checkpoint_store.loop.signals import a_loop_ends_at_once
-from checkpoint_store.model.error_text import raised_from, readable, text_of, unread
-from checkpoint_store.model.exceptions import add_note, notes_of, set_field
+from checkpoint_store.model.error_text import add_note, notes_of, raised_from, readable, set_field, text_of, unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,7 @@ import re
 from typing import Final
 
 from checkpoint_store.loop.service.service_errors import codes_of, status_of
-from checkpoint_store.model.error_text import Remedy, links, note_answer, text_of
-from checkpoint_store.model.exceptions import add_note, notes_of
+from checkpoint_store.model.error_text import Remedy, add_note, links, note_answer, notes_of, text_of
 from checkpoint_store.model.service_answer import answers_in
 
 MODEL_NOT_FOUND: Final = "model_not_found"
