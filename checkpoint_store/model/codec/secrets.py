@@ -12,8 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import SecretInConfig
-from checkpoint_store.model.codec.escapes import redact_in_either_form, unescaped
-from checkpoint_store.model.codec.secret_mentions import REDACTED, redact_mentions
+from checkpoint_store.model.codec.secret_texts import REDACTED, redact_in_either_form, redact_mentions, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
