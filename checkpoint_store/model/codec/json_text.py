@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import InvalidResultError, short_repr
 from checkpoint_store.model.codec.json_rules import LEAVES, check, is_plain
-from checkpoint_store.model.codec.round_trip import check_round_trip, is_typed
+from checkpoint_store.model.codec.round_trip import check_round_trip, is_same, is_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,17 +185,7 @@ def _named_part(value: object, name: str) -> object:
 
 def is_same_result(text: str, other: str) -> bool:
     """Whether two texts that :func:`json_text.encode` made hold the same value, with its keys in any order."""
-    return text == other or _is_same(decode(text), decode(other))
-
-
-def _is_same(value: Any, other: Any) -> bool:
-    if type(value) is not type(other):
-        return False
-    if isinstance(value, dict):
-        return value.keys() == other.keys() and all(_is_same(item, other[key]) for key, item in value.items())
-    if isinstance(value, list):
-        return len(value) == len(other) and all(map(_is_same, value, other))
-    return bool(value == other)
+    return text == other or is_same(decode(text), decode(other))
 
 
 def unchanged(old: dict[int, Any], new: dict[int, Any]) -> set[int]:

@@ -33,7 +33,7 @@ def check_round_trip(value: object, plain: Any) -> None:
     except InvalidResultError as error:
         reason = f"could not be read back: it {error.reason}"
         raise InvalidResultError(reason, path=error.path) from error
-    if _is_same(value, back):
+    if is_same(value, back):
         return
     different = next(_differences(value, back, _ROOT), None)
     if different is not None:
@@ -41,21 +41,21 @@ def check_round_trip(value: object, plain: Any) -> None:
         raise InvalidResultError(reason, path=different)
 
 
-def _is_same(value: Any, back: Any) -> bool:
-    """Whether the value that was read equals the stored one, for usual types only; False asks for a closer look."""
+def is_same(value: Any, back: Any) -> bool:
+    """Whether two values are equal, and of equal types, for usual types only; False asks for a closer look."""
     kind: Any = type(value)
     if kind is not type(back):
         return False
     if kind in LEAVES:
         return bool(value == back)
     if kind is list or kind is tuple:
-        return len(value) == len(back) and all(_is_same(*pair) for pair in zip(value, back, strict=True))
+        return len(value) == len(back) and all(map(is_same, value, back))
     if kind is dict:
-        return value.keys() == back.keys() and all(_is_same(item, back[key]) for key, item in value.items())
+        return value.keys() == back.keys() and all(is_same(item, back[key]) for key, item in value.items())
     names = _fields_of(cast("Any", kind))
     if names is None or getattr(value, "__pydantic_extra__", None) or getattr(value, "__pydantic_private__", None):
         return False
-    return all(_is_same(getattr(value, name, ...), getattr(back, name, ...)) for name in names)
+    return all(is_same(getattr(value, name, ...), getattr(back, name, ...)) for name in names)
 
 
 @lru_cache(maxsize=256)
