@@ -24,6 +24,7 @@ from checkpoint_store.execution.unrecorded.taking_in import take_in
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.store_file import READ_ONLY
 from checkpoint_store.storage.backup import version_of
+from checkpoint_store.storage.records.records import NextClaim
 from checkpoint_store.system.log import log, log_suppressed
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ class StoreContext:
         try:
             if claims is not None and len(completions) == 1:
                 along = claims.along.next_after(completions[0].chunk_index)
-            has_claimed = storage.complete(completions, None if along is None else along.next_claim)
+            next_claim = None if along is None else NextClaim(along.index, along.runner_id)
+            has_claimed = storage.complete(completions, next_claim)
         except (ChunkAlreadyCompleted, ChunkOutOfOrder) as error:
             for refused in [completion for completion in completions if completion.chunk_index == error.chunk_index]:
                 self._note_refused(refused)

@@ -124,7 +124,7 @@ class ChunkQueue:
         """Whether the loop asked for its last chunk right after a completion."""
         if not pauses.covers(self._first_pause, known_pause):
             self._note_pause(self._first_pause)
-        claims.runner.enter(self._loop)
+        claims.runner.loops.add(self._loop)
 
     def is_paused(self) -> bool:
         """Whether a pause ends this loop; see :class:`KnownPauses`.
@@ -161,7 +161,8 @@ class ChunkQueue:
             self._go_on_from(along.index)
             return [along]
         if self._in_order:
-            if self.claims.in_hand.is_worked_on_by(self._loop, self._next):
+            in_hand = self.claims.in_hand.get(self._next)
+            if in_hand is not None and in_hand.loop is self._loop:
                 return []
             wanted, self._held_by_others = 1, []
             self._next = self._marks.first_below(self._next)
@@ -291,6 +292,6 @@ class ChunkQueue:
         """End the loop, and free the chunks that it has claimed and not started. The last loop ends the runner."""
         self._loop.is_active = False
         try:
-            self.claims.runner.leave(self._loop)
+            self.claims.runner.loops.discard(self._loop)
         finally:  # an interrupt, too: the chunks are free all the same
             self.claims.release([*chunks, *self.claims.along.leave(self._loop)])

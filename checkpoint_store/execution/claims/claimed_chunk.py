@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.model.service_answer import field_of
-from checkpoint_store.storage.records.records import NextClaim
 from checkpoint_store.system.file_lock import is_held_here, take
 
 if TYPE_CHECKING:
@@ -104,10 +103,6 @@ class ClaimedChunk:
         self.attempts_in_loop = attempts_in_loop
         """How many attempts this loop has made at the chunk, this one included."""
 
-    def tried_again(self, claim: Claim) -> ClaimedChunk:
-        """Return this chunk as its loop has claimed it for another attempt, after this one has failed."""
-        return ClaimedChunk(claim, self.runner_id, self.loop, attempts_in_loop=self.attempts_in_loop + 1)
-
     def has_reported(self, error: BaseException) -> bool:
         """Whether the cost of an exception counts already: the work has reported it, or what it was raised from."""
         own_cost = field_of(error, "cost")
@@ -117,11 +112,6 @@ class ClaimedChunk:
     def seconds(self) -> float:
         """How long the work has taken so far."""
         return round(time.monotonic() - self.since, 6)
-
-    @property
-    def next_claim(self) -> NextClaim:
-        """This chunk and its runner, for the transaction that completes another chunk and claims this one."""
-        return NextClaim(self.claim.chunk_index, self.runner_id)
 
 
 _by_runner: Final[WeakValueDictionary[tuple[str, int], ChunksInHand]] = WeakValueDictionary()
@@ -205,11 +195,6 @@ class ChunksInHand(dict[int, ClaimedChunk]):
         finally:
             if taken:
                 self._searching.release()
-
-    def is_worked_on_by(self, loop: ClaimingLoop, index: int) -> bool:
-        """Whether this loop has claimed this chunk."""
-        chunk = self.get(index)
-        return chunk is not None and chunk.loop is loop
 
     @property
     def has_yielded(self) -> bool:

@@ -287,7 +287,9 @@ class Claims(ForkAware):
                     self.end_if_idle(wait=True)
                 return None
             self.storage.done(chunk.runner_id, chunk.claim)
-            self.in_hand[index] = following = chunk.tried_again(outcome.next_claim)
+            attempts = chunk.attempts_in_loop + 1
+            following = ClaimedChunk(outcome.next_claim, chunk.runner_id, chunk.loop, attempts_in_loop=attempts)
+            self.in_hand[index] = following
             return following
 
     def last_pause(self) -> int:

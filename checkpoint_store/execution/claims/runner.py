@@ -41,7 +41,7 @@ class OwnRunner:
         self._seen_alive: dict[int, float] = {}
         """When another runner was last found alive, on the monotonic clock, by runner id."""
         self.loops: set[ClaimingLoop] = set()
-        """The loops that need this runner."""
+        """The loops that need this runner. A finalizer may take a loop out: no lock is waited for."""
 
     @property
     def is_registered(self) -> bool:
@@ -74,14 +74,6 @@ class OwnRunner:
             self._storage.runners.drop(runner_id)
 
     # -- its loops
-
-    def enter(self, loop: ClaimingLoop) -> None:
-        """Note that a loop begins."""
-        self.loops.add(loop)
-
-    def leave(self, loop: ClaimingLoop) -> None:
-        """Note that a loop has ended. A finalizer may call this: no lock is waited for."""
-        self.loops.discard(loop)
 
     def look_for_pause(self) -> None:
         """Let each loop ask the store for a pause before it starts its next chunk."""
