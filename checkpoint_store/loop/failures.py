@@ -14,7 +14,7 @@ from checkpoint_store.errors import (
     JobNotFound,
     WorkerDied,
 )
-from checkpoint_store.loop.late_results import LateResults, copy_in
+from checkpoint_store.loop.late_results import copy_in
 from checkpoint_store.loop.options import leaves_another
 from checkpoint_store.loop.outage import wait_after
 from checkpoint_store.loop.service.retry_policy import is_away, is_transient, matcher, stop_rule
@@ -40,7 +40,6 @@ class FailurePolicy:
 
     def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
         self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
-        self._late = LateResults(state.execution, state.options.cost)
         self._is_retried = matcher("retry_on", state.options.retry_on, is_transient)
         self._stops_the_job = stop_rule(state.options.stop_on)
 
@@ -216,7 +215,7 @@ class FailurePolicy:
         """
         index, cost = chunk.index, self._cost_in(error)
         self._state.statistics.failed(cost)
-        kept = self._late.note_error(chunk, describe(error) + copy_in(error), cost)
+        kept = self._state.late.note_error(chunk, describe(error) + copy_in(error), cost)
         self._log(chunk, "the late result of attempt %d cannot be stored: %s%s", chunk.number, describe(error), kept)
         if not self._schedule.is_in_flight(index):
             self._state.claims.release(self._schedule.retries.take(index))
@@ -266,7 +265,7 @@ class FailurePolicy:
             raise
         except CheckpointStoreError as unrecorded:
             if copy or how.get("cost") is not None:
-                unrecorded.add_note(self._late.keep_error(chunk, message + copy, how.get("cost")))
+                unrecorded.add_note(self._state.late.keep_error(chunk, message + copy, how.get("cost")))
             self._state.claims.release([chunk])
             raise
 
@@ -290,7 +289,7 @@ class FailurePolicy:
         became = "the chunk was completed" if is_complete else "another try at the chunk began"
         self._log(chunk, f"attempt %d failed, but {became} meanwhile: %s", chunk.number, message)
         if copy or cost is not None:
-            self._late.note_error(chunk, message + copy, cost)
+            self._state.late.note_error(chunk, message + copy, cost)
         error = None if is_complete else message
         self._state.events.ended("completed" if is_complete else "retried", chunk, error, cost, seconds)
 

@@ -93,11 +93,8 @@ class LateResults:
         return execution.late.result(completion, lambda: execution.submit([completion]))
 
     def _failed(self, call: Call, error: BaseException) -> str:
-        return f"is a failure: {describe(error)}{self.note_failure(call, error, cost_of_error(error))}"
-
-    def note_failure(self, call: Call, error: BaseException, cost: float | None) -> str:
-        """Record what a failed attempt cost, if that is known; return how that went wrong, or an empty text."""
-        return "" if cost is None else self.note_error(call, describe(error), cost)
+        message, cost = describe(error), cost_of_error(error)
+        return f"is a failure: {message}{'' if cost is None else self.note_error(call, message, cost)}"
 
     def note_error(self, call: Call, error: str, cost: float | None) -> str:
         """Record the error of a failed attempt, and what it cost; return how that went wrong, or an empty text.

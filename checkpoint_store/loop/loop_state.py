@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from checkpoint_store.errors import CheckpointStoreError, ResultIsNone, StoreBusy
 from checkpoint_store.loop.events import Events, Statistics
+from checkpoint_store.loop.late_results import LateResults
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.system.log import log, log_suppressed, warn_caller
 
@@ -41,6 +42,7 @@ class LoopState:
         self.claims: Final = execution.claims
         self.statistics: Final = Statistics(execution, options)
         self.events: Final = Events(execution, options)
+        self.late: Final = LateResults(execution, options.cost)
         self.queue: ChunkQueue
         """The queue of the chunks that this loop may claim; set when the loop begins to run."""
         self.error: BaseException | None = None

@@ -11,7 +11,7 @@ from weakref import WeakSet
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, InvalidResultError, JobNotFound
 from checkpoint_store.execution.unrecorded.kept_results import note_where
 from checkpoint_store.loop.executors.raised import Raised
-from checkpoint_store.loop.late_results import LateResults, completion_of
+from checkpoint_store.loop.late_results import completion_of
 from checkpoint_store.loop.outage import LATE
 from checkpoint_store.loop.stood_still import SleptTime
 from checkpoint_store.model.codec import json_text
@@ -63,7 +63,6 @@ class Recorder:
     def __init__(self, state: LoopState, schedule: Schedule, place: Workplace, outage: Outage) -> None:
         self._state, self._schedule, self._place, self._outage = state, schedule, place, outage
         self._slept = SleptTime(state.execution)
-        self._late = LateResults(state.execution, state.options.cost)
         self._completed_late: set[int] = set()
         """Chunks that a late result completed. Their next attempt may be in flight, and is not yielded again."""
         self._just_recorded: frozenset[int] = frozenset()
@@ -221,7 +220,7 @@ class Recorder:
         left = self._schedule.overdue | self._schedule.given_up
         for future, chunk in left.items():
             try:
-                future.add_done_callback(partial(self._late.take_from, chunk))
+                future.add_done_callback(partial(self._state.late.take_from, chunk))
             except BaseException as error:  # an interrupt, while this thread recorded a result that had just come
                 interrupt = error
         self._schedule.overdue.clear()
@@ -263,7 +262,8 @@ class Recorder:
             if failure is not None:
                 cost = cost_of_error(failure)
                 self._state.statistics.failed(cost)
-                self._late.note_failure(chunk, failure, None if chunk.has_reported(failure) else cost)
+                if cost is not None and not chunk.has_reported(failure):
+                    self._state.late.note_error(chunk, describe(failure), cost)
                 self._settled_late.add(future)
                 continue
             self._outage.completed(LATE)
