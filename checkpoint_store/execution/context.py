@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.money import Cost
     from checkpoint_store.state_file.writer import StateFile
     from checkpoint_store.storage.backup import BackupVersion
-    from checkpoint_store.storage.records.records import Completion, Known
+    from checkpoint_store.storage.records.records import Completion
     from checkpoint_store.storage.storage import Reading, Storage
 
 
@@ -215,22 +215,10 @@ class StoreContext:
             if job is not None and job.job_id == job_id:
                 job.grow(total_chunks, given)
 
-    def chunk_completed(self, job_id: str) -> None:
-        """Make the state file exact after a completion; where that is impossible, it is written later."""
-        try:
-            self.job_changed(job_id)
-        except Exception as error:  # the chunk is recorded, so this is no error
-            log_suppressed(error, f"after a completion of job {job_id}, its state file is written later")
-
     def job_changed(self, job_id: str) -> None:
         """Make the state file exact. If only the file cannot be written, that is logged, and it is written later."""
         if self.state_file is not None:
             self.state_file.write_or_later(job_id)
-
-    def job_saved(self, job_id: str, known: Known | None) -> None:
-        """Make the state file exact, or raise; ``known`` is the content of the job in the store, if it is at hand."""
-        if self.state_file is not None:
-            self.state_file.write(job_id, known)
 
     def note_change(self, job_id: str) -> None:
         """Let the next ending make the state file exact: the job changed in something else than a result."""

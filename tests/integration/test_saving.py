@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateFormatError, StateManager
-from checkpoint_store.execution.context import StoreContext
 from checkpoint_store.model.frozen import thaw
 from checkpoint_store.state_file.reader import glance
+from checkpoint_store.state_file.writer import StateFile
 from checkpoint_store.storage.connection import pragmas, writer
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import save_state as save_state_statements
@@ -186,16 +186,16 @@ def test_a_file_is_not_set_back(
 ) -> None:
     """What another recorded between a save's commit and the writing of its file is in the file, too."""
     manager.save(ProcessingState(file_name="a", total_chunks=9))
-    other, real = make_manager(), StoreContext.job_saved
+    other, real = make_manager(), StateFile.write
     state = with_chunk(loaded(manager), 0, "mine")
 
-    def between(room: StoreContext, job_id: str, known: Any = None) -> None:
-        monkeypatch.setattr(StoreContext, "job_saved", real)
+    def between(state_file: StateFile, job_id: str, known: Any = None) -> Any:
+        monkeypatch.setattr(StateFile, "write", real)
         other.update_chunk_complete(1, "theirs")
         other.close()
-        real(room, job_id, known)
+        return real(state_file, job_id, known)
 
-    monkeypatch.setattr(StoreContext, "job_saved", between)
+    monkeypatch.setattr(StateFile, "write", between)
     manager.save(state)
     assert ProcessingState.from_json(manager.state_path.read_bytes()).results() == {0: "mine", 1: "theirs"}
     assert loaded(manager).results() == {0: "mine", 1: "theirs"}

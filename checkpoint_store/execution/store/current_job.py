@@ -18,7 +18,7 @@ from checkpoint_store.model.state.state import ProcessingState
 from checkpoint_store.storage.records.saved_state import Looked
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.log import log, warn_caller
+from checkpoint_store.system.log import log, log_suppressed, warn_caller
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,8 +171,9 @@ class CurrentJob:
         warn_caller(notice, UserWarning)
 
     def show(self, job_id: str, saved: Saved) -> None:
-        """Make the state file exact after :meth:`save`, and log or warn what the caller has to know."""
-        self._context.job_saved(job_id, saved.known)
+        """Make the state file exact after :meth:`save`, or raise; log or warn what the caller has to know."""
+        if self._context.state_file is not None:
+            self._context.state_file.write(job_id, saved.known)
         if saved.passed_over is not None:
             self._tell_of(saved.passed_over, job_id)
         for chunk_index in saved.over[:1]:
@@ -180,24 +181,23 @@ class CurrentJob:
         while self._set_meanwhile:
             lifecycle.change(self._context, *self._set_meanwhile.popleft())
 
-    def complete(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
-        """Record a chunk of a job that is not running, and set the job running unless it is paused. Durable."""
-        self._complete_and_run(job_id, total_chunks, chunk_index, result)
-        self._context.chunk_completed(job_id)
+    def complete(self, job_id: str, chunk_index: int, result: object, *, is_current: bool = True) -> None:
+        """Record a chunk of a job that is not running, and set the job running unless it is paused. Durable.
 
-    def complete_beside(self, job_id: str, chunk_index: int, result: object) -> None:
-        """Record a chunk of a job that is no longer current; the state file shows the current job. Durable."""
-        total_chunks = self._context.reading.jobs.find(job_id).total_chunks
-        self._complete_and_run(job_id, total_chunks, chunk_index, result)
-
-    def _complete_and_run(self, job_id: str, total_chunks: int, chunk_index: int, result: object) -> None:
-        execution = JobExecution(self._context, job_id, total_chunks)
+        ``is_current``: the state file shows the job, and is made exact; if that fails, it is written later.
+        """
+        execution = JobExecution(self._context, job_id, self._context.reading.jobs.find(job_id).total_chunks)
         completion = execution.completion(chunk_index, result, replace=True)
         try:
             self._context.storage.states.complete_and_run(completion)
         except CheckpointStoreError as error:
             self._context.unrecorded.keep_by_hand(error, [completion])
             raise
+        if is_current:
+            try:
+                self._context.job_changed(job_id)
+            except Exception as error:  # the chunk is recorded, so this is no error
+                log_suppressed(error, f"after a completion of job {job_id}, its state file is written later")
 
     def set_status_soon(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
         """Set the status of a job in a signal handler that interrupted a call of the library; durable after it."""
