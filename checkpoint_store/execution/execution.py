@@ -190,14 +190,11 @@ class JobExecution:
         attempt: tuple[int, float] | None = None,
         made_from: MadeFrom | None = None,
     ) -> Completion:
-        """Return the completion to write for a result (``text``: its JSON text, if it is encoded already).
+        """Return the completion to write for a result, checked (``text``: its JSON text, if it is encoded already).
 
         ``cost``: where the cost stands in this and an earlier result; None: the place that the last loop named.
         ``attempt``: the number of the attempt that made the result, and its seconds; None: the attempt in hand.
         ``made_from``: what that attempt was given; None: what the attempt in hand was given, or the chunk as it is now.
-
-        Raises:
-            ChunkOutOfRange, InvalidResultError: as :meth:`Job.complete` says.
         """
         job_id, storage = self.job_id, self._context.writing
         index = self.recorded.checked_index(index)
@@ -223,9 +220,6 @@ class JobExecution:
         """Record completions, all or none; durable when this returns.
 
         ``by_hand``: they are in the hand of a caller; what the store cannot take now is kept. A loop keeps its own.
-
-        Raises:
-            ChunkOutOfOrder: the job is sequential, and a chunk before them is not complete, or was done again since.
         """
         if self._order is not None:
             self._order.require(completions)

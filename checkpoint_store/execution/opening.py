@@ -72,12 +72,7 @@ class Fingerprints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenArguments:
-    """The arguments of ``open_job``, ``plan`` and ``map``, checked as it is made; see :meth:`CheckpointStore.open_job`.
-
-    Raises:
-        InvalidArgumentError: an argument is of a wrong type or value; nothing was done.
-        SecretInConfig: a value in the config or the metadata looks like a secret.
-    """
+    """The arguments of ``open_job``, ``plan`` and ``map``, checked as it is made, before anything is done."""
 
     file_name: str | os.PathLike[str]
     chunks: Iterable[Any] | None = None

@@ -93,13 +93,7 @@ def abandon_in_flight(state: LoopState, schedule: Schedule, place: Workplace) ->
 
 
 def conclude(state: LoopState) -> None:
-    """Give the job the status that follows from the loop; then give a pending signal its usual effect.
-
-    Raises:
-        BaseException: the signal's, or the loop's error.
-        ChunkFailed: chunks are failed, and ``on_error`` is ``"stop"``.
-        JobPaused: chunks are left, and ``on_pause`` is ``"raise"``.
-    """
+    """Give the job the status that follows from the loop; then give a pending signal its usual effect."""
     try:
         _end_job(state)
     except Exception as error:

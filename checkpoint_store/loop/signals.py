@@ -88,12 +88,7 @@ class Interrupts:
         return self.requested and not self.is_urgent and _PendingSignal.number is not None and others_are_busy
 
     def deliver(self, cause: BaseException | None = None) -> None:
-        """Give the signal that stopped this loop its usual effect; return where no signal is pending.
-
-        Raises:
-            KeyboardInterrupt: for SIGINT.
-            SystemExit: for SIGTERM and SIGHUP, with the code 128 + number.
-        """
+        """Give the signal that stopped this loop its usual effect; return where no signal is pending."""
         if self.is_in_main and _in_main_thread():
             _deliver(cause)
 

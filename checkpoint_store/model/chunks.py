@@ -168,11 +168,7 @@ class Shard(Collection[int]):
 
 
 def shard_of(only: object) -> Shard | None:
-    """Return the shard that the argument ``only`` names; None if ``only`` is None.
-
-    Raises:
-        InvalidArgumentError: it is no collection of chunk indices.
-    """
+    """Return the shard that the argument ``only`` names; None if ``only`` is None."""
     if only is None or isinstance(only, Shard):
         return only
     if isinstance(only, str | bytes) or not isinstance(only, Collection):

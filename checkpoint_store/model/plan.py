@@ -54,9 +54,6 @@ def fingerprint(
 
     See :func:`canonical` for what counts. Text, bytes and JSON data begin with ``1:`` by both rules. ``by`` is the
     caller's function that returns what identifies a chunk, ``rule`` that of the chunk's job; the error names the index.
-
-    Raises:
-        InvalidArgumentError: something in the chunk cannot be identified; it says where.
     """
     content = chunk if by is None else by(chunk)
     if by is not None and content is None:  # a forgotten return would make all chunks alike

@@ -74,13 +74,10 @@ is_held_here: Final[Callable[[threading.RLock], bool]] = methodcaller("_is_owned
 
 
 def refuse_inner_call(lock: threading.RLock, path: Path) -> None:
-    """Refuse a call that this thread makes in the middle of a transaction on ``path``, before it takes the lock again.
+    """Refuse (:class:`StoreBusy`) a call that this thread makes in the middle of a transaction, which has the lock.
 
     The call comes from a signal handler, a finalizer, or a function of the caller that the transaction calls. Without
     this check it would wait for the end of the transaction for ever.
-
-    Raises:
-        StoreBusy: this thread holds the lock.
     """
     if is_held_here(lock):
         raise StoreBusy(path, 0.0, "a call of this very thread, which this call interrupted,")
@@ -111,10 +108,7 @@ class file_lock:  # noqa: N801 - used as a function is, in a with statement
         path: the lock file.
         timeout_seconds: how long to wait for another holder.
         like: root gives the lock file to the owner of this file.
-        outcome: what :class:`StoreBusy` says of what was written; by default, that nothing was.
-
-    Raises:
-        StoreBusy: another holder kept it for ``timeout_seconds``.
+        outcome: what :class:`StoreBusy` says of what was written, if another holder kept the lock for so long.
     """
 
     def __init__(

@@ -60,9 +60,6 @@ def open_new(path: str | Path) -> int:
 
     A umask can take rights from the owner, too: then nothing could open the file again. After an error, the file is
     removed.
-
-    Raises:
-        FileExistsError: the path exists already, even as a dangling symlink.
     """
     file = os.open(path, NEW, PRIVATE)
     try:
@@ -77,11 +74,7 @@ def open_new(path: str | Path) -> int:
 
 
 def open_regular(path: str | Path, flags: int) -> int:
-    """Open a regular file with these flags and the guards, and return its descriptor.
-
-    Raises:
-        OSError: it cannot be opened, or a symlink (ELOOP) or anything but a regular file (EINVAL) has its name.
-    """
+    """Open a regular file with these flags and the guards; OSError if anything else has the name, such as a symlink."""
     file = os.open(path, flags | GUARDS)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -141,11 +134,7 @@ def _beginning(name: str) -> str:
 
 
 def create_private(path: Path, *, like: Path | None = None) -> None:
-    """Create an empty file of mode 0600, durable in its folder; root gives it to the owner of ``like``.
-
-    Raises:
-        FileExistsError: the path exists already, even as a dangling symlink.
-    """
+    """Create an empty file of mode 0600, durable in its folder; root gives it to the owner of ``like``."""
     descriptor = open_new(path)
     try:
         try:
@@ -160,11 +149,7 @@ def create_private(path: Path, *, like: Path | None = None) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder with the folders above it that are missing; durable when this returns.
-
-    Raises:
-        StorageUnavailableError: it cannot be created, or looked at.
-    """
+    """Create a folder with the folders above it that are missing; durable when this returns."""
     with storage_errors(folder):
         if folder.is_dir():
             return
@@ -206,11 +191,7 @@ def remove_leftover(path: Path) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file; a file that is gone already is fine.
-
-    Raises:
-        StorageUnavailableError: it cannot be removed.
-    """
+    """Remove a file; a file that is gone already is fine."""
     with storage_errors(path):
         path.unlink(missing_ok=True)
 

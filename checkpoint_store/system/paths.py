@@ -27,21 +27,12 @@ def status_of(path: str | Path, *, follow_symlinks: bool = True) -> os.stat_resu
 
 
 def is_there(path: Path) -> bool:
-    """Return whether a file or a folder is at ``path``.
-
-    Raises:
-        StorageUnavailableError: the file system does not say: the disk is gone, the mount is dead, or this user may not
-            enter the folder.
-    """
+    """Return whether a file or a folder is at ``path``; an error if the file system does not say (a dead mount)."""
     return _status(path) is not None
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether a folder is at ``path``.
-
-    Raises:
-        StorageUnavailableError: the file system does not say; see :func:`is_there`.
-    """
+    """Return whether a folder is at ``path``; an error as of :func:`is_there`."""
     status = _status(path)
     return status is not None and stat.S_ISDIR(status.st_mode)
 
@@ -161,12 +152,7 @@ _GONE: Final = (
 
 
 def absolute(path: object, use: str = "as a store") -> Path:
-    """Return an absolute path. An absolute one needs no working folder.
-
-    Raises:
-        StoreTargetError: no file can have this path, or it is relative, and the working folder was removed. ``use`` is
-            what the path is for.
-    """
+    """Return an absolute path, or refuse it (``use``: what it is for). An absolute one needs no working folder."""
     name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
     if not name or "\0" in name or _UNENCODABLE.search(name):
         raise StoreTargetError(name, "give the path of a file", use)

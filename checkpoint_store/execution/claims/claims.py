@@ -161,9 +161,7 @@ class Claims(ForkAware):
 
         ``by_caller``: the caller of a loop does the work, and may leave it undone. Returns the chunks whose work may
         begin: not those that are no longer in hand, because a late result, or a completion by hand, came meanwhile.
-
-        Raises:
-            RunnerReleased: the chunks were given to others by hand. No work on them may begin.
+        None may begin (:class:`RunnerReleased`) if the chunks were given to others by hand.
         """
         runner_id = chunks[0].runner_id  # all were claimed for one loop, whose runner does not end before the loop
         with self.settling_late.lock, self._lock:
@@ -257,10 +255,8 @@ class Claims(ForkAware):
         """Record that the attempt at a chunk failed; see :class:`FailedAttempt`. Durable when this returns.
 
         ``attempt`` is what failed; None: the attempt in hand. Returns the chunk with its next attempt, which has begun
-        because ``again`` asks for it; None if none has begun.
-
-        Raises:
-            ChunkAlreadyCompleted: the chunk was completed otherwise, or another attempt is in hand by now.
+        because ``again`` asks for it; None if none has begun. :class:`ChunkAlreadyCompleted`: the chunk was completed
+        otherwise, or another attempt is in hand by now.
         """
         with self._lock:
             chunk = self.in_hand.get(index)

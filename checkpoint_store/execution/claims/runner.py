@@ -49,11 +49,7 @@ class OwnRunner:
         return self.runner_id is not None
 
     def register(self, *, exclusive: bool) -> int:
-        """Register this runner unless it is registered; return its id. Durable when this returns.
-
-        Raises:
-            JobBusy: another runner is exclusive, or ``exclusive`` is set and another runner is at work.
-        """
+        """Register this runner unless it is registered; return its id. Durable when this returns."""
         if self.runner_id is None:
             self.runner_id = self._storage.runners.register(self._job_id, exclusive=exclusive)
             self.is_exclusive = exclusive

@@ -30,13 +30,7 @@ if TYPE_CHECKING:
 
 
 def checked_state(state: object) -> ProcessingState:
-    """Return a state that may be saved: a secret in its error message is replaced by ``"[redacted]"``.
-
-    Raises:
-        InvalidArgumentError: ``state`` is no :class:`ProcessingState`.
-        StateFormatError: ``state`` has a field of a subclass, which no store would keep.
-        SecretInConfig: a value in its config or its metadata looks like a secret.
-    """
+    """Return a state that may be saved, checked: a secret in its error message is replaced by ``"[redacted]"``."""
     with importing():
         from checkpoint_store.model.codec.secrets import redact_text, reject_secrets  # only writers need it
 
@@ -87,10 +81,8 @@ class CurrentJob:
         Durable when this returns; :meth:`show` writes the state file. :func:`checked_state` made ``state``. ``known``
         is what this method, or :meth:`state`, returned last: what did not change since is not written. A result that
         the caller was given before, and that was replaced since, is not put back. If another job took the place of the
-        caller's own job (``replaced_by``), the state is recorded, and its job does not become current.
-
-        Raises:
-            CurrentJobChanged: the store does not have the job, and another job became current. Nothing was written.
+        caller's own job (``replaced_by``), the state is recorded, and its job does not become current. If
+        the store does not have the job, nothing is written, and :class:`CurrentJobChanged` is raised.
         """
         self._context.pauses.record_before()
         self._set_meanwhile.clear()

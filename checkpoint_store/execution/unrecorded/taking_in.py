@@ -83,11 +83,7 @@ def take_in(
     """Record the results that another process could not record, and remove its files. Repeatable after a kill.
 
     The files ``passed_over`` need no second look; this call adds to them. While the store is being opened
-    (``is_opening``), no result that cannot be recorded raises.
-
-    Raises:
-        StoreBusy, StorageFullError: the store cannot take a result now. The files stay where they are.
-        StorageUnavailableError: a file, or the store, meets an error that may pass, such as too many open files.
+    (``is_opening``), no result that cannot be recorded raises; otherwise an error is raised that may pass.
     """
     for path in unrecorded_files.files_of(storage.path):
         if path in passed_over:

@@ -47,8 +47,7 @@ _JSON_TYPES: Final = (dict, list, str, int, float, type(None))
 def encode(value: object, *, name: str = "result") -> str:
     """Return the JSON text of a JSON value, a dataclass or a pydantic model; plain tuples are written as lists.
 
-    Raises:
-        InvalidResultError: something in it would not come back as it is; ``path`` says where.
+    What would not come back as it is raises :class:`InvalidResultError` with its ``path``.
     """
     try:
         plain = value if type(value) is dict else to_json_value(value, name)  # what most results are: each call counts

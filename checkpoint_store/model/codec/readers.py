@@ -27,11 +27,7 @@ class _MisfitError(Exception):
 
 
 def as_type(value: Any, wanted: type[T], path: str = "result") -> T:
-    """Return a JSON value as ``wanted``: a dataclass, a pydantic model, an Enum or a (generic) JSON type.
-
-    Raises:
-        InvalidResultError: it does not fit; ``path`` says where. It never falls back to a dict or to None.
-    """
+    """Return a JSON value as ``wanted``: a dataclass, a pydantic model, an Enum or a (generic) JSON type."""
     try:
         return cast("T", _reader_of(_This(wanted))(value))
     except Exception:  # it does not fit, or no reader can be made: convert() says why

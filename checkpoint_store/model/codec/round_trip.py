@@ -23,11 +23,7 @@ def is_typed(value: object) -> bool:
 
 
 def check_round_trip(value: object, plain: Any) -> None:
-    """Refuse a typed value that would not come back equal from its JSON data.
-
-    Raises:
-        InvalidResultError: reading the data as the value's type fails, or gives something else; ``path`` says where.
-    """
+    """Refuse a typed value that would not come back equal from its JSON data."""
     try:
         back = as_type(plain, type(value), _ROOT)
     except InvalidResultError as error:
