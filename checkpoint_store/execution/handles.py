@@ -12,7 +12,7 @@ from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from checkpoint_store.storage.verbs.handles import HandleStorage
@@ -38,10 +38,7 @@ class HandleRecorder:
 
     def __call__(self, handle: str | None) -> None:
         """Record the handle."""
-        owner = chunks_of_job(self._job_id, [self._index])
-        checked = checked_handle(handle, owner)
-        named = {self._index: self._fingerprint}
-        persist(lambda: self._storage.record(self._job_id, named, checked, attempt=self._number), checked, owner)
+        record_handle(self._storage, self._job_id, {self._index: self._fingerprint}, handle, attempt=self._number)
 
     def __reduce__(self) -> tuple[Any, ...]:
         storage = self._storage
@@ -78,28 +75,33 @@ class StoreElsewhere:
             storage.close()
 
 
-def persist(record: Callable[[], None], handle: str | None, owner: str) -> None:
-    """Record a handle, and wait long for a locked store: its work is paid for. The notes of an error have it."""
+def record_handle(
+    storage: HandleStorage | StoreElsewhere,
+    job_id: str,
+    fingerprints: Mapping[int, str | None],
+    handle: str | None,
+    *,
+    attempt: int | None = None,
+) -> None:
+    """Record a handle, checked, of these chunks; see :meth:`HandleStorage.record`.
+
+    A locked store is waited for long, because the work is paid for. The notes of an error have the handle.
+    """
+    owner = f"chunk{'' if len(fingerprints) == 1 else 's'} {few(list(fingerprints))} of job {job_id}"
+    checked = _checked(handle, owner)
     for timeouts in range(1, _BUSY_TIMEOUTS_MAX + 1):
         try:
-            record()
-        except StoreBusy as busy:
-            if timeouts < _BUSY_TIMEOUTS_MAX:
-                log.warning("the handle %r of %s: retrying until the store is free: %s", handle, owner, busy)
-                continue
-            busy.add_note(_unrecorded(handle, owner))
-            raise
+            storage.record(job_id, fingerprints, checked, attempt=attempt)
         except CheckpointStoreError as error:
-            error.add_note(_unrecorded(handle, owner))
+            if isinstance(error, StoreBusy) and timeouts < _BUSY_TIMEOUTS_MAX:
+                log.warning("the handle %r of %s: retrying until the store is free: %s", checked, owner, error)
+                continue
+            error.add_note(f"The handle {checked!r} of {owner} was not recorded.")
             raise
         return
 
 
-def _unrecorded(handle: str | None, owner: str) -> str:
-    return f"The handle {handle!r} of {owner} was not recorded."
-
-
-def checked_handle(handle: object, owner: str) -> str | None:
+def _checked(handle: object, owner: str) -> str | None:
     """Return a handle, checked; None stands for no handle.
 
     It is a text of 1 to 4,096 characters, without NUL. ``owner`` are the chunks that it belongs to, as words of the
@@ -121,8 +123,3 @@ def checked_handle(handle: object, owner: str) -> str | None:
             "handle", handle, f"of {owner} has a lone surrogate, which UTF-8 cannot hold"
         ) from None
     return str(handle)
-
-
-def chunks_of_job(job_id: str, indices: list[int]) -> str:
-    """Return the chunks and the job of a handle as words, for an error."""
-    return f"chunk{'' if len(indices) == 1 else 's'} {few(indices)} of job {job_id}"

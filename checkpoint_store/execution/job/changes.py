@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from checkpoint_store.errors import InvalidArgumentError
 from checkpoint_store.execution import lifecycle, opening
 from checkpoint_store.execution.claims.requests import handler_interrupts_library
-from checkpoint_store.execution.handles import checked_handle, chunks_of_job, persist
+from checkpoint_store.execution.handles import record_handle
 from checkpoint_store.execution.job.details import JobDetails
 from checkpoint_store.model.chunks import as_int
 from checkpoint_store.model.records import JobStatus
@@ -103,11 +103,9 @@ class JobChanges(JobDetails):
             InvalidArgumentError: ``handle`` is no text of 1 to 4,096 characters; the error names chunks and value.
             StoreBusy: the store stayed locked for 6 times ``lock_timeout_seconds``; the error's notes have the handle.
         """
-        chunks = [self._execution.recorded.checked_index(index) for index in _listed(indices)]
-        owner, handles = chunks_of_job(self.job_id, chunks), self._context.storage.handles
-        checked = checked_handle(handle, owner)
-        named = {index: self._execution.contents.fingerprint(index) for index in chunks}
-        persist(lambda: handles.record(self.job_id, named, checked), checked, owner)
+        execution, storage = self._execution, self._context.storage.handles
+        chunks = [execution.recorded.checked_index(index) for index in _listed(indices)]
+        record_handle(storage, self.job_id, {index: execution.contents.fingerprint(index) for index in chunks}, handle)
 
     def release_runner(self, runner: int) -> int:
         """Give the chunks that a runner has in hand to the others, and return how many. Durable when this returns.
