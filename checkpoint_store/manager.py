@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, CurrentJobChanged, JobNotFound
 from checkpoint_store.execution.claims.requests import handler_interrupts_library
-from checkpoint_store.execution.lifecycle import status_named
+from checkpoint_store.execution.lifecycle import status_change
 from checkpoint_store.execution.store.closing import close_unattended
 from checkpoint_store.execution.store.current_job import CurrentJob, ManagerCalls, checked_state
 from checkpoint_store.model.chunks import as_int
@@ -181,17 +181,17 @@ class StateManager(OfOneProcess):
             JobNotFound: there is no current job; :meth:`save` a state first.
             CurrentJobChanged: another job is current now. The status is set in the job that it was meant for.
         """
-        wanted, store = status_named(status), self._opened.store
+        wanted, store = status_change(status, error), self._opened.store
         own_job_id = self._calls.looked.own_job_id or getattr(self._opened.job, "job_id", None)
         if store is not None and own_job_id is not None and handler_interrupts_library():
-            _current_of(store).set_status_soon(own_job_id, wanted, error)
+            _current_of(store).set_status_soon(own_job_id, wanted)
             return
         with WarningsLast():
             job = self._required()[0]
             if (own := self._calls.looked.replaced_own(job.job_id)) is not None:
-                _current_of(self._open()).set_status_beside(own, wanted, error)
+                _current_of(self._open()).set_status_beside(own, wanted)
                 raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
-            job.set_status(wanted, error)
+            job.set_status(status, error)
 
     def has_incomplete_job(self) -> bool:
         """Whether the current job is running or paused and has chunks left. Reads no result."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from logging import INFO
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused, StoreBusy
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import checked_error, describe, readable
 from checkpoint_store.model.money import cost_in
@@ -17,7 +17,7 @@ from checkpoint_store.storage.records.records import StatusChange
 from checkpoint_store.system.log import WarningsLast, log, log_suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
@@ -76,17 +76,12 @@ def change_soon(context: StoreContext, job_id: str, wanted: StatusChange) -> Non
     context.pauses.add(job_id, record, is_pause=wanted.asks_for_pause)
 
 
-def status_named(status: str) -> JobStatus:
-    """Return the status with this name, or raise :class:`InvalidArgumentError`: it is none of the five statuses."""
+def status_change(status: str, error: BaseException | str | None) -> StatusChange:
+    """Return the change to the status with this name, with the message of an error, without secrets; both checked."""
     if status not in list(JobStatus):
         raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
-    return JobStatus(status)
-
-
-def status_change(status: JobStatus, error: BaseException | str | None) -> StatusChange:
-    """Return the change to a status, with the message of an error, which is checked; its secrets are replaced."""
     message = None if error is None else describe(checked_error(error))
-    return StatusChange(status, message, is_completed_instead=False)
+    return StatusChange(JobStatus(status), message, is_completed_instead=False)
 
 
 def leave(
@@ -175,17 +170,6 @@ def delete_with_copies(
         delete_and_forget()
     else:
         context.state_file.forget(delete_and_forget, and_backup=and_backup)
-
-
-def redo(context: StoreContext, job_id: str, indices: Collection[int]) -> int:
-    """Let complete chunks be done again; return how many chunks got a new mark. See :meth:`Job.redo`."""
-    storage = context.storage
-    with suppress(StoreBusy):  # chunks that this process has dropped are not in work
-        storage.claims.release(job_id)
-    count = storage.redos.redo(job_id, indices)
-    if count:
-        context.job_ended(job_id)
-    return count
 
 
 def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost, *, replace: bool) -> float | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from checkpoint_store.errors import InvalidArgumentError
+from checkpoint_store.errors import InvalidArgumentError, StoreBusy
 from checkpoint_store.execution import lifecycle, opening
 from checkpoint_store.execution.claims.requests import handler_interrupts_library
 from checkpoint_store.execution.handles import record_handle
@@ -79,7 +80,7 @@ class JobChanges(JobDetails):
         Raises:
             InvalidArgumentError: ``status`` is none of the five statuses; or ``error`` is no exception and no text.
         """
-        wanted = lifecycle.status_change(lifecycle.status_named(status), error)
+        wanted = lifecycle.status_change(status, error)
         if handler_interrupts_library():
             lifecycle.change_soon(self._context, self.job_id, wanted)
         else:
@@ -156,7 +157,13 @@ class JobChanges(JobDetails):
         chunks: set[int] = set()
         for index in _listed(indices):
             chunks.add(self._execution.recorded.checked_index(index))  # at once: a range may be endless
-        return lifecycle.redo(self._context, self.job_id, chunks)
+        storage = self._context.storage
+        with suppress(StoreBusy):  # chunks that this process has dropped are not in work
+            storage.claims.release(self.job_id)
+        count = storage.redos.redo(self.job_id, chunks)
+        if count:
+            self._context.job_ended(self.job_id)
+        return count
 
     def to_redo(self) -> list[int]:
         """Return the complete chunks that are to be done again, ascending, even those that a runner works on."""

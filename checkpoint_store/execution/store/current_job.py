@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from checkpoint_store.execution.context import StoreContext
-    from checkpoint_store.model.records import JobStatus
     from checkpoint_store.storage.records.records import JobRecord, Known, StatusChange
     from checkpoint_store.storage.records.saved_state import Saved
 
@@ -191,15 +190,14 @@ class CurrentJob:
             except Exception as error:  # the chunk is recorded, so this is no error
                 log_suppressed(error, f"after a completion of job {job_id}, its state file is written later")
 
-    def set_status_soon(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
+    def set_status_soon(self, job_id: str, wanted: StatusChange) -> None:
         """Set the status of a job in a signal handler that interrupted a call of the library; durable after it."""
-        wanted = lifecycle.status_change(status, error)
         self._set_meanwhile.append((job_id, wanted))
         lifecycle.change_soon(self._context, job_id, wanted)
 
-    def set_status_beside(self, job_id: str, status: JobStatus, error: BaseException | str | None) -> None:
+    def set_status_beside(self, job_id: str, wanted: StatusChange) -> None:
         """Set the status of a job that is no longer current; the state file shows the current job. Durable."""
-        self._context.storage.job_changes.set_status(job_id, lifecycle.status_change(status, error))
+        self._context.storage.job_changes.set_status(job_id, wanted)
 
     def clear(self, job_id: str, *, and_backup: bool = True) -> None:
         """Delete a job for good. ``and_backup``: delete the ``.bak`` of the state file, too, whichever job it shows."""
