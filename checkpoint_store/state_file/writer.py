@@ -21,10 +21,10 @@ from checkpoint_store.state_file.reader import holds_something_else, is_no_file,
 from checkpoint_store.storage.files.identity import identity_of
 from checkpoint_store.storage.files.names import moved_aside, state_backup
 from checkpoint_store.system.file_exchange import CAN_TELL_READERS
-from checkpoint_store.system.file_lock import file_lock, is_held_here, refuse_inner_call, take
+from checkpoint_store.system.file_lock import file_lock, refuse_inner_call, take
 from checkpoint_store.system.file_replacement import replace_file
 from checkpoint_store.system.files import leftovers, remove_file, storage_errors, sweep
-from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.forks import ForkAware, is_held_here, watch
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there, status_of
 

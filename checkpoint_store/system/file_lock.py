@@ -8,19 +8,17 @@ import threading
 import time
 from functools import cache
 from logging import NOTSET, WARNING, getLogger
-from operator import methodcaller
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import StoreBusy
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.files import PRIVATE, match_owner, storage_error
-from checkpoint_store.system.forks import ForkAware, come_first, watch
+from checkpoint_store.system.forks import ForkAware, come_first, is_held_here, watch
 from checkpoint_store.system.paths import is_folder
 from checkpoint_store.system.processes import LockHolders, lock_holders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from filelock import FileLock, Timeout
@@ -67,10 +65,6 @@ def take(lock: threading.Lock | threading.RLock, taken: list[bool], timeout_seco
     ``with lock`` is as safe.
     """
     taken.extend(filter(None, map(lock.acquire, (timeout_seconds != 0,), (timeout_seconds or -1,))))
-
-
-is_held_here: Final[Callable[[threading.RLock], bool]] = methodcaller("_is_owned")
-"""Whether this thread holds the lock. The lock itself records its owner."""
 
 
 def refuse_inner_call(lock: threading.RLock, path: Path) -> None:

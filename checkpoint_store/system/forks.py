@@ -82,7 +82,8 @@ class ForkAware(OfOneProcess):
         """Begin anew, without using or closing anything of the parent's; called in the child."""
 
 
-_is_held_here: Final = methodcaller("_is_owned")
+is_held_here: Final[Callable[[threading.RLock], bool]] = methodcaller("_is_owned")
+"""Whether this thread holds the lock. The lock itself records its owner."""
 
 
 class _Objects:
@@ -106,7 +107,7 @@ class _Objects:
     @property
     def is_forking(self) -> bool:
         """Whether this thread is forking, and has its turn."""
-        return bool(_is_held_here(self.turn))
+        return is_held_here(self.turn)
 
     def rest(self) -> None:
         """Let every object come to rest, also the objects that other threads add meanwhile."""
@@ -122,7 +123,7 @@ class _Objects:
 
     def go_on(self) -> None:
         """Let every object go on. Calling this again lets the objects go on that a first call left at rest."""
-        if _is_held_here(self._gate):  # else an object did not come to rest
+        if is_held_here(self._gate):  # else an object did not come to rest
             self._gate.release()
         while self._resting:
             self._resting[-1].after_fork()

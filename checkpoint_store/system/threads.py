@@ -30,13 +30,13 @@ def innermost_module(packages: tuple[str, ...], *, callers: int) -> str | None:
 
 def is_in_signal_handler() -> bool:
     """Whether a signal handler of the program, written in Python, is on the stack of this thread."""
-    handlers = _handlers()
+    handlers = signal_handlers()
     return any(frame.f_code in handlers for frame in stack(sys._getframe(1)))
 
 
 def handler_interrupts(packages: tuple[str, ...]) -> bool:
     """Whether a signal handler is on the stack of this thread, and interrupted a function of these packages."""
-    handlers = _handlers()
+    handlers = signal_handlers()
     frames = stack(sys._getframe(1))
     return any(frame.f_code in handlers for frame in frames) and any(
         _module_of(frame).startswith(packages)
@@ -56,7 +56,7 @@ def _module_of(frame: FrameType) -> str:
     return module if isinstance(module, str) else ""
 
 
-def _handlers() -> set[CodeType]:
+def signal_handlers() -> set[CodeType]:
     """Return the code of each signal handler of the program that is written in Python."""
     return set(filter(None, map(_code_of, map(signal.getsignal, signal.valid_signals()))))
 

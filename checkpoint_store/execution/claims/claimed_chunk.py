@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.model.service_answer import field_of
-from checkpoint_store.system.file_lock import is_held_here, take
+from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.forks import is_held_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

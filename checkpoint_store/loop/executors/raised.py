@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import signal
 import sys
 import threading
 import traceback
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from checkpoint_store.loop.service.retry_policy import as_work_failed
 from checkpoint_store.loop.signals import a_loop_ends_at_once
 from checkpoint_store.model.error_text import add_note, notes_of, raised_from, readable, set_field, text_of, unread
+from checkpoint_store.system.threads import signal_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,8 +84,7 @@ def _ends_one_call(error: BaseException) -> bool:
 
 def _is_of_a_signal_handler(error: BaseException) -> bool:
     """Whether a signal handler of the program raised an exception, as ``lambda *_: sys.exit()`` does."""
-    handlers = (signal.getsignal(number) for number in signal.valid_signals())
-    codes = {getattr(getattr(handler, "func", handler), "__code__", None) for handler in handlers} - {None}
+    codes = signal_handlers()
     return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.connection.errors import is_busy, translate
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.system.file_lock import is_held_here, take
+from checkpoint_store.system.file_lock import take
+from checkpoint_store.system.forks import is_held_here
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:

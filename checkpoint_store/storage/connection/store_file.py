@@ -14,9 +14,9 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.file_guard import FileGuard
 from checkpoint_store.storage.connection.pragmas import connect, keep_few_pages
 from checkpoint_store.storage.files.identity import gone
-from checkpoint_store.system.file_lock import is_held_here, refuse_inner_call, take
+from checkpoint_store.system.file_lock import refuse_inner_call, take
 from checkpoint_store.system.files import storage_error
-from checkpoint_store.system.forks import ForkAware, watch
+from checkpoint_store.system.forks import ForkAware, is_held_here, watch
 from checkpoint_store.system.paths import is_there, keeps_inodes
 
 if TYPE_CHECKING:
