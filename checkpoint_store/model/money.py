@@ -239,13 +239,10 @@ class Spending:
     dearest: float
     """The highest known cost: what the next attempt reserves. 0 while none is known."""
 
-    def fits(self, max_cost: float) -> bool:
-        """Whether one more attempt fits into the budget, by what is known."""
-        return fits(self.spent + self.reserved + self.dearest, max_cost)
-
     def allows_another(self, max_cost: float) -> bool:
-        """Whether one more attempt may start now."""
-        return self.in_work < in_work_max(self.priced) and self.fits(max_cost)
+        """Whether one more attempt may start now: few enough are in work, and it fits into the budget."""
+        is_free = self.in_work < in_work_max(self.priced)
+        return is_free and fits(self.spent + self.reserved + self.dearest, max_cost)
 
 
 @dataclass(frozen=True, slots=True)

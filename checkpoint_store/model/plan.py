@@ -196,11 +196,8 @@ _NOT_SETTINGS: Final = frozenset({"file_name", "total_chunks", "sequential"})
 
 def _same(before: object, after: object) -> bool:
     """Whether two values are equal as settings: 1 equals 1.0 and not True, and an absent key equals None."""
-    return _setting_text(before) == _setting_text(after)
-
-
-def _setting_text(value: object) -> str:
-    return json.dumps(_setting(value), sort_keys=True)
+    texts = {json.dumps(_setting(value), sort_keys=True) for value in (before, after)}
+    return len(texts) == 1
 
 
 def _setting(value: Any) -> Any:
@@ -214,10 +211,6 @@ def _setting(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _shorten(value: object) -> str:
-    return short_repr(value, _VALUE_LENGTH_MAX)
-
-
 def _clip(text: str) -> str:
     return text if len(text) <= _VALUE_LENGTH_MAX else f"{text[: _VALUE_LENGTH_MAX - 1]}…"
 
@@ -228,7 +221,7 @@ def _shorten_pair(before: object, after: object) -> tuple[str, str]:
     shorter = min(map(len, texts))
     common = next((at for at in range(shorter) if texts[0][at] != texts[1][at]), shorter)
     if common < _VALUE_LENGTH_MAX - 1:
-        return _shorten(before), _shorten(after)
+        return short_repr(before, _VALUE_LENGTH_MAX), short_repr(after, _VALUE_LENGTH_MAX)
     start = common - _VALUE_LENGTH_MAX // 4
     cut = [f"…{text[start:]}" for text in texts]
     return _clip(cut[0]), _clip(cut[1])

@@ -67,10 +67,13 @@ def _check(value: object, path: str, depth: int) -> None:
         _check_subclass(value, path, depth)
 
 
-def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
+def _check_depth(path: str, depth: int) -> None:
     if depth >= DEPTH_MAX:
         _refuse(path, f"is nested more than {DEPTH_MAX} levels deep; flatten it, or store the inner part as text")
-    depth += 1
+
+
+def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
+    _check_depth(path, depth)
     for key, item in value.items():
         if type(key) is not str:
             if not isinstance(key, str):
@@ -80,7 +83,7 @@ def _check_object(value: dict[Any, Any], path: str, depth: int) -> None:
             _check_key_twin(value, key, path)
         if not key.isascii():
             _check_text(key, f"{path} key {ascii(key)[:60]}")
-        _check(item, f"{path}[{key!r}]", depth)
+        _check(item, f"{path}[{key!r}]", depth + 1)
 
 
 def _check_key_twin(value: dict[Any, Any], key: str, path: str) -> None:
@@ -90,8 +93,7 @@ def _check_key_twin(value: dict[Any, Any], key: str, path: str) -> None:
 
 
 def _check_list(value: Sequence[Any], path: str, depth: int) -> None:
-    if depth >= DEPTH_MAX:
-        _refuse(path, f"is nested more than {DEPTH_MAX} levels deep; flatten it, or store the inner part as text")
+    _check_depth(path, depth)
     for index, item in enumerate(value):
         _check(item, f"{path}[{index}]", depth + 1)
 

@@ -29,8 +29,7 @@ def chunk_of_each(
     if len(known) == len(results):
         return known
     if by_own_index and not known:
-        own = [index for index in map(own_index, results) if index is not None]
-        if len(own) == len(results) and set(own) == set(completed):
+        if own := _own_indices(completed, results):
             return own
         _refuse_contradiction(completed, results)
     taken = set(known)
@@ -103,6 +102,12 @@ def own_index(result: object) -> int | None:
     return own if type(own) is int else None
 
 
+def _own_indices(completed: Sequence[int], results: Sequence[Any]) -> list[int]:
+    """Return the ``chunk_index`` of each result, if all have it and it names exactly the completed chunks; else []."""
+    own = [index for index in map(own_index, results) if index is not None]
+    return own if len(own) == len(results) and set(own) == set(completed) else []
+
+
 def _sign(result: object) -> str:
     """Return what two results of one chunk have in common: their own ``chunk_index``, or all of their content."""
     own = own_index(result)
@@ -115,9 +120,8 @@ def _content(result: object) -> str:
 
 def other_pairings(completed: Sequence[int], results: Sequence[Any], paired: Sequence[int]) -> list[Sequence[int]]:
     """Return the other pairings that lists suggest: by the ``chunk_index`` of the results, and by position."""
-    own = [index for index in map(own_index, results) if index is not None]
-    is_own = len(own) == len(results) and set(own) == set(completed)
-    others = ([own] if is_own else []) + ([list(completed)] if len(completed) == len(results) else [])
+    own = _own_indices(completed, results)
+    others = [*([own] if own else []), *([list(completed)] if len(completed) == len(results) else [])]
     return [other for other in others if other != list(paired)]
 
 

@@ -20,6 +20,7 @@ from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.state.pairing import chunk_of_each
 from checkpoint_store.model.state.state_fields import (
     check_chunks,
+    check_list,
     check_object,
     check_redo_chunks,
     check_result_indices,
@@ -286,8 +287,7 @@ def _check_fields(state: ProcessingState) -> None:
     for name in _OBJECTS:
         check_object(name, getattr(state, name))
     check_chunks(state.total_chunks, state.completed_chunks)
-    if not isinstance(state.processed_results, list | tuple):
-        fail("processed_results", f"is of the type {type(state.processed_results).__name__}, not a list")
+    check_list("processed_results", state.processed_results)
 
 
 def _plain(value: Any) -> Any:

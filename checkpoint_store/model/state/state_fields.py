@@ -73,12 +73,17 @@ def check_object(name: str, value: object) -> None:
         fail(name, f"is {short_repr(value)}, not an object")
 
 
-def check_chunks(total: object, completed: object) -> None:
+def check_list(name: str, value: object) -> None:
+    """Refuse a value that is no list."""
+    if not isinstance(value, list | tuple):
+        fail(name, f"is of the type {type(value).__name__}, not a list")
+
+
+def check_chunks(total: Any, completed: Any) -> None:
     """Refuse an impossible number of chunks, and completed chunks that are out of range or listed twice."""
     if type(total) is not int or not 0 <= total <= CHUNKS_MAX:
         fail("total_chunks", f"is {short_repr(total)}, not a whole number from 0 to {CHUNKS_MAX:,}")
-    if not isinstance(completed, list | tuple):
-        fail("completed_chunks", f"is of the type {type(completed).__name__}, not a list")
+    check_list("completed_chunks", completed)
     if completed and not (set(map(type, completed)) == {int} and 0 <= min(completed) <= max(completed) < total):
         for position, index in enumerate(completed):
             if type(index) is not int:
@@ -90,30 +95,30 @@ def check_chunks(total: object, completed: object) -> None:
         fail("completed_chunks", "names a chunk twice")
 
 
-def check_result_indices(indices: object, completed: Sequence[int], results: int) -> None:
+def check_result_indices(indices: Any, completed: Sequence[int], results: int) -> None:
     """Refuse a list that does not name a completed chunk for each of the first results."""
-    if not isinstance(indices, list | tuple):
-        fail("result_indices", f"is of the type {type(indices).__name__}, not a list")
+    check_list("result_indices", indices)
     if not indices:
         return
     if len(indices) > results:
         fail("result_indices", f"names the chunks of {len(indices)} results, but there are {results}")
+    _check_completed("result_indices", indices, completed)
+
+
+def _check_completed(name: str, indices: Sequence[Any], completed: Sequence[int]) -> None:
     known = set(completed)
     if set(map(type, indices)) == {int} and known.issuperset(indices):
         return
     for position, index in enumerate(indices):
         if type(index) is not int or index not in known:
-            fail("result_indices", f"[{position}] is {short_repr(index)}, which is not in completed_chunks")
+            fail(name, f"[{position}] is {short_repr(index)}, which is not in completed_chunks")
 
 
-def check_redo_chunks(indices: object, completed: Sequence[int]) -> None:
+def check_redo_chunks(indices: Any, completed: Sequence[int]) -> None:
     """Refuse a list that does not name completed chunks, each once."""
-    if not isinstance(indices, list | tuple):
-        fail("redo_chunks", f"is of the type {type(indices).__name__}, not a list")
-    known = set(completed) if indices else set[int]()
-    for position, index in enumerate(indices):
-        if type(index) is not int or index not in known:
-            fail("redo_chunks", f"[{position}] is {short_repr(index)}, which is not in completed_chunks")
+    check_list("redo_chunks", indices)
+    if indices:
+        _check_completed("redo_chunks", indices, completed)
     if len(set(indices)) != len(indices):
         fail("redo_chunks", "names a chunk twice")
 
