@@ -173,41 +173,25 @@ __all__ = [
 ]
 
 # Each name is resolved when it is first used: no program needs all modules, and each takes time to import.
-_HOMES = {
-    "Attempt": "model.attempt",
-    "AttemptRecord": "model.records",
-    "CheckpointStore": "store",
-    "ChunkRecord": "model.records",
-    "CompletionRecord": "model.records",
-    "Finding": "storage.recovery.doctor",
-    "Job": "job",
-    "JobCosts": "model.money",
-    "JobMerge": "model.reports",
-    "JobStatus": "model.records",
-    "JobSummary": "model.records",
-    "LoopEvent": "model.loop_records",
-    "MapItem": "model.records",
-    "MergeReport": "model.reports",
-    "MigrationStatus": "maintenance",
-    "PendingChunk": "job",
-    "Problem": "model.records",
-    "ProcessingState": "model.state.state",
-    "Progress": "model.records",
-    "PruneReport": "model.reports",
-    "RecoveryReport": "storage.recovery.recover",
-    "RunPlan": "model.records",
-    "RunRecord": "model.loop_records",
-    "RunnerRecord": "model.records",
-    "StateManager": "manager",
-    "current_attempt": "model.attempt",
-    "datasette_metadata": "storage.datasette.metadata",
-    "doctor": "maintenance",
-    "migrate": "maintenance",
-    "migration_status": "maintenance",
-    "recover_store": "maintenance",
-    "replace_file": "system.file_replacement",
-    "restore_store": "maintenance",
+_NAMES = {
+    "job": "Job PendingChunk",
+    "maintenance": "MigrationStatus doctor migrate migration_status recover_store restore_store",
+    "manager": "StateManager",
+    "model.attempt": "Attempt current_attempt",
+    "model.loop_records": "LoopEvent RunRecord",
+    "model.money": "JobCosts",
+    "model.records": "AttemptRecord ChunkRecord CompletionRecord JobStatus JobSummary MapItem Problem Progress RunPlan "
+    "RunnerRecord",
+    "model.reports": "JobMerge MergeReport PruneReport",
+    "model.state.state": "ProcessingState",
+    "storage.datasette.metadata": "datasette_metadata",
+    "storage.recovery.doctor": "Finding",
+    "storage.recovery.recover": "RecoveryReport",
+    "store": "CheckpointStore",
+    "system.file_replacement": "replace_file",
 }
+"""The public names of each module but ``errors``, which has all others."""
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
