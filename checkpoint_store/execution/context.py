@@ -19,7 +19,6 @@ from checkpoint_store.errors import (
 from checkpoint_store.execution.claims.claims import Claims
 from checkpoint_store.execution.claims.claims_by_job import ClaimsByJob
 from checkpoint_store.execution.claims.requests import QueuedPauses
-from checkpoint_store.execution.results import keep_reported_costs
 from checkpoint_store.execution.unrecorded.taking_in import take_in
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.store_file import READ_ONLY
@@ -140,7 +139,7 @@ class StoreContext:
         """Record completions of one job, all or none, and let the state file follow. Durable when this returns."""
         storage, job_id = self.writing or self.storage, completions[0].job_id
         claims = claims or self.claims.at_hand(job_id)  # the caller has them while a loop is at work
-        keep_reported_costs(storage, claims, completions)
+        self._keep_reported_costs(claims, completions)
         along, has_claimed = None, False
         try:
             if claims is not None and len(completions) == 1:
@@ -166,6 +165,23 @@ class StoreContext:
             self._let_copies_follow(completions)
         else:
             claims.settling_late.afterwards(partial(self._let_copies_follow, completions))
+
+    def _keep_reported_costs(self, claims: Claims | None, completions: Sequence[Completion]) -> None:
+        """Keep the costs that were reported by the attempts which these completions end. Durable when this returns.
+
+        The store is asked only for attempts that have reported a cost, or that are not in hand: their results come
+        late, and another process may have made them. A cost that cannot be kept is logged, and no error: the result is
+        recorded next, and is worth more.
+        """
+        for completion in completions:
+            job_id, index, number = completion.job_id, completion.chunk_index, completion.attempt
+            chunk = None if claims is None else claims.in_hand.get(index)
+            if number is None or (chunk is not None and chunk.number == number and not chunk.reported):
+                continue
+            try:
+                self.storage.budgets.keep_reported(job_id, index, number)
+            except Exception as error:  # whatever the disk lacks: the result is tried all the same
+                log_suppressed(error, f"job {job_id}, chunk {index}: what its failed tries cost is not recorded")
 
     def _let_copies_follow(self, completions: Sequence[Completion]) -> None:
         """Let the state file and the backups follow completions of a job."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from logging import INFO
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.claims.requests import KnownPauses, must_queue_pause
 from checkpoint_store.execution.other_plans import look_again
-from checkpoint_store.model.error_text import set_field
+from checkpoint_store.model.error_text import describe, set_field
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.system.log import log_suppressed
+from checkpoint_store.storage.records.records import StatusChange
+from checkpoint_store.system.log import log, log_suppressed
 from checkpoint_store.system.threads import is_in_signal_handler
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.recorded_job import RecordedJob
     from checkpoint_store.model.loop_records import RunRecord
     from checkpoint_store.storage.records.open_requests import OpenRequest
-    from checkpoint_store.storage.records.records import StatusChange
 
 _PAUSED_JOB: Final = "_checkpoint_store_paused_job"
 """The attribute of an error in which a loop notes the job that it has paused for this error."""
@@ -79,11 +80,41 @@ class JobLifecycle:
             self.change(lifecycle.RUN)
 
     def leave(self, status: JobStatus, error: BaseException | str | None = None) -> None:
-        """End this loop's part; see :func:`lifecycle.leave`."""
+        """End a loop's part in the job."""
         if status is JobStatus.PAUSED and isinstance(error, BaseException):
             # To refer to the error would keep its frames alive, with the locks that they hold.
             set_field(error, _PAUSED_JOB, self._job_id)
-        lifecycle.leave(self._context, self._context.claims_of(self._job_id), status, error)
+        self._leave(status, error)
+
+    def _leave(
+        self,
+        status: JobStatus,
+        error: BaseException | str | None,
+        *,
+        with_this_thread: bool = False,
+        keeps_claims: bool = False,
+    ) -> None:
+        """End a loop's part in the job (or that of all loops of this thread, whose claims end if they are not kept).
+
+        The job gets this status unless it is complete, or other loops or runners are at work on it. A state file that
+        cannot be written is left to the close of the store: the results are in the store, and their caller gets them.
+        """
+        context, job_id = self._context, self._job_id
+        claims = context.claims_of(job_id)
+        context.pauses.record()
+        if claims.runner.has_running_loop(but_this_thread=with_this_thread):
+            return
+        are_over = with_this_thread or (not claims.in_hand.has_yielded and claims.runner.is_dispensable())
+        if are_over and not keeps_claims:
+            claims.close()
+        wanted = StatusChange(status, None if error is None else describe(error))
+        own_runner_id = claims.runner.runner_id
+        context.storage.job_changes.set_status(job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
+        context.job_ended(job_id)
+        if with_this_thread and log.isEnabledFor(INFO):  # a loop has a line of its own
+            status = context.reading.jobs.find(job_id).status
+            if status is not JobStatus.COMPLETED:
+                log.info("job %s: its with block has ended, and the job is %s", job_id, status)
 
     def enter_block(self) -> None:
         """Begin a ``with`` block of this thread; note whether it is part of the body of a loop of this job."""
@@ -105,8 +136,7 @@ class JobLifecycle:
         status, reason = (JobStatus.PAUSED, None) if error is None else lifecycle.ending_by(error)
         if getattr(reason, _PAUSED_JOB, None) == self._job_id:  # every chunk would meet it, as HTTP 401
             status = JobStatus.PAUSED
-        claims = self._context.claims_of(self._job_id)
-        lifecycle.leave(self._context, claims, status, reason, with_this_thread=True, keeps_claims=is_in_loop)
+        self._leave(status, reason, with_this_thread=True, keeps_claims=is_in_loop)
 
     def record_failure(self, error: BaseException) -> None:
         """Record the error that ended a loop of this job; log the error if it cannot be recorded."""

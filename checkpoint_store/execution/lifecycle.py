@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from contextlib import suppress
-from logging import INFO
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, JobPaused
@@ -19,7 +18,6 @@ from checkpoint_store.system.log import WarningsLast, log, log_suppressed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from checkpoint_store.execution.claims.claims import Claims
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.model.money import Cost
     from checkpoint_store.storage.storage import Storage
@@ -82,36 +80,6 @@ def status_change(status: str, error: BaseException | str | None) -> StatusChang
         raise InvalidArgumentError("status", status, f"is none of {', '.join(JobStatus)}")
     message = None if error is None else describe(checked_error(error))
     return StatusChange(JobStatus(status), message, is_completed_instead=False)
-
-
-def leave(
-    context: StoreContext,
-    claims: Claims,
-    status: JobStatus,
-    error: BaseException | str | None,
-    *,
-    with_this_thread: bool = False,
-    keeps_claims: bool = False,
-) -> None:
-    """End a loop's part in a job (or that of all loops of this thread, whose claims end if they are not kept).
-
-    The job gets this status unless it is complete, or other loops or runners are at work on it. A state file that
-    cannot be written is left to the close of the store: the results are in the store, and their caller gets them.
-    """
-    context.pauses.record()
-    if claims.runner.has_running_loop(but_this_thread=with_this_thread):
-        return
-    are_over = with_this_thread or (not claims.in_hand.has_yielded and claims.runner.is_dispensable())
-    if are_over and not keeps_claims:
-        claims.close()
-    wanted = StatusChange(status, None if error is None else describe(error))
-    own_runner_id = claims.runner.runner_id
-    context.storage.job_changes.set_status(claims.job_id, wanted, unless_others_work=True, own_runner_id=own_runner_id)
-    context.job_ended(claims.job_id)
-    if with_this_thread and log.isEnabledFor(INFO):  # a loop has a line of its own
-        status = context.reading.jobs.find(claims.job_id).status
-        if status is not JobStatus.COMPLETED:
-            log.info("job %s: its with block has ended, and the job is %s", claims.job_id, status)
 
 
 def keep_errors(context: StoreContext, error: BaseException) -> None:

@@ -1,22 +1,14 @@
-"""A chunk's result on its way to the store: its JSON text, and the costs that were reported before it."""
+"""A chunk's result as JSON text, on its way to the store and back; errors have the chunk, and its value."""
 
 from __future__ import annotations
 
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
 from checkpoint_store.model.codec import json_text, typed
 from checkpoint_store.model.codec.readers import as_type as convert
 from checkpoint_store.model.error_text import text_of
-from checkpoint_store.system.log import log_suppressed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from checkpoint_store.execution.claims.claims import Claims
-    from checkpoint_store.storage.records.records import Completion
-    from checkpoint_store.storage.storage import Storage
 
 T = TypeVar("T")
 
@@ -58,23 +50,3 @@ def decoded(text: str, as_type: type[Any] | None, job_id: str, chunk_index: int)
         if isinstance(error.__cause__, MemoryError):  # a lack of memory says nothing about the result
             raise error.__cause__ from None
         raise InvalidResultError(error.reason, path=error.path, job_id=job_id, chunk_index=chunk_index) from error
-
-
-def keep_reported_costs(storage: Storage, claims: Claims | None, completions: Sequence[Completion]) -> None:
-    """Keep the costs that were reported by the attempts which these completions end. Durable when this returns.
-
-    The store is asked only for attempts that have reported a cost, or that are not in hand: their results come late,
-    and another process may have made them. A cost that cannot be kept is logged, and no error: the result is recorded
-    next, and is worth more.
-    """
-    for completion in completions:
-        job_id, index, number = completion.job_id, completion.chunk_index, completion.attempt
-        if number is None:
-            continue
-        chunk = None if claims is None else claims.in_hand.get(index)
-        if chunk is not None and chunk.number == number and not chunk.reported:
-            continue
-        try:
-            storage.budgets.keep_reported(job_id, index, number)
-        except Exception as error:  # whatever the disk lacks: the result is tried all the same
-            log_suppressed(error, f"job {job_id}, chunk {index}: what its failed tries cost is not recorded")
