@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Final
 from weakref import ref
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted
-from checkpoint_store.execution import lifecycle
 from checkpoint_store.execution.chunk_contents import NOT_AT_HAND, ChunkContents, ChunkKeys, Given
 from checkpoint_store.execution.chunk_order import ChunkOrder
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.claims.requests import RedoMarks
 from checkpoint_store.execution.handles import HandleRecorder
-from checkpoint_store.execution.job_lifecycle import JobLifecycle
 from checkpoint_store.execution.late import LateRecorder, amount_paid, failure_of
+from checkpoint_store.execution.lifecycle import JobLifecycle
 from checkpoint_store.execution.recorded_job import RecordedJob, RunnersAtWork
-from checkpoint_store.execution.results import encoded
+from checkpoint_store.execution.results import earlier_cost, encoded
 from checkpoint_store.model.attempt import Attempt, MadeFrom, attempt_key, attempt_worked_on_here
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
@@ -211,7 +210,7 @@ class JobExecution:
         cost = self._context.cost_places.get(job_id, COST_DEFAULT) if cost is None else cost
         costs: tuple[float | None, float | None] = None, None
         if cost != COST_DEFAULT:
-            earlier = lifecycle.earlier_cost(self._context, job_id, index, cost, replace=replace)
+            earlier = earlier_cost(self._context, job_id, index, cost, replace=replace)
             costs = earlier, cost_in(json_text.decode(text), cost)
         about = job_id, index, at or now(), text, digest, made_from.fingerprint
         return Completion(*about, number, seconds, replace, *costs, made_from.previous_digest, self._order is not None)

@@ -1,14 +1,21 @@
-"""A chunk's result as JSON text, on its way to the store and back; errors have the chunk, and its value."""
+"""A chunk's result as JSON text, on its way to the store and back, and the cost of the result that it replaces."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from inspect import isawaitable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from checkpoint_store.errors import InvalidArgumentError, InvalidResultError
+from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, InvalidResultError
 from checkpoint_store.model.codec import json_text, typed
 from checkpoint_store.model.codec.readers import as_type as convert
 from checkpoint_store.model.error_text import text_of
+from checkpoint_store.model.money import cost_in
+from checkpoint_store.system.log import WarningsLast, log_suppressed
+
+if TYPE_CHECKING:
+    from checkpoint_store.execution.context import StoreContext
+    from checkpoint_store.model.money import Cost
 
 T = TypeVar("T")
 
@@ -50,3 +57,23 @@ def decoded(text: str, as_type: type[Any] | None, job_id: str, chunk_index: int)
         if isinstance(error.__cause__, MemoryError):  # a lack of memory says nothing about the result
             raise error.__cause__ from None
         raise InvalidResultError(error.reason, path=error.path, job_id=job_id, chunk_index=chunk_index) from error
+
+
+def earlier_cost(context: StoreContext, job_id: str, index: int, cost: Cost, *, replace: bool) -> float | None:
+    """Return the cost of the result that the next result of a chunk replaces; None if a usual field holds it.
+
+    The earlier result is replaced if the chunk is to be done again, or if the caller asks for that (``replace``).
+
+    A ``cost`` function is the caller's. It is called here, outside of any transaction. A store that is closed, or an
+    earlier result that is damaged, raises nothing: the next result is paid for, and is to be recorded or kept.
+    """
+    try:
+        is_by_hand = replace and context.reading.results.digest(job_id, index) is not None
+        if not is_by_hand and not context.reading.marks.has(job_id, index):
+            return None
+        with suppress(Warning), WarningsLast():  # a warning of a healed result may be an error here
+            text = context.reading.results.text(job_id, index)
+        return cost_in(json_text.decode(text), cost)
+    except (CheckpointStoreError, ValueError) as error:
+        log_suppressed(error, f"job {job_id}, chunk {index}: what its earlier result cost could not be read")
+        return None

@@ -13,7 +13,7 @@ import pytest
 
 from checkpoint_store import StoreBusy
 from checkpoint_store.execution.claims.runner import OwnRunner
-from checkpoint_store.execution.job_lifecycle import JobLifecycle
+from checkpoint_store.execution.lifecycle import JobLifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

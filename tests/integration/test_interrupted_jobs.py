@@ -14,7 +14,7 @@ from conftest import program, wait_until
 from checkpoint_store import CheckpointStore, JobPaused
 from checkpoint_store.execution.claims.chunk_queue import ChunkQueue
 from checkpoint_store.execution.execution import JobExecution
-from checkpoint_store.execution.job_lifecycle import JobLifecycle
+from checkpoint_store.execution.lifecycle import JobLifecycle
 from checkpoint_store.execution.loops.open_loops import RunningLoop
 from checkpoint_store.loop.executors.workplace import Workplace
 from checkpoint_store.loop.recording import Recorder

@@ -22,7 +22,7 @@ from checkpoint_store import (
     recover_store,
     restore_store,
 )
-from checkpoint_store.execution.job_lifecycle import JobLifecycle
+from checkpoint_store.execution.lifecycle import JobLifecycle
 
 from . import executors_work as work
 
