@@ -8,10 +8,11 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, counted
 from checkpoint_store.execution.loops.deadlocks import refuse_nested
+from checkpoint_store.execution.loops.open_loops import StoppableLoop
 from checkpoint_store.model.chunks import count_from
 from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.system.log import log, log_suppressed
@@ -141,7 +142,7 @@ def _runs_event_loop() -> bool:
     return False
 
 
-class PendingLoop(Generic[T]):
+class PendingLoop(StoppableLoop[T]):
     """The loop of one call of ``pending``. It can be run once.
 
     ``make_chunk`` makes what the caller gets from a chunk's index, its data, its attempt and the handle that keeps it.
@@ -171,13 +172,6 @@ class PendingLoop(Generic[T]):
     def stop(self) -> None:
         """Hand out nothing more; from any thread."""
         self._is_stopped = True
-
-    def forget(self) -> None:
-        """Do nothing: this loop has no work in flight, because each chunk that it hands out is the caller's."""
-
-    def settle(self) -> bool:
-        """Do nothing, as :meth:`forget`."""
-        return False
 
     def run(self) -> Iterator[T]:
         """Yield the chunks that are left; see :meth:`Job.pending`. An error that ends the loop is kept with the job."""

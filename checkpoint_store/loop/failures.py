@@ -189,11 +189,15 @@ class FailurePolicy:
                 claims.storage.note_unbegun(chunk.runner_id, chunk.claim)
             self._schedule.retries.put(chunk)
             return
-        was_suspect = self._schedule.suspects.take(attempt.chunk.index)
         late = TimeoutError(f"it took longer than {self._state.options.timeout_seconds:g} s")
-        self.fail(attempt, late, may_be_billed=True)
-        if was_suspect:
-            self._schedule.suspects.add_retries(attempt.chunk.index, self._schedule.retries)
+        self._fail_alone(attempt, late, is_suspect=attempt.chunk.index in self._schedule.suspects)
+
+    def _fail_alone(self, attempt: InFlight, error: BaseException, *, is_suspect: bool = True) -> None:
+        """Record that an attempt failed, which may be billed. A suspect that is tried once more stays a suspect."""
+        self._schedule.suspects.discard(attempt.chunk.index)
+        self.fail(attempt, error, may_be_billed=True)
+        if is_suspect and self._schedule.retries.has(attempt.chunk.index):
+            self._schedule.suspects.add(attempt.chunk.index)
 
     # -- a result that cannot be stored
 
@@ -234,8 +238,7 @@ class FailurePolicy:
             self._schedule.unsettled.take_up(attempt)
             if was_alone:
                 died = WorkerDied("the process that worked on this chunk ended before it gave a result")
-                self.fail(attempt, died, may_be_billed=True)
-                self._schedule.suspects.add_retries(attempt.chunk.index, self._schedule.retries)
+                self._fail_alone(attempt, died)
             else:
                 self._suspect(attempt)
 

@@ -76,17 +76,6 @@ class Recorder:
         After an interrupt, these attempts are settled once more: recording the same result twice changes nothing. An
         attempt without a result stays unsettled until the failure policy takes it up, also where an error comes first.
         """
-        outcomes = self.outcomes(ended)
-        try:
-            items = self.record(outcomes.successes)
-        except Exception:  # what could not be recorded is kept already
-            self._schedule.unsettled.keep(outcomes.without_result())
-            raise
-        self._schedule.unsettled.keep(outcomes.without_result())
-        return outcomes, items
-
-    def outcomes(self, ended: list[tuple[Future[Any], InFlight]]) -> Outcomes:
-        """Sort what came of attempts that have ended."""
         outcomes = Outcomes()
         for future, attempt in ended:
             self._schedule.suspects.discard(attempt.chunk.index)
@@ -94,7 +83,13 @@ class Recorder:
                 self._sort(future, attempt, outcomes)
             except Exception as error:  # whatever an executor of the caller's does: the others were paid for, too
                 outcomes.failures.append((attempt, error))
-        return outcomes
+        try:
+            items = self.record(outcomes.successes)
+        except Exception:  # what could not be recorded is kept already
+            self._schedule.unsettled.keep(outcomes.without_result())
+            raise
+        self._schedule.unsettled.keep(outcomes.without_result())
+        return outcomes, items
 
     def _sort(self, future: Future[Any], attempt: InFlight, outcomes: Outcomes) -> None:
         try:

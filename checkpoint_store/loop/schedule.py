@@ -93,24 +93,14 @@ class RetryQueue:
             chunk.begun = False
         return chunks
 
+    def has(self, index: int) -> bool:
+        """Whether an attempt at this chunk waits."""
+        return any(chunk.index == index for chunk in self)
+
     def clear(self) -> list[ClaimedChunk]:
         """Remove and return all chunks."""
         entries, self._entries = self._entries, []
         return [chunk for _, _, chunk in entries]
-
-
-class Suspects(set[int]):
-    """The chunks that may kill their worker process. While there are any, no other chunk starts."""
-
-    def take(self, index: int) -> bool:
-        """Remove a chunk, and return whether it was suspected."""
-        was_suspect = index in self
-        self.discard(index)
-        return was_suspect
-
-    def add_retries(self, index: int, retries: RetryQueue) -> None:
-        """Add a chunk, if it is to be tried once more."""
-        self.update(chunk.index for chunk in retries if chunk.index == index)
 
 
 class Schedule:
@@ -127,8 +117,11 @@ class Schedule:
         self.given_up: Final[dict[Future[Any], ClaimedChunk]] = {}
         """The attempts that the end of the loop does not wait for; a result that comes all the same is paid for."""
         self.retries: Final = RetryQueue()
-        self.suspects: Final = Suspects()
-        """Chunks that were in a process pool when one of its processes died; they are retried one at a time."""
+        self.suspects: Final[set[int]] = set()
+        """Chunks that were in a process pool when one of its processes died; they are retried one at a time.
+
+        While there are any, no other chunk starts.
+        """
         self._reordered: Final[list[tuple[int, MapItem]]] = []
         """The completed chunks, by index, that are not yielded before the chunks with lower indices: a heap."""
         self.to_yield: list[MapItem] = []

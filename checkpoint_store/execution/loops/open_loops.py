@@ -35,7 +35,7 @@ _WITH_TRANSACTIONS: Final = tuple(f"{__name__.partition('.')[0]}.{room}." for ro
 
 
 class StoppableLoop(Protocol[T_co]):
-    """A loop that can be stopped."""
+    """A loop that can be stopped. A loop whose chunks are its caller's has no work in flight: it takes the defaults."""
 
     def run(self) -> Iterator[T_co]:
         """Yield the items of the loop. When it is closed, it waits for the work in flight, and records the results."""
@@ -45,9 +45,11 @@ class StoppableLoop(Protocol[T_co]):
 
     def forget(self) -> None:
         """After a fork, in the child: forget the work in flight, which is the parent's."""
+        return  # a body: otherwise the method would be abstract
 
     def settle(self) -> bool:
         """Record what ends within a moment; return whether more is in flight. The loop goes on. No error is raised."""
+        return False
 
 
 class Loops(ForkAware):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +14,6 @@ if TYPE_CHECKING:
 
 
 _OUTCOME: Final = "outcome"
-
-
-def wait_for_one(futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
-    """Wait until a future has ended, or the time is over; return whether any has ended."""
-    return bool(wait(futures, timeout=timeout_seconds, return_when=FIRST_COMPLETED).done)
 
 
 class LockFreeFuture(Future[Any]):

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ from checkpoint_store.loop.executors.futures import (
     Ends,
     HandOvers,
     LockFreeFuture,
-    wait_for_one,
 )
 from checkpoint_store.loop.executors.raised import Raised, ends_the_program
 from checkpoint_store.model.attempt import call_as
@@ -54,7 +53,7 @@ class OwnExecutor(Executor):
 
     def wait(self, futures: Collection[Future[Any]], timeout_seconds: float) -> bool:
         """Wait until a future has ended, or the time is over; return whether any has ended. May return early."""
-        return wait_for_one(futures, timeout_seconds)
+        return bool(wait(futures, timeout=timeout_seconds, return_when=FIRST_COMPLETED).done)
 
     def gather(self, futures: Collection[Future[Any]]) -> None:
         """Wait a moment for futures to end together if the tasks are quick: a commit costs more than they do."""

@@ -203,15 +203,10 @@ class Workplace:
 
 def has_broken(ended: Iterable[Future[Any]], rest: Collection[Future[Any]]) -> bool:
     """Whether any attempt that has ended says that its executor broke. If so, wait a moment for the rest in it."""
-    if not any(map(_is_break, ended)):
+    if not any(not future.cancelled() and isinstance(future.exception(), BrokenExecutor) for future in ended):
         return False
     wait(rest, timeout=_BROKEN_WAIT_SECONDS_MAX)
     return True
-
-
-def _is_break(future: Future[Any]) -> bool:
-    """Whether a future that is done says that its executor broke."""
-    return not future.cancelled() and isinstance(future.exception(), BrokenExecutor)
 
 
 def _maker_of(given: Any, workers: int | None, *, has_time_limit: bool) -> Callable[[], Executor] | None:
