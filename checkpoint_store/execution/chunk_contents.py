@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import KeyNotFound
 from checkpoint_store.model.chunks import as_int, is_key
@@ -29,17 +29,6 @@ class Given:
     """The number of chunks when the job was opened: the caller's sequence may grow, and new chunks are in no plan."""
     keys: Sequence[Key] | None = None
     """The caller's keys of the chunks, by index; None if the chunks are only numbered."""
-
-
-class Growing(Protocol):
-    """A job at work that may grow through another thread of this process."""
-
-    @property
-    def job_id(self) -> str:
-        """The job's id."""
-
-    def grow(self, total_chunks: int, given: Given | None) -> None:
-        """Note how many chunks the job has now, and the chunks themselves."""
 
 
 class ChunkContents:

@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from checkpoint_store.errors import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from weakref import ReferenceType
 
-    from checkpoint_store.execution.chunk_contents import Given, Growing
+    from checkpoint_store.execution.chunk_contents import Given
     from checkpoint_store.execution.loops.open_loops import Loops
     from checkpoint_store.execution.unrecorded.kept_results import UnrecordedResults
     from checkpoint_store.model.loop_records import RunRecord
@@ -96,8 +96,8 @@ class StoreContext:
     """The claims of this store object, by job id, as long as anyone refers to them."""
     runners: set[Claims] = field(default_factory=set)
     """The claims whose runner is registered now."""
-    growing: set[ReferenceType[Growing]] = field(default_factory=set)
-    """The jobs of this store object that anyone refers to and works with; each is told when it grows."""
+    growing: set[ReferenceType[Any]] = field(default_factory=set)
+    """The job executions of this store object that anyone refers to; each is told when its job grows."""
     grown: dict[str, int] = field(default_factory=dict)
     """The number of chunks of each job that grew through this store object, by job id."""
     cost_places: dict[str, Cost] = field(default_factory=dict)
