@@ -36,7 +36,7 @@ class JobSnapshot:
         self._refreshed_seconds = now_seconds
         new_costs = self._execution.recorded.costs_after(self._results.last_result, self._cost_field)
         self._results = self._results.followed_by(new_costs)
-        self._spending = self._execution.budgets.spending(self._execution.job_id, self._results)
+        self._spending = self._execution.storage.budgets.spending(self._execution.job_id, self._results)
         summary = self._job.summary()
         self.completed_chunks = summary.progress.completed_chunks
         self.failed_chunks, self.in_doubt_chunks = summary.failed_chunks, summary.in_doubt_chunks

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from checkpoint_store.model.chunks import Shard
     from checkpoint_store.model.money import Cost
     from checkpoint_store.storage.records.open_requests import OpenRequest
-    from checkpoint_store.storage.verbs.budgets import BudgetStorage
+    from checkpoint_store.storage.storage import Storage
 
 
 class JobExecution:
@@ -147,22 +147,13 @@ class JobExecution:
         )
 
     @property
-    def budgets(self) -> BudgetStorage:
-        """The verbs about the money that jobs have spent and reserved."""
-        return self._context.storage.budgets
-
-    def note_cost_place(self, cost: Cost) -> None:
-        """Note where the cost stands in the results of the job, for results that are completed by hand."""
-        if cost != COST_DEFAULT:
-            self._context.cost_places[self.job_id] = cost
+    def storage(self) -> Storage:
+        """The verbs of the store that write."""
+        return self._context.storage
 
     def look_at(self, index: int) -> tuple[bool, str | None]:
         """Return whether a chunk is complete, and the handle of a chunk that is not complete."""
         return self._context.storage.handles.look_at(self.job_id, index)
-
-    def has_handles(self) -> bool:
-        """Return whether any chunk of the job has a handle."""
-        return self._context.storage.handles.has_any(self.job_id)
 
     def attempt_of(self, chunk: ClaimedChunk, *, handle: str | None) -> Attempt:
         """Return the attempt at a claimed chunk, for the work on it."""

@@ -11,6 +11,7 @@ from checkpoint_store.errors import CheckpointStoreError, InvalidArgumentError, 
 from checkpoint_store.execution.claims.requests import KnownPauses, must_queue_pause
 from checkpoint_store.execution.other_plans import look_again
 from checkpoint_store.model.error_text import checked_error, describe, readable, set_field
+from checkpoint_store.model.money import COST_DEFAULT
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.model.service_answer import field_of
 from checkpoint_store.storage.records.records import StatusChange
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from checkpoint_store.execution.context import StoreContext
     from checkpoint_store.execution.recorded_job import RecordedJob
     from checkpoint_store.model.loop_records import RunRecord
+    from checkpoint_store.model.money import Cost
     from checkpoint_store.storage.records.open_requests import OpenRequest
     from checkpoint_store.storage.storage import Storage
 
@@ -269,6 +271,11 @@ class JobLifecycle:
         """Leave ``seconds``, in which the machine slept, out of the job's rate. Durable when this returns."""
         self._context.storage.job_changes.leave_out(self._job_id, seconds)
         self._context.note_change(self._job_id)
+
+    def note_cost_place(self, cost: Cost) -> None:
+        """Note where the cost stands in the results of the job, for results that are completed by hand."""
+        if cost != COST_DEFAULT:
+            self._context.cost_places[self._job_id] = cost
 
     def note_run(self, record: RunRecord) -> None:
         """Keep the record of a loop that has ended."""

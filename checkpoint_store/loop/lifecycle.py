@@ -49,7 +49,7 @@ def _begin(state: LoopState, place: Workplace, known_pause: int | None) -> None:
     # First: another runner that ends the job sees this runner, or has ended the job before.
     state.claims.register()
     execution.lifecycle.mark_running(known_pause)
-    execution.note_cost_place(options.cost)
+    execution.lifecycle.note_cost_place(options.cost)
     if options.on_error == "record":
         state.failed_before = frozenset(record.chunk_index for record in execution.recorded.failed_chunks())
     places = max(1, place.capacity)

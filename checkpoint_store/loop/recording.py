@@ -207,7 +207,7 @@ class Recorder:
     def _keep(self, success: Success) -> None:
         """Record what was paid for in vain, text and cost: another result of the chunk stands."""
         self._state.statistics.failed(cost_in(success.result, self._state.options.cost))
-        self._state.retry_while_busy(self._state.execution.budgets.keep_result, success.completion)
+        self._state.retry_while_busy(self._state.execution.storage.budgets.keep_result, success.completion)
 
     def leave_overdue(self) -> None:
         """Have recorded what still comes of attempts that took too long, or were given up: the loop waits for none."""

@@ -190,7 +190,7 @@ class Starter:
         execution = self._state.execution
         if self._place.begins_at_hand_over:
             if self._has_handles is None:
-                self._has_handles = execution.has_handles()
+                self._has_handles = execution.storage.handles.has_any(execution.job_id)
             if not self._has_handles:
                 return False, None
         return execution.look_at(index)

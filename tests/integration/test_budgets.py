@@ -375,7 +375,7 @@ def test_a_late_result_and_the_next_one_are_both_paid_for(store: CheckpointStore
     assert job.status == "completed"
     assert job.last_run is not None
     assert job.last_run.cost == 1.25
-    assert job._execution.budgets.spending(job.job_id, job._execution.recorded.costs_after(0)).spent == 1.25
+    assert job._execution.storage.budgets.spending(job.job_id, job._execution.recorded.costs_after(0)).spent == 1.25
 
 
 KILLED = program(__file__, "hang_within_budget")

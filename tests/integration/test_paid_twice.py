@@ -104,7 +104,7 @@ def test_the_same_answer_of_a_runner_that_was_released_was_paid_for(store: Check
     list(job.map(work, max_cost=9.0))
     costs = job.costs()
     assert (costs.cost, costs.failed_cost, job.result(0), job.status) == (2 * PRICE, PRICE, answer, "completed")
-    spending = job._execution.budgets.spending(job.job_id, job._execution.recorded.costs_after(0))
+    spending = job._execution.storage.budgets.spending(job.job_id, job._execution.recorded.costs_after(0))
     assert (spending.spent, spending.reserved) == (2 * PRICE, 0)
     assert [attempt.outcome for attempt in job.attempts()] == ["failed", "completed"]
 

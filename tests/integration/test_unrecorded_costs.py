@@ -214,9 +214,9 @@ def test_a_result_paid_in_vain_counts_once_whatever_the_reason_is_by_then(tmp_pa
         next(loop)
         completion = job._execution.completion(1, {"cost": 0.5}, attempt=(1, 1.0))
         job.fail_chunk(1, "no")
-        job._execution.budgets.keep_result(completion)
+        job._execution.storage.budgets.keep_result(completion)
         job.complete(1, {"cost": 0.0})
-        job._execution.budgets.keep_result(completion)
+        job._execution.storage.budgets.keep_result(completion)
         assert job.costs().cost == 0.5
 
 
@@ -236,7 +236,7 @@ def test_the_same_result_of_two_tries_counts_twice_and_not_three_times(tmp_path:
         next(again.pending()).complete({"cost": 0.25})
         with pytest.raises(ChunkAlreadyCompleted):
             job._execution.submit([completion])
-        job._execution.budgets.keep_result(completion)
+        job._execution.storage.budgets.keep_result(completion)
         assert job.costs().cost == 1.25
 
 

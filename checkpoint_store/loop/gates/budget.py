@@ -47,7 +47,7 @@ class CostReader:
 
     def spending(self) -> Spending:
         """Return what the job has spent and reserved, by the results that were recorded until the last update."""
-        return self._execution.budgets.spending(self._execution.job_id, self.results)
+        return self._execution.storage.budgets.spending(self._execution.job_id, self.results)
 
     def paid(self) -> float | None:
         """Return what the job has paid, failed tries included; None where no cost is known."""
@@ -94,7 +94,7 @@ class BudgetGate(Gate):
 
     def admits(self, chunk: ClaimedChunk) -> bool:
         """Reserve the highest cost so far for a chunk; return whether it fits."""
-        cost, budgets = self._state.options.cost, self._execution.budgets
+        cost, budgets = self._state.options.cost, self._execution.storage.budgets
         about = self._execution.job_id, chunk.runner_id, chunk.claim, self._max_cost, cost
         for _ in range(_STALE_MAX):
             request = ReservationRequest(*about, self._reader.results)
@@ -110,7 +110,7 @@ class BudgetGate(Gate):
         A loop that this thread has left in the middle does not count: this thread would wait for itself.
         """
         waiting = [(chunk.runner_id, chunk.claim) for chunk in self._schedule.unstarted()]
-        self._state.retry_while_busy(self._execution.budgets.free, self._execution.job_id, waiting)
+        self._state.retry_while_busy(self._execution.storage.budgets.free, self._execution.job_id, waiting)
         others = self._state.retry_while_busy(self._execution.runners.has_others)
         return others or self._state.claims.runner.has_running_loop(but_this_thread=True)
 
