@@ -12,8 +12,8 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.openings import openings
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.statements import rows
-from checkpoint_store.storage.statements.columns import COLUMNS
 from checkpoint_store.storage.statements.effect import TRIGGERS
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.storage.statements.statement import select_text
 from checkpoint_store.system.files import storage_errors
 from checkpoint_store.system.log import log

@@ -19,7 +19,7 @@ from checkpoint_store.storage.files.identity import log_beside, refuse_second_na
 from checkpoint_store.storage.files.names import SIBLING_SUFFIXES, STORE_SUFFIX, StoreFiles, has_bytes
 from checkpoint_store.storage.files.sibling_check import refuse_planted
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.statements.columns import COLUMNS
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.system.paths import absolute, as_listed, is_there, refusing
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from conftest import program
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.storage.sql import jobs, select
-from checkpoint_store.storage.statements.columns import COLUMNS
 from checkpoint_store.storage.statements.prepared import SQLALCHEMY, STATEMENTS
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement
 
 from . import write_prepared

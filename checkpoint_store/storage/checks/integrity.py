@@ -14,10 +14,10 @@ from checkpoint_store.storage.connection.errors import verdict_of
 from checkpoint_store.storage.sql import attempts, chunk_redos, completed_chunks, jobs, or_, select
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements import rows
-from checkpoint_store.storage.statements.columns import COLUMNS, READERS
 from checkpoint_store.storage.statements.compiled import rows_of_job
 from checkpoint_store.storage.statements.effect import TRIGGERS
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.rows import COLUMNS, READERS
 from checkpoint_store.storage.statements.statement import Statement, names_of, path_of
 from checkpoint_store.system.paths import unavailable_reason
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from checkpoint_store.errors import CheckpointStoreError, StorageUnavailableError, StoreBusy, StoreDamaged
 from checkpoint_store.storage.connection import pragmas
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.storage.statements.columns import COLUMNS
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.system.descriptors import file_bytes_max, shortage_now
 from checkpoint_store.system.files import FULL, NO_LOCKS, NO_LOCKS_REASON, final_path, free_bytes, full_error
 from checkpoint_store.system.log import log

@@ -14,8 +14,8 @@ from checkpoint_store.model.money import usual_cost_in
 from checkpoint_store.storage.sql import attempts, bindparam, runners, select
 from checkpoint_store.storage.statements.attempts.attempts import THIS
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
-from checkpoint_store.storage.statements.columns import COLUMNS, READERS
 from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, insert_into, rows_of_job
+from checkpoint_store.storage.statements.rows import COLUMNS, READERS
 from checkpoint_store.storage.statements.statement import Statement, named_rows, select_text
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.sql import bindparam, jobs, null
 from checkpoint_store.storage.statements import handles, redos
-from checkpoint_store.storage.statements.columns import COLUMNS
 from checkpoint_store.storage.statements.compiled import insert_into, rows_of_job
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement
 
 if TYPE_CHECKING:

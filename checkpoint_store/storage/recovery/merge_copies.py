@@ -20,10 +20,10 @@ from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy,
 from checkpoint_store.storage.recovery.salvage.new_store import NewStore, read_new_store
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
-from checkpoint_store.storage.statements.columns import COLUMNS
 from checkpoint_store.storage.statements.completions import record, set_settings, set_source
 from checkpoint_store.storage.statements.job_endings import finish_if_left_running
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.storage.upgrade import migrate
 from checkpoint_store.system.files import create_private, temporary_path
 from checkpoint_store.system.log import log_unread

@@ -21,7 +21,7 @@ from checkpoint_store.storage.sql import (
     select,
     sqlite,
 )
-from checkpoint_store.storage.statements.columns import COLUMNS
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.storage.statements.statement import Statement, select_text, statement_for_arguments
 
 if TYPE_CHECKING:

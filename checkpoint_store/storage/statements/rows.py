@@ -1,4 +1,4 @@
-"""The one reader of stored rows: it checks each value before anybody works with it.
+"""The columns of the tables, and the one reader of stored rows: it checks each value before anybody works with it.
 
 SQLite stores any type in any column: a blob for a name, a text for a number. A file may have been changed by hand, by
 another program, or by a fault that no checksum notices. A value that passes can be shown, compared and computed with.
@@ -169,11 +169,7 @@ _WHOLE_COLUMN: Final[Mapping[Reader, Callable[[_Column], bool]]] = {
 
 
 def read_column(read: Reader, column: tuple[Any, ...]) -> Iterable[Any]:
-    """Return the values of a column, each as ``read`` gives it.
-
-    Raises:
-        ValueError: as ``read`` raises, when the values are asked for.
-    """
+    """Return the values of a column, each as ``read`` gives it or refuses it when the value is asked for."""
     if isinstance(read, partial) and read.func is _or_null:
         return column if {*column} == {None} else map(read, column)
     check = _WHOLE_COLUMN.get(read)
@@ -227,20 +223,16 @@ ATTEMPT: Final[Readers] = {
     "reserved_cost": _AMOUNT_OR_NULL,
     "replaced_result_id": partial(_or_null, _INTEGER),
 }
-"""The readers of the columns of ``attempts``."""
+SHOWN_ATTEMPT: Final[Readers] = {**BRIEF_ATTEMPT, "handle": _text_or_null, "key": _text_or_null}
+"""The readers of an attempt with the handle and the key of its chunk."""
 HANDLE: Final[Readers] = {
     "chunk_index": _CHUNK,
     "handle": _text,
     "fingerprint": _FINGERPRINT_OR_NULL,
     "recorded_at": _moment,
 }
-"""The readers of the columns of ``chunk_handles``."""
 KEY: Final[Readers] = {"chunk_index": _CHUNK, "key": _text}
-"""The readers of the columns of ``chunk_keys``."""
 REDO: Final[Readers] = {"chunk_index": _CHUNK, "asked_at": _moment, "after_attempt": _INTEGER}
-"""The readers of the columns of ``chunk_redos``."""
-SHOWN_ATTEMPT: Final[Readers] = {**BRIEF_ATTEMPT, "handle": _text_or_null, "key": _text_or_null}
-"""The readers of an attempt with the handle and the key of its chunk."""
 RUNNER: Final[Readers] = {
     "runner_id": _INTEGER,
     "job_id": _text,
@@ -251,7 +243,6 @@ RUNNER: Final[Readers] = {
     "started_at": _moment,
     "ended_at": _MOMENT_OR_NULL,
 }
-"""The readers of the columns of ``runners``."""
 
 COMPLETED: Final[Readers] = {
     "chunk_index": _CHUNK,
@@ -263,17 +254,31 @@ COMPLETED: Final[Readers] = {
     "source_differs_in": _text_or_null,
     "redo_asked_at": _MOMENT_OR_NULL,
 }
-"""The readers of the columns of ``completed_chunks``."""
+READERS: Final[Mapping[str, Readers]] = {
+    "attempts": ATTEMPT,
+    "runners": RUNNER,
+    "completed_chunks": COMPLETED,
+    "chunk_handles": HANDLE,
+    "chunk_keys": KEY,
+    "chunk_redos": REDO,
+}
+"""The readers of the rows about a job, by table."""
+COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    **{table: tuple(dict.fromkeys(("job_id", *readers))) for table, readers in READERS.items()},
+    "jobs": tuple(name for name in JOB if name != "redo_count"),
+    "runners": tuple(RUNNER),
+    "completed_chunks": ("job_id", *COMPLETED, "result_id"),
+    "chunk_results": ("result_id", "job_id", "chunk_index", "result", "digest"),
+    "deleted_jobs": ("job_id", "deleted_at"),
+    "pauses": ("pause_id", "job_id", "asked_at", "cleared_at"),
+}
+"""The names of the columns, by table. A test compares them with the tables."""
 
 
 def read_row(
     table: str, readers: Readers, row: Mapping[str, Any], path: Path, job_id: str | None = None
 ) -> dict[str, Any]:
-    """Return the values of a row, each as its reader gives it.
-
-    Raises:
-        StoreDamaged: a value is none that this library writes; the message names table, column and value.
-    """
+    """Return the values of a row, each as its reader gives it, or raise :class:`StoreDamaged` for the first bad one."""
     values = {}
     for name, value in row.items():
         try:

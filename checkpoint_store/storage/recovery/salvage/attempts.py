@@ -14,9 +14,8 @@ from checkpoint_store.model.attempt import AttemptOutcome
 from checkpoint_store.model.clock import now
 from checkpoint_store.storage.recovery.salvage.copies import AttemptLog, rows, rows_by_job, select_from, unreadable_in
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
-from checkpoint_store.storage.statements.columns import COLUMNS
 from checkpoint_store.storage.statements.compiled import insert_into
-from checkpoint_store.storage.statements.rows import ATTEMPT, RUNNER
+from checkpoint_store.storage.statements.rows import ATTEMPT, COLUMNS, RUNNER
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, rows_by_job, select_from, unreadable_in
 from checkpoint_store.storage.statements import redos
-from checkpoint_store.storage.statements.columns import COLUMNS, READERS
 from checkpoint_store.storage.statements.compiled import insert_into
+from checkpoint_store.storage.statements.rows import COLUMNS, READERS
 
 if TYPE_CHECKING:
     import sqlite3

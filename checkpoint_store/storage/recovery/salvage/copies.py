@@ -9,7 +9,7 @@ from operator import eq
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from checkpoint_store.storage.connection.errors import UNREADABLE
-from checkpoint_store.storage.statements.columns import COLUMNS
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.storage.statements.statement import select_text
 
 if TYPE_CHECKING:

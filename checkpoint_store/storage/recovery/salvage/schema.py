@@ -15,7 +15,7 @@ from checkpoint_store.storage.connection import errors as sqlite_errors
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.connection.header import mended_header
 from checkpoint_store.storage.files.names import StoreFiles
-from checkpoint_store.storage.statements.columns import COLUMNS
+from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.storage.upgrade.migrate import upgrade_in_memory
 from checkpoint_store.system.files import create_private, storage_error, temporary_path
 from checkpoint_store.system.log import log, log_suppressed

@@ -27,8 +27,7 @@ from checkpoint_store.storage.recovery.salvage.copies import (
 )
 from checkpoint_store.storage.recovery.salvage.new_store import NewStore, lacks_beginning, put_schema
 from checkpoint_store.storage.recovery.salvage.schema import foreign_names, with_whole_schema
-from checkpoint_store.storage.statements.columns import COLUMNS
-from checkpoint_store.storage.statements.rows import COMPLETED, JOB
+from checkpoint_store.storage.statements.rows import COLUMNS, COMPLETED, JOB
 from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
