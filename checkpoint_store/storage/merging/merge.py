@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.reports import JobMerge
-from checkpoint_store.storage.merging import attempts, chunk_facts, own_jobs
+from checkpoint_store.storage.merging import chunk_rows, own_jobs
 from checkpoint_store.storage.records.open_requests import Source
 from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, select
@@ -86,7 +86,7 @@ class _Taken:
     redone: int = 0
     """The number of results that answer a redo mark of this store."""
     same: int = 0
-    contradictions: dict[int, attempts.LeftOut] = field(default_factory=dict)
+    contradictions: dict[int, chunk_rows.LeftOut] = field(default_factory=dict)
     """The other store's result, by chunk."""
     new_chunks: set[int] = field(default_factory=set)
 
@@ -129,9 +129,9 @@ def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
         own_jobs.grow(connection, path, own, job)
     job_id = job.job_id if own is None else own.job_id
     taken = _take_results(connection, merge, job_id)
-    made = attempts.take(connection, other, job.job_id, job_id, taken.contradictions)
+    made = chunk_rows.take_attempts(connection, other, job.job_id, job_id, taken.contradictions)
     torn = job.sequential and bool(taken.contradictions)
-    chunk_facts.take(connection, other, job.job_id, job_id, taken.new_chunks, with_handles=not torn)
+    chunk_rows.take_facts(connection, other, job.job_id, job_id, taken.new_chunks, with_handles=not torn)
     _end(connection, path, job_id, taken, is_new=own is None)
     now_here = job_statements.find_job(connection, job_id, path)
     return JobMerge(
@@ -187,10 +187,10 @@ class _OtherResult(NamedTuple):
     answers: str | None
     """The time of the redo that the result answers; None if it answers none."""
 
-    def left_out(self, other: OtherStore) -> attempts.LeftOut:
+    def left_out(self, other: OtherStore) -> chunk_rows.LeftOut:
         """Return this result as a result that is not taken."""
         is_of_no_attempt = self.payer is None and not other.is_state
-        return attempts.LeftOut(self.text or "", self.completed_at, may_be_of_no_attempt=is_of_no_attempt)
+        return chunk_rows.LeftOut(self.text or "", self.completed_at, may_be_of_no_attempt=is_of_no_attempt)
 
 
 def _take_one(

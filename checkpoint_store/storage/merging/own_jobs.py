@@ -8,6 +8,7 @@ from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records.open_requests import OpenRequest
+from checkpoint_store.storage.records.state_fields import metadata_text
 from checkpoint_store.storage.sql import bindparam, func, jobs, null, select
 from checkpoint_store.storage.statements.compiled import insert_into, rows_of_job
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
@@ -68,10 +69,10 @@ def reason_against(own: JobRecord, job: JobRecord) -> str | None:
 
 
 def grow(connection: sqlite3.Connection, path: Path, own: JobRecord, job: JobRecord) -> None:
-    """Give a job of this store the chunks that were added to it elsewhere, and a video title if it has none.
+    """Give a job of this store the chunks that were added to it elsewhere, and a title and metadata if it has none.
 
     A completed job that grows has chunks left: it is paused. The digest of the chunks and the rule that made it go
-    together. :func:`chunk_facts.take` takes metadata.
+    together.
     """
     changes: dict[str, Any] = {}
     if own.total_chunks < job.total_chunks:
@@ -83,6 +84,8 @@ def grow(connection: sqlite3.Connection, path: Path, own: JobRecord, job: JobRec
         changes = _digest_of(job)
     if own.video_title is None and job.video_title is not None:
         changes |= {"video_title": job.video_title}
+    if own.metadata is None and job.metadata is not None:
+        changes |= {"metadata": metadata_text(job.metadata)}
     if changes:
         job_statements.update_job(connection, own.job_id, path, **changes)
 

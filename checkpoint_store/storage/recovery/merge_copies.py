@@ -15,7 +15,7 @@ from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.records.records import Completion
 from checkpoint_store.storage.recovery.job_recovery import JobRecovery
-from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
+from checkpoint_store.storage.recovery.salvage.chunk_rows import write_attempts, write_facts, write_runners
 from checkpoint_store.storage.recovery.salvage.copies import UNKNOWN_TIME, Copy, best_result
 from checkpoint_store.storage.recovery.salvage.new_store import NewStore, read_new_store
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
@@ -131,15 +131,15 @@ def _fill(
         lost = max(_known(job_id, copies) - recovered, 0)
         also = _lost_of_row(job_id, copies)
         settings = tuple(name for name in ("file_name", "model", "provider", "config") if name in also)
-        attempts_note = attempts.carry_over(connection, job_id, values["total_chunks"], copies)
-        facts_note = chunk_facts.carry_over(connection, job_id, values["total_chunks"], copies)
+        attempts_note = write_attempts(connection, job_id, values["total_chunks"], copies)
+        facts_note = write_facts(connection, job_id, values["total_chunks"], copies)
         attempts_note = attempts_note if recovered < values["total_chunks"] else None
         about = unverified, _lost_text(also), attempts_note, _assumed(job_id, values, copies), settings, facts_note
         reports.append(JobRecovery(job_id, values["file_name"], recovered, lost, tuple(taken.items()), *about))
         finish_if_left_running(connection, job_id)
         if recovered < values["total_chunks"] and values["status"] == "completed" and lost:
             job_statements.update_job(connection, job_id, path, status="paused", updated_at=now())
-    attempts.carry_over_runners(connection, [report.job_id for report in reports], copies)
+    write_runners(connection, [report.job_id for report in reports], copies)
     current = next((job_id for copy in copies for job_id, job in copy.jobs.items() if job["is_current"] == 1), None)
     if current is not None:
         job_statements.make_current(connection, current)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpoint_store import CheckpointStore
 from checkpoint_store.storage import backup
-from checkpoint_store.storage.merging import attempts, chunk_facts, merge, other_store
+from checkpoint_store.storage.merging import chunk_rows, merge, other_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,8 @@ MOMENTS: dict[str, tuple[Any, str]] = {
     "copying": (backup, "verify"),
     "upgrading": (other_store, "_upgrade"),
     "recording": (merge, "record"),
-    "attempts": (attempts, "_take_chunk"),
-    "facts": (chunk_facts, "take"),
+    "attempts": (chunk_rows, "_take_chunk"),
+    "facts": (chunk_rows, "take_facts"),
     "between": (merge.log, "info"),
 }
 path, other, moment, times = sys.argv[1:]

@@ -166,12 +166,18 @@ def rows(
 
 
 def rows_by_job(
-    copy: _Read, fetch: Callable[[str, int], Iterator[tuple[Any, ...]]], totals: Mapping[str, int]
+    copy: _Read, connection: sqlite3.Connection, table: str, names: Sequence[str], totals: Mapping[str, int]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yield (job, row) for the chunks of these jobs, whose numbers of chunks are ``totals``.
+    """Yield (job, (chunk, columns of these names)) of a table with one row for a chunk, for the chunks of these jobs.
 
-    ``fetch`` gives the rows of a job from a chunk on, chunk first.
+    ``totals``: the number of chunks of each job.
     """
+    every = select_from(connection, table, ("chunk_index", *names))
+    statement = f"{every} WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
+
+    def fetch(job_id: str, start: int) -> Iterator[tuple[Any, ...]]:
+        return connection.execute(statement, (job_id, start))
+
     for job_id, total in totals.items():
         for row in rows(copy, partial(fetch, job_id), 0, total - 1):
             yield job_id, row

@@ -14,7 +14,7 @@ from checkpoint_store.storage.connection import wal_frames
 from checkpoint_store.storage.connection.errors import UNREADABLE
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
 from checkpoint_store.storage.records.open_requests import Source
-from checkpoint_store.storage.recovery.salvage import attempts, chunk_facts
+from checkpoint_store.storage.recovery.salvage.chunk_rows import read_attempts, read_facts
 from checkpoint_store.storage.recovery.salvage.copies import (
     UNKNOWN_TIME,
     Chunk,
@@ -32,7 +32,7 @@ from checkpoint_store.system.files import create_private, temporary_path
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -132,8 +132,8 @@ def read_copy(path: Path, name: str, *, how: str = ALONE) -> Copy:
             _read_jobs(connection, copy)
             totals = {job_id: values["total_chunks"] for job_id, values in copy.jobs.items()}
             _read_results(connection, copy, _read_completed(connection, copy, totals))
-            copy.attempt_log = attempts.read(connection, totals)
-            chunk_facts.read(connection, copy, totals)
+            copy.attempt_log = read_attempts(connection, totals)
+            read_facts(connection, copy, totals)
     except UNREADABLE:
         copy.complete = False
     return copy
@@ -213,13 +213,8 @@ def _read_completed(
 ) -> dict[Any, tuple[str, int]]:
     """Read the completed chunks without their results. Return the chunk of each result, by the id of the result."""
     linked: dict[Any, tuple[str, int]] = {}
-    every_chunk = select_from(connection, "completed_chunks", (*_COMPLETED, "result_id"))
-    statement = f"{every_chunk} WHERE job_id = ? AND chunk_index >= ? ORDER BY chunk_index"
-
-    def fetch(job_id: str, start: int) -> Iterator[tuple[Any, ...]]:
-        return connection.execute(statement, (job_id, start))
-
-    for job_id, (*row, result_id) in rows_by_job(copy, fetch, totals):
+    names = (*_COMPLETED[1:], "result_id")
+    for job_id, (*row, result_id) in rows_by_job(copy, connection, "completed_chunks", names, totals):
         values = dict(zip(_COMPLETED, row, strict=True))
         unread = unreadable_in(COMPLETED, values)
         copy.complete = copy.complete and not unread

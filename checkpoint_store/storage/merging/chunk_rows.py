@@ -1,4 +1,7 @@
-"""Merge the attempts of another store, with their runners. A repeated merge adds no attempt twice."""
+"""Merge what another store knows about chunks besides results: attempts, runners, keys, handles and redo marks.
+
+A repeated merge adds no attempt twice.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.error_text import describe
 from checkpoint_store.model.money import usual_cost_in
 from checkpoint_store.storage.sql import attempts, bindparam, runners, select
+from checkpoint_store.storage.statements import handles, redos
 from checkpoint_store.storage.statements.attempts.attempts import THIS
 from checkpoint_store.storage.statements.attempts.replaced import with_result_elsewhere
 from checkpoint_store.storage.statements.compiled import PRESENT, at_chunk, insert_into, rows_of_job
@@ -20,7 +24,7 @@ from checkpoint_store.storage.statements.statement import Statement, named_rows,
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
 
 class _AttemptHere(NamedTuple):
@@ -71,7 +75,7 @@ class LeftOut(NamedTuple):
         return [*made, dict.fromkeys(_COLUMNS) | known | times | completed]
 
 
-def take(
+def take_attempts(
     connection: sqlite3.Connection,
     other: sqlite3.Connection,
     other_job_id: str,
@@ -195,3 +199,40 @@ def _in_vain(attempt: dict[str, Any], result: str) -> dict[str, Any]:
     error = describe(f"merged from another store, and not kept beside the result that is here: {result}")
     failed = {"outcome": AttemptOutcome.FAILED.value, "counted": 0, "is_last": 0, "replaced_result_id": None}
     return attempt | failed | {"error": error, "cost": cost}
+
+
+def take_facts(
+    connection: sqlite3.Connection,
+    other: sqlite3.Connection,
+    other_job_id: str,
+    job_id: str,
+    new_chunks: Container[int],
+    *,
+    with_handles: bool,
+) -> None:
+    """Add the facts that this store lacks. The facts of this store stay.
+
+    A redo mark goes with its result: only if this merge took the result (``new_chunks``). The work of a handle may have
+    begun with results that stay out: then ``with_handles`` is False. A handle from before a redo answers no redo: it is
+    not added to a chunk that is to be done again, and not kept there.
+    """
+    its_marks = {mark.chunk_index: mark.asked_at for mark in redos.marks(other, other_job_id)}
+    marks = {mark.chunk_index: mark.asked_at for mark in redos.marks(connection, job_id)}
+    handles.record(connection, job_id, {index: None for index in its_marks if index in new_chunks}, None)
+    for table in ("chunk_keys", *(["chunk_handles"] if with_handles else []), "chunk_redos"):
+        stored = rows_of_job(table).run(other, in_job=other_job_id)
+        facts = (dict(zip(COLUMNS[table], row, strict=True)) for row in stored)
+        if table == "chunk_handles":
+            facts = (row for row in facts if marks.get(at := row["chunk_index"]) in (None, its_marks.get(at)))
+        if table == "chunk_redos":
+            facts = (_renumbered(row, connection, other, job_id) for row in facts if row["chunk_index"] in new_chunks)
+        insert_into(table, unless_there=True).run_many(connection, (row | {"job_id": job_id} for row in facts))
+
+
+def _renumbered(
+    row: dict[str, Any], connection: sqlite3.Connection, other: sqlite3.Connection, job_id: str
+) -> dict[str, Any]:
+    """Return a mark with as many attempts after it as in the other store, whatever their numbers are here."""
+    index, after = row["chunk_index"], row["after_attempt"]
+    followed = redos.last_attempt(other, row["job_id"], index) - after
+    return row | {"after_attempt": max(redos.last_attempt(connection, job_id, index) - followed, 0)}
