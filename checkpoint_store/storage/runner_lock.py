@@ -99,11 +99,7 @@ class RunnerLock(ForkAware):
         return True
 
     def _is_there(self) -> bool:
-        """Whether the lock file exists.
-
-        Raises:
-            StorageUnavailableError: the store does not exist any more.
-        """
+        """Whether the lock file exists."""
         try:
             os.lstat(self._name)
         except OSError:

@@ -134,11 +134,7 @@ def _size_of(path: Path) -> int | None:
 
 
 def remove_files(paths: Iterable[Path]) -> None:
-    """Remove files, and the folders of stand-ins; one that is gone already is fine.
-
-    Raises:
-        StorageUnavailableError: one cannot be removed. Those before it are gone.
-    """
+    """Remove files, and the folders of stand-ins; one that is gone already is fine."""
     for path in paths:
         if path.name.startswith(STAND_IN_FOLDER):
             stand_ins.remove(path)

@@ -80,12 +80,7 @@ def check(database: AnyDatabase, on_progress: OnProgress | None = None) -> list[
 
 
 def problems_of(connection: sqlite3.Connection, path: Path, on_progress: OnProgress | None = None) -> Iterator[Problem]:
-    """Yield the problems of the store that a connection reads. ``path`` is its path, for messages.
-
-    Raises:
-        StoreDamaged: a row cannot be read.
-        StorageUnavailableError: the file system does not answer any more.
-    """
+    """Yield the problems of the store that a connection reads. ``path`` is its path, for messages."""
     tell = on_progress or (lambda _checked, _of: None)
     tell(0, _count_jobs(connection))
     broken = _broken_structure(connection, path)

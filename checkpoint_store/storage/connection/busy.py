@@ -94,9 +94,6 @@ def patiently(call: Callable[[*Ts], T], *arguments: *Ts, path: Path, patience_se
     SQLite's own busy handler starves some processes. A hundred processes that try often take the processor from the
     process that writes, so the steps grow. ``path`` is the file of the connection, for the log: where another process
     keeps readers out, too, SQLite would not tell it.
-
-    Raises:
-        sqlite3.OperationalError: the file was busy for ``patience_seconds``, or another error occurred.
     """
     began, attempts, is_logged = None, 0, False
     while True:

@@ -173,9 +173,6 @@ def verdict_of(connection: sqlite3.Connection, check: str, path: Path) -> list[s
     """Return what a check of SQLite's says of the file, such as ``quick_check(1)``; ``["ok"]`` if it is sound.
 
     A check that finds damage is repeated once, because the disk may have failed a read once.
-
-    Raises:
-        sqlite3.Error: the check cannot read on, even when it is repeated.
     """
     for is_last in (False, True):
         try:

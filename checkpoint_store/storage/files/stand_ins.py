@@ -51,11 +51,7 @@ def left_over(folder: Path) -> list[Path]:
 
 
 def remove(trial: Path) -> None:
-    """Remove a stand-in and all files in it, unless a command uses it. One that is gone already is fine.
-
-    Raises:
-        StorageUnavailableError: it cannot be removed.
-    """
+    """Remove a stand-in and all files in it, unless a command uses it. One that is gone already is fine."""
     with _taken(trial) as is_taken:
         if is_taken:
             with storage_errors(trial), suppress(FileNotFoundError):

@@ -43,11 +43,6 @@ def copy_of_store(
 
     ``beside``: this store. The copy is made beside it, and removed at the end. ``remedy``: what to do about a damaged
     store; by default recover it.
-
-    Raises:
-        StoreTargetError: ``other`` is no store.
-        SchemaTooNew: a newer version of this library wrote it.
-        StoreDamaged: it is damaged.
     """
     if not is_there(other):
         raise StoreTargetError(other, "there is no such file")

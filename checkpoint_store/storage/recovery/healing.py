@@ -96,9 +96,6 @@ def heal(database: AnyDatabase, state_files: Sequence[Path], job_id: str | None)
 
     Durable when this returns with ``put_back``. Nothing is written to a store that is read-only, or whose structure is
     damaged: the pages of one row may then lead into another row.
-
-    Raises:
-        StoreDamaged: the list of completed chunks cannot be read.
     """
     broken = database.read_apart(lambda connection: list(_broken(connection, job_id)))
     sources, healed = Counter[str](), dict[Broken, str]()

@@ -75,11 +75,7 @@ def fast_insert_in_order(completion: Completion, next_claim: NextClaim | None) -
 
 
 def write_one(connection: sqlite3.Connection, completion: Completion) -> None:
-    """Write one completion in the open transaction.
-
-    Raises:
-        ChunkOutOfOrder: its job is sequential, and a chunk before is not complete, or was done again meanwhile.
-    """
+    """Write one completion in the open transaction."""
     if completion.in_order:
         require_order(connection, [completion])
     count_all(connection, record_all(connection, [completion]))
@@ -269,11 +265,7 @@ _RUN_AGAIN: Final = Statement(
 
 
 def complete_and_run(connection: sqlite3.Connection, completion: Completion) -> None:
-    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it.
-
-    Raises:
-        ChunkOutOfOrder: the job is sequential, and a chunk before this one is not complete, or is to be done again.
-    """
+    """Record a chunk of a job that is not running, and let the job run again unless somebody paused it."""
     if completion.chunk_index and is_sequential(connection, completion.job_id):
         require_order(connection, [completion])
     more = record(connection, completion, is_work=True)

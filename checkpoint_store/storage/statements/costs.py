@@ -136,9 +136,6 @@ def costs_of_pages(pages: Callable[[int], Page], after: int, cost: Cost, *, of: 
     """Add up the costs in all pages; ``pages(n)`` returns the page after result ``n``. Calls the caller's function.
 
     ``of``: the chunks that count; None: all of them.
-
-    Raises:
-        ValueError: a result is no JSON.
     """
     last, priced, total, unreadable, dearest = after, 0, 0.0, None, 0.0
     while rows := pages(last):

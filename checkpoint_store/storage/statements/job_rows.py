@@ -25,9 +25,6 @@ def records_of(
     """Return the records of rows that have the columns of :class:`JobRecord`; each reader reads a whole column.
 
     ``passed_over``: takes the errors of the rows that cannot be read, and the other records are made.
-
-    Raises:
-        StoreDamaged: a value is none that this library writes; the message names job, column and value.
     """
     try:
         stored = zip(*stored_rows, strict=True)

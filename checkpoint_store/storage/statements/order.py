@@ -33,10 +33,6 @@ def require_order(connection: sqlite3.Connection, completions: Sequence[Completi
 
     Refuse, too, a result that was made from the result before it, if another result stands there by now; and a result
     behind a chunk that is to be done again. This reads at most two rows for a completion.
-
-    Raises:
-        ChunkOutOfOrder: a chunk before is not complete, is to be done again, or has another result since.
-        JobNotFound: the job was deleted.
     """
     job_id, wanted = completions[0].job_id, {completion.chunk_index for completion in completions}
     _refuse_behind_redo(connection, job_id, wanted)

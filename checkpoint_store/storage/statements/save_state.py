@@ -71,10 +71,6 @@ def save_changes(
     ``known`` is the content that the caller got last; it counts if nothing was committed since. If another job became
     current in the place of the caller's job, the state is recorded, and does not become current. An earlier result that
     the caller got, and that was replaced since, does not come back.
-
-    Raises:
-        CurrentJobChanged: see :func:`replaced_by`.
-        JobBusy: it changes the plan of a job while a loop works on it, or a runner has it alone.
     """
     other, earlier = replaced_by(connection, state.job_id, looked, path), passed_over(connection, state, path)
     if known is not None and (known.state.job_id != state.job_id or known.data_version != data_version_of(connection)):
@@ -261,9 +257,6 @@ def _refuse_at_work(connection: sqlite3.Connection, job_id: str, path: Path, cha
     """Refuse to change the plan of a job while a loop works on it, whose results are made for the plan that it has.
 
     A program that records its chunks by a manager alone is no runner: it may change what it likes.
-
-    Raises:
-        JobBusy: a runner is alive, in this process or in another one; a note names the fields.
     """
     for runner in runners_at_work(connection, job_id):
         if is_alive(path, runner):

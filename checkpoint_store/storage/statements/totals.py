@@ -118,10 +118,6 @@ def totals(
     """Return the sum of each field over a job's results: numbers, and texts that are numbers. Other values add nothing.
 
     ``skip_missing``: leave out the fields that no result has. ``with_carried``: add up results of other jobs, too.
-
-    Raises:
-        InvalidArgumentError: no result has the field, though there are results.
-        StoreDamaged: a result is missing, or is no JSON.
     """
     sums: dict[str, int | float] = {}
     for key in keys:
@@ -151,12 +147,7 @@ def totals_with(
     skip_missing: bool,
     with_carried: bool = True,
 ) -> dict[str, int | float]:
-    """Return the same sums as :func:`totals`, with the texts of copies for damaged results: each result is read.
-
-    Raises:
-        InvalidArgumentError: no result has the field, though there are results.
-        StoreDamaged: a result is not what was written, and no copy has it.
-    """
+    """Return the same sums as :func:`totals`, with the texts of copies for damaged results: each result is read."""
     sums: dict[str, int | float] = dict.fromkeys(keys, 0)
     having: set[str] = set()
     result: Any = None

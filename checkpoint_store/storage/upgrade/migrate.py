@@ -130,10 +130,6 @@ def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path |
     """Bring the store to ``head``; return the copy that was made before. A new store needs no copy (None).
 
     The caller holds the store's lock file. ``keeps_copy``: False for a store that is a copy itself.
-
-    Raises:
-        MigrationFailed: the file is as it was.
-        StoreDamaged: the file is damaged, or a backup knows of more. Nothing was changed.
     """
     with _quiet():
         from alembic import command  # see config()
@@ -167,10 +163,6 @@ def downgrade(database: Database, wanted: str) -> Path | None:
     """Bring the store back to an older schema. A revision that would lose data refuses.
 
     The caller holds the store's lock file.
-
-    Raises:
-        MigrationFailed: the file is as it was.
-        StoreDamaged: the file is damaged, or a backup knows of more. Nothing was changed.
     """
     with _quiet():
         from alembic import command  # see config()

@@ -39,11 +39,7 @@ registry.register("sqlite.transactionless", __name__, TransactionlessDialect.__n
 
 @contextmanager
 def sqlalchemy_connection(connection: sqlite3.Connection) -> Iterator[Connection]:
-    """Give SQLAlchemy's connection over ``connection``, which has a transaction open. No value shows in its errors.
-
-    Raises:
-        sqlite3.Error: in place of SQLAlchemy's error around it.
-    """
+    """Give SQLAlchemy's connection over ``connection``, which has a transaction open. No value shows in its errors."""
     engine = create_engine(
         "sqlite+transactionless://", creator=lambda: connection, poolclass=StaticPool, hide_parameters=True
     )

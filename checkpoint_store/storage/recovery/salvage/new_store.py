@@ -31,11 +31,7 @@ class NewStore(NamedTuple):
 
 
 def read_new_store(path: Path) -> NewStore:
-    """Return the content of the store at ``path``, which has no job and which no process has open.
-
-    Raises:
-        CheckpointStoreError: the disk fails to read it, also when that is repeated.
-    """
+    """Return the content of the store at ``path``, which has no job and which no process has open."""
 
     def read() -> NewStore:
         with closing(sqlite3.connect(path)) as connection:

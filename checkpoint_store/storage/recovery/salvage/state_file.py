@@ -27,12 +27,7 @@ UNSAID: Final = frozenset({"sequential"})
 
 
 def read_state(path: Path) -> Copy:
-    """Return what a state file knows.
-
-    Raises:
-        OSError: the file cannot be read.
-        StateFormatError: the file is torn, or no state file.
-    """
+    """Return what a state file knows."""
     state = ProcessingState.from_json(_bytes_of(path))
     copy = Copy(f"the state file {path.name}", state=True)
     copy.jobs[state.job_id], copy.unread[state.job_id] = _job_values(state), UNSAID

@@ -49,9 +49,6 @@ def refuse_if_busy(
     """Refuse to work on a job that another runner has for itself; with ``exclusive``, that another runner works on.
 
     Nothing is written, so that the transaction may be rolled back. A completed job is never busy.
-
-    Raises:
-        JobBusy: names the other runner.
     """
     for other in _other_runners(connection, job_id, own_runner_id):
         if (exclusive or other.exclusive) and is_alive(store, other):
