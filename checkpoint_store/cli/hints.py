@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from checkpoint_store.cli.early import own_words
-from checkpoint_store.cli.options import JSON_OPTION
 from checkpoint_store.cli.paths import is_program, printable, shell_words, store_named_by, typed_line
 from checkpoint_store.errors import JobNotFound
 
@@ -144,10 +143,9 @@ def _command_hint(words: Sequence[str]) -> str | None:
     """Return how to write a ``run`` or ``plan`` that has no ``--`` before its COMMAND; None where none is forgotten."""
     if list(words[1:2]) not in (["run"], ["plan"]) or "--" in words:
         return None
-    from checkpoint_store.cli.run.plan_options import LIMIT_OPTIONS, REQUEST_OPTIONS  # most lines have no error
+    from checkpoint_store.cli.run.run import run  # most lines have no error
 
-    options = [*REQUEST_OPTIONS, *LIMIT_OPTIONS, JSON_OPTION]
-    flags = {name for option in options if getattr(option, "is_flag", False) for name in option.opts}
+    flags = {name for option in run.params if getattr(option, "is_flag", False) for name in option.opts}
     has_file = False
     for position in range(2, len(words)):
         word, before = words[position], words[position - 1]
@@ -178,7 +176,7 @@ def _meaning(error: click.UsageError, words: Sequence[str]) -> str | None:
     command = error.ctx.command
     names = command.list_commands(error.ctx) if isinstance(command, click.Group) else []
     if isinstance(error, click.NoSuchOption):
-        if command.name == "resume" and error.option_name in _names_of_run(error.ctx):
+        if command.name == "resume" and error.option_name in _names_of_run():
             return f"resume repeats the options of the last run. To change them, go on with: {_RUN_WITH_OPTIONS}"
         return _of_option(error.option_name, command, names, words)
     if names:
@@ -189,11 +187,11 @@ def _meaning(error: click.UsageError, words: Sequence[str]) -> str | None:
     return None
 
 
-def _names_of_run(ctx: click.Context) -> set[str]:
+def _names_of_run() -> set[str]:
     """Return the options of ``run``, here and in other tools."""
-    group = ctx.find_root().command
-    run = group.get_command(ctx, "run") if isinstance(group, click.Group) else None
-    return {*RUN_OPTIONS, *(name for parameter in (run.params if run else ()) for name in parameter.opts)} - {*OPTIONS}
+    from checkpoint_store.cli.run.run import run  # most lines have no error
+
+    return {*RUN_OPTIONS, *(name for parameter in run.params for name in parameter.opts)} - {*OPTIONS}
 
 
 def _of_command(word: str, names: Sequence[str]) -> str | None:

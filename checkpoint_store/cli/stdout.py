@@ -56,12 +56,6 @@ def _pipe() -> int | None:
     return number if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
 
-def stdout_says_all() -> bool:
-    """Return whether every character can be written to standard output, or nobody reads it."""
-    encoding = getattr(sys.stdout, "encoding", None)
-    return encoding is None or _says_all(encoding)
-
-
 def sayable(text: str, console: Console) -> str:
     """Return a text for people, with an escape for each character that the console's encoding lacks."""
     if _says_all(console.encoding):
@@ -111,7 +105,9 @@ def print_json(value: Any) -> None:
 
 
 def _json_of(value: Any, indent: int | None = None) -> str:
-    return harmless_json(json.dumps(value, indent=indent, ensure_ascii=not stdout_says_all(), default=str))
+    encoding = getattr(sys.stdout, "encoding", None)
+    is_ascii = encoding is not None and not _says_all(encoding)
+    return harmless_json(json.dumps(value, indent=indent, ensure_ascii=is_ascii, default=str))
 
 
 def print_array(elements: Iterable[Any]) -> None:

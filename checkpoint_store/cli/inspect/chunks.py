@@ -192,7 +192,7 @@ def redo(wanted: NamedChunks) -> None:
     The next run does them, as chunks that are left. The result of each stays until
     its new result is there; what it cost stays counted.
     """
-    if not wanted.are_any:
+    if not wanted.named and wanted.chunks is None and not wanted.keys:
         taken = "" if wanted.job_id is None else f" ({wanted.job_id} is taken for JOB.)"
         raise click.UsageError(f"name the chunks to do again: JOB 3-7, --chunks 3-7 or --key KEY.{taken}")
     with open_for_writing(wanted.store_path) as store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -94,14 +95,9 @@ def _row(record: dict[str, Any], length: int) -> dict[str, str | Text]:
 
 def _prefix_length(job_ids: Sequence[str]) -> int:
     """Return the length of id prefix at which all jobs differ, at least the usual length."""
-    ordered = sorted(job_ids)
-    lengths = (_common_length(first, second) + 1 for first, second in pairwise(ordered))
+    pairs = pairwise(sorted(job_ids))
+    lengths = (len(os.path.commonprefix(pair)) + 1 for pair in pairs)  # noqa: RUF071 - of texts
     return max(_JOB_ID_LENGTH_MIN, *lengths, 0)
-
-
-def _common_length(first: str, second: str) -> int:
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((length for length, characters in pairs if len(set(characters)) > 1), len(first))
 
 
 def show_job(terminal: Screen, data: dict[str, Any]) -> None:
@@ -136,13 +132,16 @@ def _map(terminal: Screen, data: dict[str, Any]) -> Text:
 def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text | None]]:
     is_of_command = MEMORY in data["metadata"]
     metadata = {name: value for name, value in data["metadata"].items() if name != MEMORY}
-    completed, total = data["completed_chunks"], data["total_chunks"]
+    completed, total, by = data["completed_chunks"], data["total_chunks"], data["superseded_by"]
+    held = f", {data['in_doubt_with_handle']:,} with a handle" if data["in_doubt_with_handle"] else ""
+    in_doubt_meaning = f"begun and never ended, possibly billed{held}; see errors"
+    sums = {name: screen.number(value) for name, value in data["totals"].items() if name not in USUAL_FIELDS}
     updated = datetime.fromisoformat(data["updated_at"])
     started = datetime.fromisoformat(data["started_at"])
     return [
         ("job", data["job_id"]),
         ("status", screen.status_text(data["shown_status"])),
-        ("", _superseded_text(data)),
+        ("", by and f"superseded by job {by[:_JOB_ID_LENGTH_MIN]}, which was opened later for this file"),
         ("title", data["video_title"]),
         ("model", " from ".join(filter(None, (data["model"], data["provider"])))),
         ("done", f"{completed:,} of {screen.chunk_count(total)}, {screen.percent(completed, total)}"),
@@ -151,22 +150,17 @@ def _facts(data: dict[str, Any]) -> list[tuple[str, str | Text | None]]:
             _count_text(data, "redo_chunks", "each keeps its earlier result until the new result is there", "blue"),
         ),
         ("failed", _count_text(data, "failed_chunks", "passed over; see errors, and retry")),
-        ("in doubt", _count_text(data, "in_doubt_chunks", _in_doubt_meaning(data["in_doubt_with_handle"]), "yellow")),
+        ("in doubt", _count_text(data, "in_doubt_chunks", in_doubt_meaning, "yellow")),
         ("rate", _rate_text(data)),
         ("runners", _runners_text(data["runners"])),
         ("started", screen.local_time(started)),
         ("updated", f"{screen.local_time(updated)}, {screen.ago(updated)}"),
         ("cost", _cost_text(data)),
-        ("totals", _totals_text(data)),
+        ("totals", _comma_separated(sums)),
         ("config", _shortened_values(data["config"])),
         ("metadata", _shortened_values(metadata)),
         ("error", _error(data["error_message"], is_of_command=is_of_command)),
     ]
-
-
-def _superseded_text(data: dict[str, Any]) -> str | None:
-    by = data["superseded_by"]
-    return by and f"superseded by job {by[:_JOB_ID_LENGTH_MIN]}, which was opened later for this file"
 
 
 def _runners_text(runners: list[dict[str, Any]]) -> str:
@@ -180,11 +174,6 @@ def _runners_text(runners: list[dict[str, Any]]) -> str:
 
 def _count_text(data: dict[str, Any], name: str, meaning: str, style: str = "red") -> Text | None:
     return Text.assemble((screen.chunk_count(data[name]), style), f"  ({meaning})") if data[name] else None
-
-
-def _in_doubt_meaning(with_handle: int) -> str:
-    held = f", {with_handle:,} with a handle" if with_handle else ""
-    return f"begun and never ended, possibly billed{held}; see errors"
 
 
 def _rate_text(data: dict[str, Any]) -> str | None:
@@ -203,15 +192,8 @@ def _cost_text(data: dict[str, Any]) -> str | None:
     return f"{screen.cost(data['cost'] or 0)}{f'  ({remarks})' if remarks else ''}" if data["cost"] or remarks else None
 
 
-def _totals_text(data: dict[str, Any]) -> str:
-    """Return the sums over the results that a job paid for; its cost stands by itself."""
-    sums = {name: value for name, value in data["totals"].items() if name not in USUAL_FIELDS}
-    return _comma_separated({name: screen.number(value) for name, value in sums.items()})
-
-
-def _comma_separated(values: dict[str, Any]) -> str:
-    words = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in values.items()}
-    return ", ".join(f"{name} {value}" for name, value in words.items())
+def _comma_separated(values: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _shortened_values(values: dict[str, Any]) -> Text:

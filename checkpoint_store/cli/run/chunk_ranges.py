@@ -100,11 +100,6 @@ class NamedChunks:
     store_path: str
     as_json: bool
 
-    @property
-    def are_any(self) -> bool:
-        """Whether any chunk is named."""
-        return bool(self.named or self.chunks is not None or self.keys)
-
     def of(self, job: Job) -> list[int]:
         """Return the indices of the named chunks, ascending (none: an empty list); refuse one that the job lacks."""
         ranges = (*self.named, *([] if self.chunks is None else [self.chunks]))

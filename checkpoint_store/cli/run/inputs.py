@@ -90,7 +90,10 @@ def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
     delimiter = "\t" if tabbed else next((mark for mark in _DELIMITERS if len(_first_row(text, mark)) > 1), ",")
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        _check_names(list(reader.fieldnames or ()))
+        names = list(reader.fieldnames or ())
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            remedy = "give each column a name of its own"
+            raise UnreadableRecordsError(f"line 1: the column {twice[0]!r} stands twice; {remedy}")
         return [TextChunk(_as_json(row, reader.line_num)) for row in reader]
     except csv.Error as error:
         remedy = 'write a quotation mark within a quoted field twice (""), and close each quoted field'
@@ -99,14 +102,6 @@ def rows(text: str, *, tabbed: bool = False) -> list[TextChunk]:
 
 def _first_row(text: str, delimiter: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-
-
-def _check_names(names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UnreadableRecordsError(
-            f"line 1: the column {twice[0]!r} stands twice; give each column a name of its own"
-        )
 
 
 def _as_json(row: dict[str | None, str | list[str] | None], line: int) -> str:

@@ -122,13 +122,10 @@ class FailureWatch:
             self._failed.add(event.index)
             self._last = f"chunk {event.index}: {plain_error(event.error)}"
             if self.halt is None:
-                self._say_what_is_finished(event)
+                if self.ends_at_first and self._in_hand and len(self._failed) == 1:
+                    self.note(f"chunk {event.index} failed; finishing the {chunk_count(len(self._in_hand))} in hand")
             elif not self.is_over and self.halt.is_reached(len(self._failed), self._to_do):
                 self._end(self.halt)
-
-    def _say_what_is_finished(self, event: LoopEvent) -> None:
-        if self.ends_at_first and self._in_hand and len(self._failed) == 1:
-            self.note(f"chunk {event.index} failed; finishing the {chunk_count(len(self._in_hand))} in hand")
 
     def _end(self, halt: Halt) -> None:
         self.is_over = True

@@ -118,16 +118,13 @@ class Request:
         newest = next(iter(store.jobs(file_name=name)), None)
         if newest is None or newest.config.get("reader") == source.content.reader:
             return source
-        content = self._content_read_by(newest.config.get("reader"), source.content)
+        reader = newest.config.get("reader")
+        content = dataclasses.replace(source.content, reader=reader)
+        if reader is None:
+            content = self._content(Transcript(source.content.plain_text, None))
         begun = dataclasses.replace(source, content=content)
         run_plan = self.plan_of(begun, store, store_path, on_change="refuse")
         return begun if run_plan.job_id == newest.job_id else source
-
-    def _content_read_by(self, reader: Any, content: Content) -> Content:
-        """Return the content as another reader names itself; None: as plain text."""
-        if reader is None:
-            return self._content(Transcript(str(content.plain_text), None))
-        return dataclasses.replace(content, reader=reader)
 
     def _content(self, transcript: Transcript) -> Content:
         chunks = split(transcript.text, chunk_size=self.chunk_size, overlap=self.overlap, tokenizer=self.tokenizer)

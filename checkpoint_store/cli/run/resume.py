@@ -198,10 +198,7 @@ def _memory_of(job: Job, store: CheckpointStore, store_path: str) -> dict[str, A
             "back to the folder where it was"
         )
     if not Path(moved["folder"]).is_dir():
-        raise click.ClickException(_gone(moved["folder"], store_path))
+        line = typed_line(["run"], store_path, "FILE", "[-- COMMAND]")
+        gone = f"the folder of its last run, {printable(moved['folder'])}, is no longer there"
+        raise click.ClickException(f"{gone}; put it back, or go on with: {line}")
     return moved
-
-
-def _gone(folder: str, store_path: str) -> str:
-    line = typed_line(["run"], store_path, "FILE", "[-- COMMAND]")
-    return f"the folder of its last run, {printable(folder)}, is no longer there; put it back, or go on with: {line}"

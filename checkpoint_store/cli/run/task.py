@@ -56,7 +56,9 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
 
     :class:`PlanChanged` and :class:`UnusableOutputError`: no chunk was begun.
     """
-    if not task.output.may_be_written() or _may_begin_anew(store, task):
+    has_results = any(summary.progress.completed_chunks for summary in store.summaries(file_name=task.file_name))
+    may_begin_anew = not has_results or task.settings["on_change"] == "reuse"
+    if not task.output.may_be_written() or may_begin_anew:  # else no plan, which adds up the costs of a job
         plan = store.plan(task.file_name, chunks=task.chunks, **task.settings)
         task, plan, other_name = with_results_of_links(store, store.path, task, plan)
         refuse_output(store, task, plan)
@@ -242,12 +244,6 @@ def elsewhere_text(plan: RunPlan, on_change: str) -> str:
             "chunks those of which only the place of the chunk is known"
         )
     return f"the store has results for {plan.kept_elsewhere:,} of its chunks {where}; {taken}"
-
-
-def _may_begin_anew(store: CheckpointStore, task: Task) -> bool:
-    """Return whether a run may begin a new job. A plan adds up the costs of a job that goes on, which takes a while."""
-    has_results = any(summary.progress.completed_chunks for summary in store.summaries(file_name=task.file_name))
-    return not has_results or task.settings["on_change"] == "reuse"
 
 
 def refuse_output(store: CheckpointStore, task: Task, plan: RunPlan) -> None:

@@ -47,6 +47,8 @@ _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 """The beginning of half a character in JSON; most halves stand beside the other half."""
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _SHOWN_FIELDS: Final = 8
+_NOWHERE: Final = object()
+"""Stands for what a path leads to where there is no such field."""
 _KINDS: Final = {
     int: "a number",
     float: "a number",
@@ -113,17 +115,13 @@ class AnswerReader:
         """Whether the caller named the field: then COMMAND prints JSON, and brackets at the beginning are no speech."""
         return self.field != TEXT_FIELD
 
-    @property
-    def _is_in_a_list(self) -> bool:
-        """Whether the field stands in a list: then the output is a list, and no object."""
-        return self.field.partition(".")[0].isdecimal()
-
     def _has_other_form(self, content: str, value: object) -> bool:
         """Whether an output is whole JSON, names no error, and has no place for the text where it is expected."""
         if value is None:
             return _are_json_values(content) and '"error"' not in content
-        if isinstance(value, list):
-            return not _error_in(value) and (not self._is_in_a_list or _leads_elsewhere(value, self.field))
+        is_field_in_list = self.field.partition(".")[0].isdecimal()
+        if isinstance(value, list) and not is_field_in_list:
+            return not _error_in(value)
         return not _error_in(value) and _leads_elsewhere(value, self.field)
 
     def _complaint(self, value: object) -> str:
@@ -166,13 +164,15 @@ def field_at(value: object, path: str) -> object:
     if isinstance(value, dict) and path in value:
         return value[path]
     for name in path.split("."):
-        if isinstance(value, dict):
-            value = value.get(name)
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return None
-    return value
+        value = _step(value, name)
+    return None if value is _NOWHERE else value
+
+
+def _step(value: Any, name: str) -> Any:
+    """Return the field or the item of this name; :data:`_NOWHERE` if there is none."""
+    if isinstance(value, dict):
+        return value.get(name, _NOWHERE)
+    return value[int(name)] if isinstance(value, list) and name.isdecimal() and int(name) < len(value) else _NOWHERE
 
 
 def _leads_elsewhere(value: Any, path: str) -> bool:
@@ -182,12 +182,7 @@ def _leads_elsewhere(value: Any, path: str) -> bool:
     for name in path.split("."):
         if value is None or value in ([], {}):
             return False
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return True
+        value = _step(value, name)
     return value is not None
 
 

@@ -191,7 +191,7 @@ _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z
 def marked_up_cue(start_ms: int, end_ms: int, raw: str) -> Cue:
     """Return the cue of a text with tags as SRT, SBV and WebVTT have them; its line ends are line ends."""
     raw = _LINE_BREAK.sub("\n", raw)
-    if _has_hard_spaces(raw):
+    if _HARD_SPACE in raw and _PLACE.search(raw):  # FFmpeg writes it into broadcast captions, which it places
         raw = raw.replace(_HARD_SPACE, " ")
     lines = [
         Line(text, voice)
@@ -199,7 +199,8 @@ def marked_up_cue(start_ms: int, end_ms: int, raw: str) -> Cue:
         for text in (_plain(line) for line in part.split("\n"))
         if text
     ]
-    return Cue(start_ms, end_ms, tuple(lines), _marked(raw))
+    style = _OPENING_STYLE.search(raw)
+    return Cue(start_ms, end_ms, tuple(lines), None if style is None else len(_plain(raw[: style.start()])))
 
 
 def _voices(raw: str) -> list[tuple[str, str]]:
@@ -218,13 +219,3 @@ def _plain(line: str) -> str:
 def _unescaped(text: str) -> str:
     """Resolve ``&amp;``, but nothing without its semicolon: ``?a=1&copy=2`` is text."""
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
-
-
-def _has_hard_spaces(raw: str) -> bool:
-    r"""Return whether ``\h`` is a space: FFmpeg writes it into broadcast captions, which it places by ``{\an7}``."""
-    return _HARD_SPACE in raw and _PLACE.search(raw) is not None
-
-
-def _marked(raw: str) -> int | None:
-    match = _OPENING_STYLE.search(raw)
-    return None if match is None else len(_plain(raw[: match.start()]))

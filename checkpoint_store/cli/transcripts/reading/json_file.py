@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue
+from checkpoint_store.cli.transcripts.reading.cue import BadLineError, Cue, spoken_by
 from checkpoint_store.cli.transcripts.reading.json_entries import (
     Entry,
     best_of,
@@ -242,13 +241,10 @@ def _channels_of(document: dict[str, Any], speakers: dict[Any, str]) -> list[Cue
         return None
     if sum(any(cue.lines for cue in channel) for channel in cues) <= 1:
         return [cue for channel in cues for cue in channel]
-    return [_on_channel(number, cue) for number, channel in enumerate(cues, start=1) for cue in channel]
-
-
-def _on_channel(number: int, cue: Cue) -> Cue:
-    names = (f"Channel {number}, {line.speaker}".removesuffix(", ") for line in cue.lines)
-    lines = (dataclasses.replace(line, speaker=name) for line, name in zip(cue.lines, names, strict=True))
-    return dataclasses.replace(cue, lines=tuple(lines))
+    numbered = [(number, cue) for number, channel in enumerate(cues, start=1) for cue in channel]
+    names = ((number, cue.lines[0].speaker if cue.lines else "") for number, cue in numbered)
+    channel_names = (f"Channel {number}, {name}".removesuffix(", ") for number, name in names)
+    return spoken_by([cue for _, cue in numbered], channel_names)
 
 
 def _check_same_words(whole_name: str, whole: str, cues: list[Cue], name: str) -> None:

@@ -210,7 +210,10 @@ def speech(cues: Iterable[Cue], *, shows_again: bool) -> str:
 
     ``cues`` come in any order. ``shows_again``: the format is one of captions, which may show a word more than once.
     """
-    labelled = [_labelled(cue) for cue in sorted(cues, key=lambda cue: cue.start_ms)]
+    labelled = [
+        dataclasses.replace(cue, lines=tuple(map(_labelled_line, cue.lines)))
+        for cue in sorted(cues, key=lambda cue: cue.start_ms)
+    ]
     once = said_once(labelled) if shows_again else labelled
     paragraphs: list[list[str]] = []
     for text, begins_paragraph in _lines(once, repeats_names=_names_each_cue(labelled)):
@@ -221,12 +224,8 @@ def speech(cues: Iterable[Cue], *, shows_again: bool) -> str:
     return "\n\n".join("".join(parts) for parts in paragraphs)
 
 
-def _labelled(cue: Cue) -> Cue:
-    """Take names and dashes out of the lines that begin with them."""
-    return dataclasses.replace(cue, lines=tuple(_labelled_line(line) for line in cue.lines))
-
-
 def _labelled_line(line: Line) -> Line:
+    """Take the name or the dash out of a line that begins with it."""
     label = label_of(line.text)
     if not label.length or (line.speaker and not label.marker):
         return line
