@@ -1,4 +1,4 @@
-"""The chunks that this process has claimed, and the loop that each was claimed for."""
+"""The chunks that this process has claimed, the loop that each was claimed for, and when no work on them may begin."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
+from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.model.service_answer import field_of
 from checkpoint_store.system.file_lock import take
 from checkpoint_store.system.forks import is_held_here
+from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from checkpoint_store.model.attempt import MadeFrom
     from checkpoint_store.storage.records.records import Claim
+    from checkpoint_store.storage.verbs.claims import ClaimStorage
 
 
 @dataclass(slots=True, eq=False)
@@ -239,3 +242,53 @@ class ChunksInHand(dict[int, ClaimedChunk]):
             if chunk is not None and chunk.number == number:
                 return True
         return False
+
+
+def is_vain(storage: ClaimStorage, job_id: str, index: int) -> bool:
+    """Whether a chunk needs no further try: it is complete, and not to be done again.
+
+    Returns False if the store cannot be read: a loop looks at the chunk before the try. A late result that equals the
+    result from before the redo was asked for answers no redo, so the chunk may still be one to do again.
+    """
+    try:
+        return storage.completed_in(job_id, index, index + 1) > 0
+    except CheckpointStoreError as error:
+        log_suppressed(error, f"job {job_id}, chunk {index}: whether another try is needed is not known")
+        return False
+
+
+class LateSettlement:
+    """Lets no work begin while a thread records late results, and no longer than that."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        """Held while a late result is recorded, and while it is noted that work begins."""
+        self._holder: int | None = None
+        self._afterwards: list[Callable[[], None]] = []
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock in this block; then make the calls given to :meth:`afterwards`, without it. Not reentrant."""
+        calls: list[Callable[[], None]] = []
+        try:
+            with self.lock:
+                self._holder = threading.get_ident()
+                try:
+                    yield
+                finally:
+                    self._holder = None
+                    calls, self._afterwards = self._afterwards, []
+        finally:
+            for call in calls:
+                call()
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Make a call once this thread no longer holds the lock: now, if it does not hold the lock.
+
+        The call may make a backup, which takes long, and hand it to a function of the caller's, which may wait for a
+        loop of another thread.
+        """
+        if self._holder == threading.get_ident():
+            self._afterwards.append(call)
+        else:
+            call()

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import CheckpointStoreError, ChunkAlreadyCompleted, RunnerReleased
 from checkpoint_store.execution.claims.claimed_along import ClaimedAlong
-from checkpoint_store.execution.claims.claimed_chunk import ChunksInHand, ClaimedChunk
-from checkpoint_store.execution.claims.late_settlement import LateSettlement, is_vain
+from checkpoint_store.execution.claims.claimed_chunk import ChunksInHand, ClaimedChunk, LateSettlement, is_vain
 from checkpoint_store.execution.claims.runner import OwnRunner
 from checkpoint_store.storage.records.records import ClaimRequest, FailedAttempt
 from checkpoint_store.system.file_lock import take

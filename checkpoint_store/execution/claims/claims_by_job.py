@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from checkpoint_store.execution.claims.late_settlement import is_vain
+from checkpoint_store.execution.claims.claimed_chunk import is_vain
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
