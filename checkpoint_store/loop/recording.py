@@ -224,11 +224,7 @@ class Recorder:
             raise interrupt
 
     def record_late(self) -> tuple[list[MapItem], list[tuple[ClaimedChunk, InvalidResultError]]]:
-        """Record the results that came after their deadline.
-
-        Returns:
-            What to yield; and the results that cannot be stored, each with its chunk.
-        """
+        """Record the results that came after their deadline; return what to yield, and what cannot be stored."""
         ended = self._schedule.ended_late()
         try:
             recorded = self._record_late(ended)

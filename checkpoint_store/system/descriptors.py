@@ -66,8 +66,7 @@ class OpenFile:
 def lock_for_all(path: Path, first: int, count: int) -> list[int]:
     """Keep every process, this one too, from locking these bytes of a file alone, until the descriptor is closed.
 
-    Returns:
-        The descriptor; an empty list if the system has no such locks (it is not Linux), or refused the lock.
+    Returns the descriptor; an empty list if the system has no such locks (it is not Linux), or refused the lock.
     """
     if sys.platform != "linux":
         return []

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 def match_owner(made: int | Path, like: Path | None) -> None:
     """Give a new file the owner of the file ``like``, if that file exists and the process is root.
 
-    Args:
-        made: the new file, as its descriptor or its path. A symlink is not followed.
-        like: the file whose owner becomes the owner of the new file. None: the owner stays.
+    ``made`` is the descriptor of the new file, or its path; a symlink is not followed.
     """
     if like is None or os.geteuid() != 0:
         return

@@ -15,14 +15,10 @@ if TYPE_CHECKING:
 
 
 def innermost_module(packages: tuple[str, ...], *, callers: int) -> str | None:
-    """Return the name of the module under one of these packages that was called last on the stack of this thread.
+    """Return the module under one of these packages that was called last on the stack of this thread, or None.
 
-    Args:
-        packages: the names of the packages, each with a dot behind it.
-        callers: how many frames to leave out: 1 leaves out the caller of this function, 2 its caller, too.
-
-    Returns:
-        The name of the module; None if no function of these packages is under way.
+    Each name of a package has a dot behind it. ``callers``: how many frames to leave out, from the caller of this
+    function on.
     """
     modules = map(_module_of, stack(sys._getframe(callers + 1)))
     return next((module for module in modules if module.startswith(packages)), None)

@@ -44,10 +44,7 @@ class Gate:
 
         The loop asks again at that moment, and whenever an attempt has ended. A gate that will never open again ends
         the loop itself, by ``LoopState.pause`` or ``LoopState.end_with``. ``in_flight`` is how many attempts are in
-        flight.
-
-        Returns:
-            ``OPEN`` or any moment that has passed; a moment to come; or ``UNTIL_ONE_ENDS``.
+        flight. ``OPEN`` is a moment that has passed; ``UNTIL_ONE_ENDS`` comes when an attempt has ended.
         """
         return OPEN
 
