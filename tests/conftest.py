@@ -70,7 +70,7 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
 
         no_limits = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
         settings.register_profile(
-            "busy machine", max_examples=int(os.environ.get("GENERATED_INPUTS", "30")), **no_limits
+            "busy machine", max_examples=int(os.environ.get("GENERATED_INPUTS", "20")), **no_limits
         )
         settings.load_profile("busy machine")
 

@@ -43,7 +43,7 @@ def _sweep(children: Children, template: Path, way: str, what: str, step: int) -
 @pytest.mark.slow_variants
 @pytest.mark.parametrize(
     ("what", "way", "step"),
-    [("kill", "up", 23), ("kill", "up", 11), ("fail", "up", 13), ("kill", "down", 17), ("fail", "down", 19)],
+    [("kill", "up", 47), ("kill", "up", 11), ("fail", "up", 13), ("kill", "down", 17), ("fail", "down", 19)],
 )
 def test_a_migration_that_ends_at_some_statement_changes_nothing(
     children: Children, template: Path, way: str, what: str, step: int
