@@ -110,6 +110,7 @@ def test_the_command_writes_the_cleaned_whole(folder: Folder, chunk_size: int) -
     assert folder.read("talk.cleaned.txt") == cleaned(text, None).text + "\n"
 
 
+@pytest.mark.slow
 def test_language_is_recorded_and_can_be_named(folder: Folder) -> None:
     """Where it is not named, it is English if the text looks like it; a German text keeps its words."""
     folder.write("en.txt", "So, um, we went to the the moon.")

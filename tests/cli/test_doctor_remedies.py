@@ -52,6 +52,7 @@ def _of_noise(path: Path) -> None:
     path.write_bytes(b"\xa5" * 8192)
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("damage", [_cut_off, _emptied, _of_noise, _two_results_changed])
 def test_doctor_prescribes_no_backup_of_a_damaged_store(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     """Doctor prescribes no backup and no prune of a store that is empty, or has to be recovered first."""

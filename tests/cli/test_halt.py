@@ -92,7 +92,7 @@ def test_a_share_of_the_chunks(folder: Folder) -> None:
     assert "3 of 12 chunks failed (--halt 25%), the last was chunk 5: " in stderr
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "failures", "calls"), [("20%", 2, 6), ("50%", 3, 3), ("51%", 3, 6)])
 def test_few_failures_are_no_share(lecture: Folder, share: str, failures: int, calls: int) -> None:
     """Two failed chunks end no run, whatever share of a short file they are; the share itself counts."""

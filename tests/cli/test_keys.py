@@ -57,6 +57,7 @@ def test_show_has_metadata(folder: Folder, job_id: str) -> None:
     assert json.loads(folder.run("show", job_id, "--json").stdout)["metadata"] == {"owner": "Ana"}
 
 
+@pytest.mark.slow
 def test_a_file_that_grew_is_extended(folder: Folder) -> None:
     """``run --on-change extend`` does the chunks that follow, in the same job; an edit is refused, with the reasons."""
     command = ("--", sys.executable, "-c", "print(input().upper())")

@@ -38,6 +38,7 @@ _TEXTS = {
 }
 
 
+@pytest.mark.slow_variants
 @pytest.mark.parametrize("name", _TEXTS)
 def test_a_text_of_twice_the_length_is_cut_in_twice_the_steps(name: str) -> None:
     """No text of odd characters takes the square of its length to be cut."""

@@ -85,6 +85,7 @@ def test_a_name_of_a_setting_is_one_word_of_the_line(name: str) -> None:
     assert spoken(f"reuse_ignoring={name!r} is none") == f"--reuse-ignoring {quote(name)} is none"
 
 
+@pytest.mark.slow
 def test_a_file_in_the_way_names_the_option(lecture: Folder) -> None:
     """``--force``, and not ``replace=True``, wherever a file is not replaced."""
     lecture.run("run", "lecture.txt", *SIX, *lecture.command())

@@ -135,6 +135,7 @@ def test_a_plan_says_that_the_output_is_in_the_way(lecture: Folder) -> None:
     assert lecture.files() == before
 
 
+@pytest.mark.slow
 def test_a_plan_of_what_is_done_knows_an_edited_output(lecture: Folder) -> None:
     """Where nothing is left to do an edited output is no obstacle, and where there is, it is said."""
     lecture.run("run", "lecture.txt", *SIX)

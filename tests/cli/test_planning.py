@@ -100,6 +100,7 @@ def test_a_grown_file_may_extend_its_job(folder: Folder) -> None:
     assert "extend" not in folder.run("run", *words, code=2).stderr + folder.run("plan", *words).stdout
 
 
+@pytest.mark.slow
 def test_the_choice_that_keeps_most_is_offered(folder: Folder) -> None:
     """If the store has results for the new lines under another name, ``resume`` offers the line that takes these, too."""
     words = ("--split", "lines", "--", "cat")

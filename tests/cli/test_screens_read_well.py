@@ -70,6 +70,7 @@ def test_the_legend_names_what_the_map_shows(lecture: Folder) -> None:
     assert lecture.run("show").stdout.splitlines()[-1].split()[1:] == ["completed"]
 
 
+@pytest.mark.slow
 def test_the_table_of_chunks_has_no_empty_column(lecture: Folder) -> None:
     """Where nothing was tried in vain there are no tries to tell of; a failed chunk has them all."""
     lecture.run("run", "lecture.txt", *SIX, "--only", "0-2", *PRICED)

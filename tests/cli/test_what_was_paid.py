@@ -65,6 +65,7 @@ def test_what_is_carried_is_not_paid_once_more(lecture: Folder) -> None:
     assert "cost 0.25 (1.25 more that another job paid)" in words(lecture.run("show").stdout)
 
 
+@pytest.mark.slow
 def test_list_and_show_find_the_cost_where_the_last_run_was_told_that_it_stands(lecture: Folder) -> None:
     """After ``run --cost usage.cost`` neither of them has to be told again."""
     lecture.run(*RUN, "--cost", "usage.cost", *lecture.command(NESTED))

@@ -88,7 +88,7 @@ def _edit(path: Path, change: str) -> None:
         file.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (text, table))
 
 
-@pytest.mark.slow_variants
+@pytest.mark.slow
 @pytest.mark.parametrize("change", RECOVERED.values(), ids=RECOVERED)
 def test_a_recovered_store_has_no_row_that_cannot_be_read(folder: Path, change: str) -> None:
     """recover_store makes a sound store with every result, whatever a row of a smaller table holds."""

@@ -232,6 +232,7 @@ def test_an_index_without_its_rows_is_noticed_on_opening(tmp_path: Path, index: 
     assert _known(tmp_path / "talks.db") == ([1], [3], list(range(2, TOTAL)))
 
 
+@pytest.mark.slow
 def test_a_bad_page_costs_the_results_on_it_and_no_others(tmp_path: Path) -> None:
     """Reading goes on behind a page that cannot be read."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:

@@ -65,6 +65,7 @@ def test_a_result_that_was_spoilt_is_taken_from_another_copy(tmp_path: Path) -> 
         assert store.job(job_id).result(5) == _result(5)
 
 
+@pytest.mark.slow
 def test_a_result_whose_chunk_number_was_spoilt_is_found_by_its_link(tmp_path: Path) -> None:
     """A flipped bit makes chunk 3 of a result's chunk 2: the completed chunk and its digest tell whose result it is."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:
@@ -186,6 +187,7 @@ def test_a_tampered_state_file_alone_is_no_proof(tmp_path: Path) -> None:
         recover_store(tmp_path / "talks.db")
 
 
+@pytest.mark.slow
 def test_chunks_without_a_surviving_digest_are_counted(tmp_path: Path) -> None:
     """Results that only a state file has come back, and the report says that nothing could verify them."""
     _make(tmp_path, done=6, backup=False)

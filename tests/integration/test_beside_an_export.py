@@ -80,6 +80,7 @@ def test_small_pieces_make_no_pause_each(monkeypatch: pytest.MonkeyPatch) -> Non
     assert 20 <= len(paused) <= 30
 
 
+@pytest.mark.slow
 def test_an_older_export_is_replaced_without_its_results_being_read(
     store: CheckpointStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_two_stores_of_one_stem_have_a_state_file_each(tmp_path: Path, name: str
     } | {"talk.db", name}
 
 
+@pytest.mark.slow
 def test_a_store_that_is_lost_comes_back_from_the_state_file_of_its_own(tmp_path: Path) -> None:
     """Where two stores of one stem lie in a folder, recovery asks the copies of the lost one alone."""
     for name in ("talk.sqlite", "talk.db"):

@@ -290,6 +290,7 @@ def test_a_loop_under_way_goes_on_with_what_came(store: CheckpointStore) -> None
     assert (job.status, job.total_chunks) == ("completed", 5)
 
 
+@pytest.mark.slow
 def test_a_pending_loop_goes_on_with_what_came(store: CheckpointStore) -> None:
     """A caller's own loop, too, and with more each time."""
     done = []

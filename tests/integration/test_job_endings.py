@@ -242,6 +242,7 @@ def test_a_deleted_job_that_is_imported_again_is_a_job_again(store: CheckpointSt
         assert list(again.job(job.job_id).results()) == ["r0", "r1", "r2", "r3"]
 
 
+@pytest.mark.slow
 def test_bytes_of_a_deleted_job_that_a_reader_keeps_in_the_log_are_told_of(
     store: CheckpointStore, job: Job, open_store: Opener
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_job_that_grew_elsewhere_grows_here(copies: tuple[Path, Path]) -> None
         assert (len(store.jobs()), store.check()) == (1, [])
 
 
+@pytest.mark.slow
 def test_a_job_that_grew_here_takes_what_was_done_before(copies: tuple[Path, Path]) -> None:
     """The other machine still has the shorter job."""
     one, two = copies

@@ -141,6 +141,7 @@ def test_in_a_worker_process_too(job: Job) -> None:
 # -- what asks the program to end
 
 
+@pytest.mark.slow
 def test_an_interrupt_out_of_the_work_drops_no_other_chunk(job: Job) -> None:
     """What is in flight beside it is finished and recorded first; then it ends the program."""
     both, first_is_over = threading.Barrier(2), threading.Event()

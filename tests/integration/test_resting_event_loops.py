@@ -159,6 +159,7 @@ def test_what_a_late_failure_cost_is_counted(event_loop: asyncio.AbstractEventLo
     assert (job.costs().cost, job.progress().completed_chunks) == (0.125, 0)
 
 
+@pytest.mark.slow
 def test_a_result_that_comes_after_the_store_was_closed_is_taken_in_by_the_next_open(
     event_loop: asyncio.AbstractEventLoop, tmp_path: Path, service: Service
 ) -> None:

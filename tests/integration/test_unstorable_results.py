@@ -72,6 +72,7 @@ def test_the_first_one_stops_the_loop_and_is_in_the_error(job: Job, kind: str, o
     assert (calls, job.status, job.running_chunks()) == (["0"], "failed", [])
 
 
+@pytest.mark.slow
 def test_a_mended_program_goes_on_with_every_chunk(job: Job) -> None:
     """The program was wrong, and not the chunk: no try counts, and nothing has to be freed."""
     for _ in range(5):

@@ -122,6 +122,7 @@ def test_several_runners_share_one_time(store: CheckpointStore, open_store: Open
     assert rate(job) == 6 / 4
 
 
+@pytest.mark.slow
 def test_a_machine_that_sleeps_works_no_slower(
     store: CheckpointStore, open_store: Opener, wall: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_recovery_says_which_facts_may_be_missing(path: Path, table: str, what
     assert [job.facts for job in recover_store(path).jobs] == [None]
 
 
+@pytest.mark.slow
 def test_a_recovery_keeps_what_is_known_of_chunks(path: Path) -> None:
     """A store that is made anew has the same keys, handles and marks."""
     for table in FACTS:

@@ -146,6 +146,7 @@ def test_the_file_says_whose_it_is(migrated: Path) -> None:
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@pytest.mark.slow
 def test_job_progress_reads_like_a_report(tmp_path: Path) -> None:
     """The view ``job_progress`` reads like a report at the sqlite3 prompt."""
     with CheckpointStore(tmp_path / "talks.db", state_file=None) as store:

@@ -143,6 +143,7 @@ def test_runners_that_have_ended_are_not_read(store: CheckpointStore) -> None:
     assert database.write(taken) == before
 
 
+@pytest.mark.slow
 def test_a_chunk_that_fails_all_night_does_not_slow_down_the_job(job: Job) -> None:
     """A failure beside hundreds of failures of the chunk takes the steps of a failure beside ten."""
     steps = [0]

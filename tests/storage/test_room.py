@@ -55,6 +55,7 @@ def test_opening_a_finished_job_again_takes_no_room(tmp_path: Path) -> None:
     assert sum(before.values()) < 4 * sum(len(json.dumps(_result(index))) for index in range(300))
 
 
+@pytest.mark.slow
 def test_backups_that_hold_the_same_do_not_push_out_one_that_differs(tmp_path: Path) -> None:
     """However often a finished job is opened, the backup of the time before its end is there."""
     path = tmp_path / "talks.db"
