@@ -18,7 +18,7 @@ from checkpoint_store.storage.files.sibling_check import refuse_foreign
 from checkpoint_store.storage.recovery.doctor import TIMEOUT_SECONDS, Finding, findings
 from checkpoint_store.storage.target import no_store, resolve
 from checkpoint_store.store import CheckpointStore
-from checkpoint_store.system.log import log, warn_caller
+from checkpoint_store.system.log import log_and_warn, warn_caller
 from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
@@ -134,8 +134,7 @@ def _warn_of_left_behind(left_behind: LeftBehind, origin: Path, path: Path, repl
         line = shlex.join(["checkpoint-store", "restore", replaced, *to_store])
         notices.append(f"{newer} than in the backup {origin}, and {remedy}: {line}")
     notice = "\n".join(notices)
-    log.warning("%s", notice)
-    warn_caller(notice, UserWarning)
+    log_and_warn(notice, UserWarning)
 
 
 def _write_state_file(path: Path, state_file: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from checkpoint_store.errors import ChunkFailed, ChunksPassedOver, JobPaused, StoreBusy, counted
 from checkpoint_store.execution.lifecycle import ending_by
@@ -11,7 +10,7 @@ from checkpoint_store.loop.options import remaining_chunks
 from checkpoint_store.model.attempt import NO_RESULT_TEXT
 from checkpoint_store.model.error_text import describe, note_answer
 from checkpoint_store.model.records import JobStatus
-from checkpoint_store.system.log import log
+from checkpoint_store.system.log import log, log_and_warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,10 +55,6 @@ def _begin(state: LoopState, place: Workplace, known_pause: int | None) -> None:
     state.queue = execution.queue(
         known_pause=known_pause, max_attempts=options.attempts_max, shard=options.shard, places=places
     )
-
-
-_CALLER: Final = 7
-"""How many frames above the warning the caller of ``Job.map`` goes on with its loop."""
 
 
 def abandon_unrecorded(state: LoopState, schedule: Schedule, place: Workplace) -> None:
@@ -121,9 +116,8 @@ def _warn_of_chunks_passed_over(job_id: str, passed_over: list[ChunkRecord]) -> 
         f"job {job_id}: {count} {failed} failed in an earlier run and {were} passed over (chunk {first.chunk_index}: "
         f"{first.error or NO_RESULT_TEXT}). To try failed chunks again: job.retry_failed(); then run the job again."
     )
-    log.warning("%s", message)
     try:
-        warnings.warn(message, ChunksPassedOver, stacklevel=_CALLER)
+        log_and_warn(message, ChunksPassedOver)
     except ChunksPassedOver as error:  # warnings are errors here, so store.map() returns no list
         error.add_note('Every result is recorded: job.results(missing="none") returns them.')
         raise

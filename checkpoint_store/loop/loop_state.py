@@ -10,7 +10,7 @@ from checkpoint_store.errors import CheckpointStoreError, ResultIsNone, StoreBus
 from checkpoint_store.loop.events import Events, Statistics
 from checkpoint_store.loop.late_results import LateResults
 from checkpoint_store.model.error_text import describe
-from checkpoint_store.system.log import log, log_suppressed, warn_caller
+from checkpoint_store.system.log import log, log_and_warn, log_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -150,9 +150,8 @@ class LoopState:
             "result. If the function lacks a return, mend the function, and have the chunk done again: "
             f"job.redo([{index}]). If None is meant: warnings.simplefilter('ignore', checkpoint_store.ResultIsNone)."
         )
-        log.warning("%s", message)
         try:
-            warn_caller(message, ResultIsNone)
+            log_and_warn(message, ResultIsNone)
         except ResultIsNone as error:  # all that is in work is recorded first
             self.end_with(error)
 

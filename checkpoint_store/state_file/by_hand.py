@@ -9,7 +9,7 @@ from checkpoint_store.errors import CheckpointStoreError, counted
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.state_file.pace import SMALL_BYTES
 from checkpoint_store.state_file.reader import read_state
-from checkpoint_store.system.log import log, warn_caller
+from checkpoint_store.system.log import log_and_warn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,5 +43,4 @@ def warn_of_change_by_hand(facts: ImportFacts, path: Path, seen: Glance, known: 
 
 
 def _warn(notice: str) -> None:
-    log.warning("%s", notice)
-    warn_caller(notice, UserWarning)  # a log that nobody set up says nothing
+    log_and_warn(notice, UserWarning)

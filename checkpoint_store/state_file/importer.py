@@ -38,7 +38,7 @@ from checkpoint_store.state_file.reader import (
 from checkpoint_store.storage.files.names import state_backup
 from checkpoint_store.storage.files.sibling_check import passed_over
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.system.log import log, warn_caller
+from checkpoint_store.system.log import log, log_and_warn
 from checkpoint_store.system.paths import is_there
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ def state_for_new_store(store: Path, state_file: Path | None) -> ImportableState
             refuse_stranger(path, backup if path == state_file else None)
         elif is_known:
             notice = f"{path} is passed over: {reason}. The next export replaces it"
-            log.warning("%s", notice)
-            warn_caller(notice, UserWarning)
+            log_and_warn(notice, UserWarning)
         else:
             remedy = "give it to this user (chown), or pass state_file=PATH or None"
             raise StoreTargetError(path, f"{reason}, and a new store would take it in; {remedy}", USE)

@@ -103,6 +103,12 @@ def log_unread(path: Path, error: BaseException) -> None:
         log.warning("the copy %s cannot be read, or only in part: %s", path, error)
 
 
+def log_and_warn(message: str, category: type[Warning]) -> None:
+    """Log a message and warn of it, as :func:`warn_caller` does: a log that nobody set up says nothing."""
+    log.warning("%s", message)
+    warn_caller(message, category)
+
+
 def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn at the line that called the package, however deep in it this is; after a :class:`WarningsLast`, if any."""
     notices = getattr(_held, "notices", None)

@@ -18,7 +18,7 @@ from checkpoint_store.model.state.state import ProcessingState
 from checkpoint_store.storage.records.saved_state import Looked
 from checkpoint_store.system.descriptors import importing
 from checkpoint_store.system.forks import ForkAware, watch
-from checkpoint_store.system.log import log, log_suppressed, warn_caller
+from checkpoint_store.system.log import log, log_and_warn, log_suppressed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,8 +126,7 @@ class CurrentJob:
         if not has_told:
             why = "two programs that work on one job at the same time pay for its chunks twice; end one of them"
             notice = f"another program recorded chunk {chunk_index} of job {job_id} meanwhile: {why}"
-            log.warning("%s", notice)
-            warn_caller(notice, UserWarning)
+            log_and_warn(notice, UserWarning)
 
     def warn_of_replaced(self, job_id: str, own_job_id: str | None) -> None:
         """Warn once that another program's job became current in place of this program's job (None: unknown).
@@ -139,8 +138,7 @@ class CurrentJob:
         self._has_told_of_another = True
         why = "results are recorded in the current job: keep one StateManager for a whole run, which knows its job"
         notice = f"another program made job {job_id} the current job in the place of job {own_job_id}; {why}"
-        log.warning("%s", notice)
-        warn_caller(notice, UserWarning)
+        log_and_warn(notice, UserWarning)
 
     def _tell_of(self, earlier: JobRecord, job_id: str) -> None:
         """Warn, and log, that a job has results already: the new job pays for them again.
@@ -158,8 +156,7 @@ class CurrentJob:
             todo = "To take its results, and pay for none of them again"
         has = f"job {earlier.job_id} of the same file and settings has {done}"
         notice = f"{begins}, while {has}. {todo}, save its state: {remedy}"
-        log.warning("%s", notice)
-        warn_caller(notice, UserWarning)
+        log_and_warn(notice, UserWarning)
 
     def show(self, job_id: str, saved: Saved) -> None:
         """Make the state file exact after :meth:`save`, or raise; log or warn what the caller has to know."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from checkpoint_store.errors import StoreDamaged, StoreRecovered
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.log import WarningsLast, log, warn_caller
+from checkpoint_store.system.log import WarningsLast, log_and_warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +58,5 @@ class SelfHealing:
                 self.substitutes.update(healed.texts)
         with WarningsLast():
             if healed.texts:
-                log.warning("%s", healed)
-                warn_caller(str(healed), StoreRecovered)
+                log_and_warn(str(healed), StoreRecovered)
             return work()

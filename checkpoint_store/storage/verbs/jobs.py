@@ -16,7 +16,7 @@ from checkpoint_store.storage.statements.plans.refusal import refusal
 from checkpoint_store.storage.statements.plans.stored_results import has_news
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 from checkpoint_store.storage.verbs.runners import LivingRunners
-from checkpoint_store.system.log import log, warn_caller
+from checkpoint_store.system.log import log_and_warn
 
 if TYPE_CHECKING:
     import sqlite3
@@ -157,8 +157,7 @@ def _warn_of(passed_over: list[StoreDamaged] | None) -> None:
     if passed_over:
         names = ", ".join(error.job_id or "one without an id" for error in passed_over)
         notice = f"{counted(len(passed_over), 'job')} left out of the list ({names}): {passed_over[0]}"
-        log.warning("%s", notice)
-        warn_caller(notice, JobsPassedOver)
+        log_and_warn(notice, JobsPassedOver)
 
 
 class KnownJob(NamedTuple):
