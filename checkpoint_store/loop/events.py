@@ -57,20 +57,17 @@ class Statistics:
         self._completed += 1
         if completion.seconds is not None:
             self._work.add(completion.seconds)
-        self._add_cost(_cost_of(completion, result, self._options.cost))
+        self.add_cost(_cost_of(completion, result, self._options.cost))
         tokens = tokens_in(result)
         if tokens is not None:
             self._tokens = (self._tokens or 0) + tokens
-
-    def failed(self, cost: float | None) -> None:
-        """Count what a failed try cost."""
-        self._add_cost(cost)
 
     def retried(self, error: BaseException) -> None:
         """Count a chunk that is tried again because of this error."""
         self._retries[_kind_of(error)] += 1
 
-    def _add_cost(self, cost: float | None) -> None:
+    def add_cost(self, cost: float | None) -> None:
+        """Count what a try cost, if that is known."""
         if cost is not None:
             self._cost = (self._cost or 0.0) + cost
 

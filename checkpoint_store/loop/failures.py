@@ -83,7 +83,7 @@ class FailurePolicy:
             cost = cost_of_error(error)
             is_in_doubt = cost is None and (self._names_no_amount(chunk, error) or may_have_arrived(error))
             how = {"cost": None if chunk.has_reported(error) else cost, "may_be_billed": may_be_billed or is_in_doubt}
-            state.statistics.failed(cost)
+            state.statistics.add_cost(cost)
             stops_the_job = self._stops_the_job(error)
             is_retried = not stops_the_job and self._is_retried(error)
             trouble = trouble_of(error) if is_retried else Trouble.NONE
@@ -177,8 +177,8 @@ class FailurePolicy:
             raise errors[0]
         if self._place.free_workers(hung=len(self._schedule.overdue)) < 1 and self._state.error is None:
             reason = f"work that hangs has taken all of the executor ({self._place.capacity} at a time)"
-            self._state.error = TimeoutError(f"{reason}; give each call a time limit of its own, and run it again")
-            self._state.pause(reason)
+            remedy = "give each call a time limit of its own, and run it again"
+            self._state.pause_by(TimeoutError(f"{reason}; {remedy}"), reason)
 
     def _time_out(self, future: Future[Any], attempt: InFlight) -> None:
         if self._place.abandon(future):  # attempts that hang occupy its place
@@ -209,7 +209,7 @@ class FailurePolicy:
         self._schedule.unsettled.take_up(attempt)
         self._state.end_with(error)
         cost = self._cost_in(error)
-        self._state.statistics.failed(cost)
+        self._state.statistics.add_cost(cost)
         self._record_uncounted(attempt.chunk, describe(error), copy_in(error), cost=cost, may_be_billed=cost is None)
 
     def refuse_late(self, chunk: ClaimedChunk, error: InvalidResultError) -> None:
@@ -218,7 +218,7 @@ class FailurePolicy:
         If the chunk's next attempt has not begun, it is freed: the loop ends.
         """
         index, cost = chunk.index, self._cost_in(error)
-        self._state.statistics.failed(cost)
+        self._state.statistics.add_cost(cost)
         kept = self._state.late.note_error(chunk, describe(error) + copy_in(error), cost)
         self._log(chunk, "the late result of attempt %d cannot be stored: %s%s", chunk.number, describe(error), kept)
         if not self._schedule.is_in_flight(index):

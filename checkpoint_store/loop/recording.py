@@ -174,7 +174,7 @@ class Recorder:
     def _is_answer(self, success: Success) -> bool:
         """Whether a late result has completed its chunk; if not, the chunk is to be done again, and the cost counts."""
         if not (is_complete := self._is_complete(success.completion.chunk_index)):
-            self._state.statistics.failed(cost_in(success.result, self._state.options.cost))
+            self._state.statistics.add_cost(cost_in(success.result, self._state.options.cost))
         return is_complete
 
     def _is_complete(self, index: int) -> bool:
@@ -206,7 +206,7 @@ class Recorder:
 
     def _keep(self, success: Success) -> None:
         """Record what was paid for in vain, text and cost: another result of the chunk stands."""
-        self._state.statistics.failed(cost_in(success.result, self._state.options.cost))
+        self._state.statistics.add_cost(cost_in(success.result, self._state.options.cost))
         self._state.retry_while_busy(self._state.execution.storage.budgets.keep_result, success.completion)
 
     def leave_overdue(self) -> None:
@@ -252,7 +252,7 @@ class Recorder:
                 failure = raised.error
             if failure is not None:
                 cost = cost_of_error(failure)
-                self._state.statistics.failed(cost)
+                self._state.statistics.add_cost(cost)
                 if cost is not None and not chunk.has_reported(failure):
                     self._state.late.note_error(chunk, describe(failure), cost)
                 self._settled_late.add(future)

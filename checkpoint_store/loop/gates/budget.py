@@ -88,8 +88,7 @@ class BudgetGate(Gate):
         remaining_chunks = chunks_left_to_try(self._execution, self._state.options.shard)
         if not remaining_chunks:  # the loop sees that, and ends: a chunk may wait for its retry
             return OPEN
-        self._state.error = self._refusal(remaining_chunks, spending)
-        self._state.pause("the budget allows no further chunk")
+        self._state.pause_by(self._refusal(remaining_chunks, spending), "the budget allows no further chunk")
         return UNTIL_ONE_ENDS
 
     def admits(self, chunk: ClaimedChunk) -> bool:

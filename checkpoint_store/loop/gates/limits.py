@@ -105,9 +105,9 @@ class DeadlineGate(Gate):
         remaining_chunks = chunks_left_to_try(self._state.execution, self._state.options.shard)
         if not remaining_chunks:  # the loop sees that, and ends: a chunk may wait for its retry
             return OPEN
-        self._state.error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
-        self._state.error.__cause__ = self._outage.last_failure  # why so little was done, if the service is away
-        self._state.pause("its deadline is reached")
+        error = DeadlineReached(self._state.job_id, remaining_chunks, self._seconds)
+        error.__cause__ = self._outage.last_failure  # why so little was done, if the service is away
+        self._state.pause_by(error, "its deadline is reached")
         return UNTIL_ONE_ENDS
 
     def free_places(self, in_flight: int) -> int:  # the deadline limits no number of places
