@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,11 +16,10 @@ from checkpoint_store.cli import screen
 from checkpoint_store.cli.messages import names_copy, names_kept_by_hand
 from checkpoint_store.cli.options import JSON_OPTION, open_for_reading
 from checkpoint_store.cli.paths import input_text, on_one_line, printable, typed_line
-from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
+from checkpoint_store.cli.run.changes import READER_FIELD, changes, kept_by_growing
 from checkpoint_store.cli.run.opening import read_otherwise, with_results_of_links
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, LIMIT_OPTIONS, REQUEST_OPTIONS, workers_option
-from checkpoint_store.cli.run.report import READER_FIELD, changes
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
 from checkpoint_store.cli.run.task import elsewhere_text, refuse_output
 from checkpoint_store.cli.screen import Screen, chunk_count, to_redo_text
@@ -166,7 +164,7 @@ class _Change(NamedTuple):
 
 def _change_of(request: Request, source: Input, store: CheckpointStore, path: Path, run_plan: RunPlan) -> _Change:
     """Return what has changed, in words. The file is read and cut again for this, and the store is searched again."""
-    changed = changes(run_plan.differences, partial(chunk_change, request, source, store, path))
+    changed = changes(request, source, store, path, run_plan.differences)
     is_refused = run_plan.action == "refuse"
     grown = kept_by_growing(request, source, store, path, run_plan.differences) if is_refused else None
     return _Change(changed, _ignoring(request, source, store, path, run_plan), grown)

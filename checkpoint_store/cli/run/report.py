@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -15,15 +14,10 @@ from checkpoint_store.cli.screen import chunk_count, duration, marks, to_redo_te
 from checkpoint_store.cli.screen import cost as amount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from checkpoint_store.cli.screen import Screen
-    from checkpoint_store.errors import Difference, PlanChanged
 
 _FEW_FAILED: Final = 2
 """If more chunks failed than this and than were done, their service was perhaps away."""
-READER_FIELD: Final = "config.reader"
-"""How the text of a file was read: the format and the version of its reader."""
 
 
 def show(screen: Screen, report: Report, store_path: str) -> None:
@@ -102,7 +96,7 @@ def _show_done(screen: Screen, report: Report, store_path: str) -> None:
     screen.note(head if report.file_count == 1 else head.append(_job_text(report), style="dim"))
     edited = "  (edited since it was written, and left as it was; --force writes it anew)"
     remark = "" if report.output_written else edited if report.output_edited else "  (left as it was)"
-    screen.fact("text", _shown_output(str(report.output)), remark)
+    screen.fact("text", _output_text(report), remark)
     _show_cost(screen, report)
     _show_store(screen, report, store_path)
 
@@ -113,9 +107,9 @@ def _show_done_before(screen: Screen, report: Report) -> None:
     if report.cost is not None:
         words.append(f"cost {amount(report.cost)}")
     if report.output_written:
-        words.append(f"written to {_shown_output(str(report.output))}")
+        words.append(f"written to {_output_text(report)}")
     if report.output_edited:
-        words.append(f"{_shown_output(str(report.output))} was edited, and is left as it was")
+        words.append(f"{_output_text(report)} was edited, and is left as it was")
     screen.note(_head(screen, report, ", ".join(words)))
 
 
@@ -128,8 +122,8 @@ def _job_text(report: Report) -> str:
     return f"  job {str(report.job_id)[:8]}"
 
 
-def _shown_output(output: str) -> str:
-    return "standard output" if output == str(STANDARD) else on_one_line(output)
+def _output_text(report: Report) -> str:
+    return "standard output" if report.output == str(STANDARD) else on_one_line(str(report.output))
 
 
 def _show_failed(screen: Screen, report: Report, store_path: str) -> None:
@@ -204,65 +198,3 @@ def _origin_text(report: Report) -> str:
     if not report.done_before and elsewhere <= 0:
         return ""
     return f" ({', '.join(f'{count:,} {when}' for count, when in counts if count > 0 or when == 'now')})"
-
-
-def changes(differences: Sequence[Difference], of_chunks: Callable[[Sequence[Difference]], str]) -> list[str]:
-    """Return the differences between two plans, a text for each.
-
-    ``of_chunks`` says in words why the chunks differ.
-    """
-    fields = {difference.field: _change(difference) for difference in differences}
-    if any(map(_is_other_worker, differences)):  # the chunks have another form now: their digests tell nothing
-        fields.pop("chunks", None)
-    if "chunks" in fields:  # people cannot read a digest
-        fields["chunks"] = of_chunks(differences)
-    return list(fields.values())
-
-
-def _is_other_worker(difference: Difference) -> bool:
-    """Whether COMMAND did the work of one plan, and the built-in cleaner did the work of the other."""
-    return difference.field == "config.cleaner" and difference.old.startswith("[") != difference.new.startswith("[")
-
-
-def _change(difference: Difference) -> str:
-    if difference.field != READER_FIELD:
-        return str(difference)
-    known, _, version = difference.old.strip("'").rpartition(" ")
-    kind, _, new_version = difference.new.strip("'").rpartition(" ")
-    if not known:
-        return f"the file was read as plain text, and is read as {difference.new} now; --plain-text reads it as before"
-    if known != kind or version > new_version:
-        return f"the file was read as {difference.old}, and is read as {difference.new if kind else 'plain text'} now"
-    return f"this version reads the file better (reader {difference.new}, before {difference.old})"
-
-
-def plan_changed(
-    error: PlanChanged,
-    line: str | None,
-    of_chunks: Callable[[Sequence[Difference]], str],
-    *,
-    grown: int | None,
-    has_command: bool,
-) -> str:
-    """Return the message for a changed plan: the differences, and the choices that the command has.
-
-    ``line`` is the ``run`` line that has these options, where the command in use lacks them. ``grown`` results are kept
-    if the job grows; None if it cannot grow. Behind ``--`` an option would be one of COMMAND (``has_command``).
-    """
-    changed = "".join(f"\n  {change}" for change in changes(error.differences, of_chunks))
-    if grown is not None:
-        changed += f"\n  --on-change extend   lets the job grow, and keeps the results of {chunk_count(grown)}"
-    reusable, nothing = error.reusable_results, "finds no result to keep"
-    reuse = f"keeps the results of {chunk_count(reusable)} whose text is as it was" if reusable else nothing
-    for names, kept in error.choices:  # each on a line of its own, ready to be typed
-        options = " ".join(f"--reuse-ignoring {shlex.quote(name)}" for name in names if name != READER_FIELD)
-        reuse += f"\n  --on-change reuse {options}\n{'':23}keeps {kept:,}, made with other settings"
-    reuse += f", {error.kept_by_place:,} of them by the place of the chunk" if error.kept_by_place else ""
-    where = " Write the option before the --." if has_command and line is None else ""
-    return (
-        f"the job {error.job_id[:8]} was made for something else:{changed}\n"
-        f"  --on-change reuse    {reuse}\n"
-        "  --on-change restart  does all chunks\n"
-        f"reuse and restart begin a new job; the earlier job stays. Nothing was done.{where}"
-        + (f"\n--on-change is an option of run: {line}" if line else "")
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -15,7 +14,7 @@ from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.options import JSON_OPTION
 from checkpoint_store.cli.paths import STANDARD, input_text, printable
 from checkpoint_store.cli.run import report as run_report
-from checkpoint_store.cli.run.chunk_change import chunk_change, kept_by_growing
+from checkpoint_store.cli.run.changes import kept_by_growing, plan_changed
 from checkpoint_store.cli.run.command.answer import TEXT_FIELD
 from checkpoint_store.cli.run.command.worker import Command
 from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
@@ -106,8 +105,7 @@ def run(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -
         grown = kept_by_growing(request, source, store, store.path, changed.differences)
         choice = "extend" if grown is not None and grown >= changed.reusable_results else "reuse"
         line = line_of_run(ctx, request, [source.path], "--on-change", choice)
-        of_chunks = partial(chunk_change, request, source, store, store.path)
-        return run_report.plan_changed(changed, line, of_chunks, grown=grown, has_command=bool(request.command))
+        return plan_changed(changed, request, source, store, line=line, grown=grown)
 
     known = ctx.meta.get(LATER_FILES)
     done = _run_all(
