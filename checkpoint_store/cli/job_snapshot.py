@@ -10,7 +10,7 @@ from checkpoint_store.cli import screen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoint_store import ChunkRecord, Job, RunRecord
+    from checkpoint_store import ChunkRecord, Job
 
 _REFRESH_SECONDS: Final = 0.5
 
@@ -56,11 +56,10 @@ class JobSnapshot:
         """The amount that the job has paid, failed tries included; None if no cost is known."""
         return round(self._spending.spent, 9) if self._spending.priced else None
 
-    def cost_of(self, run: RunRecord | None) -> float | None:
-        """Return what a run of the job paid, 0 where no run is given; None if no cost of the job is known.
-
-        What other runs paid meanwhile is not part of it.
-        """
+    @property
+    def cost_now(self) -> float | None:
+        """What this run paid, without what other runs paid meanwhile; None if no cost of the job is known."""
+        run = self._job.last_run
         return None if self.cost is None else (run.cost if run else None) or 0.0
 
     def rate_text(self, done: int) -> str:

@@ -43,43 +43,30 @@ _PROGRAM_BEGINS: Final = (b"#!", b"\x7fELF")
 class FileOrDash(ParamType[Path]):
     """A path; ``-`` is :data:`STANDARD`, and ``./-`` the file of that name.
 
-    ``device`` is another name of the stream. Files beside that name would lie in the folder of the devices.
+    ``device`` is another name of the stream. Files beside that name would lie in the folder of the devices. If
+    ``is_named``, the stream is refused. A ``sign`` before a path is no part of it.
     """
 
     name = "path"
 
-    def __init__(self, device: str = "/dev/stdout") -> None:
-        self._device = device
+    def __init__(self, device: str = "/dev/stdout", *, is_named: bool = False, sign: str = "") -> None:
+        self._device, self._is_named, self._sign = device, is_named, sign
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path."""
-        if isinstance(value, Path) or value in ("-", self._device):
-            return STANDARD if value == self._device else Path(value)
-        if not value or "\0" in value:
-            self.fail(f"{value!r} is not the name of a file.", param, ctx)
-        if _ADDRESS.match(value) and not os.path.lexists(value):  # a path has one slash where the address has two
-            self.fail(f"{on_one_line(printable(value))} is an address; give the path of a local file.", param, ctx)
-        path = Path(value)
+        if isinstance(value, Path):
+            return value
+        text = value.removeprefix(self._sign)
+        if text in ("-", self._device):
+            if self._is_named:
+                self.fail("- is no file; name one.", param, ctx)
+            return STANDARD
+        if not text or "\0" in text:
+            self.fail(f"{text!r} is not the name of a file.", param, ctx)
+        if _ADDRESS.match(text) and not os.path.lexists(text):  # a path has one slash where the address has two
+            self.fail(f"{on_one_line(printable(text))} is an address; give the path of a local file.", param, ctx)
+        path = Path(text)
         return path.absolute() if path == STANDARD else path
-
-
-class NamedFile(FileOrDash):
-    """A path of a file, which cannot be standard output; ``./-`` is the file of that name."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path; show a usage error for standard output."""
-        path = super().convert(value, param, ctx)
-        if path == STANDARD:
-            self.fail("- is no file; name one.", param, ctx)
-        return path
-
-
-class AppendedFile(NamedFile):
-    """A path of a file; ``+PATH`` is PATH, too, because GNU parallel appends to a log only where it is written so."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path without the plus sign."""
-        return super().convert(value.removeprefix("+") if isinstance(value, str) else value, param, ctx)
 
 
 def printable(name: str | os.PathLike[str]) -> str:

@@ -17,7 +17,7 @@ from checkpoint_store import Finding, migration_status, recover_store, restore_s
 from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import open_for_reading, store_command
-from checkpoint_store.cli.paths import NamedFile, path_text, typed_line
+from checkpoint_store.cli.paths import FileOrDash, path_text, typed_line
 from checkpoint_store.cli.screen import PIPE_WIDTH, Screen
 from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.cli.table import print_table
@@ -66,7 +66,7 @@ _LEVELS: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
 @store_command("backup")
-@click.argument("destination", metavar="DEST", type=NamedFile())
+@click.argument("destination", metavar="DEST", type=FileOrDash(is_named=True))
 @click.option("--force", is_flag=True, help="Replace any file at DEST.")
 def backup(*, destination: Path, force: bool, store_path: str, as_json: bool) -> None:
     """Copy the store to DEST; runs may go on meanwhile.

@@ -23,7 +23,7 @@ from checkpoint_store.cli.paths import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from checkpoint_store import CheckpointStore
+    from checkpoint_store import CheckpointStore, Job
 
 MEMORY: Final = "command_line"
 """The key of a job's metadata that holds the command line of its last run."""
@@ -103,19 +103,19 @@ class NotBegun:
         return f"{names} of the same run {was} not begun; begin {them} with:  {self.line}{others}"
 
 
-def as_moved(memory: Mapping[str, Any], file_name: str, store_path: Path) -> dict[str, Any] | None:
+def as_moved(memory: Mapping[str, Any], job: Job, store: CheckpointStore) -> dict[str, Any] | None:
     """Return the memory of a job with its paths where they are now, if the store's folder was moved or copied.
 
     The name of a job is the path of its file in the folder of the store. A store that was moved alone has no file of
     that name beside it: the path returned leads to no file, and never to another job. None where it cannot be known.
     """
-    path, name = Path(memory["words"][0]), Path(composed(file_name))
-    if composed(job_name(path, store_path)) == str(name):
+    path, name = Path(memory["words"][0]), Path(composed(job.file_name))
+    if composed(job_name(path, store.path)) == str(name):
         return dict(memory)
     ending = path.parts[-len(name.parts) :]
     if name.is_absolute() or tuple(map(composed, ending)) != name.parts:
         return None
-    before, now = path.parents[len(name.parts) - 1], Path(os.path.realpath(store_path.parent))
+    before, now = path.parents[len(name.parts) - 1], Path(os.path.realpath(store.path.parent))
 
     def moved(text: str) -> str:
         return str(now / Path(text).relative_to(before)) if Path(text).is_relative_to(before) else text

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from checkpoint_store.cli.options import NO_LIMIT, STORE_OPTION, FiniteNumber, FiniteNumberOrNone, WholeNumber
-from checkpoint_store.cli.paths import AppendedFile, FileOrDash
+from checkpoint_store.cli.paths import FileOrDash
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
 from checkpoint_store.cli.run.limits import HaltType
 from checkpoint_store.cli.run.task_records import CONTEXT_LENGTH_MAX
@@ -204,7 +204,7 @@ LIMIT_OPTIONS: Final = (
     click.Option(
         ["--joblog"],
         metavar="PATH",
-        type=AppendedFile(),
+        type=FileOrDash(is_named=True, sign="+"),
         help="Append a line to PATH for each try as it ends, in the tab-separated columns of GNU parallel. Seq is the "
         "chunk, from 0; Exitval is -1 for a COMMAND that took too long or gave no answer.",
     ),

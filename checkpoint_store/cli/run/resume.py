@@ -130,7 +130,7 @@ def _is_complete(job: Job) -> bool:
 def _lacks_text(job: Job, store: CheckpointStore) -> bool:
     """Whether a complete job that remembers its command has no text: it could not be written, or was removed."""
     memory = memory_of(job.metadata)
-    if memory is None or job.superseded_by is not None or as_moved(memory, job.file_name, store.path) is None:
+    if memory is None or job.superseded_by is not None or as_moved(memory, job, store) is None:
         return False
     is_printed = ("--output", str(STANDARD)) in pairwise(own_words(memory["words"]))
     return not is_printed and not OutputLog(store.path).has_text_of(job.job_id)
@@ -158,7 +158,7 @@ def _later_of(store: CheckpointStore, job: Job | None, store_path: str) -> NotBe
     memory = None if job is None else memory_of(job.metadata)
     if job is None or memory is None:
         return None
-    moved = as_moved(memory, job.file_name, store.path)
+    moved = as_moved(memory, job, store)
     if moved is None or not Path(moved["folder"]).is_dir():
         return None
     return not_begun(store, job.job_id, moved, store_path)
@@ -190,7 +190,7 @@ def _memory_of(job: Job, store: CheckpointStore, store_path: str) -> dict[str, A
             "command holds a secret; go on as you began the job: with the program that opened it, or with "
             f"{typed_line(['run'], store_path, 'FILE', '[-- COMMAND]')}"
         )
-    moved = as_moved(memory, job.file_name, store.path)
+    moved = as_moved(memory, job, store)
     if moved is None:
         raise click.ClickException(
             f"job {job.job_id[:8]} is the job of {job.file_name}. Its last run read {memory['words'][0]}, and this "

@@ -79,7 +79,7 @@ def do_task(store: CheckpointStore, task: Task, context: RunContext) -> Report:
     try:
         _do(job, task, report, snapshot, context)
     except (CheckpointStoreError, OSError) as error:
-        _fill_in_what_is_known(job, report, snapshot, is_deleted=isinstance(error, JobNotFound))
+        _fill_in_what_is_known(report, snapshot, is_deleted=isinstance(error, JobNotFound))
         raise
     return report
 
@@ -100,13 +100,13 @@ def _do(job: Job, task: Task, report: Report, snapshot: JobSnapshot, context: Ru
             report.exit_code, report.error = UNUSABLE, str(error)
 
 
-def _fill_in_what_is_known(job: Job, report: Report, snapshot: JobSnapshot, *, is_deleted: bool) -> None:
+def _fill_in_what_is_known(report: Report, snapshot: JobSnapshot, *, is_deleted: bool) -> None:
     """Count the chunks that are still done if an error of the store ends the work: by now it may be unreadable."""
     with suppress(CheckpointStoreError, OSError):
         snapshot.refresh(force=True)
     known = max(report.done_before + report.done_now, snapshot.completed_chunks)
     report.completed_chunks = 0 if is_deleted else known
-    report.cost, report.cost_now = snapshot.cost, snapshot.cost_of(job.last_run)
+    report.cost, report.cost_now = snapshot.cost, snapshot.cost_now
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
 
 
@@ -183,7 +183,7 @@ def _fill_in(job: Job, report: Report, snapshot: JobSnapshot, context: RunContex
     snapshot.refresh(force=True)
     report.failed_chunks, report.in_doubt_chunks = snapshot.failed_chunks, snapshot.in_doubt_chunks
     report.redo_chunks = snapshot.redo_chunks
-    report.cost, report.cost_now = snapshot.cost, snapshot.cost_of(job.last_run)
+    report.cost, report.cost_now = snapshot.cost, snapshot.cost_now
     report.pause_asked = snapshot.pause_asked
     _fill_in_run(job, report, context)
     if report.exit_code == PAUSED:
