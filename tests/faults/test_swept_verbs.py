@@ -22,7 +22,7 @@ EXCEPTED = {
     "RunnerStorage.others_at_work": "reads, and records the end of dead runners as RunnerStorage.reap_dead does",
 }
 """The writing verbs that no operation is for, each with the reason."""
-WRITES = {"write", "write_if_free", "write_of_job", "submit", "merge_all", "scrub_wal"}
+WRITES = {"write", "write_if_free", "_write_of_job", "submit", "merge_all", "scrub_wal"}
 """What a verb calls that begins a transaction."""
 
 

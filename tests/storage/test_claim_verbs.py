@@ -16,9 +16,7 @@ from checkpoint_store.storage.records.records import (
     FailureOutcome,
 )
 from checkpoint_store.storage.statements.attempts import liveness
-from checkpoint_store.storage.verbs import runners as verbs_of_runners
 from checkpoint_store.storage.verbs.claims import ClaimStorage
-from checkpoint_store.storage.verbs.runners import write_of_job
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from conftest import Opener
 
     from checkpoint_store import CheckpointStore, Job
-    from checkpoint_store.storage.connection.database import Database
 
 TOTAL = 4
 
@@ -274,16 +271,18 @@ def test_a_release_that_fails_leaves_the_runner_alive(
     runner_id = first.runners.register(job.job_id, exclusive=False)
     claims = claim(first, job, runner_id, 2).claims
 
-    def fail_at_the_commit(database: Database, job_id: str, work: Callable[[sqlite3.Connection], object]) -> object:
+    write_of_job = second.runners._write_of_job
+
+    def fail_at_the_commit(job_id: str, work: Callable[[sqlite3.Connection], object]) -> object:
         def work_and_fail(connection: sqlite3.Connection) -> None:
             work(connection)
             assert not first.note_begun(runner_id, claims)  # what is about to be freed begins no more
-            raise StorageFullError(database.path, "full", 0)
+            raise StorageFullError(second.path, "full", 0)
 
-        return write_of_job(database, job_id, work_and_fail)
+        return write_of_job(job_id, work_and_fail)
 
     with monkeypatch.context() as patch, pytest.raises(StorageFullError):
-        patch.setattr(verbs_of_runners, "write_of_job", fail_at_the_commit)
+        patch.setattr(second.runners, "_write_of_job", fail_at_the_commit)
         second.runners.release(job.job_id, runner_id)
     assert second.runners.others_at_work(job.job_id, own_runner_id=None)
     assert first.note_begun(runner_id, claims)

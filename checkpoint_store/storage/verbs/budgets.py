@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from checkpoint_store.storage.statements import costs
 from checkpoint_store.storage.statements.attempts import in_vain, reservations
-from checkpoint_store.storage.verbs.runners import write_of_job
+from checkpoint_store.storage.verbs.base import WritingVerbs
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from checkpoint_store.model.money import Spending
-    from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.records.records import Claim, Completion, Costs, FailedAttempt, ReservationRequest
 
 
@@ -28,11 +27,8 @@ class Reserved(Enum):
     """Other results were recorded meanwhile. The runner has to read their costs first."""
 
 
-class BudgetStorage:
+class BudgetStorage(WritingVerbs):
     """The budget of each job of one store file. Safe to share between threads."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def spending(self, job_id: str, results: Costs) -> Spending:
         """Return what a job has spent and reserved now. ``results`` are the costs of its results."""
@@ -77,8 +73,7 @@ class BudgetStorage:
         Raises:
             JobNotFound: the job was deleted.
         """
-        job_id = completion.job_id
-        return write_of_job(self._database, job_id, in_vain.keep_result, completion)
+        return self._write_of_job(completion.job_id, in_vain.keep_result, completion)
 
     def keep_failure(self, failure: Completion) -> None:
         """Count what a late failure cost, with its attempt. Durable when it returns. Repeating this changes nothing.
@@ -91,18 +86,18 @@ class BudgetStorage:
         Raises:
             JobNotFound: the job was deleted.
         """
-        write_of_job(self._database, failure.job_id, in_vain.keep_failure, failure)
+        self._write_of_job(failure.job_id, in_vain.keep_failure, failure)
 
     def report(self, failed: FailedAttempt) -> bool:
         """Note a failure that the work on a claim reports, and goes on. Durable when it returns.
 
         Returns whether the runner still has the claim; otherwise nothing is noted.
         """
-        return write_of_job(self._database, failed.job_id, reservations.report, failed)
+        return self._write_of_job(failed.job_id, reservations.report, failed)
 
     def keep_reported(self, job_id: str, index: int, number: int) -> None:
         """Keep what an attempt reported, whose result is about to be recorded. Durable; repeating changes nothing."""
-        write_of_job(self._database, job_id, reservations.keep_cost, job_id, index, number)
+        self._write_of_job(job_id, reservations.keep_cost, job_id, index, number)
 
 
 def _costs_now(connection: sqlite3.Connection, request: ReservationRequest) -> Costs | None:

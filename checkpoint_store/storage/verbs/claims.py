@@ -9,13 +9,13 @@ from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.storage.statements import results
 from checkpoint_store.storage.statements.attempts import attempts, claim_search, liveness, runners
 from checkpoint_store.storage.statements.job_endings import is_completed_job
-from checkpoint_store.storage.verbs.runners import QueuedReleases, Release, RunnerStorage, add_runner, write_of_job
+from checkpoint_store.storage.verbs.base import WritingVerbs
+from checkpoint_store.storage.verbs.runners import QueuedReleases, Release, RunnerStorage, add_runner
 from checkpoint_store.system.forks import ForkAware, watch
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.records.records import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
 
 
-class ClaimStorage(ForkAware):
+class ClaimStorage(WritingVerbs, ForkAware):
     """The claims of one store file. Safe to share between threads; a forked child has no claim.
 
     A verb that writes returns once what it wrote is durable, unless it says otherwise. Each raises a
@@ -35,9 +35,7 @@ class ClaimStorage(ForkAware):
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self.path: Final[Path] = database.path
-        """The store file."""
+        super().__init__(database)
         self.lock_timeout_seconds: Final = database.lock_timeout_seconds
         self.releases: Final = QueuedReleases()
         """The claims that wait to be freed by the next verb that writes."""
@@ -73,7 +71,7 @@ class ClaimStorage(ForkAware):
             self.releases.write(connection)
             return claim_search.search(connection, self.path, request)
 
-        return write_of_job(self._database, request.job_id, work)
+        return self._write_of_job(request.job_id, work)
 
     def note_begun(self, runner_id: int, claims: Sequence[Claim]) -> bool:
         """Note that the work on claimed chunks begins: if this process is killed, the chunks are in doubt.
@@ -118,7 +116,7 @@ class ClaimStorage(ForkAware):
             self.releases.write(connection)
             return attempts.fail(connection, failed, runner_id)
 
-        outcome = write_of_job(self._database, failed.job_id, work)
+        outcome = self._write_of_job(failed.job_id, work)
         if failed.runner_id is None and runner_id is not None:
             self._reporter_ids[failed.job_id] = runner_id
         return outcome
@@ -148,7 +146,7 @@ class ClaimStorage(ForkAware):
             StoreBusy: a thread of this process is writing, or another process is. The next verb that writes frees them.
         """
         if self.releases:
-            write_of_job(self._database, job_id, self.releases.write, only_if_free=True)
+            self._write_of_job(job_id, self.releases.write, only_if_free=True)
 
     # -- reading
 

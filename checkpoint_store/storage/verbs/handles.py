@@ -8,6 +8,7 @@ from checkpoint_store.storage.statements import handles, redos
 from checkpoint_store.storage.statements.jobs import jobs
 from checkpoint_store.storage.statements.plans import carry_over
 from checkpoint_store.storage.statements.rows import HANDLE, read_row
+from checkpoint_store.storage.verbs.base import WritingVerbs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
     from checkpoint_store.storage.connection.database import Database
 
 
-class HandleStorage:
+class HandleStorage(WritingVerbs):
     """The handles of the chunks of one store file. Safe to share between threads."""
 
     def __init__(self, database: Database, state_files: Sequence[Path]) -> None:
-        self._database = database
-        self.path: Final = database.path
-        """The store file."""
+        super().__init__(database)
         self.state_files: Final = tuple(state_files)
         """The state file, and the backup of that."""
         self.lock_timeout_seconds: Final = database.lock_timeout_seconds

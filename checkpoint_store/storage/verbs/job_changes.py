@@ -18,6 +18,7 @@ from checkpoint_store.storage.statements.job_endings import finish_if_done
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import pruning, stretch
 from checkpoint_store.storage.statements.plans.open_job import look_again
+from checkpoint_store.storage.verbs.base import WritingVerbs
 from checkpoint_store.system.log import log_suppressed
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from checkpoint_store.model.reports import Prunable, PruneRequest
-    from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.records.open_requests import OpenRequest
     from checkpoint_store.storage.records.records import StatusChange
 
@@ -34,13 +34,8 @@ _EXACT_NUMBER_WAIT_SECONDS_MAX: Final = 0.5
 """The longest wait for other processes of a verb that only makes a number exact."""
 
 
-class JobChanges:
+class JobChanges(WritingVerbs):
     """The verbs that change jobs of one store file, and delete them. Safe to share between threads."""
-
-    def __init__(self, database: Database) -> None:
-        self._database: Final = database
-        self.path: Final = database.path
-        """The store file."""
 
     def set_status(
         self, job_id: str, change: StatusChange, *, unless_others_work: bool = False, own_runner_id: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from checkpoint_store.errors import ChunkInWork, ChunkNotCompleted, ChunkOutOfRange, InvalidArgumentError
 from checkpoint_store.model.chunks import spans_of
@@ -12,13 +12,12 @@ from checkpoint_store.storage.statements import redos, results
 from checkpoint_store.storage.statements.attempts import attempt_log, liveness, runners
 from checkpoint_store.storage.statements.jobs import jobs, stretch
 from checkpoint_store.storage.statements.plans.carry_over import chunks_at_work
-from checkpoint_store.storage.verbs.base import ReadingVerbs
+from checkpoint_store.storage.verbs.base import ReadingVerbs, WritingVerbs
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Sequence
 
-    from checkpoint_store.storage.connection.database import Database
     from checkpoint_store.storage.records.records import JobRecord
 
 
@@ -39,12 +38,8 @@ class MarkVerbs(ReadingVerbs):
         return self._database.read_row(*redos.find(job_id, index)) is not None
 
 
-class RedoStorage:
+class RedoStorage(WritingVerbs):
     """The chunks of one store file that are to be done again. Safe to share between threads."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._path: Final = database.path
 
     def redo(self, job_id: str, indices: Collection[int]) -> int:
         """Mark complete chunks to be done again, all or none; return how many of them loops would have skipped before.
@@ -59,19 +54,19 @@ class RedoStorage:
         """
 
         def work(connection: sqlite3.Connection) -> int:
-            job = jobs.find_job(connection, job_id, self._path)
+            job = jobs.find_job(connection, job_id, self.path)
             known = set(redos.indices(connection, job_id))
             self._refuse(connection, job, indices, known)
             new = sorted(set(indices) - known)
             self._refuse_in_work(connection, job, new)
             if new:
                 before = max(job.stretch_completed_count - len(new), 0)
-                changes = stretch.changes_now(connection, job_id, self._path) | {"stretch_completed_count": before}
+                changes = stretch.changes_now(connection, job_id, self.path) | {"stretch_completed_count": before}
                 redos.mark(connection, job_id, dict.fromkeys(new, now()))
                 if job.status is JobStatus.COMPLETED:
-                    at_work = liveness.is_anyone_at_work(connection, self._path, job_id)
+                    at_work = liveness.is_anyone_at_work(connection, self.path, job_id)
                     changes["status"] = (JobStatus.RUNNING if at_work else JobStatus.PAUSED).value
-                jobs.update_job(connection, job_id, self._path, **changes)
+                jobs.update_job(connection, job_id, self.path, **changes)
             return len(new) + attempt_log.retry_failed(connection, job_id, sorted(known.intersection(indices)))
 
         return self._database.write(work)
@@ -106,11 +101,11 @@ class RedoStorage:
         for index, _, runner_id in chunks_at_work(connection, job.job_id):
             if index in wanted or index > behind:
                 runner = at_work.get(runner_id)
-                if runner is not None and liveness.is_alive(self._path, runner):
+                if runner is not None and liveness.is_alive(self.path, runner):
                     raise ChunkInWork(job.job_id, index, runner.pid, runner.host)
                 dead.add(runner_id)
         for runner_id in dead & at_work.keys():
-            liveness.reap_if_dead(connection, self._path, at_work[runner_id])
+            liveness.reap_if_dead(connection, self.path, at_work[runner_id])
 
 
 def _remedy(job_id: str, left_out: int, tail: set[int]) -> str:

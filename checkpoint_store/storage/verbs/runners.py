@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from checkpoint_store.errors import CheckpointStoreError, StoreDamaged
+from checkpoint_store.errors import CheckpointStoreError
 from checkpoint_store.model.records import RunnerRecord
-from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.runner_lock import RunnerLock, reap, recorded_name, runner_lock_path, runner_lock_paths
 from checkpoint_store.storage.statements.attempts import attempts, liveness, runners
-from checkpoint_store.storage.statements.job_rows import no_job
 from checkpoint_store.storage.statements.jobs import stretch
-from checkpoint_store.storage.verbs.base import ReadingVerbs
+from checkpoint_store.storage.verbs.base import ReadingVerbs, WritingVerbs
 from checkpoint_store.system.files import remove_file, storage_errors
 from checkpoint_store.system.forks import ForkAware, watch
 from checkpoint_store.system.processes import host_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    import sqlite3
+    from collections.abc import Collection
     from pathlib import Path
 
     from checkpoint_store.storage.connection.database import Database
@@ -53,14 +51,7 @@ class QueuedReleases(deque[Release]):
             free(connection, release.job_id, release.runner_id, release.claim)
 
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-_FINALIZER_WAIT_SECONDS_MAX: Final = 0.5
-"""The longest wait of a finalizer for other processes."""
-
-
-class RunnerStorage(ForkAware):
+class RunnerStorage(WritingVerbs, ForkAware):
     """The runners of one store file. Safe to share between threads; a forked child has no runner.
 
     A verb that writes returns once what it wrote is durable. Each raises a :class:`CheckpointStoreError` where the
@@ -70,10 +61,8 @@ class RunnerStorage(ForkAware):
     """
 
     def __init__(self, database: Database, releases: QueuedReleases) -> None:
-        self._database = database
+        super().__init__(database)
         self._releases = releases
-        self.path: Final[Path] = database.path
-        """The store file."""
         self.forget_in_child()
         watch(self)
 
@@ -97,7 +86,7 @@ class RunnerStorage(ForkAware):
             return add_runner(connection, job_id, lock.path, exclusive=exclusive)
 
         try:
-            runner_id = write_of_job(self._database, job_id, work)
+            runner_id = self._write_of_job(job_id, work)
         except BaseException:
             lock.end()
             raise
@@ -115,7 +104,7 @@ class RunnerStorage(ForkAware):
             liveness.refuse_if_busy(connection, self.path, job_id, own_runner_id=runner_id, exclusive=True)
             runners.MAKE_EXCLUSIVE.run(connection, its_id=runner_id)
 
-        write_of_job(self._database, job_id, work)
+        self._write_of_job(job_id, work)
 
     def end(self, job_id: str, runner_id: int, *, begun: Collection[Claim], only_if_free: bool = False) -> None:
         """Record that a runner has ended, and release its lock. Durable when it returns.
@@ -132,7 +121,7 @@ class RunnerStorage(ForkAware):
             self._releases.write(connection)
             attempts.end_runner(connection, runner_id, begun=frozenset(begun), is_counted=False)
 
-        write_of_job(self._database, job_id, work, only_if_free=only_if_free)
+        self._write_of_job(job_id, work, only_if_free=only_if_free)
         lock = self.locks.pop(runner_id, None)
         if lock is not None:
             lock.end()
@@ -157,7 +146,7 @@ class RunnerStorage(ForkAware):
             return freed
 
         try:
-            freed = write_of_job(self._database, job_id, work)
+            freed = self._write_of_job(job_id, work)
         except BaseException:
             self._put_back(job_id, runner_id, moved)
             raise
@@ -188,7 +177,7 @@ class RunnerStorage(ForkAware):
         def work(connection: sqlite3.Connection) -> bool:
             return liveness.others_at_work(connection, self.path, job_id, own_runner_id=own_runner_id)
 
-        return write_of_job(self._database, job_id, work)
+        return self._write_of_job(job_id, work)
 
     def reap_dead(self) -> None:
         """Record the end of runners that were killed, of any job, and remove their locks. Durable when it returns.
@@ -216,29 +205,6 @@ def add_runner(connection: sqlite3.Connection, job_id: str, lock_file: Path, *, 
     """Record a runner of this process, and return its id."""
     lock_name = recorded_name(lock_file)
     return runners.add_runner(connection, job_id, lock_name, host_name(), os.getpid(), exclusive=exclusive)
-
-
-def write_of_job(
-    database: Database,
-    job_id: str,
-    work: Callable[[sqlite3.Connection, *Ts], T],
-    *given: *Ts,
-    only_if_free: bool = False,
-) -> T:
-    """Return what ``work`` wrote in one transaction for a job; ``only_if_free`` is for finalizers.
-
-    Raises:
-        JobNotFound: the job was deleted.
-    """
-    try:
-        if only_if_free:
-            wait = _FINALIZER_WAIT_SECONDS_MAX
-            return database.write_if_free(lambda connection: work(connection, *given), patience_seconds=wait)
-        return database.write(lambda connection: work(connection, *given))
-    except StoreDamaged as error:
-        if code_of(error.__cause__ or error) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-            raise database.read(no_job, job_id, database.path) from error
-        raise
 
 
 class LivingRunners(ReadingVerbs):

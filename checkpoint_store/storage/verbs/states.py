@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.storage.statements import completions, save_state
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.verbs.base import WritingVerbs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,14 +25,12 @@ FROM jobs WHERE is_current = 1
 """
 
 
-class StateVerbs:
+class StateVerbs(WritingVerbs):
     """The verbs for states of one store file. Safe to share between threads."""
 
     def __init__(self, database: Database, healing: SelfHealing) -> None:
-        self._database: Final = database
+        super().__init__(database)
         self._healing: Final = healing
-        self.path: Final = database.path
-        """The store file."""
 
     def save(self, state: ProcessingState, known: Known | None, looked: Looked) -> Saved:
         """Make a state the current job, and write only what differs from the store. Durable when this returns.
