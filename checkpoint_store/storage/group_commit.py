@@ -41,7 +41,7 @@ from checkpoint_store.storage.statements.completions import (
     record_in_bulk,
     write_one,
 )
-from checkpoint_store.storage.statements.job_endings import note_if_completed
+from checkpoint_store.storage.statements.job_rows import note_if_completed
 from checkpoint_store.storage.statements.order import require_order
 from checkpoint_store.system.file_lock import refuse_inner_call
 from checkpoint_store.system.forks import ForkAware, watch

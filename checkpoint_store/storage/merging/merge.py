@@ -16,8 +16,7 @@ from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chu
 from checkpoint_store.storage.statements import redos
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.completions import count, record, set_settings, set_source
-from checkpoint_store.storage.statements.job_endings import finish_if_left_running
-from checkpoint_store.storage.statements.job_rows import was_deleted
+from checkpoint_store.storage.statements.job_rows import finish_if_left_running, was_deleted
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.statements.statement import Statement

@@ -21,7 +21,7 @@ from checkpoint_store.storage.recovery.salvage.new_store import NewStore, read_n
 from checkpoint_store.storage.recovery.salvage.state_file import UNSAID, read_state, read_torn_state
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy, read_store
 from checkpoint_store.storage.statements.completions import record, set_settings, set_source
-from checkpoint_store.storage.statements.job_endings import finish_if_left_running
+from checkpoint_store.storage.statements.job_rows import finish_if_left_running
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.rows import COLUMNS
 from checkpoint_store.storage.upgrade import migrate

@@ -13,8 +13,7 @@ from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, null
 from checkpoint_store.storage.statements import compiled, effect, handles, redos
 from checkpoint_store.storage.statements.attempts import in_vain, replaced
 from checkpoint_store.storage.statements.compiled import not_back
-from checkpoint_store.storage.statements.job_endings import finish_if_done, note_if_completed
-from checkpoint_store.storage.statements.job_rows import no_job
+from checkpoint_store.storage.statements.job_rows import finish_if_done, no_job, note_if_completed
 from checkpoint_store.storage.statements.order import is_sequential, require_order
 from checkpoint_store.storage.statements.statement import Statement
 

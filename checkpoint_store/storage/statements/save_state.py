@@ -23,7 +23,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.attempts.liveness import is_alive
 from checkpoint_store.storage.statements.attempts.runners import runners_at_work
 from checkpoint_store.storage.statements.completions import record
-from checkpoint_store.storage.statements.job_endings import finish_if_done, finish_if_left_running
+from checkpoint_store.storage.statements.job_rows import finish_if_done, finish_if_left_running
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.statements.jobs.replaced_job import passed_over, replaced_by

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from checkpoint_store.errors import ChunkAlreadyCompleted
 from checkpoint_store.storage.statements import results
 from checkpoint_store.storage.statements.attempts import attempts, claim_search, liveness, runners
-from checkpoint_store.storage.statements.job_endings import is_completed_job
+from checkpoint_store.storage.statements.job_rows import is_completed_job
 from checkpoint_store.storage.verbs.base import WritingVerbs
 from checkpoint_store.storage.verbs.runners import QueuedReleases, Release, RunnerStorage, add_runner
 from checkpoint_store.system.forks import ForkAware, watch

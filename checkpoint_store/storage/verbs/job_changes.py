@@ -14,7 +14,7 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.records.state_fields import metadata_text
 from checkpoint_store.storage.statements.attempts import attempt_log, liveness
 from checkpoint_store.storage.statements.attempts import runners as runner_statements
-from checkpoint_store.storage.statements.job_endings import finish_if_done
+from checkpoint_store.storage.statements.job_rows import finish_if_done
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import pruning, stretch
 from checkpoint_store.storage.statements.plans.open_job import look_again

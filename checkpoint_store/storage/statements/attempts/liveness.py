@@ -16,7 +16,7 @@ from checkpoint_store.storage.runner_lock import (
     runner_lock_path,
 )
 from checkpoint_store.storage.statements.attempts import attempts, runners
-from checkpoint_store.storage.statements.job_endings import is_completed_job
+from checkpoint_store.storage.statements.job_rows import is_completed_job
 from checkpoint_store.system.log import log
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from checkpoint_store.storage.records.state_fields import metadata_text
 from checkpoint_store.storage.statements import chunks as chunk_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.attempts.liveness import Liveness
-from checkpoint_store.storage.statements.job_endings import finish_if_done
+from checkpoint_store.storage.statements.job_rows import finish_if_done
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
 from checkpoint_store.storage.statements.plans import earlier_job, stored_answers
