@@ -1,9 +1,10 @@
-"""The comparison of a backup with the store by content, not by bytes or time."""
+"""Compare contents and not bytes or times: a backup with the store, and a store with itself after a migration."""
 
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
+import sqlite3
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.storage.checks.sqlite_siblings import ALONE, counts_of, have_deleted, known, open_copy
@@ -13,8 +14,7 @@ from checkpoint_store.storage.statements.statement import statement_for_argument
 from checkpoint_store.system.log import log_unread
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from sqlalchemy import Select
@@ -68,7 +68,7 @@ def holds_the_same(database: AnyDatabase, backup: Path) -> bool:
         with closing(open_copy(backup, ALONE)) as copy:
             return database.read(
                 lambda own: all(
-                    _digest(own, statement) == _digest_in(backup, copy, statement) for statement in _CONTENT
+                    _digest(statement.run(own)) == _digest_in(backup, copy, statement) for statement in _CONTENT
                 )
             )
     except UNREADABLE as error:
@@ -85,17 +85,44 @@ def hold_deleted(database: AnyDatabase, backups: Sequence[Path]) -> bool:
     return have_deleted(deleted, map(counts_of, backups))
 
 
-def _digest_in(backup: Path, copy: sqlite3.Connection, statement: Statement) -> bytes | None:
+def _digest_in(backup: Path, copy: sqlite3.Connection, statement: Statement) -> tuple[int, str] | None:
     """Return the digest of the rows of a backup; None if they cannot be read. The error is not the store's."""
     try:
-        return _digest(copy, statement)
+        return _digest(statement.run(copy))
     except UNREADABLE as error:
         log_unread(backup, error)
         return None
 
 
-def _digest(connection: sqlite3.Connection, statement: Statement) -> bytes:
-    rows_digest = hashlib.sha256()
-    for row in statement.run(connection):
-        rows_digest.update(repr(row).encode())
-    return rows_digest.digest()
+def _digest(rows: Iterable[tuple[Any, ...]]) -> tuple[int, str]:
+    """Return the number of rows, and a digest of them."""
+    count, digest = 0, hashlib.sha256()
+    for row in rows:
+        count += 1
+        digest.update(repr(row).encode())
+    return count, digest.hexdigest()[:32]
+
+
+_WATCHED: Final = {
+    "jobs": "SELECT job_id, file_name, status, total_chunks FROM jobs ORDER BY job_id",
+    "completed_chunks": "SELECT job_id, chunk_index FROM completed_chunks ORDER BY job_id, chunk_index",
+    "chunk_results": "SELECT job_id, chunk_index, result FROM chunk_results ORDER BY job_id, chunk_index",
+}
+
+
+def contents(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
+    """Return the number of rows, and a digest of the columns that every migration must leave as they are, by table."""
+    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return {name: _digest(connection.execute(query)) for name, query in _WATCHED.items() if name in present}
+
+
+def violations(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Return the rows that refer to a row that is not there, as SQLite does: the table of each comes first.
+
+    A table of a user may refer to what no row can be found by. SQLite refuses to check such a table.
+    """
+    violations: list[tuple[Any, ...]] = []
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        with suppress(sqlite3.OperationalError):
+            violations += connection.execute("SELECT * FROM pragma_foreign_key_check(?)", (table,))
+    return violations

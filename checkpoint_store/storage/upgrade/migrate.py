@@ -25,14 +25,13 @@ from checkpoint_store.errors import CheckpointStoreError, MigrationFailed, Store
 from checkpoint_store.model.store_file import RELEASED_VERSIONS
 from checkpoint_store.storage.backup import copy_to, thin_out
 from checkpoint_store.storage.checks.integrity import dangling
+from checkpoint_store.storage.checks.same_content import contents, violations
 from checkpoint_store.storage.connection.errors import code_of
 from checkpoint_store.storage.connection.open_lock import who_has_open
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup, refuse_triggers
-from checkpoint_store.storage.upgrade.additions import additions_kept
-from checkpoint_store.storage.upgrade.contents import contents, violations
-from checkpoint_store.storage.upgrade.taken_names import refusal_of_taken_names
+from checkpoint_store.storage.upgrade.additions import additions_kept, refusal_of_taken_names
 from checkpoint_store.system.files import create_private, open_to_owner
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
