@@ -37,7 +37,7 @@ _IN_JOB: Final[Any] = _K.job_id == bindparam("in_job")
 _ALL: Final = Statement(select(_K.chunk_index, _K.key).where(_IN_JOB).order_by(_K.chunk_index))
 _REMOVE: Final = Statement(chunk_keys.delete().where(_IN_JOB, _K.chunk_index >= bindparam("start")))
 _ADD: Final = insert_into("chunk_keys")
-HAS_KEYS: Final = Statement(select(_K.chunk_index).where(_IN_JOB).limit(literal_column("1")))
+HAS_KEYS: Final = Statement(select(_K.chunk_index).where(_IN_JOB).limit(literal_column("1")), order=("in_job",))
 INDEX_OF: Final = Statement(
     select(_K.chunk_index).where(_IN_JOB, _K.key == bindparam("its_key")), order=("in_job", "its_key")
 )

@@ -270,7 +270,8 @@ SET_RESULT: Final = Statement(
     )
 )
 _MARKED: Final = select(chunk_redos.c.chunk_index).where(*of_same_chunk(chunk_redos.c, _C)).exists()
-IS_COMPLETED: Final = Statement(select(_C.chunk_index).where(*at_chunk(_C), ~_MARKED))
+IS_COMPLETED: Final = Statement(select(_C.chunk_index).where(*at_chunk(_C), ~_MARKED), order=("in_job", "at_index"))
+"""Finds a completed chunk that is not to be done again."""
 WITH_RESULT: Final = Statement(_indices().where(_C.digest.is_not(None)), order=("in_job",))
 WITHOUT_RESULT: Final = Statement(_indices().where(_C.digest.is_(None)), order=("in_job",))
 RESULT_PAGE: Final = Statement(

@@ -64,14 +64,15 @@ def _record() -> sqlite.Insert:
 
 
 _RECORD: Final = Statement(_record())
-_LOOK_AT: Final = Statement(
+LOOK_AT: Final = Statement(
     select(
         select(_H.handle).where(*_HERE).scalar_subquery(),
         select(_C.chunk_index).where(*at_chunk(_C), ~redos.is_marked(_C)).exists(),
     ),
     order=("in_job", "at_index", "in_job", "at_index"),
 )
-_HAS_ANY: Final = Statement(
+"""Reads the handle of a chunk, and whether the chunk is complete."""
+HAS_ANY: Final = Statement(
     select(select(_H.handle).where(_H.job_id == bindparam("in_job")).exists()), order=("in_job",)
 )
 _ADD: Final = insert_into("chunk_handles")
@@ -121,16 +122,6 @@ class HandleRow(NamedTuple):
     fingerprint: str
     redo_asked_at: str | None
     """When the redo was asked for; None if the chunk is not complete."""
-
-
-def look_at(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement that reads the handle of a chunk, and whether the chunk is complete; and its values."""
-    return _LOOK_AT.text, (job_id, index, job_id, index)
-
-
-def has_any(job_id: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement that reads whether any chunk of a job has a handle; and its values. It has one row."""
-    return _HAS_ANY.text, (job_id,)
 
 
 def record(

@@ -56,7 +56,7 @@ def is_from_older(completion: Completion, before: tuple[Any, ...] | None) -> boo
 def _refuse_behind_redo(connection: sqlite3.Connection, job_id: str, wanted: Collection[int]) -> None:
     """Refuse to complete a chunk behind a chunk that is to be done again, and is not ``wanted``."""
     last = max(wanted)
-    (first,) = connection.execute(*redos.first(job_id)).fetchone()
+    (first,) = redos.FIRST.run(connection, in_job=job_id).fetchone()
     if first is None or first >= last:
         return
     for missing in redos.indices(connection, job_id):

@@ -71,10 +71,12 @@ COMPLETED_BETWEEN: Final = (
 )
 """The SQL expression for the number of complete chunks in ``[start, stop)`` that are to be done again."""
 
-_FIND: Final = Statement(select(_M.after_attempt, _M.asked_at).where(*_HERE), order=("in_job", "at_index"))
+FIND: Final = Statement(select(_M.after_attempt, _M.asked_at).where(*_HERE), order=("in_job", "at_index"))
+"""Finds the mark of a chunk."""
 _MARKS: Final = Statement(select(_M.chunk_index, _M.after_attempt, _M.asked_at).where(_IN_JOB), order=("in_job",))
 ANY: Final = Statement(select(literal_column("1")).select_from(chunk_redos).limit(literal_column("1")))
-_FIRST: Final = Statement(select(func.min(_M.chunk_index)).where(_IN_JOB), order=("in_job",))
+FIRST: Final = Statement(select(func.min(_M.chunk_index)).where(_IN_JOB), order=("in_job",))
+"""Finds the lowest chunk of a job that is to be done again."""
 UNMARK: Final = Statement(chunk_redos.delete().where(*_HERE))
 
 
@@ -138,23 +140,13 @@ def of_kept(connection: sqlite3.Connection, reused: Mapping[int, Source]) -> dic
     }
 
 
-def first(job_id: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement, with its values, that finds the lowest chunk of a job that is to be done again."""
-    return _FIRST.text, (job_id,)
-
-
-def find(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement, with its values, that finds the mark of a chunk."""
-    return _FIND.text, (job_id, index)
-
-
 def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: int | None) -> str | None:
     """Return the time of the redo that a new result of a chunk answers; None if the result answers no redo.
 
     A result answers a redo only if its attempt (number ``attempt``) began after the request for the redo. A result
     without an attempt (None) answers the redo, too.
     """
-    row = connection.execute(*find(job_id, index)).fetchone()
+    row = FIND.run(connection, in_job=job_id, at_index=index).fetchone()
     if row is None:
         return None
     after_attempt, at = row
@@ -163,7 +155,7 @@ def asked_at(connection: sqlite3.Connection, job_id: str, index: int, attempt: i
 
 def is_older(connection: sqlite3.Connection, job_id: str, index: int, attempt: int) -> bool:
     """Return whether a chunk is to be done again by a request that came after an attempt at it had begun."""
-    row = connection.execute(*find(job_id, index)).fetchone()
+    row = FIND.run(connection, in_job=job_id, at_index=index).fetchone()
     return row is not None and attempt <= row[0]
 
 

@@ -208,14 +208,9 @@ def indices_without_result(connection: sqlite3.Connection, record: JobRecord, wi
         yield from _index_pages(connection, compiled.WITHOUT_RESULT, record)
 
 
-def is_completed(job_id: str, index: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement (and its values) that finds a completed chunk which is not to be done again."""
-    return compiled.IS_COMPLETED.text, compiled.IS_COMPLETED.values(in_job=job_id, at_index=index)
-
-
 def is_complete(connection: sqlite3.Connection, job_id: str, index: int) -> bool:
     """Return whether a chunk is complete, and not to be done again."""
-    return connection.execute(*is_completed(job_id, index)).fetchone() is not None
+    return compiled.IS_COMPLETED.run(connection, in_job=job_id, at_index=index).fetchone() is not None
 
 
 def indices_with_result(connection: sqlite3.Connection, record: JobRecord) -> Iterator[list[int]]:

@@ -8,6 +8,7 @@ from checkpoint_store.model.chunks import key_from, spellings
 from checkpoint_store.storage.statements import chunks as chunk_statements
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.attempts import attempt_log
+from checkpoint_store.storage.statements.compiled import IS_COMPLETED
 from checkpoint_store.storage.statements.rows import KEY, read_row
 from checkpoint_store.storage.verbs.base import ReadingVerbs
 
@@ -43,7 +44,7 @@ class ChunkVerbs(ReadingVerbs):
 
     def is_completed(self, job_id: str, index: int) -> bool:
         """Whether a chunk is complete; the quickest read of it."""
-        return self._database.read_row(*result_statements.is_completed(job_id, index)) is not None
+        return self._database.read_row(IS_COMPLETED.text, (job_id, index)) is not None
 
     def last_attempts(self, job_id: str, *outcomes: str) -> list[ChunkRecord]:
         """Return the last try at each incomplete chunk whose last try has one of these outcomes, by index."""
@@ -76,10 +77,7 @@ class KeyVerbs(ReadingVerbs):
 
     def has_any(self, job_id: str) -> bool:
         """Return whether any chunk of a job has a key."""
-        return (
-            self._database.read_row(chunk_statements.HAS_KEYS.text, chunk_statements.HAS_KEYS.values(in_job=job_id))
-            is not None
-        )
+        return self._database.read_row(chunk_statements.HAS_KEYS.text, (job_id,)) is not None
 
     def at(self, job_id: str, index: int) -> Key | None:
         """Return the key of a chunk; None if the chunk has no key."""

@@ -152,7 +152,7 @@ class ClaimStorage(WritingVerbs, ForkAware):
 
     def last_pause(self, job_id: str) -> int:
         """Return the number of the last pause of the job that was not withdrawn; 0 for none."""
-        row = self._database.read_row(*runners.last_pause(job_id))
+        row = self._database.read_row(runners.LAST_PAUSE.text, (job_id,))
         assert row is not None
         (number,) = row
         return int(number)

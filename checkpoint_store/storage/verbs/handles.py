@@ -51,7 +51,7 @@ class HandleStorage(WritingVerbs):
 
     def has_any(self, job_id: str) -> bool:
         """Return whether any chunk of a job has a handle: if none has, no chunk needs to be looked at for one."""
-        (has_any,) = self._database.read_row_between_writes(*handles.has_any(job_id)) or (0,)
+        (has_any,) = self._database.read_row_between_writes(handles.HAS_ANY.text, (job_id,)) or (0,)
         return bool(has_any)
 
     def look_at(self, job_id: str, index: int) -> tuple[bool, str | None]:
@@ -62,7 +62,8 @@ class HandleStorage(WritingVerbs):
         Raises:
             StoreDamaged: the stored handle is no text that this library writes.
         """
-        handle, is_completed = self._database.read_row_between_writes(*handles.look_at(job_id, index)) or (None, 0)
+        here = (job_id, index, job_id, index)
+        handle, is_completed = self._database.read_row_between_writes(handles.LOOK_AT.text, here) or (None, 0)
         if handle is None or is_completed:
             return bool(is_completed), None
         stored = {"chunk_index": index, "handle": handle}

@@ -30,12 +30,12 @@ class MarkVerbs(ReadingVerbs):
 
     def first(self, job_id: str) -> int | None:
         """Return the lowest chunk of a job that is to be done again, if any. This is the quickest read of it."""
-        (lowest,) = self._database.read_row(*redos.first(job_id)) or (None,)
+        (lowest,) = self._database.read_row(redos.FIRST.text, (job_id,)) or (None,)
         return None if lowest is None else int(lowest)
 
     def has(self, job_id: str, index: int) -> bool:
         """Whether a chunk is to be done again. The quickest read of it."""
-        return self._database.read_row(*redos.find(job_id, index)) is not None
+        return self._database.read_row(redos.FIND.text, (job_id, index)) is not None
 
 
 class RedoStorage(WritingVerbs):

@@ -31,11 +31,13 @@ CLEAR_PAUSES: Final = Statement(
     .values(cleared_at=bindparam("at"))
 )
 ASK_TO_PAUSE: Final = insert_into("pauses", ("job_id", "asked_at"))
-_LAST_PAUSE: Final = Statement(
+LAST_PAUSE: Final = Statement(
     select(func.coalesce(func.max(pauses.c.pause_id), 0)).where(
         pauses.c.job_id == bindparam("in_job"), pauses.c.cleared_at.is_(null())
-    )
+    ),
+    order=("in_job",),
 )
+"""Finds the number of the last standing request to pause, or 0."""
 
 
 @statement_for_arguments
@@ -70,8 +72,3 @@ def lock_file_of(connection: sqlite3.Connection, runner_id: int) -> str | None:
     """Return the lock file of a runner that has not ended, as far as the store knows."""
     (lock_file,) = _LOCK_FILE.run(connection, its_id=runner_id).fetchone() or (None,)
     return lock_file
-
-
-def last_pause(job_id: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement (and its values) that finds the number of the last standing request to pause, or 0."""
-    return _LAST_PAUSE.text, _LAST_PAUSE.values(in_job=job_id)
